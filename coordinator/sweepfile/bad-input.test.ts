@@ -178,8 +178,8 @@ const search: [string, string][] = [
     '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
   ],
   [
-    'early_terminate: {type: hyperband, min_iter: 3, max_iter: 9, s: 2}',
-    '4:36: min_iter excludes max_iter and s; remove one of them',
+    'early_terminate: {type: hyperband, s: 2}',
+    '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
   ],
   [
     'early_terminate: {type: hyperbnad, min_iter: 3}',

@@ -6,6 +6,7 @@ import { didYouMean, nearest } from '../../lib/text/did-you-mean.ts';
 import { show } from '../../lib/text/quote.ts';
 import { MACROS, piecesOf } from '../../proto/command.ts';
 import { type Findings, has, type Located } from './problems.ts';
+import { isWandbFile } from './program.ts';
 import type { SweepFile } from './schema.ts';
 
 /** The command of a file that has only a program. Weights & Biases has the same default, but with `python`. */
@@ -56,13 +57,23 @@ export function commandOf(file: SweepFile, parameters: readonly string[], root: 
   const program = file.program ?? (has(root, ['program']) ? '' : undefined);
   return (file.command ?? DEFAULT_COMMAND).map((item, index) => {
     const path = has(root, ['command']) ? ['command', index] : ['program'];
-    return withMacros(item, { index, program, parameters }, (message) => findings.atValue(path, message));
+    return withMacros(item, { index, program, parameters, isWandb: isWandbFile(file) }, (message) =>
+      findings.atValue(path, message),
+    );
   });
+}
+
+interface ItemContext {
+  readonly index: number;
+  readonly program: string | undefined;
+  readonly parameters: readonly string[];
+  /** Whether the file is written for Weights & Biases. */
+  readonly isWandb: boolean;
 }
 
 function withMacros(
   item: string,
-  { index, program, parameters }: { index: number; program: string | undefined; parameters: readonly string[] },
+  { index, program, parameters, isWandb }: ItemContext,
   report: (message: string) => void,
 ): string {
   const pieces = piecesOf(item);
@@ -76,6 +87,10 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
+        // W&B's agent passes such text on: Hydra's interpolations, for example.
+        if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
+          return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
+        }
         report(unknownMacro(piece.name));
         return '';
       case 'macro':

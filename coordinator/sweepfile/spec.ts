@@ -85,7 +85,7 @@ export function specOf(file: SweepFile, fileName: string, root: Located, finding
     when,
     search: isGrid ? undefined : searchOf(file, space.distributions),
     runCap: file.run_cap,
-    earlyTerminate: earlyTerminateOf(file, findings),
+    earlyTerminate: earlyTerminateOf(file, ignored, findings),
     ignored,
     notes: notesOf(file, metric),
     seeds: seedsOf(file, seedAxis, context, findings),
@@ -132,7 +132,11 @@ function searchOf({ method, run_cap: runCap }: SweepFile, space: ReadonlyMap<str
 /** The default of eta in Weights & Biases. */
 const DEFAULT_ETA = 3;
 
-function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Findings): EarlyTerminate | undefined {
+function earlyTerminateOf(
+  { early_terminate: written }: SweepFile,
+  ignored: string[],
+  findings: Findings,
+): EarlyTerminate | undefined {
   if (written === undefined) return undefined;
   const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
   const path = ['early_terminate'];
@@ -142,16 +146,21 @@ function earlyTerminateOf({ early_terminate: written }: SweepFile, findings: Fin
     }
     return { type: 'median', minIter: minIter ?? 1 };
   }
-  if (minIter !== undefined && (maxIter !== undefined || brackets !== undefined)) {
-    findings.atKey([...path, 'min_iter'], 'min_iter excludes max_iter and s; remove one of them');
-  } else if (minIter === undefined && (maxIter === undefined || brackets === undefined)) {
+  if (maxIter !== undefined && brackets !== undefined) {
+    // W&B prefers max_iter.
+    if (minIter !== undefined) ignored.push('early_terminate.min_iter');
+    return { type: written.type, steps: { maxIter, brackets }, eta, strict };
+  }
+  if (minIter === undefined) {
     findings.atValue(
       path,
       `early_terminate: expected min_iter, or max_iter and s, such as {type: ${written.type}, min_iter: 3}`,
     );
+    return undefined;
   }
-  const steps = minIter === undefined ? { maxIter: maxIter ?? 1, brackets: brackets ?? 1 } : { minIter };
-  return { type: written.type, steps, eta, strict };
+  if (maxIter !== undefined) ignored.push('early_terminate.max_iter');
+  if (brackets !== undefined) ignored.push('early_terminate.s');
+  return { type: written.type, steps: { minIter }, eta, strict };
 }
 
 function notesOf(file: SweepFile, metric: Metric): string[] {

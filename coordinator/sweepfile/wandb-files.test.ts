@@ -2,6 +2,7 @@
 /** Tests that files for Weights & Biases can be parsed and planned without a change. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { piecesOf } from '../../proto/command.ts';
 import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { checkRunnable, plan } from '../grid/plan.ts';
@@ -128,6 +129,43 @@ parameters: {lr: {values: [1, 2]}}
     strict: true,
   });
   expect(() => checkRunnable(spec)).toThrow('early_terminate cannot run yet; `trawl plan` checks the file');
+});
+
+test.each([
+  ['{type: hyperband, min_iter: 5, max_iter: 50, s: 2, eta: 3}', { maxIter: 50, brackets: 2 }, ['min_iter']],
+  ['{type: hyperband, min_iter: 5, s: 2}', { minIter: 5 }, ['s']],
+  ['{type: hyperband, min_iter: 5, max_iter: 50}', { minIter: 5 }, ['max_iter']],
+])('early_terminate %s is read as in W&B, and the plan lists the rest as ignored', (written, steps, ignored) => {
+  const spec = parse(
+    `program: t.py\nmethod: random\nmetric: {name: l}\nrun_cap: 2\nearly_terminate: ${written}\nparameters: {lr: {min: 0.1, max: 0.5}}\n`,
+  );
+  expect(spec.earlyTerminate).toEqual({ type: 'hyperband', steps, eta: 3, strict: false });
+  expect(spec.ignored).toEqual(ignored.map((key) => `early_terminate.${key}`));
+});
+
+test("interpolations of Hydra within an item are passed on, as by W&B's agent", () => {
+  const spec = parse(`
+program: scripts/train.py
+launch: {queue: fast}
+metric: {name: eval/mean_reward, goal: maximize}
+parameters:
+  trainer.lr: {values: [1.0e-5, 1.0e-3]}
+command:
+  - \${env}
+  - python
+  - -m
+  - scripts.train
+  - \${args_no_hyphens}
+  - hydra.run.dir=runs/\${run_name}/\${now:%Y%m%d}_\${oc.env:HOME,\${x}}
+`);
+  expect(spec.ignored).toEqual(['launch']);
+  const item = spec.command.at(-1) ?? '';
+  const text = piecesOf(item).map((piece) => (piece.kind === 'text' ? piece.text : `<${piece.kind}>`));
+  expect(text.join('')).toBe('hydra.run.dir=runs/${run_name}/${now:%Y%m%d}_${oc.env:HOME,${x}}');
+  expect(() => parse('program: t.py\ncommand: [a, "${later}"]\nparameters: {a: {value: 1}}\n')).toThrow(
+    /unknown macro/,
+  );
+  expect(() => parse('program: t.py\ncommand: [a, "x${arg}"]\nparameters: {a: {value: 1}}\n')).toThrow(/did you mean/);
 });
 
 test('keys without meaning are accepted and listed', () => {
