@@ -23,6 +23,7 @@ import { registerPause } from './commands/pause.ts';
 import { registerPlan } from './commands/plan.ts';
 import { registerPriority } from './commands/priority.ts';
 import { registerPrune } from './commands/prune.ts';
+import { registerRelease } from './commands/release.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerResume } from './commands/resume.ts';
@@ -71,6 +72,7 @@ const VERBS: readonly (readonly [string, readonly Register[]])[] = [
       registerPriority,
       registerDrain,
       registerUndrain,
+      registerRelease,
     ],
   ],
   [

@@ -34,6 +34,7 @@ function agentLines(before: readonly Agent[], after: readonly Agent[]): string[]
     const name = `agent ${agent.id} (${agent.host})`;
     if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${name} lost: no heartbeat`] : [];
     if (agent.state === AgentState.DRAINED) return [`${name} drained: no trials running`];
+    if (agent.state === AgentState.QUARANTINED) return [`${name} quarantined: ${agent.quarantine?.reason ?? ''}`];
     if (agent.state === AgentState.DRAINING) return [`${name} draining: takes no new trials`];
     const slots = `${agent.slots} ${agent.slots === 1 ? 'slot' : 'slots'}`;
     return [`${name} connected: ${[slots, agent.backend, ...agent.gpus].filter(Boolean).join(', ')}`];

@@ -29,6 +29,11 @@ export async function undrainAgent(connection: Connection, agent: string): Promi
   return present((await unary(connection, connection.operations.undrainAgent, { agent })).agent);
 }
 
+/** Ends the quarantine of an agent. Returns the agent after the change. */
+export async function releaseAgent(connection: Connection, agent: string): Promise<Agent> {
+  return present((await unary(connection, connection.operations.releaseAgent, { agent })).agent);
+}
+
 /** Waits until an agent is drained, lost or undrained. Returns its last known state. */
 export async function waitForDrain(connection: Connection, agent: Agent): Promise<Agent> {
   let current = agent;

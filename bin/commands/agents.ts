@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { formatSpan } from '../../lib/text/duration.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
@@ -20,8 +21,16 @@ import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
+/** Returns why the agent takes no trials; empty if no reason is known. */
+function reasonOf({ drainReason, quarantine }: Agent): string {
+  if (drainReason !== '' || quarantine === undefined) return drainReason;
+  const { sweepIds, reason, probeInMs } = quarantine;
+  const scope = sweepIds.length === 0 ? 'all sweeps' : `sweep ${sweepIds.join(', ')}`;
+  return `${scope}: ${reason}; next probe ${probeInMs === 0 ? 'due' : `in ${formatSpan(probeInMs)}`}`;
+}
+
 function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
-  const reason = { header: 'drain reason', cell: (agent: Agent) => agent.drainReason || '-' };
+  const reason = { header: 'reason', cell: (agent: Agent) => reasonOf(agent) || '-' };
   return [
     { header: 'agent', cell: (agent) => agent.id },
     {
@@ -35,7 +44,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     { header: 'last seen', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
     { header: 'host', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
-    ...(agents.some((agent) => agent.drainReason !== '') ? [reason] : []),
+    ...(agents.some((agent) => reasonOf(agent) !== '') ? [reason] : []),
   ];
 }
 
@@ -50,7 +59,7 @@ export function registerAgents(program: Command): void {
   const command = program.command('agents').description('list the agents');
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl agents', 'state, slots and GPUs of each agent'],
+      ['trawl agents', 'state, slots and GPUs of each agent; why an agent takes no trials'],
       ['trawl agents -o json', 'the same as JSON, with GPU utilization'],
     ],
   }).action((_options: Options, self: Command) => agents(self.optsWithGlobals<Options>()));

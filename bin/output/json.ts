@@ -10,6 +10,7 @@ import {
   type Metric,
   MetricAt,
   type ProgramStart,
+  type Quarantine,
   type Report,
   type Spread,
   type Sweep,
@@ -189,6 +190,7 @@ export function agentJson(agent: Agent) {
     host: agent.host,
     state: agentState.of(agent.state),
     drain_reason: agent.drainReason || null,
+    quarantine: agent.quarantine === undefined ? null : quarantineJson(agent.quarantine),
     slots: agent.slots,
     busy: agent.busy,
     backend: agent.backend || null,
@@ -199,6 +201,16 @@ export function agentJson(agent: Agent) {
     pack: agent.pack,
     version: agent.version,
     last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
+  };
+}
+
+function quarantineJson({ sweepIds, reason, sinceMs, failedProbes, probeInMs }: Quarantine) {
+  return {
+    sweeps: sweepIds.length === 0 ? 'all' : sweepIds,
+    reason,
+    since: isoTime(sinceMs),
+    failed_probes: failedProbes,
+    next_probe_ms: probeInMs,
   };
 }
 

@@ -19,7 +19,7 @@ export function printSweep(sweep: Sweep, output: OutputFormat): Promise<void> {
   return print(`${visibleText(`sweep ${id} (${name}) ${sweepState.of(state)}: ${remainingText(sweep)}`)}\n`);
 }
 
-/** Prints an agent after it was drained or undrained. */
+/** Prints an agent after it was drained, undrained or released. */
 export function printAgent(agent: Agent, output: OutputFormat): Promise<void> {
   if (output === 'json') return printJson(agentJson(agent));
   const { id, state, busy, slots } = agent;

@@ -33,12 +33,11 @@ import type {
 } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
 import {
+  agentElsewhere,
   agentsFor,
   ELSEWHERE_PATIENCE_MS,
-  hasAgentElsewhere,
   hasSoundAgent,
   isOnlyAgent,
-  isReconnecting,
   standingOf,
 } from './placement.ts';
 import { capabilityOf } from './pools.ts';
@@ -414,15 +413,15 @@ function decideFor(
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
   const charged = counted.filter((one) => one.class === failure.class).length;
-  const elsewhere = early && hasAgentElsewhere(core, sweep, trial, now);
-  const delayMs = isReconnecting(core, now) && elsewhere ? core.startedAt + core.leaseMs - now : 0;
+  const elsewhere = early ? agentElsewhere(core, sweep, trial, now) : undefined;
+  const delayMs = elsewhere === 'expected' ? core.startedAt + core.leaseMs - now : 0;
   if (charged === 0) return { retry: true, delayMs };
   const agents = new Set(counted.filter((one) => one.early).map(({ agentId }) => agentId));
-  if (failure.class === 'preflight' && elsewhere) {
+  if (failure.class === 'preflight' && elsewhere !== undefined) {
     return agents.size < MAX_PREFLIGHT_AGENTS ? { retry: true, delayMs } : { retry: false };
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
-  if (decision.retry || !elsewhere) return decision;
+  if (decision.retry || elsewhere === undefined) return decision;
   // An agent that has run a trial of the sweep is better evidence against the trial than one that has not.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };

@@ -55,7 +55,7 @@ export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: numb
 }
 
 /** After a start, agents have the time of a lease to reconnect. */
-export function isReconnecting(core: Core, now: number): boolean {
+function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }
 
@@ -66,10 +66,17 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
   return known;
 }
 
-/** Whether an agent other than those on which the trial failed can run it, now or when it has reconnected. */
-export function hasAgentElsewhere(core: Core, sweep: Sweep, trial: Trial, now: number): boolean {
+/** Whether an agent other than those on which the trial failed can run it: now, when it has reconnected, or not at all. */
+export function agentElsewhere(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  now: number,
+): 'present' | 'expected' | undefined {
   const { usable, excluded } = standingOf(core, sweep, now);
-  return hasOthers(core, sweep, usable, new Set([...excluded, ...failedAgents(trial)]), now);
+  const others = new Set([...excluded, ...failedAgents(trial)]);
+  if ([...usable].some((id) => !others.has(id))) return 'present';
+  return hasOthers(core, sweep, usable, others, now) ? 'expected' : undefined;
 }
 
 /** Whether an agent can run the sweep's trials that is neither quarantined nor suspect. */

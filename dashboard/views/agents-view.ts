@@ -41,7 +41,7 @@ export function agentsView(model: Model, columns: number, lines: number): Styled
     { header: 'GPU util', numeric: true, cell: ({ gpuFigures }) => utilizationText(gpuFigures) },
     { header: 'host', cell: ({ host }) => host },
     { header: 'version', cell: ({ version }) => version },
-    { header: 'drain reason', cell: ({ drainReason }) => drainReason },
+    { header: 'reason', cell: ({ drainReason, quarantine }) => drainReason || (quarantine?.reason ?? '') },
   ];
   const { agents } = state;
   const indexOf = (wanted: string) => agents.findIndex(({ id }) => id === wanted);

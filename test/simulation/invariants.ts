@@ -94,6 +94,8 @@ export class Invariants {
 
   committed({ changes }: Commit, runtime: Runtime): void {
     this.#judge(() => {
+      // The first trials of a sweep can be offered before its submission is answered.
+      this.submitted(runtime);
       for (const change of changes) {
         this.#beforeChange(change);
         this.#checkScheduling(change);
