@@ -1,8 +1,7 @@
 /** Submits and controls the sweeps of a running coordinator, and retries their trials. */
-import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Source } from '../../proto/gen/trawl/v1/types.ts';
-import { MAX_DIFF_BYTES, MAX_PRIORITY } from '../../proto/limits.ts';
+import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
 import { isEnded } from '../core/model.ts';
@@ -10,13 +9,12 @@ import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { checkRunnable, plan } from '../grid/plan.ts';
-import type { SweepSpec } from '../grid/spec.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { checkedArchive } from '../transport/code-service.ts';
-import { checkLength, MAX_GIT_STATE_BYTES } from '../transport/limits.ts';
+import { submittedSource } from '../transport/code-service.ts';
+import { checkLength } from '../transport/limits.ts';
 import type { Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -79,8 +77,8 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   checkRunnable(spec);
-  const source = await sourceOf(spec, request, archives);
   const planned = plan(spec);
+  const source = await submittedSource(spec.code, request.source, archives);
   const policy = {
     trainer: spec.trainer,
     resources: spec.resources,
@@ -118,31 +116,6 @@ async function submit(
     runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
   }
   return id;
-}
-
-/** Returns the code to record, after a check that its archive is stored. */
-async function sourceOf(
-  spec: SweepSpec,
-  { source }: SubmitRequest,
-  archives: Pick<CodeArchives, 'holds'> | undefined,
-): Promise<Source | undefined> {
-  if (spec.code === undefined) {
-    if (source === undefined) return undefined;
-    throw new BadInputError('the submit has code, but its sweep file has no key "code"');
-  }
-  if (source?.archive === undefined) {
-    throw new BadInputError('the sweep file has the key "code", but the submit has no code: use the trawl command');
-  }
-  const { archive, files, git, diff } = source;
-  checkedArchive(archive);
-  if (Buffer.byteLength(diff) > MAX_DIFF_BYTES) throw new BadInputError(`diff too long (max ${MAX_DIFF_BYTES} bytes)`);
-  if (git === undefined || Buffer.byteLength(JSON.stringify(git)) > MAX_GIT_STATE_BYTES) {
-    throw new BadInputError(`the state of the repository is missing or too long (max ${MAX_GIT_STATE_BYTES} bytes)`);
-  }
-  if (archives === undefined || !(await archives.holds(archive))) {
-    throw new NotFoundError(`the coordinator has no code archive ${archive.sha256}: upload it, then submit again`);
-  }
-  return { archive, files, git, diff };
 }
 
 function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {

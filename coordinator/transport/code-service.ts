@@ -10,13 +10,14 @@ import type {
   ReadCodeRequest,
   ReadCodeResponse,
 } from '../../proto/gen/trawl/v1/code_service.ts';
-import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
-import { MAX_CODE_BYTES } from '../../proto/limits.ts';
+import type { CodeArchive, Source } from '../../proto/gen/trawl/v1/types.ts';
+import { MAX_CODE_BYTES, MAX_DIFF_BYTES } from '../../proto/limits.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Core } from '../core/model.ts';
+import type { CodeSpec } from '../grid/spec.ts';
 import { streamHandler } from './handlers.ts';
-import { MAX_CODE_PUTS } from './limits.ts';
+import { MAX_CODE_PUTS, MAX_GIT_STATE_BYTES } from './limits.ts';
 import { checkSpace, type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
 type PutCall = ServerDuplexStream<PutCodeRequest, PutCodeResponse>;
@@ -78,7 +79,7 @@ async function store(
 }
 
 /** Checks an archive that a client names. @throws {BadInputError} when the checksum is malformed, or the size exceeds the limit */
-export function checkedArchive(archive: CodeArchive): CodeArchive {
+function checkedArchive(archive: CodeArchive): CodeArchive {
   const { sha256, size } = archive;
   if (!SHA256.test(sha256)) throw new BadInputError('the code archive has no valid SHA-256');
   if (!(size > 0 && size <= MAX_CODE_BYTES)) {
@@ -87,6 +88,31 @@ export function checkedArchive(archive: CodeArchive): CodeArchive {
     );
   }
   return archive;
+}
+
+/** Returns the code to record, after a check that its archive is stored. */
+export async function submittedSource(
+  code: CodeSpec | undefined,
+  source: Source | undefined,
+  archives: Pick<CodeArchives, 'holds'> | undefined,
+): Promise<Source | undefined> {
+  if (code === undefined) {
+    if (source === undefined) return undefined;
+    throw new BadInputError('the submit has code, but its sweep file has no key "code"');
+  }
+  if (source?.archive === undefined) {
+    throw new BadInputError('the sweep file has the key "code", but the submit has no code: use the trawl command');
+  }
+  const { archive, files, git, diff } = source;
+  checkedArchive(archive);
+  if (Buffer.byteLength(diff) > MAX_DIFF_BYTES) throw new BadInputError(`diff too long (max ${MAX_DIFF_BYTES} bytes)`);
+  if (git === undefined || Buffer.byteLength(JSON.stringify(git)) > MAX_GIT_STATE_BYTES) {
+    throw new BadInputError(`the state of the repository is missing or too long (max ${MAX_GIT_STATE_BYTES} bytes)`);
+  }
+  if (archives === undefined || !(await archives.holds(archive))) {
+    throw new NotFoundError(`the coordinator has no code archive ${archive.sha256}: upload it, then submit again`);
+  }
+  return { archive, files, git, diff };
 }
 
 async function* read(

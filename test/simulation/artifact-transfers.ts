@@ -11,8 +11,7 @@ import { rejectionOf } from '../../coordinator/core/attempts.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
-import type { Grpc } from './grpc.ts';
-import { KEEPALIVE_MS } from './network.ts';
+import { KEEPALIVE_MS, type SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { StoredFiles } from './stored-files.ts';
 
@@ -54,9 +53,16 @@ export class ArtifactTransfers {
 /** SHA-256 sums of the files on an agent's machine, by path. */
 export type MachineFiles = Map<string, string>;
 
+/** The connections between the agents and the coordinator. */
+interface TransferConnections {
+  readonly network: SimulatedNetwork;
+  /** The coordinator. Undefined while none is listening. */
+  readonly listening: { readonly process: SimulatedProcess; readonly artifacts: ArtifactTransfers } | undefined;
+}
+
 /** Returns an agent's uploads and downloads. @param transferMs draws the duration of a transfer */
 export function transferClient(
-  grpc: Grpc,
+  grpc: TransferConnections,
   agent: SimulatedProcess,
   machine: MachineFiles,
   transferMs: () => number,
