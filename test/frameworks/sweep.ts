@@ -35,15 +35,22 @@ export function sweepExample(name: string, changes: Readonly<Record<string, unkn
   return sweep(stringify({ ...text, ...changes }), workdir);
 }
 
-/** Runs a sweep to its end, two trials at once. */
-async function sweep(text: string, workdir: string): Promise<SweptProgram> {
+/** Runs a sweep to its end. */
+export function sweep(text: string, workdir: string): Promise<SweptProgram> {
+  return startSweep(text, workdir).ended;
+}
+
+/** Starts a sweep, two trials at once. */
+export function startSweep(text: string, workdir: string) {
   const folder = testFolder();
   const dir = join(folder, 'run');
   const file = sweepFile(folder, text);
   const up = startTrawl('up', file, '--slots', '2', '--dir', dir, '--workdir', workdir, '-o', 'json');
-  const { stdout, stderr, code } = await up.ended;
-  if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
-  return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
+  const ended = up.ended.then(({ stdout, stderr, code }): SweptProgram => {
+    if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
+    return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
+  });
+  return { dir, ended };
 }
 
 export function showTrial(dir: string, trial: TrialJson | undefined): Promise<ShownTrial> {

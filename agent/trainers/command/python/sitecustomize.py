@@ -145,6 +145,7 @@ def _replace(owner, name, make):
 
 def _patch_wandb(module):
     import atexit
+    import functools
 
     run_class = module.Run
     logged = {}
@@ -154,13 +155,14 @@ def _patch_wandb(module):
             if not logged:
                 # Registered after W&B's own handlers, so that it runs before them.
                 atexit.register(forward_open_summaries)
-            logged[id(run)] = {"run": run, "step": 0, "values": {}, "closed": False}
+            logged[id(run)] = {"run": run, "step": 0, "values": {}, "closed": False, "commit": None}
         return logged[id(run)]
 
-    def forward(run, step, data):
+    def forward(run, step, data, commit):
         values = _numbers(data)
         _report(step, values)
         seen = record_of(run)
+        seen["commit"] = commit
         seen["step"] = max(seen["step"], step or 0)
         seen["values"].update(values)
 
@@ -169,6 +171,9 @@ def _patch_wandb(module):
         if seen["closed"]:
             return
         seen["closed"] = True
+        if seen["commit"] is not None:
+            # The summary lacks a row that is not committed. W&B commits it when the run finishes.
+            seen["commit"]({}, commit=True)
         summary = _numbers(run.summary._as_dict())
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}
         if news:
@@ -186,7 +191,9 @@ def _patch_wandb(module):
                 current = _guarded(_current_step, self)
             result = original(self, data, step, *arguments, **options)
             if isinstance(data, collections.abc.Mapping):
-                _guarded(forward, self, current, data)
+                commit = options.get("commit", arguments[0] if arguments else None)
+                is_open = step is not None if commit is None else not commit
+                _guarded(forward, self, current, data, functools.partial(original, self) if is_open else None)
             return result
 
         return log

@@ -1,0 +1,199 @@
+/** W&B programs and sweep files, unchanged, with real versions of W&B: the newest, and those of one and two years ago. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { TrialJson } from '../../bin/output/json.ts';
+import { testFolder } from '../support/folder.ts';
+import { activate, INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
+import { hasTool, runTool } from '../support/tool.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
+import { showTrial, startSweep, sweep } from './sweep.ts';
+
+const VERSIONS = ['0.31.0', '0.23.0', '0.18.7'];
+const SWEEP_LIMIT_MS = 240_000;
+
+const TRAIN = `
+import os
+import time
+
+import wandb
+
+run = wandb.init(config={"lr": 0.5, "name": "default"})
+wandb.define_metric("val_loss", summary="min")
+config = wandb.config
+os.makedirs(str(config.lr))
+os.chdir(str(config.lr))
+with open("notes.txt", "w") as file:
+    file.write(f"{config.lr} {config['name']} {os.environ.get('OWN_SITECUSTOMIZE')}")
+wandb.save("notes.txt")
+for step in range(4):
+    wandb.log({"train": {"loss": 1 / (step + 1)}}, commit=False)
+    wandb.log({"val_loss": config.lr * (abs(step - 2) + 1), "note": "text", "_private": 1})
+    while step == 0 and not os.path.exists(os.environ["GO"]):
+        time.sleep(0.1)
+wandb.log({"late": 7, "val_loss": config.lr / 2}, step=10)
+run.summary["final"] = 5 * config.lr
+`;
+
+const SWEEP = `
+program: train.py
+project: live
+method: grid
+metric: {name: val_loss, goal: minimize}
+retry: {crash: 0}
+parameters:
+  lr: {values: [0.25, 1.0e-7]}
+  name: {value: "on"}
+`;
+
+/** Imports W&B with every flag that disables the hook: \`-S\` removes the environment's packages. */
+const WITHOUT_HOOK = `
+import sys
+
+sys.path.append(sys.argv[1])
+import wandb
+
+run = wandb.init()
+for epoch in range(1, 4):
+    wandb.log({"epoch": epoch, "loss": wandb.config.lr / epoch, "inner": {"x": epoch}})
+run.summary["final"] = 1.5
+run.finish()
+`;
+
+/** Two ranks, which both call wandb.init. */
+const RANKS = `
+import multiprocessing
+
+import wandb
+
+
+def rank(number):
+    run = wandb.init(group="ranks")
+    for step in range(3):
+        wandb.log({f"loss_{number}": wandb.config.lr * (step + 1), "loss" if number == 0 else "other": step + 1}, step=step)
+    run.finish()
+
+
+if __name__ == "__main__":
+    ranks = [multiprocessing.get_context("spawn").Process(target=rank, args=(number,)) for number in range(2)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    raise SystemExit(max(process.exitcode for process in ranks))
+`;
+
+function programFolder(text: string): string {
+  const folder = testFolder();
+  writeFileSync(join(folder, 'train.py'), text);
+  return folder;
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP_LIMIT_MS }, (version) => {
+  let programs: string;
+  let packages: string;
+
+  beforeAll(async () => {
+    programs = await pythonEnvironment(`wandb==${version}\n`);
+    const path = ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'];
+    packages = runTool(join(programs, 'python3'), path).stdout.trim();
+  }, INSTALL_LIMIT_MS);
+
+  test('a sweep file and its program run unchanged: live values, every way to log, the summary and saved files', async () => {
+    activate(programs);
+    const folder = programFolder(TRAIN);
+    const own = join(folder, 'own');
+    mkdirSync(own);
+    writeFileSync(join(own, 'sitecustomize.py'), 'import os\nos.environ["OWN_SITECUSTOMIZE"] = "yes"\n');
+    vi.stubEnv('PYTHONPATH', own);
+    vi.stubEnv('GO', join(folder, 'go'));
+    const running = startSweep(SWEEP, folder);
+    const live = await until('both trials have reported', async () => {
+      if (!existsSync(join(running.dir, 'coordinator.json'))) return undefined;
+      const trials = await trawlJson<TrialJson[]>('trials', '--dir', running.dir).catch(() => []);
+      return trials.length === 2 && trials.every(({ metrics }) => 'val_loss' in metrics) && trials;
+    });
+    expect(live.map(({ state }) => state)).toEqual(['running', 'running']);
+    expect(live.map(({ metrics }) => metrics['train.loss'])).toEqual([1, 1]);
+    writeFileSync(join(folder, 'go'), '');
+
+    const { code, stderr, result, dir } = await running.ended;
+    expect(code, stderr).toBe(0);
+    expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 2 }, warnings: [] });
+    expect(result.trials.map(({ rank, parameters }) => [rank, parameters.lr])).toEqual([
+      [1, 1e-7],
+      [2, 0.25],
+    ]);
+    const shown = await showTrial(dir, result.trials[1]);
+    expect(shown.reports.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3, 10]);
+    expect(shown.reports.slice(0, 4).map(({ metrics }) => metrics)).toEqual([
+      { 'train.loss': 1, val_loss: 0.75 },
+      { 'train.loss': 1 / 2, val_loss: 0.5 },
+      { 'train.loss': 1 / 3, val_loss: 0.25 },
+      { 'train.loss': 1 / 4, val_loss: 0.5 },
+    ]);
+    expect(shown.metrics).toMatchObject({ late: 7, final: 1.25, val_loss: 0.125, 'val_loss.min': 0.125 });
+    expect(shown.artifacts.map(({ name }) => name)).toContain('wandb/notes.txt');
+    const out = join(folder, 'out');
+    await trawl('artifacts', 'get', shown.trial, 'wandb/notes.txt', '--dir', dir, '--out', out);
+    expect(readFileSync(join(out, 'wandb', 'notes.txt'), 'utf8')).toBe('0.25 on yes');
+  });
+
+  test('without the hook, a warning is shown and the run file gives the values', async () => {
+    activate(programs);
+    const { result, stderr, dir } = await sweep(
+      `program: train.py\ncommand: [python3, "\${param:flag}", "\${program}", "${packages}"]\nproject: x\nmethod: grid\n` +
+        'metric: {name: loss, goal: minimize}\nparameters: {flag: {values: [-I, -S, -E]}, lr: {value: 3.0}}\n',
+      programFolder(WITHOUT_HOOK),
+    );
+    expect(result, stderr).toMatchObject({ state: 'finished', counts: { succeeded: 3 } });
+    expect(result.warnings).toMatchObject([{ kind: 'hook_not_loaded', count: 3 }]);
+    for (const trial of result.trials) {
+      expect(trial.metrics).toEqual({ loss: 1, 'inner.x': 3, final: 1.5 });
+      const { reports } = await showTrial(dir, trial);
+      expect(reports.map(({ epoch, metrics }) => [epoch, metrics.loss])).toEqual([
+        [1, 3],
+        [2, 1.5],
+        [3, 1],
+      ]);
+    }
+  });
+
+  test('the values of distributed ranks are merged', async () => {
+    activate(programs);
+    const { result, stderr, dir } = await sweep(
+      'program: train.py\nproject: x\nmethod: grid\nmetric: {name: loss}\nparameters: {lr: {values: [2.0]}}\n',
+      programFolder(RANKS),
+    );
+    expect(result, stderr).toMatchObject({ state: 'finished', counts: { succeeded: 1 }, warnings: [] });
+    const { reports } = await showTrial(dir, result.trials[0]);
+    expect(reports.map(({ epoch, metrics }) => ({ epoch, metrics }))).toEqual(
+      [0, 1, 2].map((step) => ({
+        epoch: step,
+        metrics: { loss: step + 1, loss_0: 2 * (step + 1), loss_1: 2 * (step + 1), other: step + 1 },
+      })),
+    );
+  });
+
+  test('wandb: online leaves the mode and the folder to the user', async () => {
+    activate(programs);
+    const folder = programFolder(WITHOUT_HOOK);
+    const own = join(folder, 'runs');
+    mkdirSync(own);
+    vi.stubEnv('WANDB_MODE', 'offline');
+    vi.stubEnv('WANDB_DIR', own);
+    const { result, stderr } = await sweep(
+      `program: train.py\ncommand: [python3, "\${program}", "${packages}"]\nproject: x\nmethod: grid\nwandb: online\n` +
+        'metric: {name: loss}\nparameters: {lr: {values: [3.0]}}\n',
+      folder,
+    );
+    expect(result, stderr).toMatchObject({ state: 'finished', counts: { succeeded: 1 }, warnings: [] });
+    expect(result.trials[0]?.metrics).toEqual({ loss: 1, 'inner.x': 3, final: 1.5 });
+    expect(readdirSync(join(own, 'wandb')).filter((name) => name.startsWith('offline-run-'))).toHaveLength(1);
+  });
+});
