@@ -28,6 +28,7 @@ export function expectNoStrayFile(cluster: Cluster): void {
   const own = [
     /^coordinator\/(store\.db(-wal)?|coordinator\.json)$/,
     /^coordinator\/artifacts\/\d+\/[0-9a-f]+\/\d+\/(\.parts\/[0-9a-f]{64}|[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,/-]*)$/,
+    /^coordinator\/code\/(\.parts\/[0-9a-f]{64}|[0-9a-f]{64}\.tar)$/,
     /^(nats|worker|closer)\//,
     /^[a-z]+\.log$/,
     /^sweep\.yaml$/,
