@@ -12,14 +12,16 @@ async function example(name: string) {
   return parseSweep(await readSweepFile(`${folder}${name}`), name);
 }
 
-test.each(readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ya?ml|json)$/.test(name)))(
-  '%s is a valid sweep',
-  async (name) => {
-    const spec = await example(name);
-    expect(spec.description.length + spec.name.length).toBeGreaterThan(0);
-    expect([...enumerateTrials(spec)]).toHaveLength(plan(spec).trials);
-  },
+/** The folder `conf` holds the configuration of a Hydra app. */
+const sweepFiles = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+  (name) => /\.(ya?ml|json)$/.test(name) && !name.split('/').includes('conf'),
 );
+
+test.each(sweepFiles)('%s is a valid sweep', async (name) => {
+  const spec = await example(name);
+  expect(spec.description.length + spec.name.length).toBeGreaterThan(0);
+  expect([...enumerateTrials(spec)]).toHaveLength(plan(spec).trials);
+});
 
 test('the demo has eight trials on MNIST: four latent dimensions, plain and denoising', async () => {
   const trials = [...enumerateTrials(await example('mnist-demo.yaml'))];
