@@ -205,6 +205,19 @@ describe("Hydra's arguments", () => {
     expect(notes.join('\n')).toContain('hydra/launcher=joblib');
   });
 
+  test('a command over several lines is read, and values that cannot be listed are kept as text', async () => {
+    const { sweep, notes } = await convert(
+      'python train.py --multirun lr=0.1,0.2 \\\n  ++k=interval(0,1) db=glob(*) \\\n n=range(3,3)\n',
+    );
+    expect(sweep.parameters).toEqual({
+      lr: { values: [0.1, 0.2] },
+      '++k': { distribution: 'uniform', min: 0, max: 1 },
+      db: { value: 'glob(*)' },
+      n: { value: 'range(3,3)' },
+    });
+    expect(notes.join('\n')).toContain('n: range(3,3) has no values and is kept as text.');
+  });
+
   test('commas split outside quotes and brackets only', () => {
     expect(splitTop(`a,"b,c",[d,e],f(g,h),'i\\',j'`)).toEqual(['a', '"b,c"', '[d,e]', 'f(g,h)', `'i\\',j'`]);
   });

@@ -58,7 +58,7 @@ async function convertedText(
   format: Format | undefined,
   readBeside: (name: string) => Promise<unknown>,
 ): Promise<Converted> {
-  const args = parseArgsStringToArgv(text.replaceAll(/^\s*#.*$/gm, ''));
+  const args = parseArgsStringToArgv(text.replaceAll(/^\s*#.*$/gm, '').replaceAll(/\\\r?\n/g, ' '));
   const multirun = args.slice(args.findIndex((arg) => /^(?:-m|--multirun)$/.test(arg)) + 1);
   const overrides = multirun.filter((arg) => !arg.startsWith('-') && !/\.py$/.test(arg) && !/^python\d?/.test(arg));
   if (format === 'hydra')

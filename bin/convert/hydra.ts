@@ -65,8 +65,12 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
       return { value: valueFrom(text) };
     case 'choice':
       return { values: args.map(valueFrom) };
-    case 'range':
-      return { values: rangeOf(args.map(Number), named) };
+    case 'range': {
+      const values = rangeOf(args.map(Number), named);
+      if (values.length > 0) return { values };
+      notes.push(`${name}: ${text} has no values and is kept as text.`);
+      return { value: text };
+    }
     case 'interval': {
       const [min = 0, max = 1] = args.map(Number);
       return { distribution: 'uniform', min, max };
@@ -80,8 +84,10 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
       if (call === 'shuffle') notes.push(`${name}: the order of shuffle(...) is not kept; write \`order: shuffled\`.`);
       return args.length === 1 ? draftOf(name, args[0] ?? '', notes) : { values: args.map(valueFrom) };
     case 'glob':
-      notes.push(`${name}: glob(${inside}) needs Hydra's configuration folder; list the values instead.`);
-      return { values: [] };
+      notes.push(
+        `${name}: glob(${inside}) needs Hydra's configuration folder and is kept as text; list the values instead.`,
+      );
+      return { value: text };
     default:
       return { value: valueFrom(text) };
   }
