@@ -84,11 +84,10 @@ async function list({ path, variables }: PythonInterpreter): Promise<PythonPacka
 }
 
 function limited(packages: readonly string[]): string {
-  let text = '';
-  for (const line of packages) {
-    const next = text === '' ? line : `${text}\n${line}`;
-    if (Buffer.byteLength(next) > MAX_PACKAGES_BYTES) break;
-    text = next;
-  }
-  return text;
+  let bytes = 0;
+  const end = packages.findIndex((line) => {
+    bytes += Buffer.byteLength(line) + 1;
+    return bytes - 1 > MAX_PACKAGES_BYTES;
+  });
+  return packages.slice(0, end === -1 ? undefined : end).join('\n');
 }

@@ -9,6 +9,9 @@ import { attemptFolder, attemptsFolder } from '../folders.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
+/** A process of the program that is about to end can still write into the folder. */
+const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } as const;
+
 export class AttemptFolders {
   readonly #dir: string;
   readonly #spool: Spool;
@@ -25,7 +28,7 @@ export class AttemptFolders {
     const needed = new Set(this.#released.map((key) => attemptFolder(dir, key)));
     for (const name of readdirSync(root)) {
       const folder = join(root, name);
-      if (!needed.has(folder)) rm(folder, { recursive: true, force: true }).catch(() => {});
+      if (!needed.has(folder)) rm(folder, REMOVE).catch(() => {});
     }
   }
 
@@ -49,6 +52,6 @@ export class AttemptFolders {
     const removable = this.#released.filter((key) => !this.#spool.holds(key));
     if (removable.length === 0) return;
     this.#released = this.#released.filter((key) => !removable.includes(key));
-    for (const key of removable) rm(attemptFolder(this.#dir, key), { recursive: true, force: true }).catch(() => {});
+    for (const key of removable) rm(attemptFolder(this.#dir, key), REMOVE).catch(() => {});
   }
 }

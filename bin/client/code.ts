@@ -22,23 +22,33 @@ export interface PackedCode {
   readonly path: string;
 }
 
+/** A sweep file with its place, to which paths in it are relative. */
+type SpecifiedFile = Pick<LoadedSweepFile, 'fileName' | 'spec'>;
+
+/**
+ * Lists the files of the folder that a sweep file names with `code`. Returns undefined if it names none.
+ * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
+ */
+export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile): Promise<CodeFolder | undefined> {
+  return code && listCode(resolve(dirname(fileName), code.dir), code);
+}
+
 /**
  * Packs the folder that a sweep file names with `code`, and passes it to `work`. The archive is removed afterwards.
  * Passes undefined if the sweep file names no folder.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function withPackedCode<T>(
-  file: Pick<LoadedSweepFile, 'fileName' | 'spec'>,
+  file: SpecifiedFile,
   work: (code: PackedCode | undefined) => Promise<T>,
 ): Promise<T> {
-  const { code } = file.spec;
-  if (code === undefined) return work(undefined);
-  const folder = await listCode(resolve(dirname(file.fileName), code.dir), code);
+  const folder = await codeFolderOf(file);
+  if (folder === undefined) return work(undefined);
   const temporary = await mkdtemp(join(tmpdir(), 'trawl-code-'));
   try {
     const path = join(temporary, 'code.tar');
     const archive = await writeArchive(folder, path);
-    const { state, diff } = await gitFacts(folder.dir, code.diff);
+    const { state, diff } = await gitFacts(folder.dir, file.spec.code?.diff ?? true);
     return await work({ folder, path, source: { archive, files: folder.files.length, git: state, diff } });
   } finally {
     await rm(temporary, { recursive: true, force: true });

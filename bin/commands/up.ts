@@ -7,7 +7,7 @@ import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type PackedCode, withPackedCode } from '../client/code.ts';
+import { codeFolderOf, withPackedCode } from '../client/code.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
 import { getSweep, listTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
@@ -39,11 +39,8 @@ const PATIENCE_MS = 120_000;
 async function up(fileName: string, options: Options): Promise<void> {
   const file = await loadRunnableSweepFile(fileName);
   await requireUnusedFolder(options.dir);
-  await withPackedCode(file, (code) => runLocally(file, code, options));
-}
-
-async function runLocally(file: LoadedSweepFile, code: PackedCode | undefined, options: Options): Promise<void> {
-  if (code !== undefined) noteCode(code);
+  // Before the processes start, so that a folder that cannot be sent is reported at once.
+  await codeFolderOf(file);
   const interrupt = onInterrupt();
   const cluster = await startLocalCluster({
     dir: options.dir,
@@ -58,7 +55,7 @@ async function runLocally(file: LoadedSweepFile, code: PackedCode | undefined, o
   });
   try {
     await withConnection({ server: cluster.address, identity: false }, (connection) =>
-      Promise.race([run(connection, file, code, options, interrupt.signal), cluster.broken]),
+      Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
     );
   } finally {
     await cluster.stop();
@@ -70,12 +67,14 @@ async function runLocally(file: LoadedSweepFile, code: PackedCode | undefined, o
 async function run(
   connection: Connection,
   file: LoadedSweepFile,
-  code: PackedCode | undefined,
   options: Options,
   signal: AbortSignal,
 ): Promise<void> {
   const startedMs = performance.now();
-  const { id } = await resumeOrSubmit(connection, file, code, note);
+  const { id } = await withPackedCode(file, (code) => {
+    if (code !== undefined) noteCode(code);
+    return resumeOrSubmit(connection, file, code, note);
+  });
   const warnings = new WarningNotes(note);
   await follow(connection, id, warnings, options, signal);
   const { sweep } = await getSweep(connection, id);

@@ -4,7 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { packCode } from '../../../lib/code/archive.ts';
+import { listCode } from '../../../lib/code/folder.ts';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import { type ProgramSpec, type ReportSource, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
@@ -69,6 +71,45 @@ const from = (...sources: NonNullable<ReportSource['source']>[]): ProgramSpec =>
   report: sources.map((source) => ({ source })),
 });
 const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+describe('a program with code', () => {
+  /** Packs files into an archive, and returns its path. */
+  async function archiveOf(files: Readonly<Record<string, string>>): Promise<string> {
+    const folder = mkdtempSync(join(tmpdir(), 'trawl-run-code-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    mkdirSync(join(folder, 'code'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'code', name), text);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of packCode(await listCode(join(folder, 'code')))) pieces.push(piece);
+    writeFileSync(join(folder, 'code.tar'), Buffer.concat(pieces));
+    return join(folder, 'code.tar');
+  }
+
+  test('runs in a folder of its own, and relative report files are in it', async () => {
+    const code = await archiveOf({ 'data.txt': 'from the archive' });
+    const script = 'cat data.txt; echo changed > data.txt; printf "step,loss\\n1,0.5\\n" > log.csv; sleep 1';
+    for (const attempt of ['first', 'second']) {
+      const dir = join(folder, attempt);
+      const { run, log, failure } = await runProgram(script, {
+        dir,
+        code,
+        program: from({ $case: 'csv', csv: 'log.csv' }),
+      });
+      expect(failure).toBeUndefined();
+      expect(log).toContain('from the archive');
+      expect(run.reports).toEqual([{ epoch: 1, metrics: { loss: 0.5 } }]);
+      expect(run.starts).toEqual([{ command: expect.arrayContaining([script]), interpreter: undefined }]);
+    }
+  });
+
+  test('fails in preflight, before it starts, if its archive is damaged or hostile', async () => {
+    const code = await archiveOf({ 'a.txt': 'x' });
+    writeFileSync(code, 'no archive at all'.repeat(100));
+    const { failure, run } = await runProgram('echo started', { code });
+    expect(failure).toMatch(/^preflight: the code archive is (not a tar archive|damaged)/);
+    expect(run.starts).toEqual([]);
+  });
+});
 
 test('metric lines on stdout are reports, and other lines are log text', async () => {
   const { run, log, failure } = await runProgram(
