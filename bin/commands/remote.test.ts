@@ -373,6 +373,28 @@ test('ls, show and wait print the warnings of a sweep', async () => {
   );
 });
 
+test('without a terminal, wait exits with code 1 when the sweep is paused, and prints how to resume it', async () => {
+  const halted = sampleSweep({
+    state: SweepState.PAUSED,
+    reason: '3 trials failed',
+    counts: { pending: 5, failed: 3 },
+  });
+  const { stdout, stderr, exitCode } = await trawl(
+    {
+      getSweep: (_call, callback) => callback(null, { sweep: halted, text: '' }),
+      watch: (call) => {
+        call.write(snapshot(halted));
+      },
+    },
+    'wait',
+  );
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(
+    /^trawl: sweep 7 is paused \(3 trials failed\); resume it with: trawl resume 7 --server \S+\n$/,
+  );
+  expect(stdout).toMatch(/^sweep 7 \(autoencoders\) paused: /);
+});
+
 test('best requests the trials that it shows, and no others', async () => {
   const asked: ListTrialsRequest[] = [];
   const trials = Array.from({ length: 9 }, (_, index): Trial => ({ ...good, id: `${index}`, configId: `c${index}` }));

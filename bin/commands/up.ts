@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
-import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { codeFolderOf, withPackedCode } from '../client/code.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
+import { followPauses, pauseText } from '../client/pauses.ts';
 import { getSweep, listTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
@@ -20,7 +21,7 @@ import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { resultTerminal } from '../output/terminal.ts';
+import { isAttended, resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
@@ -80,15 +81,20 @@ async function run(
   const { sweep } = await getSweep(connection, id);
   warnings.take(sweep);
   const wallSeconds = Math.round(performance.now() - startedMs) / 1000;
-  if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
+  const isPaused = !signal.aborted && isHalted(sweep);
+  if (isPaused) process.exitCode = EXIT.failedTrials;
+  else if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
   else if (sweep.counts?.failed || (sweep.counts?.cancelled && !endedByTarget(sweep)))
     process.exitCode = EXIT.failedTrials;
-  await printResults(connection, sweep, wallSeconds, file.fileName, options);
+  await printResults(connection, sweep, wallSeconds, options);
+  const command = `${TRAWL} up ${file.fileName} --dir ${options.dir}`;
+  if (isPaused) note(`${pauseText(sweep)}; correct the cause, and resume the sweep with: ${command}`);
+  else if (!sweepEnded(sweep)) note(`interrupted; resume with: ${command}`);
 }
 
 /**
  * Shows the sweep until it ends or the signal is aborted. A terminal shows the dashboard; other outputs get one line
- * per event.
+ * per event. Without a terminal, a paused sweep ends the output when none of its trials is running any more.
  */
 async function follow(
   connection: Connection,
@@ -103,7 +109,8 @@ async function follow(
       signal,
       ...outageNotes(connection),
     });
-  if (options.output !== 'json' && process.stdout.isTTY && process.stdin.isTTY) {
+  const attended = isAttended();
+  if (options.output !== 'json' && attended) {
     const interruptSelf = () => process.kill(process.pid, 'SIGINT');
     const result = await onTerminal(coordinatorSource(connection, PATIENCE_MS), {
       sweep: id,
@@ -116,7 +123,14 @@ async function follow(
     if (result === 'ended' || signal.aborted) return;
     note('the sweep continues; press Ctrl-C to interrupt it');
   }
-  for await (const line of lineStream(withWarnings(updates(), warnings))) {
+  const onPause = (sweep: Sweep) => {
+    const next = attended
+      ? `resume it with: ${TRAWL} resume ${sweep.id} --dir ${options.dir}`
+      : 'this command exits when no trial is running';
+    note(`${pauseText(sweep)}; ${next}`);
+  };
+  const followed = followPauses(updates(), { endWhenHalted: !attended, onPause });
+  for await (const line of lineStream(withWarnings(followed, warnings))) {
     if (options.output === 'json') process.stderr.write(`${line}\n`);
     else await print(`${line}\n`);
   }
@@ -139,7 +153,6 @@ async function printResults(
   connection: Connection,
   sweep: Sweep,
   wallSeconds: number,
-  fileName: string,
   options: Options,
 ): Promise<void> {
   const trials = await listTrials(connection, { sweep: sweep.id });
@@ -150,7 +163,6 @@ async function printResults(
     const terminal = resultTerminal(options);
     await print(`\n${closingRanking(sweep, trials, terminal)}\n${nextSteps(options.dir, trials)}`);
   }
-  if (!sweepEnded(sweep)) note(`interrupted; resume with: ${TRAWL} up ${fileName} --dir ${options.dir}`);
 }
 
 /** The command to suggest to the user. npm and npx set `npm_execpath`. */
@@ -226,7 +238,10 @@ export function registerUp(program: Command): void {
     ],
     exits: [
       [0, 'the sweep ended, and every trial succeeded, or one reached the target'],
-      [1, 'the sweep ended with failed trials, or with cancelled ones without reaching a target'],
+      [
+        1,
+        'the sweep ended with failed trials, or with cancelled ones without reaching a target; or, without a terminal, it was paused',
+      ],
       [3, 'nats-server is not available, or a process kept failing'],
       [4, 'rejected: a coordinator already uses the data folder'],
       [130, 'interrupted; the same command resumes the sweep'],

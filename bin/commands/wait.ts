@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { endedByTarget } from '../../lib/domain/target.ts';
-import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { endedTotal, isHalted, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
-import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
+import { followPauses, pauseText } from '../client/pauses.ts';
 import { getSweep } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
 import {
@@ -21,6 +22,7 @@ import { durationOption } from '../options/values.ts';
 import { countsText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { isAttended } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
@@ -32,7 +34,10 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 /** The coordinator can be unreachable for this long, which is enough to move it to another machine. */
 const PATIENCE_MS = 60 * 60_000;
 
-/** Returns the last known state of the sweep, which has ended unless the signal was aborted first. */
+/**
+ * Returns the last known state of the sweep. It has ended unless the signal was aborted first, or, without a terminal,
+ * the sweep is paused and none of its trials is running.
+ */
 async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
   let sweep = first;
   const warnings = new WarningNotes(note);
@@ -42,20 +47,22 @@ async function follow(connection: Connection, first: Sweep, flags: string, signa
     signal,
     ...outageNotes(connection),
   });
-  for await (const { update } of updates) {
+  const onPause = (paused: Sweep) => {
+    note(`${pauseText(paused)}; resume it with: trawl resume ${paused.id}${flags}`);
+  };
+  for await (const { update } of followPauses(updates, { endWhenHalted: !isAttended(), onPause })) {
     const next = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
     if (next === undefined) continue;
     warnings.take(next);
-    if (next.state === SweepState.PAUSED && sweep.state !== SweepState.PAUSED) {
-      const reason = next.reason || 'no reason given';
-      note(`sweep ${next.id} is paused (${reason}); resume it with: trawl resume ${next.id}${flags}`);
-    }
     sweep = next;
   }
   return sweep;
 }
 
-/** Waits until the sweep ends. Returns undefined on Ctrl-C. */
+/**
+ * Waits until the sweep ends. Returns undefined on Ctrl-C. Without a terminal, also returns a paused sweep of which no
+ * trial is running.
+ */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {
   const stop = new AbortController();
   let interrupted = false;
@@ -70,6 +77,7 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
     const sweep = await follow(connection, first, serverFlags(options), stop.signal);
     if (sweepEnded(sweep)) return sweep;
     if (interrupted) return undefined;
+    if (!stop.signal.aborted && isHalted(sweep)) return sweep;
     const progress = `${endedTotal(sweep)} of ${trialTotal(sweep)} trials ended`;
     throw new UnreachableError(
       `timed out after ${formatSpan(limitMs)}; sweep ${sweep.id} continues (${progress}). ` +
@@ -94,7 +102,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
   });
 }
 
-/** Waits until the sweep ends, prints a summary and sets the exit code. */
+/** Waits until the sweep ends, or is paused without a terminal; prints a summary and sets the exit code. */
 export async function waitFor(connection: Connection, first: Sweep, options: WaitOptions): Promise<void> {
   const sweep = await waitUntilEnded(connection, first, options);
   if (sweep === undefined) {
@@ -103,10 +111,10 @@ export async function waitFor(connection: Connection, first: Sweep, options: Wai
     return;
   }
   const cancelled = endedByTarget(sweep) ? 0 : (sweep.counts?.cancelled ?? 0);
-  if (cancelled + (sweep.counts?.failed ?? 0) > 0) process.exitCode = EXIT.failedTrials;
+  if (isHalted(sweep) || cancelled + (sweep.counts?.failed ?? 0) > 0) process.exitCode = EXIT.failedTrials;
   if (options.quiet) return;
   if (options.output === 'json') return printJson(sweepJson(sweep));
-  const duration = formatSpan(sweep.endedAtMs - sweep.createdAtMs);
+  const duration = formatSpan((sweep.endedAtMs || Date.now()) - sweep.createdAtMs);
   const line = `sweep ${sweep.id} (${sweep.name}) ${sweepState.of(sweep.state)}: ${countsText(sweep.counts)} in ${duration}`;
   return print(`${visibleText(line)}\n`);
 }
@@ -114,13 +122,18 @@ export async function waitFor(connection: Connection, first: Sweep, options: Wai
 export function registerWait(program: Command): void {
   const command = program
     .command('wait')
-    .description('wait until a sweep ends, across restarts of the coordinator')
+    .description(
+      'wait until a sweep ends, across restarts of the coordinator; without a terminal, also until it is paused',
+    )
     .argument('[sweep]', 'sweep id, name or "last"', 'last')
     .option('--timeout <duration>', 'time to wait, such as 90s, 15m, 1h30m or 1d (default: no limit)', durationOption);
   withHelp(withOutput(withServer(command)), {
     exits: [
       [0, 'the sweep ended, and every trial succeeded or was stopped early, or one reached the target'],
-      [1, 'the sweep ended with failed trials, or with cancelled ones without reaching a target'],
+      [
+        1,
+        'the sweep ended with failed trials, or with cancelled ones without reaching a target; or, without a terminal, it was paused',
+      ],
       [3, 'no coordinator could be reached, or --timeout expired'],
     ],
     examples: [

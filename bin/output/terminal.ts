@@ -43,3 +43,8 @@ export function paint(text: string, style: Style | undefined, { colour }: Termin
 export function paintLine(segments: readonly Segment[], terminal: Terminal): string {
   return segments.map(({ text, style }) => paint(text, style, terminal)).join('');
 }
+
+/** Whether a person can watch the output and react: stdin and stdout are a terminal. */
+export function isAttended(): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}

@@ -13,6 +13,11 @@ export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state
 /** Whether the sweep has ended. A retry can make it run again. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
+/** Whether the sweep is paused and none of its trials is running. Nothing more happens until it is resumed. */
+export function isHalted({ state, counts }: Sweep): boolean {
+  return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
+}
+
 /** Returns the number of trials of a sweep. */
 export function trialTotal(sweep: Sweep): number {
   const counts = sweep.counts;

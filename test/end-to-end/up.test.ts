@@ -121,6 +121,25 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
   });
 
+  test('without a terminal, max_failed ends it with code 1 after the running trials, and the printed command resumes', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';
+    const file = sweepFile(
+      folder,
+      `command: [sh, -c, '${program}', sh, "\${x}"]\nmetric: {name: loss}\nmax_failed: 1\n` +
+        'parameters: {x: {values: [4, 1, 2, 3, 5, 6]}}\nretry: {crash: 0}\n',
+    );
+    const first = await trawl(...up(file, dir));
+    expect(first.code, first.stderr).toBe(1);
+    const result = JSON.parse(first.stdout) as UpResult;
+    expect(result).toMatchObject({ state: 'paused', counts: { failed: 2, running: 0, succeeded: 1 } });
+    expect(first.stderr).toContain('2 trials failed (max_failed: 1)');
+    expect(first.stderr).toContain(`resume the sweep with: trawl up ${file} --dir ${dir}`);
+    const second = await trawl(...up(file, dir));
+    expect(second.code, second.stderr).toBe(1);
+  });
+
   test('an invalid sweep file leaves no files behind', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');

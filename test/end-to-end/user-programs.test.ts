@@ -72,21 +72,19 @@ describe('user programs', { timeout: 120_000 }, () => {
       'command: [sh, typo.sh]\nmetric: {name: top1_accuracy, goal: maximize}\n' +
       'parameters: {lr: {values: [1, 2, 3, 4, 5, 6, 7]}}\n';
     const dir = join(folder, 'run');
-    const running = startTrawl(...up(sweepFile(folder, text), dir, folder), '--slots', '1');
-    const shown = () =>
-      trawlJson<{ state: string; reason: string; warnings: { kind: string; message: string }[] }>('show', '--dir', dir);
-    await until('the sweep has started', () => existsSync(join(dir, 'coordinator.json')));
-    const paused = await until('the sweep is paused', async () => {
-      const sweep = await shown().catch(() => undefined);
-      return sweep?.state === 'paused' && sweep;
-    });
+    const file = sweepFile(folder, text);
+    const first = await trawl(...up(file, dir, folder), '--slots', '1');
+    expect(first.code, first.stderr).toBe(1);
+    const paused = JSON.parse(first.stdout) as UpResult & { reason: string; warnings: { kind: string }[] };
+    expect(paused.state).toBe('paused');
     expect(paused.reason).toBe(
       'the first 5 trials ended without metric "top1_accuracy"; reported: top1-accuracy, lr; did you mean "top1-accuracy"?',
     );
     expect(paused.warnings).toMatchObject([{ kind: 'missing_metric', count: 5 }]);
-    await trawl('resume', '--dir', dir);
-    const { stderr, code } = await running.ended;
-    expect(code).toBe(0);
+    expect(first.stderr).toContain(`resume the sweep with: trawl up ${file} --dir ${dir}`);
+    const { stderr, stdout, code } = await trawl(...up(file, dir, folder), '--slots', '1');
+    expect(code, stderr).toBe(0);
+    expect((JSON.parse(stdout) as UpResult).counts).toMatchObject({ succeeded: 7 });
     expect(stderr.match(/trawl: warning: .*/g)).toHaveLength(1);
   });
 

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import { delta, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
+import { followPauses, pauseText } from './pauses.ts';
+
+const running = sampleSweep();
+const paused = (reason: string, trials = 0) =>
+  sampleSweep({ state: SweepState.PAUSED, reason, counts: { pending: 3, running: trials } });
+
+async function follow(updates: readonly WatchResponse[], endWhenHalted: boolean) {
+  const source = (async function* () {
+    yield* updates;
+  })();
+  const notes: string[] = [];
+  let seen = 0;
+  const options = { endWhenHalted, onPause: (sweep: typeof running) => notes.push(pauseText(sweep)) };
+  for await (const _ of followPauses(source, options)) seen++;
+  return { seen, notes };
+}
+
+test('without a terminal, the updates end when the sweep is paused and its last running trial has ended', async () => {
+  const updates = [
+    snapshot(running),
+    delta({ sweep: paused('the disk is full', 2) }),
+    delta({ sweep: paused('the disk is full', 1) }),
+    delta({}),
+    delta({ sweep: paused('the disk is full', 0) }),
+    delta({ sweep: running }),
+  ];
+  expect(await follow(updates, true)).toEqual({ seen: 5, notes: ['sweep 7 is paused (the disk is full)'] });
+});
+
+test('a sweep that is already paused ends the updates at once', async () => {
+  expect(await follow([snapshot(paused('')), delta({ sweep: running })], true)).toEqual({
+    seen: 1,
+    notes: ['sweep 7 is paused (no reason given)'],
+  });
+});
+
+test('on a terminal, a pause is reported each time and the updates continue', async () => {
+  const updates = [
+    snapshot(running),
+    delta({ sweep: paused('a') }),
+    delta({ sweep: paused('a') }),
+    delta({ sweep: running }),
+    delta({ sweep: paused('b') }),
+  ];
+  expect(await follow(updates, false)).toEqual({
+    seen: 5,
+    notes: ['sweep 7 is paused (a)', 'sweep 7 is paused (b)'],
+  });
+});
+
+test('a pause that a resume ends before the running trials end does not end the updates', async () => {
+  const updates = [delta({ sweep: paused('a', 1) }), delta({ sweep: running }), delta({})];
+  expect((await follow(updates, true)).seen).toBe(3);
+});
