@@ -42,6 +42,7 @@ const STATES: readonly TrialStateName[] = [
   'stopped',
   'failed',
   'cancelled',
+  'interrupted',
 ];
 
 function parseStates(text: string): TrialStateName[] {

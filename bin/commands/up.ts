@@ -124,6 +124,7 @@ async function follow(
     note('the sweep continues; press Ctrl-C to interrupt it');
   }
   const onPause = (sweep: Sweep) => {
+    if (!attended && isHalted(sweep)) return;
     const next = attended
       ? `resume it with: ${TRAWL} resume ${sweep.id} --dir ${options.dir}`
       : 'this command exits when no trial is running';

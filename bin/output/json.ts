@@ -101,8 +101,8 @@ export function trialJson(trial: Trial): TrialJson {
 }
 
 /** Returns the outcome of an attempt, or `running` until it ends. */
-export function outcomeName(attempt: Attempt): AttemptOutcomeName | 'running' {
-  return attempt.endedAtMs === 0 ? 'running' : attemptOutcome.of(attempt.outcome);
+export function outcomeName({ outcome }: Attempt): AttemptOutcomeName | 'running' {
+  return outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED' ? 'running' : attemptOutcome.of(outcome);
 }
 
 export function attemptJson(attempt: Attempt) {

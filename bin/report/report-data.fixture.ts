@@ -4,6 +4,7 @@ import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enume
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { noCounts } from '../../lib/domain/trial-state.ts';
 import { type Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type FailureClassName,
@@ -41,7 +42,7 @@ export function reportData(
     return trialOf(planned, became, reports);
   });
   const configs = rankConfigs(configsOf(trials), spec.metric.name, spec.metric.goal);
-  const counts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  const counts = noCounts();
   for (const { state } of trials) counts[trialState.of(state)] += 1;
   const ended = counts.pending + counts.offered + counts.running === 0;
   const sweep = Sweep.fromPartial({

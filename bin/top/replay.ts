@@ -1,4 +1,5 @@
 /** Replays an ended sweep from its events and reports, in the form of the original Watch stream. */
+import { noCounts } from '../../lib/domain/trial-state.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   Agent,
@@ -143,12 +144,4 @@ export class Replay {
   }
 }
 
-const counts = (pending: number): TrialCounts => ({
-  pending,
-  offered: 0,
-  running: 0,
-  succeeded: 0,
-  stopped: 0,
-  failed: 0,
-  cancelled: 0,
-});
+const counts = (pending: number): TrialCounts => ({ ...noCounts(), pending });

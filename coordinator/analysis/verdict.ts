@@ -95,7 +95,7 @@ function reasonOf(parts: readonly JudgedPart[], verdict: Verdict): string {
 
 function missingTrials(scope: readonly JudgedTrial[]): string {
   const inState = (...states: readonly TrialStateName[]) => scope.filter(({ state }) => states.includes(state)).length;
-  const unfinished = inState('pending', 'offered', 'running');
+  const unfinished = inState('pending', 'offered', 'running', 'interrupted');
   const lost = inState('failed', 'cancelled');
   return [
     scope.length === 0 ? '; no trial of the sweep matches where' : '',

@@ -30,7 +30,12 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const reject = async () => {
     throw new RejectedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
   };
-  const source = { queries: new Queries(db), agents: () => [], explain: () => undefined, onCommit: () => () => {} };
+  const source = {
+    queries: new Queries(db, { isOffline: true }),
+    agents: () => [],
+    explain: () => undefined,
+    onCommit: () => () => {},
+  };
   const server = newServer();
   server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry: reject }, log));
   const guard = new Guard(undefined, () => {});

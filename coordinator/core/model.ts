@@ -45,7 +45,7 @@ export interface Failure {
 
 /** How an attempt ended. */
 export type AttemptEnd =
-  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed'> }
+  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
 /** Classes of failure that a machine can be responsible for. */
@@ -168,7 +168,7 @@ export interface Trial {
   readonly id: string;
   readonly index: number;
   readonly configId: string;
-  state: TrialStateName;
+  state: TrialState;
   /** Trials with the same key can be trained in one pack. Undefined means that the trial is trained alone. */
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
@@ -195,7 +195,9 @@ export interface Trial {
   lease: Lease | undefined;
 }
 
-export type SweepState = SweepStateName;
+export type SweepState = Exclude<SweepStateName, 'interrupted'>;
+/** The states of a trial in the store. `interrupted` exists for readers only. */
+export type TrialState = Exclude<TrialStateName, 'interrupted'>;
 
 export interface Sweep {
   readonly id: string;
@@ -205,7 +207,7 @@ export interface Sweep {
   priority: number;
   readonly share: Share;
   readonly trials: Map<string, Trial>;
-  readonly counts: Record<TrialStateName, number>;
+  readonly counts: Record<TrialState, number>;
   /** Trials in state `offered`. */
   readonly offers: Set<Trial>;
   /** Trials that may be offered to any agent, by index. Can contain trials that are no longer pending. */
@@ -412,6 +414,6 @@ export function newCore(leaseMs: number, startedAt = Number.NEGATIVE_INFINITY): 
   };
 }
 
-export function isEnded(state: SweepState): state is 'finished' | 'stopped' | 'killed' {
+export function isEnded(state: SweepStateName): state is 'finished' | 'stopped' | 'killed' {
   return state === 'finished' || state === 'stopped' || state === 'killed';
 }

@@ -6,8 +6,8 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
-import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
-import type { Artifact, AttemptEnd, Failure, Quarantine, SweepState, Warning } from './model.ts';
+import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
+import type { Artifact, AttemptEnd, Failure, Quarantine, SweepState, TrialState, Warning } from './model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];
@@ -39,7 +39,7 @@ export type Change =
       readonly sweepId: string;
       readonly trialId: string;
       /** A `granted` change puts a trial into state `running`. */
-      readonly state: Exclude<TrialStateName, 'running'>;
+      readonly state: Exclude<TrialState, 'running'>;
       /** The reason for display. Empty if the state needs no explanation. */
       readonly detail: string;
       /** The failure of the last attempt, if it caused this change. */

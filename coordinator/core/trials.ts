@@ -1,8 +1,7 @@
 /** Changes the states of trials and sweeps, and keeps counts and queues consistent with them. */
 import TinyQueue from 'tinyqueue';
-import type { TrialStateName } from '../../proto/names.ts';
 import { withdrawEvidence } from './attribution.ts';
-import { type Failure, isEnded, type Sweep, type Trial } from './model.ts';
+import { type Failure, isEnded, type Sweep, type Trial, type TrialState } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
 
@@ -14,7 +13,7 @@ interface Reason {
 export function moveTrial(
   sweep: Sweep,
   trial: Trial,
-  state: Exclude<TrialStateName, 'running'>,
+  state: Exclude<TrialState, 'running'>,
   { detail = '', failure }: Reason = {},
 ): Change {
   setState(sweep, trial, state);
@@ -23,7 +22,7 @@ export function moveTrial(
 }
 
 /** Changes the state in memory. The caller returns the matching change. */
-export function setState(sweep: Sweep, trial: Trial, state: TrialStateName): void {
+export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
   trial.state = state;

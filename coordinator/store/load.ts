@@ -1,6 +1,6 @@
 /** Loads the live sweeps from the store into memory at the start. */
 import type { Database } from 'libsql';
-import type { FailureClassName, TrialStateName, WarningKindName } from '../../proto/names.ts';
+import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
@@ -19,6 +19,7 @@ import {
   type SweepPolicy,
   type SweepState,
   type Trial,
+  type TrialState,
   type Warning,
 } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
@@ -121,7 +122,7 @@ export function loadSweep(
     id: string;
     idx: number;
     config_id: string;
-    state: TrialStateName;
+    state: TrialState;
     attempts: number;
     failure_class: FailureClassName | null;
     parameters: string;

@@ -3,6 +3,7 @@
 import { group } from 'd3-array';
 import type { Database, Statement } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { interruptedAttempt, interruptedSweep, interruptedTrial } from '../../lib/domain/interrupted.ts';
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
@@ -41,11 +42,14 @@ type Value = string | number;
 
 export class Queries {
   readonly #db: Database;
+  readonly #isOffline: boolean;
   /** Each statement is prepared once, when it is first used. */
   readonly #statements = new Map<string, Statement>();
 
-  constructor(db: Database) {
+  /** @param isOffline whether no coordinator uses the store: what has not ended is then interrupted. Default: false */
+  constructor(db: Database, { isOffline = false }: { readonly isOffline?: boolean } = {}) {
     this.#db = db;
+    this.#isOffline = isOffline;
   }
 
   sweeps(): Sweep[] {
@@ -115,14 +119,16 @@ export class Queries {
   }
 
   trials(sweepId: string): Trial[] {
-    return this.#all<TrialRow>('select * from trials where sweep_id = ? order by idx', sweepId).map(trialOf);
+    return this.#all<TrialRow>('select * from trials where sweep_id = ? order by idx', sweepId).map((row) =>
+      this.#trial(row),
+    );
   }
 
   /** @throws {NotFoundError} */
   trial(sweepId: string, trialId: string): Trial {
     const row = this.#get<TrialRow>('select * from trials where sweep_id = ? and id = ?', sweepId, trialId);
     if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
-    return trialOf(row);
+    return this.#trial(row);
   }
 
   /**
@@ -177,7 +183,7 @@ export class Queries {
       'select * from attempts where sweep_id = ? and trial_id = ? order by number',
       sweepId,
       trialId,
-    ).map(attemptOf);
+    ).map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
   }
 
   /** Returns the reports of a trial, in order of attempt and step, with those of one step merged. */
@@ -318,7 +324,12 @@ export class Queries {
       'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
       row.id,
     );
-    return sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
+    const sweep = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
+    return this.#isOffline ? interruptedSweep(sweep) : sweep;
+  }
+
+  #trial(row: TrialRow): Trial {
+    return this.#isOffline ? interruptedTrial(trialOf(row)) : trialOf(row);
   }
 
   #prepared(sql: string): Statement {

@@ -1,6 +1,7 @@
 /** Defines the rows of the store's tables, and converts them to wire messages. */
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { noCounts } from '../../lib/domain/trial-state.ts';
 import {
   type Artifact,
   type Attempt,
@@ -10,7 +11,6 @@ import {
   type Source,
   type Sweep,
   type Trial,
-  type TrialCounts,
 } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type ArtifactKindName,
@@ -65,7 +65,7 @@ export interface WarningRow {
 
 export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], warnings: readonly WarningRow[]): Sweep {
   const policy: SweepPolicy = JSON.parse(row.policy);
-  const counts: TrialCounts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  const counts = noCounts();
   for (const { state, n } of stateCounts) counts[state] = n;
   return {
     id: `${row.id}`,

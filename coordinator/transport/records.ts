@@ -114,6 +114,7 @@ function endOf(ended: Ended): AttemptEnd {
     throw new BadInputError('an end must have an outcome');
   }
   const outcome = attemptOutcome.of(ended.outcome);
+  if (outcome === 'interrupted') throw new BadInputError('an agent cannot report the outcome "interrupted"');
   if (outcome !== 'failed') return { outcome };
   return {
     outcome,

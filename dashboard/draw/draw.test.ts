@@ -131,6 +131,7 @@ test('the state bar has the requested width, whatever the counts', () => {
     stopped: count,
     failed: count,
     cancelled: count,
+    interrupted: count,
   });
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 200 }), (some, width) => {

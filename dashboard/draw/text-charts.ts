@@ -14,6 +14,7 @@ const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['failed', '×'],
   ['cancelled', '-'],
   ['running', '▒'],
+  ['interrupted', '▒'],
   ['offered', '░'],
   ['pending', '░'],
 ];

@@ -31,6 +31,7 @@ export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boole
 
 const PRECEDENCE: readonly TrialStateName[] = [
   'running',
+  'interrupted',
   'failed',
   'offered',
   'pending',

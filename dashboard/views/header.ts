@@ -1,11 +1,11 @@
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { noCounts, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import { AgentState, type Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { stateBar } from '../draw/text-charts.ts';
@@ -17,15 +17,6 @@ import type { Summary } from '../state/summary.ts';
 export const HEADER_LINES = 6;
 
 const TALLY_COLUMNS = 22;
-const NO_COUNTS: TrialCounts = {
-  pending: 0,
-  offered: 0,
-  running: 0,
-  succeeded: 0,
-  stopped: 0,
-  failed: 0,
-  cancelled: 0,
-};
 
 /** Draws the sweep and its state, progress, counts, rate and agents, the shared parameters, and the list of panes. */
 export function header(model: Model, columns: number): StyledLine[] {
@@ -52,7 +43,7 @@ export function header(model: Model, columns: number): StyledLine[] {
         ...notices(model),
       ],
     },
-    { segments: [...stateBar(sweep.counts ?? NO_COUNTS, Math.max(10, columns - TALLY_COLUMNS)), { text: tally }] },
+    { segments: [...stateBar(sweep.counts ?? noCounts(), Math.max(10, columns - TALLY_COLUMNS)), { text: tally }] },
     { segments: trialCounts(model, summary) },
     styledLine(pace(model, summary), 'dim'),
     { segments: [...warning(sweep), { text: constants(model), style: 'dim' }] },
@@ -88,7 +79,7 @@ function pausedFor({ state: { sweep, events }, now }: Model): string {
 const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
 
 function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
-  const { offered, ...counts } = sweep?.counts ?? NO_COUNTS;
+  const { offered, ...counts } = sweep?.counts ?? noCounts();
   const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
   const segments = Object.entries({ ...counts, pending: counts.pending + offered })
     .filter(([, count]) => count > 0)
@@ -96,8 +87,12 @@ function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summa
       if (name !== 'failed') return [{ text: `${count} ${name} · ` }];
       return [{ text: `${count} failed${classes === '' ? '' : ` (${classes})`}`, style: 'yellow' }, { text: ' · ' }];
     });
-  const ended = sweep !== undefined && sweepEnded(sweep);
-  return [...segments, { text: `${ended ? 'ran' : 'running'} for ${wholeSpan(elapsedMs)}` }];
+  return [...segments, { text: elapsedText(sweep, wholeSpan(elapsedMs)) }];
+}
+
+function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
+  if (sweep?.state === 'SWEEP_STATE_INTERRUPTED') return `submitted ${elapsed} ago`;
+  return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
 function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): string {

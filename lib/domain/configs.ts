@@ -1,9 +1,11 @@
 /** Groups trials into configs and ranks them. The trials of a config share all parameters except the seed. */
+
 import { groups } from 'd3-array';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, trialState } from '../../proto/names.ts';
 import { rank } from './ranking.ts';
 import { configSpread, countedReplicates } from './trial-result.ts';
+import { noCounts } from './trial-state.ts';
 
 /** Returns the id of a trial's config. A trial without one is the only replicate of its own config. */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
@@ -23,7 +25,7 @@ export function rankConfigs(configs: readonly Config[], metric: string, goal: Go
 
 function configOf(id: string, replicates: readonly Trial[]): Config {
   const byIndex = replicates.toSorted((a, b) => a.index - b.index);
-  const counts = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  const counts = noCounts();
   for (const { state } of replicates) counts[trialState.of(state)] += 1;
   return {
     id,

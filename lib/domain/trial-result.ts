@@ -21,9 +21,9 @@ export function resultOf(
 const endedWithResult = (state: TrialState): boolean =>
   state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
 
-/** Whether a trial has a result, or a provisional one because it is running. */
+/** Whether a trial has a result, or a provisional one because it runs or was interrupted. */
 export function hasValue({ state }: Pick<Trial, 'state'>): boolean {
-  return endedWithResult(state) || state === 'TRIAL_STATE_RUNNING';
+  return endedWithResult(state) || state === 'TRIAL_STATE_RUNNING' || state === 'TRIAL_STATE_INTERRUPTED';
 }
 
 /** Returns a metric's value; undefined if it is missing or not finite. */

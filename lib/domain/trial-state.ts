@@ -1,5 +1,5 @@
 /** Determines whether trials and sweeps have ended, and counts the trials that have. */
-import type { Sweep, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import type { Sweep, Trial, TrialCounts, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 
 const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
@@ -18,10 +18,26 @@ export function isHalted({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
 }
 
+/** Returns a record that counts no trials. */
+export function noCounts(): TrialCounts {
+  return {
+    pending: 0,
+    offered: 0,
+    running: 0,
+    succeeded: 0,
+    stopped: 0,
+    failed: 0,
+    cancelled: 0,
+    interrupted: 0,
+  };
+}
+
 /** Returns the number of trials of a sweep. */
 export function trialTotal(sweep: Sweep): number {
   const counts = sweep.counts;
-  return counts === undefined ? 0 : counts.pending + counts.offered + counts.running + endedTotal(sweep);
+  return counts === undefined
+    ? 0
+    : counts.pending + counts.offered + counts.running + counts.interrupted + endedTotal(sweep);
 }
 
 /** Returns the number of trials that have ended, in any state. */

@@ -171,6 +171,8 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
   switch (state) {
     case 'running':
       return `running: ${attempt}; ${trial.epoch} ${trial.epoch === 1 ? 'epoch' : 'epochs'} reported`;
+    case 'interrupted':
+      return `interrupted: ${attempt}; no coordinator is running`;
     case 'stopped':
       return `stopped early by a rule: ${attempt}`;
     case 'failed': {

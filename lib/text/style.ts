@@ -8,6 +8,7 @@ export type Style = 'cyan' | 'yellow' | 'magenta' | 'blue' | 'bold' | 'dim';
 
 const TRIAL_STYLES: Partial<Record<TrialStateName, Style>> = {
   running: 'bold',
+  interrupted: 'yellow',
   succeeded: 'cyan',
   stopped: 'cyan',
   failed: 'yellow',
@@ -18,6 +19,7 @@ const TRIAL_STYLES: Partial<Record<TrialStateName, Style>> = {
 
 const SWEEP_STYLES: Partial<Record<SweepStateName, Style>> = {
   running: 'bold',
+  interrupted: 'yellow',
   finished: 'cyan',
   paused: 'yellow',
   stopping: 'magenta',

@@ -104,6 +104,25 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const family = descendantsOf(first.pid);
     killNow(first.pid);
     await until('its processes are gone', () => alive(family).length === 0);
+    const read = async (...args: string[]) => (await trawl(...args, '--dir', dir)).stdout;
+    for (const args of [
+      ['ls'],
+      ['show', '1'],
+      ['trials', '1'],
+      ['export', '1', '-f', 'csv'],
+      ['export', '1', '-f', 'json'],
+    ]) {
+      const text = await read(...args);
+      expect(text, args.join(' ')).toContain('interrupted');
+      expect(text, args.join(' ')).not.toMatch(/"state": ?"running"|\d running|\brunning\b(?! {2})/);
+    }
+    const [listed] = JSON.parse(await read('ls', '-o', 'json'));
+    expect(listed).toMatchObject({ state: 'interrupted', counts: { running: 0, offered: 0, interrupted: 2 } });
+    const broken = JSON.parse(await read('trials', '1', '--state', 'interrupted', '-o', 'json')) as TrialJson[];
+    expect(broken).toHaveLength(2);
+    const shown = JSON.parse(await read('show', broken[0]?.trial ?? '', '-o', 'json'));
+    expect(shown.attempts.at(-1).outcome).toBe('interrupted');
+    expect(await read('explain', broken[0]?.trial ?? '')).toContain('interrupted');
     const second = await trawl(...up(file, dir));
     expect(second.code, second.stderr).toBe(0);
     const { counts } = JSON.parse(second.stdout) as UpResult;
@@ -127,7 +146,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';
     const file = sweepFile(
       folder,
-      `command: [sh, -c, '${program}', sh, "\${x}"]\nmetric: {name: loss}\nmax_failed: 1\n` +
+      `command: [sh, -c, '${program}', sh, "\${param:x}"]\nmetric: {name: loss}\nmax_failed: 1\n` +
         'parameters: {x: {values: [4, 1, 2, 3, 5, 6]}}\nretry: {crash: 0}\n',
     );
     const first = await trawl(...up(file, dir));
@@ -135,7 +154,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const result = JSON.parse(first.stdout) as UpResult;
     expect(result).toMatchObject({ state: 'paused', counts: { failed: 2, running: 0, succeeded: 1 } });
     expect(first.stderr).toContain('2 trials failed (max_failed: 1)');
-    expect(first.stderr).toContain(`resume the sweep with: trawl up ${file} --dir ${dir}`);
+    expect(first.stderr).toContain(`trawl up ${file} --dir ${dir}`);
     const second = await trawl(...up(file, dir));
     expect(second.code, second.stderr).toBe(1);
   });

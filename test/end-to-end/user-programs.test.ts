@@ -81,7 +81,7 @@ describe('user programs', { timeout: 120_000 }, () => {
       'the first 5 trials ended without metric "top1_accuracy"; reported: top1-accuracy, lr; did you mean "top1-accuracy"?',
     );
     expect(paused.warnings).toMatchObject([{ kind: 'missing_metric', count: 5 }]);
-    expect(first.stderr).toContain(`resume the sweep with: trawl up ${file} --dir ${dir}`);
+    expect(first.stderr).toContain(`trawl up ${file} --dir ${dir}`);
     const { stderr, stdout, code } = await trawl(...up(file, dir, folder), '--slots', '1');
     expect(code, stderr).toBe(0);
     expect((JSON.parse(stdout) as UpResult).counts).toMatchObject({ succeeded: 7 });

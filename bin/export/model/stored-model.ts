@@ -17,6 +17,7 @@ const WHY_NONE: Readonly<Record<TrialStateName, string>> = {
   stopped: 'its trainer stored none',
   failed: 'the trial failed',
   cancelled: 'the trial was cancelled',
+  interrupted: 'the trial was interrupted',
 };
 
 export interface StoredModel {

@@ -1,13 +1,20 @@
 /** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
 
 import { strict as assert } from 'node:assert';
-import { type AttemptEnd, type Core, isEnded, type Sweep, type SweepPolicy } from '../../../coordinator/core/model.ts';
+import {
+  type AttemptEnd,
+  type Core,
+  isEnded,
+  type Sweep,
+  type SweepPolicy,
+  type TrialState,
+} from '../../../coordinator/core/model.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
-import type { FailureClassName, TrialStateName } from '../../../proto/names.ts';
+import type { FailureClassName } from '../../../proto/names.ts';
 import { budget } from './budget.ts';
 
-const TRANSITIONS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> = {
+const TRANSITIONS: Readonly<Record<TrialState, readonly TrialState[]>> = {
   pending: ['offered', 'cancelled'],
   offered: ['running', 'pending', 'cancelled'],
   running: ['pending', 'succeeded', 'stopped', 'failed', 'cancelled'],
@@ -18,7 +25,7 @@ const TRANSITIONS: Readonly<Record<TrialStateName, readonly TrialStateName[]>> =
 };
 
 interface Entry {
-  state: TrialStateName;
+  state: TrialState;
   attempts: number;
   /** The running attempt and its newest record. */
   open: { readonly key: AttemptKey; readonly agentId: string; lastSeq: number } | undefined;

@@ -94,6 +94,8 @@ export const SweepState = {
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
   KILLED: "SWEEP_STATE_KILLED",
+  /** INTERRUPTED - The sweep has not ended, and its coordinator is gone. Only a data folder without a coordinator shows it. */
+  INTERRUPTED: "SWEEP_STATE_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -107,6 +109,7 @@ export namespace SweepState {
   export type FINISHED = typeof SweepState.FINISHED;
   export type STOPPED = typeof SweepState.STOPPED;
   export type KILLED = typeof SweepState.KILLED;
+  export type INTERRUPTED = typeof SweepState.INTERRUPTED;
   export type UNRECOGNIZED = typeof SweepState.UNRECOGNIZED;
 }
 
@@ -133,6 +136,9 @@ export function sweepStateFromJSON(object: any): SweepState {
     case 6:
     case "SWEEP_STATE_KILLED":
       return SweepState.KILLED;
+    case 7:
+    case "SWEEP_STATE_INTERRUPTED":
+      return SweepState.INTERRUPTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -156,6 +162,8 @@ export function sweepStateToNumber(object: SweepState): number {
       return 5;
     case SweepState.KILLED:
       return 6;
+    case SweepState.INTERRUPTED:
+      return 7;
     case SweepState.UNRECOGNIZED:
     default:
       return -1;
@@ -268,6 +276,8 @@ export const TrialState = {
   STOPPED: "TRIAL_STATE_STOPPED",
   FAILED: "TRIAL_STATE_FAILED",
   CANCELLED: "TRIAL_STATE_CANCELLED",
+  /** INTERRUPTED - The trial was running when its coordinator was last known to run. Only a data folder without a coordinator shows it. */
+  INTERRUPTED: "TRIAL_STATE_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -282,6 +292,7 @@ export namespace TrialState {
   export type STOPPED = typeof TrialState.STOPPED;
   export type FAILED = typeof TrialState.FAILED;
   export type CANCELLED = typeof TrialState.CANCELLED;
+  export type INTERRUPTED = typeof TrialState.INTERRUPTED;
   export type UNRECOGNIZED = typeof TrialState.UNRECOGNIZED;
 }
 
@@ -311,6 +322,9 @@ export function trialStateFromJSON(object: any): TrialState {
     case 7:
     case "TRIAL_STATE_CANCELLED":
       return TrialState.CANCELLED;
+    case 8:
+    case "TRIAL_STATE_INTERRUPTED":
+      return TrialState.INTERRUPTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -336,6 +350,8 @@ export function trialStateToNumber(object: TrialState): number {
       return 6;
     case TrialState.CANCELLED:
       return 7;
+    case TrialState.INTERRUPTED:
+      return 8;
     case TrialState.UNRECOGNIZED:
     default:
       return -1;
@@ -446,6 +462,8 @@ export const AttemptOutcome = {
   STOPPED: "ATTEMPT_OUTCOME_STOPPED",
   FAILED: "ATTEMPT_OUTCOME_FAILED",
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
+  /** INTERRUPTED - Has not ended, and its coordinator is gone. Only a data folder without a coordinator shows it. */
+  INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -457,6 +475,7 @@ export namespace AttemptOutcome {
   export type STOPPED = typeof AttemptOutcome.STOPPED;
   export type FAILED = typeof AttemptOutcome.FAILED;
   export type CANCELLED = typeof AttemptOutcome.CANCELLED;
+  export type INTERRUPTED = typeof AttemptOutcome.INTERRUPTED;
   export type UNRECOGNIZED = typeof AttemptOutcome.UNRECOGNIZED;
 }
 
@@ -477,6 +496,9 @@ export function attemptOutcomeFromJSON(object: any): AttemptOutcome {
     case 4:
     case "ATTEMPT_OUTCOME_CANCELLED":
       return AttemptOutcome.CANCELLED;
+    case 5:
+    case "ATTEMPT_OUTCOME_INTERRUPTED":
+      return AttemptOutcome.INTERRUPTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -496,6 +518,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
       return 3;
     case AttemptOutcome.CANCELLED:
       return 4;
+    case AttemptOutcome.INTERRUPTED:
+      return 5;
     case AttemptOutcome.UNRECOGNIZED:
     default:
       return -1;
@@ -754,6 +778,7 @@ export interface TrialCounts {
   stopped: number;
   failed: number;
   cancelled: number;
+  interrupted: number;
 }
 
 /** One grid point with one seed. */
@@ -1909,7 +1934,7 @@ export const Metric: MessageFns<Metric> = {
 };
 
 function createBaseTrialCounts(): TrialCounts {
-  return { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+  return { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0, interrupted: 0 };
 }
 
 export const TrialCounts: MessageFns<TrialCounts> = {
@@ -1934,6 +1959,9 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     }
     if (message.cancelled !== 0) {
       writer.uint32(56).uint32(message.cancelled);
+    }
+    if (message.interrupted !== 0) {
+      writer.uint32(64).uint32(message.interrupted);
     }
     return writer;
   },
@@ -2007,6 +2035,14 @@ export const TrialCounts: MessageFns<TrialCounts> = {
             message.cancelled = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.interrupted = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2031,6 +2067,7 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     message.stopped = object.stopped ?? 0;
     message.failed = object.failed ?? 0;
     message.cancelled = object.cancelled ?? 0;
+    message.interrupted = object.interrupted ?? 0;
     return message;
   },
 };

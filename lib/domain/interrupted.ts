@@ -1,0 +1,36 @@
+/**
+ * A store whose coordinator is gone still says `running`. Readers of the store see `interrupted` instead, because
+ * nothing can tell whether those trials still run, and no result of theirs arrives before a coordinator starts again.
+ */
+import type { Attempt, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+
+/** Returns a sweep as it is without a coordinator. A paused or ended sweep keeps its state. */
+export function interruptedSweep(sweep: Sweep): Sweep {
+  const counts = sweep.counts && interruptedCounts(sweep.counts);
+  const isActive = sweep.state === 'SWEEP_STATE_RUNNING' || sweep.state === 'SWEEP_STATE_STOPPING';
+  return { ...sweep, counts, state: isActive ? 'SWEEP_STATE_INTERRUPTED' : sweep.state };
+}
+
+/** Returns a trial as it is without a coordinator: a running one is interrupted, and an offered one is pending. */
+export function interruptedTrial(trial: Trial): Trial {
+  switch (trial.state) {
+    case 'TRIAL_STATE_RUNNING':
+      return { ...trial, state: 'TRIAL_STATE_INTERRUPTED' };
+    case 'TRIAL_STATE_OFFERED':
+      return { ...trial, state: 'TRIAL_STATE_PENDING' };
+    default:
+      return trial;
+  }
+}
+
+/** Returns an attempt as it is without a coordinator. */
+export function interruptedAttempt(attempt: Attempt): Attempt {
+  return attempt.outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED'
+    ? { ...attempt, outcome: 'ATTEMPT_OUTCOME_INTERRUPTED' }
+    : attempt;
+}
+
+function interruptedCounts(counts: TrialCounts): TrialCounts {
+  const { pending, offered, running, interrupted } = counts;
+  return { ...counts, pending: pending + offered, offered: 0, running: 0, interrupted: interrupted + running };
+}
