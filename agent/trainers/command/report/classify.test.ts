@@ -79,6 +79,10 @@ describe('the line shown first', () => {
       "In 'config': Could not find 'model/cubic'",
     ],
     [
+      "mismatched input '=' expecting <EOF>\nSee https://hydra.cc/docs/1.2/advanced/override_grammar/basic for details\n",
+      "mismatched input '=' expecting <EOF>",
+    ],
+    [
       "Could not override 'lrr'.\nTo append to your config use +lrr=1\nKey 'lrr' is not in struct\n    full_key: lrr\n    object_type=dict\n\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
       "Could not override 'lrr'.",
     ],

@@ -74,9 +74,9 @@ const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
 /** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
-  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+)/i;
-/** Hydra ends its messages with this hint. */
-const HINT_LINE = /^Set the environment variable HYDRA_FULL_ERROR=1/;
+  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+|(?:mismatched|extraneous) input |no viable alternative at input |token recognition error )/i;
+/** Hydra ends its messages with these hints. */
+const HINT_LINE = /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https:\/\/hydra\.cc\/)/;
 
 /**
  * Returns the line that best describes a failure: the last line of the last Python traceback, else the last line that reads
