@@ -24,6 +24,7 @@ import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
+import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
@@ -34,7 +35,7 @@ import { agentTargets } from './metrics/agent-series.ts';
 import { type Collecting, startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
-import { Pruner, pruneWithCode, startRetention } from './retention/prune.ts';
+import { Pruner, pruneAll, startRetention } from './retention/prune.ts';
 import type { Commit } from './store/journal.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
@@ -113,7 +114,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   });
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
-  await removeOrphans(runtime, files, log);
+  await moveOrphans(runtime, files, log);
   runtime.onCommit((commit) => afterCommit(commit, files, log));
   const rejections = new RejectionLog(metrics.authRejected, log);
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
@@ -210,12 +211,13 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
   else metrics.natsStreamLimit.set(limit);
 }
 
-/** Removes files that no row names. Keeps the files of a running attempt, because its next record can name them. */
-async function removeOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
-  const removed = await files.removeOrphans(
+/** Moves files that no row names aside. Keeps those of a running attempt, because its next record can name them. */
+async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
+  const moved = await files.moveOrphans(
     (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name),
+    now(),
   );
-  if (removed > 0) log.info({ orphans: removed }, 'removed files that no artifact names');
+  if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);
 }
 
 function afterCommit({ changes, dropped }: Commit, files: ArtifactFiles, log: Logger): void {
@@ -294,7 +296,7 @@ function addServices(server: Server, parts: ServiceParts): void {
     operationsService(
       agentControl(runtime),
       snapshots({ dir, db, files, archives, log }),
-      (request) => pruneWithCode(pruner, request, now()),
+      (request) => pruneAll(pruner, dir, request, now()),
       log,
     ),
   );

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { moveToOrphans } from '../../coordinator/artifacts/orphans.ts';
 import {
   backendFindings,
   datasetFinding,
@@ -9,6 +10,7 @@ import {
   gpuFindings,
   memoryFinding,
   nodeFinding,
+  orphansFinding,
   SLOT_BYTES,
   usableMemoryBytes,
 } from '../doctor/checks.ts';
@@ -43,6 +45,19 @@ test('a NATS server that does not answer is a fault with a fix', async () => {
   expect(finding).toMatchObject({
     detail: expect.stringContaining('ECONNREFUSED'),
     fix: expect.stringContaining('--nats'),
+  });
+});
+
+test('orphans give a warning with their folder, number and size', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  expect(await orphansFinding(dir)).toMatchObject({ state: 'ok' });
+  writeFileSync(join(dir, 'model.pt'), 'weights');
+  await moveToOrphans(dir, ['model.pt'], 0);
+  expect(await orphansFinding(dir)).toMatchObject({
+    state: 'warning',
+    detail: `1 file (7 B) in ${join(dir, 'orphans')}: 1970-01-01T00-00-00.000Z`,
+    fix: expect.stringContaining('trawl prune --orphans'),
   });
 });
 

@@ -12,7 +12,12 @@ import { isoTime } from '../output/format.ts';
 import { print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions &
-  OutputOptions & { readonly olderThan: number; readonly keep: number; readonly dryRun?: true };
+  OutputOptions & {
+    readonly olderThan: number;
+    readonly keep: number;
+    readonly orphans?: true;
+    readonly dryRun?: true;
+  };
 
 const DEFAULT_AGE_MS = 30 * 86_400_000;
 /** The deadline is long, because deleting the rows and files of many sweeps is slow. */
@@ -22,8 +27,8 @@ function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSw
   return { sweep: id, name, state: sweepState.of(state), ended_at: isoTime(endedAtMs), trials, artifacts, bytes };
 }
 
-function text({ sweeps, codeArchives, codeBytes }: PruneResponse, dryRun: boolean): string {
-  if (sweeps.length === 0 && codeArchives === 0) return 'nothing to prune: no ended sweep is old enough\n';
+function text({ sweeps, codeArchives, codeBytes, orphans }: PruneResponse, dryRun: boolean): string {
+  if (sweeps.length + codeArchives + orphans.length === 0) return 'nothing to prune: nothing is old enough\n';
   const lines = sweeps.map(({ id, name, state, endedAtMs, trials, artifacts, bytes }) => {
     const contents = `${countText(trials, 'trial')}, ${countText(artifacts, 'artifact')}, ${formatSize(bytes)}`;
     return `sweep ${id} (${name}) ${sweepState.of(state)} ${isoTime(endedAtMs) ?? ''}: ${contents}`;
@@ -35,6 +40,9 @@ function text({ sweeps, codeArchives, codeBytes }: PruneResponse, dryRun: boolea
     ...lines,
     `${countText(sweeps.length, 'sweep')} and ${formatSize(bytes)} of artifacts ${verb}`,
     ...(codeArchives === 0 ? [] : [code]),
+    ...orphans.map(({ name, files, bytes: size }) => {
+      return `orphans/${name}: ${countText(files, 'file')} (${formatSize(size)}) ${verb}`;
+    }),
   ]
     .map((line) => `${visibleText(line)}\n`)
     .join('');
@@ -52,16 +60,23 @@ export function registerPrune(program: Command): void {
         .default(DEFAULT_AGE_MS, '30d'),
     )
     .addOption(new Option('--keep <n>', 'number of newest ended sweeps to keep').argParser(parseCountOrZero).default(0))
+    .option('--orphans', 'also delete files that a start moved to orphans/ at least that long ago')
     .option('--dry-run', 'only list what would be deleted');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl prune --dry-run', 'list sweeps that ended over 30 days ago, with their sizes'],
+      ['trawl prune --orphans --dry-run', 'also list files that the store did not name at a start'],
       ['trawl prune --older-than 7d --keep 20', 'keep the newest 20 sweeps and those of the last week'],
     ],
   }).action((options: Options) =>
     withConnection(options, async (connection) => {
       const dryRun = options.dryRun ?? false;
-      const request = { olderThanMs: Math.round(options.olderThan), keep: options.keep, dryRun };
+      const request = {
+        olderThanMs: Math.round(options.olderThan),
+        keep: options.keep,
+        orphans: options.orphans ?? false,
+        dryRun,
+      };
       const pruned = await unary(connection, connection.operations.prune, request, PRUNE_DEADLINE_MS);
       return options.output === 'json' ? printJson(pruned.sweeps.map(json)) : print(text(pruned, dryRun));
     }),

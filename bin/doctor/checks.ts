@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url';
 import type { DatasetStatus } from '../../agent/data/cache.ts';
 import type { Gpu } from '../../agent/machine/gpus.ts';
 import type { BackendProbe } from '../../agent/machine/probe.ts';
+import { ORPHANS_FOLDER, orphanSets } from '../../coordinator/artifacts/orphans.ts';
 import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
+import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { packageRoot } from '../package.ts';
 import type { Finding } from './finding.ts';
@@ -82,6 +84,22 @@ export function diskFinding(name: string, folder: string): Finding {
     detail,
     fix: `free some space; at least ${formatSize(LOW_DISK_BYTES)} is recommended`,
     needed: true,
+  };
+}
+
+/** Checks whether a coordinator's folder has files that the store did not name at a start. */
+export async function orphansFinding(dir: string): Promise<Finding> {
+  const sets = await orphanSets(dir);
+  const files = sets.reduce((sum, set) => sum + set.files, 0);
+  const bytes = sets.reduce((sum, set) => sum + set.bytes, 0);
+  if (files === 0) return { name: 'orphans', state: 'ok', detail: `no orphans in ${dir}`, needed: false };
+  const names = sets.map(({ name }) => name).join(', ');
+  return {
+    name: 'orphans',
+    state: 'warning',
+    detail: `${countText(files, 'file')} (${formatSize(bytes)}) in ${join(dir, ORPHANS_FOLDER)}: ${names}`,
+    fix: 'keep the files that are still needed, then run "trawl prune --orphans"',
+    needed: false,
   };
 }
 

@@ -7,6 +7,7 @@ import {
   gpuFindings,
   memoryFinding,
   nodeFinding,
+  orphansFinding,
   usableMemoryBytes,
 } from './checks.ts';
 import type { Finding } from './finding.ts';
@@ -41,6 +42,7 @@ export async function examine({ nats, dir, env }: ExamineOptions): Promise<reado
     ...gpuFindings(gpus),
     ...datasets.map(datasetFinding),
     diskFinding('disk, sweeps', dir),
+    await orphansFinding(dir),
     diskFinding('disk, data sets', dataDir),
     memoryFinding(usableMemoryBytes(totalmem(), process.constrainedMemory()), availableParallelism()),
   ];

@@ -9,7 +9,7 @@ import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
-import { type PruneOptions, Pruner, pruneWithCode } from '../retention/prune.ts';
+import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { artifactService } from '../transport/artifact-service.ts';
@@ -42,7 +42,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
   const pruner = new Pruner(db, files, archives);
-  const prune = (options: PruneOptions) => pruneWithCode(pruner, options, now());
+  const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, dir, options, now());
   server.addService(
     ArtifactServiceService,
     artifactService({ queries: source.queries, files, core: undefined, guard, log }),

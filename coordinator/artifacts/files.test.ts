@@ -22,17 +22,20 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('orphans and partial uploads are removed at the start, and named files are kept', async () => {
+test('a start moves orphans and partial uploads aside, and keeps named files', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
   const begun = await files.begin(key(2), { name: 'd', kind: 'file', epoch: 0, size: 9, sha256: EMPTY });
   await begun.append(Buffer.from('half'));
   await begun.close();
-  expect(await files.removeOrphans((_, name) => name === 'a/b.png')).toBe(2);
+  expect(await files.moveOrphans((_, name) => name === 'a/b.png', 0)).toBe(2);
   expect(files.has(key(1), 'a/b.png')).toBe(true);
   expect(files.has(key(1), 'c.png')).toBe(false);
   expect(existsSync(join(dir, 'artifacts', '1', 't', '2', '.parts', EMPTY))).toBe(false);
+  const orphans = join(dir, 'orphans', '1970-01-01T00-00-00.000Z', 'artifacts', '1', 't');
+  expect(readFileSync(join(orphans, '2', '.parts', EMPTY), 'utf8')).toBe('half');
+  expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
 test('removals are deferred while files are held', async () => {
@@ -46,7 +49,7 @@ test('removals are deferred while files are held', async () => {
 });
 
 test('a folder without artifacts has no orphans', async () => {
-  expect(await new ArtifactFiles(dir).removeOrphans(() => false)).toBe(0);
+  expect(await new ArtifactFiles(dir).moveOrphans(() => false, 0)).toBe(0);
 });
 
 const BYTES = Buffer.from('a checkpoint');

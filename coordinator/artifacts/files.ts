@@ -1,6 +1,6 @@
 /**
- * Stores artifact files as artifacts/SWEEP/TRIAL/ATTEMPT/NAME in the coordinator's folder. A file without a row in the
- * store is left over from an incomplete upload, and is removed.
+ * Stores artifact files as artifacts/SWEEP/TRIAL/ATTEMPT/NAME in the coordinator's folder. A start moves files that no
+ * row of the store names to `orphans/`.
  */
 
 import { createReadStream, existsSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
+import { moveToOrphans } from './orphans.ts';
 
 /** The folder in the coordinator's folder. */
 export const ARTIFACTS_FOLDER = 'artifacts';
@@ -85,19 +86,24 @@ export class ArtifactFiles {
     };
   }
 
-  /** Removes every file for which `isStored` returns false. Only for startup, when there are no uploads. */
-  async removeOrphans(isStored: (key: AttemptKey, name: string) => boolean): Promise<number> {
+  /**
+   * Moves every file for which `isNamed` returns false to `orphans/`. Only for startup, when there are no uploads.
+   * @param at Unix milliseconds
+   * @returns the number of files moved
+   */
+  async moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
     if (!existsSync(this.#root)) return 0;
-    let removed = 0;
+    const orphans: string[] = [];
     for (const entry of await readdir(this.#root, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      const [sweepId = '', trialId = '', attempt = '', ...name] = relative(this.#root, path).split(sep);
-      if (isStored({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) continue;
-      await rm(path, { force: true });
-      removed += 1;
+      if (entry.isDirectory()) continue;
+      const path = relative(this.#root, join(entry.parentPath, entry.name));
+      const [sweepId = '', trialId = '', attempt = '', ...name] = path.split(sep);
+      if (!isNamed({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) {
+        orphans.push(join(ARTIFACTS_FOLDER, path));
+      }
     }
-    return removed;
+    await moveToOrphans(this.dir, orphans, at);
+    return orphans.length;
   }
 
   #folder({ sweepId, trialId, attempt }: AttemptKey): string {

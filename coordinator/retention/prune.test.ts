@@ -9,7 +9,7 @@ import { ArtifactFiles } from '../artifacts/files.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
-import { Pruner, pruneWithCode } from './prune.ts';
+import { Pruner, pruneAll } from './prune.ts';
 
 const DAY = 86_400_000;
 const NOW = 100 * DAY;
@@ -140,7 +140,7 @@ test('the rows of a sweep are removed atomically', async () => {
   expect(ids(await pruner.prune(all, NOW))).toEqual([old]);
 });
 
-test('files left by a process that died after removing the rows are removed at the next start', async () => {
+test('files left by a process that died after removing the rows are moved aside at the next start', async () => {
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
   const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) }, archives);
@@ -148,7 +148,7 @@ test('files left by a process that died after removing the rows are removed at t
   expect(sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
   const queries = new Queries(db);
-  expect(await new ArtifactFiles(dir).removeOrphans((key, name) => queries.hasArtifact(key, name))).toBe(1);
+  expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.hasArtifact(key, name), NOW)).toBe(1);
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
 
@@ -177,12 +177,15 @@ test('code that only pruned sweeps name is removed, an hour or more after its la
     const hoursAgo = name === archives.path(young) ? 0.9 : 1.1;
     utimesSync(name, (NOW - hoursAgo * 3_600_000) / 1_000, (NOW - hoursAgo * 3_600_000) / 1_000);
   }
-  expect((await pruneWithCode(pruner, { ...all, dryRun: true }, NOW)).code).toEqual({ archives: 2, bytes: 8 });
+  expect((await pruneAll(pruner, dir, { ...all, orphans: false, dryRun: true }, NOW)).code).toEqual({
+    archives: 2,
+    bytes: 8,
+  });
   expect(archives.has(gone)).toBe(true);
   const release = archives.keepAll();
   expect((await pruner.pruneCode([], false, NOW)).archives).toBe(0);
   release();
-  expect((await pruneWithCode(pruner, all, NOW)).code).toEqual({ archives: 2, bytes: 8 });
+  expect((await pruneAll(pruner, dir, { ...all, orphans: false }, NOW)).code).toEqual({ archives: 2, bytes: 8 });
   expect([gone, used, young].map((sha256) => archives.has(sha256))).toEqual([false, true, true]);
   expect(db.prepare('select sha256 from environments').all()).toEqual([{ sha256: 'e2' }]);
 });

@@ -1,12 +1,14 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and then its files. If the process dies in
- * between, the next start of the coordinator removes the files (artifacts/files.ts).
+ * between, the next start of the coordinator moves the files to `orphans/` (artifacts/orphans.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import type { SweepStateName } from '../../proto/names.ts';
 import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
+import { type OrphanSet, removeOrphanSets } from '../artifacts/orphans.ts';
+import { commitCounted } from '../store/high-water.ts';
 
 export interface PruneOptions {
   /** Removes only sweeps that ended at least this long ago, in milliseconds. */
@@ -105,24 +107,31 @@ export class Pruner {
   }
 
   #removeRows(sweepId: string): void {
-    this.#db
-      .transaction(() => {
-        for (const table of SWEEP_TABLES) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
-        this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
-        this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
-      })
-      .immediate();
+    commitCounted(this.#db, () => {
+      for (const table of SWEEP_TABLES) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
+      this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
+      this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
+    });
   }
 }
 
-/** Prunes sweeps, then the code archives that only they named. */
-export async function pruneWithCode(
+export interface Pruned {
+  readonly sweeps: PrunedSweep[];
+  readonly code: RemovedCode;
+  readonly orphans: OrphanSet[];
+}
+
+/** Prunes sweeps, then the code archives that only they named, and orphans on request. @param dir the coordinator's folder */
+export async function pruneAll(
   pruner: Pruner,
-  options: PruneOptions,
+  dir: string,
+  options: PruneOptions & { readonly orphans: boolean },
   now: number,
-): Promise<{ readonly sweeps: PrunedSweep[]; readonly code: RemovedCode }> {
+): Promise<Pruned> {
+  const { olderThanMs, dryRun } = options;
   const sweeps = await pruner.prune(options, now);
-  return { sweeps, code: await pruner.pruneCode(sweeps, options.dryRun, now) };
+  const code = await pruner.pruneCode(sweeps, dryRun, now);
+  return { sweeps, code, orphans: options.orphans ? await removeOrphanSets(dir, now - olderThanMs, dryRun) : [] };
 }
 
 const RETENTION_INTERVAL_MS = 3_600_000;
@@ -138,13 +147,13 @@ export function startRetention(pruner: Pruner, retainMs: number, now: () => numb
       log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
     }
   };
-  const pruneAll = async () => {
+  const pruneWithCode = async () => {
     await prune();
     const { archives, bytes } = await pruner.pruneCode([], false, now());
     if (archives > 0) log.info({ archives, bytes }, 'pruned unused code archives');
   };
   const onError = (error: unknown) => log.error({ err: error }, 'could not prune old sweeps');
   prune().catch(onError);
-  const timer = setInterval(() => void pruneAll().catch(onError), RETENTION_INTERVAL_MS);
+  const timer = setInterval(() => void pruneWithCode().catch(onError), RETENTION_INTERVAL_MS);
   return () => clearInterval(timer);
 }

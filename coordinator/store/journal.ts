@@ -4,6 +4,7 @@
  */
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
+import { commitCounted } from './high-water.ts';
 import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } from './write.ts';
 
 /**
@@ -84,14 +85,9 @@ export class Journal {
     this.#lastBegun = begun;
     const at = this.#now();
     const written: Written = { events: [], dropped: [] };
-    this.#db.exec('begin immediate');
-    try {
+    commitCounted(this.#db, () => {
       for (const change of changes) this.#write(change, at, written);
-      this.#db.exec('commit');
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('rollback');
-      throw error;
-    }
+    });
     this.#onCommit({ changes, ...written, seconds: (performance.now() - begun) / 1000 });
   }
 }

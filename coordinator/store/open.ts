@@ -6,6 +6,7 @@ import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
 /** Returns the name of the copy that is made before an upgrade from this schema version. */
@@ -15,13 +16,19 @@ export function upgradeCopy(schema: number): string {
 
 /**
  * Opens the store in `dir`, creating it unless `create` is false.
- * @throws {RejectedError} when another process holds the store, it is damaged, or a newer trawl wrote it
+ * @throws {RejectedError} when another process holds the store, it is damaged, it holds less than was acknowledged, or a
+ * newer trawl wrote it
  * @throws {NotFoundError} when `create` is false and there is no store
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
   const path = join(dir, STORE_FILE);
   checkNotLost(dir, path);
   if (!create && !existsSync(path)) throw new NotFoundError(`no store in ${dir}: it has no ${STORE_FILE}`);
+  try {
+    checkHighWater(dir);
+  } catch (error) {
+    throw openError(error, dir, path);
+  }
   mkdirSync(dir, { recursive: true });
   const db = new Database(path);
   try {
@@ -31,6 +38,7 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
     db.exec('pragma journal_mode = wal');
     db.exec('pragma synchronous = full');
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
+    trackHighWater(db, dir, clusterName(db));
   } catch (error) {
     db.close();
     throw openError(error, dir, path);
@@ -83,8 +91,8 @@ function damagedError(path: string, problem: string): RejectedError {
 }
 
 /**
- * Rejects a folder that has artifacts but no store. A coordinator removes artifacts that no row names, and with an
- * empty store would remove all of them.
+ * Rejects a folder that has artifacts but no store. With an empty store, a coordinator would move all of them to
+ * `orphans/`.
  */
 function checkNotLost(dir: string, path: string): void {
   if (existsSync(path) && statSync(path).size > 0) return;

@@ -3,6 +3,7 @@ import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { SweepPolicy } from '../core/model.ts';
+import { commitCounted } from './high-water.ts';
 
 export interface NewSweep {
   readonly requestId: string;
@@ -39,47 +40,45 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
     | { id: number }
     | undefined;
   if (existing !== undefined) return `${existing.id}`;
-  return db
-    .transaction(() => {
-      const { lastInsertRowid } = db
-        .prepare(
-          `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
+  return commitCounted(db, () => {
+    const { lastInsertRowid } = db
+      .prepare(
+        `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
              configs, replicates, excluded, priority, state, reason, created_at)
            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?)`,
-        )
-        .run(
-          sweep.requestId,
-          sweep.name,
-          sweep.fingerprint,
-          sweep.fileName,
-          sweep.text,
-          sweep.trainer,
-          sweep.metric,
-          sweep.goal,
-          JSON.stringify(sweep.axes),
-          JSON.stringify(sweep.policy),
-          sweep.configs,
-          sweep.replicates,
-          sweep.excluded,
-          sweep.priority,
-          at,
-        );
-      const id = Number(lastInsertRowid);
-      const insert = db.prepare(
-        'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        sweep.requestId,
+        sweep.name,
+        sweep.fingerprint,
+        sweep.fileName,
+        sweep.text,
+        sweep.trainer,
+        sweep.metric,
+        sweep.goal,
+        JSON.stringify(sweep.axes),
+        JSON.stringify(sweep.policy),
+        sweep.configs,
+        sweep.replicates,
+        sweep.excluded,
+        sweep.priority,
+        at,
       );
-      if (sweep.source !== undefined) insertSource(db, id, sweep.source);
-      let count = 0;
-      for (const trial of trials) {
-        insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
-        count += 1;
-      }
-      db.prepare(
-        "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'submitted', ?)",
-      ).run(at, id, `${count} trials`);
-      return `${id}`;
-    })
-    .immediate();
+    const id = Number(lastInsertRowid);
+    const insert = db.prepare(
+      'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
+    );
+    if (sweep.source !== undefined) insertSource(db, id, sweep.source);
+    let count = 0;
+    for (const trial of trials) {
+      insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
+      count += 1;
+    }
+    db.prepare(
+      "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'submitted', ?)",
+    ).run(at, id, `${count} trials`);
+    return `${id}`;
+  });
 }
 
 function insertSource(db: Database, sweepId: number, { archive, files, git, diff }: Source): void {

@@ -3,8 +3,7 @@ import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../app/agent-control.ts';
-import type { RemovedCode } from '../artifacts/code-archives.ts';
-import type { PrunedSweep, PruneOptions } from '../retention/prune.ts';
+import type { Pruned, PruneOptions } from '../retention/prune.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
 
@@ -12,19 +11,19 @@ import { checkLength } from './limits.ts';
 export function operationsService(
   agents: AgentControl,
   backup: () => AsyncIterable<BackupResponse>,
-  prune: (options: PruneOptions) => Promise<{ readonly sweeps: PrunedSweep[]; readonly code: RemovedCode }>,
+  prune: (options: PruneOptions & { readonly orphans: boolean }) => Promise<Pruned>,
   log: Logger,
 ): OperationsServiceServer {
   return {
     prune: unaryHandler(log, async (options) => {
-      const { sweeps, code } = await prune(options);
+      const { sweeps, code, orphans } = await prune(options);
       if (!options.dryRun) {
         for (const { id, name, trials, bytes } of sweeps) {
           log.info({ sweepId: id, name, trials, bytes }, 'pruned a sweep');
         }
       }
       const removed = sweeps.map((sweep) => ({ ...sweep, state: sweepState.to(sweep.state) }));
-      return { sweeps: removed, codeArchives: code.archives, codeBytes: code.bytes };
+      return { sweeps: removed, codeArchives: code.archives, codeBytes: code.bytes, orphans };
     }),
     backup: streamHandler(log, () => backup()),
     drainAgent: unaryHandler(log, async ({ agent, graceMs, reason }) => {

@@ -32,7 +32,7 @@ test('prune removes ended sweeps but no active ones; a coordinator with --retain
   const newest = await submit('newest');
   expect((await cluster.run('wait', newest)).code).toBe(EXIT.done);
 
-  expect((await cluster.run('prune')).stdout).toBe('nothing to prune: no ended sweep is old enough\n');
+  expect((await cluster.run('prune')).stdout).toBe('nothing to prune: nothing is old enough\n');
   const dry = await cluster.run('prune', '--older-than', '0s', '--keep', '2', '--dry-run');
   expect(dry.stdout).toMatch(
     /^sweep 1 \(over\) finished .*: 2 trials, .*\n1 sweep and .* of artifacts would be deleted\n$/,

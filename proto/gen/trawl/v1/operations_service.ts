@@ -74,6 +74,8 @@ export interface PruneRequest {
   keep: number;
   /** Returns the sweeps without removing them. */
   dryRun: boolean;
+  /** Also removes files that a start of the coordinator moved aside at least older_than_ms ago. */
+  orphans: boolean;
 }
 
 export interface PruneResponse {
@@ -83,6 +85,17 @@ export interface PruneResponse {
   codeArchives: number;
   /** Total size of these archives. */
   codeBytes: number;
+  /** Oldest first. */
+  orphans: OrphanSet[];
+}
+
+/** The files that one start of the coordinator moved aside, because the store did not name them. */
+export interface OrphanSet {
+  /** The name of their folder below orphans/: the time of the start. */
+  name: string;
+  files: number;
+  /** Their total size. */
+  bytes: number;
 }
 
 export interface PrunedSweep {
@@ -642,7 +655,7 @@ export const BackupFile: MessageFns<BackupFile> = {
 };
 
 function createBasePruneRequest(): PruneRequest {
-  return { olderThanMs: 0, keep: 0, dryRun: false };
+  return { olderThanMs: 0, keep: 0, dryRun: false, orphans: false };
 }
 
 export const PruneRequest: MessageFns<PruneRequest> = {
@@ -655,6 +668,9 @@ export const PruneRequest: MessageFns<PruneRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(24).bool(message.dryRun);
+    }
+    if (message.orphans !== false) {
+      writer.uint32(32).bool(message.orphans);
     }
     return writer;
   },
@@ -696,6 +712,14 @@ export const PruneRequest: MessageFns<PruneRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.orphans = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -716,12 +740,13 @@ export const PruneRequest: MessageFns<PruneRequest> = {
     message.olderThanMs = object.olderThanMs ?? 0;
     message.keep = object.keep ?? 0;
     message.dryRun = object.dryRun ?? false;
+    message.orphans = object.orphans ?? false;
     return message;
   },
 };
 
 function createBasePruneResponse(): PruneResponse {
-  return { sweeps: [], codeArchives: 0, codeBytes: 0 };
+  return { sweeps: [], codeArchives: 0, codeBytes: 0, orphans: [] };
 }
 
 export const PruneResponse: MessageFns<PruneResponse> = {
@@ -734,6 +759,9 @@ export const PruneResponse: MessageFns<PruneResponse> = {
     }
     if (message.codeBytes !== 0) {
       writer.uint32(24).uint64(message.codeBytes);
+    }
+    for (const v of message.orphans) {
+      OrphanSet.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -775,6 +803,14 @@ export const PruneResponse: MessageFns<PruneResponse> = {
             message.codeBytes = longToNumber(reader.uint64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orphans.push(OrphanSet.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -795,6 +831,86 @@ export const PruneResponse: MessageFns<PruneResponse> = {
     message.sweeps = object.sweeps?.map((e) => PrunedSweep.fromPartial(e)) || [];
     message.codeArchives = object.codeArchives ?? 0;
     message.codeBytes = object.codeBytes ?? 0;
+    message.orphans = object.orphans?.map((e) => OrphanSet.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOrphanSet(): OrphanSet {
+  return { name: "", files: 0, bytes: 0 };
+}
+
+export const OrphanSet: MessageFns<OrphanSet> = {
+  encode(message: OrphanSet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.files !== 0) {
+      writer.uint32(16).uint64(message.files);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(24).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OrphanSet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOrphanSet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.files = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OrphanSet>): OrphanSet {
+    return OrphanSet.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OrphanSet>): OrphanSet {
+    const message = createBaseOrphanSet();
+    message.name = object.name ?? "";
+    message.files = object.files ?? 0;
+    message.bytes = object.bytes ?? 0;
     return message;
   },
 };

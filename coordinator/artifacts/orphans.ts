@@ -1,0 +1,85 @@
+/**
+ * Sets of orphans: files that nothing in the store named at a start of the coordinator. A start moves them to
+ * orphans/DATE/ in the coordinator's folder, with their paths. Only `prune` removes them.
+ */
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** The folder in the coordinator's folder. */
+export const ORPHANS_FOLDER = 'orphans';
+
+export interface OrphanSet {
+  /** The name of its folder: the time of the start. */
+  readonly name: string;
+  readonly files: number;
+  /** Their total size. */
+  readonly bytes: number;
+}
+
+/** Returns the name of a set that is moved at a time. Sets of one millisecond have a number. */
+export function orphanSetName(at: number, number: number): string {
+  const time = new Date(at).toISOString().replaceAll(':', '-');
+  return number === 1 ? time : `${time}-${number}`;
+}
+
+/** Returns the time in the name of a set, in Unix milliseconds. Undefined for another folder. */
+export function orphanSetTime(name: string): number | undefined {
+  const [, date, hours, minutes, seconds] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})Z(?:-\d+)?$/.exec(name) ?? [];
+  const at = Date.parse(`${date}T${hours}:${minutes}:${seconds}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/**
+ * Moves files to a new set. Never overwrites a file, because no other set has the same name.
+ * @param dir the coordinator's folder
+ * @param paths relative to `dir`
+ * @param at Unix milliseconds
+ */
+export async function moveToOrphans(dir: string, paths: readonly string[], at: number): Promise<void> {
+  if (paths.length === 0) return;
+  const set = await createSet(join(dir, ORPHANS_FOLDER), at);
+  for (const path of paths) {
+    const target = join(set, path);
+    await mkdir(dirname(target), { recursive: true });
+    await rename(join(dir, path), target);
+  }
+}
+
+async function createSet(root: string, at: number): Promise<string> {
+  await mkdir(root, { recursive: true });
+  for (let number = 1; ; number++) {
+    const set = join(root, orphanSetName(at, number));
+    try {
+      await mkdir(set);
+      return set;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+  }
+}
+
+/** Returns the sets, oldest first. */
+export async function orphanSets(dir: string): Promise<OrphanSet[]> {
+  const root = join(dir, ORPHANS_FOLDER);
+  const names = (await readdir(root).catch(() => [])).filter((name) => orphanSetTime(name) !== undefined).sort();
+  return Promise.all(names.map((name) => measure(root, name)));
+}
+
+async function measure(root: string, name: string): Promise<OrphanSet> {
+  let files = 0;
+  let bytes = 0;
+  for (const entry of await readdir(join(root, name), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    files += 1;
+    bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return { name, files, bytes };
+}
+
+/** Removes the sets of starts at or before `before`, in Unix milliseconds. @returns these sets */
+export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {
+  const old = (await orphanSets(dir)).filter(({ name }) => (orphanSetTime(name) ?? before) <= before);
+  if (!dryRun) for (const { name } of old) await rm(join(dir, ORPHANS_FOLDER, name), { recursive: true, force: true });
+  return old;
+}

@@ -1,0 +1,184 @@
+/**
+ * The high-water mark of a store: a small file beside it with the number of the last committed transaction. SQLite opens
+ * a store whose write-ahead log was lost, cut or altered, with the transactions before the damage. The mark shows that
+ * later ones are missing.
+ *
+ * The mark is written after each commit and before its acknowledgement, so it also holds after `kill -9`. It is synced
+ * every second, so a power failure can leave a mark that is up to a second old.
+ */
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import Database, { type Database as Db, type Statement } from 'libsql';
+import { sha256Of } from '../../lib/files/checksum.ts';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { writeDurablySync } from '../../lib/files/write-durably.ts';
+import { RejectedError } from '../../proto/errors.ts';
+
+export const HIGH_WATER_FILE = 'store.high-water';
+
+const SYNC_INTERVAL_MS = 1_000;
+const OWNER_ONLY = 0o600;
+const COUNT_DIGITS = 16;
+
+export interface HighWater {
+  /** The name of the store's coordinator on NATS, which differs between stores. */
+  readonly cluster: string;
+  /** The number of transactions that were committed. */
+  readonly commits: number;
+}
+
+/** Returns the content of the file. Its length is constant, so that one write within a disk sector replaces it. */
+export function formatHighWater({ cluster, commits }: HighWater): string {
+  const text = `${cluster} ${`${commits}`.padStart(COUNT_DIGITS, '0')}`;
+  return `${text} ${sha256Of(text).slice(0, 16)}\n`;
+}
+
+/** Parses the content of the file. Returns undefined if it is damaged. */
+export function parseHighWater(content: string): HighWater | undefined {
+  const [, cluster, digits] = /^([0-9a-f]{8}) (\d{16}) [0-9a-f]{16}\n$/.exec(content) ?? [];
+  if (cluster === undefined || digits === undefined) return undefined;
+  const mark = { cluster, commits: Number(digits) };
+  return formatHighWater(mark) === content ? mark : undefined;
+}
+
+/**
+ * Checks that the store in `dir` holds everything up to its mark. Changes neither the store nor its write-ahead log, so
+ * that they can be repaired. A folder without a mark passes.
+ * @throws {RejectedError} when the store holds less or is another store, or the mark is damaged
+ */
+export function checkHighWater(dir: string): void {
+  const path = join(dir, HIGH_WATER_FILE);
+  if (!existsSync(path)) return;
+  const mark = parseHighWater(readFileSync(path, 'latin1'));
+  if (mark === undefined) throw rejection(dir, `${path} is damaged`);
+  const store = join(dir, STORE_FILE);
+  if (!existsSync(store)) throw rejection(dir, `the store ${store} is missing, but its mark ${path} exists`);
+  const problem = shortfall(store, mark);
+  if (problem !== undefined) throw rejection(dir, problem);
+}
+
+function rejection(dir: string, problem: string): RejectedError {
+  const mark = join(dir, HIGH_WATER_FILE);
+  return new RejectedError(
+    `${problem}; nothing was changed. Put back the newest ${STORE_FILE} and ${STORE_FILE}-wal, or restore the newest ` +
+      `backup into a new folder with "trawl restore FILE --dir NEWDIR". To continue with the data that is left and lose ` +
+      `the rest, copy the folder, delete ${mark}, and start again`,
+  );
+}
+
+const HOLDS = 'holds ';
+
+/**
+ * Reads the store over a read-only connection, because the last writable connection empties the write-ahead log when it
+ * closes. A prepared statement would keep the connection open, so the check is a script whose failure has the answer.
+ */
+function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
+  const db = new Database(`${pathToFileURL(store).href}?mode=ro`);
+  const held = "coalesce((select value from meta where name = 'commits'), '0')";
+  const name = "coalesce((select value from meta where name = 'cluster'), 'no name')";
+  try {
+    db.exec(`select case when ${name} <> '${cluster}' or cast(${held} as integer) < ${commits}
+      then json_extract('{}', '${HOLDS}' || ${name} || ' ' || ${held}) end`);
+    return undefined;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    const [, foundName, foundCommits] = /holds (.+) (\d+)'/.exec(message) ?? [];
+    if (foundName === cluster) return lost(store, commits, Number(foundCommits));
+    if (foundName !== undefined) return `the store ${store} is not the one that was used in this folder before`;
+    if (message.startsWith('no such table')) return lost(store, commits, 0);
+    throw error;
+  } finally {
+    db.close();
+  }
+}
+
+function lost(store: string, commits: number, held: number): string {
+  return (
+    `the store ${store} lost data: it holds ${held} of ${commits} transactions. Its write-ahead log ` +
+    `${store}-wal is missing or damaged, or an older copy replaced the store`
+  );
+}
+
+interface Tracked {
+  readonly count: Statement;
+  readonly mark?: HighWaterFile;
+}
+
+const tracked = new WeakMap<Db, Tracked>();
+
+/** Keeps the mark of an open store from now on, and creates it if the folder has none. */
+export function trackHighWater(db: Db, dir: string, cluster: string): void {
+  const row = db.prepare("select value from meta where name = 'commits'").get() as { value: string } | undefined;
+  const mark = { cluster, commits: Number(row?.value ?? 0) };
+  const path = join(dir, HIGH_WATER_FILE);
+  writeDurablySync(path, formatHighWater(mark), OWNER_ONLY);
+  tracked.set(db, { count: counter(db), mark: new HighWaterFile(path, cluster) });
+}
+
+/**
+ * Runs `work` in one transaction that is counted, and moves the store's mark when it is durable. All writes after the
+ * start use it.
+ */
+export function commitCounted<T>(db: Db, work: () => T): T {
+  const { count, mark } = trackedOf(db);
+  let commits: number;
+  let result: T;
+  db.exec('begin immediate');
+  try {
+    result = work();
+    commits = Number((count.all() as { value: string }[])[0]?.value);
+    db.exec('commit');
+  } catch (error) {
+    if (db.inTransaction) db.exec('rollback');
+    throw error;
+  }
+  mark?.advance(commits);
+  return result;
+}
+
+function trackedOf(db: Db): Tracked {
+  const found = tracked.get(db) ?? { count: counter(db) };
+  tracked.set(db, found);
+  return found;
+}
+
+function counter(db: Db): Statement {
+  return db.prepare(
+    `insert into meta (name, value) values ('commits', '1')
+     on conflict (name) do update set value = cast(cast(value as integer) + 1 as text) returning value`,
+  );
+}
+
+class HighWaterFile {
+  readonly #path: string;
+  readonly #cluster: string;
+  #syncScheduled = false;
+
+  constructor(path: string, cluster: string) {
+    this.#path = path;
+    this.#cluster = cluster;
+  }
+
+  advance(commits: number): void {
+    const file = openSync(this.#path, 'r+');
+    try {
+      writeSync(file, formatHighWater({ cluster: this.#cluster, commits }), 0);
+    } finally {
+      closeSync(file);
+    }
+    if (this.#syncScheduled) return;
+    this.#syncScheduled = true;
+    setTimeout(() => void this.#sync(), SYNC_INTERVAL_MS).unref();
+  }
+
+  /** An error is ignored: the next commit or the next start rewrites the mark. */
+  async #sync(): Promise<void> {
+    this.#syncScheduled = false;
+    const file = await open(this.#path, 'r').catch(() => undefined);
+    if (file === undefined) return;
+    await file.datasync().catch(() => {});
+    await file.close();
+  }
+}
