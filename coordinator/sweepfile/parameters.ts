@@ -5,9 +5,10 @@ import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
 import { type Distribution, type DistributionEntry, distributionOf } from '../search/distribution.ts';
+import { MAX_PARAMETER_NAME, type ParameterEntry } from './parameter-schema.ts';
 import type { Findings, Located, Path } from './problems.ts';
 import { type RuleContext, undeclaredProblem } from './rules.ts';
-import { MAX_PARAMETER_NAME, type ParameterEntry, type SweepFile } from './schema.ts';
+import type { SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 import { isFloat, parameterOf } from './values.ts';
 

@@ -8,7 +8,8 @@ import { DEFAULT_CODE_BYTES, MAX_CODE_BYTES } from '../../proto/limits.ts';
 import { failureClass } from '../../proto/names.ts';
 import type { CodeSpec } from '../grid/spec.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
-import { HOOKS, IGNORED_KEYS, type SweepFile } from './schema.ts';
+import { HOOKS } from './program-schema.ts';
+import { IGNORED_KEYS, type SweepFile } from './schema.ts';
 
 const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report', 'code'] as const;
 

@@ -6,8 +6,9 @@ import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, MAX_LISTED_VALUES } from '../grid/axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from '../grid/points.ts';
+import type { Conditions } from './parameter-schema.ts';
 import type { Findings, Path } from './problems.ts';
-import type { Conditions, SweepFile } from './schema.ts';
+import type { SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 import { parameterOf } from './values.ts';
 

@@ -1,12 +1,9 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
  * Defines the shape of a sweep file, from which its JSON Schema is generated. parse.ts checks the rules beyond the
  * shape, such as the trainer's parameters and the names in rules. The author of the file sees all error texts of this
  * file.
  */
 import { z } from 'zod';
-import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
-import { SIZE_PATTERN } from '../../lib/text/size.ts';
 import {
   LABEL_NAME,
   LABEL_VALUE,
@@ -17,82 +14,23 @@ import {
   MIN_WEIGHT,
 } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
-import { MAX_LISTED_VALUES } from '../grid/axes.ts';
-import { DISTRIBUTION_NAMES } from '../search/distribution.ts';
+import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
+import { conditions, parameter, parameterName } from './parameter-schema.ts';
+import { programKeys } from './program-schema.ts';
 
-/** The maximum length of names and of text values of parameters, in characters. */
-const MAX_TEXT = 1_000;
 const MAX_DESCRIPTION = 10_000;
 const MAX_PARAMETERS = 100;
 const MAX_RULES = 200;
-const MAX_SEEDS = 10_000;
+export const MAX_SEEDS = 10_000;
 /** The largest seed. The random number generators of the trainers use 32 bits. */
-const MAX_SEED = 2 ** 32 - 1;
+export const MAX_SEED = 2 ** 32 - 1;
 const MAX_CONCURRENCY = 100_000;
 const MAX_RETRIES = 100;
 const MAX_EPOCHS_BETWEEN = 100_000;
-/** The maximum number of items of a command. */
-const MAX_COMMAND_ITEMS = 1_000;
-const MAX_COMMAND_ITEM = 10_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
-/** The maximum length of a parameter's name, in characters. */
-export const MAX_PARAMETER_NAME = 256;
-/** The syntax of a parameter's name. It accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
-const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_PARAMETER_NAME}}(?<!\\s)$`, 'u');
 const MAX_RUN_CAP = 1_000_000;
 const MAX_ITERATIONS = 1_000_000_000;
-/** The maximum number of environment variables. */
-const MAX_VARIABLES = 200;
-const MAX_SOURCES = 20;
-const MAX_CLASSIFY = 200;
-
-function whole(min: number, max: number) {
-  const error = `expected a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
-
-function text(about: string) {
-  const error = `expected ${about}`;
-  return z
-    .string({ error })
-    .min(1, { error: `${error}, not empty` })
-    .max(MAX_TEXT, { error: `expected at most ${MAX_TEXT} characters` });
-}
-
-function line(about: string) {
-  return text(about).regex(/^\P{Cc}*$/u, { error: 'expected text on one line' });
-}
-
-function list<T extends z.ZodType>(item: T, about: string, max: number) {
-  const error = `expected a list of ${about}`;
-  return z.array(item, { error }).max(max, { error: `expected at most ${max} in the list` });
-}
-
-function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
-  return array.min(1, { error: 'expected at least one value in the list' });
-}
-
-const finite = z.number({ error: 'expected a number' });
-
-const anyValue = z.unknown().superRefine((value, context) => {
-  const text = longText(value);
-  if (text) context.addIssue({ code: 'custom', message: `expected at most ${MAX_TEXT} characters` });
-});
-
-function longText(value: unknown): boolean {
-  if (typeof value === 'string') return value.length > MAX_TEXT;
-  return typeof value === 'object' && value !== null && Object.values(value).some(longText);
-}
-
-const parameterName = z.string().regex(PARAMETER_NAME);
-
-const durationError = 'expected a duration such as 90s, 2h or 1d, up to 24d';
-const duration = z
-  .string({ error: durationError })
-  .regex(DURATION_PATTERN, { error: durationError })
-  .refine((written) => parseDuration(written) !== undefined, { error: durationError });
-
 const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
 const weight = z
   .number({ error: weightError })
@@ -100,7 +38,6 @@ const weight = z
   .max(MAX_WEIGHT, { error: weightError });
 
 const gpuError = `expected a number of GPUs from 1 to ${MAX_GPUS}, or false`;
-const sizeError = 'expected a size such as 8GiB or 512MiB';
 const labelError = `expected text of ${LABEL_VALUE_RULE}`;
 const resources = z.strictObject(
   {
@@ -113,9 +50,7 @@ const resources = z.strictObject(
       .describe(
         `GPUs that the slot must have, from 1 to ${MAX_GPUS}; false: the slot must have none; default: any slot`,
       ),
-    vram: z
-      .string({ error: sizeError })
-      .regex(SIZE_PATTERN, { error: sizeError })
+    vram: size
       .optional()
       .describe('memory that a trial needs on each GPU, such as 8GiB or 512MiB; default: no requirement'),
     labels: z
@@ -137,64 +72,6 @@ const resources = z.strictObject(
   { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
 );
 
-const parameterError = 'expected a mapping, such as {value: 3} or {values: [3, 5]}';
-
-const parameter = z.strictObject(
-  {
-    value: anyValue.optional().describe('a single value: a number, text, true, false, null, a list or a mapping'),
-    values: atLeastOne(list(anyValue, 'values', MAX_LISTED_VALUES))
-      .optional()
-      .describe(`the values in order; 1 to ${MAX_LISTED_VALUES}`),
-    file: text('a path')
-      .optional()
-      .describe('a file with one value per line, relative to the sweep file; blank lines and # comments are skipped'),
-    min: finite.optional().describe('the first value, or the lower limit of a distribution'),
-    max: finite.optional().describe('the upper limit; with step, a value only if a step reaches it exactly'),
-    step: finite.optional().describe('the difference between two values; greater than 0'),
-    distribution: z
-      .enum(DISTRIBUTION_NAMES)
-      .optional()
-      .describe(
-        "W&B's name of the distribution; default: constant for value, categorical for values, int_uniform for whole min and " +
-          'max, else uniform. A grid takes int_uniform and q_uniform',
-      ),
-    probabilities: list(finite, 'probabilities', MAX_LISTED_VALUES)
-      .optional()
-      .describe('the probability of each of the values; not for a grid'),
-    q: finite.optional().describe('values are multiples of q; for the q_ distributions; default 1'),
-    mu: finite.optional().describe('mean of normal, or of the logarithm of log_normal; default 0'),
-    sigma: finite.optional().describe('standard deviation of normal, or of the logarithm of log_normal; default 1'),
-    a: finite.optional().describe('first parameter of beta; default 1'),
-    b: finite.optional().describe('second parameter of beta; default 1'),
-    get parameters() {
-      return z
-        .record(parameterName, parameter, {
-          error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
-        })
-        .optional()
-        .describe('nested parameters, whose names are joined with a dot');
-    },
-  },
-  { error: parameterError },
-);
-
-const conditions = z.record(parameterName, anyValue, {
-  error: 'expected a mapping of parameters to values, such as {depth: 5, noise_std: [0.1, 0.5]}',
-});
-
-const argumentError = 'expected text';
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** An argument of a command. Operating systems do not accept a NUL in it. */
-const argument = z
-  .string({ error: argumentError })
-  .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
-  .regex(/^[^\0]*$/, { error: 'expected text without a NUL character' });
-
-export const COMMAND_EXAMPLE = 'a program and its arguments, such as [python3, train.py, "${args}"]';
-const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
-  .min(1, { error: `expected ${COMMAND_EXAMPLE}` })
-  .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
-
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
 /** Keys of Weights & Biases that have no meaning in trawl. They are accepted, and the plan lists them. */
@@ -214,47 +91,6 @@ export const IGNORED_KEYS = [
 export const IGNORED_METRIC_KEYS = ['impute', 'impute_while_running'] as const;
 
 const ignored = z.unknown().optional().describe('a key of Weights & Biases without meaning in trawl; ignored');
-
-const path = text('a path');
-/** The sources that `hook` can name. */
-export const HOOKS = ['wandb', 'mlflow', 'tensorboard'] as const;
-const hook = z.enum(HOOKS);
-const reportError =
-  'expected json, python, {regex: PATTERN}, {tfevents: FOLDER}, {csv: FILE}, {hook: [wandb, mlflow, tensorboard]}, or a list of them';
-const reportSource = z.union(
-  [
-    z.enum(['json', 'python']),
-    z.strictObject({ regex: text('a regular expression') }),
-    z.strictObject({ tfevents: path }),
-    z.strictObject({ csv: path }),
-    z.strictObject({ hook: z.union([hook, z.array(hook).min(1)]) }),
-  ],
-  { error: reportError },
-);
-
-const codeError = 'expected a folder such as ".", or a mapping such as {dir: ., exclude: [data/]}';
-const codeKeys = z.strictObject(
-  {
-    dir: path.optional().describe('the folder, relative to the sweep file; default: the folder of the sweep file'),
-    exclude: list(text('a pattern'), 'patterns', MAX_RULES)
-      .optional()
-      .describe('files that are not sent, as patterns in the syntax of .gitignore; in addition to .gitignore'),
-    diff: z
-      .boolean({ error: 'expected true or false' })
-      .optional()
-      .describe('whether the changes since the git commit are recorded with the sweep; default: true'),
-    limit: z
-      .string({ error: sizeError })
-      .regex(SIZE_PATTERN, { error: sizeError })
-      .optional()
-      .describe('the most that the files may have in total, such as 500MB, up to 1GiB; default: 100MB'),
-  },
-  { error: codeError },
-);
-
-const envError = 'expected text, a number, true or false';
-
-const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
 
 const etaError = 'expected a number above 1';
 const earlyTerminate = z.strictObject(
@@ -312,19 +148,7 @@ export const sweepFileSchema = z.strictObject(
       .optional()
       .describe("the metric that ranks the trials; default: the trainer's first metric; required for trainer command"),
     trainer: z.enum(trainers).describe('the trainer; default: command, if the file has a command or program'),
-    command: command
-      .optional()
-      .describe(
-        'the program of trainer command and its arguments. ${args} expands to the parameters as --name=value. Other macros: ' +
-          '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (also in TRAWL_SEED), ${program}, ' +
-          '${interpreter}, ${env}, ${envvar:NAME}',
-      ),
-    program: text('a path')
-      .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
-      .optional()
-      .describe(
-        'the value of ${program} in command; without a command, the command is ${env} ${interpreter} ${program} ${args}',
-      ),
+    ...programKeys,
     parameters: z
       .record(parameterName, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
@@ -454,56 +278,6 @@ export const sweepFileSchema = z.strictObject(
       .optional()
       .describe(`maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit`),
     early_terminate: earlyTerminate.optional().describe('stops trials that fall behind; not yet run; default: none'),
-    env: z
-      .record(
-        z.string().regex(VARIABLE_NAME),
-        z.union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()], { error: envError }),
-        { error: 'expected a mapping of names to values, such as {OMP_NUM_THREADS: 3}' },
-      )
-      .refine((variables) => Object.keys(variables).length <= MAX_VARIABLES, {
-        error: `expected at most ${MAX_VARIABLES} variables`,
-      })
-      .optional()
-      .describe("variables for the program of trainer command, in addition to the agent's own; default: none"),
-    report: z
-      .union([reportSource, z.array(reportSource).min(1).max(MAX_SOURCES)], { error: reportError })
-      .optional()
-      .describe(
-        'how the program of trainer command reports: json (lines on stdout or in TRAWL_METRICS), python (dict literals on ' +
-          'stdout), a regex with named groups, a folder of TensorBoard event files, a CSV file, or hooks for Python ' +
-          'libraries; a list is read in full; default: json, and for files of Weights & Biases also the hook wandb',
-      ),
-    classify: list(
-      z.strictObject(
-        {
-          pattern: text('a regular expression').describe(
-            "a regular expression, tried on each line of the output's end",
-          ),
-          class: z.enum(CLASSES).describe('the failure class of the attempt'),
-        },
-        { error: "expected a mapping, such as {pattern: 'NCCL error', class: crash}" },
-      ),
-      'rules',
-      MAX_CLASSIFY,
-    )
-      .optional()
-      .describe('failure classes by output, tried before the built-in ones; default: none'),
-    wandb: z
-      .enum(['offline', 'online', 'off'])
-      .optional()
-      .describe(
-        "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
-          'default: offline for a file of Weights & Biases, else off',
-      ),
-    code: codeKeys
-      .optional()
-      .describe(
-        'the folder with the program of trainer command: it is sent to the agents, and each attempt runs in a copy of its ' +
-          "own; files that .gitignore names are left out; default: programs run in the agent's working folder",
-      ),
-    first_report: duration
-      .optional()
-      .describe('the sweep shows a warning when an attempt has not reported for this long; default: 5m'),
     project: ignored,
     entity: ignored,
     apiVersion: ignored,
@@ -519,10 +293,7 @@ export const sweepFileSchema = z.strictObject(
   { error: 'expected a mapping of keys, such as name, trainer and parameters' },
 );
 
-export { MAX_SEED, MAX_SEEDS };
 export type SweepFile = z.infer<typeof sweepFileSchema>;
-export type ParameterEntry = z.infer<typeof parameter>;
-export type Conditions = z.infer<typeof conditions>;
 
 /** Returns the valid keys of the mapping at a path, or undefined if any key is valid. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {

@@ -6,8 +6,10 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/limits.ts';
 import { hasOpenQuote } from './command.ts';
+import { MAX_PARAMETER_NAME } from './parameter-schema.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
-import { COMMAND_EXAMPLE, keysAt, MAX_PARAMETER_NAME, type SweepFile, sweepFileSchema } from './schema.ts';
+import { COMMAND_EXAMPLE } from './program-schema.ts';
+import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported instead of as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'speculate', 'warm_start', 'parent'];

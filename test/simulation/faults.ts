@@ -1,11 +1,29 @@
 /** Injects the faults of a scenario. */
-import { COORDINATOR_PLACE } from './coordinator.ts';
+import type { Clock } from './clock.ts';
+import { COORDINATOR_PLACE, type SimulatedCoordinator } from './coordinator.ts';
+import type { Grpc } from './grpc.ts';
+import type { SimulatedMachine } from './machine.ts';
+import type { SimulatedNatsServer } from './nats-server.ts';
+import type { SimulatedNetwork } from './network.ts';
+import type { SimulatedProcess } from './process.ts';
 import type { ClusterFault } from './scenario.ts';
-import type { Simulation } from './simulation.ts';
 
 const DEATH_POINT_MS = 5_000;
 
-export function injectFault(fault: ClusterFault, world: Simulation): void {
+/** The parts of the simulation that faults change. */
+interface FaultTargets {
+  readonly clock: Clock;
+  readonly network: SimulatedNetwork;
+  readonly grpc: Grpc;
+  readonly nats: SimulatedNatsServer;
+  readonly coordinator: SimulatedCoordinator;
+  readonly machines: ReadonlyMap<string, SimulatedMachine>;
+  /** How long each killed process stays down, in milliseconds. */
+  readonly downMs: Map<string, number>;
+  process(place: string): SimulatedProcess | undefined;
+}
+
+export function injectFault(fault: ClusterFault, world: FaultTargets): void {
   const { clock, network, grpc, nats, coordinator, machines } = world;
   const process = 'place' in fault ? world.process(fault.place) : undefined;
   switch (fault.kind) {

@@ -1,0 +1,130 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
+/** Defines the shape of the keys that describe a user's program: its command, reports, environment and code. */
+import { z } from 'zod';
+import { duration, list, size, text } from './fields.ts';
+
+/** The maximum number of items of a command. */
+const MAX_COMMAND_ITEMS = 1_000;
+const MAX_COMMAND_ITEM = 10_000;
+/** The maximum number of environment variables. */
+const MAX_VARIABLES = 200;
+const MAX_SOURCES = 20;
+const MAX_CLASSIFY = 200;
+const MAX_PATTERNS = 200;
+
+const argumentError = 'expected text';
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** An argument of a command. Operating systems do not accept a NUL in it. */
+const argument = z
+  .string({ error: argumentError })
+  .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
+  .regex(/^[^\0]*$/, { error: 'expected text without a NUL character' });
+
+export const COMMAND_EXAMPLE = 'a program and its arguments, such as [python3, train.py, "${args}"]';
+const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
+  .min(1, { error: `expected ${COMMAND_EXAMPLE}` })
+  .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
+
+const path = text('a path');
+/** The sources that `hook` can name. */
+export const HOOKS = ['wandb', 'mlflow', 'tensorboard'] as const;
+const hook = z.enum(HOOKS);
+const reportError =
+  'expected json, python, {regex: PATTERN}, {tfevents: FOLDER}, {csv: FILE}, {hook: [wandb, mlflow, tensorboard]}, or a list of them';
+const reportSource = z.union(
+  [
+    z.enum(['json', 'python']),
+    z.strictObject({ regex: text('a regular expression') }),
+    z.strictObject({ tfevents: path }),
+    z.strictObject({ csv: path }),
+    z.strictObject({ hook: z.union([hook, z.array(hook).min(1)]) }),
+  ],
+  { error: reportError },
+);
+
+const codeError = 'expected a folder such as ".", or a mapping such as {dir: ., exclude: [data/]}';
+const code = z.strictObject(
+  {
+    dir: path.optional().describe('the folder, relative to the sweep file; default: the folder of the sweep file'),
+    exclude: list(text('a pattern'), 'patterns', MAX_PATTERNS)
+      .optional()
+      .describe('files that are not sent, as patterns in the syntax of .gitignore; in addition to .gitignore'),
+    diff: z
+      .boolean({ error: 'expected true or false' })
+      .optional()
+      .describe('whether the changes since the git commit are recorded with the sweep; default: true'),
+    limit: size
+      .optional()
+      .describe('the most that the files may have in total, such as 500MB, up to 1GiB; default: 100MB'),
+  },
+  { error: codeError },
+);
+
+const envError = 'expected text, a number, true or false';
+
+const CLASSES = ['oom', 'nan', 'crash', 'preflight', 'rejected'] as const;
+
+/** The keys of a sweep file that only trainer command uses. */
+export const programKeys = {
+  command: command
+    .optional()
+    .describe(
+      'the program of trainer command and its arguments. ${args} expands to the parameters as --name=value. Other macros: ' +
+        '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (also in TRAWL_SEED), ${program}, ' +
+        '${interpreter}, ${env}, ${envvar:NAME}',
+    ),
+  program: text('a path')
+    .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
+    .optional()
+    .describe(
+      'the value of ${program} in command; without a command, the command is ${env} ${interpreter} ${program} ${args}',
+    ),
+  env: z
+    .record(
+      z.string().regex(VARIABLE_NAME),
+      z.union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()], { error: envError }),
+      { error: 'expected a mapping of names to values, such as {OMP_NUM_THREADS: 3}' },
+    )
+    .refine((variables) => Object.keys(variables).length <= MAX_VARIABLES, {
+      error: `expected at most ${MAX_VARIABLES} variables`,
+    })
+    .optional()
+    .describe("variables for the program of trainer command, in addition to the agent's own; default: none"),
+  report: z
+    .union([reportSource, z.array(reportSource).min(1).max(MAX_SOURCES)], { error: reportError })
+    .optional()
+    .describe(
+      'how the program of trainer command reports: json (lines on stdout or in TRAWL_METRICS), python (dict literals on ' +
+        'stdout), a regex with named groups, a folder of TensorBoard event files, a CSV file, or hooks for Python ' +
+        'libraries; a list is read in full; default: json, and for files of Weights & Biases also the hook wandb',
+    ),
+  classify: list(
+    z.strictObject(
+      {
+        pattern: text('a regular expression').describe("a regular expression, tried on each line of the output's end"),
+        class: z.enum(CLASSES).describe('the failure class of the attempt'),
+      },
+      { error: "expected a mapping, such as {pattern: 'NCCL error', class: crash}" },
+    ),
+    'rules',
+    MAX_CLASSIFY,
+  )
+    .optional()
+    .describe('failure classes by output, tried before the built-in ones; default: none'),
+  wandb: z
+    .enum(['offline', 'online', 'off'])
+    .optional()
+    .describe(
+      "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
+        'default: offline for a file of Weights & Biases, else off',
+    ),
+  code: code
+    .optional()
+    .describe(
+      'the folder with the program of trainer command: it is sent to the agents, and each attempt runs in a copy of its ' +
+        "own; files that .gitignore names are left out; default: programs run in the agent's working folder",
+    ),
+  first_report: duration
+    .optional()
+    .describe('the sweep shows a warning when an attempt has not reported for this long; default: 5m'),
+};
