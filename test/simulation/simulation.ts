@@ -40,7 +40,7 @@ export interface SimulationOutcome {
   readonly trace: readonly string[];
 }
 
-export class Simulation {
+class Simulation {
   readonly scenario: Scenario;
   readonly clock = new Clock();
   readonly trace: Trace;
