@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { EXIT } from '../proto/errors.ts';
 import { EXIT_INTERNAL_ERROR, reportFailure } from './failure.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram, verbIn } from './program.ts';
 
 // A pipe that its reader closed early (`trawl trials | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -16,7 +16,7 @@ process.on('SIGINT', () => {
   if (process.listenerCount('SIGINT') === 1) process.exit(EXIT.interrupted);
 });
 
-const program = buildProgram();
+const program = await buildProgram(verbIn(process.argv.slice(2)));
 try {
   await program.parseAsync();
 } catch (error) {

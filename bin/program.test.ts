@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runTrawl } from '../test/support/cli/run-trawl.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram, verbIn } from './program.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -11,12 +11,22 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-const verbs = buildProgram().commands.map((command) => command.name());
+const verbs = (await buildProgram()).commands.map((command) => command.name());
 
 test('the program has every verb', () => {
   const expected =
     'plan convert up coordinator agent certs submit top ls show explain trials best wait pause resume stop kill retry priority drain undrain release backup restore prune logs events agents artifacts doctor export report compare schema completion data';
   expect([...verbs].sort()).toEqual(expected.split(' ').sort());
+});
+
+test('only the verb that is named is loaded; completion loads all', async () => {
+  const loaded = async (...args: string[]) =>
+    (await buildProgram(verbIn(args))).commands.map((command) => command.name());
+  for (const verb of verbs.filter((verb) => verb !== 'completion'))
+    expect(await loaded('--debug', verb, 'x')).toEqual([verb]);
+  for (const args of [[], ['--help'], ['plam'], ['help', 'plan'], ['constructor'], ['completion']]) {
+    expect(await loaded(...args)).toEqual(verbs);
+  }
 });
 
 test.each(verbs)('%s --help prints examples and exit codes to stdout and succeeds', async (verb) => {

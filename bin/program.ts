@@ -1,96 +1,57 @@
 import { Command } from 'commander';
 import { visibleLines } from '../lib/text/visible-text.ts';
-import { registerAgent } from './commands/agent.ts';
-import { registerAgents } from './commands/agents.ts';
-import { registerArtifacts } from './commands/artifacts.ts';
-import { registerBackup } from './commands/backup.ts';
-import { registerBest } from './commands/best.ts';
-import { registerCerts } from './commands/certs.ts';
-import { registerCompare } from './commands/compare.ts';
-import { registerCompletion } from './commands/completion.ts';
-import { registerConvert } from './commands/convert.ts';
-import { registerCoordinator } from './commands/coordinator.ts';
-import { registerData } from './commands/data.ts';
-import { registerDoctor } from './commands/doctor.ts';
-import { registerDrain } from './commands/drain.ts';
-import { registerEvents } from './commands/events.ts';
-import { registerExplain } from './commands/explain.ts';
-import { registerExport } from './commands/export.ts';
-import { registerKill } from './commands/kill.ts';
-import { registerLogs } from './commands/logs.ts';
-import { registerLs } from './commands/ls.ts';
-import { registerPause } from './commands/pause.ts';
-import { registerPlan } from './commands/plan.ts';
-import { registerPriority } from './commands/priority.ts';
-import { registerPrune } from './commands/prune.ts';
-import { registerRelease } from './commands/release.ts';
-import { registerReport } from './commands/report.ts';
-import { registerRestore } from './commands/restore.ts';
-import { registerResume } from './commands/resume.ts';
-import { registerRetry } from './commands/retry.ts';
-import { registerSchema } from './commands/schema.ts';
-import { registerShow } from './commands/show.ts';
-import { registerStop } from './commands/stop.ts';
-import { registerSubmit } from './commands/submit.ts';
-import { registerTop } from './commands/top.ts';
-import { registerTrials } from './commands/trials.ts';
-import { registerUndrain } from './commands/undrain.ts';
-import { registerUp } from './commands/up.ts';
-import { registerWait } from './commands/wait.ts';
 import { trawlVersion } from './package.ts';
 
 type Register = (program: Command) => void;
 
-const VERBS: readonly (readonly [string, readonly Register[]])[] = [
-  ['Run a sweep:', [registerPlan, registerConvert, registerUp, registerSubmit, registerWait]],
-  [
-    'Inspect:',
-    [
-      registerTop,
-      registerLs,
-      registerShow,
-      registerTrials,
-      registerBest,
-      registerCompare,
-      registerExplain,
-      registerLogs,
-      registerEvents,
-      registerArtifacts,
-      registerAgents,
-      registerExport,
-      registerReport,
-    ],
-  ],
-  [
-    'Control:',
-    [
-      registerPause,
-      registerResume,
-      registerStop,
-      registerKill,
-      registerRetry,
-      registerPriority,
-      registerDrain,
-      registerUndrain,
-      registerRelease,
-    ],
-  ],
-  [
-    'Operate:',
-    [
-      registerCoordinator,
-      registerAgent,
-      registerCerts,
-      registerBackup,
-      registerRestore,
-      registerPrune,
-      registerData,
-      registerDoctor,
-      registerSchema,
-      registerCompletion,
-    ],
-  ],
-];
+/** The verbs by group. A verb's module is loaded when it is needed, because the libraries of all verbs take long to load. */
+const VERBS: Readonly<Record<string, Readonly<Record<string, () => Promise<Register>>>>> = {
+  'Run a sweep:': {
+    plan: async () => (await import('./commands/plan.ts')).registerPlan,
+    convert: async () => (await import('./commands/convert.ts')).registerConvert,
+    up: async () => (await import('./commands/up.ts')).registerUp,
+    submit: async () => (await import('./commands/submit.ts')).registerSubmit,
+    wait: async () => (await import('./commands/wait.ts')).registerWait,
+  },
+  'Inspect:': {
+    top: async () => (await import('./commands/top.ts')).registerTop,
+    ls: async () => (await import('./commands/ls.ts')).registerLs,
+    show: async () => (await import('./commands/show.ts')).registerShow,
+    trials: async () => (await import('./commands/trials.ts')).registerTrials,
+    best: async () => (await import('./commands/best.ts')).registerBest,
+    compare: async () => (await import('./commands/compare.ts')).registerCompare,
+    explain: async () => (await import('./commands/explain.ts')).registerExplain,
+    logs: async () => (await import('./commands/logs.ts')).registerLogs,
+    events: async () => (await import('./commands/events.ts')).registerEvents,
+    artifacts: async () => (await import('./commands/artifacts.ts')).registerArtifacts,
+    agents: async () => (await import('./commands/agents.ts')).registerAgents,
+    export: async () => (await import('./commands/export.ts')).registerExport,
+    report: async () => (await import('./commands/report.ts')).registerReport,
+  },
+  'Control:': {
+    pause: async () => (await import('./commands/pause.ts')).registerPause,
+    resume: async () => (await import('./commands/resume.ts')).registerResume,
+    stop: async () => (await import('./commands/stop.ts')).registerStop,
+    kill: async () => (await import('./commands/kill.ts')).registerKill,
+    retry: async () => (await import('./commands/retry.ts')).registerRetry,
+    priority: async () => (await import('./commands/priority.ts')).registerPriority,
+    drain: async () => (await import('./commands/drain.ts')).registerDrain,
+    undrain: async () => (await import('./commands/undrain.ts')).registerUndrain,
+    release: async () => (await import('./commands/release.ts')).registerRelease,
+  },
+  'Operate:': {
+    coordinator: async () => (await import('./commands/coordinator.ts')).registerCoordinator,
+    agent: async () => (await import('./commands/agent.ts')).registerAgent,
+    certs: async () => (await import('./commands/certs.ts')).registerCerts,
+    backup: async () => (await import('./commands/backup.ts')).registerBackup,
+    restore: async () => (await import('./commands/restore.ts')).registerRestore,
+    prune: async () => (await import('./commands/prune.ts')).registerPrune,
+    data: async () => (await import('./commands/data.ts')).registerData,
+    doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+    schema: async () => (await import('./commands/schema.ts')).registerSchema,
+    completion: async () => (await import('./commands/completion.ts')).registerCompletion,
+  },
+};
 
 const AFTER_HELP = `
 Run a first sweep on this machine:
@@ -113,8 +74,16 @@ Environment:
   TRAWL_IDENTITY  default for --identity
   NO_COLOR        same as --no-color`;
 
-/** Returns the complete command line. Usage errors are printed, then thrown as CommanderError. */
-export function buildProgram(): Command {
+/** Returns the verb in the arguments of a process, or undefined if they name none. The program's own options take no value. */
+export function verbIn(args: readonly string[]): string | undefined {
+  return args.find((arg) => !arg.startsWith('-'));
+}
+
+/**
+ * Returns the command line. Usage errors are printed, then thrown as CommanderError.
+ * @param verb the only verb to load. All are loaded if it is undefined, unknown or `completion`, which lists all.
+ */
+export async function buildProgram(verb?: string): Promise<Command> {
   const program = new Command('trawl')
     .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
     .version(trawlVersion())
@@ -126,9 +95,12 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .configureHelp({ sortOptions: true, showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
-  for (const [heading, verbs] of VERBS) {
+  const isKnown = verb !== 'completion' && Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
+  for (const [heading, verbs] of Object.entries(VERBS)) {
     program.commandsGroup(heading);
-    for (const register of verbs) register(program);
+    for (const [name, load] of Object.entries(verbs)) {
+      if (!isKnown || name === verb) (await load())(program);
+    }
   }
   return program;
 }

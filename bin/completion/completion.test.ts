@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { buildProgram } from '../program.ts';
 import { bashScript, fishScript, verbsOf, zshScript } from './scripts.ts';
 
-const VERBS = verbsOf(buildProgram());
+const VERBS = verbsOf(await buildProgram());
 
 function offered(...words: string[]): string[] {
   const script = `${bashScript(VERBS)}

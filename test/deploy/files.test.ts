@@ -70,8 +70,8 @@ const USES: readonly (readonly [file: string, verb: string, text: string])[] = [
   ],
 ];
 
-test.each(USES)('every option that %s passes to trawl %s exists', (_, verb, text) => {
-  const command = buildProgram().commands.find((command) => command.name() === verb);
+test.each(USES)('every option that %s passes to trawl %s exists', async (_, verb, text) => {
+  const command = (await buildProgram(verb)).commands.find((command) => command.name() === verb);
   const known = command?.options.map(({ long }) => long) ?? [];
   const given = [...text.matchAll(/--[a-z]+(-[a-z]+)*/g)].map(([option]) => option);
   expect(given.length).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { reportFailure } from '../../../bin/failure.ts';
-import { buildProgram } from '../../../bin/program.ts';
+import { buildProgram, verbIn } from '../../../bin/program.ts';
 
 export interface Run {
   readonly stdout: string;
@@ -30,7 +30,7 @@ export async function runTrawl(...args: string[]): Promise<Run> {
     vi.spyOn(process.stderr, 'write').mockImplementation(capture(stderr)),
   ];
   try {
-    await buildProgram().parseAsync(['node', 'trawl', ...args]);
+    await (await buildProgram(verbIn(args))).parseAsync(['node', 'trawl', ...args]);
   } catch (error) {
     const failure = reportFailure(error, args.includes('--debug'));
     stderr.push(failure.text ?? '');
