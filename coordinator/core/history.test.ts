@@ -41,7 +41,7 @@ class Judge {
 
   constructor(policies: readonly SweepPolicy[]) {
     this.world = new World(policies, TRIALS);
-    this.ledger = new Ledger(this.world.core);
+    this.ledger = new Ledger(() => AGENT_IDS, this.world.core);
   }
 
   apply(action: HistoryAction): HistoryResult {

@@ -1,5 +1,5 @@
 /** Which agents may run which trials of a sweep: quarantined and suspect agents are excluded, and retries run elsewhere. */
-import { isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
+import { earlyAgents, isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
 import { capabilityOf, isEligible } from './pools.ts';
@@ -66,7 +66,7 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
   return known;
 }
 
-/** Whether an agent other than those on which the trial failed can run it: now, when it has reconnected, or not at all. */
+/** Whether an agent other than those on which the trial failed early can run it: now, when it has reconnected, or not at all. */
 export function agentElsewhere(
   core: Core,
   sweep: Sweep,
@@ -74,7 +74,7 @@ export function agentElsewhere(
   now: number,
 ): 'present' | 'expected' | undefined {
   const { usable, excluded } = standingOf(core, sweep, now);
-  const others = new Set([...excluded, ...failedAgents(trial)]);
+  const others = new Set([...excluded, ...earlyAgents(trial)]);
   if ([...usable].some((id) => !others.has(id))) return 'present';
   return hasOthers(core, sweep, usable, others, now) ? 'expected' : undefined;
 }
@@ -102,7 +102,8 @@ export function avoidedAgents(trial: Trial): ReadonlySet<string> {
 
 /**
  * Returns the agents that may run a trial. A trial that failed goes to an agent on which nothing of the sweep has failed
- * early, else to one on which the trial has not failed, and to the others only if no such agent exists.
+ * early, else to one on which the trial has not failed, else to one on which it failed late, and to the others only if no
+ * such agent exists.
  */
 export function agentsFor(
   core: Core,
@@ -119,7 +120,10 @@ export function agentsFor(
   const clean = elsewhere.filter((id) => !sweep.records.get(id)?.failures.size);
   if (clean.length > 0) return new Set([...clean, ...elsewhere.filter((id) => probes.has(id))]);
   if (elsewhere.length > 0) return new Set(elsewhere);
-  return hasOthers(core, sweep, usable, new Set([...excluded, ...failed]), now) ? NONE : allowed;
+  const early = earlyAgents(trial);
+  const late = [...allowed].filter((id) => !early.has(id));
+  if (late.length > 0) return new Set(late);
+  return hasOthers(core, sweep, usable, new Set([...excluded, ...early]), now) ? NONE : allowed;
 }
 
 /**

@@ -109,6 +109,11 @@ function acceptTwice(runtime: Runtime, _agentId: string, record: RecordMessage):
   record.seq = lease.lastSeq + 1;
 }
 
+function failLate(runtime: Runtime, _agentId: string, record: RecordMessage): void {
+  const lease: Changing<Lease> | undefined = trialOf(runtime, record.key).trial?.lease;
+  if (lease !== undefined && record.body?.$case === 'ended') lease.grantedAt -= 60_000;
+}
+
 function leaseTwice(runtime: Runtime, agentId: string, incarnation: string, { key, slot }: Claim): void {
   const lease: Changing<Lease> | undefined = trialOf(runtime, key).trial?.lease;
   if (lease === undefined || lease.key.attempt !== key?.attempt) return;
@@ -216,6 +221,14 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'pause-forgotten': forgets('a restart resumes paused sweeps', (sweep) => {
     if (sweep.state === 'paused') sweep.state = 'running';
   }),
+  'quarantines-forgotten': forgets('a restart ends every quarantine', (_, { core }) => core.quarantines.clear()),
+  'early-failures-forgotten': forgets('a restart forgets on which agents trials failed early', (sweep) => {
+    sweep.records.clear();
+  }),
+  'machine-never-at-fault': {
+    about: 'a failure soon after the start of an attempt counts like a late one',
+    service: (service, runtime) => onRecords(service, runtime, failLate),
+  },
   'timeout-by-wall-clock': forgets('an attempt exceeds its timeout when the clock is set back', (sweep, { db }) => {
     for (const { lease } of trialsOf(sweep)) {
       if (lease === undefined) continue;

@@ -3,6 +3,7 @@
  * ledger of trials and attempts is shared with the core's property tests (test/support/coordinator/ledger.ts).
  */
 
+import { range } from 'd3-array';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
 import { type AttemptEnd, isEnded } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
@@ -39,12 +40,14 @@ export interface InvariantsContext {
   calmSince(): number | undefined;
   /** Returns whether the agent is responsible for the attempt, and has been reachable for longer than a lease. */
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
+  /** Whether the agent has been reachable for longer than a lease. */
+  isPresent(agentId: string): boolean;
   /** Returns the newest record of the attempt on its agent's disk. Zero if there is none. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
 
 export class Invariants {
-  readonly ledger = new Ledger();
+  readonly ledger: Ledger;
   readonly attempts = new Map<string, Attempt>();
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
@@ -60,8 +63,14 @@ export class Invariants {
   /** The first violated invariant. */
   violation: string | undefined;
 
-  constructor(world: InvariantsContext, machines: readonly (MachineResources & { readonly slots: number })[]) {
+  constructor(
+    world: InvariantsContext,
+    machines: readonly (MachineResources & { readonly id: string; readonly slots: number })[],
+  ) {
     this.#world = world;
+    this.ledger = new Ledger(({ resources }) =>
+      machines.filter((one) => range(one.slots).some((slot) => canRun(resources, one, slot))).map(({ id }) => id),
+    );
     const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
     this.#shares = new ShareInvariant(this.ledger, slots);
     this.#priorities = new PriorityInvariant(this.ledger, machines);
@@ -235,7 +244,11 @@ export class Invariants {
   }
 
   #afterChange(change: Change): void {
-    if (change.kind === 'trial') this.reached.add(`trial ${change.state}`);
+    if (change.kind === 'trial') {
+      this.reached.add(`trial ${change.state}`);
+      if (change.state === 'failed') this.#wasRetriedElsewhere(change);
+    }
+    if (change.kind === 'quarantine') this.reached.add(change.quarantine ? 'a quarantine' : 'the end of a quarantine');
     if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
     if (change.kind === 'sweep' && change.state === 'killed') this.revived.delete(change.sweepId);
     if (change.kind === 'retried') this.#retriedOnce(change);
@@ -252,6 +265,20 @@ export class Invariants {
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.seq = change.seq;
     }
+  }
+
+  /** Checks that a trial that failed early on one agent only was retried elsewhere, if another agent was present. */
+  #wasRetriedElsewhere({ sweepId, trialId, failure }: Change & { kind: 'trial' }): void {
+    const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
+    if (failure === undefined || trial?.lastEarly !== true || trial.earlyAgents.size !== 1) return;
+    const others = this.ledger
+      .agentsElsewhere({ sweepId, trialId })
+      .filter((id) => this.#world.isPresent(id) && !this.#drained.has(id));
+    if (others.length === 0) return;
+    const [agent] = trial.earlyAgents;
+    this.violated(
+      `${sweepId}/${trialId} failed (${failure.class}) on ${agent} only, and ${others.join(', ')} could run it`,
+    );
   }
 
   /** Checks that a request takes effect in one commit, and retries no trial twice. */

@@ -36,6 +36,7 @@ export class PriorityInvariant {
       if (priority <= own || state !== 'running' || !this.#isOld(id, now)) continue;
       this.judged = true;
       if (!canRun(policy.resources, machine, change.slot)) continue;
+      if (this.#ledger.canBeFaulty(id, change.agentId)) continue;
       const waiting = this.#waiting(id, policy.concurrency ?? Number.POSITIVE_INFINITY, now);
       if (waiting === undefined) continue;
       return `${change.key.sweepId}/${change.key.trialId} was granted while ${waiting}, which has higher priority, was pending`;

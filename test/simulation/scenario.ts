@@ -73,6 +73,8 @@ export interface Scenario {
   readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly ClusterFault[];
   readonly endProbabilities: EndProbabilities;
+  /** The machine on which every attempt crashes in its first epoch. */
+  readonly faultyMachine: string | undefined;
   /** When the last fault ends. */
   readonly calmAt: number;
 }
@@ -145,6 +147,7 @@ export function scenarioOf(seed: number): Scenario {
       ...contestSweeps(rivals, FAULTY_MS),
     ],
     priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
+    faultyMachine: faultyOf(new TestRandom(seed ^ 0xfa17), places),
     calmAt: FAULTY_MS,
     conditions: {
       ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
@@ -165,6 +168,10 @@ export function scenarioOf(seed: number): Scenario {
 function withTarget(text: string, random: TestRandom): string {
   const target = random.next() < 0.3 ? random.pick([0.02, 0.1, 0.3]) : undefined;
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
+}
+
+function faultyOf(random: TestRandom, places: readonly string[]): string | undefined {
+  return places.length > 1 && random.next() < 0.4 ? random.pick(places) : undefined;
 }
 
 function sweepText(random: TestRandom, hangs: boolean): string {

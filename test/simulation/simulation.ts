@@ -68,6 +68,7 @@ class Simulation {
         machine: (agentId) => this.machines.get(agentId)?.options,
         now: () => this.clock.now,
         calmSince: () => (this.isCalm ? this.scenario.calmAt : undefined),
+        isPresent: (agentId) => this.#isPresent(agentId),
         isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
         spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
       },
@@ -104,7 +105,7 @@ class Simulation {
       const world = {
         ...{ grpc: this.grpc, random: new TestRandom(seed ^ (0xa9e27 + this.machines.size)), bug },
         nats: () => this.#nats,
-        plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment),
+        plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment, options.id),
         violated: (invariant: string) => this.invariants.violated(invariant),
       };
       this.machines.set(options.id, new SimulatedMachine(world, options));
@@ -233,7 +234,12 @@ class Simulation {
 
   #isThere(agentId: string, incarnation: string, key: AttemptKey): boolean {
     const machine = this.machines.get(agentId);
-    if (machine?.process?.alive !== true || !machine.isResponsibleFor(incarnation, key)) return false;
+    return machine?.isResponsibleFor(incarnation, key) === true && this.#isPresent(agentId);
+  }
+
+  #isPresent(agentId: string): boolean {
+    const machine = this.machines.get(agentId);
+    if (machine?.process?.alive !== true) return false;
     const since = Math.max(this.scenario.calmAt, machine.startedAt);
     return this.clock.now - since > this.scenario.leaseMs + RECOVERY_MS;
   }
@@ -270,8 +276,9 @@ class Simulation {
     }
   }
 
-  #plannedEnd({ parameters }: Assignment): PlannedEnd {
+  #plannedEnd({ parameters }: Assignment, agentId: string): PlannedEnd {
     if (parameters.contest !== undefined) return { kind: 'well' };
+    if (agentId === this.scenario.faultyMachine) return { kind: 'crash', atEpoch: 1 };
     const atEpoch = Math.floor(this.#random.between(1, 4));
     let chance = this.#random.next();
     for (const [kind, share] of Object.entries(this.scenario.endProbabilities) as [

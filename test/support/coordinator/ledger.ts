@@ -35,6 +35,8 @@ interface Entry {
   charged: Partial<Record<FailureClassName, number>>;
   /** The agents on which it failed early since the last retry. */
   earlyAgents: Set<string>;
+  /** Whether its last failure was early. */
+  lastEarly: boolean;
   /** The agent on which it succeeded. */
   succeededOn: string | undefined;
   /** The class of the failure that led to the current state. */
@@ -61,7 +63,11 @@ export class Ledger {
     { state: Sweep['state']; priority: number; readonly policy: SweepPolicy; readonly warnings: Set<string> }
   >();
 
-  constructor(core?: Core) {
+  readonly #agentsFor: (sweep: SweepPolicy) => readonly string[];
+
+  /** @param agentsFor returns the agents that can run a sweep's trials when they are present */
+  constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
+    this.#agentsFor = agentsFor;
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
   }
 
@@ -81,6 +87,7 @@ export class Ledger {
         failures: {},
         charged: {},
         earlyAgents: new Set(),
+        lastEarly: false,
         succeededOn: undefined,
         failure: undefined,
         checkpoint: undefined,
@@ -214,8 +221,24 @@ export class Ledger {
       entry.earlyAgents.add(agentId);
       this.#earlyOn(key.sweepId, agentId).add(key.trialId);
     }
-    const isFree = early && (entry.earlyAgents.size < MAX_EARLY_AGENTS || this.#canBeMachines(key.sweepId, entry));
+    entry.lastEarly = early;
+    const others = this.#agentsFor(this.#sweep(key.sweepId).policy).filter((id) => !entry.earlyAgents.has(id));
+    const isElsewhere = others.length > 0 && entry.earlyAgents.size < MAX_EARLY_AGENTS;
+    const isFree = early && (isElsewhere || this.#canBeMachines(key.sweepId, entry));
     if (!isFree) entry.charged[failure] = (entry.charged[failure] ?? 0) + 1;
+  }
+
+  /** Returns the agents without evidence against them that can run the trial and on which it has not failed early. */
+  agentsElsewhere({ sweepId, trialId }: Pick<AttemptKey, 'sweepId' | 'trialId'>): string[] {
+    const { earlyAgents } = this.#entry({ sweepId, trialId });
+    return this.#agentsFor(this.#sweep(sweepId).policy).filter(
+      (id) => !earlyAgents.has(id) && !this.canBeFaulty(sweepId, id),
+    );
+  }
+
+  /** Whether enough trials failed early on the agent that it may receive no more of the sweep. */
+  canBeFaulty(sweepId: string, agentId: string): boolean {
+    return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
   }
 
   #earlyOn(sweepId: string, agentId: string): Set<string> {
@@ -225,10 +248,10 @@ export class Ledger {
     return known;
   }
 
+  /** An early failure on a faulty agent is free while another agent is sound. */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
-    return [...earlyAgents].some(
-      (id) => this.quarantines.has(id) || this.#earlyOn(sweepId, id).size >= MIN_EARLY_TRIALS,
-    );
+    const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
+    return sound.length > 0 && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));
   }
 
   /** Only failures of trials that then succeeded elsewhere quarantine an agent. */

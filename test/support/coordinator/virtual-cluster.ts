@@ -42,7 +42,7 @@ interface Granted {
 
 export class VirtualCluster {
   readonly core: Core = emptyCore();
-  readonly ledger = new Ledger();
+  readonly ledger = new Ledger(() => this.#agents.map(({ id }) => id));
   readonly changes: Change[] = [];
   /** Every attempt that was granted, in order. */
   readonly granted: Granted[] = [];
