@@ -19,6 +19,7 @@ export const RARE_BUGS: readonly string[] = [
   'no-fencing',
   'paused-sweep-grants',
   'pools-not-sent',
+  'quarantines-forgotten',
   'retry-restarts-numbers',
   'retries-forgotten',
   'retry-not-recognized',
