@@ -23,8 +23,10 @@ import { startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
+import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
+import { SpaceLedger } from './artifacts/space-ledger.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
@@ -116,6 +118,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const archives = new CodeArchives(dir);
   await moveOrphans(runtime, files, log);
   runtime.onCommit((commit) => afterCommit(commit, files, log));
+  const cleaner = attemptFileCleaner(runtime, files, log);
+  runtime.onCommit(cleaner.afterCommit);
   const rejections = new RejectionLog(metrics.authRejected, log);
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
@@ -132,7 +136,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const server = newServer(guard.interceptors, callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, files, archives, guard, attempts, pruner, dir, db, log });
+  addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });
   const pages = await servePages(options, identity, { runtime, metrics, collecting, readiness, rejections });
   const listener = await listen(server, options.listen, {
     identity,
@@ -269,6 +273,7 @@ class Readiness {
 interface ServiceParts {
   readonly runtime: Runtime;
   readonly files: ArtifactFiles;
+  readonly cleaner: AttemptFileCleaner;
   readonly archives: CodeArchives;
   readonly guard: Guard;
   readonly attempts: AttemptService;
@@ -279,8 +284,9 @@ interface ServiceParts {
 }
 
 function addServices(server: Server, parts: ServiceParts): void {
-  const { runtime, files, archives, guard, attempts, pruner, dir, db, log } = parts;
+  const { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log } = parts;
   const { core, queries } = runtime;
+  const space = SpaceLedger.of(dir);
   const source = {
     queries,
     agents: () => agentsOf(core, runtime.now()),
@@ -288,8 +294,11 @@ function addServices(server: Server, parts: ServiceParts): void {
     onCommit: runtime.onCommit.bind(runtime),
   };
   server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
-  server.addService(ArtifactServiceService, artifactService({ queries, files, core, guard, log }));
-  server.addService(CodeServiceService, codeService({ archives, core, guard, log }));
+  server.addService(
+    ArtifactServiceService,
+    artifactService({ queries, files, core, guard, space, onEndedUpload: cleaner.afterUpload, log }),
+  );
+  server.addService(CodeServiceService, codeService({ archives, core, guard, space, log }));
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(
     OperationsServiceService,

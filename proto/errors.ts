@@ -69,6 +69,18 @@ export class OverloadedError extends TrawlError {
   readonly grpcCode = status.RESOURCE_EXHAUSTED;
 }
 
+/** The coordinator's disk has no space for a file. Only a person can change that. */
+export class NoSpaceError extends TrawlError {
+  readonly exitCode = EXIT.rejected;
+  readonly grpcCode = status.FAILED_PRECONDITION;
+}
+
+/** The name of a file conflicts with one that is already stored. */
+export class ConflictError extends TrawlError {
+  readonly exitCode = EXIT.badInput;
+  readonly grpcCode = status.ALREADY_EXISTS;
+}
+
 /** The peer sent nothing within the time limit. */
 export class StalledError extends TrawlError {
   readonly exitCode = EXIT.unreachable;

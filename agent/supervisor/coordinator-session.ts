@@ -183,11 +183,12 @@ export class CoordinatorSession {
     this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
-  /** Returns whether the record of the artifact must be sent. */
-  async #upload(record: RecordMessage, signal: AbortSignal): Promise<boolean> {
+  /** Returns the record to send: that of the artifact, or a line of the attempt's log if its file cannot be stored. */
+  async #upload(record: RecordMessage, signal: AbortSignal): Promise<RecordMessage | undefined> {
     const outcome = await this.#transfers.upload(record, signal);
-    if (typeof outcome === 'object') this.#onDismissed({ key: record.key, ...outcome });
-    return outcome === 'stored';
+    if (outcome.kind === 'refused') this.#onDismissed({ key: record.key, ...outcome.refusal });
+    if (outcome.kind === 'skipped') return skippedArtifact(record, outcome.reason);
+    return outcome.kind === 'stored' ? record : undefined;
   }
 
   #onCommand({ kind }: Command): void {
@@ -245,4 +246,10 @@ export class CoordinatorSession {
     this.#acks = [];
     this.#events.onSpoolShrunk();
   }
+}
+
+/** Replaces the record of an artifact, with the same number, because the coordinator expects every number. */
+function skippedArtifact(record: RecordMessage, reason: string): RecordMessage {
+  const name = record.body?.$case === 'artifact' ? record.body.artifact.name : '';
+  return { ...record, body: { $case: 'log', log: { text: `[trawl] artifact ${name} was not stored: ${reason}\n` } } };
 }

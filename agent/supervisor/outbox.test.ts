@@ -14,7 +14,7 @@ function outbox() {
   const uploads: ((isWanted: boolean) => void)[] = [];
   const box = new Outbox({
     send: ({ key, seq }) => sent.push(`${key?.trialId}${seq}`),
-    upload: () => new Promise((resolve) => uploads.push(resolve)),
+    upload: (record) => new Promise((resolve) => uploads.push((isWanted) => resolve(isWanted ? record : undefined))),
     onError: (error) => expect.fail(`${error}`),
   });
   return { box, sent, uploads };

@@ -7,8 +7,11 @@ import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_s
 
 export interface OutboxEvents {
   send(record: RecordMessage): void;
-  /** Uploads the file of an artifact's record. Resolves with false when the attempt's records must not be sent. */
-  upload(record: RecordMessage): Promise<boolean>;
+  /**
+   * Uploads the file of an artifact's record. Resolves with the record to send in its place, or undefined when the
+   * attempt's records must not be sent.
+   */
+  upload(record: RecordMessage): Promise<RecordMessage | undefined>;
   /** Called when `upload` rejects. The outbox sends no more records of that attempt. */
   onError(error: unknown): void;
 }
@@ -41,12 +44,12 @@ export class Outbox {
 
   async #upload(name: string, record: RecordMessage): Promise<void> {
     this.#waiting.set(name, []);
-    const isWanted = await this.#events.upload(record);
+    const uploaded = await this.#events.upload(record);
     if (this.#closed) return;
     const waiting = this.#waiting.get(name) ?? [];
     this.#waiting.delete(name);
-    if (!isWanted) return;
-    this.#events.send(record);
+    if (uploaded === undefined) return;
+    this.#events.send(uploaded);
     for (const next of waiting) this.add(next);
   }
 }

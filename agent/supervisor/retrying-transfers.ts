@@ -19,6 +19,50 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 /** After this many failed downloads, an attempt starts without its checkpoint. */
 const MAX_DOWNLOADS = 5;
 
+/** An upload that does not fit on the coordinator's disk is retried for this long, in case someone frees space. */
+const NO_SPACE_RETRY_MS = 30_000;
+/** After this many internal errors of the coordinator, an artifact is skipped. */
+const MAX_INTERNAL_ERRORS = 10;
+
+export type UploadOutcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'aborted' }
+  /** The coordinator cannot store the file. The attempt continues without it. */
+  | { readonly kind: 'skipped'; readonly reason: string }
+  /** The coordinator accepts nothing of the attempt. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** Counts the failures of one upload, and decides when another retry is useless. */
+export class UploadRetries {
+  #noSpaceSince: number | undefined;
+  #internalErrors = 0;
+
+  /**
+   * Whether no further retry is allowed after this failure.
+   * @param code the gRPC status, or the code of a system error
+   * @param now milliseconds
+   */
+  isLast(code: unknown, now: number): boolean {
+    switch (code) {
+      case status.ALREADY_EXISTS:
+        return true;
+      case status.FAILED_PRECONDITION:
+        this.#noSpaceSince ??= now;
+        return now - this.#noSpaceSince >= NO_SPACE_RETRY_MS;
+      case status.INTERNAL:
+      case status.UNKNOWN:
+        this.#internalErrors += 1;
+        return this.#internalErrors >= MAX_INTERNAL_ERRORS;
+      default:
+        return false;
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'details' in error ? `${error.details}` : errorMessage(error);
+}
+
 export class RetryingTransfers {
   readonly #client: Pick<CoordinatorClient, 'upload' | 'download'>;
   readonly #dir: string;
@@ -34,30 +78,37 @@ export class RetryingTransfers {
   }
 
   /**
-   * Uploads the file of an artifact's record, and retries until the coordinator has stored it or rejects the attempt.
+   * Uploads the file of an artifact's record, and retries until the coordinator has stored it, cannot store it, or
+   * rejects the attempt.
    * @param signal aborted when the stream is lost, which ends the retries
    */
-  async upload({ key, body }: RecordMessage, signal: AbortSignal): Promise<'stored' | 'aborted' | Refusal> {
-    if (key === undefined || body?.$case !== 'artifact') return 'stored';
+  async upload({ key, body }: RecordMessage, signal: AbortSignal): Promise<UploadOutcome> {
+    if (key === undefined || body?.$case !== 'artifact') return { kind: 'stored' };
     const { artifact } = body;
     const path = keptFile(attemptFolder(this.#dir, key), artifact.name);
     const backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
+    const retries = new UploadRetries();
     while (!signal.aborted) {
       try {
-        return await this.#client.upload({ agentId: this.#agentId, key, artifact, path }, signal);
+        const answer = await this.#client.upload({ agentId: this.#agentId, key, artifact, path }, signal);
+        return answer === 'stored' ? { kind: 'stored' } : { kind: 'refused', refusal: answer };
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof LostFileError || callErrorCode(error) === status.INVALID_ARGUMENT) {
           // No retry can succeed, and the attempt cannot end without its artifact, so its trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
           const message = errorMessage(error);
-          return { code: RefusalCode.UNKNOWN, message };
+          return { kind: 'refused', refusal: { code: RefusalCode.UNKNOWN, message } };
+        }
+        if (retries.isLast(callErrorCode(error), performance.now())) {
+          this.#log.error({ err: error, ...key }, 'could not upload an artifact: its attempt continues without it');
+          return { kind: 'skipped', reason: reasonOf(error) };
         }
         this.#log.warn({ err: error, name: artifact.name }, 'could not upload an artifact; retrying');
         await sleep(backoff.next(), undefined, { signal }).catch(() => {});
       }
     }
-    return 'aborted';
+    return { kind: 'aborted' };
   }
 
   /**

@@ -7,6 +7,7 @@ import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_se
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
+import { SpaceLedger } from '../artifacts/space-ledger.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
@@ -41,13 +42,14 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
+  const space = SpaceLedger.of(dir);
   const pruner = new Pruner(db, files, archives);
   const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, dir, options, now());
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: source.queries, files, core: undefined, guard, log }),
+    artifactService({ queries: source.queries, files, core: undefined, guard, space, onEndedUpload: () => {}, log }),
   );
-  server.addService(CodeServiceService, codeService({ archives, core: undefined, guard, log }));
+  server.addService(CodeServiceService, codeService({ archives, core: undefined, guard, space, log }));
   server.addService(
     OperationsServiceService,
     operationsService(

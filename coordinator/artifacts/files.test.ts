@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RejectedError } from '../../proto/errors.ts';
+import { ConflictError, RejectedError } from '../../proto/errors.ts';
 import type { Artifact } from '../core/model.ts';
 import { ArtifactFiles } from './files.ts';
 
@@ -113,4 +113,44 @@ test('a relative folder works', async () => {
   const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
   expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
   expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);
+});
+
+test.each([
+  ['a', 'a/b', 'artifact a/b conflicts with the artifact a:'],
+  ['a/b', 'a/b/c/d', 'artifact a/b/c/d conflicts with the artifact a/b:'],
+  ['a/b', 'a', 'artifact a conflicts with the artifacts in the folder a:'],
+])('with artifact %s stored, the upload of %s is rejected by name', async (stored, name, message) => {
+  const files = new ArtifactFiles(dir);
+  await put(files, 1, stored);
+  await expect(put(files, 1, name)).rejects.toThrow(message);
+  await expect(put(files, 1, name)).rejects.toThrow(ConflictError);
+  await put(files, 2, name);
+  await put(files, 1, 'other');
+});
+
+test('of two concurrent uploads with conflicting names, the later one is rejected by name', async () => {
+  const files = new ArtifactFiles(dir);
+  const slow = await files.begin(key(1), { ...FILE, name: 'a' });
+  await slow.append(BYTES);
+  await put(files, 1, 'a/b');
+  await expect(slow.finish()).rejects.toThrow(ConflictError);
+  await slow.close();
+});
+
+test('files of an ended attempt that no record names are removed, except those being uploaded', async () => {
+  const files = new ArtifactFiles(dir);
+  await put(files, 1, 'kept/file');
+  await put(files, 1, 'kept/other');
+  await put(files, 2, 'kept/other');
+  await leavePartialUpload(BYTES.subarray(0, 5));
+  const running = await files.begin(key(1), { ...FILE, sha256: EMPTY });
+  const part = (sha256: string) => existsSync(join(dir, 'artifacts', '1', 't', '1', '.parts', sha256));
+  const clean = () => files.removeUnnamed(key(1), (name) => name === 'kept/file');
+  await clean();
+  expect([part(FILE.sha256), part(EMPTY)]).toEqual([false, true]);
+  expect([files.has(key(1), 'kept/file'), files.has(key(1), 'kept/other')]).toEqual([true, false]);
+  expect(files.has(key(2), 'kept/other')).toBe(true);
+  await running.close();
+  await clean();
+  expect(part(EMPTY)).toBe(false);
 });

@@ -4,10 +4,10 @@
  */
 
 import { createReadStream, existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { RejectedError } from '../../proto/errors.ts';
+import { ConflictError, RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
@@ -49,9 +49,11 @@ export class ArtifactFiles {
   /**
    * Starts or resumes an upload. The caller closes the file.
    * @throws {RejectedError} while the attempt uploads the same contents
+   * @throws {ConflictError} when the name uses another artifact's file as a folder, or the reverse
    */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
+    await this.#checkConflicts(key, artifact.name);
     if (this.#uploading.has(part)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
     this.#uploading.add(part);
     const place = { part, path: this.path(key, artifact.name), top: this.dir };
@@ -104,6 +106,34 @@ export class ArtifactFiles {
     }
     await moveToOrphans(this.dir, orphans, at);
     return orphans.length;
+  }
+
+  /**
+   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads. No record can name them
+   * any longer. Files that are being uploaded stay.
+   */
+  async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {
+    const folder = this.#folder(key);
+    const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of found) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isDirectory() || this.#uploading.has(path)) continue;
+      const name = relative(folder, path).split(sep).join('/');
+      if (!isNamed(name)) await this.remove(key, name);
+    }
+  }
+
+  async #checkConflicts(key: AttemptKey, name: string): Promise<void> {
+    const segments = name.split('/');
+    for (let length = 1; length <= segments.length; length++) {
+      const prefix = segments.slice(0, length).join('/');
+      const found = await stat(this.path(key, prefix)).catch(() => undefined);
+      if (found === undefined) return;
+      const isWhole = length === segments.length;
+      if (isWhole ? !found.isDirectory() : found.isDirectory()) continue;
+      const other = isWhole ? `the artifacts in the folder ${name}` : `the artifact ${prefix}`;
+      throw new ConflictError(`artifact ${name} conflicts with ${other}: a name cannot be both a file and a folder`);
+    }
   }
 
   #folder({ sweepId, trialId, attempt }: AttemptKey): string {

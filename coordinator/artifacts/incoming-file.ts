@@ -1,8 +1,9 @@
 /** A file that is being uploaded: a partial file that can be resumed, then the complete one at its path, durably. */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { type Checksum, checksumOfFile } from '../../lib/files/checksum.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
+import { ConflictError } from '../../proto/errors.ts';
 
 export interface UploadPlace {
   /** The path of the partial file. */
@@ -62,6 +63,7 @@ export class IncomingFile {
   /**
    * Moves the complete file to its path, durably.
    * @returns false if the checksum is wrong; the partial file is then deleted
+   * @throws {ConflictError} when a part of its path is a file, or its path is a folder
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();
@@ -71,8 +73,12 @@ export class IncomingFile {
       return false;
     }
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true });
-    await rename(part, path);
+    try {
+      await mkdir(folder, { recursive: true });
+      await rename(part, path);
+    } catch (error) {
+      throw conflictOf(error, relative(top, path));
+    }
     await syncFolders(folder, top);
     return true;
   }
@@ -84,6 +90,13 @@ export class IncomingFile {
       this.#onClosed();
     }
   }
+}
+
+const CONFLICTS: readonly unknown[] = ['ENOTDIR', 'EEXIST', 'EISDIR', 'ENOTEMPTY'];
+
+function conflictOf(error: unknown, path: string): unknown {
+  if (!(error instanceof Error && 'code' in error && CONFLICTS.includes(error.code))) return error;
+  return new ConflictError(`${path} conflicts with a stored file: a name cannot be both a file and a folder`);
 }
 
 /** Whether the file is complete. Makes it durable, as an earlier process may have died before it did. */

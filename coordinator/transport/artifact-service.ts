@@ -16,6 +16,7 @@ import type {
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
+import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
 import type { Artifact, Core } from '../core/model.ts';
@@ -23,7 +24,7 @@ import type { Queries } from '../store/queries.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { MAX_PUTS } from './limits.ts';
 import { attemptKeyOf, receivedArtifact } from './records.ts';
-import { checkSpace, type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
+import { type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
 type PutCall = ServerDuplexStream<PutRequest, PutResponse>;
 type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
@@ -37,6 +38,9 @@ export interface ArtifactServiceOptions {
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
+  readonly space: SpaceLedger;
+  /** Called when an upload ended after its attempt. No record can name its file any longer. */
+  readonly onEndedUpload: (key: AttemptKey) => void;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload, in milliseconds. */
   readonly stallMs?: number | undefined;
@@ -73,18 +77,20 @@ async function receiveFile(
   if (queries.artifactCount(key) >= MAX_ARTIFACTS) {
     throw new BadInputError(`too many artifacts (max ${MAX_ARTIFACTS} per attempt)`);
   }
-  await checkSpace(files.dir, artifact.size);
   const incoming = await files.begin(key, artifact);
   try {
-    send(call, { $case: 'offset', offset: incoming.offset });
-    await receiveChunks(incoming, { name: `artifact ${artifact.name}`, size: artifact.size }, async () => {
+    const onReserved = () => send(call, { $case: 'offset', offset: incoming.offset });
+    const announced = { name: `artifact ${artifact.name}`, size: artifact.size, space: options.space };
+    await receiveChunks(incoming, announced, onReserved, async () => {
       const message = (await next())?.message;
       if (message === undefined || message.$case === 'chunk') return message?.chunk;
       throw new BadInputError('the header of a Put must be followed by chunks only');
     });
-    send(call, { $case: 'stored', stored: true });
+    const ended = rejectionOf(core, agentId, key);
+    send(call, ended === undefined ? { $case: 'stored', stored: true } : { $case: 'refusal', refusal: ended });
   } finally {
     await incoming.close();
+    if (rejectionOf(core, agentId, key) !== undefined) options.onEndedUpload(key);
   }
 }
 

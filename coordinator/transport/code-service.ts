@@ -13,12 +13,13 @@ import type {
 import type { CodeArchive, Source } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_CODE_BYTES, MAX_DIFF_BYTES } from '../../proto/limits.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
+import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Core } from '../core/model.ts';
 import type { CodeSpec } from '../grid/spec.ts';
 import { streamHandler } from './handlers.ts';
 import { MAX_CODE_PUTS, MAX_GIT_STATE_BYTES } from './limits.ts';
-import { checkSpace, type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
+import { type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
 type PutCall = ServerDuplexStream<PutCodeRequest, PutCodeResponse>;
 type ReadCall = ServerWritableStream<ReadCodeRequest, ReadCodeResponse>;
@@ -30,6 +31,7 @@ export interface CodeServiceOptions {
   /** The trials whose code agents can read. Undefined: no uploads and no agents, because the store is only read. */
   readonly core: Core | undefined;
   readonly guard: Guard;
+  readonly space: SpaceLedger;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number | undefined;
@@ -46,28 +48,28 @@ export function codeService(options: CodeServiceOptions): CodeServiceServer {
 }
 
 async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options: CodeServiceOptions): Promise<void> {
-  const { archives, core } = options;
+  const { archives, core, space } = options;
   const first = await next();
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
   const archive = checkedArchive(first.message.header);
   if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
   // Another client can upload the same code at the same time. The second one sends nothing.
-  await archives.exclusively(archive.sha256, () => store(call, next, archives, archive));
+  await archives.exclusively(archive.sha256, () => store(call, next, { archives, space }, archive));
 }
 
 async function store(
   call: PutCall,
   next: NextMessage<PutCodeRequest>,
-  archives: CodeArchives,
+  { archives, space }: Pick<CodeServiceOptions, 'archives' | 'space'>,
   archive: CodeArchive,
 ): Promise<void> {
   const send = (message: PutCodeResponse['message']) => call.write({ message });
   if (await archives.holds(archive)) return void send({ $case: 'stored', stored: true });
-  await checkSpace(archives.dir, archive.size);
   const incoming = await archives.begin(archive);
   try {
-    send({ $case: 'offset', offset: incoming.offset });
-    await receiveChunks(incoming, { name: 'the code archive', size: archive.size }, async () => {
+    const onReserved = () => send({ $case: 'offset', offset: incoming.offset });
+    const announced = { name: 'the code archive', size: archive.size, space };
+    await receiveChunks(incoming, announced, onReserved, async () => {
       const message = (await next())?.message;
       if (message === undefined || message.$case === 'chunk') return message?.chunk;
       throw new BadInputError('the header of a PutCode must be followed by chunks only');

@@ -8,12 +8,13 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { untilDrained, within } from '../../lib/net/within.ts';
-import { isDiskFull, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
+import { isDiskFull, NoSpaceError, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 
 /** Converts an error to a status. Unexpected errors are logged, and their details are not sent to the client. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
-  if (error instanceof OverloadedError || error instanceof StalledError) log.warn(error.message);
+  if (error instanceof OverloadedError || error instanceof StalledError || error instanceof NoSpaceError)
+    log.warn(error.message);
   if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
   log.error({ err: error }, 'a call failed');
   if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };

@@ -25,8 +25,6 @@ export const STALL_MS = 60_000;
 export const MAX_PUTS = 256;
 /** Concurrent uploads of code. */
 export const MAX_CODE_PUTS = 32;
-/** Disk space that uploads leave free for the store. */
-export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
 /** Records of one agent that are not yet durable. At this number, the coordinator stops reading its stream. */
 export const MAX_UNSETTLED_RECORDS = 4_096;

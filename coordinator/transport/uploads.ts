@@ -1,12 +1,19 @@
 /** What all uploads share: a limited number at a time, a time limit for each chunk, and space that is left on the disk. */
-import { statfs } from 'node:fs/promises';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
-import { BadInputError, DamagedError, OverloadedError, StalledError } from '../../proto/errors.ts';
+import {
+  BadInputError,
+  DamagedError,
+  isDiskFull,
+  NoSpaceError,
+  OverloadedError,
+  StalledError,
+} from '../../proto/errors.ts';
 import type { IncomingFile } from '../artifacts/incoming-file.ts';
+import type { Reservation, SpaceLedger } from '../artifacts/space-ledger.ts';
 import { statusOf } from './handlers.ts';
-import { MIN_FREE_BYTES, STALL_MS } from './limits.ts';
+import { STALL_MS } from './limits.ts';
 
 export interface UploadLimits {
   /** Uploads at the same time. */
@@ -37,7 +44,11 @@ export function uploadHandler<Request, Response>(
         () => call.end(),
         (error) => {
           if (isPrematureClose(error)) log.debug({ from: call.getPeer() }, 'an upload was interrupted');
-          else call.emit('error', statusOf(error, log));
+          else
+            call.emit(
+              'error',
+              statusOf(isDiskFull(error) ? new NoSpaceError("the coordinator's disk is full") : error, log),
+            );
         },
       )
       .finally(() => {
@@ -60,13 +71,30 @@ function messagesOf<Request, Response>(
 }
 
 /**
- * Receives the rest of a file, and stores it durably. Does not close it.
+ * Reserves space for the rest of a file, receives it, and stores it durably. Does not close it.
  * @param name of the file, for messages
+ * @param onReserved called when there is space
  * @param nextChunk returns the next chunk; undefined at the end of the upload
+ * @throws {NoSpaceError | OverloadedError} when there is no space
  */
 export async function receiveChunks(
   incoming: IncomingFile,
-  { name, size }: { readonly name: string; readonly size: number },
+  { name, size, space }: { readonly name: string; readonly size: number; readonly space: SpaceLedger },
+  onReserved: () => void,
+  nextChunk: () => Promise<Uint8Array | undefined>,
+): Promise<void> {
+  const reservation = await space.reserve(name, size - incoming.offset);
+  try {
+    onReserved();
+    await storeChunks(incoming, { name, size, reservation }, nextChunk);
+  } finally {
+    reservation.release();
+  }
+}
+
+async function storeChunks(
+  incoming: IncomingFile,
+  { name, size, reservation }: { readonly name: string; readonly size: number; readonly reservation: Reservation },
   nextChunk: () => Promise<Uint8Array | undefined>,
 ): Promise<void> {
   while (!incoming.whole) {
@@ -75,15 +103,9 @@ export async function receiveChunks(
     if (!(await incoming.append(chunk))) {
       throw new BadInputError(`${name} is larger than the ${size} bytes in its header`);
     }
+    reservation.consume(chunk.byteLength);
   }
   if (!(await incoming.finish())) throw new DamagedError(`${name} was damaged in transit`);
-}
-
-/** Keeps space free on the disk for the store. @throws {OverloadedError} when the file does not fit */
-export async function checkSpace(dir: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dir);
-  if (bavail * bsize - size >= MIN_FREE_BYTES) return;
-  throw new OverloadedError(`the coordinator's disk has no space for ${size} bytes: retry later`);
 }
 
 function isPrematureClose(error: unknown): boolean {

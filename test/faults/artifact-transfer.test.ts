@@ -188,3 +188,31 @@ test.each([
     expect(spool.isEmpty()).toBe(true);
   },
 );
+
+test('an artifact that uses another as a folder is skipped, and its attempt continues with the reason in its log', async () => {
+  expect(await upload()).toBe('stored');
+  const artifact = { ...FILE, name: `${FILE.name}/b` };
+  const { spool, dismissed } = sessionWith(served.address, [
+    { key, seq: 1, atMs: 5, body: { $case: 'artifact', artifact } },
+    { key, seq: 2, atMs: 5, body: { $case: 'log', log: { text: 'later' } } },
+  ]);
+  await expect.poll(() => spool.isEmpty(), { timeout: 20_000 }).toBe(true);
+  expect(dismissed).toEqual([]);
+  const logs = served.runtime.db.prepare('select seq, text from logs order by seq').all() as { text: string }[];
+  expect(logs.map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^\[trawl\] artifact .* was not stored: .* conflicts with the artifact folder\/file\.bin:/),
+    'later',
+  ]);
+});
+
+test('the file of an upload that ends after its attempt is removed', async () => {
+  const uploading = upload();
+  await expect.poll(() => existsSync(atCoordinator(join('.parts', FILE.sha256)))).toBe(true);
+  const end = { outcome: 'failed', failure: { class: 'crash', message: 'x' } } as const;
+  const record = { kind: 'ended', key, seq: 1, at: 5, end } as const;
+  const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());
+  await served.runtime.settle(step);
+  expect(await uploading).not.toBe('stored');
+  await expect.poll(() => existsSync(atCoordinator(FILE.name))).toBe(false);
+  expect(existsSync(atCoordinator(join('.parts', FILE.sha256)))).toBe(false);
+});

@@ -8,7 +8,9 @@ import { pino } from 'pino';
 import { Runtime } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
 import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
+import { attemptFileCleaner } from '../../../coordinator/artifacts/ended-attempts.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
+import { SpaceLedger } from '../../../coordinator/artifacts/space-ledger.ts';
 import { Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
@@ -92,6 +94,9 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
+  const space = SpaceLedger.of(dir);
+  const cleaner = attemptFileCleaner(runtime, files, log);
+  runtime.onCommit(cleaner.afterCommit);
   const server = newServer(guard.interceptors, callCounter(metrics));
   server.addService(
     ArtifactServiceService,
@@ -100,11 +105,13 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       files,
       core: runtime.core,
       guard,
+      space,
+      onEndedUpload: cleaner.afterUpload,
       log,
       ...(stallMs === undefined ? {} : { stallMs }),
     }),
   );
-  server.addService(CodeServiceService, codeService({ archives, core: runtime.core, guard, log, stallMs }));
+  server.addService(CodeServiceService, codeService({ archives, core: runtime.core, guard, space, log, stallMs }));
   server.addService(AttemptServiceService, attempts.implementation);
   server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
   const listener = await listen(server, at, {

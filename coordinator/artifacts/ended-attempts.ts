@@ -1,0 +1,32 @@
+/** Removes the files of ended attempts that no record names: partial uploads, and files whose record did not arrive. */
+import type { Logger } from 'pino';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Step } from '../core/step.ts';
+import type { Commit } from '../store/journal.ts';
+import type { ArtifactFiles } from './files.ts';
+
+interface DurableStore {
+  settle(step: Step): Promise<void>;
+  readonly queries: { hasArtifact(key: AttemptKey, name: string): boolean };
+}
+
+export interface AttemptFileCleaner {
+  /** Removes the files of the attempts that a durable commit ended. */
+  afterCommit(commit: Commit): void;
+  /** Removes the file of an upload that ended after its attempt, once all records of the attempt are durable. */
+  afterUpload(key: AttemptKey): void;
+}
+
+export function attemptFileCleaner(store: DurableStore, files: ArtifactFiles, log: Logger): AttemptFileCleaner {
+  const clean = (key: AttemptKey) => files.removeUnnamed(key, (name) => store.queries.hasArtifact(key, name));
+  const onError = (error: unknown) => log.warn({ err: error }, 'could not remove the files of an ended attempt');
+  return {
+    afterCommit({ changes }) {
+      for (const change of changes) if (change.kind === 'ended') clean(change.key).catch(onError);
+    },
+    afterUpload(key) {
+      const settled = store.settle({ changes: [], outputs: [] });
+      settled.then(() => clean(key)).catch(onError);
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * Reserves disk space for uploads. Bytes that an upload has announced but not sent yet are reserved, so that concurrent
+ * uploads cannot fill the disk together. Reservations exist in memory only: they end with their stream or the process.
+ */
+import { statfs } from 'node:fs/promises';
+import { formatSize } from '../../lib/text/size.ts';
+import { NoSpaceError, OverloadedError } from '../../proto/errors.ts';
+
+/** Disk space that uploads leave free for the store. */
+export const MIN_FREE_BYTES = 256 * 1024 * 1024;
+
+export type SpaceAnswer = 'fits' | 'later' | 'never';
+
+/**
+ * Decides whether an upload fits.
+ * @param need bytes that are still to arrive
+ * @param free bytes on the disk, without those that have arrived
+ * @param reserved bytes that other uploads may still send
+ * @returns `later` if it fits only without the reservations, and `never` if it does not fit even then
+ */
+export function spaceAnswer(need: number, free: number, reserved: number): SpaceAnswer {
+  const available = free - MIN_FREE_BYTES;
+  if (need > available) return 'never';
+  return need > available - reserved ? 'later' : 'fits';
+}
+
+/** The space reserved for one upload. */
+export interface Reservation {
+  /** Ends the reservation of bytes that were written. */
+  consume(bytes: number): void;
+  /** Ends the rest of the reservation. Further calls have no effect. */
+  release(): void;
+}
+
+export class SpaceLedger {
+  readonly #freeBytes: () => Promise<number>;
+  #reserved = 0;
+
+  /** @param freeBytes returns the free space of the disk */
+  constructor(freeBytes: () => Promise<number>) {
+    this.#freeBytes = freeBytes;
+  }
+
+  /** Returns the ledger of the disk of a folder. */
+  static of(dir: string): SpaceLedger {
+    return new SpaceLedger(async () => {
+      const { bavail, bsize } = await statfs(dir);
+      return bavail * bsize;
+    });
+  }
+
+  /** The bytes that uploads may still send. */
+  get reservedBytes(): number {
+    return this.#reserved;
+  }
+
+  /**
+   * Reserves space. The caller releases it when the upload ends.
+   * @param name of the file, for messages
+   * @throws {OverloadedError} when it may fit once other uploads have ended
+   * @throws {NoSpaceError} when it does not fit
+   */
+  async reserve(name: string, bytes: number): Promise<Reservation> {
+    const free = await this.#freeBytes();
+    // Nothing is awaited from here on, so that two uploads cannot reserve the same space.
+    const answer = spaceAnswer(bytes, free, this.#reserved);
+    const space = `${formatSize(bytes)}, but the coordinator's disk has ${formatSize(Math.max(0, free))} free`;
+    const kept = `and keeps ${formatSize(MIN_FREE_BYTES)} free`;
+    if (answer === 'never') throw new NoSpaceError(`${name} does not fit: it needs ${space} ${kept}`);
+    if (answer === 'later') {
+      throw new OverloadedError(
+        `${name} must wait for other uploads: it needs ${space}, has reserved ${formatSize(this.#reserved)} for them ${kept}`,
+      );
+    }
+    return this.#add(bytes);
+  }
+
+  #add(bytes: number): Reservation {
+    let left = bytes;
+    this.#reserved += bytes;
+    const take = (taken: number) => {
+      left -= taken;
+      this.#reserved -= taken;
+    };
+    return { consume: (written) => take(Math.min(written, left)), release: () => take(left) };
+  }
+}
