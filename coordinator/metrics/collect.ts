@@ -264,6 +264,9 @@ class Collector {
 
 function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
   offersOutstanding.reset();
-  for (const pool of livePools(core)) offersOutstanding.set({ pool }, 0);
-  for (const { pool } of standingOffers(core)) offersOutstanding.inc({ pool });
+  // The pools of isolated agents come and go, and share one series.
+  const isolated = new Set([...core.agents.values()].flatMap((agent) => (agent.isolated ? agent.pools : [])));
+  const labelOf = (pool: string) => (isolated.has(pool) ? 'isolated' : pool);
+  for (const pool of livePools(core)) offersOutstanding.set({ pool: labelOf(pool) }, 0);
+  for (const { pool } of standingOffers(core)) offersOutstanding.inc({ pool: labelOf(pool) });
 }
