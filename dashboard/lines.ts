@@ -32,6 +32,7 @@ function agentLines(before: readonly Agent[], after: readonly Agent[]): string[]
   return after.flatMap((agent) => {
     if (known.get(agent.id) === agent.state) return [];
     const name = `agent ${agent.id} (${agent.host})`;
+    if (agent.state === AgentState.LEFT) return known.has(agent.id) ? [`${name} left`] : [];
     if (agent.state === AgentState.LOST) return known.has(agent.id) ? [`${name} lost: no heartbeat`] : [];
     if (agent.state === AgentState.DRAINED) return [`${name} drained: no trials running`];
     if (agent.state === AgentState.QUARANTINED) return [`${name} quarantined: ${agent.quarantine?.reason ?? ''}`];

@@ -36,7 +36,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     {
       header: 'state',
       cell: (agent) => agentState.of(agent.state),
-      style: (agent) => (agent.state === AgentState.CONNECTED ? 'cyan' : 'yellow'),
+      style: ({ state }) => (state === AgentState.CONNECTED ? 'cyan' : state === AgentState.LEFT ? 'dim' : 'yellow'),
     },
     { header: 'busy', numeric: true, cell: (agent) => `${agent.busy}/${agent.slots}` },
     { header: 'backend', cell: (agent) => agent.backend || '-' },

@@ -200,6 +200,7 @@ export function agentJson(agent: Agent) {
     gpu_figures: agent.gpuFigures.map(gpuJson),
     pack: agent.pack,
     version: agent.version,
+    connected_at: isoTime(agent.connectedAtMs),
     last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
   };
 }

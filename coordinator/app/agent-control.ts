@@ -5,7 +5,7 @@ import { agentState } from '../../proto/names.ts';
 import { displayedState } from '../core/agents.ts';
 import { onDrain, onUndrain } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
-import type { Core } from '../core/model.ts';
+import type { AgentFacts, Core } from '../core/model.ts';
 import { onRelease } from '../core/quarantine.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -43,7 +43,9 @@ export function agentControl(runtime: Runtime): AgentControl {
 }
 
 function findAgent(core: Core, name: string): string {
-  const ids = [...new Set([...core.agents.keys(), ...core.drains.keys(), ...core.quarantines.keys()])].sort();
+  const ids = [
+    ...new Set([...core.agents.keys(), ...core.pastAgents.keys(), ...core.drains.keys(), ...core.quarantines.keys()]),
+  ].sort();
   if (ids.includes(name)) return name;
   const matches = name === '' ? [] : ids.filter((id) => id.startsWith(name));
   const [match] = matches;
@@ -54,7 +56,16 @@ function findAgent(core: Core, name: string): string {
 }
 
 export function agentsOf(core: Core, now: number): Agent[] {
-  return [...core.agents.keys()].map((id) => agentOf(core, id, now));
+  return [...core.agents.keys(), ...core.pastAgents.keys()].map((id) => agentOf(core, id, now));
+}
+
+/** Returns an agent that is not connected, from the facts that the store keeps. */
+export function pastAgentOf(id: string, facts: AgentFacts): Agent {
+  const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
+  return AgentMessage.fromPartial({
+    ...{ id, host, version, slots, backend, gpus: [...gpus], pack: 1 },
+    ...{ state: agentState.to(state), connectedAtMs: connectedAt, lastHeartbeatMs: lastHeardAt },
+  });
 }
 
 function quarantineOf(core: Core, id: string, now: number): Quarantine | undefined {
@@ -65,15 +76,15 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
   return { sweepIds: sweepIds.length > 1 ? [] : [...sweepIds], reason, sinceMs: since, failedProbes, probeInMs };
 }
 
-/** Returns an agent. After a restart, only its id, its drain and its quarantine are known until it connects. */
+/** Returns an agent. After a restart, only the facts in the store are known until it connects. */
 function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';
   if (agent === undefined) {
+    const past = core.pastAgents.get(id);
+    const known = past && pastAgentOf(id, past);
     return AgentMessage.fromPartial({
-      id,
-      state: agentState.to('lost'),
-      pack: 1,
+      ...(known ?? { id, state: agentState.to('lost'), pack: 1 }),
       drainReason,
       quarantine: quarantineOf(core, id, now),
     });
@@ -86,6 +97,7 @@ function agentOf(core: Core, id: string, now: number): Agent {
     busy: busySlots(core, id),
     backend: agent.backend,
     version: agent.version,
+    connectedAtMs: agent.connectedAt,
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,

@@ -42,6 +42,7 @@ export function logChange(log: Logger, change: Change): void {
     case 'report':
     case 'log':
     case 'artifact':
+    case 'agent':
     case 'drain':
       break;
   }

@@ -11,6 +11,7 @@ import { SpaceLedger } from '../artifacts/space-ledger.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
+import { loadAgents } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { artifactService } from '../transport/artifact-service.ts';
@@ -19,6 +20,7 @@ import { listen } from '../transport/listener.ts';
 import { operationsService } from '../transport/operations-service.ts';
 import { newServer } from '../transport/server.ts';
 import { sweepService } from '../transport/sweep-service.ts';
+import { pastAgentOf } from './agent-control.ts';
 import { now } from './runtime.ts';
 
 /**
@@ -31,9 +33,10 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const reject = async () => {
     throw new RejectedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
   };
+  const agents = () => [...loadAgents(db)].map(([id, facts]) => pastAgentOf(id, facts));
   const source = {
     queries: new Queries(db, { isOffline: true }),
-    agents: () => [],
+    agents,
     explain: () => undefined,
     onCommit: () => () => {},
   };

@@ -7,12 +7,24 @@ import { endAttempt } from './attempts.ts';
 import { isDraining } from './drain.ts';
 import { busySlots, packMatesOf } from './leases.ts';
 import type { Agent, Core, Lease } from './model.ts';
+import { agentChange, leaveIfDone } from './past-agents.ts';
 import { agentsToIsolate } from './placement.ts';
 import { poolsOf } from './pools.ts';
 import { isQuarantined } from './quarantine.ts';
-import { combine, NO_STEP, type Output, type Step, stepOf } from './step.ts';
+import { type Change, combine, type Output, type Step, stepOf } from './step.ts';
 
-export type AgentHello = Omit<Agent, 'pools' | 'isolated' | 'state' | 'leaving' | 'lastHeardAt' | 'gpuFigures'>;
+export type AgentHello = Omit<
+  Agent,
+  | 'pools'
+  | 'isolated'
+  | 'state'
+  | 'leaving'
+  | 'disconnected'
+  | 'connectedAt'
+  | 'lastHeardAt'
+  | 'storedAt'
+  | 'gpuFigures'
+>;
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until a
@@ -20,9 +32,14 @@ export type AgentHello = Omit<Agent, 'pools' | 'isolated' | 'state' | 'leaving' 
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);
-  const agent = { ...hello, isolated, state: 'connected', leaving: false, lastHeardAt: now } as const;
-  core.agents.set(hello.id, { ...agent, pools: poolsOf(agent) });
-  return NO_STEP;
+  const known = core.agents.get(hello.id);
+  const connectedAt = known?.incarnation === hello.incarnation ? known.connectedAt : now;
+  const times = { connectedAt, lastHeardAt: now, storedAt: now };
+  const agent = { ...hello, ...times, isolated, state: 'connected', leaving: false, disconnected: false } as const;
+  const connected: Agent = { ...agent, pools: poolsOf(agent) };
+  core.agents.set(hello.id, connected);
+  core.pastAgents.delete(hello.id);
+  return stepOf([agentChange(connected)]);
 }
 
 export interface HeartbeatFacts {
@@ -50,11 +67,15 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   const { agentId, incarnation } = beat;
   const agent = core.agents.get(agentId);
   const isCurrent = agent?.incarnation === incarnation;
+  const changes: Change[] = [];
   if (isCurrent) {
+    const wasAway = agent.state !== 'connected';
     agent.lastHeardAt = now;
     agent.state = 'connected';
     agent.leaving = beat.leaving;
     agent.gpuFigures = beat.gpuFigures ?? [];
+    if (leaveIfDone(core, agent)) changes.push(agentChange(agent));
+    else if (wasAway) changes.push(agentChange(agent));
   }
   const held = new Set<Lease>();
   const revoked: Output[] = [];
@@ -68,7 +89,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }
   }
-  const steps = [stepOf([], revoked)];
+  const steps = [stepOf(changes, revoked)];
   if (!isCurrent) return combine(steps);
   for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
   for (const lease of core.leases.values()) {
@@ -89,7 +110,7 @@ function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }:
 
 /** Returns the state of an agent that people see. */
 export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
-  if (agent.state === 'lost') return 'lost';
+  if (agent.state !== 'connected') return agent.state;
   if (isDraining(core, agent)) return busySlots(core, agent.id) > 0 ? 'draining' : 'drained';
   return isQuarantined(core, agent) ? 'quarantined' : 'connected';
 }

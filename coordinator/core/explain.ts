@@ -122,6 +122,7 @@ function verdictOn(core: Core, waiting: Waiting, agent: Agent, now: number): Age
 
 function unavailableReason(core: Core, agent: Agent, now: number): AgentReason | undefined {
   if (agent.state === 'lost') return { reason: { $case: 'lost', lost: { silentMs: now - agent.lastHeardAt } } };
+  if (agent.state === 'left') return { reason: { $case: 'left', left: { agoMs: now - agent.lastHeardAt } } };
   if (!isDraining(core, agent)) return undefined;
   if (agent.leaving) return { reason: { $case: 'leaving', leaving: {} } };
   return { reason: { $case: 'drained', drained: { reason: core.drains.get(agent.id)?.reason ?? '' } } };

@@ -347,10 +347,27 @@ export interface Agent {
   metrics: string;
   /** Whether the agent's slots form pools of their own, because some trials must not run on it. */
   isolated: boolean;
-  state: 'connected' | 'lost';
+  state: 'connected' | 'lost' | 'left';
   /** The agent is shutting down and takes no new work. */
   leaving: boolean;
+  /** Whether the stream of this incarnation has ended. A new stream begins with a hello. */
+  disconnected: boolean;
+  connectedAt: number;
   lastHeardAt: number;
+  /** When the agent was last stored. */
+  storedAt: number;
+}
+
+/** Facts about an agent that the store keeps. */
+export interface AgentFacts {
+  readonly host: string;
+  readonly version: string;
+  readonly slots: number;
+  readonly backend: string;
+  readonly gpus: readonly string[];
+  readonly state: 'connected' | 'lost' | 'left';
+  readonly connectedAt: number;
+  readonly lastHeardAt: number;
 }
 
 /** A user's request that an agent take no new work. */
@@ -382,6 +399,8 @@ export interface Core extends DurationEstimate {
   readonly agents: Map<string, Agent>;
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
+  /** Agents that have not connected since the coordinator started. None of them has the state connected. */
+  readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
   readonly quarantines: Map<string, Quarantine>;
   /** Every running attempt, by `keyText`. Only leases.ts changes it. */
@@ -404,6 +423,7 @@ export function newCore(leaseMs: number, startedAt = Number.NEGATIVE_INFINITY): 
     sweeps: new Map(),
     agents: new Map(),
     drains: new Map(),
+    pastAgents: new Map(),
     quarantines: new Map(),
     leases: new Map(),
     slotsInUse: new Map(),

@@ -7,7 +7,16 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
-import type { Artifact, AttemptEnd, Failure, Quarantine, SweepState, TrialState, Warning } from './model.ts';
+import type {
+  AgentFacts,
+  Artifact,
+  AttemptEnd,
+  Failure,
+  Quarantine,
+  SweepState,
+  TrialState,
+  Warning,
+} from './model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];
@@ -100,6 +109,8 @@ export type Change =
       /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
+  /** The facts about an agent have changed. Undefined: they are forgotten. */
+  | { readonly kind: 'agent'; readonly agentId: string; readonly facts: AgentFacts | undefined }
   /** An agent is drained. Undefined: it may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
   /** An agent is quarantined, or a probe failed. Undefined: the quarantine ended. */

@@ -3,6 +3,7 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempts.ts';
 import { storeGraces } from './drain.ts';
 import type { Core, Failure, Lease } from './model.ts';
+import { updateAgents } from './past-agents.ts';
 import { combine, type Step, stepOf } from './step.ts';
 import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
@@ -23,10 +24,7 @@ export function recordOutage(core: Core, lastTickAt: number, now: number): void 
 }
 
 export function onTick(core: Core, now: number): Step {
-  for (const agent of core.agents.values()) {
-    if (now - Math.max(agent.lastHeardAt, core.listeningSince) > core.leaseMs) agent.state = 'lost';
-  }
-  const steps: Step[] = [];
+  const steps: Step[] = [stepOf(updateAgents(core, now))];
   for (const lease of [...core.leases.values()]) {
     const failure = expiryOf(core, lease, now);
     if (failure === undefined) continue;

@@ -7,16 +7,19 @@ import type { Agent, Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**
- * How long the series of a lost agent remain, in milliseconds. The time is long enough for an alert, but limited,
+ * How long the series of a lost agent remain, and a lost or left agent is counted, in milliseconds. The time is long enough for an alert, but limited,
  * because the agents of a batch system have new names each time.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 
 export function measureAgents(core: Core, metrics: CoordinatorMetrics, now: number): void {
-  const states = { connected: 0, draining: 0, drained: 0, lost: 0, quarantined: 0 };
+  const states = { connected: 0, draining: 0, drained: 0, lost: 0, left: 0, quarantined: 0 };
   for (const family of Object.values(metrics.agentFamilies)) family.reset();
+  for (const agent of core.agents.values()) {
+    if (isRecent(agent, now)) states[displayedState(core, agent)] += 1;
+  }
+  for (const agent of core.pastAgents.values()) if (isRecent(agent, now)) states[agent.state] += 1;
   for (const agent of reportedAgents(core, now)) {
-    states[displayedState(core, agent)] += 1;
     const { id, host, backend, version } = agent;
     metrics.agentInfo.set({ agent: id, host, gpu_model: agent.gpus[0] ?? '', backend, version }, 1);
     const busy = busySlots(core, id);
@@ -48,12 +51,10 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
     }));
 }
 
-/**
- * Returns the agents that have series. Omits agents that shut down, and agents that were lost longer ago than
- * LOST_RETENTION_MS.
- */
+/** Returns the agents that have series. Omits agents that left or were lost longer ago than LOST_RETENTION_MS. */
 function reportedAgents(core: Core, now: number): Agent[] {
-  return [...core.agents.values()].filter(
-    ({ state, leaving, lastHeardAt }) => now - lastHeardAt < LOST_RETENTION_MS && !(state === 'lost' && leaving),
-  );
+  return [...core.agents.values()].filter((agent) => isRecent(agent, now) && agent.state !== 'left');
 }
+
+const isRecent = ({ lastHeardAt }: Pick<Agent, 'lastHeardAt'>, now: number): boolean =>
+  now - lastHeardAt < LOST_RETENTION_MS;

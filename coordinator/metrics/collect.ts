@@ -153,6 +153,7 @@ class Collector {
       case 'notice':
       case 'program':
       case 'log':
+      case 'agent':
       case 'drain':
       case 'priority':
       case 'artifact':

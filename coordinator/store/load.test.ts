@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
-import { emptyCore, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { agentHello, emptyCore, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { onHeartbeat, onHello } from '../core/agents.ts';
 import { onDrain, remainingGraceMs } from '../core/drain.ts';
 import { packMatesOf } from '../core/leases.ts';
+import { onDisconnect } from '../core/past-agents.ts';
 import type { Change } from '../core/step.ts';
 import { onTick } from '../core/tick.ts';
-import { loadCore } from './load.ts';
+import { loadAgents, loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
@@ -25,6 +27,27 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   const writer = changeWriter(db);
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
+
+test('an agent that was connected is lost after a restart, one that left has left, and their facts are kept', () => {
+  const db = newStore();
+  const core = emptyCore();
+  const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };
+  write(db, onHello(core, hello, 1_000).changes, 1_000);
+  write(db, onHello(core, agentHello('done', 'i', 1), 2_000).changes, 2_000);
+  write(db, onHeartbeat(core, { agentId: 'done', incarnation: 'i', held: [], leaving: true }, 3_000).changes, 3_000);
+  write(db, onDisconnect(core, { agentId: 'done', incarnation: 'i' }).changes, 3_000);
+  const loaded = loadCore(db, LEASE_MS, 9_000);
+  expect(loaded.agents.size).toBe(0);
+  expect(loaded.pastAgents.get('gone')).toMatchObject({
+    ...{ host: 'gpu-7', version: '1.2.3', slots: 3, gpus: ['H100'], state: 'lost' },
+    ...{ connectedAt: 1_000, lastHeardAt: 1_000 },
+  });
+  expect(loaded.pastAgents.get('done')).toMatchObject({ state: 'left', lastHeardAt: 3_000 });
+  onHello(loaded, hello, 10_000);
+  expect([...loaded.pastAgents.keys()]).toEqual(['done']);
+  write(db, [{ kind: 'agent', agentId: 'done', facts: undefined }], 11_000);
+  expect([...loadAgents(db).keys()]).toEqual(['gone']);
+});
 
 test.each([
   ['set back by a day', -DAY_MS],

@@ -6,6 +6,7 @@ import { parseParameters } from '../../proto/values.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
 import {
+  type AgentFacts,
   type AttributableClass,
   type Checkpoint,
   type Core,
@@ -74,7 +75,24 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     const since = Math.min(quarantine.since, now - 1);
     core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
   }
+  for (const [id, facts] of loadAgents(db)) core.pastAgents.set(id, facts);
   return core;
+}
+
+/** Loads the agents that the store knows. None is connected: an agent that was connected is lost until it returns. */
+export function loadAgents(db: Database): Map<string, AgentFacts> {
+  const rows = db
+    .prepare(
+      `select agent_id, host, version, slots, backend, gpus, state, connected_at as connectedAt,
+       last_heard_at as lastHeardAt from agents order by agent_id`,
+    )
+    .all() as (Omit<AgentFacts, 'gpus'> & { readonly agent_id: string; readonly gpus: string })[];
+  return new Map(
+    rows.map(({ agent_id, gpus, state, ...facts }) => [
+      agent_id,
+      { ...facts, gpus: JSON.parse(gpus), state: state === 'left' ? 'left' : 'lost' },
+    ]),
+  );
 }
 
 function loadQuarantines(db: Database): (StoredQuarantine & { readonly agentId: string })[] {

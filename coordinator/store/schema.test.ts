@@ -11,7 +11,13 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_9 = `
+drop table agents;
+pragma user_version = 9;
+`;
+
 const TO_VERSION_8 = `
+${TO_VERSION_9}
 drop table quarantines;
 drop index early_failures;
 alter table attempts drop column early;

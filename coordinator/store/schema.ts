@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 9;
+export const SCHEMA_VERSION = 10;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -101,6 +101,20 @@ create table quarantines (
   failed_probes integer not null
 ) strict, without rowid;
 create index early_failures on attempts (sweep_id, agent_id) where early = 1;
+`;
+
+const AGENTS = `
+create table agents (
+  agent_id text primary key,
+  host text not null,
+  version text not null,
+  slots integer not null,
+  backend text not null,
+  gpus text not null,
+  state text not null,
+  connected_at integer not null,
+  last_heard_at integer not null
+) strict, without rowid;
 `;
 
 const toReal = (table: string, column: string) => `
@@ -219,6 +233,7 @@ ${WARNINGS}
 ${SOURCES}
 ${PROGRAMS}
 ${QUARANTINES}
+${AGENTS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -260,6 +275,7 @@ alter table sweeps add column resumed_at integer not null default 0;
 alter table attempts add column early integer not null default 0;
 ${QUARANTINES}
 `,
+  10: AGENTS,
 };
 
 /**

@@ -43,6 +43,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const attempts = attemptWriter(db, ruleOf);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
+  const writeAgent = agentWriter(db);
   const writeQuarantine = quarantineWriter(db);
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
@@ -86,6 +87,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'artifact':
         artifacts.insert(change, written.dropped);
+        break;
+      case 'agent':
+        writeAgent(change);
         break;
       case 'drain':
         writeDrain(change);
@@ -302,6 +306,21 @@ function sweepWriter(db: Database) {
       prioritize.run(priority, sweepId);
       addEvent(sweepId, '', 0, 'priority', `${priority}, previously ${before}`);
     },
+  };
+}
+
+function agentWriter(db: Database): (change: ChangeOf<'agent'>) => void {
+  const insert = db.prepare(
+    `insert or replace into agents (agent_id, host, version, slots, backend, gpus, state, connected_at, last_heard_at)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const remove = db.prepare('delete from agents where agent_id = ?');
+  return ({ agentId, facts }) => {
+    if (facts === undefined) remove.run(agentId);
+    else {
+      const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
+      insert.run(agentId, host, version, slots, backend, JSON.stringify(gpus), state, connectedAt, lastHeardAt);
+    }
   };
 }
 

@@ -37,6 +37,7 @@ import {
 } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
+import { onDisconnect } from '../core/past-agents.ts';
 import { type Answered, combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
@@ -192,6 +193,8 @@ export class AttemptService {
         this.#meet(successor.hello);
         this.sendDrain(agentId);
         this.sendPools(agentId);
+      } else if (successor === undefined) {
+        runtime.settle(onDisconnect(runtime.core, { agentId, incarnation: hello.incarnation })).catch(() => {});
       }
     }
     runtime.reschedule();
@@ -199,7 +202,9 @@ export class AttemptService {
 
   #meet(hello: Hello): void {
     const { runtime } = this.#options;
-    onHello(runtime.core, { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) }, runtime.now());
+    const agent = { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) };
+    // `settle` has reported the error.
+    runtime.settle(onHello(runtime.core, agent, runtime.now())).catch(() => {});
   }
 
   /** @param before the session of an earlier hello on the same stream */

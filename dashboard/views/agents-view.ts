@@ -2,15 +2,22 @@ import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
+import type { Style } from '../../lib/text/style.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { type Agent, AgentState, type GpuFigures, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Agent, AgentState, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { runtimeMs } from '../state/summary.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { listView } from './list-views.ts';
+
+const AGENT_STYLES: Partial<Record<AgentState, Style>> = {
+  AGENT_STATE_CONNECTED: 'cyan',
+  AGENT_STATE_LOST: 'yellow',
+  AGENT_STATE_LEFT: 'dim',
+};
 
 /** Draws the agents, and below them the GPUs and trials of the agent under the cursor. */
 export function agentsView(model: Model, columns: number, lines: number): StyledLine[] {
@@ -25,8 +32,7 @@ export function agentsView(model: Model, columns: number, lines: number): Styled
       header: 'state',
       neverCut: true,
       cell: ({ state: name }) => agentState.of(name),
-      style: ({ state: name }) =>
-        name === AgentState.CONNECTED ? 'cyan' : name === AgentState.LOST ? 'yellow' : 'magenta',
+      style: ({ state: name }) => AGENT_STYLES[name] ?? 'magenta',
     },
     { header: 'busy', numeric: true, cell: ({ busy, slots }) => `${busy}/${slots}` },
     { header: 'this sweep', numeric: true, cell: ({ id }) => String(running.get(id) ?? 0) },

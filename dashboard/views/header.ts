@@ -96,8 +96,9 @@ function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
 }
 
 function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): string {
-  const up = state.agents.filter((agent) => agent.state !== AgentState.LOST);
-  const lost = state.agents.length - up.length;
+  const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
+  const up = known.filter((agent) => agent.state !== AgentState.LOST);
+  const lost = known.length - up.length;
   const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
   const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
   const range = etaRangeMs === undefined ? '' : ` (${formatSpan(etaRangeMs[0])} to ${formatSpan(etaRangeMs[1])})`;

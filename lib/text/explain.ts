@@ -138,6 +138,8 @@ export function agentReasonText({ reason }: AgentReason): string {
   switch (reason?.$case) {
     case 'lost':
       return `lost: not heard from for ${seconds(reason.lost.silentMs)}`;
+    case 'left':
+      return `left ${seconds(reason.left.agoMs)} ago`;
     case 'leaving':
       return 'shutting down';
     case 'drained':

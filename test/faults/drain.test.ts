@@ -26,6 +26,31 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   await until(`agent ${name} has received the signal`, () => logText().includes('the agent takes no new trials'));
 }
 
+test('an agent that exits on SIGTERM has left, and one that is killed while the coordinator is down is lost', {
+  timeout: 120_000,
+}, async () => {
+  const cluster = await Cluster.start(testFolder(), { lease: '2s' });
+  await cluster.startAgent('leaver', 1);
+  await cluster.startAgent('victim', 1);
+  const isUp = async (name: string) => (await shown(cluster, name))?.state === 'connected';
+  await until('both agents are connected', async () => (await isUp('leaver')) && (await isUp('victim')));
+  const leaver = cluster.agent('leaver');
+  process.kill(leaver.pid, 'SIGTERM');
+  expect(await leaver.exited).toBe(143);
+  await until('the agent has left', async () => (await shown(cluster, 'leaver'))?.state === 'left');
+  await cluster.coordinator.killNow();
+  await cluster.agent('victim').killNow();
+  await cluster.startCoordinator();
+  const facts = { host: expect.stringMatching(/./), version: expect.stringMatching(/./), slots: 1 };
+  expect(await shown(cluster, 'victim')).toMatchObject({ ...facts, state: 'lost' });
+  expect(await shown(cluster, 'leaver')).toMatchObject({ ...facts, state: 'left' });
+  const metrics = await until('the gauges are set', async () => {
+    const text = await (await fetch(cluster.metricsUrl)).text();
+    return text.includes('trawl_agents{state="lost"} 1') && text;
+  });
+  expect(metrics).toContain('trawl_agents{state="left"} 1');
+});
+
 test('a drained agent finishes its running trials and accepts no new ones, also after a restart, until it is undrained', {
   timeout: 120_000,
 }, async () => {

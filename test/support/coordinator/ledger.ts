@@ -124,6 +124,7 @@ export class Ledger {
         }
         break;
       }
+      case 'agent':
       case 'drain':
         break;
       case 'cleared':

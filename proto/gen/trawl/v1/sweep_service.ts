@@ -444,6 +444,7 @@ export interface AgentReason {
     | { $case: "quarantined"; quarantined: AgentReason_Quarantined }
     | { $case: "suspect"; suspect: AgentReason_Suspect }
     | { $case: "failedHere"; failedHere: AgentReason_FailedHere }
+    | { $case: "left"; left: AgentReason_Left }
     | undefined;
 }
 
@@ -454,6 +455,12 @@ export interface AgentReason_Lost {
 
 /** The agent is shutting down. */
 export interface AgentReason_Leaving {
+}
+
+/** The agent has stopped. */
+export interface AgentReason_Left {
+  /** Since the last message of the agent. */
+  agoMs: number;
 }
 
 export interface AgentReason_Drained {
@@ -3857,6 +3864,9 @@ export const AgentReason: MessageFns<AgentReason> = {
       case "failedHere":
         AgentReason_FailedHere.encode(message.reason.failedHere, writer.uint32(66).fork()).join();
         break;
+      case "left":
+        AgentReason_Left.encode(message.reason.left, writer.uint32(74).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3944,6 +3954,14 @@ export const AgentReason: MessageFns<AgentReason> = {
             };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reason = { $case: "left", left: AgentReason_Left.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4013,6 +4031,12 @@ export const AgentReason: MessageFns<AgentReason> = {
             $case: "failedHere",
             failedHere: AgentReason_FailedHere.fromPartial(object.reason.failedHere),
           };
+        }
+        break;
+      }
+      case "left": {
+        if (object.reason?.left !== undefined && object.reason?.left !== null) {
+          message.reason = { $case: "left", left: AgentReason_Left.fromPartial(object.reason.left) };
         }
         break;
       }
@@ -4115,6 +4139,61 @@ export const AgentReason_Leaving: MessageFns<AgentReason_Leaving> = {
   },
   fromPartial(_: DeepPartial<AgentReason_Leaving>): AgentReason_Leaving {
     const message = createBaseAgentReason_Leaving();
+    return message;
+  },
+};
+
+function createBaseAgentReason_Left(): AgentReason_Left {
+  return { agoMs: 0 };
+}
+
+export const AgentReason_Left: MessageFns<AgentReason_Left> = {
+  encode(message: AgentReason_Left, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agoMs !== 0) {
+      writer.uint32(8).int64(message.agoMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AgentReason_Left {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAgentReason_Left();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agoMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AgentReason_Left>): AgentReason_Left {
+    return AgentReason_Left.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AgentReason_Left>): AgentReason_Left {
+    const message = createBaseAgentReason_Left();
+    message.agoMs = object.agoMs ?? 0;
     return message;
   },
 };

@@ -603,6 +603,8 @@ export const AgentState = {
   DRAINED: "AGENT_STATE_DRAINED",
   /** QUARANTINED - Trials that failed on the agent succeeded elsewhere. It receives only single trials, as probes. */
   QUARANTINED: "AGENT_STATE_QUARANTINED",
+  /** LEFT - The agent stopped after it had finished or handed back its trials. */
+  LEFT: "AGENT_STATE_LEFT",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -615,6 +617,7 @@ export namespace AgentState {
   export type DRAINING = typeof AgentState.DRAINING;
   export type DRAINED = typeof AgentState.DRAINED;
   export type QUARANTINED = typeof AgentState.QUARANTINED;
+  export type LEFT = typeof AgentState.LEFT;
   export type UNRECOGNIZED = typeof AgentState.UNRECOGNIZED;
 }
 
@@ -638,6 +641,9 @@ export function agentStateFromJSON(object: any): AgentState {
     case 5:
     case "AGENT_STATE_QUARANTINED":
       return AgentState.QUARANTINED;
+    case 6:
+    case "AGENT_STATE_LEFT":
+      return AgentState.LEFT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -659,6 +665,8 @@ export function agentStateToNumber(object: AgentState): number {
       return 4;
     case AgentState.QUARANTINED:
       return 5;
+    case AgentState.LEFT:
+      return 6;
     case AgentState.UNRECOGNIZED:
     default:
       return -1;
@@ -957,7 +965,11 @@ export interface Agent {
   /** GPU memory available to each slot, on each GPU that it sees; 0 without GPUs. */
   slotVramBytes: number[];
   /** Set while the agent is quarantined. */
-  quarantine: Quarantine | undefined;
+  quarantine:
+    | Quarantine
+    | undefined;
+  /** When its process first connected; 0 if unknown. */
+  connectedAtMs: number;
 }
 
 export interface Agent_LabelsEntry {
@@ -3728,6 +3740,7 @@ function createBaseAgent(): Agent {
     labels: {},
     slotVramBytes: [],
     quarantine: undefined,
+    connectedAtMs: 0,
   };
 }
 
@@ -3781,6 +3794,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.quarantine !== undefined) {
       Quarantine.encode(message.quarantine, writer.uint32(122).fork()).join();
+    }
+    if (message.connectedAtMs !== 0) {
+      writer.uint32(128).int64(message.connectedAtMs);
     }
     return writer;
   },
@@ -3931,6 +3947,14 @@ export const Agent: MessageFns<Agent> = {
             message.quarantine = Quarantine.decode(reader, reader.uint32());
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.connectedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3973,6 +3997,7 @@ export const Agent: MessageFns<Agent> = {
     message.quarantine = (object.quarantine !== undefined && object.quarantine !== null)
       ? Quarantine.fromPartial(object.quarantine)
       : undefined;
+    message.connectedAtMs = object.connectedAtMs ?? 0;
     return message;
   },
 };

@@ -1,0 +1,71 @@
+/** Agents that left or were lost, and the facts about them that outlive a restart. */
+import { busySlots } from './leases.ts';
+import type { Agent, AgentFacts, Core } from './model.ts';
+import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
+
+/** Facts about this many agents that are not connected are kept. The agents heard from least recently are forgotten. */
+export const MAX_PAST_AGENTS = 1_000;
+
+/** How often the time of an agent's last message is stored, in milliseconds. */
+export const AGENT_STORE_INTERVAL_MS = 60_000;
+
+export function agentChange(agent: Agent): Change {
+  return { kind: 'agent', agentId: agent.id, facts: factsOf(agent) };
+}
+
+function factsOf({ host, version, slots, backend, gpus, state, connectedAt, lastHeardAt }: Agent): AgentFacts {
+  return { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
+}
+
+/** Records that the stream of an agent's process has ended. An agent that was shutting down has left. */
+export function onDisconnect(
+  core: Core,
+  { agentId, incarnation }: { readonly agentId: string; readonly incarnation: string },
+): Step {
+  const agent = core.agents.get(agentId);
+  if (agent?.incarnation !== incarnation) return NO_STEP;
+  agent.disconnected = true;
+  return leaveIfDone(core, agent) ? stepOf([agentChange(agent)]) : NO_STEP;
+}
+
+/**
+ * Marks an agent as left once it is shutting down, its stream has ended and it holds no attempts. Its last heartbeat
+ * and the end of its stream arrive in any order.
+ */
+export function leaveIfDone(core: Core, agent: Agent): boolean {
+  if (!agent.leaving || !agent.disconnected || agent.state !== 'connected' || busySlots(core, agent.id) > 0)
+    return false;
+  agent.state = 'left';
+  return true;
+}
+
+/** Finds the agents that are lost or have left, stores the times of the others, and forgets the oldest. */
+export function updateAgents(core: Core, now: number): Change[] {
+  const changes: Change[] = [];
+  for (const agent of core.agents.values()) {
+    if (agent.state !== 'connected') continue;
+    const isSilent = now - Math.max(agent.lastHeardAt, core.listeningSince) > core.leaseMs;
+    if (isSilent) agent.state = agent.leaving && busySlots(core, agent.id) === 0 ? 'left' : 'lost';
+    else if (!leaveIfDone(core, agent) && now - agent.storedAt < AGENT_STORE_INTERVAL_MS) continue;
+    agent.storedAt = now;
+    changes.push(agentChange(agent));
+  }
+  return [...changes, ...forgetOldest(core)];
+}
+
+function forgetOldest(core: Core): Change[] {
+  const away = [...core.agents.values()].filter(({ state }) => state !== 'connected');
+  const excess = away.length + core.pastAgents.size - MAX_PAST_AGENTS;
+  if (excess <= 0) return [];
+  const past = [...core.pastAgents].map(([id, { lastHeardAt }]) => ({ id, lastHeardAt }));
+  // An agent with attempts, a drain or a quarantine still matters.
+  const removable = [...past, ...away.filter(({ id }) => busySlots(core, id) === 0)].filter(
+    ({ id }) => !core.drains.has(id) && !core.quarantines.has(id),
+  );
+  const oldest = removable.sort((a, b) => a.lastHeardAt - b.lastHeardAt).slice(0, excess);
+  return oldest.map(({ id }) => {
+    core.agents.delete(id);
+    core.pastAgents.delete(id);
+    return { kind: 'agent', agentId: id, facts: undefined };
+  });
+}
