@@ -10,23 +10,14 @@ import { unary } from '../client/rpc.ts';
 import { retryTrials } from '../client/sweeps.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 
+import { RETRIED_CLASSES, type RetriedClass, retriedClasses } from '../options/retry.ts';
 import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
 
-const CLASSES = {
-  oom: 'retry trials that ran out of memory',
-  nan: 'retry trials that diverged to NaN or infinity',
-  crash: 'retry trials whose program crashed',
-  lost: 'retry trials whose agent was lost',
-  timeout: 'retry trials that exceeded their timeout',
-  preflight: 'retry trials that failed before their program started',
-} as const;
-type ClassName = keyof typeof CLASSES;
-const CLASS_NAMES = Object.keys(CLASSES) as ClassName[];
-const FLAGS = ['--failed', ...CLASS_NAMES.map((name) => `--${name}`), '--cancelled'].join(', ');
+const FLAGS = ['--failed', ...retriedClasses.map((name) => `--${name}`), '--cancelled'].join(', ');
 
-type Selection = { readonly [flag in 'failed' | 'cancelled' | ClassName]?: true };
+type Selection = { readonly [flag in 'failed' | 'cancelled' | RetriedClass]?: true };
 type Options = ServerOptions & OutputOptions & Selection;
 
 async function retry(names: readonly string[], options: Options): Promise<void> {
@@ -42,7 +33,7 @@ async function selectTrials(
   names: readonly string[],
   options: Selection,
 ): Promise<Partial<RetryTrialsRequest>> {
-  const failures = CLASS_NAMES.filter((name) => options[name]).map((name) => failureClass.to(name));
+  const failures = retriedClasses.filter((name) => options[name]).map((name) => failureClass.to(name));
   const [first, ...rest] = names;
   if (options.failed || options.cancelled || failures.length > 0) {
     if (rest.length > 0) throw new BadInputError(`trial ids cannot be combined with ${FLAGS}`);
@@ -68,8 +59,12 @@ function resultText(sweep: Sweep, retried: number): string {
   const stateName = sweepState.of(state);
   const prefix = `sweep ${id} (${name}) ${stateName}`;
   if (retried === 0) return `${prefix}: no trials match, nothing retried`;
-  const hint = stateName === 'paused' ? `; run them with "trawl resume ${id}"` : '';
-  return `${prefix}: ${countText(retried, 'trial')} retried, ${remainingText(sweep)}${hint}`;
+  const hint = {
+    paused: `; run them with "trawl resume ${id}"`,
+    interrupted: '; the next "trawl up" or coordinator on this folder runs them',
+  };
+  const next = stateName === 'paused' || stateName === 'interrupted' ? hint[stateName] : '';
+  return `${prefix}: ${countText(retried, 'trial')} retried, ${remainingText(sweep)}${next}`;
 }
 
 export function registerRetry(program: Command): void {
@@ -83,13 +78,14 @@ export function registerRetry(program: Command): void {
     )
     .option('--failed', 'retry all failed trials')
     .option('--cancelled', 'retry trials that were cancelled when the sweep was stopped or killed');
-  for (const [name, about] of Object.entries(CLASSES)) command.option(`--${name}`, about);
+  for (const [name, about] of Object.entries(RETRIED_CLASSES)) command.option(`--${name}`, about);
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl retry --failed', 'retry all failed trials of the newest sweep'],
       ['trawl retry 3 --oom --lost', 'retry out-of-memory and lost trials of sweep 3'],
       ['trawl retry 3f2a91bc 83102658', 'retry two trials, or neither if one cannot be retried'],
       ['trawl retry 3 3f2a91bc', 'retry a trial of sweep 3 that a newer sweep also contains'],
+      ['trawl retry --failed --dir DIR', 'where nothing runs: mark them, and the next "trawl up" runs them'],
       ['trawl retry last --failed --cancelled', 'finish a killed sweep'],
     ],
   }).action((names: string[], options: Options) => retry(names, options));

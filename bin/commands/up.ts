@@ -3,6 +3,7 @@ import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -10,11 +11,12 @@ import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { codeFolderOf, withPackedCode } from '../client/code.ts';
 import { type Connection, connectToCoordinatorOf, withConnection } from '../client/connect.ts';
 import { followPauses, pauseText } from '../client/pauses.ts';
-import { getSweep, listTrials } from '../client/sweeps.ts';
+import { getSweep, listTrials, retryTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
 import { resumeOrSubmit } from '../local/resume-or-submit.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { parseRetriedFailures, type RetriedFailures } from '../options/retry.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
 import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
@@ -33,6 +35,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
   readonly logLevel: string;
+  readonly retry?: RetriedFailures;
 }
 
 const PATIENCE_MS = 120_000;
@@ -76,6 +79,10 @@ async function run(
     if (code !== undefined) noteCode(code);
     return resumeOrSubmit(connection, file, code, note);
   });
+  if (options.retry !== undefined) {
+    const { retried } = await retryTrials(connection, { sweep: id, ...options.retry });
+    note(`${countText(retried, 'failed trial')} of sweep ${id} will be retried`);
+  }
   const warnings = new WarningNotes(note);
   await follow(connection, id, warnings, options, signal);
   const { sweep } = await getSweep(connection, id);
@@ -228,6 +235,11 @@ export function registerUp(program: Command): void {
     .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)')
     .option('--workdir <dir>', 'working directory of user programs', '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
+    .option(
+      '--retry <failures>',
+      'first retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',
+      parseRetriedFailures,
+    )
     .addOption(packOption())
     .option('--log-level <level>', 'minimum level of the logs in the data folder', 'info');
   withHelp(withOutput(command), {
@@ -235,6 +247,7 @@ export function registerUp(program: Command): void {
     examples: [
       ['trawl up examples/mnist-demo.yaml', 'run a sweep and watch it'],
       ['trawl up sweep.yaml --slots-per-gpu 4', 'run four trials at a time on each GPU'],
+      ['trawl up sweep.yaml --retry failed', 'run the sweep again from where it ended, failed trials included'],
       ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'print the results as JSON at the end'],
     ],
     exits: [

@@ -1,4 +1,4 @@
-/** Serves a store without a coordinator, for prune, backup and commands that only read. */
+/** Serves a store without a coordinator, for prune, backup, retry and commands that only read. */
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -19,9 +19,11 @@ import { codeService } from '../transport/code-service.ts';
 import { listen } from '../transport/listener.ts';
 import { operationsService } from '../transport/operations-service.ts';
 import { newServer } from '../transport/server.ts';
-import { sweepService } from '../transport/sweep-service.ts';
+import { type SweepControl, sweepService } from '../transport/sweep-service.ts';
 import { pastAgentOf } from './agent-control.ts';
-import { now } from './runtime.ts';
+import { DEFAULT_LEASE_MS } from './defaults.ts';
+import { now, Runtime } from './runtime.ts';
+import { sweepControl } from './sweep-control.ts';
 
 /**
  * Opens the store in `dir` and serves it on a loopback port until `close` is called.
@@ -40,8 +42,14 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
     explain: () => undefined,
     onCommit: () => () => {},
   };
+  // A retry is the same decision as in a coordinator, but nothing is offered, because no agent is connected.
+  let runtime: Runtime | undefined;
+  const retry: SweepControl['retry'] = (request) => {
+    runtime ??= new Runtime({ db, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
+    return sweepControl(runtime).retry(request);
+  };
   const server = newServer();
-  server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry: reject }, log));
+  server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry }, log));
   const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
@@ -67,6 +75,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
     address: `${listener.host}:${listener.port}`,
     async close() {
       server.forceShutdown();
+      runtime?.flush();
       listener.close();
       db.close();
     },

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { parseRetriedFailures } from './retry.ts';
+
+test('failed selects every failed trial; classes select those that failed with them', () => {
+  expect(parseRetriedFailures('failed')).toEqual({ failed: true, failures: [] });
+  expect(parseRetriedFailures('oom, lost')).toEqual({
+    failed: false,
+    failures: ['FAILURE_CLASS_OOM', 'FAILURE_CLASS_LOST'],
+  });
+  expect(parseRetriedFailures('oom,failed')).toEqual({ failed: true, failures: [] });
+});
+
+test.each(['', 'all', 'oom,', 'rejected'])('%j is rejected with the allowed choices', (text) => {
+  expect(() => parseRetriedFailures(text)).toThrow('Allowed choices are failed, oom, nan, crash, lost');
+});
+
+test('a misspelt class names the nearest one', () => {
+  expect(() => parseRetriedFailures('timeuot')).toThrow('did you mean "timeout"?');
+});
