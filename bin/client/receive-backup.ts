@@ -1,7 +1,7 @@
 /** Receives a backup, file by file. */
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   BACKUP_STORE,
   FILE_FOLDERS,
@@ -9,10 +9,10 @@ import {
   type Manifest,
   sealBackup,
 } from '../../coordinator/backup/backup-folder.ts';
+import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { DamagedError, RejectedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
-import { artifactNameProblem } from '../../proto/limits.ts';
 import { trawlVersion } from '../package.ts';
 import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';
@@ -73,10 +73,8 @@ class IncomingFile {
   static async create(folder: string, announced: BackupFile): Promise<IncomingFile> {
     const { name } = announced;
     const expected = name === BACKUP_STORE || FILE_FOLDERS.some((folder) => name.startsWith(`${folder}/`));
-    const invalid = name.split('/').some((segment) => artifactNameProblem(segment) !== undefined);
-    if (!expected || invalid)
-      throw new DamagedError(`the backup contains an invalid file name ${JSON.stringify(name)}`);
-    const path = join(folder, name);
+    if (!expected) throw new DamagedError(`the backup contains an unexpected file ${JSON.stringify(name)}`);
+    const path = innerPath(folder, name);
     mkdirSync(dirname(path), { recursive: true });
     return new IncomingFile(await open(path, 'wx'), announced);
   }

@@ -19,13 +19,13 @@ export function registerRestore(program: Command): void {
     .command('restore')
     .description('restore a backup to a new data folder')
     .argument('<backup>', 'backup folder, created by "trawl backup"')
-    .requiredOption('--dir <folder>', 'new or empty data folder');
+    .requiredOption('--dir <folder>', 'new or empty data folder, or that of an interrupted restore of the same backup');
   withHelp(withOutput(command), {
     remote: false,
     examples: [['trawl restore backups/monday --dir sweeps-restored', 'then: trawl coordinator --dir sweeps-restored']],
     exits: [
       [3, 'the backup is incomplete or was modified'],
-      [4, 'rejected: the folder is not empty, or a newer trawl created the backup'],
+      [4, 'rejected: the folder has other files, or a newer trawl created the backup'],
     ],
   }).action((from: string, options: Options) => restore(from, options));
 }

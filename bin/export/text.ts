@@ -3,8 +3,20 @@ import type { ExportTable } from './table.ts';
 
 export type CsvValue = string | number | boolean | null;
 
+/**
+ * Spreadsheets run text that begins with one of these as a formula, also after spaces and in full width. A tab or a line
+ * break at the start can hide one.
+ */
+const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+/** Neutralizes text that a spreadsheet would run as a formula: an apostrophe marks it as text. Numbers are unchanged. */
+export function withoutFormula(text: string): string {
+  return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+}
+
 function field(value: CsvValue): string {
-  const text = value === null ? '' : String(value);
+  const text = typeof value === 'string' ? withoutFormula(value) : String(value ?? '');
   // Text with a space at either end is quoted, because some readers trim it.
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -2,6 +2,7 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { innerPath } from '../../lib/files/inner-path.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
@@ -41,7 +42,7 @@ export class CodeArchives {
   }
 
   path(sha256: string): string {
-    return join(this.#root, codeArchiveName(sha256));
+    return innerPath(this.#root, codeArchiveName(sha256));
   }
 
   has(sha256: string): boolean {

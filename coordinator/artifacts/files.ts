@@ -7,6 +7,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { innerPath } from '../../lib/files/inner-path.ts';
 import { ConflictError, RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/model.ts';
@@ -33,8 +34,9 @@ export class ArtifactFiles {
     this.#root = join(this.dir, ARTIFACTS_FOLDER);
   }
 
+  /** @throws {DamagedError} when the key or the name is not valid as a path */
   path(key: AttemptKey, name: string): string {
-    return join(this.#folder(key), name);
+    return innerPath(this.#folder(key), name);
   }
 
   has(key: AttemptKey, name: string): boolean {
@@ -66,14 +68,17 @@ export class ArtifactFiles {
   }
 
   async remove(key: AttemptKey, name: string): Promise<void> {
-    const path = this.path(key, name);
+    await this.#removeFile(this.path(key, name));
+  }
+
+  async #removeFile(path: string): Promise<void> {
     if (this.#deferredRemovals === undefined) await rm(path, { force: true });
     else this.#deferredRemovals.push(path);
   }
 
   /** Removes all artifacts of an ended sweep. */
   async removeSweep(sweepId: string): Promise<void> {
-    const path = join(this.#root, sweepId);
+    const path = innerPath(this.#root, sweepId);
     if (this.#deferredRemovals === undefined) await rm(path, { recursive: true, force: true });
     else this.#deferredRemovals.push(path);
   }
@@ -119,7 +124,7 @@ export class ArtifactFiles {
       const path = join(entry.parentPath, entry.name);
       if (entry.isDirectory() || this.#uploading.has(path)) continue;
       const name = relative(folder, path).split(sep).join('/');
-      if (!isNamed(name)) await this.remove(key, name);
+      if (!isNamed(name)) await this.#removeFile(path);
     }
   }
 
@@ -137,6 +142,6 @@ export class ArtifactFiles {
   }
 
   #folder({ sweepId, trialId, attempt }: AttemptKey): string {
-    return join(this.#root, sweepId, trialId, `${attempt}`);
+    return innerPath(this.#root, sweepId, trialId, `${attempt}`);
   }
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import Database, { type Database as DatabaseType } from 'libsql';
 import { z } from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError } from '../../proto/errors.ts';
@@ -43,8 +44,17 @@ export interface StoredFile {
   readonly sha256: string;
 }
 
-/** Returns the artifacts and code archives that a store of any version names. */
-export function storedFiles(db: DatabaseType): StoredFile[] {
+/** The files that a store names inside its folders. @throws {DamagedError} when a name leaves its folder */
+function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
+  for (const { path } of files) innerPath('', path);
+  return files;
+}
+
+/**
+ * Returns the artifacts and code archives that a store of any version names.
+ * @throws {DamagedError} when the name of one is not a path inside its folder
+ */
+export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   const artifacts = db
     .prepare(
       `select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts
@@ -54,12 +64,12 @@ export function storedFiles(db: DatabaseType): StoredFile[] {
   const hasCode =
     db.prepare("select 1 from sqlite_master where type = 'table' and name = 'sources'").get() !== undefined;
   const code = hasCode ? db.prepare('select distinct sha256, size from sources order by sha256').all() : [];
-  return [
+  return checkPaths([
     ...artifacts.map((file) => ({ ...file, path: `${ARTIFACTS_FOLDER}/${file.path}` })),
     ...(code as Omit<StoredFile, 'path'>[]).map((file) => {
       return { ...file, path: `${CODE_FOLDER}/${codeArchiveName(file.sha256)}` };
     }),
-  ];
+  ]);
 }
 
 /** Whether the manifest lists the file as missing. Older manifests list artifacts without their folder. */
@@ -110,7 +120,7 @@ export async function verifyFile(path: string, { size, sha256 }: StoredFile): Pr
  * Reads the schema version and the files that a store names. Switches the store out of write-ahead mode, so that it is
  * one file.
  */
-function readStore(path: string): { schema: number; named: StoredFile[] } {
+function readStore(path: string): { schema: number; named: readonly StoredFile[] } {
   const db = new Database(path);
   try {
     db.exec('pragma journal_mode = delete');
@@ -133,7 +143,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether a folder exists and contains files. A backup or a restore must not mix with them. */
+/** Whether a folder exists and contains files. A backup must not mix with them. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

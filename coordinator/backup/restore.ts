@@ -1,20 +1,22 @@
 /** Restores a backup into a new coordinator's folder. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Database from 'libsql';
+import { z } from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
-import { syncPath } from '../../lib/files/write-durably.ts';
+import { innerPath } from '../../lib/files/inner-path.ts';
+import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { BadInputError, DamagedError, RejectedError } from '../../proto/errors.ts';
+import { UNFINISHED_RESTORE } from '../store/open.ts';
 import { SCHEMA_VERSION } from '../store/schema.ts';
 import {
   BACKUP_STORE,
   FILE_FOLDERS,
   isMissing,
-  isNotEmpty,
   MANIFEST,
   type Manifest,
   manifest,
@@ -24,10 +26,14 @@ import {
   verifyFile,
 } from './backup-folder.ts';
 
+/** The content of UNFINISHED_RESTORE: the checksum of the backup's store. */
+const unfinished = z.object({ store: z.string() });
+
 /**
- * Restores a backup into a new or empty folder. The store is renamed last, so that no coordinator can start on an
- * incomplete folder. After an error, the contents of the folder are removed.
- * @throws {RejectedError} when the folder is not empty, or a newer trawl made the backup
+ * Restores a backup into a new or empty folder, or finishes a restore of the same backup that was killed. The store is
+ * renamed last, so that no coordinator can start on an incomplete folder. After an error, the contents of the folder are
+ * removed.
+ * @throws {RejectedError} when the folder has other files, or a newer trawl made the backup
  * @throws {BadInputError} when the folder is not a backup
  * @throws {DamagedError} when the backup is damaged or incomplete
  */
@@ -38,7 +44,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
       `the backup ${from} has schema ${source.schema}, but this trawl supports up to ${SCHEMA_VERSION}: use trawl ${source.version} or newer`,
     );
   }
-  if (isNotEmpty(dir)) throw new RejectedError(`${dir} is not empty; restore the backup into a new folder`);
+  checkTarget(dir, source);
   if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== source.store.sha256) {
     throw new DamagedError(
       `${join(from, BACKUP_STORE)} does not match ${MANIFEST}: the backup is damaged or was changed`,
@@ -46,21 +52,58 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   }
   await mkdir(dir, { recursive: true });
   const part = join(dir, `${STORE_FILE}.part`);
+  const folders = FILE_FOLDERS.map((folder) => join(dir, folder));
+  const mark = join(dir, UNFINISHED_RESTORE);
+  await writeDurably(mark, `${JSON.stringify({ store: source.store.sha256 })}\n`);
   try {
+    // A restore that was killed leaves files, complete or not. They are copied again.
+    await remove([part, join(dir, STORE_FILE), ...folders]);
     await copyFile(join(from, BACKUP_STORE), part);
     for (const file of renameCluster(part)) {
       if (isMissing(source, file)) continue;
-      await copyVerified(join(from, file.path), join(dir, file.path), file);
+      await copyVerified(innerPath(from, file.path), innerPath(dir, file.path), file);
     }
     await syncPath(part);
     await rename(part, join(dir, STORE_FILE));
     await syncFolders(dir);
   } catch (error) {
-    const folders = FILE_FOLDERS.map((folder) => join(dir, folder));
-    await Promise.all([part, ...folders].map((path) => rm(path, { recursive: true, force: true })));
+    await remove([part, ...folders]);
+    await remove([mark]);
     throw error;
   }
+  await remove([mark]);
+  await syncPath(dir);
   return source;
+}
+
+async function remove(paths: readonly string[]): Promise<void> {
+  await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
+}
+
+/** Rejects a folder with files, unless an unfinished restore of the same backup left all of them. */
+function checkTarget(dir: string, source: Manifest): void {
+  if (!existsSync(dir)) return;
+  const temporary = new RegExp(`^${UNFINISHED_RESTORE.replace('.', '\\.')}\\.[0-9a-f]+\\.part$`);
+  const names = readdirSync(dir).filter((name) => !temporary.test(name));
+  if (names.length === 0) return;
+  const left = [UNFINISHED_RESTORE, STORE_FILE, `${STORE_FILE}.part`, `${STORE_FILE}.part-journal`, ...FILE_FOLDERS];
+  const other = names.find((name) => !left.includes(name));
+  if (other !== undefined || !names.includes(UNFINISHED_RESTORE)) {
+    throw new RejectedError(`${dir} is not empty; restore the backup into a new folder`);
+  }
+  if (unfinishedStore(dir) !== source.store.sha256) {
+    throw new RejectedError(
+      `${dir} has an unfinished restore of another backup; restore that backup again, or use a new folder`,
+    );
+  }
+}
+
+function unfinishedStore(dir: string): string | undefined {
+  try {
+    return unfinished.parse(JSON.parse(readFileSync(join(dir, UNFINISHED_RESTORE), 'utf8'))).store;
+  } catch {
+    return undefined;
+  }
 }
 
 function readManifest(from: string): Manifest {
@@ -77,7 +120,7 @@ function readManifest(from: string): Manifest {
  * Gives the store a new cluster name. It separates the heartbeats and offers of the restored coordinator from those of
  * the original, which may still run.
  */
-function renameCluster(store: string): StoredFile[] {
+function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);
   try {
     db.prepare("update meta set value = ? where name = 'cluster'").run(randomBytes(4).toString('hex'));

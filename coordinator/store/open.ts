@@ -9,6 +9,9 @@ import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
+/** A file in a folder whose restore is not complete. */
+export const UNFINISHED_RESTORE = 'restore.json';
+
 /** Returns the name of the copy that is made before an upgrade from this schema version. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
@@ -96,6 +99,9 @@ function damagedError(path: string, problem: string): RejectedError {
  */
 function checkNotLost(dir: string, path: string): void {
   if (existsSync(path) && statSync(path).size > 0) return;
+  if (existsSync(join(dir, UNFINISHED_RESTORE))) {
+    throw new RejectedError(`the restore of a backup to ${dir} is not complete: run the same "trawl restore" again`);
+  }
   const artifacts = join(dir, 'artifacts');
   if (!existsSync(artifacts) || readdirSync(artifacts).length === 0) return;
   const state = existsSync(path) ? 'is empty' : 'is missing';
