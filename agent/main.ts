@@ -48,6 +48,8 @@ export interface AgentOptions {
   readonly metrics: Address | undefined;
   /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
+  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  readonly metricsHosts: readonly string[];
   /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;
   /** Whether `/metrics` includes the GPUs' figures. */
@@ -161,11 +163,12 @@ async function startMetrics(
   agentId: string,
   sources: { gpuFigures: () => readonly GpuFigures[]; spool: Spool; unreadyReason: () => string | undefined },
 ): Promise<Operator | undefined> {
-  const { metrics, metricsAuth, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
+  const { metrics, metricsAuth, metricsHosts, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
   if (metrics === undefined) return undefined;
   return startOperator({
     at: metrics,
     auth: metricsAuth,
+    hosts: metricsHosts,
     log,
     identity: metricsTls ? identity : undefined,
     agentId,

@@ -66,6 +66,8 @@ export interface CoordinatorOptions {
   readonly insecure: boolean;
   /** The user and the password for `/metrics`. Undefined means no password. */
   readonly metricsAuth: BasicAuth | undefined;
+  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  readonly metricsHosts: readonly string[];
   /** Serves the metrics over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
@@ -320,7 +322,7 @@ interface PageParts {
 }
 
 function servePages(
-  { metrics: address, metricsAuth, metricsTls }: CoordinatorOptions,
+  { metrics: address, metricsAuth, metricsHosts, metricsTls }: CoordinatorOptions,
   identity: Identity | undefined,
   { runtime, metrics, collecting, readiness, rejections }: PageParts,
 ): Promise<ServedPages> {
@@ -334,6 +336,7 @@ function servePages(
     address,
     {
       auth: metricsAuth,
+      hosts: metricsHosts,
       identity: metricsTls ? identity : undefined,
       onRejected: (from, why) => rejections.record('metrics', { from, why }),
     },

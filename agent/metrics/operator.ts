@@ -16,6 +16,8 @@ export interface OperatorOptions {
   readonly at: Address;
   /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly auth: BasicAuth | undefined;
+  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  readonly hosts?: readonly string[];
   /** The certificate for TLS. Undefined means plain HTTP. */
   readonly identity: Identity | undefined;
   readonly log: Logger;
@@ -67,6 +69,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     options.at,
     {
       auth: options.auth,
+      hosts: options.hosts ?? [],
       identity: options.identity,
       onRejected: (from, why) => options.log.warn({ from, why }, 'rejected a request'),
     },

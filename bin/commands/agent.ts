@@ -54,6 +54,7 @@ async function agent(options: Options): Promise<void> {
     pack: options.pack,
     metrics: options.metrics === 'off' ? undefined : parseAddress(options.metrics, '--metrics', 0),
     metricsAuth: metricsAuth(options),
+    metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,
     gpuMetrics: options.gpuMetrics,
     insecure: options.insecure ?? false,

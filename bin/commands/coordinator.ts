@@ -42,6 +42,7 @@ async function coordinator(options: Options): Promise<void> {
     identityDir: options.identity,
     insecure: options.insecure ?? false,
     metricsAuth: metricsAuth(options),
+    metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,
     leaseMs: options.lease,
     retainMs: options.retain,

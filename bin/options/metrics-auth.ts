@@ -7,13 +7,19 @@ import { BadInputError } from '../../proto/errors.ts';
 export interface MetricsAuthOptions {
   readonly metricsUser?: string;
   readonly metricsPasswordFile?: string;
+  readonly metricsHost?: readonly string[];
 }
 
-/** Adds `--metrics-user` and `--metrics-password-file`. */
+/** Adds `--metrics-user`, `--metrics-password-file` and `--metrics-host`. */
 export function withMetricsAuth(command: Command): Command {
   return command
     .option('--metrics-user <name>', 'username required to read /metrics')
-    .option('--metrics-password-file <file>', 'file with the password of --metrics-user');
+    .option('--metrics-password-file <file>', 'file with the password of --metrics-user')
+    .option(
+      '--metrics-host <name>',
+      'further name under which /metrics is read, such as that of a Service; can be repeated',
+      (name: string, names: readonly string[] = []) => [...names, name],
+    );
 }
 
 /**

@@ -3,16 +3,19 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { TLSSocket } from 'node:tls';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { Address } from './address.ts';
+import { type HostRule, isAllowedHost } from './allowed-host.ts';
 import type { Identity } from './identity.ts';
 
 const MAX_CONNECTIONS = 64;
 /** In milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
-/** Served without credentials, because supervisors and load balancers have none. */
+const METHODS: readonly string[] = ['GET', 'HEAD'];
+/** Served without credentials and with any Host, because supervisors and load balancers have none. */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
 export interface OperatorPages {
@@ -35,6 +38,8 @@ export interface Protection {
   readonly auth?: BasicAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
+  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  readonly hosts?: readonly string[];
   /** Called for each rejected request. @param from the peer's address */
   readonly onRejected: (from: string, why: string) => void;
 }
@@ -61,12 +66,21 @@ export async function serveOperatorPages(
   at: Address,
   protection: Protection,
 ): Promise<ServedPages> {
+  const { hosts = [] } = protection;
   const listener: RequestListener = (request, response) => {
     const path = request.url?.split('?')[0] ?? '';
-    const reason = OPEN_PATHS.includes(path) ? undefined : rejectionReason(request, protection);
+    const { method = '' } = request;
+    if (!METHODS.includes(method)) {
+      response.writeHead(405, { allow: METHODS.join(', ') }).end(`${method} is not supported: use GET or HEAD\n`);
+      return;
+    }
+    const isOpen = OPEN_PATHS.includes(path);
+    const foreign = isOpen ? undefined : foreignHost(request, { listen: at, hostname: hostname(), names: hosts });
+    const reason = foreign ?? (isOpen ? undefined : rejectionReason(request, protection));
     if (reason !== undefined) {
       protection.onRejected(request.socket.remoteAddress ?? '', reason);
-      response.writeHead(401, { 'www-authenticate': 'Basic realm="trawl"' }).end(`${reason}\n`);
+      const headers = foreign === undefined ? { 'www-authenticate': 'Basic realm="trawl"' } : {};
+      response.writeHead(foreign === undefined ? 401 : 403, headers).end(`${reason}\n`);
       return;
     }
     answer(pages, path).then(
@@ -91,6 +105,12 @@ function overTls({ authority, certificate, key }: Identity, listener: RequestLis
   const tls = { ca: authority, cert: certificate, key, requestCert: true };
   // Probes of /healthz have no certificate, so rejectionReason checks certificates per request.
   return createTlsServer({ ...LIMITS, ...tls, rejectUnauthorized: false, minVersion: 'TLSv1.2' }, listener);
+}
+
+function foreignHost({ headers }: IncomingMessage, rule: HostRule): string | undefined {
+  if (isAllowedHost(headers.host, rule)) return undefined;
+  const host = JSON.stringify(headers.host ?? '');
+  return `the Host ${host} is not an address of this server: use its address, or allow the name with --metrics-host`;
 }
 
 function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity }: Protection): string | undefined {

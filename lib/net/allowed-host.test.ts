@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { hostOf, isAllowedHost } from './allowed-host.ts';
+
+const at = (host: string, names: readonly string[] = []) => {
+  return { listen: { host, port: 9464 }, hostname: 'Head.lan', names };
+};
+
+test.each([
+  ['localhost:9464', 'localhost'],
+  ['Head.lan', 'head.lan'],
+  ['head.lan.:1', 'head.lan'],
+  ['[::1]:9464', '::1'],
+  ['127.0.0.1', '127.0.0.1'],
+])('the host of %s is %s', (header, host) => {
+  expect(hostOf(header)).toBe(host);
+});
+
+test.each(['', ':9464', 'a b', 'a@b', 'http://a', '[::1', 'a:b', 'a/b', 'a:1:2'])('%j is malformed', (header) => {
+  expect(hostOf(header)).toBeUndefined();
+  expect(isAllowedHost(header, at('0.0.0.0', [header]))).toBe(false);
+});
+
+test('on the loopback, only names and addresses of the loopback are accepted', () => {
+  for (const header of ['127.0.0.1:9464', 'localhost', '[::1]:1', 'LOCALHOST:80']) {
+    expect(isAllowedHost(header, at('127.0.0.1'))).toBe(true);
+  }
+  for (const header of [
+    undefined,
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil',
+    '10.0.0.1',
+    'head.lan',
+  ]) {
+    expect(isAllowedHost(header, at('127.0.0.1'))).toBe(false);
+  }
+});
+
+test('on all addresses, each address, localhost and the name of the machine are accepted', () => {
+  for (const listen of ['0.0.0.0', '[::]']) {
+    for (const header of ['10.0.0.1:9464', '[fe80::1]', 'localhost:9464', 'head.lan:9464', 'HEAD.LAN']) {
+      expect(isAllowedHost(header, at(listen))).toBe(true);
+    }
+    for (const header of ['evil.example', 'head', 'head.lan.evil.example', undefined]) {
+      expect(isAllowedHost(header, at(listen))).toBe(false);
+    }
+  }
+});
+
+test('on one address or name, that one, the name of the machine and allowed names are accepted', () => {
+  expect(isAllowedHost('10.0.0.1:9464', at('10.0.0.1'))).toBe(true);
+  expect(isAllowedHost('10.0.0.2:9464', at('10.0.0.1'))).toBe(false);
+  expect(isAllowedHost('Head.lan', at('10.0.0.1'))).toBe(true);
+  expect(isAllowedHost('trawl.svc:80', at('10.0.0.1'))).toBe(false);
+  expect(isAllowedHost('trawl.svc:80', at('10.0.0.1', ['other', 'Trawl.svc']))).toBe(true);
+  expect(isAllowedHost('metrics:1', at('metrics'))).toBe(true);
+});

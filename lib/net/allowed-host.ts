@@ -1,0 +1,36 @@
+/** Checks the Host header of a request, so that a web page cannot reach a local server under a name of its own. */
+import { isIP } from 'node:net';
+import type { Address } from './address.ts';
+
+export interface HostRule {
+  /** The address that the server listens at. */
+  readonly listen: Address;
+  /** The name of this machine. */
+  readonly hostname: string;
+  /** Further names, such as that of a Service or an Ingress. */
+  readonly names: readonly string[];
+}
+
+const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+/** Returns the lower-case name or address in a Host header, without port, brackets and final dot. Undefined if malformed. */
+export function hostOf(header: string): string | undefined {
+  const groups = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^\s:/@[\]]+?)\.?)(?::\d{1,5})?$/.exec(header)?.groups;
+  return (groups?.v6 ?? groups?.name)?.toLowerCase();
+}
+
+/**
+ * Whether a Host header names this server: its listen address, this machine's name unless it listens only on the
+ * loopback, or an allowed name. A server that listens on all addresses accepts each IP address, because only a name can
+ * point a browser to another machine later. The port is not compared, because a proxy can change it.
+ */
+export function isAllowedHost(header: string | undefined, { listen, hostname, names }: HostRule): boolean {
+  const host = header === undefined ? undefined : hostOf(header);
+  if (host === undefined) return false;
+  const own = hostOf(listen.host) ?? listen.host;
+  if (host === own || names.some((name) => hostOf(name) === host)) return true;
+  if (LOOPBACK.test(own)) return LOOPBACK.test(host);
+  if (host === hostname.toLowerCase()) return true;
+  return WILDCARDS.includes(own) && (isIP(host) !== 0 || host === 'localhost');
+}

@@ -1,0 +1,58 @@
+import { request } from 'node:http';
+import { Registry } from 'prom-client';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { serveOperatorPages } from './http.ts';
+
+let port: number;
+let rejected: string[];
+
+beforeEach(async () => {
+  rejected = [];
+  const pages = { registry: new Registry(), measure: () => {}, unready: () => undefined, json: { '/sd': () => [] } };
+  const served = await serveOperatorPages(
+    pages,
+    { host: '127.0.0.1', port: 0 },
+    { hosts: ['trawl.svc'], onRejected: (_, why) => rejected.push(why) },
+  );
+  onTestFinished(() => served.stop());
+  port = served.address.port;
+});
+
+function call(method: string, path: string, host = `127.0.0.1:${port}`) {
+  return new Promise<{ code: number | undefined; allow: string | undefined; text: string }>((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, method, path, headers: { host } };
+    request(options, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ code: response.statusCode, allow: response.headers.allow, text }));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+test.each(['/metrics', '/sd', '/healthz', '/readyz'])('%s answers GET and HEAD only', async (path) => {
+  expect((await call('GET', path)).code).toBe(200);
+  expect(await call('HEAD', path)).toMatchObject({ code: 200, text: '' });
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']) {
+    expect(await call(method, path)).toMatchObject({ code: 405, allow: 'GET, HEAD' });
+  }
+});
+
+test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts an allowed one', async (path) => {
+  const code = path === '/other' ? 404 : 200;
+  for (const host of ['localhost', '127.0.0.1:1', 'trawl.svc:80'])
+    expect((await call('GET', path, host)).code).toBe(code);
+  expect(rejected).toEqual([]);
+  for (const host of ['evil.example', `127.0.0.1.evil.example:${port}`, 'trawl.svc.evil.example']) {
+    expect(await call('GET', path, host)).toMatchObject({ code: 403, text: expect.stringContaining('--metrics-host') });
+  }
+  expect(rejected).toHaveLength(3);
+});
+
+test('probes reach /healthz and /readyz with any Host', async () => {
+  expect((await call('GET', '/healthz', 'probe')).code).toBe(200);
+  expect((await call('GET', '/readyz', 'probe')).code).toBe(200);
+});
