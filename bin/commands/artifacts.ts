@@ -88,7 +88,7 @@ export function registerArtifacts(program: Command): void {
   const fetch = artifacts
     .command('get')
     .description('download artifacts of a trial, each from the newest attempt that has it, and verify their checksums')
-    .argument('<trial>', 'trial id or unambiguous prefix')
+    .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
     .argument('[names...]', 'artifact names (default: all)')
     .option('--out <dir>', 'output folder', '.');
   withHelp(withServer(fetch), {

@@ -30,11 +30,12 @@ export function registerExplain(program: Command): void {
   const command = program
     .command('explain')
     .description('explain why a trial does not run, agent by agent, or how it ended')
-    .argument('<trial>', 'trial id or unambiguous prefix')
-    .option('--sweep <sweep>', 'sweep id, name or "last" (default: the newest sweep with this trial)');
+    .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
+    .option('--sweep <sweep>', 'sweep id, name or "last" of the trial; the same as SWEEP/ID');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl explain 3f2a91bc', 'list the reasons, for the sweep and for each agent'],
+      ['trawl explain 3/3f2a91bc', 'the trial of sweep 3, where other sweeps have a trial with this id'],
       ['trawl explain 3f2a91bc -o json', 'the same as JSON'],
     ],
   }).action((trial: string, options: Options) =>

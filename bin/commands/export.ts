@@ -105,7 +105,7 @@ export function registerExport(program: Command): void {
   const command = program
     .command('export')
     .description('export the trials of a sweep, their metrics by epoch, or a trained model')
-    .argument('[sweep]', 'sweep id, name or "last" (default: last; with --model: the newest sweep with this trial)')
+    .argument('[sweep]', 'sweep id, name or "last" (default: last; with --model: the sweep of the trial)')
     .addOption(format.choices([...EXPORT_FORMATS]))
     .option(
       '--out <path>',

@@ -72,10 +72,10 @@ export function registerLogs(program: Command): void {
   const command = program
     .command('logs')
     .description('print the log of a trial')
-    .argument('<trial>', 'trial id or unambiguous prefix')
+    .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
     .option('-f, --follow', 'follow until the attempt ends')
     .option('--attempt <n>', 'attempt number (default: the latest attempt)', parseCount)
-    .option('--sweep <sweep>', 'sweep id, name or "last" (default: the newest sweep with this trial)', '');
+    .option('--sweep <sweep>', 'sweep id, name or "last" of the trial; the same as SWEEP/ID', '');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl logs 3f2a91bc', 'log of the latest attempt'],

@@ -73,7 +73,7 @@ export function registerRetry(program: Command): void {
     .description('retry failed or cancelled trials with a fresh retry budget; an ended sweep runs again')
     .argument(
       '[names...]',
-      'trial ids or prefixes, optionally after their sweep (default: the newest sweep with these trials); ' +
+      'trial ids, prefixes or SWEEP/ID, optionally after their sweep; ' +
         'with an option that selects trials: the sweep (default: last)',
     )
     .option('--failed', 'retry all failed trials')
@@ -84,7 +84,7 @@ export function registerRetry(program: Command): void {
       ['trawl retry --failed', 'retry all failed trials of the newest sweep'],
       ['trawl retry 3 --oom --lost', 'retry out-of-memory and lost trials of sweep 3'],
       ['trawl retry 3f2a91bc 83102658', 'retry two trials, or neither if one cannot be retried'],
-      ['trawl retry 3 3f2a91bc', 'retry a trial of sweep 3 that a newer sweep also contains'],
+      ['trawl retry 3/3f2a91bc', 'retry a trial of sweep 3 that another sweep also contains'],
       ['trawl retry --failed --dir DIR', 'where nothing runs: mark them, and the next "trawl up" runs them'],
       ['trawl retry last --failed --cancelled', 'finish a killed sweep'],
     ],

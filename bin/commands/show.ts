@@ -242,7 +242,7 @@ export function registerShow(program: Command): void {
     .description('show a sweep, or a trial with its attempts, metrics and artifacts')
     .option('--diff', 'print the uncommitted changes of the code that was submitted')
     .option('--packages', 'print the Python packages that the program ran with, as pip freeze does')
-    .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id or unambiguous prefix', 'last');
+    .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id, unambiguous prefix or SWEEP/ID', 'last');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl show', 'show the newest sweep'],

@@ -1,4 +1,5 @@
 /** Submits and controls the sweeps of a running coordinator, and retries their trials. */
+import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
@@ -10,6 +11,7 @@ import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { checkRunnable, plan } from '../grid/plan.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
+import type { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
@@ -43,8 +45,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   const { db, core, queries } = runtime;
   const before = queries.retried(request.requestId);
   if (before !== undefined) return before;
-  const [first = ''] = request.trials;
-  const sweepId = request.sweep === '' ? queries.findTrial('', first).sweepId : queries.findSweep(request.sweep);
+  const sweepId = sweepToRetry(queries, request);
   const sweep = core.sweeps.get(sweepId) ?? loadEndedSweep(db, sweepId, runtime.now());
   const step = onRetry(core, { sweep, choice, requestId: request.requestId });
   await runtime.settle(step);
@@ -52,10 +53,20 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
 
+/** Returns the id of the sweep that the request names, or else of the sweep that has all of its trials. */
+function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): string {
+  const given = sweep === '' ? '' : queries.findSweep(sweep);
+  if (given !== '' && trials.every((selector) => parseTrialSelector(selector).sweep === undefined)) return given;
+  const ids = new Set(trials.map((selector) => queries.findTrial(given, selector).sweepId));
+  const [id = queries.findSweep(given), other] = ids;
+  if (other === undefined) return id;
+  throw new BadInputError(`the trials belong to several sweeps (${[...ids].join(', ')}): retry them separately`);
+}
+
 function choiceOf({ trials, failed, failures, cancelled, sweep }: RetryTrialsRequest): RetryChoice {
   const byState = failed || failures.length > 0 || cancelled;
   if (byState === trials.length > 0) throw new BadInputError('a retry must select trials either by id or by state');
-  if (!byState) return { trials };
+  if (!byState) return { trials: trials.map((selector) => parseTrialSelector(selector).trial) };
   if (sweep === '') throw new BadInputError('a retry by state must name the sweep');
   return { failures: failed ? 'all' : failures.map(classOf), cancelled };
 }

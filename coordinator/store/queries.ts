@@ -6,7 +6,8 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { interruptedAttempt, interruptedSweep, interruptedTrial } from '../../lib/domain/interrupted.ts';
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
-import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
+import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
+import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   Artifact,
   Attempt,
@@ -39,6 +40,9 @@ import {
 } from './rows.ts';
 
 type Value = string | number;
+
+/** An ambiguous selector lists up to this many trials. */
+const MAX_CANDIDATES = 20;
 
 export class Queries {
   readonly #db: Database;
@@ -132,28 +136,41 @@ export class Queries {
   }
 
   /**
-   * Finds a trial by a prefix of its id in a sweep. With an empty `sweepId`, searches the newest sweep that has such a
-   * trial.
-   * @throws {NotFoundError | AmbiguousError}
+   * Finds a trial. The selector is a prefix of its id, or `SWEEP/PREFIX`.
+   * @param sweep selector of the sweep; empty if the trial may belong to any sweep
+   * @throws {NotFoundError | BadInputError}
+   * @throws {AmbiguousError} when several trials match, in one sweep or in several
    */
-  findTrial(sweepId: string, prefix: string): { sweepId: string; trialId: string } {
+  findTrial(sweep: string, selector: string): { sweepId: string; trialId: string } {
+    const sweepId = this.#sweepOfTrial(sweep, selector);
+    const { trial: prefix } = parseTrialSelector(selector);
     const matches = this.#all<{ sweep_id: number; id: string }>(
       `select sweep_id, id from trials where substr(id, 1, ?) = ? ${sweepId && 'and sweep_id = ?'}
-       order by sweep_id desc, id limit 20`,
+       order by sweep_id desc, id limit ${MAX_CANDIDATES + 1}`,
       prefix.length,
       prefix,
       ...(sweepId === '' ? [] : [sweepId]),
     );
-    const newest = matches[0];
-    if (newest === undefined || prefix === '') {
+    const [match, other] = matches;
+    if (match === undefined || prefix === '') {
       throw new NotFoundError(`there is no trial ${JSON.stringify(prefix)}${sweepId && ` in sweep ${sweepId}`}`);
     }
-    const ofSweep = matches.filter((row) => row.sweep_id === newest.sweep_id);
-    if (ofSweep.length > 1) {
-      const ids = ofSweep.map((row) => row.id).join(', ');
-      throw new AmbiguousError(`trial ${prefix} is ambiguous in sweep ${newest.sweep_id}: ${ids}`);
+    if (other !== undefined) {
+      const shown = matches.slice(0, MAX_CANDIDATES).map(({ sweep_id, id }) => trialSelector(`${sweep_id}`, id));
+      const more = matches.length > MAX_CANDIDATES ? ', ...' : '';
+      throw new AmbiguousError(`trial ${prefix} is ambiguous; choose one of ${shown.join(', ')}${more}`);
     }
-    return { sweepId: `${newest.sweep_id}`, trialId: newest.id };
+    return { sweepId: `${match.sweep_id}`, trialId: match.id };
+  }
+
+  /** Returns the id of the sweep that the selectors name; empty if they name none. */
+  #sweepOfTrial(sweep: string, selector: string): string {
+    const named = parseTrialSelector(selector).sweep;
+    const given = sweep === '' ? '' : this.findSweep(sweep);
+    if (named === undefined) return given;
+    const found = this.findSweep(named);
+    if (given === '' || given === found) return found;
+    throw new BadInputError(`${selector} is a trial of sweep ${found}, but the command names sweep ${given}`);
   }
 
   /** Returns the result of an earlier retry request, or undefined if the store has no such request. */

@@ -138,6 +138,5 @@ async function* read(
 }
 
 function find(queries: Queries, sweep: string, trial: string): { sweepId: string; trialId: string } {
-  const within = sweep === '' && trial !== '' ? '' : queries.findSweep(sweep);
-  return trial === '' ? { sweepId: within, trialId: '' } : queries.findTrial(within, trial);
+  return trial === '' ? { sweepId: queries.findSweep(sweep), trialId: '' } : queries.findTrial(sweep, trial);
 }

@@ -76,8 +76,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     listConfigs: streamHandler(log, (request) => listConfigs(queries, request)),
     listCurves: streamHandler(log, (request) => listCurves(queries, request)),
     getTrial: unaryHandler(log, (request) => {
-      const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
-      const { sweepId, trialId } = queries.findTrial(within, request.trial);
+      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
       return {
         trial: queries.trial(sweepId, trialId),
         attempts: queries.attempts(sweepId, trialId),
@@ -91,8 +90,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     ),
     readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
     explainTrial: unaryHandler(log, (request) => {
-      const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
-      const { sweepId, trialId } = queries.findTrial(within, request.trial);
+      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
       return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
     }),
     listAgents: unaryHandler(log, () => ({ agents: source.agents() })),
@@ -173,8 +171,7 @@ async function* readLog(
   request: ReadLogRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ReadLogResponse> {
-  const within = request.sweep === '' ? '' : queries.findSweep(request.sweep);
-  const { sweepId, trialId } = queries.findTrial(within, request.trial);
+  const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
   const attempts = queries.attempts(sweepId, trialId);
   const number = request.attempt || (attempts.at(-1)?.number ?? 0);
   if (number === 0) throw new NotFoundError(`trial ${trialId} has no log: it has not run yet`);

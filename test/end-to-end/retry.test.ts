@@ -122,3 +122,22 @@ test('a retry of a folder in use goes to its coordinator', { timeout: LIMIT_MS }
   running.kill('SIGINT');
   expect((await running.ended).code).toBe(130);
 });
+
+test('a trial id that two sweeps have must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  const file = sweepFile(folder, 'command: [sh, -c, "exit 3"]\nmetric: {name: m}\nparameters: {x: {values: [1]}}\n');
+  for (const sweep of ['1', '2']) {
+    expect((await cluster.json<{ sweep: string }>('submit', file)).sweep).toBe(sweep);
+  }
+  const [trial = ''] = (await cluster.json<TrialJson[]>('trials', '2')).map(({ trial }) => trial);
+  for (const verb of ['explain', 'logs', 'show', 'retry']) {
+    const { code, stderr } = await cluster.run(verb, trial);
+    expect([code, stderr], verb).toEqual([2, expect.stringContaining(`choose one of 2/${trial}, 1/${trial}`)]);
+  }
+  expect(await cluster.json('explain', `1/${trial}`)).toMatchObject({ trial, sweep: '1' });
+  expect(await cluster.json('show', `2/${trial}`)).toMatchObject({ trial, sweep: '2' });
+  await cluster.startAgent('one', 1);
+  expect((await cluster.run('wait', '1')).code).toBe(1);
+  expect(await cluster.json('retry', `1/${trial}`)).toMatchObject({ sweep: '1', retried: 1 });
+});

@@ -121,7 +121,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const broken = JSON.parse(await read('trials', '1', '--state', 'interrupted', '-o', 'json')) as TrialJson[];
     expect(broken).toHaveLength(2);
     const shown = JSON.parse(await read('show', broken[0]?.trial ?? '', '-o', 'json'));
-    expect(shown.attempts.at(-1).outcome).toBe('interrupted');
+    expect(shown.attempt_list.at(-1).outcome).toBe('interrupted');
     expect(await read('explain', broken[0]?.trial ?? '')).toContain('interrupted');
     const second = await trawl(...up(file, dir));
     expect(second.code, second.stderr).toBe(0);

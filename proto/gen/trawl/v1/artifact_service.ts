@@ -54,7 +54,7 @@ export interface PutResponse {
 }
 
 export interface ListRequest {
-  /** Empty means the newest sweep that has the trial. */
+  /** Empty: any sweep, or the one that `trial` names as SWEEP/ID. A trial id that several sweeps have is ambiguous. */
   sweep: string;
   /** The id of a trial or an unambiguous prefix. Empty means every trial of the sweep. */
   trial: string;

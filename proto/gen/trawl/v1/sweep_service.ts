@@ -183,7 +183,7 @@ export interface ControlSweepResponse {
 
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
-  /** As in GetSweepRequest. Empty means the newest sweep that has the first trial. */
+  /** As in GetSweepRequest. Empty: the sweep that has the trials, or that they name as SWEEP/ID. */
   sweep: string;
   /** Ids or unambiguous prefixes. */
   trials: string[];
@@ -258,7 +258,7 @@ export interface Curve {
 }
 
 export interface GetTrialRequest {
-  /** Empty means the newest sweep that has the trial. */
+  /** Empty: any sweep, or the one that `trial` names as SWEEP/ID. A trial id that several sweeps have is ambiguous. */
   sweep: string;
   /** The id or an unambiguous prefix. */
   trial: string;

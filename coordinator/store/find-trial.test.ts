@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { openStore } from './open.ts';
+import { Queries } from './queries.ts';
+import { insertSweep } from './submit.ts';
+
+/** Returns the queries of a store with these sweeps, which have the ids 1, 2, ... */
+function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-find-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  for (const [name, ids] of Object.entries(sweeps)) {
+    const sweep = { requestId: name, name, fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
+    const more = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
+    const rows = ids.map((trialId, index) => ({ trialId, configId: 'c', index, seed: 0, parameters: {} }));
+    insertSweep(db, { ...sweep, ...more, policy: PLAIN_POLICY }, rows, 1);
+  }
+  return new Queries(db);
+}
+
+const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };
+
+test('a trial that several sweeps have is ambiguous, and the candidates are listed', () => {
+  const queries = storeOf(SHARED);
+  expect(() => queries.findTrial('', 'abc1')).toThrow('trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1');
+  expect(() => queries.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
+  expect(() => queries.findTrial('', 'ab')).toThrow('2/abc1, 1/abc1, 1/abd2');
+  expect(() => queries.findTrial('1', 'ab')).toThrow('1/abc1, 1/abd2');
+});
+
+test.each([
+  ['', '1/abc1', '1', 'abc1'],
+  ['', '2/abc', '2', 'abc1'],
+  ['', 'team/a/abc1', '1', 'abc1'],
+  ['', 'last/abc1', '2', 'abc1'],
+  ['', 'ee', '2', 'eee1'],
+  ['', 'fff1', '1', 'fff1'],
+  ['team/a', 'abc', '1', 'abc1'],
+  ['b', '2/abc', '2', 'abc1'],
+])('with sweep %j, %s is trial %s/%s', (sweep, selector, sweepId, trialId) => {
+  expect(storeOf(SHARED).findTrial(sweep, selector)).toEqual({ sweepId, trialId });
+});
+
+test.each([
+  ['', '3/abc1', 'there is no sweep "3"'],
+  ['', '2/fff1', 'there is no trial "fff1" in sweep 2'],
+  ['', '2/', 'there is no trial "" in sweep 2'],
+  ['', '', 'there is no trial ""'],
+  ['1', '2/abc1', '2/abc1 is a trial of sweep 2, but the command names sweep 1'],
+])('with sweep %j, %s is rejected: %s', (sweep, selector, message) => {
+  expect(() => storeOf(SHARED).findTrial(sweep, selector)).toThrow(message);
+});
+
+test('many candidates are cut', () => {
+  const ids = Array.from({ length: 30 }, (_, n) => `a${String(n).padStart(2, '0')}`);
+  const shown = () => storeOf({ one: ids }).findTrial('', 'a');
+  expect(shown).toThrow('1/a19, ...');
+  expect(shown).not.toThrow('1/a20');
+});

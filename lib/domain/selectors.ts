@@ -1,0 +1,20 @@
+/** How users name a trial: by a prefix of its id, or, where several sweeps have such a trial, by `SWEEP/ID`. */
+
+export interface TrialSelector {
+  /** Id or name of a sweep, or `last`. Undefined: the selector names no sweep. */
+  readonly sweep: string | undefined;
+  /** A prefix of the trial's id. */
+  readonly trial: string;
+}
+
+/** Splits a selector at its last slash, because the name of a sweep can contain slashes. */
+export function parseTrialSelector(selector: string): TrialSelector {
+  const slash = selector.lastIndexOf('/');
+  if (slash < 0) return { sweep: undefined, trial: selector };
+  return { sweep: selector.slice(0, slash), trial: selector.slice(slash + 1) };
+}
+
+/** Returns the selector of one trial among all sweeps, such as `3/3f2a91bc`. */
+export function trialSelector(sweepId: string, trialId: string): string {
+  return `${sweepId}/${trialId}`;
+}
