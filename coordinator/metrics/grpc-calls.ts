@@ -5,8 +5,18 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
-/** Streams that last as long as their client or its data: their durations say nothing about the server. */
-const UNTIMED: ReadonlySet<string> = new Set(['Report', 'Watch', 'ReadLog', 'Put', 'ServerReflectionInfo']);
+/** Streams whose duration depends on their client or the amount of their data, and so does not measure the server. */
+const UNTIMED: ReadonlySet<string> = new Set([
+  'Report',
+  'Watch',
+  'ReadLog',
+  'Put',
+  'Read',
+  'PutCode',
+  'ReadCode',
+  'Backup',
+  'ServerReflectionInfo',
+]);
 
 /** Returns a function that counts a call. Calls of the health and reflection services are included. */
 export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ended: CallStatus) => void {

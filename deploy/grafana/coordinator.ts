@@ -131,7 +131,7 @@ export const coordinator = () =>
         { title: 'Slowest calls', about: '99th percentile of the duration of unary calls.', unit: 's', width: 24 },
         {
           '{{grpc_method}}':
-            'histogram_quantile(0.99, sum by (grpc_method, le) (rate(trawl_grpc_server_handling_seconds_bucket{grpc_method!~"Report|Watch|ReadLog|Put|ServerReflectionInfo"}[$__rate_interval])))',
+            'histogram_quantile(0.99, sum by (grpc_method, le) (rate(trawl_grpc_server_handling_seconds_bucket[$__rate_interval])))',
         },
       ),
     )
