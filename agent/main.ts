@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../lib/net/address.ts';
@@ -19,6 +20,7 @@ import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/s
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
+import { type LifetimeLimits, lifetimeEnd } from './supervisor/lifetime.ts';
 import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
 import type { StartWorker } from './supervisor/workers.ts';
@@ -65,6 +67,8 @@ export interface RunningAgent {
   readonly slots: number;
   /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
   readonly rejected: Promise<never>;
+  /** Resolves when the agent must stop by itself, with the name of the limit. */
+  untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;
   /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace expires. */
   leave(graceMs: number): Promise<void>;
   /** Hands back running attempts and stops, also while the agent is leaving. */
@@ -139,6 +143,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       id,
       slots,
       rejected: started.rejected,
+      untilOver: (limits) => untilOver(started, limits),
       leave: (graceMs) => started.leave(graceMs).then(close),
       stop: () => started.stop().then(close),
     };
@@ -220,6 +225,19 @@ function workerStarter(
     const { indexes, sharedBy: gpuSharedBy } = slots[slot] ?? { indexes: [], sharedBy: 1 };
     return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
   };
+}
+
+const LIFETIME_POLL_MS = 500;
+
+async function untilOver(agent: AgentRuntime, limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'> {
+  const upSince = performance.now();
+  for (;;) {
+    const upMs = performance.now() - upSince;
+    // The workers' start does not count as idle time.
+    const end = lifetimeEnd(limits, { upMs, idleMs: Math.min(upMs, agent.idleMs()) });
+    if (end !== undefined) return end;
+    await sleep(LIFETIME_POLL_MS, undefined, { ref: false });
+  }
 }
 
 function certifiedId({ name }: Identity, requested: string | undefined): string {

@@ -20,6 +20,7 @@ import type { CoordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Draining } from './draining.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
 import { GATHER_MS, RecordWriter } from './record-writer.ts';
 import {
@@ -78,6 +79,7 @@ export class AgentRuntime {
   readonly #environments = new PythonEnvironments();
   readonly #up = withResolvers<string>();
   readonly #rejected = withResolvers<never>();
+  readonly #idle = new IdleTime(performance.now());
   #session: CoordinatorSession | undefined;
   #welcome: Welcome | undefined;
   #closing = false;
@@ -188,6 +190,11 @@ export class AgentRuntime {
     this.#up.resolve(backend);
   }
 
+  /** Returns the milliseconds for which no slot has run or claimed an attempt. */
+  idleMs(): number {
+    return this.#idle.elapsed(performance.now());
+  }
+
   /** Takes no new trials, lets running attempts finish within the grace, hands back the others, and stops. */
   async leave(graceMs: number): Promise<void> {
     this.#draining.leave(graceMs);
@@ -236,6 +243,7 @@ export class AgentRuntime {
   }
 
   #perform(effects: readonly Effect[]): void {
+    this.#idle.set(!isQuiet(this.#slots), performance.now());
     for (const effect of effects) this.#performOne(effect);
     if (!this.#closing) {
       this.#offers.want((pool) => (this.#isTaking ? idleSlots(this.#slots, (slot) => this.#isInPool(slot, pool)) : 0));

@@ -3,7 +3,7 @@ import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/folders.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
-import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignals } from '../local/signals.ts';
 import { withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
@@ -23,6 +23,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
   readonly drainGrace: number;
+  readonly idleTimeout?: number;
+  readonly maxTime?: number;
   readonly metrics: string;
   readonly gpuMetrics: boolean;
   readonly metricsTls?: true;
@@ -67,7 +69,12 @@ async function agent(options: Options): Promise<void> {
   });
   const { first, second } = untilSignals();
   try {
-    const { code } = await Promise.race([first, running.rejected]);
+    const limits = { idleTimeoutMs: options.idleTimeout, maxTimeMs: options.maxTime };
+    const over = running.untilOver(limits).then((limit) => {
+      log.info({ limit }, `the agent stops by itself (--${limit})`);
+      return { code: EXIT.done };
+    });
+    const { code } = await Promise.race([first, over, running.rejected]);
     log.info(
       { graceMs: options.drainGrace },
       'draining: the agent takes no new trials and exits when running attempts end (a second signal stops it now)',
@@ -109,6 +116,16 @@ export function registerAgent(program: Command): void {
         .argParser(durationOption)
         .default(DEFAULT_DRAIN_GRACE_MS, '15s'),
     )
+    .option(
+      '--idle-timeout <duration>',
+      'exit with code 0 after no trial has run for this time (default: never)',
+      durationOption,
+    )
+    .option(
+      '--max-time <duration>',
+      'after this time, take no new trials, give running ones --drain-grace, and exit with code 0 (default: never)',
+      durationOption,
+    )
     .addOption(packOption())
     .option(
       '--metrics <host:port>',
@@ -124,6 +141,7 @@ export function registerAgent(program: Command): void {
       ['trawl agent', 'connect to a coordinator and a NATS server on this machine'],
       ['trawl agent --identity agent-gpu-1', 'connect to the servers that the identity names'],
       ['trawl agent --slots-per-gpu 4 --label zone=a', 'four slots per GPU, and a label for placement'],
+      ['trawl agent --idle-timeout 10m --max-time 7h', 'in a batch job: free the machine when there is nothing to do'],
       ['trawl agent --drain-grace 1h', 'on SIGTERM, wait up to an hour; a second SIGTERM hands attempts back now'],
     ],
     exits: [

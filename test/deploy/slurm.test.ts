@@ -19,9 +19,8 @@ test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the script', () => {
   expect(runTool('shellcheck', [SCRIPT])).toMatchObject({ code: 0, output: '' });
 });
 
-test("agents run until the job's signal, then finish their running trials and accept no new ones", {
-  timeout: 120_000,
-}, async () => {
+/** Starts a cluster, and returns how to run the script on a machine whose only Slurm command is srun. */
+async function slurmJob() {
   const folder = testFolder();
   const cluster = await Cluster.start(join(folder, 'cluster'));
   const bin = join(folder, 'bin');
@@ -33,21 +32,46 @@ test("agents run until the job's signal, then finish their running trials and ac
     writeFileSync(join(bin, name), text);
     chmodSync(join(bin, name), 0o755);
   }
-  const job = spawn('bash', [SCRIPT], {
-    env: {
-      ...{ ...environment(), PATH: `${bin}:${process.env.PATH}`, TMPDIR: folder, SLURM_JOB_ID: '7' },
-      ...{ TRAWL_NATS: cluster.natsUrl, TRAWL_SERVER: cluster.address, TRAWL_DRAIN_GRACE: '60s' },
-    },
-    stdio: ['ignore', 'ignore', 'ignore'],
+  const start = (variables: Readonly<Record<string, string>>) => {
+    const job = spawn('bash', [SCRIPT], {
+      env: {
+        ...{ ...environment(), PATH: `${bin}:${process.env.PATH}`, TMPDIR: folder, SLURM_JOB_ID: '7' },
+        ...{ TRAWL_NATS: cluster.natsUrl, TRAWL_SERVER: cluster.address },
+        ...variables,
+      },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    const ended = new Promise<number | null>((resolve) => job.once('exit', resolve));
+    onTestFinished(() => void job.kill('SIGKILL'));
+    return { job, ended };
+  };
+  return { cluster, start };
+}
+
+test('a job ends by itself when its agents have no trials', { timeout: 120_000 }, async () => {
+  const { cluster, start } = await slurmJob();
+  const { ended } = start({ TRAWL_IDLE_TIMEOUT: '6s' });
+  const text = 'trainer: noop\nparameters: {x: {values: [1, 2]}, duration_ms: {value: 3000}}\n';
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(testFolder(), text));
+  expect(await ended).toBe(0);
+  expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 2, failed: 0 });
+  await until('the agent has left', async () => {
+    const agents = await cluster.json<{ agent: string; state: string }[]>('agents');
+    return agents.some(({ agent, state }) => agent === 'slurm-7-0' && state === 'left');
   });
-  const ended = new Promise<number | null>((resolve) => job.once('exit', resolve));
-  onTestFinished(() => void job.kill('SIGKILL'));
+});
+
+test("agents run until the job's signal, then finish their running trials and accept no new ones", {
+  timeout: 120_000,
+}, async () => {
+  const { cluster, start } = await slurmJob();
+  const { job, ended } = start({ TRAWL_DRAIN_GRACE: '60s' });
   await until('the agent is connected', async () => {
     const agents = await cluster.json<{ agent: string }[]>('agents');
     return agents.some(({ agent }) => agent === 'slurm-7-0');
   });
   const text = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 2000}}\n';
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(testFolder(), text));
   await until('a trial runs', async () => (await cluster.sweep(sweep))?.counts?.running === 1);
   job.kill('SIGTERM');
   expect(await ended).toBe(0);

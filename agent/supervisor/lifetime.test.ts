@@ -1,0 +1,35 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { IdleTime, lifetimeEnd } from './lifetime.ts';
+
+const limits = (idleTimeoutMs?: number, maxTimeMs?: number) => ({ idleTimeoutMs, maxTimeMs });
+
+test('an agent stops when it has been idle for the idle timeout, and not before', () => {
+  expect(lifetimeEnd(limits(1_000), { upMs: 50_000, idleMs: 999 })).toBeUndefined();
+  expect(lifetimeEnd(limits(1_000), { upMs: 50_000, idleMs: 1_000 })).toBe('idle-timeout');
+});
+
+test('an agent stops at its time limit, also while it is busy', () => {
+  expect(lifetimeEnd(limits(undefined, 5_000), { upMs: 4_999, idleMs: 0 })).toBeUndefined();
+  expect(lifetimeEnd(limits(undefined, 5_000), { upMs: 5_000, idleMs: 0 })).toBe('max-time');
+  expect(lifetimeEnd(limits(1_000, 5_000), { upMs: 5_000, idleMs: 5_000 })).toBe('max-time');
+});
+
+test('without limits, an agent never stops by itself', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), (upMs, idleMs) => {
+      expect(lifetimeEnd(limits(), { upMs, idleMs })).toBeUndefined();
+    }),
+  );
+});
+
+test('idle time begins at the start and at the end of each attempt, however long the attempt ran', () => {
+  const idle = new IdleTime(100);
+  expect(idle.elapsed(150)).toBe(50);
+  idle.set(false, 160);
+  expect(idle.elapsed(170)).toBe(70);
+  idle.set(true, 200);
+  expect(idle.elapsed(9_000)).toBe(0);
+  idle.set(false, 9_000);
+  expect(idle.elapsed(9_300)).toBe(300);
+});

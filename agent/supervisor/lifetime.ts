@@ -1,0 +1,36 @@
+/** When an agent stops by itself: after it was idle for a time, or ran for a time. */
+
+export interface LifetimeLimits {
+  /** Milliseconds without an attempt. Undefined: no limit. */
+  readonly idleTimeoutMs: number | undefined;
+  /** Milliseconds since the agent was up. Undefined: no limit. */
+  readonly maxTimeMs: number | undefined;
+}
+
+/** Returns why an agent must stop; undefined while it must not. The time limit also applies to a busy agent. */
+export function lifetimeEnd(
+  { idleTimeoutMs, maxTimeMs }: LifetimeLimits,
+  { upMs, idleMs }: { readonly upMs: number; readonly idleMs: number },
+): 'idle-timeout' | 'max-time' | undefined {
+  if (maxTimeMs !== undefined && upMs >= maxTimeMs) return 'max-time';
+  return idleTimeoutMs !== undefined && idleMs >= idleTimeoutMs ? 'idle-timeout' : undefined;
+}
+
+/** Measures how long an agent has run and claimed no attempt. Times are milliseconds of one monotonic clock. */
+export class IdleTime {
+  #isBusy = false;
+  #since: number;
+
+  constructor(now: number) {
+    this.#since = now;
+  }
+
+  set(isBusy: boolean, now: number): void {
+    if (isBusy || this.#isBusy) this.#since = now;
+    this.#isBusy = isBusy;
+  }
+
+  elapsed(now: number): number {
+    return this.#isBusy ? 0 : now - this.#since;
+  }
+}
