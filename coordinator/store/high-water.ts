@@ -6,9 +6,9 @@
  * The mark is written after each commit and before its acknowledgement, so it also holds after `kill -9`. It is synced
  * every second, so a power failure can leave a mark that is up to a second old.
  */
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database, { type Database as Db, type Statement } from 'libsql';
 import { sha256Of } from '../../lib/files/checksum.ts';
@@ -88,10 +88,22 @@ function shortfall(store: string, { cluster, commits }: HighWater): string | und
     if (foundName === cluster) return lost(store, commits, Number(foundCommits));
     if (foundName !== undefined) return `the store ${store} is not the one that was used in this folder before`;
     if (message.startsWith('no such table')) return lost(store, commits, 0);
-    throw error;
+    throw isFull(store) ? diskFullError(error) : error;
   } finally {
     db.close();
   }
+}
+
+/** SQLite needs this much space for its index of the write-ahead log, and reports a lack of it as an I/O error. */
+const INDEX_BYTES = 64 * 1024;
+
+function isFull(store: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(store));
+  return bavail * bsize < INDEX_BYTES;
+}
+
+function diskFullError(cause: unknown): Error {
+  return Object.assign(new Error('no space left to open the store', { cause }), { code: 'ENOSPC' });
 }
 
 function lost(store: string, commits: number, held: number): string {

@@ -1,5 +1,5 @@
 /** Full disks of a coordinator and of an agent, with real processes. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -68,4 +68,51 @@ test('an agent with a full disk accepts no new trials and reports why, and its r
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
     Array(SWEEP.trials).fill([1, null]),
   );
+});
+
+test('a submission on a full disk is rejected by name, and succeeds once there is space', {
+  timeout: 120_000,
+}, async ({ skip }) => {
+  const folder = testFolder();
+  const disk = smallDisk(join(folder, 'coordinator'), MEGABYTES);
+  if (disk === undefined) return skip();
+  const cluster = await Cluster.start(folder);
+  disk.fill();
+  const file = sweepFile(folder, noopSweepText({ trials: 5_000, epochs: 1, epochMs: 0 }));
+  const refused = await cluster.run('submit', file);
+  expect(refused.stderr).toMatch(/the coordinator's disk is full/);
+  expect(refused.stderr).not.toContain('internal error');
+  expect(refused.code).toBe(3);
+  disk.makeRoom();
+  if ((await Promise.race([cluster.coordinator.exited, sleep(500)])) !== undefined) await cluster.startCoordinator();
+  const accepted = await cluster.run('submit', file);
+  expect(accepted.code, accepted.stderr).toBe(0);
+});
+
+/** Beside the 256 MiB that uploads leave free, one artifact of 30 MB fits. */
+const UPLOAD_MEGABYTES = 300;
+const SAVES_30_MB = `
+command: [sh, -c, 'head -c 30000000 /dev/urandom > $TRAWL_ARTIFACTS/model.bin; echo "{\\"epoch\\":1,\\"loss\\":1}"']
+metric: {name: loss, goal: minimize}
+parameters:
+  x: {values: [1, 2, 3, 4]}
+`;
+
+test('of four concurrent artifacts, those that do not fit are skipped with the reason, and every trial ends', {
+  timeout: 180_000,
+}, async ({ skip }) => {
+  const folder = testFolder();
+  if (smallDisk(join(folder, 'coordinator'), UPLOAD_MEGABYTES) === undefined) return skip();
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 4);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SAVES_30_MB));
+  const ended = await cluster.run('wait', sweep);
+  expect(ended.code, ended.stderr).toBe(0);
+  const { bavail, bsize } = statfsSync(cluster.dir);
+  expect(bavail * bsize).toBeGreaterThan(256 * 1024 * 1024);
+  const trials = await cluster.json<{ trial: string; state: string }[]>('trials', sweep);
+  expect(trials.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
+  const logs = await Promise.all(trials.map(({ trial }) => cluster.run('logs', trial)));
+  const skipped = logs.filter(({ stdout }) => /artifact model\.bin was not stored: .* does not fit/.test(stdout));
+  expect(skipped).toHaveLength(3);
 });
