@@ -56,8 +56,6 @@ function open({ address, identity, offlineDir, release = async () => {} }: OpenO
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    // Coordinators are on this machine or on a private network, so a web proxy does not apply.
-    'grpc.enable_http_proxy': 0,
   };
   const client = new SweepServiceClient(address, channel.shown, options);
   const artifacts = new ArtifactServiceClient(address, channel.shown, options);

@@ -14,13 +14,21 @@ export interface Channel {
 const CERTIFICATE_NAME = 'localhost';
 
 /**
+ * Returns the options that decide about a web proxy. Coordinators are on this machine or on a private network, so the
+ * variables http_proxy, https_proxy and grpc_proxy apply only with TRAWL_USE_PROXY=1.
+ */
+function proxyOptions(): ChannelOptions {
+  return { 'grpc.enable_http_proxy': process.env.TRAWL_USE_PROXY === '1' ? 1 : 0 };
+}
+
+/**
  * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call has
  * its token. Without an identity, the channel does not use TLS.
  * @param address HOST:PORT
  * @throws {BadInputError} if the address is not valid
  */
 export function channelTo(address: string, identity: Identity | undefined): Channel {
-  if (identity === undefined) return { shown: credentials.createInsecure(), options: {} };
+  if (identity === undefined) return { shown: credentials.createInsecure(), options: proxyOptions() };
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
   // TLS must check the host of the address, even if gRPC overrides the name.
@@ -35,6 +43,9 @@ export function channelTo(address: string, identity: Identity | undefined): Chan
   });
   return {
     shown: credentials.combineChannelCredentials(credentials.createSsl(authority, key, certificate, check), bearer),
-    options: isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME },
+    options: {
+      ...proxyOptions(),
+      ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME }),
+    },
   };
 }
