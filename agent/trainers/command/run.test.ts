@@ -123,7 +123,9 @@ test('metric lines on stdout are reports, and other lines are log text', async (
   ]);
   expect(log).toContain('hello --lr=0.1 --name=a b\n');
   expect(log).toContain('warning\n');
-  expect(log).toContain('[trawl] ignored values that are not numbers, here and in later reports: "note"');
+  expect(log).toContain(
+    '[trawl] ignored values that are not numbers or have no valid name, here and in later reports: "note"',
+  );
   expect(log).not.toContain('"loss"');
 });
 

@@ -13,6 +13,7 @@ describe('a JSON line', () => {
     ],
     ['{"note": "NaN and \\"Infinity\\"", "loss": 1}', { note: 'NaN and "Infinity"', loss: 1 }],
     ['{"val": {"loss": 1}}', { val: { loss: 1 } }],
+    ['\ufeff{"epoch": 1} \r', { epoch: 1 }],
   ])('%s is an object', (line, expected) => {
     expect(entries(parseJsonLine(line))).toEqual(expected);
   });

@@ -14,9 +14,10 @@ export type LineParser = (line: string) => LineObject | undefined;
 
 /** Parses a JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
 export const parseJsonLine: LineParser = (line) => {
+  // JavaScript's white space includes the byte order mark, with which some programs start their output; JSON's does not.
   if (!/^\s*\{/.test(line)) return undefined;
   try {
-    const data: unknown = JSON.parse(replaceNonFinite(line));
+    const data: unknown = JSON.parse(replaceNonFinite(line.trim()));
     return typeof data === 'object' && data !== null && !Array.isArray(data)
       ? new Map(Object.entries(data))
       : undefined;

@@ -109,6 +109,15 @@ describe('a line without a step', () => {
 });
 
 describe('values', () => {
+  test('names that are empty, too long, have control characters or are __proto__ are ignored and listed', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    const names = ['', 'x'.repeat(201), 'a\nb', '__proto__'];
+    const reading = reader.read(
+      new Map([['epoch', 1], ['constructor', 2], ...names.map((name) => [name, 3] as const)]),
+    );
+    expect(reading).toEqual({ kind: 'report', step: 1, metrics: new Map([['constructor', 2]]), ignored: names });
+  });
+
   test('nested objects become dotted names; values that are not numbers are ignored and listed', () => {
     const reader = new StepReader({ metric: 'loss' });
     const reading = reader.read(

@@ -147,6 +147,7 @@ function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
 }
 
+/** Generated code fills plain objects by assignment, which drops the key `__proto__`. */
 function isMetricName(name: string): boolean {
-  return name !== '' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);
+  return name !== '' && name !== '__proto__' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);
 }
