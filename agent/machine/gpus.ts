@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { parseGpuIds, visibleIndexes } from './visible-gpus.ts';
 
 const run = promisify(execFile);
 
@@ -16,14 +17,22 @@ export interface Gpu {
   readonly memoryBytes: number;
 }
 
-/** Returns the machine's GPUs; none when there is no driver or nvidia-smi does not answer. */
+/** Returns the GPUs that CUDA_VISIBLE_DEVICES makes visible, in its order; none when there is no driver or nvidia-smi does not answer. */
 export async function listGpus(): Promise<readonly Gpu[]> {
   try {
     const query = ['--query-gpu=index,name,memory.total', '--format=csv,noheader,nounits'];
-    return parseGpus((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
+    const gpus = parseGpus((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
+    const list = process.env.CUDA_VISIBLE_DEVICES;
+    const ids = list?.includes('GPU-') ? await gpuIds() : gpus;
+    return visibleIndexes(list, ids).flatMap((index) => gpus.filter((gpu) => gpu.index === index));
   } catch {
     return [];
   }
+}
+
+async function gpuIds() {
+  const query = ['--query-gpu=index,uuid', '--format=csv,noheader,nounits'];
+  return parseGpuIds((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
 }
 
 export interface GpuMemory {

@@ -35,7 +35,7 @@ export class WorkerProcess {
         ...process.env,
         ...threadEnvironment(setup.cores, setup.slots, process.env),
         TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-        ...(gpus.length === 0 ? {} : { CUDA_VISIBLE_DEVICES: gpus.join(',') }),
+        ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
       },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
