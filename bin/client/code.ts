@@ -1,6 +1,5 @@
 /** Packs the code of a sweep file, and uploads it to a coordinator that does not have it yet. */
-import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { packCode } from '../../lib/code/archive.ts';
@@ -47,28 +46,12 @@ export async function withPackedCode<T>(
   const temporary = await mkdtemp(join(tmpdir(), 'trawl-code-'));
   try {
     const path = join(temporary, 'code.tar');
-    const archive = await writeArchive(folder, path);
+    const archive = await packCode(folder, path);
     const { state, diff } = await gitFacts(folder.dir, file.spec.code?.diff ?? true);
     return await work({ folder, path, source: { archive, files: folder.files.length, git: state, diff } });
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
-}
-
-async function writeArchive(folder: CodeFolder, path: string): Promise<CodeArchive> {
-  const hash = createHash('sha256');
-  const file = await open(path, 'wx');
-  let size = 0;
-  try {
-    for await (const piece of packCode(folder)) {
-      hash.update(piece);
-      size += piece.byteLength;
-      await file.appendFile(piece);
-    }
-  } finally {
-    await file.close();
-  }
-  return { sha256: hash.digest('hex'), size };
 }
 
 /**

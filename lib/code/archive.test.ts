@@ -36,9 +36,11 @@ function write(files: Readonly<Record<string, string | Uint8Array>>, root = join
 }
 
 async function packed(folder: string, rules: CodeRules = {}): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of packCode(await listCode(folder, rules))) pieces.push(piece);
-  return Buffer.concat(pieces);
+  const path = join(mkdtempSync(join(dir, 'packed-')), 'code.tar');
+  const { sha256, size } = await packCode(await listCode(folder, rules), path);
+  const bytes = readFileSync(path);
+  expect({ sha256, size }).toEqual({ sha256: sha256Of(bytes), size: bytes.byteLength });
+  return bytes;
 }
 
 async function unpacked(bytes: Uint8Array, name = 'out'): Promise<string> {

@@ -3,10 +3,12 @@
  * the same bytes on any machine, so the archive's checksum identifies them. It is not compressed: compressors differ
  * between versions, and an archive cannot unpack to more than its own size.
  */
+import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { extract, Header, list, Pax, type ReadEntry } from 'tar';
 import { BadInputError, DamagedError } from '../../proto/errors.ts';
+import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
 import { errorMessage } from '../text/error-message.ts';
 import { quote } from '../text/quote.ts';
@@ -21,10 +23,27 @@ const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
 /**
- * Yields the bytes of a folder's archive.
+ * Packs a folder into a new archive, and returns the archive's checksum and size.
+ * @param archive the path of the archive; no file may exist there
  * @throws {BadInputError} when a file disappears or changes its size meanwhile
  */
-export async function* packCode({ dir, files }: CodeFolder): AsyncGenerator<Uint8Array, void, undefined> {
+export async function packCode(folder: CodeFolder, archive: string): Promise<CodeArchive> {
+  const hash = createHash('sha256');
+  const file = await open(archive, 'wx');
+  let size = 0;
+  try {
+    for await (const piece of piecesOf(folder)) {
+      hash.update(piece);
+      size += piece.byteLength;
+      await file.appendFile(piece);
+    }
+  } finally {
+    await file.close();
+  }
+  return { sha256: hash.digest('hex'), size };
+}
+
+async function* piecesOf({ dir, files }: CodeFolder): AsyncGenerator<Uint8Array, void, undefined> {
   for (const file of files) {
     yield headerOf(file);
     if (file.target !== undefined) continue;

@@ -79,9 +79,7 @@ describe('a program with code', () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     mkdirSync(join(folder, 'code'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'code', name), text);
-    const pieces: Uint8Array[] = [];
-    for await (const piece of packCode(await listCode(join(folder, 'code')))) pieces.push(piece);
-    writeFileSync(join(folder, 'code.tar'), Buffer.concat(pieces));
+    await packCode(await listCode(join(folder, 'code')), join(folder, 'code.tar'));
     return join(folder, 'code.tar');
   }
 
