@@ -183,7 +183,7 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: hyperbnad, min_iter: 3}',
-    '4:25: type: expected hyperband or asha or median, got "hyperbnad"; did you mean "hyperband"?',
+    '4:25: type: expected hyperband or asha or median or envelope, got "hyperbnad"; did you mean "hyperband"?',
   ],
   ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number above 1, got 1'],
   ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],

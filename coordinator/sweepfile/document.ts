@@ -24,6 +24,7 @@ import {
   SweepFileError,
   SweepFileTooLargeError,
 } from './problems.ts';
+import { pyyamlValue } from './pyyaml.ts';
 
 /** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
@@ -78,14 +79,27 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
+/** Keys of a W&B file with values of parameters. Other keys can be trawl's own, such as `wandb: off`. */
+const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
+
 /**
  * Parses a text into data with positions.
+ * @param isWandb whether the data are those of a W&B file, whose parameters are read as by PyYAML
  * @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits
  */
-export function parseDocument(text: string, fileName: string): SweepDocument {
+export function parseDocument(
+  text: string,
+  fileName: string,
+  isWandb: (data: unknown) => boolean = () => false,
+): SweepDocument {
   const { contents, placeOf, fail } = parseSyntax(text, fileName);
-  const reader = new DataReader(targetsOf(contents, fail), fail);
-  const root = reader.read(contents, 0, undefined, 0);
+  const targets = targetsOf(contents, fail);
+  let reader = new DataReader(targets, fail);
+  let root = reader.read(contents, 0, undefined, 0);
+  if (isWandb(root.data)) {
+    reader = new DataReader(targets, fail, PYYAML_KEYS);
+    root = reader.read(contents, 0, undefined, 0);
+  }
   if (reader.findings.length > 0) {
     const found = reader.findings.map(({ offset, message }) => ({ ...placeOf(offset), message }));
     throw new SweepFileError(fileName, found);
@@ -160,11 +174,15 @@ class DataReader {
   readonly findings: Finding[] = [];
   readonly #targets: ReadonlyMap<Node, Node>;
   readonly #fail: Fail;
+  /** The keys of the document whose values are read as by PyYAML. */
+  readonly #pyyamlKeys: ReadonlySet<string>;
+  #isPyyaml = false;
   #values = 0;
 
-  constructor(targets: ReadonlyMap<Node, Node>, fail: Fail) {
+  constructor(targets: ReadonlyMap<Node, Node>, fail: Fail, pyyamlKeys: ReadonlySet<string> = new Set()) {
     this.#targets = targets;
     this.#fail = fail;
+    this.#pyyamlKeys = pyyamlKeys;
   }
 
   /** @param fallback the offset for a missing node, such as the value of `key:` */
@@ -187,17 +205,38 @@ class DataReader {
     keyOffset: number | undefined,
     depth: number,
   ): Located {
-    const entries = new Map<string, Located>();
+    const own = new Map<string, Located>();
+    const merged: Located[] = [];
     for (const { key, value } of pairs) {
       const at = startOf(key, offset);
+      if (isMergeKey(key)) {
+        merged.push(...this.#merged(value, at, depth + 1));
+        continue;
+      }
       const name = this.#key(key, at);
       if (name === undefined) continue;
+      if (depth === 0) this.#isPyyaml = this.#pyyamlKeys.has(name);
       const entry = this.read(nodeOf(value), at, at, depth + 1);
-      if (entries.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
-      else entries.set(name, entry);
+      if (own.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
+      else own.set(name, entry);
     }
+    // Own keys override merged ones, and the first mapping of a merged list overrides the later ones.
+    const entries = new Map<string, Located>();
+    for (const source of merged.reverse()) {
+      for (const [name, entry] of source.entries) entries.set(`${name}`, entry);
+    }
+    for (const [name, entry] of own) entries.set(name, entry);
     const data = Object.fromEntries([...entries].map(([name, entry]) => [name, entry.data]));
     return { data, offset, keyOffset, entries };
+  }
+
+  /** Returns the mappings that a merge key (`<<`) adds. */
+  #merged(value: unknown, offset: number, depth: number): Located[] {
+    const located = this.read(nodeOf(value), offset, offset, depth);
+    const sources = Array.isArray(located.data) ? [...located.entries.values()] : [located];
+    if (sources.every(({ data }) => typeof data === 'object' && data !== null && !Array.isArray(data))) return sources;
+    this.findings.push({ offset, message: 'the key << requires a mapping, or a list of mappings' });
+    return [];
   }
 
   #list(items: readonly unknown[], offset: number, keyOffset: number | undefined, depth: number): Located {
@@ -213,7 +252,10 @@ class DataReader {
     return undefined;
   }
 
-  #scalar({ value, source }: Scalar, offset: number): string | number | boolean | null {
+  #scalar(scalar: Scalar, offset: number): string | number | boolean | null {
+    const { source } = scalar;
+    const isPlain = this.#isPyyaml && scalar.type === 'PLAIN' && scalar.tag === undefined;
+    const value = (isPlain ? pyyamlValue(source ?? '') : undefined) ?? scalar.value;
     if (typeof value === 'number') {
       if (!Number.isFinite(value)) {
         this.findings.push({ offset, message: `${quote(source ?? String(value))} is not a finite number` });
@@ -225,6 +267,10 @@ class DataReader {
     }
     return typeof value === 'string' || typeof value === 'boolean' ? value : null;
   }
+}
+
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && key.type === 'PLAIN' && key.value === '<<';
 }
 
 function nodeOf(value: unknown): Node | null {

@@ -3,6 +3,7 @@ import type { SweepSpec } from '../grid/spec.ts';
 import { withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
 import { Findings, SweepFileError } from './problems.ts';
+import { isWandbData } from './program.ts';
 import { checkShape } from './shape.ts';
 import { specOf } from './spec.ts';
 
@@ -12,7 +13,7 @@ import { specOf } from './spec.ts';
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {
-  const { root, placeOf } = parseDocument(text, fileName);
+  const { root, placeOf } = parseDocument(text, fileName, (data) => isWandbData(withImpliedKeys(data)));
   const findings = new Findings(root, placeOf);
   const file = checkShape(withImpliedKeys(root.data), root, findings);
   const spec = file === undefined ? undefined : specOf(file, fileName, root, findings);

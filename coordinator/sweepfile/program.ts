@@ -20,9 +20,17 @@ const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
  * Returns whether a file is written for Weights & Biases: it has a program, a key that only W&B reads, or a command with
  * `${env}`, `${interpreter}` or `${program}`.
  */
-export function isWandbFile(file: SweepFile): boolean {
+export function isWandbFile(file: Partial<Record<keyof SweepFile, unknown>>): boolean {
   if (file.program !== undefined || IGNORED_KEYS.some((key) => file[key] !== undefined)) return true;
-  return (file.command ?? []).some((item) => WANDB_MACRO.test(item));
+  const command: unknown[] = Array.isArray(file.command) ? file.command : [];
+  return command.some((item) => typeof item === 'string' && WANDB_MACRO.test(item));
+}
+
+/** Returns whether a file's data, of which the shape is not checked yet, are those of a W&B file. */
+export function isWandbData(data: unknown): boolean {
+  return (
+    typeof data === 'object' && data !== null && 'trainer' in data && data.trainer === 'command' && isWandbFile(data)
+  );
 }
 
 /**

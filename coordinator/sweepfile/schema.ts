@@ -95,7 +95,9 @@ const ignored = z.unknown().optional().describe('a key of Weights & Biases witho
 const etaError = 'expected a number above 1';
 const earlyTerminate = z.strictObject(
   {
-    type: z.enum(['hyperband', 'asha', 'median']).describe('the rule that stops trials'),
+    type: z
+      .enum(['hyperband', 'asha', 'median', 'envelope'])
+      .describe('the rule that stops trials; envelope (of Weights & Biases) is treated as median'),
     min_iter: whole(1, MAX_ITERATIONS).optional().describe('the first step at which trials are compared'),
     max_iter: whole(1, MAX_ITERATIONS).optional().describe('the last step of a trial; requires s'),
     s: whole(1, 100).optional().describe('the number of comparisons, from max_iter downwards'),

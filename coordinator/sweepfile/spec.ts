@@ -140,6 +140,12 @@ function earlyTerminateOf(
   if (written === undefined) return undefined;
   const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
   const path = ['early_terminate'];
+  if (written.type === 'envelope') {
+    for (const key of ['max_iter', 's', 'eta', 'strict']) {
+      if (has(findings.root, [...path, key])) ignored.push(`early_terminate.${key}`);
+    }
+    return { type: 'median', minIter: minIter ?? 1 };
+  }
   if (written.type === 'median') {
     for (const key of ['max_iter', 's', 'eta', 'strict']) {
       if (has(findings.root, [...path, key])) findings.atKey([...path, key], `${key} does not apply to type median`);
@@ -166,6 +172,7 @@ function earlyTerminateOf(
 function notesOf(file: SweepFile, metric: Metric): string[] {
   const notes: string[] = [];
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
+  if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
   if (metric.name === '') {
     notes.push(
       'the file names no metric: trials are ranked by the first metric that a trial reports twice; accuracy and PSNR are maximized, others minimized',

@@ -17,7 +17,7 @@ function written(data: unknown): unknown {
 
 /** Returns whether a number is whole, but written as a float: `1.0`, `1e3`. */
 export function isFloat({ data, source = '' }: Located): boolean {
-  return Number.isInteger(data) && /[.e]/i.test(source) && !/^0x/i.test(source);
+  return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);
 }
 
 /**

@@ -1,0 +1,33 @@
+/** Reads plain scalars as PyYAML (YAML 1.1) does, where it differs from YAML 1.2. W&B reads its files with PyYAML. */
+
+const TRUE = /^(?:yes|Yes|YES|on|On|ON)$/;
+const FALSE = /^(?:no|No|NO|off|Off|OFF)$/;
+const BINARY = /^[+-]?0b[01_]+$/;
+const OCTAL = /^[+-]?0[0-7_]+$/;
+const HEXADECIMAL = /^[+-]?0x[\da-fA-F_]+$/;
+const DECIMAL = /^[+-]?[1-9][\d_]*$/;
+const FLOAT = /^(?:[+-]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][+-]\d+)?$/;
+const SEXAGESIMAL = /^[+-]?(?:[1-9][\d_]*(?::[0-5]?\d)+|\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)$/;
+/** YAML 1.2 reads these as numbers; to PyYAML they are text, such as `08` and `0o17`. */
+const TEXT = /^(?:0o[0-7]+|[+-]?0\d*[89]\d*)$/;
+
+/**
+ * Returns the value of a plain scalar, or undefined if YAML 1.2 reads it alike. Numbers such as `1e-5`, which are text to
+ * PyYAML, stay numbers, because W&B's server reads them as numbers and its agent passes them on as `1e-05`.
+ */
+export function pyyamlValue(source: string): boolean | number | string | undefined {
+  if (TRUE.test(source)) return true;
+  if (FALSE.test(source)) return false;
+  if (TEXT.test(source)) return source;
+  const digits = source.replaceAll('_', '').replace(/^[+-]/, '');
+  const magnitude = magnitudeOf(source, digits);
+  if (magnitude === undefined || Number.isNaN(magnitude)) return undefined;
+  return source.startsWith('-') && magnitude !== 0 ? -magnitude : magnitude;
+}
+
+function magnitudeOf(source: string, digits: string): number | undefined {
+  if (BINARY.test(source) || HEXADECIMAL.test(source)) return digits.length > 2 ? Number(digits) : undefined;
+  if (OCTAL.test(source)) return Number.parseInt(digits, 8);
+  if (SEXAGESIMAL.test(source)) return digits.split(':').reduce((total, part) => total * 60 + Number(part), 0);
+  return source.includes('_') && (DECIMAL.test(source) || FLOAT.test(source)) ? Number(digits) : undefined;
+}
