@@ -120,6 +120,18 @@ describe('records', () => {
     expect(send(key, 2).answer).toEqual({ result: 'accepted' });
   });
 
+  test('a first record with a gap before it ends the attempt as lost', () => {
+    const key = run(sweepOf(1));
+    const record: AttemptRecord = { key, seq: 3, at: now, kind: 'report', epoch: 3, metrics: {} };
+    const { step, answer } = onRecord(core, { agentId: 'a', record, isFirst: true }, now);
+    expect(answer).toMatchObject({ result: 'lost', refusal: { code: RefusalCode.ENDED } });
+    expect(step.changes).toContainEqual(
+      expect.objectContaining({ kind: 'ended', key, end: expect.objectContaining({ outcome: 'failed' }) }),
+    );
+    expect(step.changes).not.toContain(record);
+    expect(core.leases.size).toBe(0);
+  });
+
   test('a record of a superseded attempt is rejected with a code and changes nothing', () => {
     const sweep = sweepOf(1);
     const first = run(sweep);

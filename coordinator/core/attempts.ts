@@ -218,16 +218,27 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
 export interface ReceivedRecord {
   readonly agentId: string;
   readonly record: AttemptRecord;
+  /**
+   * Whether no record of the attempt came before on the agent's stream. A stream begins with the oldest record of its
+   * agent, so earlier records cannot follow. Default: false.
+   */
+  readonly isFirst?: boolean;
 }
 
 export type RecordAnswer =
   | { readonly result: 'accepted' | 'duplicate' }
   /** Earlier records are missing: the agent must resend from the expected one. */
   | { readonly result: 'gap'; readonly expected: number }
+  /** Earlier records are lost, which ended the attempt. */
+  | { readonly result: 'lost'; readonly refusal: Refusal }
   | { readonly result: 'rejected'; readonly refusal: Refusal };
 
 /** Accepts a record of an attempt from the agent that holds its lease, and renews the lease. */
-export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: number): Answered<RecordAnswer> {
+export function onRecord(
+  core: Core,
+  { agentId, record, isFirst = false }: ReceivedRecord,
+  now: number,
+): Answered<RecordAnswer> {
   const { key } = record;
   const lease = core.leases.get(keyText(key));
   if (lease === undefined || lease.agentId !== agentId) {
@@ -235,8 +246,11 @@ export function onRecord(core: Core, { agentId, record }: ReceivedRecord, now: n
   }
   lease.expiresAt = now + core.leaseMs;
   if (record.seq <= lease.lastSeq) return { step: NO_STEP, answer: { result: 'duplicate' } };
-  if (record.seq !== lease.lastSeq + 1) {
-    return { step: NO_STEP, answer: { result: 'gap', expected: lease.lastSeq + 1 } };
+  const expected = lease.lastSeq + 1;
+  if (record.seq !== expected) {
+    return isFirst
+      ? endWithoutRecords(core, record, expected, now)
+      : { step: NO_STEP, answer: { result: 'gap', expected } };
   }
   lease.lastSeq = record.seq;
   const answer = { result: 'accepted' } as const;
@@ -259,15 +273,16 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
  * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. This happens when
  * the store was restored from an older backup. The trial is retried.
  */
-export function onRecordsMissing(
+function endWithoutRecords(
   core: Core,
-  { firstAvailable: { key, seq }, expected }: { readonly firstAvailable: AttemptRecord; readonly expected: number },
+  { key, seq }: AttemptRecord,
+  expected: number,
   now: number,
 ): Answered<RecordAnswer> {
   const message = `records ${expected} to ${seq - 1} of ${keyText(key)} are missing: was the store restored from a backup?`;
   return {
     step: endAttempt(core, { key, end: { outcome: 'failed', failure: { class: 'lost', message } } }, now),
-    answer: { result: 'rejected', refusal: { code: RefusalCode.ENDED, message } },
+    answer: { result: 'lost', refusal: { code: RefusalCode.ENDED, message } },
   };
 }
 

@@ -26,19 +26,11 @@ import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
-import {
-  type AttemptRecord,
-  isLeasedToAnother,
-  onOpen,
-  onRecord,
-  onRecordsMissing,
-  type RecordAnswer,
-  rejectionOf,
-} from '../core/attempts.ts';
+import { isLeasedToAnother, onOpen, onRecord, rejectionOf } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { onDisconnect } from '../core/past-agents.ts';
-import { type Answered, combine, type Refusal } from '../core/step.ts';
+import { combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
 import { statusOf, unaryHandler } from './handlers.ts';
@@ -229,40 +221,35 @@ export class AttemptService {
     return session;
   }
 
-  /** Decides on a record. Ends the attempt if its earlier records are lost. */
-  #decide(session: AgentSession, record: AttemptRecord): Answered<RecordAnswer> {
-    const { runtime, log } = this.#options;
-    const first = session.isFirstRecordOf(record.key);
-    const received = onRecord(runtime.core, { agentId: session.agentId, record }, runtime.now());
-    const { answer } = received;
-    if (record.kind === 'ended' || answer.result === 'rejected') session.forget(record.key);
-    // A stream begins with the oldest record of its agent, so the missing records cannot follow.
-    if (answer.result !== 'gap' || !first) return received;
-    log.warn({ ...record.key, expected: answer.expected, got: record.seq }, 'records of an attempt are lost');
-    return onRecordsMissing(runtime.core, { firstAvailable: record, expected: answer.expected }, runtime.now());
-  }
-
   async #record(session: AgentSession, message: RecordMessage): Promise<void> {
-    const { runtime, metrics, guard } = this.#options;
+    const { runtime, metrics, guard, log } = this.#options;
     const record = recordOf(message);
     if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
       if (rejectionOf(runtime.core, session.agentId, record.key) === undefined) {
         return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
       }
     }
-    const { step, answer } = this.#decide(session, record);
+    const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(record.key) };
+    const { step, answer } = onRecord(runtime.core, received, runtime.now());
     // A gap ends the stream before its next message is read, so that no later record is stored.
     if (answer.result === 'gap') {
       return session.end(
         `records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`,
       );
     }
+    const isOver = record.kind === 'ended' || answer.result === 'lost' || answer.result === 'rejected';
+    if (isOver) session.forget(record.key);
     // A rejection can depend on a change that is not durable yet.
     await runtime.settle(step);
     switch (answer.result) {
       case 'accepted':
       case 'duplicate':
         session.acknowledge(record.key, record.seq);
+        break;
+      case 'lost':
+        log.warn({ ...record.key, message: answer.refusal.message }, 'records of an attempt are lost');
+        metrics.supersededReports.inc();
+        session.refuse(record.key, answer.refusal);
         break;
       case 'rejected':
         metrics.supersededReports.inc();
@@ -272,7 +259,7 @@ export class AttemptService {
         session.refuse(record.key, answer.refusal);
         break;
     }
-    if (record.kind === 'ended' || answer.result === 'rejected') runtime.reschedule();
+    if (isOver) runtime.reschedule();
   }
 }
 
