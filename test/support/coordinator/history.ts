@@ -229,9 +229,13 @@ export class World {
   }
 }
 
-function reloaded({ id, state, policy, priority, trials }: Sweep): Sweep {
+/** Returns a copy with what the store keeps of a sweep that has ended. */
+function reloaded({ id, state, policy, priority, trials, records }: Sweep): Sweep {
   const sweep = newSweep(id, state, policy, priority);
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
+  for (const [agentId, record] of records) {
+    sweep.records.set(agentId, { ...record, failures: new Map(record.failures) });
+  }
   return sweep;
 }
 
