@@ -13,6 +13,7 @@ import {
   parsePythonLine,
   REGEX_LINE_MS,
   regexParser,
+  splitObjects,
 } from './report/objects.ts';
 import type { OutputLine } from './report/output-lines.ts';
 import { type Reading, StepReader } from './report/steps.ts';
@@ -64,20 +65,22 @@ export class Reports {
   takeOutput(line: OutputLine): Promise<TakenLine> {
     return this.#enqueue(async () => {
       const text = stripVTControlCharacters(line.text);
-      for (const [start, values] of this.#readings(text, line.overwrites)) {
-        if (await this.#take(this.#reader.read(values), text)) return { rest: text.slice(0, start) };
-        return undefined;
-      }
-      return undefined;
+      const parts = this.#parsers.includes(parseJsonLine) ? splitObjects(text) : [text];
+      const rests: string[] = [];
+      for (const part of parts) rests.push(await this.#takeText(part, line.overwrites));
+      const rest = rests.join('');
+      return rest === text ? undefined : { rest };
     });
   }
 
-  /** Handles a line of the metrics file: a JSON object. */
+  /** Handles a line of the metrics file: a JSON object, or several. */
   takeMetrics(line: OutputLine): Promise<TakenLine> {
     return this.#enqueue(async () => {
-      const values = parseJsonLine(line.text);
-      if (values === undefined) return undefined;
-      await this.#take(this.#reader.read(values), line.text);
+      const objects = splitObjects(line.text).map((text) => [text, parseJsonLine(text)] as const);
+      for (const [text, values] of objects) {
+        if (values === undefined) return undefined;
+        await this.#take(this.#reader.read(values), text);
+      }
       return { rest: '' };
     });
   }
@@ -103,6 +106,14 @@ export class Reports {
     const count = this.#unreadable + (this.#count === 0 ? this.#ignored : 0);
     if (count === 0) return;
     this.#run.notice('unreadable_reports', `${count} lines look like reports but cannot be read`, count);
+  }
+
+  /** @returns what is log output: the text, or the text before a report */
+  async #takeText(text: string, follows: boolean): Promise<string> {
+    for (const [start, values] of this.#readings(text, follows)) {
+      return (await this.#take(this.#reader.read(values), text)) ? text.slice(0, start) : text;
+    }
+    return text;
   }
 
   *#readings(text: string, follows: boolean): Generator<[number, LineObject], void, undefined> {

@@ -109,6 +109,24 @@ describe('a program with code', () => {
   });
 });
 
+test('several reports on one line, as ranks that share an output write them, are all reports', async () => {
+  const { run, log, failure } = await runProgram(
+    `echo '{"epoch":1,"loss":0.5}{"epoch":1,"val":{"acc":2}}'; echo; echo '{"lr":1} {"epoch":2,"loss":0.25}'
+     printf '{"epoch":3,"loss":1}{"epoch":4,"loss":2}\n' >> "$TRAWL_METRICS"`,
+  );
+  expect(failure).toBeUndefined();
+  expect(run.reports.filter(({ epoch }) => epoch < 3)).toEqual([
+    { epoch: 1, metrics: { loss: 0.5 } },
+    { epoch: 1, metrics: { 'val.acc': 2 } },
+    { epoch: 2, metrics: { loss: 0.25 } },
+  ]);
+  expect(run.reports.filter(({ epoch }) => epoch >= 3)).toEqual([
+    { epoch: 3, metrics: { loss: 1 } },
+    { epoch: 4, metrics: { loss: 2 } },
+  ]);
+  expect(log).toContain('{"lr":1}');
+});
+
 test('metric lines on stdout are reports, and other lines are log text', async () => {
   const { run, log, failure } = await runProgram(
     `echo hello "$@"; echo '{"epoch": 2, "loss": 0.5}'; echo warning >&2; echo '{"loss": NaN}'; printf '{"epoch":9,"loss":0.1,"note":"best"}'`,

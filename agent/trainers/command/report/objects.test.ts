@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseJsonLine, parsePythonLine, regexParser } from './objects.ts';
+import { parseJsonLine, parsePythonLine, regexParser, splitObjects } from './objects.ts';
 
 const entries = (values: ReadonlyMap<string, unknown> | undefined) => values && Object.fromEntries(values);
 
@@ -29,6 +29,34 @@ describe('a JSON line', () => {
       ['__proto__', 2],
       ['toString', 3],
     ]);
+  });
+});
+
+describe('several JSON objects on one line', () => {
+  test('any objects are split where one ends, whatever their texts contain', () => {
+    const object = fc.dictionary(
+      fc.string(),
+      fc.oneof(fc.string(), fc.double(), fc.dictionary(fc.string(), fc.string())),
+    );
+    const space = fc.constantFrom('', ' ', '\t');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(object, space), { minLength: 1, maxLength: 5 }), (objects) => {
+        const parts = objects.map(([data, before]) => `${before}${JSON.stringify(data)}`);
+        expect(splitObjects(parts.join(''))).toEqual(parts);
+      }),
+    );
+  });
+
+  test.each(['{"a":1}{"b":2', '{"a":1}{"b":2}x', '{"a":1}}{"b":2}', '{}{x}', '"{}{}"', '{"a":"}{"'])(
+    '%s is whole',
+    (line) => {
+      expect(splitObjects(line)).toEqual([line]);
+    },
+  );
+
+  test('a long line of quotes is split in linear time', () => {
+    const line = `{}{"${'\\"'.repeat(120_000)}`;
+    expect(splitObjects(line)).toEqual([line]);
   });
 });
 

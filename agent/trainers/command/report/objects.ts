@@ -26,6 +26,26 @@ export const parseJsonLine: LineParser = (line) => {
   }
 };
 
+/**
+ * Splits a line of several JSON objects, which processes that share an output write when one's line feed is late. Returns
+ * every other line whole.
+ */
+export function splitObjects(line: string): readonly string[] {
+  if (!/^\s*\{/.test(line) || !/\}\s*\{/.test(line)) return [line];
+  const parts: string[] = [];
+  let start = 0;
+  let depth = 0;
+  for (const { 0: token, index } of line.matchAll(/"(?:[^"\\]|\\.)*"?|[{}]/g)) {
+    if (token === '{') depth += 1;
+    else if (token === '}') depth -= 1;
+    if (token !== '}' || depth > 0) continue;
+    parts.push(line.slice(start, index + 1));
+    start = index + 1;
+  }
+  const isWhole = line.slice(start).trim() === '' && parts.every((part) => parseJsonLine(part) !== undefined);
+  return isWhole ? parts : [line];
+}
+
 /** Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Skips text before it (a log prefix). */
 export const parsePythonLine: LineParser = (line) => {
   const start = line.indexOf('{');

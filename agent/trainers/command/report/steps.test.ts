@@ -189,3 +189,7 @@ test('no output of a program causes an exception, and steps are finite and not n
     ),
   );
 });
+
+test.each(['inf', '+inf', ' Infinity ', '+Infinity'])('the text %j is infinity', (text) => {
+  expect(numberOf(text)).toBe(Number.POSITIVE_INFINITY);
+});

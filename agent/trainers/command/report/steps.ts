@@ -14,6 +14,8 @@ const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
   ['nan', Number.NaN],
   ['inf', Number.POSITIVE_INFINITY],
   ['infinity', Number.POSITIVE_INFINITY],
+  ['+inf', Number.POSITIVE_INFINITY],
+  ['+infinity', Number.POSITIVE_INFINITY],
   ['-inf', Number.NEGATIVE_INFINITY],
   ['-infinity', Number.NEGATIVE_INFINITY],
 ]);
