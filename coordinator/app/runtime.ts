@@ -37,7 +37,6 @@ export class Runtime {
   readonly #send: (output: Output) => void;
   readonly #onBroken: (error: unknown) => void;
   readonly #onPass: (seconds: number) => void;
-  readonly #listeners = new Set<(commit: Commit) => void>();
   #scheduling = false;
 
   constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now }: RuntimeOptions) {
@@ -48,15 +47,12 @@ export class Runtime {
     this.#send = send;
     this.#onBroken = onBroken;
     this.#onPass = onPass;
-    this.#journal = new Journal(db, clock, (commit) => {
-      for (const listener of this.#listeners) listener(commit);
-    });
+    this.#journal = new Journal(db, clock);
   }
 
   /** Calls the listener after every durable commit. @returns a function that removes the listener */
   onCommit(listener: (commit: Commit) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#journal.onCommit(listener);
   }
 
   /** Resolves when this step and all earlier ones are durable, and its outputs are sent. */

@@ -73,15 +73,9 @@ function filled() {
   const db = openStore(dir);
   insertSweep(db, SWEEP, [trial(0), trial(1)], 1);
   const commits: Commit[] = [];
-  return {
-    db,
-    commits,
-    journal: new Journal(
-      db,
-      () => 7,
-      (commit) => commits.push(commit),
-    ),
-  };
+  const journal = new Journal(db, () => 7);
+  journal.onCommit((commit) => commits.push(commit));
+  return { db, commits, journal };
 }
 
 test('changes of one turn share a transaction, and are stored when their promises resolve', async () => {
@@ -221,11 +215,7 @@ test('with metric.at: best, the ranking metric keeps its best value and its step
   const db = openStore(dir);
   const ranking = { metric: 'loss', goal: 'minimize', at: 'best' } as const;
   insertSweep(db, { ...SWEEP, policy: { ...SWEEP.policy, ranking } }, [trial(0)], 1);
-  const journal = new Journal(
-    db,
-    () => 7,
-    () => {},
-  );
+  const journal = new Journal(db, () => 7);
   const changes = [3, 1, 2].map((loss, at): Change => {
     return { kind: 'report', key, seq: at + 1, at: 5, epoch: at + 1, metrics: { loss, other: loss } };
   });

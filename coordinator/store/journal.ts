@@ -31,7 +31,7 @@ export class Journal {
   readonly #db: Database;
   readonly #write: ReturnType<typeof changeWriter>;
   readonly #now: () => number;
-  readonly #onCommit: (commit: Commit) => void;
+  readonly #listeners = new Set<(commit: Commit) => void>();
   #changes: Change[] = [];
   #pending: PendingCommit[] = [];
   #scheduled = false;
@@ -39,11 +39,16 @@ export class Journal {
   /** The error of the first failed transaction. Every later commit is rejected with it. */
   #failure: unknown;
 
-  constructor(db: Database, now: () => number, onCommit: (commit: Commit) => void) {
+  constructor(db: Database, now: () => number) {
     this.#db = db;
     this.#write = changeWriter(db);
     this.#now = now;
-    this.#onCommit = onCommit;
+  }
+
+  /** Calls the listener after every durable commit. @returns a function that removes the listener */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /**
@@ -88,6 +93,7 @@ export class Journal {
     commitCounted(this.#db, () => {
       for (const change of changes) this.#write(change, at, written);
     });
-    this.#onCommit({ changes, ...written, seconds: (performance.now() - begun) / 1000 });
+    const commit = { changes, ...written, seconds: (performance.now() - begun) / 1000 };
+    for (const listener of this.#listeners) listener(commit);
   }
 }
