@@ -67,7 +67,7 @@ export interface RunningAgent {
   readonly slots: number;
   /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
   readonly rejected: Promise<never>;
-  /** Resolves when the agent must stop by itself, with the name of the limit. */
+  /** Resolves with the name of the limit (idle or total time) that the agent has reached. */
   untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;
   /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace expires. */
   leave(graceMs: number): Promise<void>;

@@ -30,7 +30,7 @@ interface WatchListener {
   readonly onReconnect: () => void;
 }
 
-/** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError that says why it failed. */
+/** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError with the reason of a failure. */
 export interface Source {
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;

@@ -11,7 +11,7 @@ export const DEFAULT_WEIGHT = 1;
 
 /** The largest artifact: a checkpoint of 80 million parameters. */
 export const MAX_ARTIFACT_BYTES = 1 << 30;
-/** The most artifacts of one attempt. */
+/** The maximum number of artifacts of an attempt. */
 export const MAX_ARTIFACTS = 10_000;
 /** The longest name of an artifact, in characters. */
 export const MAX_ARTIFACT_NAME = 200;
@@ -22,14 +22,14 @@ export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 export const MAX_CODE_BYTES = 1 << 30;
 /** The default limit on the files of a code folder. */
 export const DEFAULT_CODE_BYTES = 100 * 1_000_000;
-/** The most files of a code archive. */
+/** The maximum number of files in a code archive. */
 export const MAX_CODE_FILES = 50_000;
-/** The most bytes of a diff of uncommitted changes that are recorded. */
+/** The maximum recorded size of a diff of uncommitted changes, in bytes. */
 export const MAX_DIFF_BYTES = 1_000_000;
 
-/** The most bytes of a list of installed packages. Further packages are cut off. */
+/** The maximum size of a list of installed packages, in bytes. Further packages are omitted. */
 export const MAX_PACKAGES_BYTES = 64 * 1024;
-/** The most characters of a recorded command line. */
+/** The maximum length of a recorded command line, in characters. */
 export const MAX_RECORDED_COMMAND = 16 * 1024;
 
 const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
@@ -44,10 +44,10 @@ export function artifactNameProblem(name: string): string | undefined {
 /** The most trials that one request names. */
 export const MAX_TRIAL_IDS = 1_000;
 
-/** The most metrics of one report. */
+/** The maximum number of metrics in a report. */
 export const MAX_METRICS = 256;
 
-/** The most labels of an agent, or of a sweep. */
+/** The maximum number of labels of an agent or of a sweep. */
 export const MAX_LABELS = 32;
 /** The syntax of a label's name, which allows names such as `topology.kubernetes.io/zone`. */
 export const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$/;
@@ -72,5 +72,5 @@ export function labelProblem(labels: Labels): string | undefined {
   return undefined;
 }
 
-/** The most trials of one pack. */
+/** The maximum number of trials in a pack. */
 export const MAX_PACK = 1_024;

@@ -19,7 +19,7 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 
 /** Archives of more than this in total are removed, the least recently used first. */
 const MAX_CACHE_BYTES = 4 * MAX_CODE_BYTES;
-/** Failed downloads after which an attempt fails in preflight. An unreachable coordinator does not count. */
+/** Failed downloads after which an attempt fails in preflight. Attempts to reach an unreachable coordinator are not counted. */
 const MAX_DOWNLOADS = 5;
 /** A partial download that no attempt continued for this long is removed. */
 const MAX_PART_AGE_MS = 24 * 3_600_000;

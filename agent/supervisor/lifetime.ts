@@ -1,9 +1,9 @@
-/** When an agent stops by itself: after it was idle for a time, or ran for a time. */
+/** Decides when an agent shuts down without a signal: after an idle time, or after a total time. */
 
 export interface LifetimeLimits {
   /** Milliseconds without an attempt. Undefined: no limit. */
   readonly idleTimeoutMs: number | undefined;
-  /** Milliseconds since the agent was up. Undefined: no limit. */
+  /** Milliseconds since the start of the agent. Undefined: no limit. */
   readonly maxTimeMs: number | undefined;
 }
 

@@ -15,7 +15,7 @@ export const NATS_ACCOUNTS = 'nats-accounts.conf';
 /** A heartbeat contains every attempt of an agent, in about a hundred bytes each. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
-/** The most subscriptions of one client. An agent needs one. */
+/** The maximum number of subscriptions of one client. An agent needs one. */
 const MAX_SUBSCRIPTIONS = 64;
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 

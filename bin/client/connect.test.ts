@@ -105,7 +105,7 @@ test('--dir connects to the coordinator that uses the folder', async () => {
   expect((await list({ dir })).sweeps).toHaveLength(1);
 });
 
-test('--dir reads the folder itself if its coordinator is gone, even if another one uses the port', async () => {
+test('--dir reads the folder if its coordinator has stopped, even if another coordinator uses the port', async () => {
   const stranger = await serve({ listSweeps: (_call, callback) => callback(null, { sweeps: [sampleSweep()] }) });
   await writeFile(join(dir, STORE_FILE), '');
   const noSuchPid = 2 ** 22 + 1;

@@ -1,4 +1,4 @@
-/** Follows the pauses of a sweep that a command waits for. */
+/** Reports pauses of a sweep while a command waits for it. */
 import { isHalted } from '../../lib/domain/trial-state.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
@@ -6,7 +6,7 @@ import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 export interface PauseOptions {
   /** Whether the updates end once the sweep is paused and none of its trials is running. */
   readonly endWhenHalted: boolean;
-  /** Called each time the sweep is found paused after it was not. */
+  /** Called each time the sweep becomes paused. */
   readonly onPause: (sweep: Sweep) => void;
 }
 

@@ -71,7 +71,7 @@ async function agent(options: Options): Promise<void> {
   try {
     const limits = { idleTimeoutMs: options.idleTimeout, maxTimeMs: options.maxTime };
     const over = running.untilOver(limits).then((limit) => {
-      log.info({ limit }, `the agent stops by itself (--${limit})`);
+      log.info({ limit }, `the agent reached --${limit} and shuts down`);
       return { code: EXIT.done };
     });
     const { code } = await Promise.race([first, over, running.rejected]);

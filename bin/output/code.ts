@@ -69,7 +69,7 @@ function omittedLines({ omitted }: CodeFolder): string[] {
 
 const LARGEST_SHOWN = 5;
 
-/** Returns the fields of a plan that show what would be sent. */
+/** Returns the fields of a plan that describe the code that would be sent. */
 export function codeFields({ folder, source }: PackedCode): [name: string, value: string][] {
   const largest = [...folder.files].sort((a, b) => b.size - a.size).slice(0, LARGEST_SHOWN);
   return [
@@ -80,14 +80,14 @@ export function codeFields({ folder, source }: PackedCode): [name: string, value
   ];
 }
 
-/** Returns what would be sent as printed with `-o json`. */
+/** Returns the code that would be sent, as printed with `-o json`. */
 export function codeJson({ folder, source }: PackedCode) {
   const { diff: _, ...rest } = sourceJson(source);
   const list = folder.files.map(({ path, size }) => ({ path, bytes: size }));
   return { dir: folder.dir, ...rest, list, omitted: folder.omitted };
 }
 
-/** Reports on stderr what is sent to the coordinator. */
+/** Prints a summary of the sent code to stderr. */
 export function noteCode({ folder, source }: PackedCode): void {
   note(`code: ${archiveText(source)}; ${gitText(source.git)}`);
   for (const line of omittedLines(folder)) note(`code: ${line}`);

@@ -114,8 +114,8 @@ export class ArtifactFiles {
   }
 
   /**
-   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads. No record can name them
-   * any longer. Files that are being uploaded stay.
+   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads: an ended attempt accepts no
+   * further records. Files that are being uploaded are kept.
    */
   async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {
     const folder = this.#folder(key);

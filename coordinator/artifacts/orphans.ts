@@ -1,5 +1,5 @@
 /**
- * Sets of orphans: files that nothing in the store named at a start of the coordinator. A start moves them to
+ * Stores sets of orphans: files that no record in the store named when the coordinator started. A start moves them to
  * orphans/DATE/ in the coordinator's folder, with their paths. Only `prune` removes them.
  */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -16,7 +16,7 @@ export interface OrphanSet {
   readonly bytes: number;
 }
 
-/** Returns the name of a set that is moved at a time. Sets of one millisecond have a number. */
+/** Returns the name of a set from the time of its move. A number distinguishes sets of the same millisecond. */
 export function orphanSetName(at: number, number: number): string {
   const time = new Date(at).toISOString().replaceAll(':', '-');
   return number === 1 ? time : `${time}-${number}`;

@@ -224,14 +224,14 @@ test('bad parameters fail only their own trials, on two agents each, and quarant
 describe('a retry', () => {
   const late: Plan = { afterMs: MINUTE, end: 'crash' };
 
-  test('runs on another agent, also if its attempt failed late', () => {
+  test('runs on another agent even if the attempt failed late', () => {
     const cluster = new VirtualCluster([agent('a', late), agent('b', good)]);
     const sweep = cluster.submit(12, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
     cluster.runUntilDone(sweep);
     expect(sweep.counts).toMatchObject({ succeeded: 12 });
   });
 
-  test('waits up to ten minutes for a busy agent, and then runs on the same one', () => {
+  test('waits up to ten minutes for another, busy agent, and then runs on the same agent', () => {
     const busy: Plan = { afterMs: 60 * MINUTE, end: 'succeeded' };
     const cluster = new VirtualCluster([
       agent('a', ({ attempt, trialId }) => (trialId === 't0' && attempt === 1 ? late : busy), 1),

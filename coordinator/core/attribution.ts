@@ -5,15 +5,15 @@
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { AgentRecord, AttemptEnd, AttributableClass, Core, Lease, Sweep, Trial } from './model.ts';
 
-/** A failure within this time of its start can be the machine's. */
+/** The machine can be the cause of a failure within this time after the start of the attempt. */
 const EARLY_FAILURE_MS = 30_000;
-/** Trials that must fail early on an agent before it receives no more of the sweep, or is quarantined. */
+/** The minimum number of trials that must fail early on an agent before it is excluded from the sweep or quarantined. */
 const SUSPECT_TRIALS = 3;
 /** A trial whose preflight failed on this many agents has failed. */
 export const MAX_PREFLIGHT_AGENTS = 3;
-/** The sweep is paused after this many failures in a row. */
+/** A sweep is paused after this many consecutive failures. */
 export const PROGRAM_FAILURES = 10;
-/** Failures in a row that are kept. */
+/** The maximum number of consecutive failures that a sweep records. */
 export const MAX_STREAK = 1_000;
 /** An agent is quarantined only if the program's own rate of early failures makes its failures less likely than this. */
 const CHANCE = 1 / 500;
@@ -53,7 +53,7 @@ export function earlyAgents({ failedAttempts }: Trial): Set<string> {
   return new Set(failedAttempts.filter(({ early }) => early).map(({ agentId }) => agentId));
 }
 
-/** Whether at least three trials failed early on the agent, and not on others as well. */
+/** Whether at least three trials failed early on this agent and on no other agent. */
 export function isSuspect(sweep: Sweep, agentId: string): boolean {
   const failures = sweep.records.get(agentId)?.failures;
   if (failures === undefined || failures.size < SUSPECT_TRIALS) return false;
@@ -65,7 +65,7 @@ export function isSuspect(sweep: Sweep, agentId: string): boolean {
   return packs.size >= SUSPECT_TRIALS;
 }
 
-/** Whether the agent's failures are the machine's: enough of the trials succeeded elsewhere, where such failures are rare. */
+/** Whether the machine causes the agent's failures: enough of the trials succeeded elsewhere, where such failures are rare. */
 export function isFaulty(sweep: Sweep, agentId: string): boolean {
   const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);
   const packs = new Set(refuted.map(({ pack }) => pack)).size;
@@ -84,7 +84,7 @@ function rateElsewhere(sweep: Sweep, agentId: string): number {
   return (failed + 0.5) / (failed + succeeded + 1);
 }
 
-/** Whether early failures on the agent cost the trials of the sweep nothing. */
+/** Whether early failures on the agent are not charged to the trials of the sweep. */
 export function isExempt(core: Core, sweep: Sweep, agentId: string): boolean {
   return isQuarantinedFor(core, sweep, agentId) || isSuspect(sweep, agentId);
 }

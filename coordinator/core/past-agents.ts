@@ -3,7 +3,7 @@ import { busySlots } from './leases.ts';
 import type { Agent, AgentFacts, Core } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
-/** Facts about this many agents that are not connected are kept. The agents heard from least recently are forgotten. */
+/** The maximum number of disconnected agents whose facts are kept. The agents with the oldest last message are removed first. */
 export const MAX_PAST_AGENTS = 1_000;
 
 /** How often the time of an agent's last message is stored, in milliseconds. */
@@ -39,7 +39,7 @@ export function leaveIfDone(core: Core, agent: Agent): boolean {
   return true;
 }
 
-/** Finds the agents that are lost or have left, stores the times of the others, and forgets the oldest. */
+/** Finds the agents that are lost or have left, stores the times of the others, and removes the oldest entries. */
 export function updateAgents(core: Core, now: number): Change[] {
   const changes: Change[] = [];
   for (const agent of core.agents.values()) {

@@ -1,4 +1,4 @@
-/** Which agents may run which trials of a sweep: quarantined and suspect agents are excluded, and retries run elsewhere. */
+/** Decides which agents may run a trial: quarantined and suspect agents are excluded, and a retry runs on another agent. */
 import { earlyAgents, isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
@@ -14,7 +14,7 @@ export interface Standing {
   readonly usable: ReadonlySet<string>;
   /** Agents that receive no trial of the sweep. */
   readonly excluded: ReadonlySet<string>;
-  /** Of the excluded agents, those that receive one trial now as a probe. */
+  /** The excluded agents that now receive one trial as a probe. */
   readonly probes: ReadonlySet<string>;
 }
 
@@ -66,7 +66,7 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
   return known;
 }
 
-/** Whether an agent other than those on which the trial failed early can run it: now, when it has reconnected, or not at all. */
+/** Whether an agent on which the trial has not failed early can run it: now, after it has reconnected, or not at all. */
 export function agentElsewhere(
   core: Core,
   sweep: Sweep,
@@ -79,7 +79,7 @@ export function agentElsewhere(
   return hasOthers(core, sweep, usable, others, now) ? 'expected' : undefined;
 }
 
-/** Whether an agent can run the sweep's trials that is neither quarantined nor suspect. */
+/** Whether an agent that is neither quarantined nor suspect can run the sweep's trials. */
 export function hasSoundAgent(core: Core, sweep: Sweep, now: number): boolean {
   const { usable } = standingOf(core, sweep, now);
   const faulty = new Set([...usable, ...sweep.records.keys()].filter((id) => isExempt(core, sweep, id)));

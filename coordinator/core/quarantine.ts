@@ -1,4 +1,4 @@
-/** Agents are quarantined, probed and released. */
+/** Quarantines, probes and releases agents. */
 import { backoffDelay } from '../../lib/net/backoff.ts';
 import { isFaulty, isQuarantinedFor } from './attribution.ts';
 import { takesWork } from './drain.ts';
@@ -14,7 +14,7 @@ export function probeDelayMs(failedProbes: number): number {
   return backoffDelay(failedProbes + 1, FIRST_PROBE_MS, MAX_PROBE_MS);
 }
 
-/** Quarantines an agent if its failures in the sweep are the machine's. */
+/** Quarantines an agent if the machine causes its failures in the sweep. */
 export function quarantineIfFaulty(core: Core, sweep: Sweep, agentId: string, now: number): Change[] {
   if (isQuarantinedFor(core, sweep, agentId) || !isFaulty(sweep, agentId)) return [];
   const before = core.quarantines.get(agentId);
@@ -26,7 +26,7 @@ export function quarantineIfFaulty(core: Core, sweep: Sweep, agentId: string, no
   return [change(core, agentId, quarantine, `agent ${agentId} is quarantined for ${scope}: ${reason}`)];
 }
 
-/** Whether a quarantined agent may run a trial now as a probe: it is due, and no probe runs. */
+/** Whether a quarantined agent may run a trial now as a probe: a probe is due, and none is running. */
 export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   const quarantine = core.quarantines.get(agentId);
   if (quarantine === undefined || now < quarantine.probeAt) return false;
@@ -63,7 +63,8 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
   return isFailure ? [change(core, agentId, next, `a probe of agent ${agentId} failed: it stays quarantined`)] : [];
 }
 
-/** A person ends the quarantine of an agent, or the suspicion against it. Does nothing if there is neither. */
+/** Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Does nothing if there is
+ * neither. */
 export function onRelease(core: Core, { agentId }: { readonly agentId: string }): Step {
   const changes = core.quarantines.has(agentId) ? endQuarantine(core, agentId, `agent ${agentId} was released`) : [];
   for (const sweep of core.sweeps.values()) changes.push(...clearFailures(sweep, agentId));
@@ -91,7 +92,8 @@ function change(core: Core, agentId: string, quarantine: Quarantine | undefined,
   return { kind: 'quarantine', agentId, quarantine, sweepIds, detail };
 }
 
-/** Whether a quarantine keeps trials from the agent: not if it is alone, or the quarantine's only sweep has ended. */
+/** Whether a quarantine excludes the agent. It does not if no other agent can run the trials, or if the quarantine's only
+ * sweep has ended. */
 export function isQuarantined(core: Core, agent: Agent): boolean {
   const quarantine = core.quarantines.get(agent.id);
   if (quarantine === undefined) return false;

@@ -87,7 +87,7 @@ export type Change =
       readonly kind: 'ended';
       readonly key: AttemptKey;
       readonly end: AttemptEnd;
-      /** Whether the failure can be the machine's. */
+      /** Whether the failure was early, so that the machine can be its cause. */
       readonly early: boolean;
     }
   /** An agent's early failures in a sweep no longer count against it. */

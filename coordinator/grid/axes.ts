@@ -5,7 +5,7 @@ import type { Json } from '../../proto/values.ts';
 export interface Axis {
   readonly name: string;
   readonly size: number;
-  /** Whether a value occurs at more than one index, which only zipped axes may have. */
+  /** Whether a value occurs at more than one index. Only a zipped axis may repeat values. */
   readonly repeats: boolean;
   /** Returns the value at an index. @throws {RangeError} unless 0 <= index < size */
   at(index: number): ParameterValue;

@@ -137,9 +137,7 @@ interface Cell {
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 
-/**
- * A default for the type checker. Each digit is less than the number of classes of its dimension, so it is never used.
- */
+/** Satisfies the type checker only: each digit is a valid index into the classes of its dimension. */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function* cells(spec: SweepSpec): Generator<Cell> {

@@ -45,7 +45,7 @@ export function parseHighWater(content: string): HighWater | undefined {
 
 /**
  * Checks that the store in `dir` holds everything up to its mark. Changes neither the store nor its write-ahead log, so
- * that they can be repaired. A folder without a mark passes.
+ * that they can be repaired. A folder without a mark is accepted.
  * @throws {RejectedError} when the store holds less or is another store, or the mark is damaged
  */
 export function checkHighWater(dir: string): void {
@@ -71,8 +71,8 @@ function rejection(dir: string, problem: string): RejectedError {
 const HOLDS = 'holds ';
 
 /**
- * Reads the store over a read-only connection, because the last writable connection empties the write-ahead log when it
- * closes. A prepared statement would keep the connection open, so the check is a script whose failure has the answer.
+ * Reads the store over a read-only connection, because the last writable connection empties the write-ahead log when it closes. A
+ * prepared statement would keep the connection open, so the check is a script that fails if the store is behind its mark.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);

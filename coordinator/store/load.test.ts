@@ -119,7 +119,7 @@ function runningProgram(db: Database): string {
   return sweepId;
 }
 
-test('a program that was silent before a restart gives the warning soon after it, and not at once', () => {
+test('a program that was silent before a restart causes the warning shortly after the restart, not immediately', () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = loadCore(db, LEASE_MS, 6 * MINUTE);

@@ -345,7 +345,7 @@ function loadProgress(db: Database, { key, grantedAt }: Pick<Lease, 'key' | 'gra
     .all(key.sweepId, key.trialId, key.attempt) as { at: number; epoch: number }[];
   const progress: ReportProgress = { lastAt: grantedAt, reported: rows.length > 0, longestMs: 0, steps: new Set() };
   for (const { at, epoch } of rows.reverse()) {
-    // The times are of the agent's clock.
+    // Report times are from the agent's clock, which can differ from the coordinator's.
     const reportedAt = Math.min(Math.max(at, progress.lastAt), now);
     progress.longestMs = Math.max(progress.longestMs, reportedAt - progress.lastAt);
     progress.lastAt = reportedAt;

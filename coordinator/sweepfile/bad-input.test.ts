@@ -387,11 +387,11 @@ test.each([...keys, ...unsupported, ...search, ...resources, ...order, ...types,
   },
 );
 
-test.each(open)('with an open trainer: %s', (line, message) => {
+test.each(open)('with a trainer that accepts any parameter: %s', (line, message) => {
   expect(errorOf(OPEN + line)).toBe(`x.yaml:${message}`);
 });
 
-test.each(command)("a user's program: %s", (line, message) => {
+test.each(command)("with a user's program: %s", (line, message) => {
   expect(errorOf(`${line}\nmetric: {name: loss}\nparameters: {}\n`)).toBe(`x.yaml:${message}`);
 });
 

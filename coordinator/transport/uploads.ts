@@ -1,4 +1,4 @@
-/** What all uploads share: a limited number at a time, a time limit for each chunk, and space that is left on the disk. */
+/** The limits of all uploads: the number of concurrent ones, the time for each chunk, and the free space on the disk. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
@@ -16,7 +16,7 @@ import { statusOf } from './handlers.ts';
 import { STALL_MS } from './limits.ts';
 
 export interface UploadLimits {
-  /** Uploads at the same time. */
+  /** The maximum number of concurrent uploads. */
   readonly maxUploads: number;
   /** The time limit for the next chunk. */
   readonly stallMs: number | undefined;

@@ -4,7 +4,7 @@ import { columnsOf } from '../../lib/text/width.ts';
 import { clip } from './layout.ts';
 import type { StyledLine } from './line.ts';
 
-/** What the terminal supports and the user asked for. */
+/** The features that the terminal supports and the user selected. */
 export interface TerminalStyle {
   /** Bold, dim and reverse do not count as colours. */
   readonly colour: boolean;

@@ -18,7 +18,7 @@ const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
-/** Times differ between two copies of the same files. */
+/** Modification times differ between two copies of the same files. */
 const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
@@ -90,7 +90,7 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Buf
   return buffer.subarray(0, bytesRead);
 }
 
-/** What an archive says about one of its entries. */
+/** The header of an entry of an archive. */
 export interface ArchiveEntry {
   readonly path: string;
   /** As in the package tar: `File`, `SymbolicLink`, `Directory` and others. */
@@ -101,7 +101,7 @@ export interface ArchiveEntry {
 }
 
 /**
- * Unpacks an archive into a folder, which is created. Nothing is written unless every entry stays inside the folder.
+ * Unpacks an archive into a folder, which is created. Writes nothing if an entry would be outside the folder.
  * @throws {DamagedError} when the archive is malformed, or has an entry that a folder of code cannot have
  */
 export async function unpackCode(archive: string, into: string): Promise<void> {

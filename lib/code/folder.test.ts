@@ -24,7 +24,7 @@ async function paths(folder: string, rules?: CodeRules): Promise<string[]> {
 }
 
 describe('the files of a code folder', () => {
-  test('are sorted, and include hidden ones', async () => {
+  test('are sorted, and include hidden files', async () => {
     expect(await paths(write({ 'b.py': '', 'a/z': '', '.env': '', 'B.py': '' }))).toEqual([
       '.env',
       'B.py',
@@ -33,7 +33,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('exclude what .gitignore names, also in folders below, and what exclude names', async () => {
+  test('exclude the patterns of every .gitignore, in subfolders too, and those of `exclude`', async () => {
     const code = write({
       '.gitignore': 'data/\n*.log\n!keep.log\n/top.txt\n',
       'data/big.bin': 'x',
@@ -118,7 +118,7 @@ describe('the files of a code folder', () => {
     expect(folder.omitted).toEqual([{ path: 'trawl-data', reason: 'the data folder of a coordinator' }]);
   });
 
-  test('include links inside the folder only, and the others are listed with the reason', async () => {
+  test('include links to files in the folder, and omit other links with the reason', async () => {
     const code = write({ 'pkg/a.py': '', '.gitignore': 'ignored\n', ignored: '' });
     write({ secret: '' }, join(dir, 'elsewhere'));
     symlinkSync('pkg', join(code, 'folder-link'));

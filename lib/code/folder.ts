@@ -1,4 +1,4 @@
-/** Which files of a folder are sent to the agents: those that git would track, as they are now. */
+/** Lists the files of a folder that are sent to the agents: those that git would track, with their current content. */
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
@@ -25,7 +25,7 @@ const ALWAYS_EXCLUDED = [
 ];
 
 const LARGEST_SHOWN = 3;
-/** A folder is named by the part of it that has this share of its bytes. */
+/** An error names a part of a folder instead of the folder if the part has at least this share of the weight. */
 const DOMINANT_SHARE = 0.8;
 
 export interface CodeFile {
@@ -44,7 +44,7 @@ export interface CodeFolder {
   readonly files: readonly CodeFile[];
   /** Sum of the files' sizes. */
   readonly bytes: number;
-  /** What is in the folder and cannot be sent, with the reason; files that a rule excludes are not listed. */
+  /** Entries of the folder that cannot be sent, with the reason. Files that a rule excludes are not listed. */
   readonly omitted: readonly { readonly path: string; readonly reason: string }[];
 }
 

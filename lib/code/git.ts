@@ -1,4 +1,4 @@
-/** Which version of the code a folder has, as git knows it. */
+/** Finds the git commit of a folder and its uncommitted changes. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { GitState } from '../../proto/gen/trawl/v1/types.ts';
@@ -11,10 +11,10 @@ const run = promisify(execFile);
 /** A network file system can take long to compare many files. */
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-/** Untracked files that are listed; further ones are only counted. */
+/** The maximum number of untracked files that are listed. Further ones are only counted. */
 const MAX_UNTRACKED = 100;
 
-/** A repository's own configuration must not start programs here. */
+/** The configuration of a repository must not start programs. */
 const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false', '-c', 'color.ui=false'];
 
 export interface GitFacts {
@@ -76,7 +76,7 @@ async function git(dir: string, ...args: readonly string[]): Promise<string> {
   return (await run('git', [...SAFE, ...args], options)).stdout;
 }
 
-/** The output before the limit is enough, because the diff is cut much earlier. */
+/** If the output exceeds the buffer, its beginning is enough, because the diff is cut at a lower limit. */
 function partOf(error: unknown): string {
   const isLong = error instanceof Error && 'code' in error && error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
   if (isLong && 'stdout' in error && typeof error.stdout === 'string') return error.stdout;

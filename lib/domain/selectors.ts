@@ -1,4 +1,4 @@
-/** How users name a trial: by a prefix of its id, or, where several sweeps have such a trial, by `SWEEP/ID`. */
+/** Parses and formats the selectors of trials: a prefix of the trial's id or, if several sweeps have such a trial, `SWEEP/ID`. */
 
 export interface TrialSelector {
   /** Id or name of a sweep, or `last`. Undefined: the selector names no sweep. */

@@ -2,7 +2,7 @@
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 
-/** Returns whether a metric's value is at the target or better. A value that is not finite never is. */
+/** Returns whether a metric's value is at the target or better. Returns false for a value that is not finite. */
 export function reachesTarget(value: number | undefined, target: number, goal: GoalName): boolean {
   if (value === undefined || !Number.isFinite(value)) return false;
   return goal === 'minimize' ? value <= target : value >= target;
@@ -27,7 +27,7 @@ export function targetReason({
   return `${PREFIX}trial ${trialId} has ${metric} ${value} at step ${step} (target ${target})`;
 }
 
-/** Returns whether the sweep ended because a trial reached the target. Its cancelled trials were not needed. */
+/** Returns whether the sweep ended because a trial reached the target. The cancelled trials of such a sweep were not needed. */
 export function endedByTarget({ reason }: Pick<Sweep, 'reason'>): boolean {
   return reason.startsWith(PREFIX);
 }

@@ -1,4 +1,4 @@
-/** The one check of paths whose names come from a store, a backup or the wire. */
+/** Checks all paths whose names come from a store, a backup or the wire. */
 import { join } from 'node:path';
 import { DamagedError } from '../../proto/errors.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';

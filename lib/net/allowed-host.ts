@@ -1,4 +1,5 @@
-/** Checks the Host header of a request, so that a web page cannot reach a local server under a name of its own. */
+/** Checks the Host header of a request, so that a web page cannot reach a local server through a host name of its own (DNS
+ * rebinding). */
 import { isIP } from 'node:net';
 import type { Address } from './address.ts';
 
@@ -7,7 +8,7 @@ export interface HostRule {
   readonly listen: Address;
   /** The name of this machine. */
   readonly hostname: string;
-  /** Further names, such as that of a Service or an Ingress. */
+  /** Further allowed names, such as the name of a Kubernetes Service or Ingress. */
   readonly names: readonly string[];
 }
 

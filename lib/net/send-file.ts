@@ -8,7 +8,7 @@ export interface FilePart {
   readonly path: string;
   /** The first byte to send. */
   readonly start: number;
-  /** The announced size of the whole file. Later bytes are not sent. */
+  /** The announced size of the whole file. Bytes beyond this size are not sent. */
   readonly size: number;
 }
 
@@ -18,8 +18,7 @@ export interface MessageSink<Message> extends Pick<EventEmitter, 'on' | 'off'> {
 }
 
 /**
- * Sends the bytes of a file from `start` to its announced size. Returns early when the call has ended: the caller reads
- * the reason from the call.
+ * Sends the bytes of a file from `start` to its announced size. Returns early when the call has ended. The call has the reason.
  * @param ended aborted when the call has ended
  * @returns false if the file is shorter than announced
  * @throws {NodeJS.ErrnoException} if the file cannot be read

@@ -21,7 +21,7 @@ echo '{"epoch": 1, "loss": 0.5}'
 `;
 const BROKEN = `echo "ModuleNotFoundError: No module named 'torch'" >&2; exit 1`;
 
-/** Starts an agent whose working directory has this interpreter. Undefined: it has none. */
+/** Starts an agent whose working directory contains the given interpreter. Undefined: no interpreter. */
 async function startAgent(cluster: Cluster, name: string, interpreter: string | undefined): Promise<void> {
   const dir = testFolder();
   if (interpreter !== undefined) writeFileSync(join(dir, 'interpreter'), `#!/bin/sh\n${interpreter}`, { mode: 0o755 });

@@ -1,6 +1,6 @@
 /**
- * The examples with their real libraries. The slow suite runs two trials and a failing one of each; TRAWL_FRAMEWORKS=all also runs
- * the sweep files as they are.
+ * Runs the examples with their real Python libraries. The slow suite runs three trials of each example, of which the last fails.
+ * TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
-/** Values read at the end all arrive within one poll of a file. */
+/** Reports that are all read at the end of a trial arrive within one poll of the file. */
 const LIVE_MS = 100;
 
 const range = (from: number, to: number, by = 1) =>
@@ -19,13 +19,13 @@ const range = (from: number, to: number, by = 1) =>
 
 interface Example {
   readonly name: string;
-  /** Replaces the sweep file's parameters. The last of three trials fails. */
+  /** Replaces the parameters of the sweep file. They give three trials, of which the last fails. */
   readonly parameters: Readonly<Record<string, { readonly value: unknown } | { readonly values: readonly unknown[] }>>;
   readonly metric: string;
   readonly goal: 'minimize' | 'maximize';
   /** The steps of the best trial's reports, in order. */
   readonly steps: readonly number[];
-  /** The ranking metric and others that the last step or an earlier one reports. */
+  /** The metrics that the reports must contain, including the ranking metric. */
   readonly metrics: readonly string[];
   readonly artifacts: readonly string[];
   readonly failure: { readonly class: string; readonly message: RegExp };

@@ -1,4 +1,4 @@
-/** Programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and Hydra's own parser of overrides. */
+/** Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and tests overrides with Hydra's own parser. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -99,7 +99,7 @@ function programFolder(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-/** Runs a sweep whose programs wait until each trial's metric was seen. */
+/** Runs a sweep. Each program waits until the test has seen the metric of its trial. */
 async function sweepLive(text: string, workdir: string, metric: string): Promise<SweptProgram> {
   const go = join(workdir, 'go');
   vi.stubEnv('GO', go);

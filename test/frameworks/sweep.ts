@@ -1,4 +1,4 @@
-/** Sweeps a program by `trawl up`, as a user would. */
+/** Runs sweeps with `trawl up`, as a user would. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -40,7 +40,7 @@ export function sweep(text: string, workdir: string): Promise<SweptProgram> {
   return startSweep(text, workdir).ended;
 }
 
-/** Starts a sweep, two trials at once. */
+/** Starts a sweep that runs two trials at a time. */
 export function startSweep(text: string, workdir: string) {
   const folder = testFolder();
   const dir = join(folder, 'run');

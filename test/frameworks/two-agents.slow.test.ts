@@ -1,4 +1,4 @@
-/** The W&B example on two agents that do not have it. */
+/** Runs the W&B example on two agents that do not have a copy of its folder. */
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,4 +1,5 @@
-/** W&B programs and sweep files, unchanged, with real versions of W&B: the newest, and those of one and two years ago. */
+/** Runs unchanged W&B programs and sweep files with the newest version of W&B, and with versions that are one and two years
+ * old. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -49,7 +50,7 @@ parameters:
   name: {value: "on"}
 `;
 
-/** Imports W&B with every flag that disables the hook: \`-S\` removes the environment's packages. */
+/** Imports W&B with every Python flag that disables the hook: \`-S\` removes the environment's packages. */
 const WITHOUT_HOOK = `
 import sys
 

@@ -73,7 +73,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();
-  return until('every figure is exported', async () => {
+  return until('every metric is exported', async () => {
     const text = await scrape();
     const isComplete = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');
     return isComplete && text;

@@ -63,7 +63,10 @@ describe('an agent on NATS', () => {
     await until('the heartbeat has arrived', () => beats.length > 0);
     expect(beats).toEqual([heartbeatSubject(CLUSTER, 'a')]);
     const streams = (await coordinator.jetstreamManager()).streams;
-    await until('the offer is gone', async () => (await streams.info(offerStream(CLUSTER, POOL))).state.messages === 0);
+    await until(
+      'the offer has been removed from the stream',
+      async () => (await streams.info(offerStream(CLUSTER, POOL))).state.messages === 0,
+    );
   });
 
   test.each([

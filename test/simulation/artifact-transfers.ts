@@ -86,7 +86,7 @@ export function transferClient(
   }
 
   async function upload({ agentId, key, artifact, path }: Upload): Promise<'stored' | Refusal> {
-    if (!machine.has(path)) throw new LostFileError(`the file ${path} is gone`);
+    if (!machine.has(path)) throw new LostFileError(`the file ${path} is missing`);
     const answer = await request((transfers) => transfers.begin(agentId, key, artifact));
     if (answer !== 'wanted') return answer;
     await new Promise<void>((resolve) => clock.after(transferMs(), agent, resolve));

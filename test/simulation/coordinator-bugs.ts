@@ -222,7 +222,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     if (sweep.state === 'paused') sweep.state = 'running';
   }),
   'quarantines-forgotten': forgets('a restart ends every quarantine', (_, { core }) => core.quarantines.clear()),
-  'early-failures-forgotten': forgets('a restart forgets on which agents trials failed early', (sweep) => {
+  'early-failures-forgotten': forgets('early failures on agents are lost at a restart', (sweep) => {
     sweep.records.clear();
   }),
   'machine-never-at-fault': {

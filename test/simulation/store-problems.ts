@@ -64,7 +64,7 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   if (trial.state !== 'succeeded') return problems;
   const { test_loss: loss } = JSON.parse(trial.metrics) as Record<string, number>;
   expect(trial.epoch === trial.epochs, `ended at epoch ${trial.epoch} of ${trial.epochs}`);
-  expect(loss === lossAt(trial.id, trial.epochs), 'the result is of another trial');
+  expect(loss === lossAt(trial.id, trial.epochs), 'the trial has the result of another trial');
   const model = db
     .prepare(`select 1 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = 'model'`)
     .get(trial.sweep, trial.id, trial.attempts);

@@ -1,4 +1,4 @@
-/** Finds the Python interpreter that a command starts, as far as its words and the program's first line show. */
+/** Finds the Python interpreter that a command starts, from the words of the command and the program's first line. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';
@@ -9,8 +9,7 @@ const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
 const SHEBANG_BYTES = 512;
 
 /**
- * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or through another
- * program.
+ * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or starts it through another program.
  * @param path the program's absolute path
  * @param rest its arguments
  */

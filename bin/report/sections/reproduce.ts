@@ -69,7 +69,7 @@ function codeBlocks({ facts: { source } }: ReportData): ReportBlock[] {
   ];
 }
 
-/** The packages of the most frequent environment, and what differs in the others. */
+/** The packages of the most frequent environment, and the differences of the other environments. */
 function environmentBlocks({ facts: { environments } }: ReportData): ReportBlock[] {
   const [first, ...others] = environments;
   if (first === undefined) return [];

@@ -31,13 +31,13 @@ interface Entry {
   open: { readonly key: AttemptKey; readonly agentId: string; lastSeq: number } | undefined;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** Of these, failures that count against the retry budget: those that cannot be the machine's. */
+  /** The failures that count against the retry budget, because the machine cannot be their cause. */
   charged: Partial<Record<FailureClassName, number>>;
-  /** The agents on which it failed early since the last retry. */
+  /** The agents on which the trial failed early since a user last retried it. */
   earlyAgents: Set<string>;
-  /** Whether its last failure was early. */
+  /** Whether the last failure of the trial was early. */
   lastEarly: boolean;
-  /** The agent on which it succeeded. */
+  /** The agent on which the trial succeeded. */
   succeededOn: string | undefined;
   /** The class of the failure that led to the current state. */
   failure: FailureClassName | undefined;
@@ -212,7 +212,7 @@ export class Ledger {
     const { agentId } = entry.open;
     if (end.outcome === 'succeeded' || end.outcome === 'stopped') entry.succeededOn = agentId;
     if (end.outcome !== 'failed') {
-      assert.ok(!early, 'only a failure is early');
+      assert.ok(!early, 'only a failed attempt can be marked as early');
       return;
     }
     const failure = end.failure.class;

@@ -17,13 +17,13 @@ const TICK_MS = 250;
 const HEARTBEAT_MS = 2_500;
 const RETURN_DELAY_MS = 100;
 const COMPARE_EVERY = 16;
-/** More pulls than this at one time are a loop. */
+/** More pulls than this at the same virtual time indicate an endless loop. */
 const MAX_PULLS = 10_000;
 
-/** How an attempt ends on an agent, and when. */
+/** The planned end of an attempt on an agent, and its time. */
 export interface Plan {
   readonly afterMs: number;
-  /** `hang`: it never ends by itself. */
+  /** `hang`: the attempt never ends on its own. */
   readonly end: 'succeeded' | 'hang' | FailureClassName;
   readonly message?: string;
 }

@@ -39,7 +39,7 @@ export class CsvRecords {
     this.#drop(this.#rest.length);
   }
 
-  /** Yields what is left at the end of the file. */
+  /** Yields the incomplete record at the end of the file. */
   *end(): Generator<CsvRecord, void, undefined> {
     while (this.#isQuoted && this.#firstBreak !== -1) {
       yield* this.#take(this.#firstBreak);
