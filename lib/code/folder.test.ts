@@ -24,6 +24,19 @@ async function paths(folder: string, rules?: CodeRules): Promise<string[]> {
 }
 
 describe('the files of a code folder', () => {
+  test('files and folders whose names are not UTF-8 are omitted', async () => {
+    const code = write({ 'a.py': '' });
+    const root = Buffer.from(`${code}/`);
+    writeFileSync(Buffer.concat([root, Buffer.from([0xff, 0x61])]), 'x');
+    mkdirSync(Buffer.concat([root, Buffer.from([0xfe, 0x62])]));
+    const { files, omitted } = await listCode(code);
+    expect(files.map(({ path }) => path)).toEqual(['a.py']);
+    expect(omitted.map(({ path, reason }) => [path, reason]).sort()).toEqual([
+      ['\ufffda', 'its name is not UTF-8'],
+      ['\ufffdb', 'its name is not UTF-8'],
+    ]);
+  });
+
   test('are sorted, and include hidden files', async () => {
     expect(await paths(write({ 'b.py': '', 'a/z': '', '.env': '', 'B.py': '' }))).toEqual([
       '.env',

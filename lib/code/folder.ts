@@ -135,7 +135,11 @@ class Walk {
   async visit(prefix: string, outer: readonly Level[]): Promise<void> {
     const rules = await rulesIn(join(this.root, prefix));
     const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
-    const entries = await readdir(join(this.root, prefix), { withFileTypes: true });
+    const entries = await readdir(join(this.root, prefix), { withFileTypes: true }).catch((error) => {
+      if (prefix !== '' && isMissing(error)) return void this.#omitMissing(prefix.slice(0, -1));
+      throw error;
+    });
+    if (entries === undefined) return;
     for (const entry of entries) {
       const path = `${prefix}${entry.name}`;
       const tested = entry.isDirectory() ? `${path}/` : path;
@@ -154,9 +158,19 @@ class Walk {
   }
 
   async #addFile(path: string): Promise<void> {
-    const { size, mode } = await lstat(join(this.root, path));
-    this.#files.push({ path, size, isExecutable: (mode & 0o100) !== 0 });
+    const found = await lstat(join(this.root, path)).catch((error) => {
+      if (isMissing(error)) return void this.#omitMissing(path);
+      throw error;
+    });
+    if (found === undefined) return;
+    this.#files.push({ path, size: found.size, isExecutable: (found.mode & 0o100) !== 0 });
     if (this.#files.length > MAX_CODE_FILES) throw tooMany(this.root, this.#files);
+  }
+
+  /** Node replaces bytes of a name that are not UTF-8, and then finds no such file. */
+  #omitMissing(path: string): void {
+    const isReplaced = path.includes('\ufffd');
+    this.#omitted.push({ path, reason: isReplaced ? 'its name is not UTF-8' : 'removed while the folder was read' });
   }
 
   async #addLink(path: string): Promise<void> {
@@ -181,6 +195,10 @@ class Walk {
     const files = [...this.#files, ...links].sort((a, b) => (a.path < b.path ? -1 : 1));
     return { dir: resolve(dir), files, bytes: sum(files), omitted: this.#omitted };
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** Returns the folders above a path: `a/b/c` is in `a` and `a/b`. */
