@@ -23,7 +23,7 @@ function fakePython(output: string, exit = 0): string {
   return path;
 }
 
-test('each interpreter is asked once, however many attempts it runs', async () => {
+test('the packages of each interpreter are listed once, however many attempts use it', async () => {
   const environments = new PythonEnvironments();
   const path = fakePython('3.12.4\n/usr/bin/python3\na==1\nb==2\n');
   const ask = (PYTHONPATH?: string) => environments.packagesOf(interpreterIn(path, { PYTHONPATH, SECRET: 'x' }));
@@ -36,7 +36,7 @@ test('each interpreter is asked once, however many attempts it runs', async () =
   expect(readFileSync(join(dir, 'runs'), 'utf8')).toBe('run\nrun\n');
 });
 
-test('an interpreter that fails is not asked again, and costs nothing but its list', async () => {
+test('an interpreter that fails is not started again, and only its list of packages is missing', async () => {
   const environments = new PythonEnvironments();
   const interpreter = interpreterIn(fakePython('no', 1), {});
   expect(await environments.packagesOf(interpreter)).toBeUndefined();
@@ -45,7 +45,7 @@ test('an interpreter that fails is not asked again, and costs nothing but its li
   expect(await environments.packagesOf(interpreterIn('/nowhere/python3', {}))).toBeUndefined();
 });
 
-test('a long list is cut at a package', async () => {
+test('a long list of packages is truncated at the end of a package', async () => {
   const many = Array.from({ length: 10_000 }, (_, at) => `package-${at}==1.0`).join('\n');
   const listed = await new PythonEnvironments().packagesOf(interpreterIn(fakePython(`3.12.4\n/p\n${many}\n`), {}));
   expect(Buffer.byteLength(listed?.packages ?? '')).toBeLessThanOrEqual(65_536);

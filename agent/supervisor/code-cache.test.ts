@@ -57,7 +57,7 @@ const cached = () =>
     .filter((name) => name.endsWith('.tar'))
     .sort();
 
-test('attempts that need the same archive at the same time share one download, and later ones need none', async () => {
+test('concurrent attempts with the same archive share one download, and later attempts use the cache', async () => {
   const { cache, offsets } = cacheOf(['some code'], async (_, rest) => {
     await sleep(20);
     return rest;
@@ -68,7 +68,7 @@ test('attempts that need the same archive at the same time share one download, a
   for (const name of ['a', 'b', 'c', 'd']) expect(readFileSync(pathOf(name), 'utf8')).toBe('some code');
 });
 
-test('an agent that was killed during a download continues it, and sees no incomplete archive', async () => {
+test('an agent that was killed during a download resumes it, and never uses an incomplete archive', async () => {
   const { sha256 } = archive('some code');
   mkdirSync(join(dir, 'code', '.parts'), { recursive: true });
   writeFileSync(join(dir, 'code', '.parts', sha256), 'some');
@@ -98,7 +98,7 @@ test('a cached archive that the disk damaged is downloaded again', async () => {
   expect(readFileSync(pathOf('a'), 'utf8')).toBe('some code');
 });
 
-test('an unreachable coordinator is waited for, as long as an attempt wants the code', async () => {
+test('a download waits for an unreachable coordinator as long as an attempt needs the code', async () => {
   let failures = 0;
   const { cache } = cacheOf(['some code'], (_, rest) => {
     if (failures++ < 2) throw error(status.UNAVAILABLE);
@@ -116,14 +116,14 @@ test('an unreachable coordinator is waited for, as long as an attempt wants the 
   );
 });
 
-test('a download that keeps failing is given up with its reason', { timeout: 30_000 }, async () => {
+test('a download that keeps failing ends with an error that contains the reason', { timeout: 30_000 }, async () => {
   const { cache } = cacheOf(['some code'], () => 'damaged!!');
   await expect(cache.provide(archive('some code'), pathOf('a'), wanted)).rejects.toThrow('it was damaged in transit');
   expect(existsSync(pathOf('a'))).toBe(false);
   expect(readdirSync(join(dir, 'code', '.parts'))).toEqual([]);
 });
 
-test('a full disk is named', async () => {
+test('the error of a download to a full disk contains the reason', async () => {
   const { cache } = cacheOf(['some code'], () => {
     throw error('ENOSPC', 'no space left on device');
   });
@@ -132,7 +132,7 @@ test('a full disk is named', async () => {
   );
 });
 
-test('the least recently used archives are removed, and attempts keep theirs', async () => {
+test('the least recently used archives are removed, and attempts keep their own links', async () => {
   const texts = ['first-----', 'second----', 'third-----', 'fourth----'];
   const { cache } = cacheOf(texts);
   const name = (text: string) => `${archive(text).sha256}.tar`;
@@ -146,7 +146,7 @@ test('the least recently used archives are removed, and attempts keep theirs', a
   expect(await readFile(pathOf('second----'), 'utf8')).toBe('second----');
 });
 
-test('partial downloads that nobody continued for a day are removed', async () => {
+test('partial downloads that were not continued for a day are removed', async () => {
   const old = join(dir, 'code', '.parts', 'a'.repeat(64));
   mkdirSync(dirname(old), { recursive: true });
   writeFileSync(old, 'x');

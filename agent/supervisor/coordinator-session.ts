@@ -233,7 +233,7 @@ export class CoordinatorSession {
     this.#acks.push({ key, seq });
   }
 
-  /** Retries while the disk is full. A record that stays is sent again after a restart, which does no harm. */
+  /** Retries while the disk is full. A record that could not be deleted is sent again after a restart, which is harmless. */
   #deleteAcknowledged(): void {
     if (this.#closed) return;
     try {

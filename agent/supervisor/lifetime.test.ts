@@ -9,7 +9,7 @@ test('an agent stops when it has been idle for the idle timeout, and not before'
   expect(lifetimeEnd(limits(1_000), { upMs: 50_000, idleMs: 1_000 })).toBe('idle-timeout');
 });
 
-test('an agent stops at its time limit, also while it is busy', () => {
+test('an agent stops at its time limit even while it is busy', () => {
   expect(lifetimeEnd(limits(undefined, 5_000), { upMs: 4_999, idleMs: 0 })).toBeUndefined();
   expect(lifetimeEnd(limits(undefined, 5_000), { upMs: 5_000, idleMs: 0 })).toBe('max-time');
   expect(lifetimeEnd(limits(1_000, 5_000), { upMs: 5_000, idleMs: 5_000 })).toBe('max-time');

@@ -185,7 +185,7 @@ describe('a pack', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
-  test('is handed back attempt by attempt', () => {
+  test('is handed back one attempt at a time', () => {
     const slots = pack();
     send(slots, 't', { kind: 'done' });
     expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));

@@ -31,7 +31,7 @@ test('without a terminal, the updates end when the sweep is paused and its last 
   expect(await follow(updates, true)).toEqual({ seen: 5, notes: ['sweep 7 is paused (the disk is full)'] });
 });
 
-test('a sweep that is already paused ends the updates at once', async () => {
+test('the updates end immediately if the sweep is already paused', async () => {
   expect(await follow([snapshot(paused('')), delta({ sweep: running })], true)).toEqual({
     seen: 1,
     notes: ['sweep 7 is paused (no reason given)'],
@@ -52,7 +52,7 @@ test('on a terminal, a pause is reported each time and the updates continue', as
   });
 });
 
-test('a pause that a resume ends before the running trials end does not end the updates', async () => {
+test('the updates continue if the sweep is resumed before its running trials have ended', async () => {
   const updates = [delta({ sweep: paused('a', 1) }), delta({ sweep: running }), delta({})];
   expect((await follow(updates, true)).seen).toBe(3);
 });

@@ -19,7 +19,7 @@ function write(dir: string, path: string, content = path): void {
   writeFileSync(join(dir, path), content);
 }
 
-test('the name of a set has the time of its start', () => {
+test('the name of a set contains the start time of the coordinator', () => {
   const times = fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) });
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 99 }), (at, number) => {
@@ -29,7 +29,7 @@ test('the name of a set has the time of its start', () => {
   expect(orphanSetName(AT, 1)).toBe('2026-11-28T22-15-40.007Z');
 });
 
-test('orphans keep their paths, and a second set of the same moment overwrites nothing', async () => {
+test('orphans keep their paths, and a second set of the same millisecond overwrites nothing', async () => {
   const dir = folderWith('artifacts/1/t/1/a/model.pt');
   await moveToOrphans(dir, ['artifacts/1/t/1/a/model.pt'], AT);
   write(dir, 'artifacts/1/t/1/a/model.pt', 'second');
@@ -40,14 +40,14 @@ test('orphans keep their paths, and a second set of the same moment overwrites n
   expect(existsSync(join(dir, 'artifacts/1/t/1/a/model.pt'))).toBe(false);
 });
 
-test('nothing to move creates no set', async () => {
+test('no set is created if there are no orphans', async () => {
   const dir = folderWith();
   await moveToOrphans(dir, [], AT);
   expect(await orphanSets(dir)).toEqual([]);
   expect(existsSync(join(dir, 'orphans'))).toBe(false);
 });
 
-test('only sets that are old enough are removed, and other folders never', async () => {
+test('only sets that are old enough are removed, and other folders are kept', async () => {
   const dir = folderWith('a', 'b', 'orphans/notes/c');
   await moveToOrphans(dir, ['a'], AT);
   await moveToOrphans(dir, ['b'], AT + 1_000);

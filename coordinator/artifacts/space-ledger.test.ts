@@ -59,7 +59,7 @@ test('of four uploads of 330 MB into 640 MB, one is accepted, and the others wai
   expect(ledger.reservedBytes).toBe(0);
 });
 
-test('a file that would fit on an idle disk waits, and one that would not fails', () => {
+test('a file waits if it fits without other uploads, and fails otherwise', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), fc.nat(), (need, free, reserved) => {
       const answer = spaceAnswer(need, free, reserved);

@@ -89,21 +89,18 @@ test.each([
   ['model.pt', '../../..'],
   ['/etc/passwd', 't'],
   ['a/../../x', 't'],
-])(
-  'a backup whose store names the artifact %s of trial %s is rejected, and nothing is left behind',
-  async (name, trialId) => {
-    const store = join(backup, BACKUP_STORE);
-    const db = new Database(store);
-    insertArtifact(db, name, trialId);
-    db.close();
-    const manifest = JSON.parse(readFileSync(join(backup, MANIFEST), 'utf8'));
-    manifest.store.sha256 = sha256Of(readFileSync(store));
-    writeFileSync(join(backup, MANIFEST), JSON.stringify(manifest));
-    writeFileSync(join(folder, 'x'), 'outside');
-    await expect(restoreBackup(backup, dir)).rejects.toThrow(DamagedError);
-    await expect(restoreBackup(backup, dir)).rejects.toThrow(/invalid file name/);
-    expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([]);
-    expect(readFileSync(join(folder, 'x'), 'utf8')).toBe('outside');
-    await expect(sealBackup(backup, '1')).rejects.toThrow(/invalid file name/);
-  },
-);
+])('a backup whose store names the artifact %s of trial %s is rejected, and no file remains', async (name, trialId) => {
+  const store = join(backup, BACKUP_STORE);
+  const db = new Database(store);
+  insertArtifact(db, name, trialId);
+  db.close();
+  const manifest = JSON.parse(readFileSync(join(backup, MANIFEST), 'utf8'));
+  manifest.store.sha256 = sha256Of(readFileSync(store));
+  writeFileSync(join(backup, MANIFEST), JSON.stringify(manifest));
+  writeFileSync(join(folder, 'x'), 'outside');
+  await expect(restoreBackup(backup, dir)).rejects.toThrow(DamagedError);
+  await expect(restoreBackup(backup, dir)).rejects.toThrow(/invalid file name/);
+  expect(existsSync(dir) ? readdirSync(dir) : []).toEqual([]);
+  expect(readFileSync(join(folder, 'x'), 'utf8')).toBe('outside');
+  await expect(sealBackup(backup, '1')).rejects.toThrow(/invalid file name/);
+});

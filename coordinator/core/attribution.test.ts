@@ -51,7 +51,7 @@ describe('a faulty machine', () => {
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(4);
   });
 
-  test('is quarantined for all sweeps after it was for two', () => {
+  test('is quarantined for all sweeps after quarantines for two sweeps', () => {
     const cluster = new VirtualCluster([agent('bad', crash), agent('good', good)]);
     for (const id of ['1', '2']) cluster.runUntilDone(cluster.submit(20, NO_RETRY, id));
     expect(cluster.core.quarantines.get('bad')?.sweepIds).toEqual(['1', '2']);
@@ -82,7 +82,7 @@ describe('a faulty machine', () => {
     expect(sweep.counts.failed).toBe(0);
   });
 
-  test('is released by a person, and runs trials again', () => {
+  test('runs trials again after a user releases it', () => {
     const cluster = new VirtualCluster([agent('bad', crash), agent('good', good)]);
     cluster.submit(200, NO_RETRY);
     cluster.runFor(0.9 * MINUTE);
@@ -94,7 +94,7 @@ describe('a faulty machine', () => {
     expect(onRelease(cluster.core, { agentId: 'unknown' }).changes).toEqual([]);
   });
 
-  test('runs trials again when it is alone', () => {
+  test('runs trials again when it is the only agent', () => {
     const fixed = (_: unknown, now: number) => (now < 0.9 * MINUTE ? crash : good);
     const cluster = new VirtualCluster([agent('bad', fixed), agent('good', good)]);
     const sweep = cluster.submit(100, NO_RETRY);
@@ -126,7 +126,7 @@ describe('a faulty machine', () => {
 describe('a bad program', () => {
   const broken: Plan = { afterMs: 500, end: 'crash', message: "ModuleNotFoundError: No module named 'torch'\nmore" };
 
-  test('on a lone agent pauses its sweep after 10 failures, with the errors grouped', () => {
+  test('on a single agent pauses its sweep after 10 failures, with the errors grouped', () => {
     const cluster = new VirtualCluster([agent('only', broken, 1)]);
     const sweep = cluster.submit(30, NO_RETRY);
     cluster.runUntilDone(sweep);
@@ -153,7 +153,7 @@ describe('a bad program', () => {
     });
   });
 
-  test('is counted again from a resume', () => {
+  test('is counted from zero after a resume', () => {
     const cluster = new VirtualCluster([agent('only', broken, 1)]);
     const sweep = cluster.submit(30, NO_RETRY);
     cluster.runUntilDone(sweep);
@@ -163,7 +163,7 @@ describe('a bad program', () => {
     expect(sweep.state).toBe('paused');
   });
 
-  test('that fails late pauses its sweep too', () => {
+  test('also pauses its sweep if it fails late', () => {
     const late: Plan = { ...broken, afterMs: 2 * MINUTE };
     const cluster = new VirtualCluster([agent('a', late), agent('b', late)]);
     const sweep = cluster.submit(30, NO_RETRY);
@@ -182,7 +182,7 @@ describe('a bad program', () => {
     expect(sweep.state).toBe('running');
   });
 
-  test('that fails at random quarantines no machine', () => {
+  test('quarantines no machine if it fails at random', () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(0.02, 0.1, 0.3), (seed, rate) => {
         const random = new TestRandom(seed);

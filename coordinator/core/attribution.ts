@@ -1,5 +1,5 @@
 /**
- * Whether a failure is the machine's or the program's. Only failures of trials that then succeed elsewhere count against
+ * Decides whether the machine or the program caused a failure. Only failures of trials that then succeed elsewhere count against
  * an agent; failures on several agents count against the program.
  */
 import { firstLine } from '../../lib/text/visible-text.ts';
@@ -17,7 +17,7 @@ export const PROGRAM_FAILURES = 10;
 export const MAX_STREAK = 1_000;
 /** An agent is quarantined only if the program's own rate of early failures makes its failures less likely than this. */
 const CHANCE = 1 / 500;
-/** Different errors that the reason of a pause names. */
+/** The maximum number of different errors in the reason of a pause. */
 const NAMED_ERRORS = 3;
 
 const ATTRIBUTABLE: readonly AttributableClass[] = ['oom', 'crash', 'timeout', 'preflight'];

@@ -24,7 +24,7 @@ function shown(core: Core): string | undefined {
 const storedStates = ({ changes }: Step) =>
   changes.flatMap((change) => (change.kind === 'agent' ? [change.facts?.state] : []));
 
-test('an agent that shuts down has left, whichever arrives first: its last heartbeat or the end of its stream', () => {
+test('an agent that shuts down has left, whether its last heartbeat or the end of its stream arrives first', () => {
   const first = coreWithAgent();
   expect(storedStates(onHeartbeat(first, beat(true), 1_000))).toEqual([]);
   expect(storedStates(onDisconnect(first, ONE))).toEqual(['left']);
@@ -39,7 +39,7 @@ test('an agent that shuts down has left, whichever arrives first: its last heart
   expect(shown(second)).toBe('left');
 });
 
-test('an agent that is killed is lost after the lease, also if it was idle', () => {
+test('an agent that is killed is lost after the lease, even if it was idle', () => {
   const core = coreWithAgent();
   onHeartbeat(core, beat(false), 1_000);
   onDisconnect(core, ONE);
@@ -81,7 +81,7 @@ test('the time of the last message is stored once per interval', () => {
   expect(times).toEqual([1, 2, 3].map((n) => n * AGENT_STORE_INTERVAL_MS));
 });
 
-test('at most MAX_PAST_AGENTS agents that are not connected are kept; the oldest are forgotten', () => {
+test('at most MAX_PAST_AGENTS disconnected agents are kept, and the oldest are removed', () => {
   const core = emptyCore();
   const facts = { host: 'h', version: '1', slots: 1, backend: 'wasm', gpus: [], connectedAt: 0 };
   for (let n = 0; n < MAX_PAST_AGENTS + 3; n++) {

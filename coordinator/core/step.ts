@@ -109,7 +109,7 @@ export type Change =
       /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
-  /** The facts about an agent have changed. Undefined: they are forgotten. */
+  /** The facts about an agent have changed. Undefined: they are removed. */
   | { readonly kind: 'agent'; readonly agentId: string; readonly facts: AgentFacts | undefined }
   /** An agent is drained. Undefined: it may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }

@@ -82,7 +82,7 @@ test('a paused sweep ends at its target too, and a stopping one keeps its reason
   expect(report(stopping.keys[0], 1, { test_loss: 0 }).changes).toHaveLength(1);
 });
 
-test('without a target, or without the ranking metric in the report, nothing ends', () => {
+test('a sweep does not end if it has no target or the report lacks the ranking metric', () => {
   const { sweep, keys } = running({ target: undefined });
   report(keys[0], 1, { test_loss: 0 });
   expect(sweep.state).toBe('running');

@@ -23,7 +23,7 @@ function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
 
 const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };
 
-test('a trial that several sweeps have is ambiguous, and the candidates are listed', () => {
+test('the id of a trial in several sweeps is ambiguous, and the error lists the candidates', () => {
   const queries = storeOf(SHARED);
   expect(() => queries.findTrial('', 'abc1')).toThrow('trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1');
   expect(() => queries.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
@@ -54,7 +54,7 @@ test.each([
   expect(() => storeOf(SHARED).findTrial(sweep, selector)).toThrow(message);
 });
 
-test('many candidates are cut', () => {
+test('a long list of candidates is truncated', () => {
   const ids = Array.from({ length: 30 }, (_, n) => `a${String(n).padStart(2, '0')}`);
   const shown = () => storeOf({ one: ids }).findTrial('', 'a');
   expect(shown).toThrow('1/a19, ...');

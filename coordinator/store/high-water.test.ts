@@ -44,7 +44,7 @@ function problemOf(dir: string): string {
   return 'accepted';
 }
 
-test('the mark survives formatting, and any changed byte is noticed', () => {
+test('a formatted mark can be parsed, and any changed byte is detected', () => {
   const commits = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
   fc.assert(
     fc.property(commits, fc.nat({ max: 42 }), fc.integer({ min: 1, max: 255 }), (count, at, change) => {

@@ -35,7 +35,7 @@ test.each([
   expect(value(OTHER, written)).toBe(other);
 });
 
-test("a W&B file's rules and early_terminate are read alike, and trawl's own keys are not", () => {
+test("rules and early_terminate of a W&B file are read like PyYAML too, but trawl's own keys are not", () => {
   const text = `${WANDB}wandb: off
 early_terminate: {type: hyperband, min_iter: 3, strict: yes}
 parameters: {bn: {values: [yes, no]}, n: {values: [[on, 010]]}}
@@ -64,7 +64,7 @@ test('merge keys add the entries of a mapping, and own keys override them', () =
   );
 });
 
-test('early_terminate of the type envelope is treated as median, and the plan says so', () => {
+test('early_terminate of the type envelope is treated as median, with a note in the plan', () => {
   const spec = parseSweep(`${WANDB}early_terminate: {type: envelope, eta: 2}\nparameters: {}\n`, 'w.yaml');
   expect(spec.earlyTerminate).toEqual({ type: 'median', minIter: 1 });
   expect(spec.notes).toEqual(['early_terminate envelope is treated as median']);

@@ -219,7 +219,7 @@ parameters:
   expect(spec.program?.floatParameters).toEqual(['drop']);
 });
 
-test('bayes is treated as tpe, and the plan says so', () => {
+test('bayes is treated as tpe, with a note in the plan', () => {
   const spec = parse(`
 program: train.py
 method: bayes
@@ -251,7 +251,7 @@ parameters:
   expect(plan(spec).trials).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('a file without a metric is accepted, and the plan says how trials are ranked', () => {
+test('a file without a metric is accepted, and the plan states how trials are ranked', () => {
   const spec = parse('program: train.py\nmethod: grid\nparameters: {lr: {values: [1, 2]}}\n');
   expect(spec.metric).toMatchObject({ name: '', goal: 'minimize' });
   expect(spec.notes).toHaveLength(1);

@@ -170,7 +170,7 @@ test('a header must come first, and only once', async () => {
   await expect(answer(header, header)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('a submit and its sweep file must agree about code, within the limits', async () => {
+test('a submission must include code if and only if its sweep file does, within the limits', async () => {
   await put([BYTES]);
   const invalid = (more: Partial<SubmitRequest>) => expect(submit(more)).rejects;
   await invalid({ source: undefined }).toMatchObject({ details: expect.stringContaining('the submit has no code') });

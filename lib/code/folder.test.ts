@@ -73,7 +73,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('are the same ones that git would add', async () => {
+  test('are the files that git would add', async () => {
     const code = write({
       '.gitignore': '# comment\n\n*.o\nbuild\n!build/keep\n/only-top\nfoo/**/bar\n**/cache/\n\\#name\ntrailing \n',
       'a.o': '',
@@ -155,7 +155,7 @@ describe('the files of a code folder', () => {
     });
   });
 
-  test('over the limit are an error that names the largest parts and the remedy', async () => {
+  test('cause an error with the largest parts and the remedy if they exceed the limit', async () => {
     const code = write({
       'src/data/train.bin': 'x'.repeat(2_000_000),
       'src/a.py': 'x',

@@ -54,7 +54,7 @@ test('the diff has staged and unstaged changes of tracked files, and untracked f
   expect((await gitFacts(dir, false)).diff).toBe('');
 });
 
-test('only changes below the folder count', async () => {
+test('only changes below the folder are included', async () => {
   commit();
   mkdirSync(join(dir, 'sub'));
   writeFileSync(join(dir, 'sub', 'a.py'), 'a\n');
@@ -85,7 +85,7 @@ test('a configured program does not run', async () => {
   expect(state.untracked).toEqual([]);
 });
 
-test('a long diff is cut at a line, with a notice', async () => {
+test('a long diff is truncated at the end of a line, with a notice', async () => {
   commit();
   writeFileSync(join(dir, 'train.py'), 'ü line of text\n'.repeat(100_000));
   const { diff } = await gitFacts(dir, true);

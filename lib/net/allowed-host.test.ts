@@ -47,7 +47,7 @@ test('on all addresses, each address, localhost and the name of the machine are 
   }
 });
 
-test('on one address or name, that one, the name of the machine and allowed names are accepted', () => {
+test('on one address or name, this address or name, the name of the machine and allowed names are accepted', () => {
   expect(isAllowedHost('10.0.0.1:9464', at('10.0.0.1'))).toBe(true);
   expect(isAllowedHost('10.0.0.2:9464', at('10.0.0.1'))).toBe(false);
   expect(isAllowedHost('Head.lan', at('10.0.0.1'))).toBe(true);

@@ -48,7 +48,7 @@ function project(folder: string, train: string): string {
 const version = (number: number) => TRAIN.replace('VERSION', `${number}`);
 
 describe('code', { timeout: 180_000 }, () => {
-  test('two agents that have no program run it, and trials that write the same file each keep their own', async () => {
+  test('two agents without a copy of the program run it, and trials that write to the same path keep separate files', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     for (const name of ['left', 'right']) {
@@ -81,7 +81,7 @@ describe('code', { timeout: 180_000 }, () => {
     }
   });
 
-  test('a retry runs the code that was submitted, and a backup has it', async () => {
+  test('a retry runs the submitted code, and a backup contains it', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const flag = join(folder, 'flag');
@@ -124,7 +124,7 @@ describe('code', { timeout: 180_000 }, () => {
     expect(readdirSync(parts)).toEqual([]);
   });
 
-  test('up continues an unfinished sweep with its code, and submits a new sweep when an ended one has other code', async () => {
+  test('`up` continues an unfinished sweep with its code, and submits a new sweep if the code has changed since the last one ended', async () => {
     const folder = testFolder();
     const file = project(folder, version(1));
     execFileSync('git', ['init', '-q'], { cwd: folder });

@@ -70,7 +70,7 @@ test('an agent with a full disk accepts no new trials and reports why, and its r
   );
 });
 
-test('a submission on a full disk is rejected by name, and succeeds once there is space', {
+test('a submission on a full disk is rejected with the reason, and succeeds once there is space', {
   timeout: 120_000,
 }, async ({ skip }) => {
   const folder = testFolder();

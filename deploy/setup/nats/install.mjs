@@ -103,8 +103,7 @@ export async function aptInstall(env, name = PACKAGE) {
 }
 
 /**
- * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists
- * go into the cache too, because only root can write the system's lists.
+ * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists are downloaded into the cache too, because only root can update the system's lists.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} bin from cacheBin
  * @returns {Promise<string>} path of the program
