@@ -87,7 +87,7 @@ export function diskFinding(name: string, folder: string): Finding {
   };
 }
 
-/** Checks whether a coordinator's folder has files that the store did not name at a start. */
+/** Checks whether a coordinator's folder has orphans: files that no record in the store named when the coordinator started. */
 export async function orphansFinding(dir: string): Promise<Finding> {
   const sets = await orphanSets(dir);
   const files = sets.reduce((sum, set) => sum + set.files, 0);

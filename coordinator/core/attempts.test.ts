@@ -365,7 +365,11 @@ describe('time', () => {
       now += 11_000;
       send(key, seq);
     }
-    expect(onTick(core, now).changes).toEqual([]);
+    // No agent sends heartbeats here, so their state changes too; the attempt does not end yet.
+    expect(onTick(core, now).changes).toMatchObject([
+      { kind: 'agent', agentId: 'a', facts: { state: 'lost' } },
+      { kind: 'agent', agentId: 'b', facts: { state: 'lost' } },
+    ]);
     now += 5_000;
     onTick(core, now);
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });

@@ -167,7 +167,7 @@ class Walk {
     if (this.#files.length > MAX_CODE_FILES) throw tooMany(this.root, this.#files);
   }
 
-  /** Node replaces bytes of a name that are not UTF-8, and then finds no such file. */
+  /** Node replaces the bytes of a name that are not valid UTF-8, and then cannot find the file. */
   #omitMissing(path: string): void {
     const isReplaced = path.includes('\ufffd');
     this.#omitted.push({ path, reason: isReplaced ? 'its name is not UTF-8' : 'removed while the folder was read' });

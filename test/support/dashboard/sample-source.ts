@@ -46,7 +46,7 @@ export class SampleSource implements Source {
     this.#wake();
   }
 
-  /** Simulates the loss of the connection for this reason. Undefined restores the connection. */
+  /** Simulates a lost connection with the given reason, or a restored connection if it is undefined. */
   setOutage(away: string | undefined): void {
     if (away === undefined) this.#heard?.onReconnect();
     else this.#heard?.onOutage(away);

@@ -981,7 +981,7 @@ export interface Agent_LabelsEntry {
 export interface Quarantine {
   /** The sweeps that it applies to; empty: all. */
   sweepIds: string[];
-  /** One sentence. */
+  /** The reason, in one sentence. */
   reason: string;
   sinceMs: number;
   failedProbes: number;
