@@ -14,7 +14,7 @@ export const MAX_PARALLEL_AXES = 9;
 export const MAX_PANELS = 12;
 /** Lines of one panel, which equals the number of distinguishable colours. */
 export const MAX_LINES = 6;
-/** Epochs of one line. */
+/** The maximum number of epochs that are drawn for one curve. */
 export const MAX_EPOCHS_DRAWN = 200;
 /** Epochs in a table of curves. */
 export const MAX_EPOCHS_LISTED = 6;

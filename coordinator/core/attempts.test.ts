@@ -59,6 +59,9 @@ function agentNamed(id: string): Agent {
   return agent;
 }
 
+// Silent agents become lost at a tick, which past-agents.test.ts covers.
+const trialChanges = () => onTick(core, now).changes.filter(({ kind }) => kind !== 'agent');
+
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);
 
 describe('claims', () => {
@@ -163,10 +166,10 @@ describe('leases', () => {
     now += LEASE_MS - 1;
     send(key, 1);
     now += LEASE_MS - 1;
-    expect(onTick(core, now).changes).toEqual([]);
+    expect(trialChanges()).toEqual([]);
     onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [key], leaving: false }, now);
     now += LEASE_MS - 1;
-    expect(onTick(core, now).changes).toEqual([]);
+    expect(trialChanges()).toEqual([]);
   });
 
   test('when a lease expires, the attempt is lost, its trial is pending again, and the lease is revoked', () => {
@@ -187,7 +190,7 @@ describe('leases', () => {
     while (now + LEASE_MS < grantedAt + UNCONFIRMED_LEASE_MS) {
       now += LEASE_MS - 1;
       onHeartbeat(core, beat, now);
-      expect(onTick(core, now).changes).toEqual([]);
+      expect(trialChanges()).toEqual([]);
     }
     expect(open(key).answer).toMatchObject({ granted: true });
     now = grantedAt + UNCONFIRMED_LEASE_MS;
@@ -257,7 +260,7 @@ describe('restarted agents', () => {
     for (let beat = 0; beat < 3; beat++) {
       now += LEASE_MS - 1;
       onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [key], leaving: false }, now);
-      expect(onTick(core, now).changes).toEqual([]);
+      expect(trialChanges()).toEqual([]);
     }
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
@@ -365,11 +368,7 @@ describe('time', () => {
       now += 11_000;
       send(key, seq);
     }
-    // No agent sends heartbeats here, so their state changes too; the attempt does not end yet.
-    expect(onTick(core, now).changes).toMatchObject([
-      { kind: 'agent', agentId: 'a', facts: { state: 'lost' } },
-      { kind: 'agent', agentId: 'b', facts: { state: 'lost' } },
-    ]);
+    expect(trialChanges()).toEqual([]);
     now += 5_000;
     onTick(core, now);
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });

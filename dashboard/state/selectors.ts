@@ -51,7 +51,7 @@ export interface MarkedRow {
   readonly config: ConfigRow | undefined;
 }
 
-/** The most rows that fit side by side. */
+/** The maximum number of rows that can be compared side by side. */
 const MAX_COMPARED = 6;
 
 /** Returns the first marked rows in the order of marking, without rows that no longer exist. */

@@ -193,7 +193,7 @@ describe.skipIf(skipped).each(EXAMPLES)('the example $name', (example) => {
   });
 
   test.runIf(process.env.TRAWL_FRAMEWORKS === 'all')(
-    'its whole sweep file runs, and every trial is ranked',
+    'runs its whole sweep file, and every trial is ranked',
     { timeout: WHOLE_LIMIT_MS },
     async () => {
       if (programs !== undefined) activate(programs);

@@ -1,4 +1,4 @@
-/** Long-running commands for tests. They end when the test process ends, even by SIGKILL. */
+/** Starts long-running commands in tests. They end when the test process ends, even by SIGKILL. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';
