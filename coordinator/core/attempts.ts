@@ -413,7 +413,8 @@ function retryOrFail(core: Core, sweep: Sweep, trial: Trial, failed: EarlyOrLate
   ];
 }
 
-/** Failures that are the machine's cost the trial nothing, and a trial that failed early is first retried elsewhere. */
+/** Failures that the machine caused are not charged to the trial, and a trial that failed early is first retried on another
+ * agent. */
 function decideFor(
   core: Core,
   sweep: Sweep,

@@ -63,7 +63,7 @@ export type Change =
       readonly requestId: string;
       /** Number of attempts so far. Their failures no longer count against the budget. */
       readonly attempts: number;
-      /** How the trial had failed. Undefined if it was cancelled. */
+      /** The class of the failure with which the trial had ended. Undefined if it was cancelled. */
       readonly failure: FailureClassName | undefined;
       /**
        * The epoch of the checkpoint to continue from. 0 means that the trial starts from scratch, and that no

@@ -29,7 +29,7 @@ const LARGEST_SHOWN = 3;
 const DOMINANT_SHARE = 0.8;
 
 export interface CodeFile {
-  /** Relative to the folder, with slashes. */
+  /** The path relative to the folder, separated by slashes. */
   readonly path: string;
   /** Bytes; 0 for a link. */
   readonly size: number;

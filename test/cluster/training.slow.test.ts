@@ -44,7 +44,7 @@ test.skipIf(missing !== undefined || !ALL_ROUNDS)(
     expect(expected.attempts).toBe(4);
 
     const withFaults = await cluster.json<{ sweep: string }>('submit', file);
-    await until('a trial of the agent is past its first epoch, and not at its end', async () => {
+    await until('a trial of the agent has finished its first epoch, but not its last one', async () => {
       const trials = await cluster.json<TrialJson[]>('trials', withFaults.sweep, '--state', 'running');
       return trials.some(({ epoch, agent }) => agent === AGENT && epoch >= 1 && epoch < 3);
     });
