@@ -43,26 +43,33 @@ export async function csvFile(
     else await receiver.takeStep(reading.row, values);
   };
 
+  /** Reads what the program has added. Returns false if it rewrote the file meanwhile. */
+  const readAdded = async (): Promise<boolean> => {
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isFile()) return true;
+    const isReplaced = inode !== undefined && found.ino !== inode;
+    inode = found.ino;
+    if (isReplaced || found.size < reading.at || !(await hasBytesBefore(path, reading.at, reading.last))) {
+      reading = newReading();
+    }
+    if (skippedBytes > 0 && (isReplaced || !(await hasBytesBefore(path, skippedBytes, skipped)))) {
+      // The program rewrote the file.
+      skippedBytes = 0;
+      reading = newReading();
+    }
+    for await (const bytes of bytesFrom(path, reading.at)) {
+      if (!(await hasBytesBefore(path, reading.at, reading.last))) return false;
+      if (skippedBytes > 0 && !(await hasBytesBefore(path, skippedBytes, skipped))) return false;
+      reading.at += bytes.length;
+      reading.last = Buffer.concat([reading.last, bytes]).subarray(-COMPARED_BYTES);
+      for (const { text, end } of reading.records.push(bytes)) await take(text, end <= skippedBytes);
+    }
+    return true;
+  };
+
   return {
     poll: async (isLast) => {
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile()) {
-        const isReplaced = inode !== undefined && found.ino !== inode;
-        inode = found.ino;
-        if (isReplaced || found.size < reading.at || !(await hasBytesBefore(path, reading.at, reading.last))) {
-          reading = newReading();
-        }
-        if (skippedBytes > 0 && (isReplaced || !(await hasBytesBefore(path, skippedBytes, skipped)))) {
-          // The program rewrote the file.
-          skippedBytes = 0;
-          reading = newReading();
-        }
-        for await (const bytes of bytesFrom(path, reading.at)) {
-          reading.at += bytes.length;
-          reading.last = Buffer.concat([reading.last, bytes]).subarray(-COMPARED_BYTES);
-          for (const { text, end } of reading.records.push(bytes)) await take(text, end <= skippedBytes);
-        }
-      }
+      while (!(await readAdded()));
       if (isLast) for (const { text, end } of reading.records.end()) await take(text, end <= skippedBytes);
     },
   };

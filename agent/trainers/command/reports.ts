@@ -39,6 +39,7 @@ export class Reports {
   readonly #log: AttemptLog;
   readonly #reader: StepReader;
   readonly #parsers: readonly LineParser[];
+  readonly #patterns: LineParser;
   #count = 0;
   /** Log lines with numbers are harmless unless the program reports nothing else. */
   #ignored = 0;
@@ -52,7 +53,8 @@ export class Reports {
     this.#folders = folders;
     this.#log = log;
     this.#reader = new StepReader({ metric, resumedFrom: run.resume?.epoch ?? 0 });
-    this.#parsers = parsersOf(sources, (line) =>
+    this.#parsers = parsersOf(sources);
+    this.#patterns = patternsOf(sources, (line) =>
       this.onUnreadable(line, `the regular expression takes more than ${REGEX_LINE_MS} ms on this line`),
     );
   }
@@ -110,19 +112,21 @@ export class Reports {
 
   /** @returns what is log output: the text, or the text before a report */
   async #takeText(text: string, follows: boolean): Promise<string> {
-    for (const [start, values] of this.#readings(text, follows)) {
-      return (await this.#take(this.#reader.read(values), text)) ? text.slice(0, start) : text;
+    for (const [start, values, areMetrics] of this.#readings(text, follows)) {
+      return (await this.#take(this.#reader.read(values, areMetrics), text)) ? text.slice(0, start) : text;
     }
     return text;
   }
 
-  *#readings(text: string, follows: boolean): Generator<[number, LineObject], void, undefined> {
+  *#readings(text: string, follows: boolean): Generator<[number, LineObject, boolean?], void, undefined> {
     const json = parseJsonLine(text);
     if (typeof json?.get('checkpoint') === 'string') yield [0, json];
     for (const parse of this.#parsers) {
       const values = parse(text);
       if (values !== undefined) yield [0, values];
     }
+    const matched = this.#patterns(text);
+    if (matched !== undefined) yield [0, matched, true];
     if (!follows || !this.#parsers.includes(parseJsonLine)) return;
     let start = text.indexOf('{', 1);
     for (let tried = 0; start !== -1 && tried < MAX_CANDIDATES; tried += 1) {
@@ -178,11 +182,21 @@ export class Reports {
   }
 }
 
-function parsersOf(sources: readonly ReportSource[], onLimit: (line: string) => void): LineParser[] {
+function parsersOf(sources: readonly ReportSource[]): LineParser[] {
   if (sources.length === 0) return [parseJsonLine];
   return sources.flatMap(({ source }) => {
     if (source?.$case === 'json') return [parseJsonLine];
-    if (source?.$case === 'python') return [parsePythonLine];
-    return source?.$case === 'regex' ? [regexParser(source.regex, onLimit)] : [];
+    return source?.$case === 'python' ? [parsePythonLine] : [];
   });
+}
+
+/** Returns a parser of the values of all patterns. If several match a name, the first one gives its value. */
+function patternsOf(sources: readonly ReportSource[], onLimit: (line: string) => void): LineParser {
+  const parsers = sources.flatMap(({ source }) =>
+    source?.$case === 'regex' ? [regexParser(source.regex, onLimit)] : [],
+  );
+  return (line) => {
+    const matches = parsers.flatMap((parse) => parse(line) ?? []).reverse();
+    return matches.length === 0 ? undefined : new Map(matches.flatMap((values) => [...values]));
+  };
 }

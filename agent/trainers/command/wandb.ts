@@ -35,10 +35,35 @@ export async function wandbEnvironment(
 }
 
 function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
-  const lines = Object.entries(parameters).map(
-    ([name, value]) => `${JSON.stringify(name)}: {value: ${yamlText(value, floatParameters.includes(name))}}`,
-  );
+  const values: YamlTree = new Map();
+  for (const [name, value] of Object.entries(parameters)) {
+    const text = yamlText(value, floatParameters.includes(name));
+    values.set(name, text);
+    addNested(values, name.split('.'), text);
+  }
+  const lines = [...values].map(([name, value]) => `${JSON.stringify(name)}: {value: ${treeText(value)}}`);
   return `${['wandb_version: 1', ...lines].join('\n')}\n`;
+}
+
+/** Values as YAML text, by name. */
+type YamlTree = Map<string, string | YamlTree>;
+
+/** Programs read nested parameters as `config['optimizer']['lr']`; the name that joins them with a dot is also there. */
+function addNested(tree: YamlTree, [first = '', ...rest]: readonly string[], text: string): void {
+  const known = tree.get(first);
+  if (rest.length === 0) {
+    if (known === undefined) tree.set(first, text);
+    return;
+  }
+  if (typeof known === 'string') return;
+  const inner = known ?? new Map();
+  tree.set(first, inner);
+  addNested(inner, rest, text);
+}
+
+function treeText(tree: string | YamlTree): string {
+  if (typeof tree === 'string') return tree;
+  return `{${[...tree].map(([name, value]) => `${JSON.stringify(name)}: ${treeText(value)}`).join(', ')}}`;
 }
 
 function yamlText(value: Json, float: boolean): string {

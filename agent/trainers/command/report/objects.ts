@@ -3,7 +3,7 @@ import { LimitedRegExp } from './limited-regexp.ts';
 import { parsePythonDict } from './python-literal.ts';
 
 /** Milliseconds that a regular expression can take per line. */
-export const REGEX_LINE_MS = 100;
+export const REGEX_LINE_MS = 500;
 const MAX_EXPIRED = 10;
 
 /** Named values of one line, in their order. Nested objects are Maps or plain objects. */

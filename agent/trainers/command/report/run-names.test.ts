@@ -28,7 +28,7 @@ test.each([
   ],
   [
     ['v1', '', 'v1/train', 'train'],
-    ['loss', './loss', 'train/loss', './train/loss'],
+    ['loss', 'loss', 'train/loss', './train/loss'],
   ],
   [
     ['a/2/b', 'a/3/b'],
@@ -38,9 +38,9 @@ test.each([
   expect(namesOf(...runs)).toEqual(expected);
 });
 
-test('two runs never share a metric name', () => {
+test('two runs below the source never share a metric name', () => {
   const folder = fc.constantFrom('train', 'eval', 'v0', 'v1');
-  const run = fc.array(folder, { maxLength: 3 }).map((folders) => folders.join('/'));
+  const run = fc.array(folder, { minLength: 1, maxLength: 3 }).map((folders) => folders.join('/'));
   fc.assert(
     fc.property(fc.uniqueArray(run), (runs) => {
       expect(new Set(namesOf(...runs)).size).toBe(runs.length);

@@ -10,6 +10,8 @@ export class RunNames {
   /**
    * Returns the metric name of a tag: the folders below the source's folder are a prefix, as in TensorBoard
    * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run has the same prefix.
+   * The source's folder itself has no prefix, even if an earlier run has none: SummaryWriter's `add_hparams` writes a run
+   * of its own, which can arrive first.
    * @param run path of the event file's folder, relative to the source's folder, with `/` between folders; empty for the folder itself
    */
   metricName(run: string, tag: string): string {
@@ -25,9 +27,8 @@ export class RunNames {
       .filter((folder) => !OWN_NAME.test(folder))
       .join('/');
     const taken = new Set(this.#runs.values());
-    // A path that begins with a dot is never another run's.
-    const fromSource = run === '' ? '.' : `./${run}`;
-    const prefix = [short, run].find((candidate) => !taken.has(candidate)) ?? fromSource;
+    // Tags of the source's own folder never have a prefix. A path that begins with a dot is never another run's.
+    const prefix = run === '' ? '' : ([short, run].find((candidate) => !taken.has(candidate)) ?? `./${run}`);
     this.#runs.set(run, prefix);
     return prefix;
   }

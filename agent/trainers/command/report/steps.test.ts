@@ -108,6 +108,18 @@ describe('a line without a step', () => {
   });
 });
 
+test('values that the sweep file names as metrics need no step: those that do not begin the next step belong to the last', () => {
+  const reader = new StepReader({ metric: 'loss' });
+  const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
+  expect([
+    read({ acc: 0.1 }),
+    read({ epoch: 3, loss: 1 }),
+    read({ f1: 0.5 }),
+    read({ loss: 0.5 }),
+    read({ auc: 0.9 }),
+  ]).toMatchObject([{ step: 1 }, { step: 3 }, { step: 3, metrics: new Map([['f1', 0.5]]) }, { step: 4 }, { step: 4 }]);
+});
+
 describe('values', () => {
   test('names that are empty, too long, have control characters or are __proto__ are ignored and listed', () => {
     const reader = new StepReader({ metric: 'loss' });

@@ -60,7 +60,12 @@ export class StepReader {
     return this.#last;
   }
 
-  read(values: LineObject): Reading {
+  /**
+   * Reads the values of a line.
+   * @param areMetrics whether the sweep file names the values as metrics. Those without a step belong to the last step if they
+   * do not begin the next one.
+   */
+  read(values: LineObject, areMetrics = false): Reading {
     const checkpoint = values.get('checkpoint');
     if (typeof checkpoint === 'string') {
       return { kind: 'checkpoint', step: this.#explicitStep(values)?.step ?? this.#last, path: checkpoint };
@@ -68,8 +73,9 @@ export class StepReader {
     const explicit = this.#explicitStep(values);
     const { metrics, ignored } = metricsOf(values, explicit?.key);
     if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined && values.size > 1 };
-    if (explicit === undefined && !this.#continues(metrics)) return { kind: 'text', ignored: true };
-    const step = explicit?.step ?? this.#last + 1;
+    const isNext = explicit === undefined && this.#continues(metrics);
+    if (explicit === undefined && !isNext && !areMetrics) return { kind: 'text', ignored: true };
+    const step = explicit?.step ?? (isNext || this.#known.size === 0 ? this.#last + 1 : this.#last);
     this.#last = Math.max(this.#last, step);
     for (const name of metrics.keys()) this.#known.add(name);
     return { kind: 'report', step, metrics, ignored };
