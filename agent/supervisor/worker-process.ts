@@ -11,6 +11,12 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 /** How long a worker may take to stop an attempt before it is killed. STOP_GRACE_S is added for a user's program. */
 export const STOP_GRACE_MS = 2_000;
 
+/**
+ * The maximum number of turns of the event loop for which the end of an attempt waits for output. The pipes contain at most
+ * a few hundred kilobytes, of which each turn reads 64 KiB or more.
+ */
+const MAX_OUTPUT_TURNS = 64;
+
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
   onLog(text: string): void;
@@ -21,6 +27,9 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   /** The timers by attempt. A timer kills the process unless its attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
+  /** Ends of attempts that wait until the output before them has been read. */
+  readonly #ends = new Set<FromWorker>();
+  #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;
 
   /** @param gpus indexes of the GPUs that the worker can use; CUDA_VISIBLE_DEVICES stays unchanged if there are none */
@@ -40,18 +49,26 @@ export class WorkerProcess {
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8');
-      stream?.on('data', (text: string) => events.onLog(text));
+      stream?.on('data', (text: string) => {
+        this.#hasOutput = true;
+        events.onLog(text);
+      });
     }
     this.#child.on('message', (message: FromWorker) => {
       if (message.kind === 'stopped') this.#cancelKill(message.key);
-      // Output that the worker printed before this message is already in the pipes, so it is read first.
-      setImmediate(() => events.onMessage(message));
+      if (message.kind === 'done' || message.kind === 'failed' || message.kind === 'stopped') {
+        this.#ends.add(message);
+        this.#afterOutput(MAX_OUTPUT_TURNS, () => this.#sendEnd(message, events));
+      } else setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
     // The `exit` event can come before the last output on stderr; `close` cannot.
     this.#child.on('close', (code, signal) => {
       for (const timer of this.#killTimers.values()) clearTimeout(timer);
-      setImmediate(() => events.onExit(signal === null ? `exited with code ${code}` : `was killed by ${signal}`));
+      setImmediate(() => {
+        for (const end of this.#ends) this.#sendEnd(end, events);
+        events.onExit(signal === null ? `exited with code ${code}` : `was killed by ${signal}`);
+      });
     });
   }
 
@@ -74,6 +91,19 @@ export class WorkerProcess {
       keyText(key),
       setTimeout(() => this.kill(), this.#stopGraceMs),
     );
+  }
+
+  /** Calls back after a turn of the event loop without output. What the worker printed before a message is in the pipes by then. */
+  #afterOutput(turns: number, callback: () => void): void {
+    this.#hasOutput = false;
+    setImmediate(() => {
+      if (this.#hasOutput && turns > 1) this.#afterOutput(turns - 1, callback);
+      else callback();
+    });
+  }
+
+  #sendEnd(end: FromWorker, events: WorkerEvents): void {
+    if (this.#ends.delete(end)) events.onMessage(end);
   }
 
   #cancelKill(key: AttemptKey): void {

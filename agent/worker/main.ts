@@ -76,14 +76,18 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
 }
 
 async function settle({ key, signal }: TrainingRun, result: Promise<void>): Promise<void> {
-  try {
-    await result;
-    report(key, { kind: signal.aborted ? 'stopped' : 'done' });
-  } catch (error) {
-    report(key, signal.aborted ? { kind: 'stopped' } : failureOf(error));
-  } finally {
-    stopping.delete(keyText(key));
-  }
+  const end = await result.then(
+    (): FromAttempt => ({ kind: 'done' }),
+    (error: unknown) => (signal.aborted ? { kind: 'stopped' as const } : failureOf(error)),
+  );
+  await Promise.all([process.stdout, process.stderr].map(flushed));
+  report(key, signal.aborted ? { kind: 'stopped' } : end);
+  stopping.delete(keyText(key));
+}
+
+/** Resolves once everything written to the stream is in its pipe. The log of an attempt ends with the attempt. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 function failureOf(error: unknown): FromAttempt {
