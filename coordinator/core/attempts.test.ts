@@ -374,6 +374,34 @@ describe('time', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
   });
 
+  test.each([0, 1, LEASE_MS])(
+    'an attempt that ended in time during an outage of the coordinator can report that for one lease (here after %d ms)',
+    (afterMs) => {
+      const sweep = sweepOf(1, { timeoutMs: 60_000 });
+      const key = run(sweep);
+      now += 100_000;
+      core.listeningSince = now;
+      now += afterMs;
+      onTick(core, now - 1);
+      expect(sampleTrial(sweep, 't0').state).toBe('running');
+      send(key, 1, 'succeeded');
+      expect(sampleTrial(sweep, 't0').state).toBe('succeeded');
+    },
+  );
+
+  test('an attempt that exceeded its timeout during an outage ends one lease after it, even if it still reports', () => {
+    const sweep = sweepOf(1, { timeoutMs: 60_000 });
+    const key = run(sweep);
+    now += 100_000;
+    core.listeningSince = now;
+    now += LEASE_MS - 1;
+    send(key, 1);
+    onTick(core, now);
+    expect(sampleTrial(sweep, 't0').state).toBe('running');
+    onTick(core, now + 1);
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
+  });
+
   test('a retry is due when its backoff ends, and not before', () => {
     const sweep = sweepOf(1, { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } });
     send(run(sweep), 1, 'crash');

@@ -54,7 +54,9 @@ function expiryOf(core: Core, lease: Lease, now: number): Failure | undefined {
     return { class: 'lost', message: `agent ${lease.agentId} was not heard from for ${core.leaseMs / 1000} s` };
   }
   const timeoutMs = core.sweeps.get(lease.key.sweepId)?.policy.timeoutMs;
-  if (timeoutMs !== undefined && now - lease.grantedAt >= timeoutMs) {
+  // After an outage of the coordinator, the agent has a lease's time to report that the attempt ended in time.
+  const reportableUntil = lease.grantedAt < core.listeningSince ? core.listeningSince + core.leaseMs : lease.grantedAt;
+  if (timeoutMs !== undefined && now >= Math.max(lease.grantedAt + timeoutMs, reportableUntil)) {
     return { class: 'timeout', message: `exceeded the sweep's timeout of ${timeoutMs / 1000} s` };
   }
   return undefined;

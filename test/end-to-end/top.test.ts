@@ -141,6 +141,8 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('5');
     await screen.sees(/▸\d+ +waits +running .* 7 ×1/);
     screen.press('1');
+    // From now on the only slot is busy, so a pending trial stays pending.
+    await screen.sees(/ pending · 1 running /);
     screen.press('/');
     screen.press('state=pending\r');
     await screen.sees('filter: state=pending');
