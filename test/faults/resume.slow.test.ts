@@ -31,7 +31,7 @@ async function result(cluster: Cluster, sweep: string): Promise<Shown> {
   const waited = await cluster.run('wait', sweep);
   expect(waited.code, waited.stderr).toBe(0);
   const [trial] = await cluster.json<TrialJson[]>('trials', sweep);
-  return cluster.json<Shown>('show', trial?.trial ?? '');
+  return cluster.json<Shown>('show', `${sweep}/${trial?.trial}`);
 }
 
 function hasCheckpoint({ dir }: Cluster, sweep: string, trial: string): boolean {
