@@ -187,6 +187,11 @@ export interface Trial {
    * The pool that the trial was offered to. Undefined if the offer was made before a restart. Valid in state `offered`.
    */
   pool: string | undefined;
+  /**
+   * The pools that the same offer was made to before `pool`, since their queues were last recreated. It is made to none of
+   * them again, so that it stays in one queue long enough for that queue to count as stuck. Valid in state `offered`.
+   */
+  earlierPools: readonly string[];
   /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */
   readyAt: number;
   /** The newest checkpoint. Undefined means that the next attempt starts from scratch. */

@@ -253,3 +253,20 @@ test('offers that the idle slots of one pool do not take are also made to anothe
   expect(pools().filter((pool) => pool !== ofStalled)).toHaveLength(2);
   expect(schedule(core, IDLE_PATIENCE_MS + 2).outputs).toEqual([]);
 });
+
+test('an offer that no pool takes is made to each pool once, and then the queue that it is in counts as stuck', () => {
+  const core = emptyCore();
+  for (const zone of ['a', 'b', 'c']) onHello(core, { ...agentHello(zone, `${zone}1`, 2), labels: { zone } }, 0);
+  const sweep = addSweep(core, '1', 1);
+  const offers = [];
+  const stuck = [];
+  for (let now = 0; now <= 2 * OFFER_PATIENCE_MS + 4 * IDLE_PATIENCE_MS; now += 1_000) {
+    offers.push(...schedule(core, now).outputs.flatMap((output) => (output.kind === 'offer' ? [output.pool] : [])));
+    stuck.push(...takeStuckPools(core, now));
+  }
+  const [pool] = [...sweep.offers].map(({ pool }) => pool);
+  expect(new Set(offers.slice(0, 3)).size).toBe(3);
+  expect(stuck[0]).toBe(offers[2]);
+  expect(offers.at(-1)).toBe(pool);
+  expect(stuck.length).toBeGreaterThan(0);
+});

@@ -121,6 +121,7 @@ function offerPending(pass: Pass, peers: readonly Sweep[]): void {
     const { sweep, trial, pool, queue } = next;
     queue.pop();
     pass.changes.push(moveTrial(sweep, trial, 'offered'));
+    trial.earlierPools = [];
     offerTo(pass, sweep, trial, pool);
   }
 }
@@ -258,12 +259,13 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
       if (pool.free <= pool.offered) break;
       if (sweep.offers.size === 0 || !isOpenTo(pass, sweep, pool)) continue;
       for (const trial of sweep.offers) {
-        if (!maySuit(pass, sweep, trial, pool)) continue;
+        if (trial.earlierPools.includes(pool.id) || !maySuit(pass, sweep, trial, pool)) continue;
         const from = pass.pools.get(trial.pool ?? '');
         const overdue = pass.now - trial.offeredAt > IDLE_PATIENCE_MS;
         if (from === undefined || from === pool || (from.offered <= from.free && !overdue)) continue;
         if (pool.free <= pool.offered) break;
         from.offered -= 1;
+        trial.earlierPools = [...trial.earlierPools, from.id];
         offerTo(pass, sweep, trial, pool);
       }
     }
@@ -297,7 +299,10 @@ export function takeStuckPools(core: Core, now: number): string[] {
     if (free === 0) return [];
     const offered = [...core.sweeps.values()].flatMap(({ offers }) => [...offers].filter(({ pool }) => pool === id));
     if (!offered.some((trial) => now - trial.offeredAt > OFFER_PATIENCE_MS)) return [];
-    for (const trial of offered) trial.offeredAt = now;
+    for (const trial of offered) {
+      trial.offeredAt = now;
+      trial.earlierPools = [];
+    }
     return [id];
   });
 }

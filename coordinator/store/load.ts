@@ -162,6 +162,7 @@ export function loadSweep(
       failure: row.failure_class ?? undefined,
       offeredAt: now,
       pool: undefined,
+      earlierPools: [],
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,

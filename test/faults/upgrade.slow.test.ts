@@ -49,13 +49,25 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   expect(await cluster.coordinator.stop()).toBe(0);
-  // Schema version 2 had no drains, priorities, retries, notices, packs or steps of metrics.
-  const columns =
-    'alter table attempts drop column pack; alter table sweeps drop column priority; alter table trials drop column metric_steps;';
-  change(
-    cluster.dir,
-    `drop table notices; drop table warnings; drop table retries; drop table drains; ${columns} pragma user_version = 2`,
-  );
+  // Schema version 2 did not have these.
+  const tables = [
+    'notices',
+    'warnings',
+    'retries',
+    'drains',
+    'sources',
+    'programs',
+    'environments',
+    'quarantines',
+    'agents',
+  ];
+  const columns = ['attempts pack', 'attempts early', 'sweeps priority', 'sweeps resumed_at', 'trials metric_steps'];
+  const removals = [
+    'drop index early_failures',
+    ...tables.map((table) => `drop table ${table}`),
+    ...columns.map((column) => `alter table ${column.replace(' ', ' drop column ')}`),
+  ];
+  change(cluster.dir, `${removals.join('; ')}; pragma user_version = 2`);
   await cluster.startCoordinator();
   const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);

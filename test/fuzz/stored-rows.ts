@@ -7,11 +7,16 @@ import Database from 'libsql';
 /** The rows of each table as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
-/** Removes changes that the coordinator makes without a request: offers, withdrawn offers and ended grace periods. */
+/**
+ * Removes changes that the coordinator makes without a request: offers, withdrawn offers, ended grace periods, the times of
+ * heartbeats, and the count of commits.
+ */
 const IGNORE_OWN_CHANGES = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
   update drains set grace_left_ms = 0;
+  update agents set last_heard_at = 0;
+  delete from meta where name = 'commits';
 `;
 
 /** Reads the rows of all tables. Must not run during a write. */

@@ -52,6 +52,7 @@ export function addSweep(
       failure: undefined,
       offeredAt: 0,
       pool: undefined,
+      earlierPools: [],
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,

@@ -108,16 +108,25 @@ describe('a line without a step', () => {
   });
 });
 
-test('values that the sweep file names as metrics need no step: those that do not begin the next step belong to the last', () => {
+test('values that the sweep file names as metrics need no step: a repeated one begins the next step, the others belong to the last', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
-  expect([
-    read({ acc: 0.1 }),
-    read({ epoch: 3, loss: 1 }),
-    read({ f1: 0.5 }),
-    read({ loss: 0.5 }),
-    read({ auc: 0.9 }),
-  ]).toMatchObject([{ step: 1 }, { step: 3 }, { step: 3, metrics: new Map([['f1', 0.5]]) }, { step: 4 }, { step: 4 }]);
+  const steps = [
+    { acc: 0.1 },
+    { loss: 2 },
+    { epoch: 3, loss: 1 },
+    { acc: 0.5 },
+    { f1: 0.5 },
+    { loss: 0.5 },
+    { acc: 0.9 },
+    { epoch: 2, acc: 0.2 },
+    { f1: 0.7 },
+    { acc: 1 },
+  ].map((values) => {
+    const reading = read(values);
+    return reading.kind === 'report' ? reading.step : reading.kind;
+  });
+  expect(steps).toEqual([1, 1, 3, 3, 3, 4, 4, 2, 4, 5]);
 });
 
 describe('values', () => {

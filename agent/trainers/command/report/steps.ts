@@ -44,6 +44,8 @@ export class StepReader {
   readonly #metric: string | undefined;
   /** The metrics that earlier steps contained. */
   readonly #known = new Set<string>();
+  /** The metrics of the last step. */
+  readonly #atLast = new Set<string>();
   /** Steps given to texts that are not numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
   /** Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of them is a report. */
@@ -62,8 +64,8 @@ export class StepReader {
 
   /**
    * Reads the values of a line.
-   * @param areMetrics whether the sweep file names the values as metrics. Those without a step belong to the last step if they
-   * do not begin the next one.
+   * @param areMetrics whether the sweep file names the values as metrics, as a pattern's groups do. Without a step, they belong
+   * to the last step, or to the next one if the last step already has one of them.
    */
   read(values: LineObject, areMetrics = false): Reading {
     const checkpoint = values.get('checkpoint');
@@ -73,22 +75,33 @@ export class StepReader {
     const explicit = this.#explicitStep(values);
     const { metrics, ignored } = metricsOf(values, explicit?.key);
     if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined && values.size > 1 };
-    const isNext = explicit === undefined && this.#continues(metrics);
-    if (explicit === undefined && !isNext && !areMetrics) return { kind: 'text', ignored: true };
-    const step = explicit?.step ?? (isNext || this.#known.size === 0 ? this.#last + 1 : this.#last);
-    this.#last = Math.max(this.#last, step);
-    for (const name of metrics.keys()) this.#known.add(name);
-    return { kind: 'report', step, metrics, ignored };
+    if (explicit !== undefined) return this.#report(explicit.step, metrics, ignored);
+    if (areMetrics ? this.#repeats(metrics) : this.#continues(metrics)) {
+      return this.#report(this.#last + 1, metrics, ignored);
+    }
+    return areMetrics ? this.#report(this.#last, metrics, ignored) : { kind: 'text', ignored: true };
   }
 
   /** Reads metrics of a known step. Every name is a metric, including `epoch` and `step`. */
   readAt(step: number, values: LineObject): Reading {
     if (!Number.isFinite(step) || step < 0) return { kind: 'text', ignored: true };
     const { metrics, ignored } = metricsOf(values, undefined);
-    if (metrics.size === 0) return { kind: 'text', ignored: true };
+    return metrics.size === 0 ? { kind: 'text', ignored: true } : this.#report(step, metrics, ignored);
+  }
+
+  #report(step: number, metrics: ReadonlyMap<string, number>, ignored: readonly string[]): Reading {
+    if (step > this.#last) this.#atLast.clear();
     this.#last = Math.max(this.#last, step);
-    for (const name of metrics.keys()) this.#known.add(name);
+    for (const name of metrics.keys()) {
+      this.#known.add(name);
+      if (step === this.#last) this.#atLast.add(name);
+    }
     return { kind: 'report', step, metrics, ignored };
+  }
+
+  /** Whether the last step already has one of the metrics, or there is no step yet. */
+  #repeats(metrics: ReadonlyMap<string, number>): boolean {
+    return this.#known.size === 0 || [...metrics.keys()].some((name) => this.#atLast.has(name));
   }
 
   /** Whether a line without a step is the next step. */
