@@ -30,7 +30,7 @@ export interface DashboardSettings {
   readonly banner: string;
   readonly size: () => Size;
   readonly now: () => number;
-  /** Called whenever the frame may have changed, which is often. */
+  /** Called often: whenever the frame may have changed. */
   readonly onChange: () => void;
   readonly onLeave: () => void;
   readonly onInterrupt: () => void;

@@ -13,7 +13,7 @@ export const STOP_GRACE_MS = 2_000;
 
 /**
  * The maximum number of turns of the event loop for which the end of an attempt waits for output. The pipes contain at most
- * a few hundred kilobytes, of which each turn reads 64 KiB or more.
+ * a few hundred kilobytes, and each turn reads at least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -93,7 +93,7 @@ export class WorkerProcess {
     );
   }
 
-  /** Calls back after a turn of the event loop without output. What the worker printed before a message is in the pipes by then. */
+  /** Calls back after a turn of the event loop without output. The worker flushes its output before it reports the end of an attempt. */
   #afterOutput(turns: number, callback: () => void): void {
     this.#hasOutput = false;
     setImmediate(() => {

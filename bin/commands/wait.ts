@@ -60,8 +60,8 @@ async function follow(connection: Connection, first: Sweep, flags: string, signa
 }
 
 /**
- * Waits until the sweep ends. Returns undefined on Ctrl-C. Without a terminal, also returns a paused sweep of which no
- * trial is running.
+ * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once none of its trials is running.
+ * Returns undefined on Ctrl-C.
  */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {
   const stop = new AbortController();

@@ -43,7 +43,7 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
-  /** Whether the file is complete. Makes the file durable, because an earlier process may have died before it was. */
+  /** Returns whether the file is complete. A complete file is flushed to disk, because its writer may have died before it did so. */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
   }

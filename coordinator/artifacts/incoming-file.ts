@@ -99,7 +99,7 @@ function conflictOf(error: unknown, path: string): unknown {
   return new ConflictError(`${path} conflicts with a stored file: a name cannot be both a file and a folder`);
 }
 
-/** Whether the file is complete. Makes it durable, as an earlier process may have died before it did. */
+/** Returns whether the file is complete. A complete file is flushed to disk, because its writer may have died before it did so. */
 export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== size) return false;

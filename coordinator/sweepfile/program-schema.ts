@@ -53,9 +53,7 @@ const code = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe('whether the changes since the git commit are recorded with the sweep; default: true'),
-    limit: size
-      .optional()
-      .describe('the most that the files may have in total, such as 500MB, up to 1GiB; default: 100MB'),
+    limit: size.optional().describe('the maximum total size of the files, such as 500MB, up to 1GiB; default: 100MB'),
   },
   { error: codeError },
 );

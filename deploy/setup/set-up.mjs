@@ -60,7 +60,8 @@ export async function setUp({ root = CHECKOUT, steps: named, log = progressLogge
 }
 
 /**
- * Runs a step if it is needed. Checks before it takes the lock, so that a complete setup returns immediately, and again with the lock, because another process may have run the step.
+ * Runs a step if it is needed. The first check is made without the lock, so that a complete setup returns immediately. The second
+ * is made with the lock, because another process may have run the step.
  * @param {string} root
  * @param {(line: string) => void} log
  * @param {{name: string, command: string, problemOf: (root: string) => string | null,
