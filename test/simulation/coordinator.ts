@@ -26,7 +26,7 @@ import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR_PLACE = 'coordinator';
-const CLUSTER = 'simulated';
+export const CLUSTER = 'simulated';
 /** The same value as in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
 const EPOCH = Date.UTC(2026, 0, 1);

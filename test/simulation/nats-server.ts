@@ -147,16 +147,12 @@ export class SimulatedNatsServer {
     return this.#queues.get(name)?.consumer?.ackWaitMs ?? 0;
   }
 
-  /** Returns the number of open pulls by client. */
-  waiting(): Map<string, number> {
-    const waiting = new Map<string, number>();
-    for (const { consumer } of this.#queues.values()) {
-      for (const { client, left, until } of consumer?.pulls ?? []) {
-        if (!client.alive || until <= this.#clock.now) continue;
-        waiting.set(client.name, (waiting.get(client.name) ?? 0) + left);
-      }
-    }
-    return waiting;
+  /** Returns the number of open pulls of a client from a queue. */
+  waiting(clientName: string, queue: string): number {
+    const pulls = this.#queues.get(queue)?.consumer?.pulls ?? [];
+    return pulls
+      .filter(({ client, until }) => client.name === clientName && client.alive && until > this.#clock.now)
+      .reduce((sum, { left }) => sum + left, 0);
   }
 
   /** Injects damage: loses stored messages. @param share the fraction to lose */

@@ -2,11 +2,12 @@
 
 import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { offerStream } from '../../proto/subjects.ts';
 import { TestRandom } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
-import { COORDINATOR_PLACE, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
+import { CLUSTER, COORDINATOR_PLACE, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
 import { injectFault } from './faults.ts';
 import { Grpc } from './grpc.ts';
 import { Invariants } from './invariants.ts';
@@ -216,15 +217,19 @@ class Simulation {
   /** Describes the unfinished work. Returns an empty text if there is none. */
   #left(): string {
     const missing = this.scenario.sweeps.length - this.user.submitted.size;
-    const waiting = this.#nats.waiting();
     const left = [
       missing > 0 && `${missing} sweeps are not submitted`,
       ...this.invariants.unfinished().map((id) => `sweep ${id} is unfinished`),
       ...[...this.machines.values()].map((machine) => {
         if (machine.left) return false;
-        const { id, slots } = machine.options;
-        const free = waiting.get(id) ?? 0;
-        if (free < slots) return `${free} of ${slots} slots of ${id} wait for an offer`;
+        const { id } = machine.options;
+        const pools = this.coordinator.life?.runtime.core.agents.get(id)?.pools ?? [];
+        for (const pool of new Set(pools)) {
+          const slots = pools.filter((one) => one === pool).length;
+          const free = this.#nats.waiting(id, offerStream(CLUSTER, pool));
+          if (free < slots) return `${free} of ${slots} slots of ${id} wait for an offer of pool ${pool}`;
+        }
+        if (pools.length === 0) return `${id} is unknown`;
         const records = machine.spooled();
         return records > 0 && `${records} records are unsent on ${id}`;
       }),

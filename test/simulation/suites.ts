@@ -11,23 +11,20 @@ export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_
 /** The number of seeds within which each planted bug must be found. */
 export const BUG_SEEDS = 250;
 
-/** Planted bugs that seeds 1 to 10 do not find; the slow suite runs them. */
-export const RARE_BUGS: readonly string[] = [
-  'new-sweep-credited',
-  'drained-agent-works',
-  'leases-never-expire',
-  'no-fencing',
-  'paused-sweep-grants',
-  'pools-not-sent',
-  'quarantines-forgotten',
-  'retry-restarts-numbers',
-  'retries-forgotten',
-  'retry-not-recognized',
-  'stuck-offers-left',
-  'target-ignored',
-  'timeout-by-wall-clock',
-  'weights-ignored',
-];
+/** Planted bugs that seeds 1 to 10 do not find, which the slow suite runs, with the first seed that found each. */
+export const RARE_BUGS: Readonly<Record<string, number>> = {
+  'new-sweep-credited': 16,
+  'drained-agent-works': 179,
+  'no-fencing': 116,
+  'quarantines-forgotten': 80,
+  'retry-restarts-numbers': 18,
+  'retries-forgotten': 14,
+  'retry-not-recognized': 93,
+  'stuck-offers-left': 13,
+  'target-ignored': 19,
+  'timeout-by-wall-clock': 58,
+  'weights-ignored': 16,
+};
 
 /** A generous limit, for a busy machine. */
 export const TIMEOUT_MS = 300_000;
