@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
@@ -35,6 +35,8 @@ parameters:
 `;
 
 const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', dir, '-o', 'json'];
+
+const isAgent = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('agent');
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
   test('its agent has the labels from the command line, and a sweep that requires one runs', async () => {
@@ -92,7 +94,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('after kill -9 its processes end by themselves, and the same command resumes the sweep', async () => {
+  test('after kill -9 of it and its agent the other processes end by themselves, and the same command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP.replace('400', '4000'));
@@ -102,7 +104,8 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(busy.code).toBe(4);
     expect(busy.stderr).toContain('already uses');
     const family = descendantsOf(first.pid);
-    killNow(first.pid);
+    // An agent that outlives `up` hands its trials back, and they are pending.
+    for (const pid of [...family.filter(isAgent), first.pid]) killNow(pid);
     await until('its processes are gone', () => alive(family).length === 0);
     const read = async (...args: string[]) => (await trawl(...args, '--dir', dir)).stdout;
     for (const args of [
