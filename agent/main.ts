@@ -1,8 +1,7 @@
 /** Starts an agent: finds its identity and its machine's resources, and connects it to NATS and the coordinator. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
@@ -14,7 +13,8 @@ import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
 import { PROTOCOL } from '../proto/protocol.ts';
-import { AGENT_ID, withoutSecrets } from '../proto/subjects.ts';
+import { withoutSecrets } from '../proto/subjects.ts';
+import { storedAgentId } from './agent-id.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
 import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
@@ -98,7 +98,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   let gpuWatch: GpuWatch | undefined;
   let agent: AgentRuntime | undefined;
   try {
-    const id = identity === undefined ? storedId(dir, options.id) : certifiedId(identity, options.id);
+    const id = identity === undefined ? storedAgentId(dir, options.id) : certifiedId(identity, options.id);
     const resources = await findResources(options);
     gpuWatch = resources.gpus.length > 0 ? new GpuWatch() : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
@@ -254,28 +254,4 @@ function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecu
     `other machines can reach ${metrics.host}:${metrics.port}, and /metrics there requires no authentication: use ` +
       '--metrics-tls or --metrics-user with a password, serve it on 127.0.0.1, or accept this on a trusted network with --insecure',
   );
-}
-
-/** Stores the id, so that the spooled records keep their agent. */
-function storedId(dir: string, requested: string | undefined): string {
-  const file = join(dir, 'agent-id');
-  const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
-  const id = requested ?? stored ?? newId();
-  if (!AGENT_ID.test(id)) {
-    throw new BadInputError(
-      `invalid agent id ${JSON.stringify(id)}: expected up to 64 letters, digits, underscores and hyphens`,
-    );
-  }
-  if (id !== stored) {
-    mkdirSync(dir, { recursive: true });
-    writeFileSync(file, `${id}\n`);
-  }
-  return id;
-}
-
-function newId(): string {
-  const host = hostname()
-    .replace(/[^A-Za-z0-9_-]/g, '-')
-    .slice(0, 48);
-  return `${host}-${randomBytes(3).toString('hex')}`;
 }

@@ -1,9 +1,12 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  AGENT_ID,
+  agentIdProblem,
+  agentPermissions,
   allHeartbeats,
   allOffers,
   heartbeatSubject,
+  inboxPrefix,
   namesAttempt,
   offerStream,
   offerStreams,
@@ -20,12 +23,46 @@ test('the subject of an offer contains its pool and attempt', () => {
   expect(offerStream('c1', 'p1').startsWith(offerStreams('c1'))).toBe(true);
 });
 
-test('an agent id is one token of a subject', () => {
-  for (const id of ['gpu-box_1', 'A', 'x'.repeat(64)]) {
-    expect(AGENT_ID.test(id)).toBe(true);
-    expect(heartbeatSubject('c1', id).split('.')).toHaveLength(allHeartbeats('c1').split('.').length);
-  }
-  for (const id of ['', 'a.b', 'a b', '*', '>', 'x'.repeat(65), 'a\n']) expect(AGENT_ID.test(id)).toBe(false);
+test.each(['gpu-box_1', 'A', 'x'.repeat(64), 'gpu1.lab.example.org', '10.0.0.7', `${'n'.repeat(63)}.lab.example.org`])(
+  '%j is an agent id, and one token of a subject',
+  (id) => {
+    expect(agentIdProblem(id)).toBeUndefined();
+    const subject = heartbeatSubject('c1', id);
+    expect(subject.split('.')).toHaveLength(allHeartbeats('c1').split('.').length);
+    expect(inboxPrefix('agent', id)).not.toContain('.');
+    expect(agentPermissions(id).publish).toContain(heartbeatSubject('*', id));
+  },
+);
+
+test.each([
+  '',
+  '.',
+  '..',
+  'a..b',
+  '.a',
+  'a.',
+  'a b',
+  '*',
+  '>',
+  'a:b',
+  'a/b',
+  'x'.repeat(65),
+  'a\n',
+  'ä.lab',
+  `${'x.'.repeat(126)}xy`,
+])('%j is not an agent id', (id) => {
+  expect(agentIdProblem(id)).toContain(`invalid agent id ${JSON.stringify(id)}: expected letters`);
+});
+
+const agentId = fc.stringMatching(/^[A-Za-z0-9_-]{1,4}(\.[A-Za-z0-9_-]{1,4}){0,3}$/);
+
+test('two agents never share a subject', () => {
+  fc.assert(
+    fc.property(agentId, agentId, (one, other) => {
+      expect(heartbeatSubject('c1', one) === heartbeatSubject('c1', other)).toBe(one === other);
+      expect(inboxPrefix('agent', one) === inboxPrefix('agent', other)).toBe(one === other);
+    }),
+  );
 });
 
 test('passwords are removed from addresses', () => {

@@ -35,15 +35,33 @@ export function poolOffers(cluster: string, pool: string): string {
 
 /** Returns the subject of an agent's heartbeats. The coordinator subscribes to all of them. */
 export function heartbeatSubject(cluster: string, agentId: string): string {
-  return `trawl.${cluster}.heartbeat.${agentId}`;
+  return `trawl.${cluster}.heartbeat.${subjectToken(agentId)}`;
 }
 
 export function allHeartbeats(cluster: string): string {
   return `trawl.${cluster}.heartbeat.*`;
 }
 
-/** The syntax of an agent's id. An id is one token of a subject, and is safe in paths and tables. */
-export const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+/** The longest domain name (RFC 1035), so every fully qualified host name can be an agent's id. */
+const MAX_AGENT_ID = 253;
+const AGENT_ID = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*$/;
+
+/**
+ * Returns why a text is not an agent's id; undefined when it is one. An id has the syntax of a host name, and is safe in
+ * paths, tables and subjects.
+ */
+export function agentIdProblem(id: string): string | undefined {
+  if (AGENT_ID.test(id) && id.length <= MAX_AGENT_ID) return undefined;
+  return (
+    `invalid agent id ${JSON.stringify(id)}: expected letters, digits, underscores and hyphens, in parts of up to 64 characters ` +
+    `separated by single dots, ${MAX_AGENT_ID} characters in total`
+  );
+}
+
+/** Encodes an agent's id as one token of a subject. NATS splits subjects at dots, and no id contains a colon. */
+function subjectToken(agentId: string): string {
+  return agentId.replaceAll('.', ':');
+}
 
 /** The syntax of the ids of sweeps, trials and clusters. An id is one token of a subject and one segment of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
@@ -55,7 +73,7 @@ export function namesAttempt({ sweepId, trialId, attempt }: AttemptKey): boolean
 
 /** Returns the prefix of a connection's reply subjects. No other connection can subscribe to them. */
 export function inboxPrefix(role: string, name: string): string {
-  return `_INBOX_${role}_${name}`;
+  return `_INBOX_${role}_${subjectToken(name)}`;
 }
 
 export interface Permissions {

@@ -91,7 +91,7 @@ test('a revoked identity is no longer accepted', async () => {
   expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
 });
 
-test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])(
+test.each(['../../x', 'a/b', 'a"} }', 'a..b', '.', 'a\u001b[2J', 'x'.repeat(65), `${'x'.repeat(60)}.lab`, ''])(
   'the name %j is rejected',
   async (name) => {
     await certs('init');
@@ -101,6 +101,17 @@ test.each(['../../x', 'a/b', 'a"} }', 'a.b', 'a\u001b[2J', 'x'.repeat(65), ''])(
     expect(readdirSync(dir).sort()).toEqual(['ca', 'server']);
   },
 );
+
+test('a fully qualified host name is the name of an agent', async () => {
+  await certs('init');
+  expect(await certs('agent', 'gpu1.lab.example.org')).toMatchObject({ exitCode: 0 });
+  expect(readIdentity(join(dir, 'agent-gpu1.lab.example.org'), ['agent']).name).toBe('gpu1.lab.example.org');
+  const accounts = readFileSync(join(dir, 'server', 'nats-accounts.conf'), 'utf8');
+  expect(accounts).toContain('"CN=gpu1.lab.example.org,OU=agent"');
+  expect(accounts).toContain('"trawl.*.heartbeat.gpu1:lab:example:org"');
+  expect((await certs('revoke', 'agent-gpu1.lab.example.org')).exitCode).toBe(0);
+  expect(existsSync(join(dir, 'agent-gpu1.lab.example.org'))).toBe(false);
+});
 
 test.each(['a b', '-x', 'http://x', 'a"b', '*'])('host %j is rejected', async (host) => {
   expect(await certs('init', `--host=${host}`)).toMatchObject({ exitCode: 2 });

@@ -15,7 +15,7 @@ import { DEFAULT_ADDRESS, parseAddress } from '../../lib/net/address.ts';
 import { AGENT_HOST, IDENTITY_FILES, type Servers } from '../../lib/net/identity.ts';
 import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { Role } from '../../proto/roles.ts';
-import { AGENT_ID, COORDINATOR } from '../../proto/subjects.ts';
+import { agentIdProblem, COORDINATOR } from '../../proto/subjects.ts';
 import { createAuthority, issue, type KeyAndCertificate } from './issue.ts';
 import {
   createNatsServers,
@@ -31,6 +31,8 @@ import { writePrivately } from './private-file.ts';
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;
+/** The longest common name of a certificate (RFC 5280). */
+const MAX_NAME = 64;
 
 export interface InitOptions {
   /** Host names and addresses of the coordinator's machine, the preferred one first. */
@@ -95,9 +97,9 @@ export async function addIdentity(
   who: { readonly name: string; readonly role: Role },
   { days, force }: { readonly days: number; readonly force: boolean },
 ): Promise<string> {
-  if (!AGENT_ID.test(who.name)) {
+  if (agentIdProblem(who.name) !== undefined || who.name.length > MAX_NAME) {
     throw new BadInputError(
-      `${JSON.stringify(who.name)} is not a valid name: use up to 64 letters, digits, underscores and hyphens`,
+      `${JSON.stringify(who.name)} is not a valid name: use up to ${MAX_NAME} letters, digits, underscores, hyphens and single dots`,
     );
   }
   const authority = readAuthority(dir);

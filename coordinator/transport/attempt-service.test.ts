@@ -164,7 +164,7 @@ describe('streams', () => {
 
   test.each([
     ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 4, but this coordinator uses 3/],
-    ['an invalid id', { agentId: 'a.b' }, /invalid agent id "a\.b"/],
+    ['an invalid id', { agentId: 'a..b' }, /invalid agent id "a\.\.b"/],
     ['no slots', { slots: 0 }, /slots/],
     ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /hello message of agent a too large/],
     ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /hello message of agent a too large/],

@@ -21,7 +21,7 @@ import type {
 import { labelProblem, MAX_PACK } from '../../proto/limits.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
-import { AGENT_ID } from '../../proto/subjects.ts';
+import { agentIdProblem } from '../../proto/subjects.ts';
 import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
@@ -272,9 +272,8 @@ function check(hello: Hello): void {
         `upgrade the ${older}`,
     );
   }
-  if (!AGENT_ID.test(agentId)) {
-    throw new BadInputError(`invalid agent id ${JSON.stringify(agentId)}: expected ${AGENT_ID}`);
-  }
+  const idProblem = agentIdProblem(agentId);
+  if (idProblem !== undefined) throw new BadInputError(idProblem);
   const texts = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
   if (hello.gpus.length > MAX_GPUS || texts.some((text) => text.length > MAX_LABEL)) {
     throw new BadInputError(

@@ -7,6 +7,8 @@ import { until } from '../support/until.ts';
 
 const LIMIT_MS = 120_000;
 
+const QUALIFIED = 'right.lab.example.org';
+
 const SWEEP = `
 name: separate
 trainer: noop
@@ -23,7 +25,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
     expect((await cluster.run('pause', sweep, '--reason', 'lunch')).code).toBe(0);
     await cluster.startAgent('left', 1);
-    await cluster.startAgent('right', 1);
+    await cluster.startAgent(QUALIFIED, 1);
     await until('both agents are connected', async () => (await cluster.json<unknown[]>('agents')).length === 2);
     const paused = await cluster.json<{ sweep: string; state: string; reason: string }[]>('ls');
     expect(paused).toMatchObject([{ sweep, state: 'paused', reason: 'lunch' }]);
@@ -33,10 +35,12 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
 
     const trials = await cluster.json<TrialJson[]>('trials', sweep);
     expect(trials).toHaveLength(12);
-    expect(new Set(trials.map(({ agent }) => agent))).toEqual(new Set(['left', 'right']));
+    expect(new Set(trials.map(({ agent }) => agent))).toEqual(new Set(['left', QUALIFIED]));
     expect(await cluster.json('best', sweep, '--by', 'test_loss', '--top', '3', '--trials')).toEqual(
       trials.slice(0, 3),
     );
+    const filtered = await cluster.json<TrialJson[]>('trials', sweep, '--filter', `agent=${QUALIFIED}`);
+    expect(filtered).toEqual(trials.filter(({ agent }) => agent === QUALIFIED));
     const csv = await cluster.run('export', sweep, '-f', 'csv');
     expect(csv.stdout.trim().split(/\r?\n/)).toHaveLength(13);
     expect((await cluster.run('logs', trials[0]?.trial ?? '')).code).toBe(0);
@@ -45,6 +49,12 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(metrics).toContain(`trawl_trials_finished_total{sweep="${sweep}",outcome="succeeded"} 12`);
     expect(metrics).toContain(`trawl_trial_failures_total{sweep="${sweep}",class="oom"} 0`);
     expect(metrics).toContain('trawl_agents{state="connected"} 2');
+
+    expect(metrics).toContain(`agent="${QUALIFIED}"`);
+    expect((await cluster.run('drain', QUALIFIED)).code).toBe(0);
+    expect(await cluster.json('agents')).toContainEqual(
+      expect.objectContaining({ agent: QUALIFIED, state: 'drained' }),
+    );
 
     expect(await cluster.coordinator.stop()).toBe(0);
     const offline = await trawl('trials', sweep, '--dir', cluster.dir, '-o', 'json');

@@ -1,0 +1,42 @@
+/** The id of an agent, and where it is stored. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { BadInputError } from '../proto/errors.ts';
+import { agentIdProblem } from '../proto/subjects.ts';
+
+const FILE = 'agent-id';
+/** Leaves room for the suffix within the 64 characters that the name in a certificate can have. */
+const MAX_HOST = 57;
+
+/**
+ * Returns the agent's id: `requested`, or else the id stored in `dir`, or else a new id. Stores it, so that the spooled
+ * records keep their agent.
+ * @throws {BadInputError} if the id is invalid
+ */
+export function storedAgentId(dir: string, requested: string | undefined): string {
+  const file = join(dir, FILE);
+  const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  const id = requested ?? stored ?? newAgentId(hostname(), randomBytes(3).toString('hex'));
+  const problem = agentIdProblem(id);
+  if (problem !== undefined) {
+    throw new BadInputError(requested === undefined ? `${file}: ${problem}; correct the file, or use --id` : problem);
+  }
+  if (id !== stored) {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(file, `${id}\n`);
+  }
+  return id;
+}
+
+/** Returns the id `HOST-SUFFIX`. Replaces what an id cannot contain, and cuts a long host name. */
+export function newAgentId(host: string, suffix: string): string {
+  const name = host
+    .replace(/[^A-Za-z0-9_.-]/g, '-')
+    .slice(0, MAX_HOST)
+    .split('.')
+    .filter((part) => part !== '')
+    .join('.');
+  return `${name || 'agent'}-${suffix}`;
+}
