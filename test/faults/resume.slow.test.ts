@@ -88,7 +88,8 @@ test('after a worker and then an agent are killed in epoch 3 of 5, the next atte
   expectWentOn(await result(cluster, rougher), expected);
 
   const pictures = join(folder, 'pictures');
-  const fetched = await cluster.run('artifacts', 'get', actual.trial, 'reconstructions/epoch-5.png', '--out', pictures);
+  const trial = `${withFaults}/${actual.trial}`;
+  const fetched = await cluster.run('artifacts', 'get', trial, 'reconstructions/epoch-5.png', '--out', pictures);
   expect(fetched.code, fetched.stderr).toBe(0);
   expect(readFileSync(join(pictures, 'reconstructions/epoch-5.png')).subarray(1, 4).toString()).toBe('PNG');
 });
