@@ -15,6 +15,7 @@ import { type Labels, labelProblem } from '../proto/limits.ts';
 import { PROTOCOL } from '../proto/protocol.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
+import { folderIdentity } from './folder-identity.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
 import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
@@ -188,13 +189,14 @@ async function startMetrics(
 }
 
 function helloOf(
-  { labels, version }: AgentOptions,
+  { dir, labels, version }: AgentOptions,
   agentId: string,
   { gpus, slots }: Resources,
   operator: Operator | undefined,
 ): Omit<Hello, 'backend' | 'pack'> {
   return {
     agentId,
+    ...folderIdentity(dir),
     incarnation: randomBytes(8).toString('hex'),
     protocol: PROTOCOL,
     version,

@@ -63,6 +63,12 @@ export class RejectedError extends TrawlError {
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 
+/** A name is held by another party for a limited time. The request can be repeated. */
+export class InUseError extends TrawlError {
+  readonly exitCode = EXIT.rejected;
+  readonly grpcCode = status.ABORTED;
+}
+
 /** The client exceeds a limit of the server. The request can be retried later. */
 export class OverloadedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;

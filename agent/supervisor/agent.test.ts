@@ -72,6 +72,8 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     hello: {
       agentId: 'a',
       incarnation: 'a1',
+      instance: 'folder',
+      location: 'here',
       protocol: 2,
       version: '0',
       host: 'host',

@@ -33,7 +33,8 @@ export class Fleet {
       const dir = join(folder, id);
       const nats = await connectNats(natsUrl, id);
       fleet.#connections.push(nats);
-      const identity = { agentId: id, incarnation: `${id}#1`, protocol: PROTOCOL, version: '0', host: id, metrics: '' };
+      const process = { agentId: id, incarnation: `${id}#1`, instance: id, location: '', protocol: PROTOCOL };
+      const identity = { ...process, version: '0', host: id, metrics: '' };
       const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
       const agent = new AgentRuntime({
         ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },

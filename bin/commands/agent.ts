@@ -106,7 +106,7 @@ export function registerAgent(program: Command): void {
     .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', defaultAgentDir())
     .option('--data <dir>', 'data set cache', defaultDataDir(process.env))
     .option('--workdir <dir>', 'working directory of user programs', '.')
-    .option('--id <name>', 'agent id (default: the host name and a suffix stored in --dir)')
+    .option('--id <name>', 'agent id, such as a host name (default: the host name and a suffix stored in --dir)')
     .option('--require-gpu', 'fail instead of training on the CPU')
     .addOption(
       new Option(
@@ -146,7 +146,7 @@ export function registerAgent(program: Command): void {
     ],
     exits: [
       [3, 'NATS could not be reached'],
-      [4, 'rejected: --dir is in use, no backend fits, or the coordinator uses another protocol version'],
+      [4, 'rejected: --dir or --id is in use, no backend fits, or the coordinator uses another protocol version'],
       [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
   }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));

@@ -332,6 +332,10 @@ export interface DurationEstimate {
 export interface Agent {
   readonly id: string;
   incarnation: string;
+  /** Identifies the agent's folder. */
+  instance: string;
+  /** Differs between copies of a folder. */
+  location: string;
   host: string;
   version: string;
   slots: number;
@@ -365,6 +369,9 @@ export interface Agent {
 
 /** Facts about an agent that the store keeps. */
 export interface AgentFacts {
+  /** Empty if an older trawl stored the facts. */
+  readonly instance: string;
+  readonly location: string;
   readonly host: string;
   readonly version: string;
   readonly slots: number;

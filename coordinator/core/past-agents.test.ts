@@ -83,7 +83,16 @@ test('the time of the last message is stored once per interval', () => {
 
 test('at most MAX_PAST_AGENTS disconnected agents are kept, and the oldest are removed', () => {
   const core = emptyCore();
-  const facts = { host: 'h', version: '1', slots: 1, backend: 'wasm', gpus: [], connectedAt: 0 };
+  const facts = {
+    instance: 'f',
+    location: '',
+    host: 'h',
+    version: '1',
+    slots: 1,
+    backend: 'wasm',
+    gpus: [],
+    connectedAt: 0,
+  };
   for (let n = 0; n < MAX_PAST_AGENTS + 3; n++) {
     core.pastAgents.set(`p${n}`, { ...facts, state: 'lost', lastHeardAt: n });
   }

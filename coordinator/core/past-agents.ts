@@ -13,8 +13,9 @@ export function agentChange(agent: Agent): Change {
   return { kind: 'agent', agentId: agent.id, facts: factsOf(agent) };
 }
 
-function factsOf({ host, version, slots, backend, gpus, state, connectedAt, lastHeardAt }: Agent): AgentFacts {
-  return { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
+function factsOf(agent: Agent): AgentFacts {
+  const { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = agent;
+  return { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
 }
 
 /** Records that the stream of an agent's process has ended. An agent that was shutting down has left. */

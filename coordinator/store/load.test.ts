@@ -39,7 +39,7 @@ test('an agent that was connected is lost after a restart, one that left has lef
   const loaded = loadCore(db, LEASE_MS, 9_000);
   expect(loaded.agents.size).toBe(0);
   expect(loaded.pastAgents.get('gone')).toMatchObject({
-    ...{ host: 'gpu-7', version: '1.2.3', slots: 3, gpus: ['H100'], state: 'lost' },
+    ...{ host: 'gpu-7', version: '1.2.3', slots: 3, gpus: ['H100'], state: 'lost', instance: 'gone', location: 'here' },
     ...{ connectedAt: 1_000, lastHeardAt: 1_000 },
   });
   expect(loaded.pastAgents.get('done')).toMatchObject({ state: 'left', lastHeardAt: 3_000 });

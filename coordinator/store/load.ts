@@ -83,7 +83,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
 export function loadAgents(db: Database): Map<string, AgentFacts> {
   const rows = db
     .prepare(
-      `select agent_id, host, version, slots, backend, gpus, state, connected_at as connectedAt,
+      `select agent_id, instance, location, host, version, slots, backend, gpus, state, connected_at as connectedAt,
        last_heard_at as lastHeardAt from agents order by agent_id`,
     )
     .all() as (Omit<AgentFacts, 'gpus'> & { readonly agent_id: string; readonly gpus: string })[];

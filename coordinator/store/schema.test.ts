@@ -11,7 +11,14 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_10 = `
+alter table agents drop column instance;
+alter table agents drop column location;
+pragma user_version = 10;
+`;
+
 const TO_VERSION_9 = `
+${TO_VERSION_10}
 drop table agents;
 pragma user_version = 9;
 `;

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 10;
+export const SCHEMA_VERSION = 11;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -103,7 +103,7 @@ create table quarantines (
 create index early_failures on attempts (sweep_id, agent_id) where early = 1;
 `;
 
-const AGENTS = `
+const AGENTS_OF_VERSION_10 = `
 create table agents (
   agent_id text primary key,
   host text not null,
@@ -115,6 +115,11 @@ create table agents (
   connected_at integer not null,
   last_heard_at integer not null
 ) strict, without rowid;
+`;
+
+const AGENT_INSTANCES = `
+alter table agents add column instance text not null default '';
+alter table agents add column location text not null default '';
 `;
 
 const toReal = (table: string, column: string) => `
@@ -233,7 +238,8 @@ ${WARNINGS}
 ${SOURCES}
 ${PROGRAMS}
 ${QUARANTINES}
-${AGENTS}
+${AGENTS_OF_VERSION_10}
+${AGENT_INSTANCES}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -275,7 +281,8 @@ alter table sweeps add column resumed_at integer not null default 0;
 alter table attempts add column early integer not null default 0;
 ${QUARANTINES}
 `,
-  10: AGENTS,
+  10: AGENTS_OF_VERSION_10,
+  11: AGENT_INSTANCES,
 };
 
 /**

@@ -311,15 +311,16 @@ function sweepWriter(db: Database) {
 
 function agentWriter(db: Database): (change: ChangeOf<'agent'>) => void {
   const insert = db.prepare(
-    `insert or replace into agents (agent_id, host, version, slots, backend, gpus, state, connected_at, last_heard_at)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `insert or replace into agents (agent_id, instance, location, host, version, slots, backend, gpus, state,
+     connected_at, last_heard_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const remove = db.prepare('delete from agents where agent_id = ?');
   return ({ agentId, facts }) => {
     if (facts === undefined) remove.run(agentId);
     else {
-      const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
-      insert.run(agentId, host, version, slots, backend, JSON.stringify(gpus), state, connectedAt, lastHeardAt);
+      const { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
+      const machine = [host, version, slots, backend, JSON.stringify(gpus)];
+      insert.run(agentId, instance, location, ...machine, state, connectedAt, lastHeardAt);
     }
   };
 }

@@ -27,6 +27,11 @@ export class AgentSessions {
     return this.#open.get(agentId)?.at(-1);
   }
 
+  /** Returns all open sessions of an agent. */
+  all(agentId: string): readonly AgentSession[] {
+    return this.#open.get(agentId) ?? [];
+  }
+
   add(session: AgentSession): void {
     const open = this.#open.get(session.agentId);
     if (open === undefined) this.#open.set(session.agentId, [session]);

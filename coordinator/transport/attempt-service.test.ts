@@ -35,6 +35,8 @@ afterEach(() => {
 const HELLO: Hello = {
   agentId: 'a',
   incarnation: 'a1',
+  instance: 'folder',
+  location: 'here',
   protocol: PROTOCOL,
   version: '0',
   host: 'h',
@@ -157,6 +159,45 @@ describe('streams', () => {
     await expect.poll(() => agents.get('a')?.incarnation).toBe('a2');
   });
 
+  const other = { incarnation: 'b1', instance: 'other folder', location: 'there', host: 'h2' };
+
+  test('a second agent with the id of a connected one is rejected for good, and the first continues', async () => {
+    const first = new Stream().hello();
+    await first.next();
+    const error = await new Stream().hello(other).broken();
+    expect(error).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details: expect.stringContaining('agent id a is in use by the agent on host h'),
+    });
+    expect(await new Stream().hello({ ...other, instance: 'folder' }).broken()).toMatchObject({
+      code: status.PERMISSION_DENIED,
+    });
+    expect(served.runtime.core.agents.get('a')).toMatchObject({ incarnation: 'a1', host: 'h', disconnected: false });
+    await agentControl(served.runtime).drain('a', 0, '');
+    expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
+  });
+
+  test('another agent can have the id after the lease of the silent holder, and the stream of the holder ends', async () => {
+    const first = new Stream().hello();
+    await first.next();
+    const { core } = served.runtime;
+    const { agents, leaseMs } = core;
+    const held = agents.get('a');
+    core.listeningSince = Number.NEGATIVE_INFINITY;
+    if (held === undefined) throw new Error('the agent is not registered');
+    held.lastHeardAt -= leaseMs * 0.7;
+    const early = await new Stream().hello(other).broken();
+    expect(early).toMatchObject({ code: status.ABORTED, details: expect.stringMatching(/host h, .* free in \d/) });
+    held.lastHeardAt -= leaseMs;
+    const ended = first.broken();
+    expect(await new Stream().hello(other).next()).toMatchObject({ $case: 'welcome' });
+    expect((await ended).details).toBe('agent id a now belongs to another agent');
+    expect(await new Stream().hello().broken()).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details: expect.stringContaining('on host h2'),
+    });
+  });
+
   test('a stream that does not begin with a hello is closed', async () => {
     const error = await new Stream().record({ sweepId: '1', trialId: 't', attempt: 1 }, 1, epoch(1)).broken();
     expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('hello') });
@@ -173,6 +214,7 @@ describe('streams', () => {
     ['slots without a description', { slotFacts: [] }, /has 2 slots, but describes 0/],
     ['an invalid label name', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
+    ['no instance', { instance: '' }, /instance/],
   ])('a hello with %s is rejected by name, and the agent is not registered', async (_, more, message) => {
     const error = await new Stream().hello(more).broken();
     expect(error.code).toBe(status.INVALID_ARGUMENT);

@@ -6,7 +6,8 @@ import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { parseAddress } from '../../lib/net/address.ts';
-import { BadInputError } from '../../proto/errors.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { BadInputError, InUseError, RejectedError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
   Decision,
@@ -28,6 +29,7 @@ import type { Guard } from '../auth/guard.ts';
 import { onHello } from '../core/agents.ts';
 import { isLeasedToAnother, onOpen, onRecord, rejectionOf } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
+import { idConflict } from '../core/id-conflict.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { onDisconnect } from '../core/past-agents.ts';
 import { combine, type Refusal } from '../core/step.ts';
@@ -204,6 +206,7 @@ export class AttemptService {
     const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
     guard.agentOf(call, hello.agentId);
+    this.#requireFreeId(hello);
     const session = new AgentSession(call, hello);
     if (before !== undefined) this.#sessions.remove(before);
     this.#sessions.add(session);
@@ -219,6 +222,31 @@ export class AttemptService {
     });
     runtime.reschedule();
     return session;
+  }
+
+  /** @throws {RejectedError | InUseError} if another agent has the id */
+  #requireFreeId(hello: Hello): void {
+    const { runtime, log } = this.#options;
+    const { agentId, host } = hello;
+    const conflict = idConflict(runtime.core, { ...hello, id: agentId }, runtime.now());
+    if (conflict === undefined) {
+      // Another agent had the id and was lost. If it still runs, its next hello is rejected.
+      for (const session of this.#sessions.all(agentId)) {
+        if (session.hello.instance !== hello.instance) session.end(`agent id ${agentId} now belongs to another agent`);
+      }
+      return;
+    }
+    const { kind, host: holder, freeInMs } = conflict;
+    log.warn({ agentId, host, holder, freeInMs }, 'rejected an agent, because another one has its id');
+    if (kind === 'in use') {
+      throw new RejectedError(
+        `agent id ${agentId} is in use by the agent on host ${holder}: give each agent its own --id ` +
+          '(and its own --dir, which stores the id)',
+      );
+    }
+    throw new InUseError(
+      `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id is free in ${formatSpan(freeInMs)} unless it returns`,
+    );
   }
 
   async #record(session: AgentSession, message: RecordMessage): Promise<void> {
@@ -264,7 +292,8 @@ export class AttemptService {
 }
 
 function check(hello: Hello): void {
-  const { agentId, incarnation, protocol, slots, slotFacts, pack, metrics, labels, trainers } = hello;
+  const { agentId, incarnation, instance, location, protocol, slots, slotFacts, pack, metrics, labels, trainers } =
+    hello;
   if (protocol !== PROTOCOL) {
     const older = protocol < PROTOCOL ? 'agent' : 'coordinator';
     throw new BadInputError(
@@ -274,7 +303,7 @@ function check(hello: Hello): void {
   }
   const idProblem = agentIdProblem(agentId);
   if (idProblem !== undefined) throw new BadInputError(idProblem);
-  const texts = [incarnation, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
+  const texts = [incarnation, instance, location, hello.version, hello.host, hello.backend, metrics, ...hello.gpus];
   if (hello.gpus.length > MAX_GPUS || texts.some((text) => text.length > MAX_LABEL)) {
     throw new BadInputError(
       `hello message of agent ${agentId} too large: expected at most ${MAX_GPUS} GPUs, and ${MAX_LABEL} characters per text`,
@@ -282,6 +311,7 @@ function check(hello: Hello): void {
   }
   if (metrics !== '') parseAddress(metrics, `the metrics address of agent ${agentId}`);
   if (incarnation === '') throw new BadInputError(`the hello of agent ${agentId} has no incarnation`);
+  if (instance === '') throw new BadInputError(`the hello of agent ${agentId} has no instance`);
   if (slots < 1 || slots > MAX_SLOTS) {
     throw new BadInputError(`agent ${agentId} has ${slots} slots: expected 1 to ${MAX_SLOTS}`);
   }

@@ -30,8 +30,17 @@ export async function startFakeAgent(cluster: Cluster, name: string): Promise<Sa
   const stream = client.report();
   stream.on('error', () => {});
   onTestFinished(() => client.close());
-  const hello = { agentId: name, incarnation: INCARNATION, protocol: PROTOCOL, version: '0', host: 'nowhere' };
-  const more = { slots: TRIALS, backend: 'none', gpus: [], pack: 1, metrics: '', labels: {} };
+  const hello = { agentId: name, incarnation: INCARNATION, instance: name, location: '', protocol: PROTOCOL };
+  const more = {
+    version: '0',
+    host: 'nowhere',
+    slots: TRIALS,
+    backend: 'none',
+    gpus: [],
+    pack: 1,
+    metrics: '',
+    labels: {},
+  };
   const slotFacts = Array.from({ length: TRIALS }, () => ({ gpus: 0, vramBytes: 0 }));
   stream.write({ message: { $case: 'hello', hello: { ...hello, ...more, slotFacts, trainers: ['noop'] } } });
   await once(stream, 'data');

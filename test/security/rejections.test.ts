@@ -185,7 +185,15 @@ describe('calls', () => {
 
 describe('agents', () => {
   const hello = (agentId: string): Hello => ({
-    ...{ agentId, incarnation: `${agentId}1`, protocol: PROTOCOL, version: '0', host: 'h' },
+    ...{
+      agentId,
+      incarnation: `${agentId}1`,
+      instance: agentId,
+      location: '',
+      protocol: PROTOCOL,
+      version: '0',
+      host: 'h',
+    },
     ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1, metrics: '' },
     ...{ labels: {}, slotFacts: [{ gpus: 0, vramBytes: 0 }], trainers: ['noop'] },
   });

@@ -82,6 +82,8 @@ export class SimulatedMachine {
       hello: {
         agentId: id,
         incarnation: this.incarnation,
+        instance: id,
+        location: '',
         protocol: PROTOCOL,
         version: '0',
         host: id,

@@ -63,7 +63,16 @@ export function addSweep(
 }
 
 export function agentHello(id: string, incarnation: string, slots: number, pack = 1): AgentHello {
-  const machine = { host: 'host', version: '0', backend: 'wasm', gpus: [], labels: {}, metrics: '' };
+  const machine = {
+    instance: id,
+    location: 'here',
+    host: 'host',
+    version: '0',
+    backend: 'wasm',
+    gpus: [],
+    labels: {},
+    metrics: '',
+  };
   return { id, incarnation, slots, pack, ...machine, trainers: ['noop', 'autoencoder', 'command'], slotFacts: [] };
 }
 

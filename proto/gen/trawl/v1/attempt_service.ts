@@ -367,6 +367,10 @@ export interface Hello {
   slotFacts: SlotFacts[];
   /** Names of the trainers that it supports. */
   trainers: string[];
+  /** Identifies the agent's folder. Created with the folder, and stored there. */
+  instance: string;
+  /** Differs between copies of a folder, on one machine or several. */
+  location: string;
 }
 
 export interface Hello_LabelsEntry {
@@ -1886,6 +1890,8 @@ function createBaseHello(): Hello {
     labels: {},
     slotFacts: [],
     trainers: [],
+    instance: "",
+    location: "",
   };
 }
 
@@ -1929,6 +1935,12 @@ export const Hello: MessageFns<Hello> = {
     }
     for (const v of message.trainers) {
       writer.uint32(106).string(v!);
+    }
+    if (message.instance !== "") {
+      writer.uint32(114).string(message.instance);
+    }
+    if (message.location !== "") {
+      writer.uint32(122).string(message.location);
     }
     return writer;
   },
@@ -2053,6 +2065,22 @@ export const Hello: MessageFns<Hello> = {
             message.trainers.push(reader.string());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.location = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2091,6 +2119,8 @@ export const Hello: MessageFns<Hello> = {
     );
     message.slotFacts = object.slotFacts?.map((e) => SlotFacts.fromPartial(e)) || [];
     message.trainers = object.trainers?.map((e) => e) || [];
+    message.instance = object.instance ?? "";
+    message.location = object.location ?? "";
     return message;
   },
 };

@@ -1,0 +1,40 @@
+/**
+ * The identity of an agent's folder. The coordinator uses it to tell a restarted agent from a second agent that has the
+ * same id.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { sha256Of } from '../lib/files/checksum.ts';
+import { writeDurablySync } from '../lib/files/write-durably.ts';
+import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
+
+const FILE = 'instance';
+const INSTANCE = /^[0-9a-f]{32}$/;
+
+/** Returns the identity of an agent's folder, and creates the stored part if the folder is new. */
+export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'> {
+  const file = join(dir, FILE);
+  const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  const instance = INSTANCE.test(stored) ? stored : randomBytes(16).toString('hex');
+  if (instance !== stored) writeDurablySync(file, `${instance}\n`);
+  return { instance, location: locationOf(dir) };
+}
+
+/**
+ * Returns a text that a copy of the folder does not share: machines differ in their boot, and folders of one machine in
+ * their inode. It also differs after a restart of the machine.
+ */
+function locationOf(dir: string): string {
+  const { dev, ino } = statSync(dir, { bigint: true });
+  return sha256Of(`${bootId()} ${dev} ${ino}`).slice(0, 32);
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return hostname();
+  }
+}

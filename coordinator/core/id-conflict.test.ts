@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { agentHello, emptyCore, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { onHeartbeat, onHello } from './agents.ts';
+import { type IdConflict, idConflict } from './id-conflict.ts';
+import { type Core, newCore } from './model.ts';
+import { onDisconnect } from './past-agents.ts';
+import { onTick } from './tick.ts';
+
+const ID = 'gpu1.lab';
+const FIRST = { ...agentHello(ID, 'i1', 1), host: 'node7', instance: 'folder-1', location: 'place-1' };
+const RESTARTED = { ...FIRST, incarnation: 'i2' };
+const MOVED = { ...RESTARTED, location: 'place-2', host: 'node8' };
+const OTHER = { ...MOVED, instance: 'folder-2' };
+const HELLOS = { FIRST, RESTARTED, MOVED, OTHER };
+
+let core: Core;
+beforeEach(() => {
+  core = emptyCore();
+  onHello(core, FIRST, 0);
+});
+
+const disconnect = () => onDisconnect(core, { agentId: ID, incarnation: 'i1' });
+const hear = (now: number, leaving = false) =>
+  onHeartbeat(core, { agentId: ID, incarnation: 'i1', held: [], leaving }, now);
+
+const inUse: Partial<IdConflict> = { kind: 'in use', host: 'node7' };
+const wait: Partial<IdConflict> = { kind: 'wait', host: 'node7' };
+
+describe('while the holder is connected', () => {
+  test.each([
+    ['a reconnect', FIRST, undefined],
+    ['a restart on the same folder', RESTARTED, undefined],
+    ['a copy of the folder', MOVED, inUse],
+    ['another folder', OTHER, inUse],
+  ])('%s', (_, hello, expected) => {
+    hear(1_000);
+    const conflict = idConflict(core, hello, 1_000);
+    if (expected === undefined) expect(conflict).toBeUndefined();
+    else expect(conflict).toMatchObject(expected);
+  });
+
+  test('an agent with another id has no conflict', () => {
+    expect(idConflict(core, { ...OTHER, id: 'gpu1' }, 1_000)).toBeUndefined();
+  });
+});
+
+describe('after the stream of the holder has ended', () => {
+  test.each([
+    ['a restart on the same folder', RESTARTED, undefined],
+    ['a folder that moved to another machine', MOVED, undefined],
+    ['another folder', OTHER, wait],
+  ])('%s', (_, hello, expected) => {
+    disconnect();
+    const conflict = idConflict(core, hello, 1_000);
+    if (expected === undefined) expect(conflict).toBeUndefined();
+    else expect(conflict).toMatchObject({ ...expected, freeInMs: LEASE_MS - 1_000 });
+  });
+
+  test('the id is free once the holder has left', () => {
+    hear(500, true);
+    disconnect();
+    expect(idConflict(core, OTHER, 600)).toBeUndefined();
+  });
+});
+
+test('an agent that is silent for half of its lease may be gone', () => {
+  expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
+  expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
+});
+
+test('the id is free once the holder is lost', () => {
+  onTick(core, LEASE_MS + 1);
+  expect(idConflict(core, OTHER, LEASE_MS + 1)).toBeUndefined();
+});
+
+test('after a restart of the coordinator, the last holder has one lease to return', () => {
+  const { id, ...facts } = { ...FIRST, state: 'lost' as const, connectedAt: 0, lastHeardAt: 0 };
+  const restarted = newCore(LEASE_MS, 50_000);
+  restarted.pastAgents.set(id, facts);
+  for (const hello of [FIRST, RESTARTED]) expect(idConflict(restarted, hello, 50_000)).toBeUndefined();
+  for (const hello of [MOVED, OTHER]) {
+    expect(idConflict(restarted, hello, 50_000)).toMatchObject({ ...wait, freeInMs: LEASE_MS });
+    expect(idConflict(restarted, hello, 50_001 + LEASE_MS)).toBeUndefined();
+  }
+  restarted.pastAgents.set(id, { ...facts, state: 'left' });
+  expect(idConflict(restarted, OTHER, 50_000)).toBeUndefined();
+  restarted.pastAgents.set(id, { ...facts, instance: '', location: '' });
+  expect(idConflict(restarted, OTHER, 50_000)).toBeUndefined();
+});
+
+test('every agent gets its id within a lease of the last message of the holder', () => {
+  const hello = fc.constantFrom(...Object.values(HELLOS));
+  const steps = fc.array(fc.record({ afterMs: fc.nat(LEASE_MS), ends: fc.boolean() }), { maxLength: 5 });
+  fc.assert(
+    fc.property(hello, steps, fc.nat(3 * LEASE_MS), (given, before, silentMs) => {
+      core = emptyCore();
+      onHello(core, FIRST, 0);
+      let now = 0;
+      for (const { afterMs, ends } of before) {
+        now += afterMs;
+        hear(now);
+        if (ends) disconnect();
+      }
+      const conflict = idConflict(core, given, now + silentMs);
+      if (silentMs > LEASE_MS) expect(conflict).toBeUndefined();
+      else if (conflict !== undefined) expect(conflict.freeInMs).toBe(LEASE_MS - silentMs);
+    }),
+  );
+});

@@ -1,0 +1,47 @@
+/** Decides whether an agent can have an id that another agent has, or had. */
+import type { Agent, Core } from './model.ts';
+
+export interface IdConflict {
+  /** `wait`: the holder may be gone, and the id is free after `freeInMs` unless it returns. `in use`: it is connected. */
+  readonly kind: 'wait' | 'in use';
+  /** The host of the holder. */
+  readonly host: string;
+  readonly freeInMs: number;
+}
+
+/** The facts of a hello that identify the process, its folder and the copy of the folder. */
+export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'location'>;
+
+/**
+ * Returns why the sender of a hello cannot have its id at present; undefined when it can. An agent keeps its id until it
+ * has left or is lost. A restart on the same folder takes over at once, because the lock of the folder proves that the
+ * earlier process has ended. A folder that was moved takes over once the earlier stream has ended; a copy of a folder does
+ * not take over from a connected agent.
+ */
+export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
+  const holder = core.agents.get(hello.id);
+  if (holder === undefined) return conflictWithPast(core, hello, now);
+  if (holder.state !== 'connected' || holder.incarnation === hello.incarnation || isSameFolder(holder, hello)) {
+    return undefined;
+  }
+  if (holder.instance === hello.instance && holder.disconnected) return undefined;
+  const silentMs = now - Math.max(holder.lastHeardAt, core.listeningSince);
+  const freeInMs = core.leaseMs - silentMs;
+  if (freeInMs < 0) return undefined;
+  const mayBeGone = holder.disconnected || silentMs > core.leaseMs / 2;
+  return { kind: mayBeGone ? 'wait' : 'in use', host: holder.host, freeInMs };
+}
+
+/** After the coordinator's restart, the agents of its earlier process have one lease to return. */
+function conflictWithPast(core: Core, hello: Identification, now: number): IdConflict | undefined {
+  const past = core.pastAgents.get(hello.id);
+  if (past === undefined || past.state === 'left' || past.instance === '' || isSameFolder(past, hello)) {
+    return undefined;
+  }
+  const freeInMs = core.startedAt + core.leaseMs - now;
+  return freeInMs < 0 ? undefined : { kind: 'wait', host: past.host, freeInMs };
+}
+
+function isSameFolder(a: Pick<Agent, 'instance' | 'location'>, b: Pick<Agent, 'instance' | 'location'>): boolean {
+  return a.instance === b.instance && a.location === b.location;
+}
