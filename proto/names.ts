@@ -44,4 +44,5 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'unreadable_reports',
   'hook_not_loaded',
   'silent',
+  'straggler',
 ];

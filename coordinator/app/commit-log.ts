@@ -32,6 +32,9 @@ export function logChange(log: Logger, change: Change): void {
         );
       }
       break;
+    case 'straggler':
+      log.warn({ ...change.key, detail: change.detail }, 'an attempt is slow');
+      break;
     case 'quarantine':
       log.warn({ agentId: change.agentId, detail: change.detail }, 'the quarantine of an agent changed');
       break;

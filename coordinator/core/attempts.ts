@@ -46,6 +46,7 @@ import { decideRetry, type RetryDecision } from './retry.ts';
 import { higherPrioritySweep } from './scheduler.ts';
 import { beginSlotUsage, endSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
+import { recordDuration } from './stragglers.ts';
 import { pause, stopAtTarget } from './sweeps.ts';
 import { closeIfDone, moveTrial, requeue, setState, unfinished } from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onGrant, onNotice, onReport } from './warnings.ts';
@@ -170,18 +171,21 @@ function grant(
 ): Change {
   trial.attempts += 1;
   const claim = { key, agentId, incarnation, slot, pack };
+  const resumedFrom = trial.checkpoint?.epoch ?? 0;
   addLease(core, trial, {
     ...claim,
     usage,
     grantedAt: now,
+    resumedFrom,
     expiresAt: now + core.leaseMs,
+    straggler: undefined,
     reported: false,
     lastSeq: 0,
   });
   setState(sweep, trial, 'running');
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
-  return { kind: 'granted', ...claim, backend, resumedFrom: trial.checkpoint?.epoch ?? 0 };
+  return { kind: 'granted', ...claim, backend, resumedFrom };
 }
 
 function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {
@@ -345,6 +349,7 @@ export function endAttempt(
     changes.push(...pauseAtProgramFault(core, sweep, lease, now));
   } else changes.push(moveTrial(sweep, trial, end.outcome));
   if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
+  if (end.outcome === 'succeeded') recordDuration(sweep, trial, lease, now - lease.grantedAt);
   changes.push(...onAttemptEnd(sweep, trial, key, now));
   if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
     const reason = lacksMetricFromTheStart(sweep);

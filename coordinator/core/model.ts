@@ -150,7 +150,11 @@ export interface Lease {
   readonly grantedAt: number;
   /** Shared by all leases of the pack. */
   readonly usage: SlotUsage;
+  /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
+  readonly resumedFrom: number;
   expiresAt: number;
+  /** The warning about an attempt that runs much longer than comparable ones (stragglers.ts). Undefined: it does not. */
+  straggler: string | undefined;
   /** Whether the attempt has reported. */
   reported: boolean;
   /** The number of the newest accepted record. 0 means none. */
@@ -228,10 +232,18 @@ export interface Sweep {
   /** Cache of `isEligible` by pool id: neither a pool's capability nor a sweep's demand ever changes. */
   readonly eligible: Map<string, boolean>;
   readonly warnings: SweepWarnings;
+  readonly durations: AttemptDurations;
   /** How the sweep's trials ended on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
   /** The failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
+}
+
+/** The durations of attempts that succeeded without a checkpoint, in milliseconds and in ascending order. */
+export interface AttemptDurations {
+  readonly ofSweep: number[];
+  /** By config id. */
+  readonly ofConfigs: Map<string, number[]>;
 }
 
 /** How the trials of one sweep ended on one agent. */
@@ -269,7 +281,10 @@ export interface Warning {
   readonly since: number;
 }
 
-/** The warnings of a sweep, and the facts that they depend on (warnings.ts). Facts are kept for trainer `command` only. */
+/**
+ * The warnings of a sweep, and the facts that they depend on (warnings.ts). Facts other than stragglers are kept for trainer
+ * `command` only.
+ */
 export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
   /** The names of all metrics that a trial has reported, in order of their first report. */
@@ -288,6 +303,8 @@ export interface SweepWarnings {
   readonly progress: Map<string, ReportProgress>;
   /** Running attempts that are silent, by `keyText`. */
   readonly silent: Map<string, string>;
+  /** Running attempts that are stragglers, by `keyText`. */
+  readonly stragglers: Map<string, string>;
   /** The newest count of each notice kind per attempt, by `keyText`. */
   readonly notices: Map<WarningKindName, Map<string, number>>;
 }

@@ -109,6 +109,13 @@ export type Change =
       /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
+  /** An attempt has run much longer than comparable ones. */
+  | {
+      readonly kind: 'straggler';
+      readonly key: AttemptKey;
+      /** One sentence for people. */
+      readonly detail: string;
+    }
   /** The facts about an agent have changed. Undefined: they are removed. */
   | { readonly kind: 'agent'; readonly agentId: string; readonly facts: AgentFacts | undefined }
   /** An agent is drained. Undefined: it may take work again. */

@@ -7,6 +7,7 @@ import { dropLease } from './leases.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
+import { newDurations } from './stragglers.ts';
 import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
 import { newWarnings, onAttemptEnd, tracksProgram } from './warnings.ts';
 
@@ -28,6 +29,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     delayed: new TinyQueue<{ trial: Trial; readyAt: number }>([], (a, b) => a.readyAt - b.readyAt),
     eligible: new Map(),
     warnings: newWarnings(),
+    durations: newDurations(),
     records: new Map(),
     streak: [],
   };

@@ -5,6 +5,7 @@ import { storeGraces } from './drain.ts';
 import type { Core, Failure, Lease } from './model.ts';
 import { updateAgents } from './past-agents.ts';
 import { combine, type Step, stepOf } from './step.ts';
+import { findStragglers } from './stragglers.ts';
 import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
@@ -46,7 +47,10 @@ export function onTick(core: Core, now: number): Step {
       if (trial.state === 'pending' && trial.readyAt <= now) makeReady(sweep, trial);
     }
   }
-  return combine([...steps, stepOf([...storeGraces(core, now), ...onSilence(core, now)])]);
+  return combine([
+    ...steps,
+    stepOf([...storeGraces(core, now), ...onSilence(core, now), ...findStragglers(core, now)]),
+  ]);
 }
 
 function expiryOf(core: Core, lease: Lease, now: number): Failure | undefined {

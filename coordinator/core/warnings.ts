@@ -33,6 +33,7 @@ export function newWarnings(): SweepWarnings {
     identical: new Set(),
     progress: new Map(),
     silent: new Map(),
+    stragglers: new Map(),
     notices: new Map(),
   };
 }
@@ -89,8 +90,9 @@ export function addStep({ steps }: ReportProgress, step: number): void {
 
 /** Records the end of an attempt, after its trial has changed its state. */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
-  if (!tracksProgram(sweep)) return [];
   const { warnings } = sweep;
+  const stragglers = warnings.stragglers.delete(keyText(key)) ? showStragglers(sweep, now) : [];
+  if (!tracksProgram(sweep)) return stragglers;
   warnings.progress.delete(keyText(key));
   warnings.silent.delete(keyText(key));
   if (hasResult(trial)) {
@@ -102,6 +104,7 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
     ...show(sweep, 'missing_metric', missingMetric(sweep, false), now),
     ...show(sweep, 'identical_replicates', identicalReplicates(sweep), now),
     ...showSilent(sweep, now),
+    ...stragglers,
   ];
 }
 
@@ -166,13 +169,24 @@ function silenceLimitMs({ policy }: Sweep, { reported, longestMs }: ReportProgre
 }
 
 function showSilent(sweep: Sweep, now: number): Change[] {
-  const texts = [...sweep.warnings.silent.values()];
-  const newest = texts.at(-1);
-  if (newest === undefined) return show(sweep, 'silent', undefined, now);
-  const others = texts.length - 1;
-  const message =
-    others === 0 ? newest : `${newest}; ${others} other ${others === 1 ? 'trial is' : 'trials are'} silent`;
-  return show(sweep, 'silent', { message, count: texts.length }, now);
+  const others = (n: number) => `${n} other ${n === 1 ? 'trial is' : 'trials are'} silent`;
+  return show(sweep, 'silent', newestOf(sweep.warnings.silent, others), now);
+}
+
+/** Shows or removes the warning about attempts that run much longer than comparable ones. */
+export function showStragglers(sweep: Sweep, now: number): Change[] {
+  const others = (n: number) => `${n} other ${n === 1 ? 'attempt is' : 'attempts are'} slow`;
+  return show(sweep, 'straggler', newestOf(sweep.warnings.stragglers, others), now);
+}
+
+function newestOf(
+  texts: ReadonlyMap<string, string>,
+  othersText: (others: number) => string,
+): Omit<Warning, 'since'> | undefined {
+  const newest = [...texts.values()].at(-1);
+  if (newest === undefined) return undefined;
+  const message = texts.size === 1 ? newest : `${newest}; ${othersText(texts.size - 1)}`;
+  return { message, count: texts.size };
 }
 
 function show(

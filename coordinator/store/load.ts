@@ -1,5 +1,6 @@
 /** Loads the live sweeps from the store into memory at the start. */
 import type { Database } from 'libsql';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
@@ -27,6 +28,7 @@ import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
+import { recordDuration } from '../core/stragglers.ts';
 import { addTrial, newSweep } from '../core/sweeps.ts';
 import {
   addStep,
@@ -63,6 +65,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
       const usage = known ?? beginSlotUsage(sweep, now);
       usages.set(lease.pack, usage);
       addLease(core, trial, { ...lease, usage });
+      if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
       if (tracksProgram(sweep)) restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
     }
     core.sweeps.set(sweep.id, sweep);
@@ -184,6 +187,7 @@ export function loadSweep(
     if (trial !== undefined) trial.failures[row.class] = row.n;
   }
   loadRecords(db, sweep);
+  loadDurations(db, sweep);
   sweep.streak = loadStreak(db, id);
   for (const { trialId, ...checkpoint } of loadCheckpoints(db, id)) {
     const trial = sweep.trials.get(trialId);
@@ -212,6 +216,19 @@ function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAt
     else same.push(failed);
   }
   return byTrial;
+}
+
+function loadDurations(db: Database, sweep: Sweep): void {
+  const rows = db
+    .prepare(
+      `select trial_id as trialId, ended_at - granted_at as durationMs, resumed_from as resumedFrom from attempts
+       where sweep_id = ? and outcome = 'succeeded'`,
+    )
+    .all(sweep.id) as { trialId: string; durationMs: number; resumedFrom: number }[];
+  for (const { trialId, durationMs, ...lease } of rows) {
+    const trial = sweep.trials.get(trialId);
+    if (trial !== undefined) recordDuration(sweep, trial, lease, Math.max(0, durationMs));
+  }
 }
 
 function loadRecords(db: Database, sweep: Sweep): void {
@@ -294,7 +311,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
 function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'usage'>[] {
   const rows = db
     .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, max(
+      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, max(
          (select coalesce(max(seq), 0) from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
          (select coalesce(max(seq), 0) from artifacts as f
@@ -317,6 +334,8 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     slot: number;
     pack: string;
     granted_at: number;
+    resumed_from: number;
+    straggler: string | null;
     last_seq: number;
     reported: number;
   }[];
@@ -328,7 +347,9 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     pack: row.pack,
     // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
+    resumedFrom: row.resumed_from,
     expiresAt: now + leaseMs,
+    straggler: row.straggler ?? undefined,
     reported: row.reported > 0,
     lastSeq: row.last_seq,
   }));

@@ -11,7 +11,13 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_11 = `
+alter table attempts drop column straggler;
+pragma user_version = 11;
+`;
+
 const TO_VERSION_10 = `
+${TO_VERSION_11}
 alter table agents drop column instance;
 alter table agents drop column location;
 pragma user_version = 10;
@@ -72,7 +78,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
-  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0)");
+  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null)");
   old.exec(TO_VERSION_1);
   // libsql keeps a store's lock until the process ends, so the test opens a copy.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));

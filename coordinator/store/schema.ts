@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 11;
+export const SCHEMA_VERSION = 12;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -195,6 +195,7 @@ create table attempts (
   resumed_from real not null default 0,
   pack text not null default '',
   early integer not null default 0,
+  straggler text,
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
 create index running_attempts on attempts (sweep_id, trial_id) where outcome is null;
@@ -283,6 +284,7 @@ ${QUARANTINES}
 `,
   10: AGENTS_OF_VERSION_10,
   11: AGENT_INSTANCES,
+  12: 'alter table attempts add column straggler text;',
 };
 
 /**

@@ -67,6 +67,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
       case 'ended':
         attempts.end(change, at, addEvent);
         break;
+      case 'straggler':
+        attempts.markStraggler(change, addEvent);
+        break;
       case 'cleared':
         attempts.clear(change);
         break;
@@ -209,6 +212,7 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
   );
   // 2 marks an early failure that no longer counts against its agent.
   const clear = db.prepare('update attempts set early = 2 where sweep_id = ? and agent_id = ? and early = 1');
+  const mark = db.prepare('update attempts set straggler = ? where sweep_id = ? and trial_id = ? and number = ?');
   const insertReport = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',
   );
@@ -234,6 +238,11 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
       const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0];
       end.run(...columns, sweepId, trialId, attempt);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
+    },
+    markStraggler({ key, detail }: ChangeOf<'straggler'>, addEvent: AddEvent): void {
+      const { sweepId, trialId, attempt } = key;
+      mark.run(detail, sweepId, trialId, attempt);
+      addEvent(sweepId, trialId, attempt, 'straggler', detail);
     },
     clear({ sweepId, agentId }: ChangeOf<'cleared'>): void {
       clear.run(sweepId, agentId);

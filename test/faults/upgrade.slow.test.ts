@@ -61,7 +61,14 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'quarantines',
     'agents',
   ];
-  const columns = ['attempts pack', 'attempts early', 'sweeps priority', 'sweeps resumed_at', 'trials metric_steps'];
+  const columns = [
+    'attempts pack',
+    'attempts early',
+    'attempts straggler',
+    'sweeps priority',
+    'sweeps resumed_at',
+    'trials metric_steps',
+  ];
   const removals = [
     'drop index early_failures',
     ...tables.map((table) => `drop table ${table}`),

@@ -262,6 +262,8 @@ describe('agents', () => {
     expect(served.runtime.core.leases.get(`${key.sweepId}/${key.trialId}/1`)).toMatchObject({
       agentId: 'a',
       lastSeq: 0,
+      resumedFrom: 0,
+      straggler: undefined,
     });
   });
 

@@ -135,7 +135,19 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
     const usage = beginSlotUsage(sweep, now);
-    addLease(core, trial, { key, agentId, incarnation, slot: 0, pack, usage, reported: false, lastSeq: 0, ...times });
+    addLease(core, trial, {
+      key,
+      agentId,
+      incarnation,
+      slot: 0,
+      pack,
+      usage,
+      reported: false,
+      lastSeq: 0,
+      resumedFrom: 0,
+      straggler: undefined,
+      ...times,
+    });
   }
 }
 

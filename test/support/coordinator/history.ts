@@ -230,8 +230,8 @@ export class World {
 }
 
 /** Returns a copy with what the store keeps of a sweep that has ended. */
-function reloaded({ id, state, policy, priority, trials, records }: Sweep): Sweep {
-  const sweep = newSweep(id, state, policy, priority);
+function reloaded({ id, state, policy, priority, trials, records, durations }: Sweep): Sweep {
+  const sweep = { ...newSweep(id, state, policy, priority), durations };
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
   for (const [agentId, record] of records) {
     sweep.records.set(agentId, { ...record, failures: new Map(record.failures) });

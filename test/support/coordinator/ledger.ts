@@ -63,6 +63,7 @@ export class Ledger {
     { state: Sweep['state']; priority: number; readonly policy: SweepPolicy; readonly warnings: Set<string> }
   >();
 
+  readonly #stragglers = new Set<string>();
   readonly #agentsFor: (sweep: SweepPolicy) => readonly string[];
 
   /** @param agentsFor returns the agents that can run a sweep's trials when they are present */
@@ -189,6 +190,11 @@ export class Ledger {
         else shown.add(change.warning);
         break;
       }
+      case 'straggler':
+        this.#openEntry(change.key);
+        assert.ok(!this.#stragglers.has(keyText(change.key)), 'an attempt is found to be a straggler once');
+        this.#stragglers.add(keyText(change.key));
+        break;
       case 'notice':
       case 'program':
       case 'report':

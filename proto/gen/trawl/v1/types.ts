@@ -23,6 +23,8 @@ export const WarningKind = {
   HOOK_NOT_LOADED: "WARNING_KIND_HOOK_NOT_LOADED",
   /** SILENT - A running program has not reported for longer than expected. */
   SILENT: "WARNING_KIND_SILENT",
+  /** STRAGGLER - An attempt has run three times as long as comparable attempts did. */
+  STRAGGLER: "WARNING_KIND_STRAGGLER",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -35,6 +37,7 @@ export namespace WarningKind {
   export type UNREADABLE_REPORTS = typeof WarningKind.UNREADABLE_REPORTS;
   export type HOOK_NOT_LOADED = typeof WarningKind.HOOK_NOT_LOADED;
   export type SILENT = typeof WarningKind.SILENT;
+  export type STRAGGLER = typeof WarningKind.STRAGGLER;
   export type UNRECOGNIZED = typeof WarningKind.UNRECOGNIZED;
 }
 
@@ -58,6 +61,9 @@ export function warningKindFromJSON(object: any): WarningKind {
     case 5:
     case "WARNING_KIND_SILENT":
       return WarningKind.SILENT;
+    case 6:
+    case "WARNING_KIND_STRAGGLER":
+      return WarningKind.STRAGGLER;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -79,6 +85,8 @@ export function warningKindToNumber(object: WarningKind): number {
       return 4;
     case WarningKind.SILENT:
       return 5;
+    case WarningKind.STRAGGLER:
+      return 6;
     case WarningKind.UNRECOGNIZED:
     default:
       return -1;

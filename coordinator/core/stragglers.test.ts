@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { beforeEach, expect, test } from 'vitest';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import {
+  addSweep,
+  agentHello,
+  emptyCore,
+  LEASE_MS,
+  sampleKey,
+  sampleTrial,
+} from '../../test/support/coordinator/sample-core.ts';
+import { onHello } from './agents.ts';
+import { onOpen, onRecord } from './attempts.ts';
+import { type Core, newCore, type Sweep } from './model.ts';
+import { schedule } from './scheduler.ts';
+import type { Change, Step } from './step.ts';
+import { MIN_STRAGGLER_MS } from './stragglers.ts';
+import { onKill } from './sweeps.ts';
+import { onTick } from './tick.ts';
+
+let core: Core;
+let now: number;
+let changes: Change[];
+
+beforeEach(() => {
+  core = emptyCore();
+  now = 1_000_000;
+  changes = [];
+  onHello(core, agentHello('a', 'a1', 50), now);
+});
+
+function take({ changes: all }: Step): void {
+  changes.push(...all);
+}
+
+function start(sweep: Sweep, trialId: string): AttemptKey {
+  take(schedule(core, now));
+  const key = sampleKey(sweep, sampleTrial(sweep, trialId));
+  const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now);
+  expect(answer.granted).toBe(true);
+  take(step);
+  return key;
+}
+
+function succeed(key: AttemptKey): void {
+  const record = { kind: 'ended', key, seq: 1, at: now, end: { outcome: 'succeeded' } } as const;
+  take(onRecord(core, { agentId: 'a', record }, now).step);
+}
+
+/** Runs trials that succeed after the given times. */
+function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
+  const keys = trialIds.map((id) => start(sweep, id));
+  for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
+  now += ms;
+  for (const key of keys) succeed(key);
+}
+
+/** Ticks at a time after the start of the attempts, whose agent stays connected. */
+function tickAfter(ms: number): void {
+  now += ms;
+  for (const agent of core.agents.values()) agent.lastHeardAt = now;
+  for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
+  take(onTick(core, now));
+}
+
+const found = () => changes.filter((change) => change.kind === 'straggler');
+const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
+
+test('an attempt that has run three times as long as the median of five gives a warning', () => {
+  const sweep = addSweep(core, '1', 6);
+  runAll(sweep, ids(0, 5), 10_000);
+  const key = start(sweep, 't5');
+  tickAfter(29_999);
+  expect(found()).toEqual([]);
+  tickAfter(1);
+  const detail =
+    'attempt 1 of trial t5 on agent a has run for 30.0s; the median of 5 succeeded attempts of the sweep is 10.0s';
+  expect(found()).toEqual([{ kind: 'straggler', key, detail }]);
+  expect(sweep.warnings.shown.get('straggler')).toEqual({ message: detail, count: 1, since: now });
+});
+
+test('four succeeded attempts are too few for a comparison', () => {
+  const sweep = addSweep(core, '1', 6);
+  runAll(sweep, ids(0, 4), 10_000);
+  start(sweep, 't4');
+  tickAfter(3_600_000);
+  expect(found()).toEqual([]);
+});
+
+test('an attempt is compared with five replicates of its config, and with the whole sweep if there are fewer', () => {
+  const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
+  runAll(sweep, ids(0, 5), 100_000);
+  runAll(sweep, ids(6, 10), 10_000);
+  start(sweep, 't5');
+  start(sweep, 't10');
+  tickAfter(299_999);
+  expect(found()).toEqual([]);
+  tickAfter(1);
+  expect(found().map(({ key, detail }) => [key.trialId, detail.slice(detail.indexOf('the median'))])).toEqual([
+    ['t5', 'the median of 5 succeeded attempts with the same parameters is 1m40s'],
+    ['t10', 'the median of 9 succeeded attempts of the sweep is 1m40s'],
+  ]);
+});
+
+test('an attempt of a few seconds is no straggler', () => {
+  const sweep = addSweep(core, '1', 6);
+  runAll(sweep, ids(0, 5), 10);
+  start(sweep, 't5');
+  tickAfter(MIN_STRAGGLER_MS - 1);
+  expect(found()).toEqual([]);
+  tickAfter(1);
+  expect(found()).toHaveLength(1);
+});
+
+test('each attempt is found once, and the warning disappears with the last one', () => {
+  const sweep = addSweep(core, '1', 8);
+  runAll(sweep, ids(0, 5), 10_000);
+  const [first, second] = [start(sweep, 't5'), start(sweep, 't6')];
+  for (let i = 0; i < 5; i++) tickAfter(30_000);
+  expect(found()).toHaveLength(2);
+  expect(sweep.warnings.shown.get('straggler')).toMatchObject({ count: 2 });
+  expect(sweep.warnings.shown.get('straggler')?.message).toMatch(/^attempt 1 of trial t6 .*; 1 other attempt is slow$/);
+  succeed(second);
+  expect(sweep.warnings.shown.get('straggler')).toMatchObject({ count: 1 });
+  succeed(first);
+  expect(sweep.warnings.shown.has('straggler')).toBe(false);
+  expect(changes.at(-1)).toMatchObject({ kind: 'warning', warning: 'straggler', shown: undefined });
+});
+
+test('a killed sweep has no straggler', () => {
+  const sweep = addSweep(core, '1', 7);
+  runAll(sweep, ids(0, 5), 10_000);
+  start(sweep, 't5');
+  tickAfter(30_000);
+  expect(sweep.warnings.shown.has('straggler')).toBe(true);
+  take(onKill(core, { sweepId: '1', reason: '' }, now));
+  expect(sweep.warnings.shown.has('straggler')).toBe(false);
+});
+
+test('attempts that failed or resumed from a checkpoint are not compared with', () => {
+  const sweep = addSweep(core, '1', 8, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
+  runAll(sweep, ids(0, 4), 10_000);
+  const failed = start(sweep, 't4');
+  const end = { outcome: 'failed', failure: { class: 'nan', message: '' } } as const;
+  take(onRecord(core, { agentId: 'a', record: { kind: 'ended', key: failed, seq: 1, at: now, end } }, now).step);
+  const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 3, size: 1, sha256: '', attempt: 0 } as const;
+  sampleTrial(sweep, 't5').checkpoint = checkpoint;
+  runAll(sweep, ['t5'], 1_000);
+  expect(sweep.durations.ofSweep).toEqual([10_000, 10_000, 10_000, 10_000]);
+});
+
+test('after an outage of the coordinator, no attempt is found before its agent had time to report', () => {
+  const sweep = addSweep(core, '1', 6);
+  runAll(sweep, ids(0, 5), 10_000);
+  start(sweep, 't5');
+  core.listeningSince = now + 60_000;
+  tickAfter(60_000 + LEASE_MS - 1);
+  expect(found()).toEqual([]);
+  tickAfter(1);
+  expect(found()).toHaveLength(1);
+});
+
+test('the median is that of all durations, in any order', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 5_000, max: 100_000 }), { minLength: 5, maxLength: 40 }), (times) => {
+      core = newCore(LEASE_MS);
+      now = 0;
+      changes = [];
+      onHello(core, agentHello('a', 'a1', 50), now);
+      const sweep = addSweep(core, '1', times.length + 1);
+      for (const [at, ms] of times.entries()) runAll(sweep, [`t${at}`], ms);
+      const sorted = [...times].sort((a, b) => a - b);
+      const middle = (sorted.length - 1) / 2;
+      const median = ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+      start(sweep, `t${times.length}`);
+      tickAfter(Math.ceil(3 * median) - 1);
+      expect(found()).toEqual([]);
+      tickAfter(1);
+      expect(found()).toHaveLength(1);
+    }),
+    { numRuns: 100 },
+  );
+});

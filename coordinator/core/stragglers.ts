@@ -1,0 +1,82 @@
+/** Finds stragglers: attempts that run much longer than comparable attempts did. */
+import { bisectRight, quantileSorted } from 'd3-array';
+import { keyText } from '../../lib/domain/attempt-key.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import type { AttemptDurations, Core, Lease, Sweep, Trial } from './model.ts';
+import type { Change } from './step.ts';
+import { showStragglers } from './warnings.ts';
+
+/** An attempt is a straggler once it has run this many times as long as the median of comparable attempts. */
+const STRAGGLER_FACTOR = 3;
+/** The minimum number of comparable attempts that must have succeeded. */
+const COMPARABLE_ATTEMPTS = 5;
+/** An attempt that has run for less than this time, in milliseconds, is no straggler. */
+export const MIN_STRAGGLER_MS = 5_000;
+
+export function newDurations(): AttemptDurations {
+  return { ofSweep: [], ofConfigs: new Map() };
+}
+
+/** Records the duration of an attempt that succeeded. One that resumed from a checkpoint is not comparable. */
+export function recordDuration(
+  { durations }: Sweep,
+  { configId }: Trial,
+  { resumedFrom }: Pick<Lease, 'resumedFrom'>,
+  durationMs: number,
+): void {
+  if (resumedFrom > 0) return;
+  const ofConfig = durations.ofConfigs.get(configId) ?? [];
+  durations.ofConfigs.set(configId, ofConfig);
+  for (const sorted of [durations.ofSweep, ofConfig]) {
+    sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);
+  }
+}
+
+interface Comparison {
+  readonly medianMs: number;
+  readonly attempts: number;
+  /** Whether the attempts are of the same config. */
+  readonly sameConfig: boolean;
+}
+
+/** Compares with the trial's replicates if enough of them have succeeded, otherwise with all trials of the sweep. */
+function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | undefined {
+  const ofConfig = durations.ofConfigs.get(configId) ?? [];
+  const sameConfig = ofConfig.length >= COMPARABLE_ATTEMPTS;
+  const sorted = sameConfig ? ofConfig : durations.ofSweep;
+  if (sorted.length < COMPARABLE_ATTEMPTS) return undefined;
+  return { medianMs: quantileSorted(sorted, 0.5) ?? 0, attempts: sorted.length, sameConfig };
+}
+
+/**
+ * Finds running attempts that have become stragglers. Each is found once. After an outage of the coordinator, agents have
+ * the time of a lease to report the attempts that ended during it.
+ */
+export function findStragglers(core: Core, now: number): Change[] {
+  if (now - core.listeningSince < core.leaseMs) return [];
+  const changes: Change[] = [];
+  const affected = new Set<Sweep>();
+  for (const lease of core.leases.values()) {
+    const sweep = core.sweeps.get(lease.key.sweepId);
+    const trial = sweep?.trials.get(lease.key.trialId);
+    if (sweep === undefined || trial === undefined || lease.straggler !== undefined) continue;
+    const elapsedMs = now - lease.grantedAt;
+    if (elapsedMs < MIN_STRAGGLER_MS) continue;
+    const comparison = comparisonFor(sweep, trial);
+    if (comparison === undefined || elapsedMs < STRAGGLER_FACTOR * comparison.medianMs) continue;
+    lease.straggler = describe(lease, elapsedMs, comparison);
+    sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
+    changes.push({ kind: 'straggler', key: lease.key, detail: lease.straggler });
+    affected.add(sweep);
+  }
+  for (const sweep of affected) changes.push(...showStragglers(sweep, now));
+  return changes;
+}
+
+function describe({ key, agentId }: Lease, elapsedMs: number, { medianMs, attempts, sameConfig }: Comparison): string {
+  const compared = sameConfig ? 'with the same parameters' : 'of the sweep';
+  return (
+    `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ` +
+    `the median of ${attempts} succeeded attempts ${compared} is ${formatSpan(medianMs)}`
+  );
+}

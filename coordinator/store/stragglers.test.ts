@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { agentHello, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { onHello } from '../core/agents.ts';
+import { onOpen, onRecord } from '../core/attempts.ts';
+import { schedule } from '../core/scheduler.ts';
+import type { Step } from '../core/step.ts';
+import { onTick } from '../core/tick.ts';
+import { loadCore } from './load.ts';
+import { openStore } from './open.ts';
+import { Queries } from './queries.ts';
+import { insertSweep } from './submit.ts';
+import { changeWriter, type Written } from './write.ts';
+
+test('durations, stragglers and their warning survive a restart, and each straggler is one event', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  const trials = Array.from({ length: 7 }, (_, index) => {
+    return { trialId: `t${index}`, configId: 'c', index, seed: index, parameters: {} };
+  });
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
+  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 7, excluded: 0, priority: 0 };
+  insertSweep(db, { ...sweep, policy: PLAIN_POLICY, ...counts }, trials, 1);
+  const written: Written = { events: [], dropped: [] };
+  const write = changeWriter(db);
+  let now = 1_000;
+  let core = loadCore(db, LEASE_MS, now);
+  const take = ({ changes }: Step) => {
+    for (const change of changes) write(change, now, written);
+  };
+  const connect = () => {
+    onHello(core, agentHello('a', 'a1', 7), now);
+    for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
+  };
+  const restart = () => {
+    core = loadCore(db, LEASE_MS, now);
+    connect();
+  };
+  const succeed = (key: AttemptKey) => {
+    const record = { kind: 'ended', key, seq: 1, at: now, end: { outcome: 'succeeded' } } as const;
+    take(onRecord(core, { agentId: 'a', record }, now).step);
+  };
+  const tick = () => {
+    connect();
+    take(onTick(core, now));
+  };
+  connect();
+  take(schedule(core, now));
+  const keys = trials.map(({ trialId }) => ({ sweepId: '1', trialId, attempt: 1 }));
+  for (const key of keys) take(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now).step);
+  connect();
+  now += 10_000;
+  for (const key of keys.slice(0, 5)) succeed(key);
+  const before = core.sweeps.get('1')?.durations;
+  restart();
+  expect(core.sweeps.get('1')?.durations).toEqual(before);
+  now += 20_000;
+  tick();
+  const stragglers = () => written.events.filter(({ kind }) => kind === 'straggler');
+  expect(stragglers().map(({ trialId, attempt }) => [trialId, attempt])).toEqual([
+    ['t5', 1],
+    ['t6', 1],
+  ]);
+  const shown = new Queries(db).sweep('1').warnings;
+  expect(shown).toMatchObject([{ kind: 'WARNING_KIND_STRAGGLER', count: 2, sinceMs: now }]);
+  restart();
+  now += 2 * LEASE_MS;
+  tick();
+  expect(stragglers()).toHaveLength(2);
+  expect(new Queries(db).sweep('1').warnings).toEqual(shown);
+  for (const key of keys.slice(5)) succeed(key);
+  expect(new Queries(db).sweep('1').warnings).toEqual([]);
+});
