@@ -1,16 +1,10 @@
-/** Reads a program's output: reports and log lines from stdout, log text from stderr, reports from its metrics file. */
-import { type FileHandle, open } from 'node:fs/promises';
+/** Reads a program's output: reports and log lines from stdout, log text from stderr. */
 import type { Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LogText, type OutputLine, OutputLines } from './report/output-lines.ts';
 
 const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
-/** Polling works on every file system; file change events do not. */
-const POLL_MS = 200;
-const CHUNK_BYTES = 64 * 1024;
 
 /** The log of an attempt: the worker's output, which the supervisor sends to the coordinator. */
 export interface AttemptLog {
@@ -66,48 +60,12 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
       else add(shown.text(line, true));
     }
   };
-  for await (const chunk of stream) await take(lines.push(String(chunk)));
+  try {
+    for await (const chunk of stream) await take(lines.push(String(chunk)));
+  } catch (error) {
+    // A process that the program left behind held the pipe open until it was closed here.
+    if (!stream.destroyed) throw error;
+  }
   await take(lines.end());
   add(shown.end());
-}
-
-/** Reads the lines of the metrics file, each of which should be a report. */
-export async function readMetricsFile(
-  chunks: AsyncIterable<string>,
-  takeLine: TakeLine,
-  onUnreadable: (line: string) => void,
-): Promise<void> {
-  const lines = new OutputLines();
-  const take = async (given: Iterable<OutputLine>) => {
-    for (const line of given) {
-      if (line.text.trim() === '' || (line.whole && (await takeLine(line)) !== undefined)) continue;
-      onUnreadable(line.text);
-    }
-  };
-  for await (const chunk of chunks) await take(lines.push(chunk));
-  await take(lines.end());
-}
-
-/**
- * Yields the text of a file while a program appends to it. The file can be created later, or never.
- * @param complete aborted when no more text will be appended; the existing text is still read
- */
-export async function* follow(path: string, complete: AbortSignal): AsyncGenerator<string, void, undefined> {
-  const decoder = new StringDecoder('utf8');
-  const buffer = Buffer.alloc(CHUNK_BYTES);
-  let file: FileHandle | undefined;
-  let at = 0;
-  try {
-    for (;;) {
-      const isLast = complete.aborted;
-      file ??= await open(path, 'r').catch(() => undefined);
-      const { bytesRead } = (await file?.read(buffer, 0, CHUNK_BYTES, at)) ?? { bytesRead: 0 };
-      at += bytesRead;
-      if (bytesRead > 0) yield decoder.write(buffer.subarray(0, bytesRead));
-      else if (isLast) return;
-      else await sleep(POLL_MS, undefined, { signal: complete }).catch(() => {});
-    }
-  } finally {
-    await file?.close();
-  }
 }

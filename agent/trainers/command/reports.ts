@@ -94,13 +94,16 @@ export class Reports {
 
   /** Handles metrics of a known step, whatever their names are. */
   takeStep(step: number, values: LineObject): Promise<void> {
-    return this.#enqueue(async () => void (await this.#take(this.#reader.readAt(step, values), '')));
+    const names = [...values.keys()].slice(0, MAX_CANDIDATES).join(', ');
+    return this.#enqueue(async () => {
+      await this.#take(this.#reader.readAt(step, values), `step ${step} with the values ${names}`);
+    });
   }
 
   /** Counts a report that cannot be read. */
   onUnreadable(what: string, problem: string): void {
     this.#unreadable += 1;
-    this.#noteOnce('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
+    this.note('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
   }
 
   /** Sends the count of unreadable reports, if there are any. */
@@ -148,7 +151,7 @@ export class Reports {
       case 'text':
         if (reading.ignored) {
           this.#ignored += 1;
-          this.#noteOnce(
+          this.note(
             'ignored',
             `not a report, because it has no step and no known metric, or no numbers: ${line.slice(0, MAX_QUOTE)}`,
           );
@@ -159,7 +162,7 @@ export class Reports {
         this.#run.report(reading.step, Object.fromEntries(reading.metrics));
         if (reading.ignored.length > 0) {
           const names = reading.ignored.slice(0, 20).map((name) => JSON.stringify(name));
-          this.#noteOnce(
+          this.note(
             'values',
             `ignored values that are not numbers or have no valid name, here and in later reports: ${names.join(', ')}`,
           );
@@ -175,7 +178,8 @@ export class Reports {
     }
   }
 
-  #noteOnce(kind: string, line: string): void {
+  /** Adds a note to the log, once per kind. */
+  note(kind: string, line: string): void {
     if (this.#noted.has(kind)) return;
     this.#noted.add(kind);
     this.#log.note(line);

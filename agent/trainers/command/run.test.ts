@@ -9,11 +9,10 @@ import { packCode } from '../../../lib/code/archive.ts';
 import { listCode } from '../../../lib/code/folder.ts';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { BadInputError } from '../../../proto/errors.ts';
-import { type ProgramSpec, type ReportSource, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_ARTIFACT_NAME } from '../../../proto/limits.ts';
-import { type RecordedRun, recordedRun } from '../run.fixture.ts';
-import type { KeptArtifact, TrainingRun } from '../trainer.ts';
-import { command } from './run.ts';
+import type { TrainingRun } from '../trainer.ts';
+import { from, ranked, runProgramIn, SPEC } from './run-program.fixture.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -21,55 +20,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Outcome {
-  readonly run: RecordedRun;
-  readonly log: string;
-  /** The failure, as `class: message`. */
-  readonly failure: string | undefined;
-  readonly kept: readonly (KeptArtifact & { readonly text: string })[];
-}
-
-/** Runs a shell script or a command until it ends. */
-async function runProgram(program: string | readonly string[], given: Partial<TrainingRun> = {}): Promise<Outcome> {
-  const kept: Outcome['kept'][number][] = [];
-  const run = recordedRun({
-    parameters: { lr: 0.1, name: 'a b' },
-    command: typeof program === 'string' ? ['sh', '-c', program, 'sh', '${args}'] : program,
-    dir: join(folder, 'work'),
-    workdir: folder,
-    program: ranked('loss'),
-    keep: async (artifact, content) => {
-      if (content instanceof Uint8Array) throw new Error('expected a file');
-      kept.push({ ...artifact, text: readFileSync(content.path, 'utf8') });
-    },
-    ...given,
-  });
-  let log = '';
-  const failure = await command(run, {
-    text: (text) => {
-      log += text;
-    },
-    note: (line) => {
-      log += `[trawl] ${line}\n`;
-    },
-  }).then(
-    () => undefined,
-    (error) => `${error.failureClass ?? error.name}: ${error.message}`,
-  );
-  return { run, log, failure, kept };
-}
+const runProgram = (program: string | readonly string[], given: Partial<TrainingRun> = {}) =>
+  runProgramIn(folder, program, given);
 
 const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
-const SPEC: ProgramSpec = {
-  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, code: undefined, floatParameters: [] },
-  ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
-};
-const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });
-const from = (...sources: NonNullable<ReportSource['source']>[]): ProgramSpec => ({
-  ...SPEC,
-  report: sources.map((source) => ({ source })),
-});
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 describe('a program with code', () => {

@@ -13,6 +13,7 @@ import { failureClass } from '../../../proto/names.ts';
 import { interpreterIn } from '../../machine/python-environments.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { csvFile } from './csv-file.ts';
+import { eventFiles } from './event-files.ts';
 import { pythonInterpreter } from './interpreter.ts';
 import {
   argumentsOf,
@@ -26,20 +27,13 @@ import {
   recordedCommand,
 } from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
+import { metricsFile } from './metrics-file.ts';
 import { oomKills } from './oom-kills.ts';
-import {
-  type AttemptLog,
-  follow,
-  OutputTail,
-  readMetricsFile,
-  readStream,
-  type TakeLine,
-  workerLog,
-} from './output.ts';
+import { type AttemptLog, OutputTail, readStream, type TakeLine, workerLog } from './output.ts';
 import { type Exit, Program, STOP_GRACE_S } from './program.ts';
 import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass, RULE_MS } from './report/classify.ts';
 import { Reports } from './reports.ts';
-import { eventFiles, type FileSource, followSource } from './sources.ts';
+import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
 /** A daemon that the program left behind can hold the pipe open. */
@@ -74,7 +68,9 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const python = await pythonInterpreter(path, rest, workdir, inherited.PATH);
   run.started(recordedCommand(run.command, trial), python === undefined ? undefined : interpreterIn(python, inherited));
   const reports = new Reports(run, folders, log, { sources: spec?.report ?? [], metric: spec?.metric || undefined });
-  const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), reports);
+  const stopped = new AbortController();
+  const receiver = whileRunning(reports, AbortSignal.any([stopped.signal, run.signal]));
+  const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), receiver);
   const oomKillsBefore = await oomKills();
   const program = startProgram({ command: [path, ...rest], workdir, environment, graceS: STOP_GRACE_S });
   const stop = () => program.stop();
@@ -87,7 +83,12 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;
+    stopped.abort(error);
     program.stop();
+  };
+  const closeOutput = () => {
+    program.stdout.destroy();
+    program.stderr.destroy();
   };
   const unlessEnded =
     (take: TakeLine): TakeLine =>
@@ -95,7 +96,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       if (failure !== undefined || run.signal.aborted) return undefined;
       return (await take(line).catch(fail)) ?? undefined;
     };
-  const reading = Promise.all([
+  let isWhole = false;
+  const readingOutput = Promise.all([
     readStream(
       program.stdout,
       unlessEnded((line) => reports.takeOutput(line)),
@@ -103,19 +105,31 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       log,
     ),
     readStream(program.stderr, async () => undefined, stderr, log),
-    readMetricsFile(
-      follow(folders.metrics, exited.signal),
-      unlessEnded((line) => reports.takeMetrics(line)),
-      (line) => reports.onUnreadable(line, 'the metrics file contains an invalid line'),
-    ),
-    ...sources.map((source) => followSource(source, exited.signal)),
   ]).catch(fail);
+  const metrics = metricsFile(
+    folders.metrics,
+    unlessEnded((line) => reports.takeMetrics(line)),
+    (line) => reports.onUnreadable(line, 'the metrics file contains an invalid line'),
+  );
+  const readingFiles = Promise.all(
+    [metrics, ...sources].map(async (source) => {
+      const problem = await followSource(source, exited.signal, () => isWhole);
+      if (problem !== undefined) log.note(problem);
+    }),
+  ).catch(fail);
   try {
-    const exit = await program.exited.finally(() => exited.abort());
+    const exit = await program.exited
+      .then((ended) => {
+        isWhole = ended.code === 0;
+        return ended;
+      })
+      .finally(() => exited.abort());
     run.signal.throwIfAborted();
-    if (!(await settlesWithin(DRAIN_MS, reading))) {
+    if (!(await settlesWithin(DRAIN_MS, readingOutput))) {
       log.note('a process that the program left behind holds its output open: the output is not read any further');
+      closeOutput();
     }
+    await Promise.all([readingOutput, readingFiles]);
     run.signal.throwIfAborted();
     if (hooks.length > 0 && isPython([name, ...rest]) && !existsSync(folders.hookMarker)) {
       run.notice('hook_not_loaded', `the import hook for ${hooks.join(', ')} was not loaded in ${name}`, 1);
@@ -131,10 +145,29 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     if (failure !== undefined) throw failure;
   } finally {
     run.signal.removeEventListener('abort', stop);
-    program.stdout.destroy();
-    program.stderr.destroy();
-    await reading;
+    stopped.abort();
+    closeOutput();
+    await Promise.all([readingOutput, readingFiles]);
   }
+}
+
+/** Returns the receiver of reports from files, which rejects when the attempt ends early: files can hold any number of rows. */
+function whileRunning(
+  reports: Reports,
+  ended: AbortSignal,
+): Parameters<typeof csvFile>[1] & Parameters<typeof eventFiles>[1] {
+  return {
+    takeValues: async (values) => {
+      ended.throwIfAborted();
+      await reports.takeValues(values);
+    },
+    takeStep: async (step, values) => {
+      ended.throwIfAborted();
+      await reports.takeStep(step, values);
+    },
+    onUnreadable: (line, problem) => reports.onUnreadable(line, problem),
+    note: (kind, line) => reports.note(kind, line),
+  };
 }
 
 /** Unpacks the code of the attempt, if it has any, into its own folder, so that two attempts never write to the same file. */
@@ -153,7 +186,7 @@ async function workingFolder({ code, workdir, signal }: TrainingRun, { code: own
 async function fileSources(
   spec: ProgramSpec | undefined,
   pathOf: (text: string) => string,
-  reports: Reports,
+  reports: ReturnType<typeof whileRunning>,
 ): Promise<FileSource[]> {
   const sources: FileSource[] = [];
   for (const { source } of spec?.report ?? []) {

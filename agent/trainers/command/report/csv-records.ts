@@ -9,25 +9,23 @@ export const MAX_RECORD_BYTES = 1 << 20;
 /** A cell whose closing quote does not follow within this distance ends at its first line break. */
 const MAX_QUOTED_BYTES = 64 * 1024;
 
-export interface CsvRecord {
-  readonly text: string;
-  /** The offset in the file at which the record ends. */
-  readonly end: number;
-}
-
 export class CsvRecords {
-  /** The bytes after the last complete record. */
   #rest: Buffer = Buffer.alloc(0);
   #scanned = 0;
   #isQuoted = false;
   /** Whether the last quote closed a cell: another one right after it is an escaped quote. */
   #hasClosed = false;
   #firstBreak = -1;
-  #start = 0;
   #isTooLong = false;
 
-  *push(bytes: Uint8Array): Generator<CsvRecord, void, undefined> {
+  /** The bytes after the last complete record. */
+  get rest(): Buffer {
+    return this.#rest;
+  }
+
+  *push(bytes: Uint8Array): Generator<string, void, undefined> {
     this.#rest = Buffer.concat([this.#rest, bytes]);
+    if (!this.#isQuoted && !this.#rest.includes(QUOTE, this.#scanned)) yield* this.#takeLines();
     while (this.#scanned < this.#rest.length) {
       const at = this.#scanned++;
       if (this.#rest[at] === LINE_FEED && !this.#isQuoted) yield* this.#take(at);
@@ -39,8 +37,17 @@ export class CsvRecords {
     this.#drop(this.#rest.length);
   }
 
+  /** Handles bytes without quotes, many times as fast as byte by byte. */
+  *#takeLines(): Generator<string, void, undefined> {
+    if (this.#scanned < this.#rest.length) this.#hasClosed = false;
+    for (let at = this.#rest.indexOf(LINE_FEED, this.#scanned); at !== -1; at = this.#rest.indexOf(LINE_FEED)) {
+      yield* this.#take(at);
+    }
+    this.#scanned = this.#rest.length;
+  }
+
   /** Yields the incomplete record at the end of the file. */
-  *end(): Generator<CsvRecord, void, undefined> {
+  *end(): Generator<string, void, undefined> {
     while (this.#isQuoted && this.#firstBreak !== -1) {
       yield* this.#take(this.#firstBreak);
       yield* this.push(new Uint8Array());
@@ -57,15 +64,14 @@ export class CsvRecords {
   }
 
   /** Ends the record at a line break, or at the end of the file. */
-  *#take(at: number): Generator<CsvRecord, void, undefined> {
+  *#take(at: number): Generator<string, void, undefined> {
     const text = this.#rest.subarray(0, at).toString('utf8').replace(/\r$/, '');
     this.#drop(Math.min(at + 1, this.#rest.length));
-    if (text.trim() !== '' && !this.#isTooLong) yield { text, end: this.#start };
+    if (text.trim() !== '' && !this.#isTooLong) yield text;
     this.#isTooLong = false;
   }
 
   #drop(bytes: number): void {
-    this.#start += bytes;
     this.#rest = this.#rest.subarray(bytes);
     this.#scanned = 0;
     this.#isQuoted = false;

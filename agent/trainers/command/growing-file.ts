@@ -1,0 +1,128 @@
+/** Reads a file while a program appends to it, rewrites it, replaces it or rotates it. */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+
+const CHUNK_BYTES = 256 * 1024;
+/** The bytes before the read position that are compared to detect other content. */
+const COMPARED_BYTES = 4_096;
+
+export type Added =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  /** The file no longer begins with the content that was read. Its new content follows, from the beginning. */
+  | { readonly kind: 'restart' };
+
+/**
+ * A file that can be created later, or never. A file is recognized by its content: a copy that a program renames over
+ * it continues where the old file ended. The rest of a file that is renamed or removed is read first.
+ */
+export class GrowingFile {
+  #path: string;
+  #open: { readonly file: FileHandle; readonly id: string } | undefined;
+  #at = 0;
+  /** The last bytes before `#at`. */
+  #last: Buffer = Buffer.alloc(0);
+  #problem: string | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Bytes read since the beginning of the file. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Why the file could not be read at the last attempt; undefined if it was read. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * Yields what the program has added since the last call.
+   * @param path where the file is now, if it was renamed
+   */
+  async *added(path = this.#path): AsyncGenerator<Added, void, undefined> {
+    this.#path = path;
+    const found = await openRegular(this.#path);
+    this.#problem = typeof found === 'string' ? found : undefined;
+    const next = typeof found === 'string' ? undefined : { file: found.file, id: fileId(found.stats) };
+    if (this.#open !== undefined && this.#open.id !== next?.id) yield* this.#rest(this.#open.file);
+    if (next === undefined) return;
+    await this.#open?.file.close();
+    this.#open = next;
+    if (!(await this.#continues(next.file))) yield this.restart();
+    for (;;) {
+      const bytes = await bytesAt(next.file, this.#at, CHUNK_BYTES);
+      if (bytes.length === 0) return;
+      // The program can rewrite the file while it is read.
+      if (await this.#continues(next.file)) yield this.#take(bytes);
+      else yield this.restart();
+    }
+  }
+
+  /** Begins again at the start of the file. */
+  restart(): Added {
+    this.#at = 0;
+    this.#last = Buffer.alloc(0);
+    return { kind: 'restart' };
+  }
+
+  /** Closes the file; a later call of `added` opens it again. */
+  async close(): Promise<void> {
+    await this.#open?.file.close();
+    this.#open = undefined;
+  }
+
+  async *#rest(file: FileHandle): AsyncGenerator<Added, void, undefined> {
+    while (await this.#continues(file)) {
+      const bytes = await bytesAt(file, this.#at, CHUNK_BYTES);
+      if (bytes.length === 0) return;
+      yield this.#take(bytes);
+    }
+  }
+
+  async #continues(file: FileHandle): Promise<boolean> {
+    return this.#last.equals(await bytesAt(file, this.#at - this.#last.length, this.#last.length));
+  }
+
+  #take(bytes: Buffer): Added {
+    this.#at += bytes.length;
+    this.#last = Buffer.concat([this.#last, bytes]).subarray(-COMPARED_BYTES);
+    return { kind: 'bytes', bytes };
+  }
+}
+
+/** Identifies a file whatever its name is. The system can use the number of a removed file again. */
+export function fileId({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
+  return `${dev}:${ino}`;
+}
+
+const PROBLEMS: ReadonlyMap<unknown, string> = new Map([
+  ['ENOENT', 'no such file'],
+  ['ENOTDIR', 'no such file'],
+  ['EACCES', 'permission denied'],
+  ['ELOOP', 'its links form a loop'],
+]);
+
+/** Opens a regular file, and returns why it cannot be read otherwise. */
+async function openRegular(path: string): Promise<{ readonly file: FileHandle; readonly stats: Stats } | string> {
+  let file: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe waits for a writer.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await file.stat();
+    if (stats.isFile()) return { file, stats };
+    await file.close();
+    return 'not a regular file';
+  } catch (error) {
+    await file?.close();
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    return PROBLEMS.get(code) ?? `${code}`;
+  }
+}
+
+async function bytesAt(file: FileHandle, from: number, length: number): Promise<Buffer> {
+  if (length === 0) return Buffer.alloc(0);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, from);
+  return buffer.subarray(0, bytesRead);
+}

@@ -1,0 +1,38 @@
+/** Reads the lines that a program writes to its metrics file, each of which should be a report. */
+import { StringDecoder } from 'node:string_decoder';
+import { GrowingFile } from './growing-file.ts';
+import type { TakeLine } from './output.ts';
+import { type OutputLine, OutputLines } from './report/output-lines.ts';
+import type { FileSource } from './sources.ts';
+
+/** Follows a metrics file. A program can append to it, or write each report over the last one. */
+export function metricsFile(path: string, takeLine: TakeLine, onUnreadable: (line: string) => void): FileSource {
+  const file = new GrowingFile(path);
+  let lines = new OutputLines();
+  let decoder = new StringDecoder('utf8');
+
+  const take = async (given: Iterable<OutputLine>, isCut: boolean) => {
+    for (const line of given) {
+      if (line.text.trim() === '' || (line.whole && (await takeLine(line)) !== undefined)) continue;
+      if (!isCut) onUnreadable(line.text);
+    }
+  };
+  const poll = async () => {
+    for await (const added of file.added()) {
+      if (added.kind === 'bytes') await take(lines.push(decoder.write(added.bytes)), false);
+      else {
+        await take(lines.end(), true);
+        lines = new OutputLines();
+        decoder = new StringDecoder('utf8');
+      }
+    }
+  };
+  return {
+    poll,
+    close: () => file.close(),
+    end: async () => {
+      await take(lines.end(), false);
+      return undefined;
+    },
+  };
+}

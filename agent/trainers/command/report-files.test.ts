@@ -1,0 +1,272 @@
+/** Tests of the files in which real programs report, whatever the programs do with them. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { TrainingRun } from '../trainer.ts';
+import { eventRecord } from './event-record.fixture.ts';
+import { from, ranked, runProgramIn } from './run-program.fixture.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trawl report files '));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const isRoot = process.getuid?.() === 0;
+const csv = (path = 'a.csv') => from({ $case: 'csv', csv: path });
+const tfevents = (path = 'tb') => from({ $case: 'tfevents', tfevents: path });
+
+/** Runs a program and returns its reports as `step name=value ...`. */
+async function reportsOf(program: string | readonly string[], given: Partial<TrainingRun>) {
+  const { run, log, failure } = await runProgramIn(folder, program, given);
+  const reports = run.reports.map(({ epoch, metrics }) =>
+    [epoch, ...Object.entries(metrics).map(([name, value]) => `${name}=${value}`)].join(' '),
+  );
+  return { reports, log, failure, notices: run.notices };
+}
+
+describe('a CSV file', () => {
+  const ended = async (script: string, given: Partial<TrainingRun> = {}) => {
+    const outcome = await reportsOf(script, { program: csv(), ...given });
+    expect(outcome.failure).toBeUndefined();
+    return outcome;
+  };
+
+  test('that the program rotates loses no row, and rows without a header have the names of the file before', async () => {
+    const { reports } = await ended(
+      `printf 'loss,acc\\n3,0.1\\n' > a.csv; sleep 0.5; printf '2,0.2\\n' >> a.csv; mv a.csv a.csv.1; printf '1,0.3\\n' > a.csv; sleep 0.4
+       printf '0.5,0.4\\n' >> a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3 acc=0.1', '2 loss=2 acc=0.2', '3 loss=1 acc=0.3', '4 loss=0.5 acc=0.4']);
+  });
+
+  test('that the program removes after its last row loses no row', async () => {
+    const { reports } = await ended(
+      `printf 'epoch,loss\\n1,3\\n' > a.csv; sleep 0.5; printf '2,2\\n' >> a.csv; rm a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2']);
+  });
+
+  test('that is removed and created again is read again', async () => {
+    const { reports } = await ended(
+      `printf 'epoch,loss\\n1,3\\n2,2\\n' > a.csv; sleep 0.5; rm a.csv; sleep 0.4; printf 'epoch,loss\\n1,7\\n' > a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2', '1 loss=7']);
+  });
+
+  test('that the program replaces by a longer copy continues where the old one ended', async () => {
+    const { reports } = await ended(
+      `printf 'loss\\n3\\n' > a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n' > b; mv b a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n1\\n' > b; mv b a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
+  });
+
+  test('behind a link, outside of the working folder, in a folder that is created later', async () => {
+    const outside = join(folder, 'out side');
+    symlinkSync(join(outside, 'deep', 'real.csv'), join(folder, 'a.csv'));
+    const { reports } = await ended(
+      `sleep 0.3; mkdir -p '${outside}/deep'; printf 'epoch,loss\\n1,3\\n' > '${outside}/deep/real.csv'; sleep 0.4
+       printf 'epoch,loss\\n5,1\\n' > '${outside}/other.csv'; ln -sfn '${outside}/other.csv' a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3', '5 loss=1']);
+  });
+
+  test('that is a named pipe or a device does not block the attempt', async () => {
+    for (const path of ['pipe', '/dev/zero', '.']) {
+      const { reports, log } = await ended(`[ -e pipe ] || mkfifo pipe; sleep 0.3`, { program: csv(path) });
+      expect(reports).toEqual([]);
+      expect(log).toMatch(/^\[trawl\] no CSV file .*: not a regular file$/m);
+    }
+    expect((await ended('true', { program: csv('gone/a.csv') })).log).toContain(
+      `[trawl] no CSV file ${folder}/gone/a.csv: no such file\n`,
+    );
+  });
+
+  test.skipIf(isRoot)('that cannot be read is noted', async () => {
+    writeFileSync(join(folder, 'a.csv'), 'epoch,loss\n', { mode: 0o000 });
+    expect((await ended('sleep 0.3')).log).toContain(`[trawl] no CSV file ${folder}/a.csv: permission denied\n`);
+  });
+
+  test('with a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and names that occur twice', async () => {
+    const { reports } = await ended(
+      `printf '\\357\\273\\277epoch,note,loss,"va\\nl",loss\\r\\n1,"a\\r\\nb",0.5,2,\\r\\n\\000\\0002,\\377\\376,0.25,3,0.125\\r\\n' > a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=0.5', '2 loss=0.125']);
+  });
+
+  test('with a second header in its middle has the new names from there on', async () => {
+    const { reports, notices } = await ended(
+      `printf 'epoch,loss\\n1,3\\nepoch,loss\\n2,2\\nepoch,lr,loss\\n3,0.1,1\\n' > a.csv`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 lr=0.1 loss=1']);
+    expect(notices).toEqual([]);
+  });
+
+  test('without a header is noted, and gives no metrics with numbers as names', async () => {
+    const { reports, log, notices } = await ended(`printf '1,0.5\\n2,0.25\\n' > a.csv`);
+    expect(reports).toEqual([]);
+    expect(log).toContain('a.csv contains a row before the header: 1,0.5');
+    expect(notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
+  });
+
+  test('written in parts of a row has its whole rows, and a row without a line end counts if the program succeeds', async () => {
+    const script = `printf 'epo' > a.csv; sleep 0.3; printf 'ch,loss\\n1,0.' >> a.csv; sleep 0.5; printf '25\\n2,0.1' >> a.csv`;
+    expect((await ended(script)).reports).toEqual(['1 loss=0.25', '2 loss=0.1']);
+    rmSync(join(folder, 'a.csv'));
+    const killed = await reportsOf(`${script}; kill -9 $$`, { program: csv() });
+    expect(killed.reports).toEqual(['1 loss=0.25']);
+  });
+
+  test('of an earlier attempt is skipped if the program appends to it, or replaces it by a copy with more rows', async () => {
+    const before = 'epoch,loss\n1,9\n2,8';
+    writeFileSync(join(folder, 'a.csv'), before);
+    expect((await ended(`printf '\\n3,7\\n' >> a.csv`)).reports).toEqual(['3 loss=7']);
+    writeFileSync(join(folder, 'a.csv'), before);
+    expect((await ended(`cp a.csv b; printf '\\n3,7\\n' >> b; mv b a.csv`)).reports).toEqual(['3 loss=7']);
+    writeFileSync(join(folder, 'a.csv'), before);
+    expect((await ended(`printf 'epoch,loss,val\\n1,9,\\n2,8,\\n3,7,\\n4,6,5\\n' > a.csv`)).reports).toEqual([
+      '3 loss=7',
+      '4 loss=6 val=5',
+    ]);
+    writeFileSync(join(folder, 'a.csv'), before);
+    expect((await ended('true')).reports).toEqual([]);
+  });
+
+  test('of an earlier attempt that the program writes anew counts, even if its rows are the same', async () => {
+    const rows = `printf 'epoch,loss\\n1,9\\n2,8\\n3,7\\n'`;
+    expect((await ended(`${rows} > a.csv`)).reports).toHaveLength(3);
+    utimesSync(join(folder, 'a.csv'), 1, 1);
+    const again = ['1 loss=9', '2 loss=8', '3 loss=7'];
+    expect((await ended(`${rows} > a.csv`)).reports).toEqual(again);
+    expect((await ended(`${rows} > b; mv b a.csv`)).reports).toEqual(again);
+    const slowly = `printf 'epoch,loss\\n' > a.csv; for row in 1,9 2,8 3,7; do printf "$row\\n" >> a.csv; sleep 0.5; done`;
+    expect((await ended(slowly)).reports).toEqual(again);
+  });
+
+  test('with more rows than fit into a second is read to its end after the program has ended', async () => {
+    const { reports } = await ended(`i=0; { echo epoch,loss; seq -f '%.0f,1' 1 2500; } > a.csv`);
+    expect(reports).toHaveLength(2_500);
+    expect(reports.at(-1)).toBe('2500 loss=1');
+  });
+
+  test('with many rows does not delay a stop', async () => {
+    const controller = new AbortController();
+    const started = performance.now();
+    const { failure } = await reportsOf(`{ echo epoch,loss; seq -f '%.0f,1' 1 100000; } > a.csv; sleep 60`, {
+      program: csv(),
+      signal: controller.signal,
+      report: (epoch) => {
+        if (epoch === 500) controller.abort(new Error('killed'));
+      },
+    });
+    expect(failure).toBe('Error: killed');
+    expect(performance.now() - started).toBeLessThan(15_000);
+  });
+});
+
+describe('event files', () => {
+  const record = (name: string, ...scalars: Parameters<typeof eventRecord>[]) =>
+    writeFileSync(join(folder, name), Buffer.concat(scalars.map((scalar) => eventRecord(...scalar))));
+  const ended = async (script: string, given: Partial<TrainingRun> = {}) => {
+    const outcome = await reportsOf(script, { program: tfevents(), ...given });
+    expect(outcome.failure).toBeUndefined();
+    return outcome;
+  };
+
+  test('are read in nested folders and behind links, each once, and scalars of a step are one report', async () => {
+    record('one', ['loss', 1, 0.5], ['acc', 1, 0.25], ['loss', 2, 0.125]);
+    record('two', ['loss', 1, 4]);
+    const { reports } = await ended(
+      `mkdir -p tb/version_0 tb/validation away; cp one tb/version_0/x.tfevents.1; cp two away/x.tfevents.2
+       ln -s version_0 tb/latest; ln -s .. tb/version_0/up; ln -s "$PWD/away/x.tfevents.2" tb/validation/y.tfevents
+       ln -s x.tfevents.1 tb/version_0/a.tfevents`,
+    );
+    expect(reports.sort()).toEqual(['1 loss=0.5 acc=0.25', '1 validation/loss=4', '2 loss=0.125']);
+  });
+
+  test('in a folder with a named pipe, a folder called like an event file and an unreadable folder', async () => {
+    record('one', ['loss', 1, 0.5]);
+    mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });
+    chmodSync(join(folder, 'tb', 'closed'), 0o000);
+    try {
+      const { reports } = await ended(
+        'mkfifo tb/p.tfevents; mkdir tb/d.tfevents; cp one tb/x.tfevents; ln -s nothing tb/n.tfevents; ln -s l.tfevents tb/l.tfevents',
+      );
+      expect(reports).toEqual(['1 loss=0.5']);
+    } finally {
+      chmodSync(join(folder, 'tb', 'closed'), 0o700);
+    }
+  });
+
+  test('written in parts of a record, renamed, truncated and created again', async () => {
+    record('one', ['loss', 1, 0.5], ['loss', 2, 0.25]);
+    record('two', ['loss', 3, 1]);
+    const { reports } = await ended(
+      `mkdir tb; head -c 50 one > tb/x.tfevents; sleep 0.5; tail -c +51 one >> tb/x.tfevents; sleep 0.5
+       mkdir tb/old; mv tb/x.tfevents tb/old/y.tfevents; sleep 0.5; cat two > tb/old/y.tfevents; sleep 0.5
+       rm tb/old/y.tfevents; cp one tb/x.tfevents`,
+    );
+    expect(reports.slice(0, 2)).toEqual(['1 loss=0.5', '2 loss=0.25']);
+    expect(reports[2]).toMatch(/^3 (old\/)?loss=1$/);
+    expect(reports.slice(3)).toEqual(['1 loss=0.5', '2 loss=0.25']);
+  });
+
+  test('of an earlier attempt are skipped, also when they are renamed; what is appended counts', async () => {
+    mkdirSync(join(folder, 'tb'));
+    record('tb/a.tfevents', ['loss', 1, 9]);
+    record('tb/b.tfevents', ['loss', 1, 8]);
+    record('two', ['loss', 2, 1]);
+    const { reports } = await ended(
+      'mkdir tb/old; mv tb/a.tfevents tb/old/; sleep 0.4; cat two >> tb/b.tfevents; sleep 0.4; cp two tb/c.tfevents',
+    );
+    expect(reports).toEqual(['2 loss=1', '2 loss=1']);
+  });
+
+  test('of an earlier attempt that the program removes and writes anew count', async () => {
+    mkdirSync(join(folder, 'tb'));
+    record('tb/a.tfevents', ['loss', 1, 9]);
+    record('one', ['loss', 1, 9]);
+    expect((await ended('rm -r tb; mkdir tb; cp one tb/a.tfevents; touch -d tomorrow tb/a.tfevents')).reports).toEqual([
+      '1 loss=9',
+    ]);
+  });
+
+  test('can be named by the path of a single file, and a folder without any is noted', async () => {
+    record('one', ['loss', 1, 0.5]);
+    expect((await ended('cp one single', { program: tfevents('single') })).reports).toEqual(['1 loss=0.5']);
+    const { log } = await ended('mkdir none', {
+      program: from({ $case: 'tfevents', tfevents: 'none' }, { $case: 'tfevents', tfevents: 'gone' }),
+    });
+    expect(log).toContain(`[trawl] no event files in ${folder}/none: it contains none\n`);
+    expect(log).toContain(`[trawl] no event files in ${folder}/gone: no such folder\n`);
+  });
+});
+
+describe('the metrics file', () => {
+  const ended = async (script: string) => {
+    const outcome = await reportsOf(script, { program: ranked('loss') });
+    expect(outcome.failure).toBeUndefined();
+    return outcome;
+  };
+
+  test('can be written anew for each report', async () => {
+    const { reports, notices } = await ended(
+      `for loss in 3 2 1; do printf '{"loss": %s}' $loss > "$TRAWL_METRICS"; sleep 0.5; done`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
+    expect(notices).toEqual([]);
+  });
+
+  test('can be replaced by a longer copy, and removed at the end', async () => {
+    const { reports } = await ended(
+      `f="$TRAWL_METRICS"; echo '{"loss": 3}' > "$f"; sleep 0.4; cp "$f" new; echo '{"loss": 2}' >> new; mv new "$f"; sleep 0.4
+       echo '{"loss": 1}' >> "$f"; rm "$f"`,
+    );
+    expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
+  });
+
+  test('that is a named pipe does not block the attempt', async () => {
+    expect((await ended('mkfifo "$TRAWL_METRICS"; sleep 0.5')).reports).toEqual([]);
+  });
+});

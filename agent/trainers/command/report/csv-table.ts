@@ -1,0 +1,106 @@
+/** Reads the rows of a CSV file, with the names in its header, while the file grows. */
+import { parse } from 'csv-parse/sync';
+import { CsvRecords } from './csv-records.ts';
+import { numberOf } from './steps.ts';
+
+export type CsvRow =
+  | {
+      readonly kind: 'row';
+      /** Counts the rows of the file from 1, without headers. */
+      readonly number: number;
+      /** The cells that are not empty, by name. */
+      readonly values: ReadonlyMap<string, string>;
+    }
+  | { readonly kind: 'invalid'; readonly text: string; readonly problem: string };
+
+interface Header {
+  readonly names: readonly string[];
+  readonly delimiter: string;
+}
+
+export class CsvTable {
+  readonly #records = new CsvRecords();
+  #header: Header | undefined;
+  #number = 0;
+  readonly #previousHeader: Header | undefined;
+  readonly #previousNumber: number = 0;
+
+  /** @param previous the table that this one replaces. Its header applies if the file has none, as after a rotation. */
+  constructor(previous?: CsvTable) {
+    if (previous === undefined) return;
+    this.#previousHeader = previous.#header ?? previous.#previousHeader;
+    this.#previousNumber = previous.#number;
+  }
+
+  *push(bytes: Uint8Array): Generator<CsvRow, void, undefined> {
+    for (const record of this.#records.push(bytes)) yield* this.#take(record);
+  }
+
+  /**
+   * Yields the row at the end of the file that has no line end.
+   * @param isWhole whether the program ended as it intended. Otherwise the row can be cut in the middle of a number.
+   */
+  *end(isWhole: boolean): Generator<CsvRow, void, undefined> {
+    for (const record of this.#records.end()) if (isWhole) yield* this.#take(record);
+  }
+
+  *#take(record: string): Generator<CsvRow, void, undefined> {
+    // A program whose file was truncated writes at its old position; the system fills the space before it with NUL.
+    const text = record.replaceAll('\0', '').replace(/^\ufeff/, '');
+    const delimiter = this.#header?.delimiter ?? delimiterOf(text);
+    const cells = cellsOf(text, delimiter);
+    if (cells === undefined) return yield { kind: 'invalid', text: record, problem: 'an invalid row' };
+    if (this.#isHeader(cells)) {
+      this.#header = { names: cells, delimiter };
+      return;
+    }
+    if (this.#header === undefined && this.#previousHeader !== undefined) {
+      this.#header = this.#previousHeader;
+      this.#number = this.#previousNumber;
+    }
+    if (this.#header === undefined) {
+      return yield { kind: 'invalid', text: record, problem: 'a row before the header' };
+    }
+    const { names } = this.#header;
+    const named = names.flatMap((name, index) => (cells[index] ? [[name, cells[index]] as const] : []));
+    yield { kind: 'row', number: ++this.#number, values: new Map(named) };
+  }
+
+  /** Returns a table in the same state. */
+  copy(): CsvTable {
+    const copy = new CsvTable(this);
+    copy.#header = this.#header;
+    copy.#number = this.#number;
+    for (const _ of copy.#records.push(this.#records.rest));
+    return copy;
+  }
+
+  /**
+   * The first row is a header unless it has numbers only. In a file that replaces another one, and after the first row, a
+   * header has names only, one of which is known.
+   */
+  #isHeader(cells: readonly string[]): boolean {
+    const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);
+    const known = (this.#header ?? this.#previousHeader)?.names;
+    if (known === undefined) return cells.some((cell) => numberOf(cell) === undefined);
+    const sharesName = cells.some((cell) => cell !== '' && known.includes(cell));
+    if (this.#header !== undefined) return hasNoNumber && sharesName;
+    return sharesName || (hasNoNumber && cells.some((cell) => cell !== ''));
+  }
+}
+
+/** A header without a comma can be separated by tabs or semicolons. */
+function delimiterOf(header: string): string {
+  if (header.includes(',')) return ',';
+  return ['\t', ';'].find((delimiter) => header.includes(delimiter)) ?? ',';
+}
+
+function cellsOf(text: string, delimiter: string): string[] | undefined {
+  if (!text.includes('"')) return text.split(delimiter).map((cell) => cell.trim());
+  try {
+    const [cells]: string[][] = parse(text, { delimiter, relax_column_count: true, relax_quotes: true, trim: true });
+    return cells;
+  } catch {
+    return undefined;
+  }
+}

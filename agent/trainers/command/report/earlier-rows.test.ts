@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import type { CsvRow } from './csv-table.ts';
+import { EarlierRows } from './earlier-rows.ts';
+
+const row = (number: number, values: Readonly<Record<string, string>> = { loss: `${number}` }): CsvRow => ({
+  kind: 'row',
+  number,
+  values: new Map(Object.entries(values)),
+});
+
+function earlierRows(count: number): EarlierRows {
+  const earlier = new EarlierRows();
+  for (let number = 1; number <= count; number += 1) earlier.add(row(number));
+  earlier.complete([]);
+  return earlier;
+}
+
+test('rows count unless the file is rewritten with all earlier rows and more', () => {
+  const earlier = earlierRows(2);
+  expect(earlier.next(row(3))).toEqual([row(3)]);
+  earlier.restart();
+  expect([row(1), row(2)].flatMap((each) => earlier.next(each))).toEqual([]);
+  expect(earlier.next(row(3))).toEqual([row(3)]);
+  earlier.restart();
+  expect([row(1), row(2), row(3)].flatMap((each) => earlier.next(each))).toEqual([row(3)]);
+});
+
+test('a rewritten file with fewer rows, other rows or no more rows is new, now and after later rewrites', () => {
+  const fewer = earlierRows(3);
+  fewer.restart();
+  expect(fewer.next(row(1))).toEqual([]);
+  expect(fewer.endOfPass()).toEqual([]);
+  expect(fewer.endOfPass()).toEqual([row(1)]);
+  const other = earlierRows(3);
+  other.restart();
+  expect(other.next(row(1))).toEqual([]);
+  expect(other.next(row(9))).toEqual([row(1), row(9)]);
+  const same = earlierRows(1);
+  same.restart();
+  expect([same.next(row(1)), same.endOfPass(), same.endOfPass(), same.end()]).toEqual([[], [], [], [row(1)]]);
+  for (const earlier of [fewer, other, same]) {
+    earlier.restart();
+    expect(earlier.next(row(1))).toEqual([row(1)]);
+  }
+});
+
+test('an unfinished earlier row is skipped if the program completes it as it was', () => {
+  const open = row(2, { loss: '0.5' });
+  const earlier = new EarlierRows();
+  earlier.complete([open]);
+  expect(earlier.next(open)).toEqual([]);
+  const changed = new EarlierRows();
+  changed.complete([open]);
+  expect(changed.next(row(2, { loss: '0.55' }))).toEqual([row(2, { loss: '0.55' })]);
+});
+
+test('the order of the columns does not matter', () => {
+  const earlier = new EarlierRows();
+  earlier.add(row(1, { a: '1', b: '2' }));
+  earlier.complete([]);
+  earlier.restart();
+  expect(earlier.next(row(1, { b: '2', a: '1' }))).toEqual([]);
+});

@@ -1,0 +1,71 @@
+/** Finds the rows of an earlier attempt in a CSV file that a program rewrites with them, as on a resume. */
+import type { CsvRow } from './csv-table.ts';
+
+/** More rows are not compared: a program that rewrites them reports them again. */
+const MAX_ROWS = 100_000;
+
+/**
+ * Removes the rows that the file had before the program started. After a rewrite, a file that begins with all of them and goes
+ * on continues the earlier file. A file with fewer rows, other rows, or nothing else is new, and all of its rows count.
+ */
+export class EarlierRows {
+  #keys: string[] = [];
+  /** The rows since the rewrite that could be earlier ones; undefined when rows are not compared. */
+  #held: CsvRow[] | undefined;
+  #passes = 0;
+  #open: string[] = [];
+
+  /** Adds a row that the file has before the program starts. */
+  add(row: CsvRow): void {
+    if (this.#keys.length <= MAX_ROWS) this.#keys.push(keyOf(row));
+  }
+
+  /**
+   * Ends the additions.
+   * @param open the rows at the end of the file that have no line end. They count if the program completes them with other cells.
+   */
+  complete(open: readonly CsvRow[]): void {
+    this.#open = open.map(keyOf);
+    for (const row of open) this.add(row);
+    if (this.#keys.length > MAX_ROWS) this.#keys = [];
+  }
+
+  /** Handles a rewrite of the file. */
+  restart(): void {
+    this.#held = this.#keys.length === 0 ? undefined : [];
+    this.#passes = 0;
+    this.#open = [];
+  }
+
+  /** Returns the rows that count, now that the file has one more. */
+  next(row: CsvRow): readonly CsvRow[] {
+    if (this.#open.length > 0 && this.#open.shift() === keyOf(row)) return [];
+    if (this.#held === undefined) return [row];
+    if (this.#held.length === this.#keys.length) {
+      this.#held = undefined;
+      return [row];
+    }
+    this.#held.push(row);
+    return keyOf(row) === this.#keys[this.#held.length - 1] ? [] : this.end();
+  }
+
+  /** Returns the rows that count, now that all present rows are read. A rewrite takes less time than two passes. */
+  endOfPass(): readonly CsvRow[] {
+    if (this.#held === undefined) return [];
+    this.#passes += 1;
+    return this.#passes > 1 && this.#held.length < this.#keys.length ? this.end() : [];
+  }
+
+  /** Returns the rows that count, now that there will be no more. */
+  end(): readonly CsvRow[] {
+    const held = this.#held ?? [];
+    if (this.#held !== undefined) this.#keys = [];
+    this.#held = undefined;
+    return held;
+  }
+}
+
+/** Columns that are added later are empty in earlier rows. */
+function keyOf(row: CsvRow): string {
+  return row.kind === 'invalid' ? row.text : JSON.stringify([...row.values].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
