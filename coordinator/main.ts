@@ -27,7 +27,7 @@ import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-a
 import { ArtifactFiles } from './artifacts/files.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
-import { Guard } from './auth/guard.ts';
+import { callerOf, Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
 import { snapshots } from './backup/snapshot.ts';
@@ -43,6 +43,7 @@ import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { codeService } from './transport/code-service.ts';
+import { concurrencyInterceptor } from './transport/concurrent-calls.ts';
 import { listen } from './transport/listener.ts';
 import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
@@ -135,7 +136,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   });
 
   initializeCallSeries(metrics, SERVICES);
-  const server = newServer(guard.interceptors, callCounter(metrics));
+  const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
   addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });

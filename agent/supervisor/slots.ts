@@ -87,6 +87,7 @@ const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.UNFIT,
   RefusalCode.OUTRANKED,
   RefusalCode.AVOIDED,
+  RefusalCode.SLOT_FULL,
 ]);
 
 export function newSlots(count: number): Slot[] {

@@ -104,6 +104,12 @@ export class Guard {
   }
 }
 
+/** Returns a name that all calls of a caller share: that of its certificate, or else its connection. */
+export function callerOf(call: ServerInterceptingCallInterface): string {
+  const holder = peerOf(call);
+  return holder === undefined ? call.getPeer() : `${holder.role} ${holder.name}`;
+}
+
 function peerOf(call: ServerInterceptingCallInterface): CertificateHolder | undefined {
   const subject = call.getAuthContext().sslPeerCertificate?.subject;
   return subject === undefined ? undefined : { name: `${subject.CN}`, role: `${subject.OU}` };

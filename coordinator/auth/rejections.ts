@@ -18,6 +18,8 @@ export const REJECTION_REASONS = [
   'role',
   'other_agent',
   'other_attempt',
+  /** An agent exceeded a limit that an agent never reaches if it works as intended. */
+  'limit',
   'metrics',
 ] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];

@@ -4,6 +4,7 @@ import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
+import { countLog, countReport, isSlotFull, MAX_LEASES_PER_SLOT } from './agent-limits.ts';
 import {
   attributableClass,
   earlyAgents,
@@ -108,6 +109,10 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   }
   if (isDraining(core, agent))
     return rejectClaim(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
+  if (isSlotFull(core, claim)) {
+    const message = `slot ${claim.slot} of agent ${agent.id} already holds ${MAX_LEASES_PER_SLOT} leases`;
+    return rejectClaim(RefusalCode.SLOT_FULL, message);
+  }
   const slot = capabilityOf(agent, claim.slot);
   const shortfalls =
     claim.slot < agent.slots ? shortfallsOf(sweep.policy, slot).map(shortfallText) : ['there is no such slot'];
@@ -181,6 +186,7 @@ function grant(
     straggler: undefined,
     reported: false,
     lastSeq: 0,
+    received: { logCharacters: 0, reportCharacters: 0 },
   });
   setState(sweep, trial, 'running');
   trial.failure = undefined;
@@ -235,6 +241,8 @@ export type RecordAnswer =
   | { readonly result: 'gap'; readonly expected: number }
   /** Earlier records are lost, which ended the attempt. */
   | { readonly result: 'lost'; readonly refusal: Refusal }
+  /** The agent has sent too much for the attempt, which ended it. */
+  | { readonly result: 'exceeded'; readonly refusal: Refusal }
   | { readonly result: 'rejected'; readonly refusal: Refusal };
 
 /** Accepts a record of an attempt from the agent that holds its lease, and renews the lease. */
@@ -256,6 +264,8 @@ export function onRecord(
       ? endWithoutRecords(core, record, expected, now)
       : { step: NO_STEP, answer: { result: 'gap', expected } };
   }
+  const excess = excessOf(lease, record);
+  if (excess !== undefined) return endForExcess(core, record, excess, now);
   lease.lastSeq = record.seq;
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
@@ -287,6 +297,20 @@ function endWithoutRecords(
   return {
     step: endAttempt(core, { key, end: { outcome: 'failed', failure: { class: 'lost', message } } }, now),
     answer: { result: 'lost', refusal: { code: RefusalCode.ENDED, message } },
+  };
+}
+
+function excessOf(lease: Lease, record: AttemptRecord): string | undefined {
+  if (record.kind === 'log') return countLog(lease, record.text);
+  return record.kind === 'report' ? countReport(lease, record.metrics) : undefined;
+}
+
+/** Ends an attempt whose agent exceeded a limit. Its trial is not retried. */
+function endForExcess(core: Core, { key }: AttemptRecord, message: string, now: number): Answered<RecordAnswer> {
+  const failure = { class: 'rejected', message } as const;
+  return {
+    step: endAttempt(core, { key, end: { outcome: 'failed', failure } }, now),
+    answer: { result: 'exceeded', refusal: { code: RefusalCode.LIMIT_EXCEEDED, message } },
   };
 }
 

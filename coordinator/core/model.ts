@@ -159,6 +159,14 @@ export interface Lease {
   reported: boolean;
   /** The number of the newest accepted record. 0 means none. */
   lastSeq: number;
+  /** What the agent has sent for the attempt since the coordinator started. */
+  readonly received: ReceivedAmounts;
+}
+
+interface ReceivedAmounts {
+  logCharacters: number;
+  /** The size of the reports, in characters of JSON. */
+  reportCharacters: number;
 }
 
 /** The time for which one attempt, or one pack, occupies a slot. */

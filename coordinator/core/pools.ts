@@ -9,7 +9,9 @@ import type { Agent, Core, SlotFacts, Sweep } from './model.ts';
 
 const NO_GPU: SlotFacts = { gpus: 0, vramBytes: 0 };
 
-export function capabilityOf(agent: Omit<Agent, 'pools'>, slot: number): Capability {
+type Announced = Pick<Agent, 'id' | 'slots' | 'isolated' | 'backend' | 'labels' | 'trainers' | 'slotFacts'>;
+
+export function capabilityOf(agent: Omit<Announced, 'id' | 'slots' | 'isolated'>, slot: number): Capability {
   const { backend, labels, trainers } = agent;
   return { backend, labels, trainers, ...(agent.slotFacts[slot] ?? NO_GPU) };
 }
@@ -25,7 +27,7 @@ function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability, owne
 }
 
 /** Returns the pool of each slot. The pools of an isolated agent have no slots of other agents. */
-export function poolsOf(agent: Omit<Agent, 'pools'>): string[] {
+export function poolsOf(agent: Announced): string[] {
   const owner = agent.isolated ? agent.id : undefined;
   return Array.from({ length: agent.slots }, (_, slot) => poolOf(capabilityOf(agent, slot), owner));
 }

@@ -352,6 +352,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     straggler: row.straggler ?? undefined,
     reported: row.reported > 0,
     lastSeq: row.last_seq,
+    received: { logCharacters: 0, reportCharacters: 0 },
   }));
 }
 

@@ -128,6 +128,23 @@ export class Queries {
     );
   }
 
+  /** Returns up to `limit` trials of a sweep, in order of index, after the trial with the index `afterIndex`. */
+  trialsAfter(sweepId: string, afterIndex: number, limit: number): Trial[] {
+    return this.#all<TrialRow>(
+      'select * from trials where sweep_id = ? and idx > ? order by idx limit ?',
+      sweepId,
+      afterIndex,
+      limit,
+    ).map((row) => this.#trial(row));
+  }
+
+  /** Returns the ids of a sweep's trials, in order of index. */
+  trialIds(sweepId: string): string[] {
+    return this.#all<{ id: string }>('select id from trials where sweep_id = ? order by idx', sweepId).map(
+      ({ id }) => id,
+    );
+  }
+
   /** @throws {NotFoundError} */
   trial(sweepId: string, trialId: string): Trial {
     const row = this.#get<TrialRow>('select * from trials where sweep_id = ? and id = ?', sweepId, trialId);
@@ -215,22 +232,6 @@ export class Queries {
     );
   }
 
-  /** Returns the same as `reports` for every trial of a sweep, by trial id. */
-  reportsOf(sweepId: string): Map<string, Report[]> {
-    const byTrial = new Map<string, Report[]>();
-    const rows = this.#all<ReportRow>(
-      'select * from reports where sweep_id = ? order by trial_id, attempt, seq',
-      sweepId,
-    );
-    for (const row of rows) {
-      const reports = byTrial.get(row.trial_id);
-      if (reports === undefined) byTrial.set(row.trial_id, [reportOf(row)]);
-      else reports.push(reportOf(row));
-    }
-    for (const [trialId, reports] of byTrial) byTrial.set(trialId, mergedByAttempts(reports));
-    return byTrial;
-  }
-
   /** Returns the smallest and the largest value that any attempt of the sweep reported, per metric. */
   extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
     return this.#all(
@@ -245,15 +246,6 @@ export class Queries {
   lastReportAt(sweepId: string): number | undefined {
     const sql = 'select max(at) as at from reports where sweep_id = ?';
     return this.#get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;
-  }
-
-  /** Returns the epoch that each attempt resumed from, which is 0 if it started from the beginning. */
-  resumptions(sweepId: string): { trialId: string; attempt: number; resumedFrom: number }[] {
-    return this.#all(
-      `select trial_id as trialId, number as attempt, resumed_from as resumedFrom from attempts
-       where sweep_id = ? order by trial_id, number`,
-      sweepId,
-    );
   }
 
   /** Returns the artifacts of a trial, or of every trial if `trialId` is empty, without checkpoints. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import {
   ArtifactServiceClient,
   ArtifactServiceService,
@@ -27,6 +27,7 @@ import { sweepControl } from '../app/sweep-control.ts';
 import { onHello } from '../core/agents.ts';
 import { onOpen, onRecord } from '../core/attempts.ts';
 import type { Artifact as KeptArtifact } from '../core/model.ts';
+import { isTooSlow } from './uploads.ts';
 
 let dir: string;
 let served: Served;
@@ -213,4 +214,30 @@ test("an upload with an unreadable message is rejected without an error in the c
   const again = () => put([BYTES]).catch(() => 'the first upload is still open');
   await expect.poll(again).toContainEqual({ $case: 'stored', stored: true });
   expect(lines.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
+});
+
+test.each([
+  [1_000_000, 0, false],
+  [0, 60_000, false],
+  [61_442, 60_001, false],
+  [3, 60_001, true],
+  [1_048_576, 1_024_000, false],
+  [1_000_000, 1_024_000, true],
+])('an upload of %d bytes in %d ms is too slow: %s', (bytes, waitedMs, slow) => {
+  expect(isTooSlow(bytes, waitedMs, 60_000)).toBe(slow);
+});
+
+test('an upload that sends a byte now and then times out', async () => {
+  end();
+  await begin({ stallMs: 400 });
+  const call = client.put();
+  const failed = once(call, 'error');
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  await once(call, 'data');
+  const sending = setInterval(() => call.write({ message: { $case: 'chunk', chunk: Buffer.alloc(1) } }), 50);
+  onTestFinished(() => clearInterval(sending));
+  expect((await failed)[0]).toMatchObject({
+    code: status.DEADLINE_EXCEEDED,
+    details: expect.stringContaining('slower'),
+  });
 });

@@ -22,7 +22,6 @@ import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
-import { MAX_PUTS } from './limits.ts';
 import { attemptKeyOf, receivedArtifact } from './records.ts';
 import { type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
@@ -49,9 +48,7 @@ export interface ArtifactServiceOptions {
 export function artifactService(options: ArtifactServiceOptions): ArtifactServiceServer {
   const { queries, log } = options;
   return {
-    put: uploadHandler<PutRequest, PutResponse>({ maxUploads: MAX_PUTS, stallMs: options.stallMs }, log, (call, next) =>
-      receiveFile(call, next, options),
-    ),
+    put: uploadHandler<PutRequest, PutResponse>(log, (call, next) => receiveFile(call, next, options), options.stallMs),
     list: unaryHandler(log, (request) => list(queries, request)),
     read: streamHandler(log, (request, _signal, call) => read(options, request, call)),
   };

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { BadInputError, InUseError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, InUseError, OverloadedError, RejectedError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
   Decision,
@@ -26,12 +26,14 @@ import { agentIdProblem } from '../../proto/subjects.ts';
 import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
-import { onHello } from '../core/agents.ts';
+import { type AgentHello, onHello } from '../core/agents.ts';
 import { isLeasedToAnother, onOpen, onRecord, rejectionOf } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import { idConflict } from '../core/id-conflict.ts';
 import type { Checkpoint, SweepPolicy } from '../core/model.ts';
 import { onDisconnect } from '../core/past-agents.ts';
+import { PoolBudget } from '../core/pool-budget.ts';
+import { poolsOf } from '../core/pools.ts';
 import { combine, type Refusal } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
@@ -58,6 +60,7 @@ export interface AttemptServiceOptions {
 export class AttemptService {
   readonly #options: AttemptServiceOptions;
   readonly #sessions = new AgentSessions();
+  readonly #pools = new PoolBudget();
 
   constructor(options: AttemptServiceOptions) {
     this.#options = options;
@@ -160,10 +163,13 @@ export class AttemptService {
       if (failed) return;
       try {
         const message = request.message;
-        if (message?.$case === 'hello') session = this.#hello(call, message.hello, session);
-        else if (session === undefined) throw new BadInputError('the first message of a Report stream must be a hello');
-        else if (message?.$case === 'record') take(session, message.record).catch(fail);
-        else throw new BadInputError('a Report stream can contain only hellos and records');
+        if (session === undefined) {
+          if (message?.$case !== 'hello') {
+            throw new BadInputError('the first message of a Report stream must be a hello');
+          }
+          session = this.#hello(call, message.hello);
+        } else if (message?.$case === 'record') take(session, message.record).catch(fail);
+        else throw new BadInputError('the hello of a Report stream must be followed by records only');
       } catch (error) {
         fail(error);
       }
@@ -196,19 +202,17 @@ export class AttemptService {
 
   #meet(hello: Hello): void {
     const { runtime } = this.#options;
-    const agent = { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) };
     // `settle` has reported the error.
-    runtime.settle(onHello(runtime.core, agent, runtime.now())).catch(() => {});
+    runtime.settle(onHello(runtime.core, agentHello(hello), runtime.now())).catch(() => {});
   }
 
-  /** @param before the session of an earlier hello on the same stream */
-  #hello(call: AgentStream, hello: Hello, before: AgentSession | undefined): AgentSession {
+  #hello(call: AgentStream, hello: Hello): AgentSession {
     const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
     guard.agentOf(call, hello.agentId);
     this.#requireFreeId(hello);
+    this.#requirePoolBudget(call, hello);
     const session = new AgentSession(call, hello);
-    if (before !== undefined) this.#sessions.remove(before);
     this.#sessions.add(session);
     this.#meet(hello);
     const { agentId, host, slots, backend, incarnation } = hello;
@@ -249,6 +253,15 @@ export class AttemptService {
     );
   }
 
+  #requirePoolBudget(call: AgentStream, hello: Hello): void {
+    const { runtime, guard } = this.#options;
+    const pools = new Set(poolsOf({ ...agentHello(hello), isolated: false }));
+    const excess = this.#pools.announce(hello.agentId, pools, runtime.now());
+    if (excess === undefined) return;
+    guard.reject('limit', call, excess);
+    throw new OverloadedError(excess);
+  }
+
   async #record(session: AgentSession, message: RecordMessage): Promise<void> {
     const { runtime, metrics, guard, log } = this.#options;
     const record = recordOf(message);
@@ -265,7 +278,7 @@ export class AttemptService {
         `records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`,
       );
     }
-    const isOver = record.kind === 'ended' || answer.result === 'lost' || answer.result === 'rejected';
+    const isOver = record.kind === 'ended' || 'refusal' in answer;
     if (isOver) session.forget(record.key);
     // A rejection can depend on a change that is not durable yet.
     await runtime.settle(step);
@@ -279,6 +292,10 @@ export class AttemptService {
         metrics.supersededReports.inc();
         session.refuse(record.key, answer.refusal);
         break;
+      case 'exceeded':
+        guard.reject('limit', session.call, answer.refusal.message);
+        session.refuse(record.key, answer.refusal);
+        break;
       case 'rejected':
         metrics.supersededReports.inc();
         if (isLeasedToAnother(runtime.core, session.agentId, record.key)) {
@@ -289,6 +306,10 @@ export class AttemptService {
     }
     if (isOver) runtime.reschedule();
   }
+}
+
+function agentHello(hello: Hello): AgentHello {
+  return { ...hello, id: hello.agentId, pack: Math.max(1, hello.pack) };
 }
 
 function check(hello: Hello): void {

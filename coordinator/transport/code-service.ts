@@ -18,7 +18,7 @@ import type { Guard } from '../auth/guard.ts';
 import type { Core } from '../core/model.ts';
 import type { CodeSpec } from '../grid/spec.ts';
 import { streamHandler } from './handlers.ts';
-import { MAX_CODE_PUTS, MAX_GIT_STATE_BYTES } from './limits.ts';
+import { MAX_GIT_STATE_BYTES } from './limits.ts';
 import { type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
 type PutCall = ServerDuplexStream<PutCodeRequest, PutCodeResponse>;
@@ -40,9 +40,7 @@ export interface CodeServiceOptions {
 export function codeService(options: CodeServiceOptions): CodeServiceServer {
   const { log, stallMs } = options;
   return {
-    putCode: uploadHandler<PutCodeRequest, PutCodeResponse>({ maxUploads: MAX_CODE_PUTS, stallMs }, log, (call, next) =>
-      receive(call, next, options),
-    ),
+    putCode: uploadHandler<PutCodeRequest, PutCodeResponse>(log, (call, next) => receive(call, next, options), stallMs),
     readCode: streamHandler(log, (request, _signal, call) => read(options, request, call)),
   };
 }

@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { untilDrained, within } from '../../lib/net/within.ts';
+import { within } from '../../lib/net/within.ts';
 import { isDiskFull, NoSpaceError, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 
@@ -34,7 +34,8 @@ export function unaryHandler<Request, Response>(
 }
 
 /**
- * Streams the responses of an async generator at the rate at which the client reads. If the client reads nothing for
+ * Streams the responses of an async generator at the rate at which the client reads: the next response is requested when
+ * the last one is sent, so that a slow client costs the memory of one response. If the client reads nothing for
  * `stallMs`, the call ends with an error and the generator returns.
  */
 export function streamHandler<Request, Response>(
@@ -54,13 +55,28 @@ export function streamHandler<Request, Response>(
     (async () => {
       for await (const response of produce(call.request, ended.signal, call)) {
         if (ended.signal.aborted) return;
-        if (call.write(response)) continue;
         const stalled = new OverloadedError(`the client read nothing from ${call.getPath()} for ${stallMs} ms`);
-        await within(stallMs, stalled, untilDrained(call, ended.signal));
+        await within(stallMs, stalled, sent(call, response, ended.signal));
       }
       call.end();
     })().catch((error) => {
       if (!ended.signal.aborted) call.emit('error', statusOf(error, log));
     });
   };
+}
+
+/** Resolves once the response is sent, or the call has ended. */
+function sent<Request, Response>(
+  call: ServerWritableStream<Request, Response>,
+  response: Response,
+  ended: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      ended.removeEventListener('abort', done);
+      resolve();
+    };
+    ended.addEventListener('abort', done);
+    call.write(response, done);
+  });
 }

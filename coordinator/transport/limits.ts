@@ -2,8 +2,8 @@
 
 import { BadInputError } from '../../proto/errors.ts';
 
-/** The largest message. Sweep files and batches of trials are far smaller. */
-export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** The largest message. A submission has a sweep file and a diff of up to 1 MiB each. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** Open calls per connection. An agent has one stream, and a few calls per starting slot. */
 export const MAX_STREAMS = 1_024;
 /** Open connections. Further ones are closed immediately. */
@@ -21,10 +21,8 @@ export const CONNECTION_AGE_GRACE_MS = 10 * 60_000;
 
 /** A stream whose client reads nothing, and an upload that sends nothing, time out after this time. */
 export const STALL_MS = 60_000;
-/** Concurrent uploads. */
-export const MAX_PUTS = 256;
-/** Concurrent uploads of code. */
-export const MAX_CODE_PUTS = 32;
+/** The minimum rate of an upload, averaged over the time that the coordinator has waited for its data. */
+export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
 /** Records of one agent that are not yet durable. At this number, the coordinator stops reading its stream. */
 export const MAX_UNSETTLED_RECORDS = 4_096;

@@ -17,6 +17,7 @@ import {
 import type { Logger } from 'pino';
 import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } from '../../proto/subjects.ts';
+import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
 import type { StandingOffer } from '../core/scheduler.ts';
 
 /**
@@ -32,9 +33,6 @@ const MAX_OFFERS = 100_000;
 
 /** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
 const CLUSTER_REPLICAS = 3;
-
-/** How long the stream of an empty pool remains, because its last agent may reconnect. */
-const EMPTY_POOL_MS = 10 * 60_000;
 
 /** JetStream's code for "maximum messages per subject exceeded". */
 const OFFER_ALREADY_QUEUED = 10077;
@@ -143,7 +141,7 @@ export class Offers {
   async #dropEmpty(): Promise<void> {
     const manager = await this.#management();
     for (const [pool, at] of this.#lastExpectedAt) {
-      if (performance.now() - at < EMPTY_POOL_MS) continue;
+      if (performance.now() - at < POOL_WINDOW_MS) continue;
       this.#lastExpectedAt.delete(pool);
       this.#ready.delete(pool);
       await manager.streams.delete(offerStream(this.#cluster, pool)).catch(ignoreNotFound);

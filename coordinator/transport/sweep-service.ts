@@ -26,7 +26,7 @@ import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { explainTrial } from './explain.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
-import { TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
+import { AgentRoster, TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
 /** Python environments in one answer. Each has up to 64 KiB. */
@@ -52,6 +52,7 @@ export interface SweepSource extends WatchSource {
 
 export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
+  const roster = new AgentRoster(source.agents);
   return {
     submit: unaryHandler(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
     listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps() })),
@@ -86,7 +87,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       };
     }),
     watch: streamHandler(log, (request, signal) =>
-      watchMessages(source, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
+      watchMessages(source, roster, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
     readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
     explainTrial: unaryHandler(log, (request) => {
@@ -107,17 +108,23 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
     for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
     return;
   }
+  const ids = rankedIds(queries, sweep, request);
+  for (let at = 0; at < ids.length; at += TRIALS_PER_MESSAGE) {
+    yield { trials: ids.slice(at, at + TRIALS_PER_MESSAGE).map((id) => queries.trial(sweep.id, id)) };
+  }
+}
+
+/** Returns ids, not rows, because the rows of a large sweep must not stay in memory while the client reads. */
+function rankedIds(queries: Queries, sweep: Sweep, request: ListTrialsRequest): string[] {
   const trials = queries.trials(sweep.id);
   const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);
   const ranked = rankTrials(trials, metric, rankingGoal(sweep, metric, request.goal));
   const states = new Set(request.states);
-  const rows = ranked
+  return ranked
     .filter(({ state }) => states.size === 0 || states.has(state))
-    .slice(0, request.limit === 0 ? undefined : request.limit);
-  for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
-    yield { trials: rows.slice(at, at + TRIALS_PER_MESSAGE) };
-  }
+    .slice(0, request.limit === 0 ? undefined : request.limit)
+    .map(({ id }) => id);
 }
 
 async function* listConfigs(queries: Queries, request: ListConfigsRequest): AsyncGenerator<ListConfigsResponse> {
@@ -134,22 +141,11 @@ async function* listConfigs(queries: Queries, request: ListConfigsRequest): Asyn
 
 async function* listCurves(queries: Queries, request: ListCurvesRequest): AsyncGenerator<ListCurvesResponse> {
   const sweepId = queries.findSweep(request.sweep);
-  if (request.trialIds.length > 0) {
-    for (const id of request.trialIds) {
-      const attempts = queries.attempts(sweepId, id);
-      const resumed = new Map(attempts.map(({ number, resumedFrom }) => [number, resumedFrom]));
-      const curve = curveOf(queries.reports(sweepId, id), resumed);
-      if (curve.length > 0) yield { curves: [{ trialId: id, reports: [...curve] }] };
-    }
-    return;
-  }
-  const reports = queries.reportsOf(sweepId);
-  const resumedFrom = new Map<string, Map<number, number>>();
-  for (const { trialId, attempt, resumedFrom: epoch } of queries.resumptions(sweepId)) {
-    resumedFrom.set(trialId, (resumedFrom.get(trialId) ?? new Map<number, number>()).set(attempt, epoch));
-  }
-  for (const { id } of queries.trials(sweepId)) {
-    const curve = curveOf(reports.get(id) ?? [], resumedFrom.get(id) ?? new Map());
+  const ids = request.trialIds.length > 0 ? request.trialIds : queries.trialIds(sweepId);
+  for (const id of ids) {
+    const attempts = queries.attempts(sweepId, id);
+    const resumed = new Map(attempts.map(({ number, resumedFrom }) => [number, resumedFrom]));
+    const curve = curveOf(queries.reports(sweepId, id), resumed);
     if (curve.length > 0) yield { curves: [{ trialId: id, reports: [...curve] }] };
   }
 }

@@ -1,73 +1,74 @@
-/** The limits of all uploads: the number of concurrent ones, the time for each chunk, and the free space on the disk. */
+/** The limits of an upload: the time for each chunk, the rate, and the free space on the disk. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
-import {
-  BadInputError,
-  DamagedError,
-  isDiskFull,
-  NoSpaceError,
-  OverloadedError,
-  StalledError,
-} from '../../proto/errors.ts';
+import { BadInputError, DamagedError, isDiskFull, NoSpaceError, StalledError } from '../../proto/errors.ts';
 import type { IncomingFile } from '../artifacts/incoming-file.ts';
 import type { Reservation, SpaceLedger } from '../artifacts/space-ledger.ts';
 import { statusOf } from './handlers.ts';
-import { STALL_MS } from './limits.ts';
+import { MIN_UPLOAD_BYTES_PER_S, STALL_MS } from './limits.ts';
 
-export interface UploadLimits {
-  /** The maximum number of concurrent uploads. */
-  readonly maxUploads: number;
-  /** The time limit for the next chunk. */
-  readonly stallMs: number | undefined;
+/** A message of an upload. */
+interface UploadMessage {
+  readonly message?: { readonly $case: 'header' } | { readonly $case: 'chunk'; readonly chunk: Uint8Array } | undefined;
 }
 
-/** Returns the next message of an upload; undefined at its end. @throws {StalledError} after the time limit */
+/**
+ * Returns the next message of an upload; undefined at its end.
+ * @throws {StalledError} after the time limit, or when the upload is too slow
+ */
 export type NextMessage<Request> = () => Promise<Request | undefined>;
 
-/** @param receive receives one file. Its error ends the call */
-export function uploadHandler<Request, Response>(
-  { maxUploads, stallMs = STALL_MS }: UploadLimits,
+/**
+ * @param receive receives one file. Its error ends the call
+ * @param stallMs the time limit for the next message
+ */
+export function uploadHandler<Request extends UploadMessage, Response>(
   log: Logger,
   receive: (call: ServerDuplexStream<Request, Response>, next: NextMessage<Request>) => Promise<void>,
+  stallMs = STALL_MS,
 ): (call: ServerDuplexStream<Request, Response>) => void {
-  let uploads = 0;
   return (call) => {
     call.on('error', () => {});
-    if (uploads >= maxUploads) {
-      const full = new OverloadedError(`too many concurrent uploads (max ${maxUploads}): retry later`);
-      return void call.emit('error', statusOf(full, log));
-    }
-    uploads += 1;
-    receive(call, messagesOf(call, stallMs))
-      .then(
-        () => call.end(),
-        (error) => {
-          if (isPrematureClose(error)) log.debug({ from: call.getPeer() }, 'an upload was interrupted');
-          else
-            call.emit(
-              'error',
-              statusOf(isDiskFull(error) ? new NoSpaceError("the coordinator's disk is full") : error, log),
-            );
-        },
-      )
-      .finally(() => {
-        uploads -= 1;
-      });
+    receive(call, messagesOf(call, stallMs)).then(
+      () => call.end(),
+      (error) => {
+        if (isPrematureClose(error)) return log.debug({ from: call.getPeer() }, 'an upload was interrupted');
+        const reason = isDiskFull(error) ? new NoSpaceError("the coordinator's disk is full") : error;
+        call.emit('error', statusOf(reason, log));
+      },
+    );
   };
 }
 
-function messagesOf<Request, Response>(
+function messagesOf<Request extends UploadMessage, Response>(
   call: ServerDuplexStream<Request, Response>,
   stallMs: number,
 ): NextMessage<Request> {
   // The end of the input must not destroy the stream, because the answer is still to be sent.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<Request>;
+  let waitedMs = 0;
+  let received = 0;
   return async () => {
     const late = new StalledError(`no data from ${call.getPeer()} for ${stallMs} ms: the upload timed out`);
+    const begun = performance.now();
     const result = await within(stallMs, late, messages.next());
-    return result.done === true ? undefined : result.value;
+    if (result.done === true) return undefined;
+    const { message } = result.value;
+    waitedMs += performance.now() - begun;
+    received += message?.$case === 'chunk' ? message.chunk.byteLength : 0;
+    if (isTooSlow(received, waitedMs, stallMs)) {
+      throw new StalledError(
+        `the upload from ${call.getPeer()} is slower than ${MIN_UPLOAD_BYTES_PER_S} bytes per second`,
+      );
+    }
+    return result.value;
   };
+}
+
+/** Whether an upload that the coordinator has waited for is too slow. The first `stallMs` are not judged. */
+export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boolean {
+  return waitedMs > stallMs && bytes < (waitedMs / 1_000) * MIN_UPLOAD_BYTES_PER_S;
 }
 
 /**

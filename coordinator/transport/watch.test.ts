@@ -5,7 +5,7 @@ import { newFolder, noopSweep, type Served, serve } from '../../test/support/coo
 import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
-import { TRIALS_PER_MESSAGE, watchMessages } from './watch.ts';
+import { AgentRoster, TRIALS_PER_MESSAGE, watchMessages } from './watch.ts';
 
 const TRIALS = 2 * TRIALS_PER_MESSAGE + 1;
 
@@ -24,7 +24,6 @@ afterEach(() => served.stop());
 
 const source = () => ({
   queries: served.runtime.queries,
-  agents: () => [],
   onCommit: served.runtime.onCommit.bind(served.runtime),
 });
 
@@ -45,7 +44,13 @@ class Watcher {
   /** Watches until the sweep has ended, or until this number of messages. */
   async watch(messages = Number.POSITIVE_INFINITY): Promise<this> {
     this.kinds = [];
-    const stream = watchMessages(source(), sweepId, this.since, new AbortController().signal);
+    const stream = watchMessages(
+      source(),
+      new AgentRoster(() => []),
+      sweepId,
+      this.since,
+      new AbortController().signal,
+    );
     if (messages === 0) return this;
     for await (const response of stream) {
       this.take(response);
@@ -94,7 +99,13 @@ test('an event during the catch-up is sent once', async () => {
   const left = watcher.since;
   const control = sweepControl(served.runtime);
   await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a', 0);
-  for await (const response of watchMessages(source(), sweepId, watcher.since, new AbortController().signal)) {
+  for await (const response of watchMessages(
+    source(),
+    new AgentRoster(() => []),
+    sweepId,
+    watcher.since,
+    new AbortController().signal,
+  )) {
     watcher.take(response);
     if (watcher.events.length === 1) await kill();
   }
@@ -119,7 +130,8 @@ test('a watcher that falls too far behind is closed, and continues from its last
   });
   const [trial] = runtime.queries.trials(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
-  const watch = (since: number) => watchMessages(source(), small, since, new AbortController().signal);
+  const watch = (since: number) =>
+    watchMessages(source(), new AgentRoster(() => []), small, since, new AbortController().signal);
   const left = runtime.queries.lastEvent();
   const slow = watch(0);
   expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });

@@ -11,14 +11,37 @@ import type { Queries } from '../store/queries.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 
 const WATCH_INTERVAL_MS = 100;
-/** Trials per message, so that messages of large sweeps stay below the limit of gRPC. */
-export const TRIALS_PER_MESSAGE = 1_000;
-const EVENTS_PER_MESSAGE = 1_000;
+/** Trials per message. A watcher that does not read costs the memory of one message. */
+export const TRIALS_PER_MESSAGE = 250;
+/** At most one trial per event, so that each message of a catch-up is complete, and a watcher can continue after it. */
+const EVENTS_PER_MESSAGE = TRIALS_PER_MESSAGE;
 
 export interface WatchSource {
   readonly queries: Queries;
   readonly agents: () => Agent[];
   onCommit(listener: (commit: Commit) => void): () => void;
+}
+
+/** The agents, read at most once per interval for all watchers together. */
+export class AgentRoster {
+  readonly #read: () => Agent[];
+  #agents: readonly Agent[] = [];
+  #text = '';
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(read: () => Agent[]) {
+    this.#read = read;
+  }
+
+  /** Returns the agents, and a text that changes with them. */
+  current(): { readonly agents: readonly Agent[]; readonly text: string } {
+    if (performance.now() - this.#readAt >= WATCH_INTERVAL_MS) {
+      this.#agents = this.#read();
+      this.#text = JSON.stringify(this.#agents);
+      this.#readAt = performance.now();
+    }
+    return { agents: this.#agents, text: this.#text };
+  }
 }
 
 /**
@@ -27,38 +50,44 @@ export interface WatchSource {
  * @throws {OverloadedError} when the watcher falls behind; a new watch continues from its last event
  */
 export async function* watchMessages(
-  source: WatchSource,
+  { queries, onCommit }: Pick<WatchSource, 'queries' | 'onCommit'>,
+  roster: AgentRoster,
   sweepId: string,
   since: number,
   signal: AbortSignal,
 ): AsyncGenerator<WatchResponse> {
-  const pending = new PendingChanges();
-  const unsubscribe = source.onCommit((commit) => pending.add(commit, sweepId));
+  const pending = new PendingChanges(sweepId);
+  const unsubscribe = onCommit((commit) => pending.add(commit));
   try {
-    const { queries } = source;
     let sentUpTo: number;
     let lastAgents = '';
     if (since !== 0 && since <= queries.lastEvent()) {
       sentUpTo = yield* catchUp(queries, sweepId, Math.max(0, since));
     } else {
-      const agents = source.agents();
-      lastAgents = JSON.stringify(agents);
+      const { agents, text } = roster.current();
+      lastAgents = text;
       sentUpTo = queries.lastEvent();
-      yield* snapshotOf(queries.sweep(sweepId), queries.trials(sweepId), agents, sentUpTo);
+      yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
     }
-    while (!isEnded(sweepState.of(queries.sweep(sweepId).state)) || pending.any) {
+    // Every change of a sweep's state is an event.
+    let sweep = queries.sweep(sweepId);
+    while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
       if (signal.aborted) return;
+      const { agents, text } = roster.current();
+      const agentsChanged = text !== lastAgents;
+      lastAgents = text;
+      if (!pending.any && !agentsChanged) continue;
       const { trialIds, events } = pending.drain(sentUpTo);
-      const changed = [...trialIds].map((id) => queries.trial(sweepId, id));
-      const nowAgents = source.agents();
-      const agentsText = JSON.stringify(nowAgents);
-      const agentsChanged = agentsText !== lastAgents;
-      lastAgents = agentsText;
-      if (changed.length === 0 && events.length === 0 && !agentsChanged) continue;
+      sweep = queries.sweep(sweepId);
+      if (events.length === 0 && !agentsChanged) continue;
       sentUpTo = events.at(-1)?.seq ?? sentUpTo;
-      const agents = agentsChanged ? nowAgents : [];
-      yield* deltaOf({ sweep: queries.sweep(sweepId), trials: changed, events, agents, eventSeq: sentUpTo });
+      yield* deltaOf(queries, trialIds, {
+        sweep,
+        events,
+        agents: agentsChanged ? [...agents] : [],
+        eventSeq: sentUpTo,
+      });
     }
   } finally {
     unsubscribe();
@@ -71,74 +100,80 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
   for (;;) {
     const newest = queries.lastEvent();
     const events = queries.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
-    const trialIds = new Set(events.flatMap(({ trialId }) => (trialId === '' ? [] : trialId)));
-    const trials = [...trialIds].map((id) => queries.trial(sweepId, id));
     const all = events.length < EVENTS_PER_MESSAGE;
     sentUpTo = all ? newest : (events.at(-1)?.seq ?? newest);
-    yield* deltaOf({ sweep: queries.sweep(sweepId), trials, events, agents: [], eventSeq: sentUpTo });
+    const sweep = queries.sweep(sweepId);
+    yield* deltaOf(queries, trialsOf(events), { sweep, events, agents: [], eventSeq: sentUpTo });
     if (all) return sentUpTo;
   }
 }
 
-function* snapshotOf(sweep: Sweep, trials: Trial[], agents: Agent[], eventSeq: number): Generator<WatchResponse> {
-  const [first = [], ...others] = batches(trials);
-  const more = others.length > 0;
-  yield { update: { $case: 'snapshot', snapshot: { sweep, trials: first, agents, eventSeq, more } } };
-  yield* remaining(others, eventSeq);
-}
-
-function* deltaOf(delta: Omit<WatchDelta, 'more'>): Generator<WatchResponse> {
-  const [first = [], ...others] = batches(delta.trials);
-  yield { update: { $case: 'delta', delta: { ...delta, trials: first, more: others.length > 0 } } };
-  yield* remaining(others, delta.eventSeq);
-}
-
-function* remaining(others: readonly Trial[][], eventSeq: number): Generator<WatchResponse> {
-  for (const [at, trials] of others.entries()) {
-    const more = at + 1 < others.length;
-    yield { update: { $case: 'delta', delta: { sweep: undefined, trials, events: [], agents: [], eventSeq, more } } };
+/** Each page of rows is read when the last one is sent. A row that changed meanwhile is sent again with its event. */
+function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
+  const sweep = queries.sweep(sweepId);
+  let trials = queries.trialsAfter(sweepId, -1, TRIALS_PER_MESSAGE);
+  let more = trials.length === TRIALS_PER_MESSAGE;
+  yield { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq, more } } };
+  while (more) {
+    trials = queries.trialsAfter(sweepId, trials.at(-1)?.index ?? 0, TRIALS_PER_MESSAGE);
+    more = trials.length === TRIALS_PER_MESSAGE;
+    yield further(trials, eventSeq, more);
   }
 }
 
-function batches(trials: readonly Trial[]): Trial[][] {
-  return Array.from({ length: Math.ceil(trials.length / TRIALS_PER_MESSAGE) }, (_, i) =>
-    trials.slice(i * TRIALS_PER_MESSAGE, (i + 1) * TRIALS_PER_MESSAGE),
-  );
+function* deltaOf(
+  queries: Queries,
+  trialIds: readonly string[],
+  delta: Omit<WatchDelta, 'more' | 'trials'> & { readonly sweep: Sweep },
+): Generator<WatchResponse> {
+  const rows = (at: number) =>
+    trialIds.slice(at, at + TRIALS_PER_MESSAGE).map((id) => queries.trial(delta.sweep.id, id));
+  const hasMore = (at: number) => at + TRIALS_PER_MESSAGE < trialIds.length;
+  yield { update: { $case: 'delta', delta: { ...delta, trials: rows(0), more: hasMore(0) } } };
+  for (let at = TRIALS_PER_MESSAGE; at < trialIds.length; at += TRIALS_PER_MESSAGE) {
+    yield further(rows(at), delta.eventSeq, hasMore(at));
+  }
 }
 
+/** Returns a message with further rows of the snapshot or delta before it. */
+function further(trials: Trial[], eventSeq: number, more: boolean): WatchResponse {
+  return { update: { $case: 'delta', delta: { sweep: undefined, trials, events: [], agents: [], eventSeq, more } } };
+}
+
+function trialsOf(events: readonly Pick<Event, 'trialId'>[]): string[] {
+  return [...new Set(events.map(({ trialId }) => trialId))].filter((id) => id !== '');
+}
+
+/** The events that a watcher has not been sent. All watchers share the objects. */
 class PendingChanges {
-  #trialIds = new Set<string>();
-  #events: Event[] = [];
+  readonly #sweepId: string;
+  #events: Commit['events'][number][] = [];
   #overflowed = false;
+
+  constructor(sweepId: string) {
+    this.#sweepId = sweepId;
+  }
 
   get any(): boolean {
     return this.#overflowed || this.#events.length > 0;
   }
 
-  add(commit: Commit, sweepId: string): void {
-    for (const event of commit.events) {
-      if (event.sweepId !== sweepId || this.#overflowed) continue;
-      const { at: atMs, ...rest } = event;
-      this.#events.push({ atMs, ...rest });
-      if (event.trialId !== '') this.#trialIds.add(event.trialId);
-      if (this.#events.length > WATCH_BACKLOG) this.#overflow();
-    }
-  }
-
-  /** Discards the changes for a watcher that does not read. Its next `drain` throws. */
-  #overflow(): void {
+  add(commit: Commit): void {
+    if (this.#overflowed) return;
+    for (const event of commit.events) if (event.sweepId === this.#sweepId) this.#events.push(event);
+    if (this.#events.length <= WATCH_BACKLOG) return;
+    // The watcher does not read. Its next `drain` throws.
     this.#overflowed = true;
     this.#events = [];
-    this.#trialIds.clear();
   }
 
   /** Returns and clears the gathered changes. @param sentUpTo the last event that the catch-up has already sent */
-  drain(sentUpTo: number): { trialIds: Set<string>; events: Event[] } {
+  drain(sentUpTo: number): { trialIds: string[]; events: Event[] } {
     if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
-    const drained = { trialIds: this.#trialIds, events: this.#events.filter(({ seq }) => seq > sentUpTo) };
-    this.#trialIds = new Set();
+    const trialIds = trialsOf(this.#events);
+    const events = this.#events.flatMap(({ at: atMs, ...rest }) => (rest.seq > sentUpTo ? [{ atMs, ...rest }] : []));
     this.#events = [];
-    return drained;
+    return { trialIds, events };
   }
 
   wait(ms: number, signal: AbortSignal): Promise<void> {

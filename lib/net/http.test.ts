@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { Registry } from 'prom-client';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { serveOperatorPages } from './http.ts';
@@ -55,4 +57,20 @@ test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts
 test('probes reach /healthz and /readyz with any Host', async () => {
   expect((await call('GET', '/healthz', 'probe')).code).toBe(200);
   expect((await call('GET', '/readyz', 'probe')).code).toBe(200);
+});
+
+test.each<[string, string]>([
+  ['nothing', ''],
+  ['half a request', 'GET /metrics HTTP/1.1\r\nHost: loc'],
+  ['a request line', 'GET /healthz HTTP/1.1\r\n'],
+])('connections that send %s keep nobody out', async (_, text) => {
+  for (let at = 0; at < 200; at++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    socket.write(text);
+  }
+  const begun = performance.now();
+  for (const path of ['/healthz', '/readyz', '/metrics', '/sd']) expect((await call('GET', path)).code).toBe(200);
+  expect(performance.now() - begun).toBeLessThan(5_000);
 });

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { TLSSocket } from 'node:tls';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
@@ -11,6 +11,7 @@ import type { Address } from './address.ts';
 import { type HostRule, isAllowedHost } from './allowed-host.ts';
 import type { Identity } from './identity.ts';
 
+/** At this number, a new connection replaces the oldest one that has no request in progress. */
 const MAX_CONNECTIONS = 64;
 /** In milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
@@ -90,7 +91,7 @@ export async function serveOperatorPages(
   };
   const { identity } = protection;
   const server = identity === undefined ? createServer(LIMITS, listener) : overTls(identity, listener);
-  server.maxConnections = MAX_CONNECTIONS;
+  limitConnections(server);
   const address = await listen(server, at);
   return {
     address,
@@ -99,6 +100,32 @@ export async function serveOperatorPages(
       server.closeAllConnections();
     },
   };
+}
+
+/**
+ * Closes the oldest connection without a request in progress when there are too many, so that connections that send
+ * nothing, or half a request, cannot keep others out.
+ */
+function limitConnections(server: Server): void {
+  /** The open connections by their remote port, oldest first. Over TLS, a request has another socket than its connection. */
+  const open = new Map<string, { readonly socket: Socket; requests: number }>();
+  const keyOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+  server.on('connection', (socket) => {
+    const key = keyOf(socket);
+    open.set(key, { socket, requests: 0 });
+    socket.once('close', () => open.delete(key));
+    if (open.size <= MAX_CONNECTIONS) return;
+    const idle = [...open.values()].find((other) => other.requests === 0 && other.socket !== socket);
+    (idle?.socket ?? socket).destroy();
+  });
+  server.on('request', ({ socket }, response) => {
+    const connection = open.get(keyOf(socket));
+    if (connection === undefined) return;
+    connection.requests += 1;
+    response.once('close', () => {
+      connection.requests -= 1;
+    });
+  });
 }
 
 function overTls({ authority, certificate, key }: Identity, listener: RequestListener): Server {

@@ -144,6 +144,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
       usage,
       reported: false,
       lastSeq: 0,
+      received: { logCharacters: 0, reportCharacters: 0 },
       resumedFrom: 0,
       straggler: undefined,
       ...times,

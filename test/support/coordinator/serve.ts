@@ -11,7 +11,7 @@ import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
 import { attemptFileCleaner } from '../../../coordinator/artifacts/ended-attempts.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
 import { SpaceLedger } from '../../../coordinator/artifacts/space-ledger.ts';
-import { Guard } from '../../../coordinator/auth/guard.ts';
+import { callerOf, Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
@@ -21,6 +21,7 @@ import { clusterName, openStore } from '../../../coordinator/store/open.ts';
 import { artifactService } from '../../../coordinator/transport/artifact-service.ts';
 import { AttemptService } from '../../../coordinator/transport/attempt-service.ts';
 import { codeService } from '../../../coordinator/transport/code-service.ts';
+import { concurrencyInterceptor } from '../../../coordinator/transport/concurrent-calls.ts';
 import { listen } from '../../../coordinator/transport/listener.ts';
 import { newServer } from '../../../coordinator/transport/server.ts';
 import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
@@ -97,7 +98,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const space = SpaceLedger.of(dir);
   const cleaner = attemptFileCleaner(runtime, files, log);
   runtime.onCommit(cleaner.afterCommit);
-  const server = newServer(guard.interceptors, callCounter(metrics));
+  const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
   server.addService(
     ArtifactServiceService,
     artifactService({

@@ -119,6 +119,10 @@ export const RefusalCode = {
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   /** AVOIDED - Trials of the sweep fail on the agent, or this trial has. The offer remains valid for other agents. */
   AVOIDED: "REFUSAL_CODE_AVOIDED",
+  /** SLOT_FULL - The slot already holds as many leases as it can. The offer remains valid. */
+  SLOT_FULL: "REFUSAL_CODE_SLOT_FULL",
+  /** LIMIT_EXCEEDED - The agent has sent more for the attempt than the limits allow. The attempt has ended. */
+  LIMIT_EXCEEDED: "REFUSAL_CODE_LIMIT_EXCEEDED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -136,6 +140,8 @@ export namespace RefusalCode {
   export type UNFIT = typeof RefusalCode.UNFIT;
   export type OUTRANKED = typeof RefusalCode.OUTRANKED;
   export type AVOIDED = typeof RefusalCode.AVOIDED;
+  export type SLOT_FULL = typeof RefusalCode.SLOT_FULL;
+  export type LIMIT_EXCEEDED = typeof RefusalCode.LIMIT_EXCEEDED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -174,6 +180,12 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 10:
     case "REFUSAL_CODE_AVOIDED":
       return RefusalCode.AVOIDED;
+    case 11:
+    case "REFUSAL_CODE_SLOT_FULL":
+      return RefusalCode.SLOT_FULL;
+    case 12:
+    case "REFUSAL_CODE_LIMIT_EXCEEDED":
+      return RefusalCode.LIMIT_EXCEEDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -205,6 +217,10 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 9;
     case RefusalCode.AVOIDED:
       return 10;
+    case RefusalCode.SLOT_FULL:
+      return 11;
+    case RefusalCode.LIMIT_EXCEEDED:
+      return 12;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import {
+  isSlotFull,
+  MAX_ATTEMPT_LOG_CHARACTERS,
+  MAX_ATTEMPT_REPORT_CHARACTERS,
+  MAX_LEASES_PER_SLOT,
+} from './agent-limits.ts';
+import { onHello } from './agents.ts';
+import { type AttemptRecord, endAttempt, onOpen, onRecord } from './attempts.ts';
+import { addLease } from './leases.ts';
+import type { Core, Lease, Sweep } from './model.ts';
+import { schedule } from './scheduler.ts';
+
+const NOW = 1_000;
+
+function world({ slots = 1, trials = 8 } = {}): { core: Core; sweep: Sweep } {
+  const core = emptyCore();
+  onHello(core, agentHello('a', 'a1', slots), NOW);
+  // A second agent, so that more trials are offered than agent a has slots.
+  onHello(core, agentHello('b', 'b1', 16), NOW);
+  const sweep = addSweep(core, '1', trials);
+  schedule(core, NOW);
+  return { core, sweep };
+}
+
+function claim(core: Core, sweep: Sweep, trial: string, slot: number) {
+  const { answer } = onOpen(
+    core,
+    { key: sampleKey(sweep, sampleTrial(sweep, trial), 1), agentId: 'a', incarnation: 'a1', slot },
+    NOW,
+  );
+  return answer.granted ? 'granted' : answer.refusal.code;
+}
+
+test('a slot holds the lease that it runs and the next one; further claims for it are rejected', () => {
+  const { core, sweep } = world();
+  const answers = ['t0', 't1', 't2', 't3'].map((trial) => claim(core, sweep, trial, 0));
+  expect(answers).toEqual(['granted', 'granted', RefusalCode.SLOT_FULL, RefusalCode.SLOT_FULL]);
+  expect(core.leases.size).toBe(MAX_LEASES_PER_SLOT);
+  const key = sampleKey(sweep, sampleTrial(sweep, 't0'), 1);
+  endAttempt(core, { key, end: { outcome: 'succeeded' } }, NOW);
+  expect(claim(core, sweep, 't2', 0)).toBe('granted');
+});
+
+test('an agent leases at most two trials per slot, whatever slots it names', () => {
+  const { core, sweep } = world({ slots: 2, trials: 12 });
+  for (const [at, trial] of [...sweep.trials.keys()].entries())
+    claim(core, sweep, trial, [0, 1, 2, 99, 2 ** 31][at % 5] ?? 0);
+  expect([...core.leases.values()].map(({ slot }) => slot).sort()).toEqual([0, 0, 1, 1]);
+});
+
+test.each([1, 99, 4_096])('a claim for slot %d of an agent with one slot is rejected', (slot) => {
+  const { core, sweep } = world();
+  expect(claim(core, sweep, 't0', slot)).toBe(RefusalCode.UNFIT);
+});
+
+test('a pack counts as one lease of its slot', () => {
+  const { core, sweep } = world({ trials: 12 });
+  const usage = { startedAt: NOW, leases: 3 };
+  const lease = (at: number): Lease => ({
+    key: { sweepId: '1', trialId: `t${at}`, attempt: 1 },
+    agentId: 'a',
+    incarnation: 'a1',
+    slot: 0,
+    pack: `pack ${Math.floor(at / 3)}`,
+    grantedAt: NOW,
+    usage,
+    expiresAt: NOW,
+    reported: false,
+    lastSeq: 0,
+    resumedFrom: 0,
+    straggler: undefined,
+    received: { logCharacters: 0, reportCharacters: 0 },
+  });
+  const full = Array.from({ length: 6 }, (_, at) => {
+    addLease(core, sampleTrial(sweep, `t${at}`), lease(at));
+    return isSlotFull(core, { agentId: 'a', slot: 0 });
+  });
+  expect(full).toEqual([false, false, false, true, true, true]);
+});
+
+test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<AttemptRecord, 'kind'>]>([
+  ['log', MAX_ATTEMPT_LOG_CHARACTERS / 1_000_000, () => ({ kind: 'log', text: 'x'.repeat(1_000_000) })],
+  [
+    'reports',
+    Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 10_000_020),
+    (epoch) => ({ kind: 'report', epoch, metrics: { ['m'.repeat(10_000_000)]: 1 } }),
+  ],
+])('an attempt whose agent sends too much of its %s ends as rejected, and is not retried', (_, allowed, bodyOf) => {
+  const { core, sweep } = world();
+  expect(claim(core, sweep, 't0', 0)).toBe('granted');
+  const key = sampleKey(sweep, sampleTrial(sweep, 't0'), 1);
+  const send = (seq: number) => {
+    const record = { key, seq, at: NOW, ...bodyOf(seq) } as AttemptRecord;
+    return onRecord(core, { agentId: 'a', record }, NOW);
+  };
+  for (let seq = 1; seq <= allowed; seq++) expect(send(seq).answer).toEqual({ result: 'accepted' });
+  const { step, answer } = send(allowed + 1);
+  expect(answer).toMatchObject({ result: 'exceeded', refusal: { code: RefusalCode.LIMIT_EXCEEDED } });
+  expect(step.changes.map(({ kind }) => kind)).not.toContain('log');
+  expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'failed', failure: 'rejected' });
+  expect(send(allowed + 2).answer).toMatchObject({ result: 'rejected' });
+});

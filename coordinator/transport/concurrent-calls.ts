@@ -1,0 +1,116 @@
+/**
+ * Limits the concurrent calls of each caller, and of all callers together, so that no caller can use up the memory and
+ * the places that all callers share.
+ */
+import {
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  status,
+} from '@grpc/grpc-js';
+
+export interface CallLimit {
+  /** The maximum number of concurrent calls of one caller. */
+  readonly perCaller: number;
+  /** The maximum number of concurrent calls of all callers together. */
+  readonly total: number;
+}
+
+/** Calls that hold few rows, or one chunk of a file, while the client reads slowly. */
+const STREAMS: CallLimit = { perCaller: 64, total: 512 };
+/** Calls that read a whole sweep. */
+const WHOLE_SWEEPS: CallLimit = { perCaller: 16, total: 64 };
+
+/** The limits by method. */
+const LIMITS: Readonly<Record<string, CallLimit>> = {
+  '/trawl.v1.AttemptService/Report': { perCaller: 8, total: 8_192 },
+  '/trawl.v1.ArtifactService/Put': { perCaller: 32, total: 256 },
+  '/trawl.v1.ArtifactService/Read': { perCaller: 256, total: 1_024 },
+  '/trawl.v1.CodeService/PutCode': { perCaller: 8, total: 32 },
+  '/trawl.v1.CodeService/ReadCode': STREAMS,
+  '/trawl.v1.OperationsService/Backup': { perCaller: 2, total: 4 },
+  '/trawl.v1.SweepService/ListConfigs': WHOLE_SWEEPS,
+  '/trawl.v1.SweepService/ListCurves': WHOLE_SWEEPS,
+  '/trawl.v1.SweepService/ListTrials': WHOLE_SWEEPS,
+  '/trawl.v1.SweepService/ReadLog': STREAMS,
+  '/trawl.v1.SweepService/Watch': { perCaller: 64, total: 256 },
+};
+/** The limit of each other method. */
+const OTHER: CallLimit = { perCaller: 128, total: 1_024 };
+
+/** Returns the limit of a method, by its path. */
+function callLimit(path: string): CallLimit {
+  return LIMITS[path] ?? OTHER;
+}
+
+/** Counts concurrent calls of one method. */
+class ConcurrentCalls {
+  readonly #limit: CallLimit;
+  readonly #byCaller = new Map<string, number>();
+  #total = 0;
+
+  constructor(limit: CallLimit) {
+    this.#limit = limit;
+  }
+
+  /** Counts a call, unless it exceeds a limit. @returns the exceeded limit, for the message; undefined if it was counted */
+  add(caller: string): string | undefined {
+    const own = this.#byCaller.get(caller) ?? 0;
+    const { perCaller, total } = this.#limit;
+    if (own >= perCaller) return `max ${perCaller} per caller`;
+    if (this.#total >= total) return `max ${total} in total`;
+    this.#total += 1;
+    this.#byCaller.set(caller, own + 1);
+    return undefined;
+  }
+
+  /** Removes a call that was counted. */
+  remove(caller: string): void {
+    this.#total -= 1;
+    const left = (this.#byCaller.get(caller) ?? 1) - 1;
+    if (left > 0) this.#byCaller.set(caller, left);
+    else this.#byCaller.delete(caller);
+  }
+}
+
+/**
+ * Rejects calls beyond the limits with RESOURCE_EXHAUSTED.
+ * @param callerOf returns the name of a call's caller, which is equal for all its calls
+ */
+export function concurrencyInterceptor(
+  callerOf: (call: ServerInterceptingCallInterface) => string,
+  limitOf: (path: string) => CallLimit = callLimit,
+): ServerInterceptor {
+  const methods = new Map<string, ConcurrentCalls>();
+  return ({ path }, call) => {
+    const calls = methods.get(path) ?? new ConcurrentCalls(limitOf(path));
+    methods.set(path, calls);
+    let counted: string | undefined;
+    const leave = () => {
+      if (counted !== undefined) calls.remove(counted);
+      counted = undefined;
+    };
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            const caller = callerOf(call);
+            const exceeded = calls.add(caller);
+            if (exceeded === undefined) {
+              counted = caller;
+              return pass(metadata);
+            }
+            const method = path.split('/').at(-1);
+            const details = `too many concurrent ${method} calls (${exceeded}): retry later`;
+            call.sendStatus({ code: status.RESOURCE_EXHAUSTED, details });
+          },
+          // Called for every call that ends, once its stream is closed.
+          onCancel: leave,
+        }),
+      sendStatus: (end, pass) => {
+        leave();
+        pass(end);
+      },
+    });
+  };
+}
