@@ -21,6 +21,25 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
+/** Lets one caller continue per turn of the event loop, in order. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#waiting.length === 0) setImmediate(() => this.#run());
+      this.#waiting.push(resolve);
+    });
+  }
+
+  #run(): void {
+    this.#waiting.shift()?.();
+    if (this.#waiting.length > 0) setImmediate(() => this.#run());
+  }
+}
+
+const turns = new Turns();
+
 export function unaryHandler<Request, Response>(
   log: Logger,
   handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Response | Promise<Response>,
@@ -35,8 +54,9 @@ export function unaryHandler<Request, Response>(
 
 /**
  * Streams the responses of an async generator at the rate at which the client reads: the next response is requested when
- * the last one is sent, so that a slow client costs the memory of one response. If the client reads nothing for
- * `stallMs`, the call ends with an error and the generator returns.
+ * the last one is sent, so that a slow client costs the memory of one response. All streams together produce one
+ * response per turn of the event loop, so that many large streams do not delay other calls. If the client reads nothing
+ * for `stallMs`, the call ends with an error and the generator returns.
  */
 export function streamHandler<Request, Response>(
   log: Logger,
@@ -53,10 +73,12 @@ export function streamHandler<Request, Response>(
     call.on('close', () => ended.abort());
     call.on('error', () => ended.abort());
     (async () => {
+      await turns.next();
       for await (const response of produce(call.request, ended.signal, call)) {
         if (ended.signal.aborted) return;
         const stalled = new OverloadedError(`the client read nothing from ${call.getPath()} for ${stallMs} ms`);
         await within(stallMs, stalled, sent(call, response, ended.signal));
+        await turns.next();
       }
       call.end();
     })().catch((error) => {

@@ -1,0 +1,307 @@
+/** Clients that take as much as they can get, against a coordinator with a heap of 1 GiB. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
+import { connect as connectNats } from 'nats';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { MAX_ATTEMPT_LOG_CHARACTERS, MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
+import { MAX_AGENT_POOLS } from '../../coordinator/core/pool-budget.ts';
+import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import {
+  type AttemptKey,
+  AttemptServiceClient,
+  type Hello,
+  type OpenResponse,
+  type ReportRequest,
+  type ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { PROTOCOL } from '../../proto/protocol.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
+
+/** An idle machine needs a few milliseconds. */
+const PATIENCE_MS = 10_000;
+/** The heap, and the buffers of its sockets. */
+const MAX_RSS_BYTES = 1_600 * 2 ** 20;
+const TIMEOUT = { timeout: 240_000 };
+
+let cluster: Cluster;
+/** The slowest answer to another caller, in milliseconds. */
+let slowest: number;
+/** The errors of other callers. */
+let failed: string[];
+
+beforeEach(async () => {
+  process.env.NODE_OPTIONS = '--max-old-space-size=1024';
+  cluster = await Cluster.start(testFolder(), { lease: '60s' });
+  slowest = 0;
+  failed = [];
+  const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+  onTestFinished(() => client.close());
+  const ask = () => {
+    const begun = performance.now();
+    client.listSweeps({}, new Metadata(), { deadline: Date.now() + PATIENCE_MS }, (error) => {
+      if (error !== null) failed.push(error.message);
+      slowest = Math.max(slowest, performance.now() - begun);
+    });
+  };
+  const asking = setInterval(ask, 100);
+  onTestFinished(() => clearInterval(asking));
+}, 120_000);
+
+const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
+
+/** Checks that the coordinator lives, answered others in time, and is within its memory. */
+async function expectHealthy(): Promise<void> {
+  const rss = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${cluster.coordinator.pid}/status`, 'utf8'))?.[1]);
+  console.log(
+    `slowest answer to another caller: ${Math.round(slowest)} ms; peak memory: ${Math.round(rss / 1024)} MiB`,
+  );
+  expect(failed).toEqual([]);
+  expect(slowest).toBeLessThan(PATIENCE_MS);
+  expect(rss * 1024).toBeLessThan(MAX_RSS_BYTES);
+  expect((await cluster.run('ls')).code).toBe(0);
+}
+
+function attempts(): AttemptServiceClient {
+  const client = new AttemptServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+const grid = (trials: number) =>
+  sweepFile(
+    cluster.folder,
+    `name: large\ntrainer: noop\nparameters:\n  x: {values: [${Array.from({ length: trials / 100 }, (_, x) => x)}]}\n` +
+      `  y: {values: [${Array.from({ length: 100 }, (_, y) => y)}]}\n`,
+  );
+
+function hello(agentId: string, kind = 0): ReportRequest {
+  const facts: Hello = {
+    agentId,
+    incarnation: 'i',
+    instance: agentId,
+    location: '/nowhere',
+    protocol: PROTOCOL,
+    version: '0',
+    host: 'nowhere',
+    slots: 1,
+    backend: 'none',
+    gpus: [],
+    pack: 1,
+    metrics: '',
+    labels: {},
+    slotFacts: [{ gpus: 0, vramBytes: kind }],
+    trainers: ['noop'],
+  };
+  return { message: { $case: 'hello', hello: facts } };
+}
+
+type Stream = ClientDuplexStream<ReportRequest, ReportResponse>;
+
+/** Sends a hello. @returns the stream, once it is welcome; or the error with which it was rejected */
+async function join(client: AttemptServiceClient, request: ReportRequest): Promise<Stream | Error> {
+  const stream = client.report();
+  const answer = new Promise<Stream | Error>((resolve) => {
+    stream.on('error', resolve);
+    stream.once('data', () => resolve(stream));
+  });
+  stream.write(request);
+  return answer;
+}
+
+function claim(client: AttemptServiceClient, agentId: string, keys: readonly AttemptKey[], slot: number) {
+  const claims = keys.map((key) => ({ key, slot, pack: 0 }));
+  return new Promise<OpenResponse>((resolve, reject) => {
+    const request = { agentId, incarnation: 'i', claims };
+    client.open(request, (error, response) => (error === null ? resolve(response) : reject(error)));
+  });
+}
+
+async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> {
+  const trials = await until('trials are offered', async () => {
+    const listed = await cluster.json<{ trial: string; state: string }[]>('trials', sweep);
+    const offered = listed.filter(({ state }) => state === 'offered');
+    return offered.length >= count && offered;
+  });
+  return trials.map(({ trial }) => ({ sweepId: sweep, trialId: trial, attempt: 1 }));
+}
+
+test('watchers of a large sweep that do not read cost little memory, and keep nobody waiting', TIMEOUT, async () => {
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
+  slowest = 0;
+  const rejected = { count: 0 };
+  for (let connection = 0; connection < 6; connection++) {
+    const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+    onTestFinished(() => client.close());
+    for (let watch = 0; watch < 110; watch++) {
+      const call = client.watch({ sweep, sinceEventSeq: 0 });
+      call.on('error', (error: { code?: number }) => {
+        if (error.code === status.RESOURCE_EXHAUSTED) rejected.count += 1;
+      });
+      call.pause();
+    }
+  }
+  // 64 of each connection, and 256 of all.
+  await until('the calls beyond the limit are rejected', () => rejected.count >= 6 * 110 - 256);
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await expectHealthy();
+});
+
+test('large lists that nobody reads cost little memory', TIMEOUT, async () => {
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(20_000));
+  slowest = 0;
+  for (let connection = 0; connection < 4; connection++) {
+    const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+    onTestFinished(() => client.close());
+    for (let call = 0; call < 20; call++) {
+      const request = { sweep, rankBy: '', goal: 'GOAL_UNSPECIFIED', states: [], trialIds: [], limit: 0 } as const;
+      client
+        .listTrials({ ...request, states: [], trialIds: [] })
+        .on('error', () => {})
+        .pause();
+    }
+  }
+  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  await expectHealthy();
+});
+
+test(
+  'an agent that floods the log of its attempt loses the attempt, and the store keeps a bounded log',
+  TIMEOUT,
+  async () => {
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(100));
+    const client = attempts();
+    const stream = await join(client, hello('greedy'));
+    if (stream instanceof Error) throw stream;
+    stream.resume();
+    const [key] = await offeredKeys(sweep, 1);
+    if (key === undefined) throw new Error('no trial is offered');
+    await claim(client, 'greedy', [key], 0);
+    const refused = new Promise<ReportResponse>((resolve) => {
+      stream.on('data', (response: ReportResponse) => {
+        if (response.message?.$case === 'refused') resolve(response);
+      });
+    });
+    slowest = 0;
+    const text = 'x'.repeat(250_000);
+    for (let seq = 1; seq <= 2_000; seq++) {
+      if (
+        !stream.write({
+          message: { $case: 'record', record: { key, seq, atMs: 1, body: { $case: 'log', log: { text } } } },
+        })
+      ) {
+        await once(stream, 'drain');
+      }
+    }
+    expect((await refused).message).toMatchObject({ refused: { code: 'REFUSAL_CODE_LIMIT_EXCEEDED' } });
+    await expectHealthy();
+    const { stdout } = await cluster.run('logs', `${sweep}/${key.trialId}`);
+    expect(stdout.length).toBeLessThanOrEqual(MAX_ATTEMPT_LOG_CHARACTERS);
+    const { failure } = await cluster.json<{ failure: { class: string } }>('show', `${sweep}/${key.trialId}`);
+    expect(failure.class).toBe('rejected');
+  },
+);
+
+test('an agent with one slot leases two trials, whatever it claims', TIMEOUT, async () => {
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(1_000));
+  const honest = await join(attempts(), { message: withSlots(hello('honest'), 16) });
+  if (honest instanceof Error) throw honest;
+  const client = attempts();
+  const greedy = await join(client, hello('greedy'));
+  if (greedy instanceof Error) throw greedy;
+  const keys = await offeredKeys(sweep, 8);
+  let leases = 0;
+  for (const slot of [0, 0, 0, 1, 99, 4_294_967_295]) {
+    const { decisions } = await claim(client, 'greedy', keys, slot);
+    leases = decisions.filter(({ answer }) => answer?.$case === 'grant').length;
+    expect(leases).toBeLessThanOrEqual(MAX_LEASES_PER_SLOT);
+  }
+  expect((await cluster.sweep(sweep))?.counts?.running).toBe(MAX_LEASES_PER_SLOT);
+});
+
+test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => {
+  await cluster.json<{ sweep: string }>('submit', grid(100));
+  slowest = 0;
+  const client = attempts();
+  const outcomes = { welcome: 0, rejected: 0 };
+  for (let kind = 1; kind <= 1_500; kind++) {
+    const stream = await join(client, hello('greedy', kind));
+    if (stream instanceof Error) outcomes.rejected += 1;
+    else {
+      outcomes.welcome += 1;
+      stream.cancel();
+    }
+  }
+  expect(outcomes).toEqual({ welcome: MAX_AGENT_POOLS, rejected: 1_500 - MAX_AGENT_POOLS });
+  const nats = await connectNats({ servers: cluster.natsUrl });
+  onTestFinished(() => nats.close());
+  const { streams } = await (await nats.jetstreamManager()).getAccountInfo();
+  expect(streams).toBeLessThanOrEqual(MAX_AGENT_POOLS + 1);
+  await expectHealthy();
+  const twice = client.report();
+  const failed = once(twice, 'error');
+  twice.write(hello('greedy', 1));
+  twice.write(hello('greedy', 1));
+  expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
+});
+
+test('uploads that send a byte now and then leave places for other agents', TIMEOUT, async () => {
+  const rejected = { count: 0 };
+  const client = new ArtifactServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+  onTestFinished(() => client.close());
+  for (let upload = 0; upload < 300; upload++) {
+    const call = client.put().on('error', () => {
+      rejected.count += 1;
+    });
+    call.resume();
+  }
+  await until('the uploads beyond the limit are rejected', () => rejected.count >= 300 - 32);
+  const other = new ArtifactServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+  onTestFinished(() => other.close());
+  const call = other.put();
+  const failed = once(call, 'error');
+  call.write({ message: { $case: 'chunk', chunk: Buffer.alloc(1) } });
+  // The upload has a place: it is rejected for its content.
+  expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
+  await expectHealthy();
+});
+
+test('large messages in many calls at once cost little memory', TIMEOUT, async () => {
+  const fileName = 'x'.repeat(3_900_000);
+  for (let connection = 0; connection < 4; connection++) {
+    const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+    onTestFinished(() => client.close());
+    for (let call = 0; call < 60; call++) {
+      client.submit({ fileName, text: 'name: [', requestId: `${connection}/${call}`, source: undefined }, () => {});
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await expectHealthy();
+});
+
+test('connections that send half a request leave /healthz and /metrics available', TIMEOUT, async () => {
+  const { hostname, port } = new URL(cluster.metricsUrl);
+  for (let at = 0; at < 200; at++) {
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    socket.write('GET /metrics HTTP/1.1\r\nHost: ');
+  }
+  for (const path of ['/healthz', '/metrics']) {
+    const begun = performance.now();
+    expect((await fetch(new URL(path, cluster.metricsUrl))).status).toBe(200);
+    expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
+  }
+});
+
+function withSlots({ message }: ReportRequest, slots: number): ReportRequest['message'] {
+  if (message?.$case !== 'hello') return message;
+  const [facts] = message.hello.slotFacts;
+  const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0, ...facts }));
+  return { $case: 'hello', hello: { ...message.hello, slots, slotFacts } };
+}
