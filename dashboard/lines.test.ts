@@ -48,6 +48,23 @@ test('a trial has lines for its start, each epoch, and its end with the first an
   ]);
 });
 
+test('the line of an epoch has a few metrics, the ranking metric first if it is not among them', async () => {
+  const lineOf = async (metrics: Record<string, number>) => {
+    const reported = runningTrial(0, 1, metrics);
+    const lines = await linesOf(
+      snapshot(sampleSweep(), sampleTrials(), []),
+      delta({ trials: [reported], events: [event('reported', reported, 7)] }),
+    );
+    return lines.at(-1)?.split('epoch 1: ')[1];
+  };
+  const many = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`m${i}`, i]));
+  expect(await lineOf({ constructor: 1, acc: 0.5 })).toBe('acc 0.50000, constructor 1.0000');
+  expect(await lineOf({ ...many, test_loss: 2 })).toBe('test_loss 2.0000');
+  expect(await lineOf(many)).toBe(
+    'm0 0.0000, m1 1.0000, m2 2.0000, m3 3.0000, m4 4.0000, m5 5.0000, m6 6.0000, m7 7.0000, and 2 more metrics',
+  );
+});
+
 test('a trial that starts and ends within one delta has its lines in order, and one end line', async () => {
   const lines = await linesOf(
     snapshot(),

@@ -1,10 +1,11 @@
 /** The progress of a sweep as lines of text, for a log or a pipe: one line per notable event. */
 
+import { ownValue } from '../lib/domain/own-value.ts';
 import { parametersText } from '../lib/domain/parameters.ts';
 import { objectiveText } from '../lib/domain/ranking.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
 import { formatSpan } from '../lib/text/duration.ts';
-import { formatMetric, formatStep } from '../lib/text/numbers.ts';
+import { countText, formatMetric, formatStep } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
 import { firstLine, visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
@@ -21,6 +22,8 @@ import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 
+/** The most metrics of a line about a step, the ranking metric aside. */
+const MAX_EPOCH_METRICS = 8;
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
 
 function stamp(sweep: Sweep | undefined, atMs: number): string {
@@ -58,11 +61,16 @@ function openingLine(sweep: Sweep): string {
   return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${ended}`;
 }
 
-function epochLine(trial: Trial): string {
-  const shown = EPOCH_METRICS.filter((name) => Object.hasOwn(trial.metrics, name));
-  const names = shown.length > 0 ? shown : Object.keys(trial.metrics).sort();
-  const values = names.map((name) => `${name} ${formatMetric(trial.metrics[name])}`);
-  return `trial ${shortId(trial.id)} epoch ${formatStep(trial.epoch)}: ${values.join(', ')}`;
+/** @param ranking the ranking metric, which is always shown */
+function epochLine(trial: Trial, ranking: string): string {
+  const usual = EPOCH_METRICS.filter((name) => Object.hasOwn(trial.metrics, name));
+  const all = usual.length > 0 ? usual : Object.keys(trial.metrics).sort();
+  const shown = all.slice(0, MAX_EPOCH_METRICS);
+  if (!shown.includes(ranking) && Object.hasOwn(trial.metrics, ranking)) shown.unshift(ranking);
+  const values = shown.map((name) => `${name} ${formatMetric(ownValue(trial.metrics, name))}`);
+  const others = all.filter((name) => !shown.includes(name)).length;
+  const more = others > 0 ? `, and ${countText(others, 'more metric')}` : '';
+  return `trial ${shortId(trial.id)} epoch ${formatStep(trial.epoch)}: ${values.join(', ')}${more}`;
 }
 
 function failureText(failure: Failure): string {
@@ -81,7 +89,7 @@ function endedLine(trial: Trial, state: DashboardState, ended: number): string {
     parts.push(`train_loss ${from === undefined ? '' : `${formatMetric(from)} -> `}${formatMetric(last)}`);
   } else {
     const name = state.sweep?.metric?.name ?? '';
-    if (Object.hasOwn(trial.metrics, name)) parts.push(`${name} ${formatMetric(trial.metrics[name])}`);
+    if (Object.hasOwn(trial.metrics, name)) parts.push(`${name} ${formatMetric(ownValue(trial.metrics, name))}`);
   }
   if (Object.hasOwn(trial.metrics, 'psnr')) parts.push(`psnr ${formatMetric(trial.metrics.psnr)}`);
   if (trial.startedAtMs > 0 && trial.endedAtMs > 0) parts.push(formatSpan(trial.endedAtMs - trial.startedAtMs));
@@ -121,7 +129,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
         break;
       case 'reported': {
         const advanced = trial.epoch > 0 && (known?.epoch !== trial.epoch || known.attempts !== trial.attempts);
-        if (epochs && advanced && !withEpochLine.has(trial.id)) add(epochLine(trial));
+        if (epochs && advanced && !withEpochLine.has(trial.id)) add(epochLine(trial, after.sweep?.metric?.name ?? ''));
         withEpochLine.add(trial.id);
         break;
       }

@@ -46,6 +46,8 @@ export const MAX_TRIAL_IDS = 1_000;
 
 /** The maximum number of metrics in a report. */
 export const MAX_METRICS = 256;
+/** The maximum number of metrics in all reports of an attempt. Every update of a trial carries all of its metrics. */
+export const MAX_ATTEMPT_METRICS = 1_000;
 
 /** The maximum number of labels of an agent or of a sweep. */
 export const MAX_LABELS = 32;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -79,9 +80,9 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
 
 function resultFields({ metrics, metricSteps }: Trial, { metric }: Sweep): [string, string][] {
   if (metric === undefined || !Object.hasOwn(metrics, metric.name)) return [];
-  const step = Object.hasOwn(metricSteps, metric.name) ? metricSteps[metric.name] : undefined;
+  const step = ownValue(metricSteps, metric.name);
   const from = step === undefined ? '' : ` (${metric.at === MetricAt.BEST ? 'best, ' : ''}step ${formatStep(step)})`;
-  return [['result', `${metric.name} ${formatMetric(metrics[metric.name])}${from}`]];
+  return [['result', `${metric.name} ${formatMetric(ownValue(metrics, metric.name))}${from}`]];
 }
 
 function failureFields({ failure }: Trial): [string, string][] {
@@ -145,7 +146,7 @@ function reportsText(reports: readonly Report[], terminal: Terminal): string {
   const columns = [
     number('attempt', (report) => String(report.attempt)),
     number('epoch', (report) => formatStep(report.epoch)),
-    ...metrics.map((name) => number(name, (report) => formatMetric(report.metrics[name]))),
+    ...metrics.map((name) => number(name, (report) => formatMetric(ownValue(report.metrics, name)))),
   ];
   return reports.length === 0 ? '' : `\n${renderTable(columns, reports, terminal)}`;
 }

@@ -50,6 +50,19 @@ test('every trial has every column, which is empty without a value', async () =>
   ]);
 });
 
+test('metrics and parameters with the names of inherited properties are empty in trials that lack them', async () => {
+  const names = ['constructor', 'hasOwnProperty', 'toString'];
+  const values = Object.fromEntries(names.map((name, i) => [name, i]));
+  const rows = await csvOf([trial({}), trial({ metrics: values }), trial({ parameters: values })]);
+  const cells = rows.map((row) => row.slice(7, 13));
+  expect(cells).toEqual([
+    [...names, ...names.map((name) => `metric.${name}`)],
+    ['', '', '', '', '', ''],
+    ['', '', '', '0', '1', '2'],
+    ['0', '1', '2', '', '', ''],
+  ]);
+});
+
 test('a parameter has the narrowest type that fits all its values', () => {
   const values = [
     { depth: 3, noise: 0, flag: true, name: 'a', mixed: 1, large: 1 },

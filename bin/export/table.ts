@@ -1,3 +1,4 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { type ParameterValue, StructuredValue } from '../../proto/values.ts';
 import type { TrialJson } from '../output/json.ts';
 import type { CurveRow } from './curve-rows.ts';
@@ -97,7 +98,7 @@ function parameterColumns(
     .map(([name, seen]) => ({
       name: claim(name, 'parameter'),
       type: typeOf(seen),
-      read: ({ parameters }) => cellOf(parameters[name]),
+      read: ({ parameters }) => cellOf(ownValue(parameters, name)),
     }));
 }
 
@@ -112,7 +113,7 @@ function metricColumns(
   return [...names].sort().map((name) => ({
     name: claim(name, 'metric'),
     type: 'number',
-    read: ({ metrics }) => metrics[name] ?? null,
+    read: ({ metrics }) => ownValue(metrics, name) ?? null,
   }));
 }
 
@@ -122,8 +123,7 @@ function metricColumns(
  * @param ranking the metric whose step is exported
  */
 export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly ExportColumn<TrialJson>[] {
-  const stepOf = ({ metric_steps }: TrialJson) =>
-    Object.hasOwn(metric_steps, ranking) ? (metric_steps[ranking] ?? null) : null;
+  const stepOf = ({ metric_steps }: TrialJson) => ownValue(metric_steps, ranking) ?? null;
   const steps: ExportColumn<TrialJson>[] = [
     { name: 'step', type: stepType(trials.map(stepOf)), read: stepOf },
     { name: 'epoch', type: stepType(trials.map(({ epoch }) => epoch)), read: ({ epoch }) => epoch },

@@ -1,4 +1,5 @@
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
 import { type RankedMetric, rankedMetrics, rankTrials } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
@@ -29,7 +30,7 @@ function ranking(
       numeric('rank', ({ rank }) => String(rank)),
       { header: 'trial', cell: (trial) => shortId(trial.id) },
       ...parameterColumns(trials, splitParameters(trials).varying),
-      ...[metric.name, ...others].map((name) => numeric(name, (trial) => formatMetric(trial.metrics[name]))),
+      ...[metric.name, ...others].map((name) => numeric(name, (trial) => formatMetric(ownValue(trial.metrics, name)))),
     ],
     ranked.slice(0, CLOSING_TOP),
     terminal,
@@ -56,7 +57,7 @@ function configRanking(
       numeric('rank', ({ rank }) => String(rank)),
       { header: 'config', cell: ({ id }) => shortId(id) },
       ...parameterColumns(configs, splitParameters(configs).varying),
-      ...[metric.name, ...others].map((name) => numeric(name, ({ metrics }) => spreadText(metrics[name]))),
+      ...[metric.name, ...others].map((name) => numeric(name, ({ metrics }) => spreadText(ownValue(metrics, name)))),
       { header: 'replicates', cell: replicatesText },
     ],
     ranked.slice(0, CLOSING_TOP),

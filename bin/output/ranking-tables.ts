@@ -1,4 +1,5 @@
 import { extent } from 'd3-array';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -35,7 +36,7 @@ export function shownSteps(
   const steps = new Map<string, number>();
   let differ = false;
   for (const { id, metricSteps, epoch } of trials) {
-    const step = Object.hasOwn(metricSteps, metric) ? metricSteps[metric] : undefined;
+    const step = ownValue(metricSteps, metric);
     if (step === undefined) continue;
     steps.set(id, step);
     differ ||= step !== epoch;
@@ -48,7 +49,7 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   const metric = (name: string): Column<Trial> => ({
     header: name,
     numeric: true,
-    cell: (trial) => formatMetric(trial.metrics[name]),
+    cell: (trial) => formatMetric(ownValue(trial.metrics, name)),
   });
   const steps = shownSteps(table.trials, table.by, table.wide);
   const stepColumn: Column<Trial> = { header: 'step', numeric: true, cell: ({ id }) => stepsText(steps, [id]) };
@@ -121,7 +122,7 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
   const metric = (name: string): Column<Config> => ({
     header: name,
     numeric: true,
-    cell: ({ metrics }) => spreadText(metrics[name]),
+    cell: ({ metrics }) => spreadText(ownValue(metrics, name)),
   });
   const stepColumn: Column<Config> = {
     header: 'step',
@@ -134,7 +135,7 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
     ...parameterColumns(configs, varying),
     ...(first === undefined ? [] : [metric(first)]),
     ...(table.steps === undefined ? [] : [stepColumn]),
-    { header: 'n', numeric: true, cell: ({ metrics }) => String(metrics[by]?.n ?? 0) },
+    { header: 'n', numeric: true, cell: ({ metrics }) => String(ownValue(metrics, by)?.n ?? 0) },
     { header: 'replicates', cell: replicatesText, style: (config) => (hasFailures(config) ? 'yellow' : undefined) },
     ...others.map(metric),
     { header: 'trials', cell: ({ trialIds }) => trialIds.map(id).join(' ') },

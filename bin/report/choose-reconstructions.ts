@@ -2,6 +2,7 @@
  * Selects the reconstructions of a report: one per value of the most important parameter, including that of the best
  * config. If no parameter varies, selects only the best config.
  */
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
@@ -60,5 +61,5 @@ function bestTrial(
   return config.trialIds
     .flatMap((id) => byId.get(id) ?? [])
     .filter((trial) => trialValue(trial, metric) !== undefined)
-    .sort((a, b) => sign * ((a.metrics[metric] ?? 0) - (b.metrics[metric] ?? 0)))[0];
+    .sort((a, b) => sign * ((ownValue(a.metrics, metric) ?? 0) - (ownValue(b.metrics, metric) ?? 0)))[0];
 }

@@ -4,6 +4,7 @@ import { judge } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { GetSourceResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -83,7 +84,7 @@ export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportDa
 
 function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
   const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
-  const any = trials.some(({ metrics }) => metrics[metric] !== undefined);
+  const any = trials.some(({ metrics }) => ownValue(metrics, metric) !== undefined);
   return axes.length === 0 || !any ? undefined : importanceOf(trials, metric, axes);
 }
 

@@ -103,6 +103,23 @@ test('curves cover the objective and the metrics of the hypotheses, and the capt
   expect(row).toMatchObject({ line: 'width=64 noise=0', 'epoch 1': '4.1350', 'epoch 4': '1.1350' });
 });
 
+test.each([
+  [(epoch: number) => epoch / 10, ['epoch 0.1', 'epoch 0.2', 'epoch 0.3', 'epoch 0.4']],
+  [
+    (epoch: number) => (epoch - 1) * 1e12,
+    ['epoch 0', 'epoch 1000000000000', 'epoch 2000000000000', 'epoch 3000000000000'],
+  ],
+  [(epoch: number) => epoch * 4e307, ['epoch 4e+307', 'epoch 8e+307', 'epoch 1.2e+308', 'epoch 1.6e+308']],
+])('curves are drawn and listed at the steps that were reported (%#)', (stepOf, headers) => {
+  const data = reportData(GRID, ({ parameters, seed }) => falling(Number(parameters.width), seed));
+  const curves = [...data.curves].map(
+    ([id, reports]) => [id, reports.map((report) => ({ ...report, epoch: stepOf(report.epoch) }))] as const,
+  );
+  const [figure] = figuresOf(sectionOf(documentOf({ ...data, curves: new Map(curves) }, NOW), 'curves'));
+  expect(figure?.table?.columns.map(({ header }) => header)).toEqual(['line', ...headers]);
+  expect(figure?.panels.map(({ drawing }) => drawing.content).join('')).not.toMatch(/NaN|Infinity/);
+});
+
 test('the importance section has the exact analysis of variance and the means at each value', () => {
   const [shares, levels] = tablesOf(sectionOf(grid(), 'effects'));
   const importance = shares === undefined ? [] : rowsOf(shares);
@@ -131,6 +148,19 @@ test('the joint effect of two parameters is an interaction, with its share and p
     { parameter: 'width × noise', share: `${(100 * share).toFixed(1)}%`, F: '-', p: '< 0.001' },
     { parameter: 'unexplained', share: `${(100 * (1 - share)).toFixed(1)}%`, F: '-', p: '-' },
   ]);
+});
+
+test('metrics with the names of inherited properties are reported like any other', () => {
+  const outcome = ({ parameters, seed }: Parameters<Parameters<typeof reportData>[1]>[0]): Outcome => {
+    const { curves } = falling(Number(parameters.width), seed);
+    const own = { constructor: [4, 3, 2, 1], toString: [1, 1, 1, 1] };
+    return { curves: Number(parameters.width) === 16 ? { ...curves, ...own } : curves };
+  };
+  const document = documentOf(reportData(GRID, outcome), NOW);
+  expect(sectionIds(document)).toContain('ranking');
+  expect(JSON.stringify(document)).not.toContain('native code');
+  const [ranking = []] = tablesOf(sectionOf(document, 'ranking')).map(rowsOf);
+  expect(ranking.map((row) => row.constructor)).toEqual(['-', '-', '1.0000 ± 0', '1.0000 ± 0']);
 });
 
 test('without results the report still has the design and how to reproduce it', () => {

@@ -1,4 +1,5 @@
 /** Functions on the results of a sweep that several sections use. */
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
@@ -54,8 +55,8 @@ export function variedParameters(data: ReportData): VariedParameters {
 
 /** Formats parameters such as `depth=3 latent_dim=15`. */
 export function assignmentsText(parameters: Parameters, names: readonly string[]): string {
-  return names.map((name) => `${name}=${valueText(parameters[name])}`).join(' ');
+  return names.map((name) => `${name}=${valueText(ownValue(parameters, name))}`).join(' ');
 }
 
 export const valuesOf = (space: VariedParameters, name: string) =>
-  distinctValues([...space.parameters.values()].map((parameters) => parameters[name]));
+  distinctValues([...space.parameters.values()].map((parameters) => ownValue(parameters, name)));

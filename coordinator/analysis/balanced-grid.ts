@@ -1,6 +1,7 @@
 /** Finds a part of the results in which every combination of parameter values has the same seeds. */
 
 import { rollup } from 'd3-array';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { JudgedTrial } from './judgement.ts';
@@ -59,7 +60,7 @@ export function balancedGrid(
 
 function factorsOf(all: readonly Observation[], names: readonly string[]): Factor[] {
   return names.flatMap((name) => {
-    const values = [...new Set(all.flatMap(({ trial }) => trial.parameters[name] ?? []))];
+    const values = [...new Set(all.flatMap(({ trial }) => ownValue(trial.parameters, name) ?? []))];
     if (values.every((value) => typeof value === 'number')) values.sort((a, b) => Number(a) - Number(b));
     return values.length < 2 ? [] : [{ name, values }];
   });
@@ -97,14 +98,16 @@ function withoutDetermined(
 function determine(names: readonly string[], other: string, all: readonly Observation[]): boolean {
   const seen = new Map<string, ParameterValue | undefined>();
   return all.every(({ trial: { parameters } }) => {
-    const key = JSON.stringify(names.map((name) => parameters[name] ?? null));
-    if (!seen.has(key)) seen.set(key, parameters[other]);
-    return seen.get(key) === parameters[other];
+    const key = JSON.stringify(names.map((name) => ownValue(parameters, name) ?? null));
+    if (!seen.has(key)) seen.set(key, ownValue(parameters, other));
+    return seen.get(key) === ownValue(parameters, other);
   });
 }
 
 function correspond(a: Factor, b: Factor, all: readonly Observation[]): boolean {
-  const pairs = new Set(all.map(({ trial }) => JSON.stringify([trial.parameters[a.name], trial.parameters[b.name]])));
+  const pairs = new Set(
+    all.map(({ trial }) => JSON.stringify([ownValue(trial.parameters, a.name), ownValue(trial.parameters, b.name)])),
+  );
   return pairs.size === a.values.length;
 }
 
@@ -121,7 +124,7 @@ function fullGrid(factors: readonly Factor[], all: readonly Observation[]) {
     if (worst === undefined) break;
     const { name, value } = worst;
     levels.get(name)?.delete(value);
-    remaining = remaining.filter(({ trial }) => trial.parameters[name] !== value);
+    remaining = remaining.filter(({ trial }) => ownValue(trial.parameters, name) !== value);
     dropped.set(name, [...(dropped.get(name) ?? []), value]);
   }
   const kept = factors.map(({ name, values }) => ({ name, values: values.filter((v) => levels.get(name)?.has(v)) }));
@@ -142,7 +145,7 @@ function countCells(
   const byLevel = new Map(factors.map(({ name }) => [name, new Map<ParameterValue, number>()]));
   for (const parameters of configs.values()) {
     for (const [name, counts] of byLevel) {
-      const value = parameters[name];
+      const value = ownValue(parameters, name);
       if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
     }
   }

@@ -1,5 +1,7 @@
 /** Measures the influence of each parameter on a metric by an analysis of variance. */
+
 import { group, sum } from 'd3-array';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
@@ -78,7 +80,7 @@ function noEffects(metric: string, why: string): Importance {
 }
 
 function spreadAt(observations: readonly Observation[], name: string, value: ParameterValue): Spread {
-  return spreadOf(observations.flatMap((one) => (one.trial.parameters[name] === value ? one.value : [])));
+  return spreadOf(observations.flatMap((one) => (ownValue(one.trial.parameters, name) === value ? one.value : [])));
 }
 
 interface Term {
@@ -131,7 +133,7 @@ function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'obse
 
 function between(observations: readonly Observation[], factors: readonly Factor[], grandMean: number): number {
   const groups = group(observations, ({ trial }) =>
-    JSON.stringify(factors.map(({ name }) => trial.parameters[name] ?? null)),
+    JSON.stringify(factors.map(({ name }) => ownValue(trial.parameters, name) ?? null)),
   );
   // Differences from the grand mean keep the precision of a metric with a large offset.
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);

@@ -2,7 +2,9 @@
  * Pairs the two sides of a comparison. Trials are compared only within one setting of the parameters that the claim does
  * not name; the effect is the mean over the settings that both sides have.
  */
+
 import { greatest, group, least, sum } from 'd3-array';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
@@ -108,7 +110,8 @@ function settingsOf(results: readonly Result[], { over }: Quantity, named: Reado
     const others = Object.entries(parameters).filter(([name]) => !named.has(name) && name !== over);
     return canonicalJson(Object.fromEntries(others));
   };
-  const levelOf = ({ parameters }: Result) => (over === undefined ? '' : JSON.stringify(parameters[over] ?? null));
+  const levelOf = ({ parameters }: Result) =>
+    over === undefined ? '' : JSON.stringify(ownValue(parameters, over) ?? null);
   const settings = new Map<string, Levels>();
   for (const [setting, levels] of group(results, settingOf, levelOf)) {
     settings.set(setting, new Map([...levels].map(([level, at]) => [level, at.map(({ value }) => value)])));
@@ -119,8 +122,8 @@ function settingsOf(results: readonly Result[], { over }: Quantity, named: Reado
 function disjointParameters(left: readonly Result[], right: readonly Result[], named: ReadonlySet<string>): string[] {
   const names = new Set([...left, ...right].flatMap(({ parameters }) => Object.keys(parameters)));
   return [...names].filter((name) => {
-    const values = new Set(left.map(({ parameters }) => parameters[name]));
-    return !named.has(name) && !right.some(({ parameters }) => values.has(parameters[name]));
+    const values = new Set(left.map(({ parameters }) => ownValue(parameters, name)));
+    return !named.has(name) && !right.some(({ parameters }) => values.has(ownValue(parameters, name)));
   });
 }
 

@@ -1,6 +1,7 @@
 /** Judges trends over the epochs by Kendall's tau of each trial's curve. */
 
 import { group, rollup, sum } from 'd3-array';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { hasResult } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
@@ -72,7 +73,7 @@ function opposingSteps(trends: readonly Trend[], rises: boolean): string {
 }
 
 function seriesOf({ curve }: JudgedTrial, metric: string): number[] {
-  return curve.flatMap(({ metrics }) => metrics[metric] ?? []).filter(Number.isFinite);
+  return curve.flatMap(({ metrics }) => ownValue(metrics, metric) ?? []).filter(Number.isFinite);
 }
 
 export interface Trend {

@@ -2,6 +2,7 @@
  * Decides which slots can run which trials. The scheduler, claims and `trawl explain` all use this one set of
  * conditions.
  */
+import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Labels } from '../../proto/limits.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
@@ -40,7 +41,7 @@ const hasVram: Condition = ({ resources: { vramBytes: requiredBytes } }, { vramB
 
 const hasLabels: Condition = ({ resources }, { labels }) =>
   Object.entries(resources.labels).flatMap(([name, required]): Shortfall[] => {
-    const actual = Object.hasOwn(labels, name) ? labels[name] : undefined;
+    const actual = ownValue(labels, name);
     if (actual === required) return [];
     const label = { name, required, names: Object.keys(labels), ...(actual === undefined ? {} : { actual }) };
     return [{ kind: { $case: 'label', label } }];

@@ -1,5 +1,7 @@
 /** Adds, pauses, resumes, stops and kills sweeps, and changes their priority. */
+
 import TinyQueue from 'tinyqueue';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -109,7 +111,7 @@ export function stopAtTarget(
 ): Change[] {
   const { target, ranking } = sweep.policy;
   if (target === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return [];
-  const value = Object.hasOwn(metrics, ranking.metric) ? metrics[ranking.metric] : undefined;
+  const value = ownValue(metrics, ranking.metric);
   if (value === undefined || !reachesTarget(value, target, ranking.goal)) return [];
   return stop(sweep, targetReason({ trialId, metric: ranking.metric, value, step, target }));
 }

@@ -1,5 +1,7 @@
 /** Maintains the optional series per trial, for all running trials and the best ended ones. */
+
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 const TOP_TRIALS = 50;
@@ -39,9 +41,9 @@ export class TrialSeries {
 
   /** Adds an ended trial, if it ranks among the best. */
   keep(sweep: string, values: TrialValues, { metric, lessIsBetter }: Ranking): void {
-    if (!Number.isFinite(values.metrics[metric])) return;
+    if (!Number.isFinite(ownValue(values.metrics, metric))) return;
     const order = (a: TrialValues, b: TrialValues) => {
-      const difference = (a.metrics[metric] ?? 0) - (b.metrics[metric] ?? 0);
+      const difference = (ownValue(a.metrics, metric) ?? 0) - (ownValue(b.metrics, metric) ?? 0);
       return lessIsBetter ? difference : -difference;
     };
     const best = this.#ended.get(sweep) ?? [];

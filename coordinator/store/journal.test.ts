@@ -86,6 +86,26 @@ test('changes of one turn share a transaction, and are stored when their promise
   expect(new Queries(db).trial('1', 't0').metrics.psnr).toBeNaN();
 });
 
+test('NaN, infinity and the largest numbers are stored, and only finite values are extremes', async () => {
+  const { db, journal } = filled();
+  const metrics = {
+    a: Number.NaN,
+    b: Number.POSITIVE_INFINITY,
+    c: Number.NEGATIVE_INFINITY,
+    d: -Number.MAX_VALUE,
+    'e"': 1e-300,
+  };
+  await journal.commit([granted]);
+  await journal.commit([{ kind: 'report', key, seq: 1, at: 5, epoch: 1, metrics }]);
+  const queries = new Queries(db);
+  expect(queries.trial('1', 't0').metrics).toEqual(metrics);
+  expect(queries.reports('1', 't0').map((one) => one.metrics)).toEqual([metrics]);
+  expect(queries.extremes('1').map(({ metric, least }) => [metric, least])).toEqual([
+    ['d', -Number.MAX_VALUE],
+    ['e"', 1e-300],
+  ]);
+});
+
 test('a failed transaction is rolled back, and later changes are rejected', async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);

@@ -232,12 +232,12 @@ export class Queries {
     );
   }
 
-  /** Returns the smallest and the largest value that any attempt of the sweep reported, per metric. */
+  /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
   extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
     return this.#all(
       `select value.key as metric, min(value.value) as least, max(value.value) as greatest
        from reports, json_each(reports.metrics) as value
-       where sweep_id = ? and value.type in ('integer', 'real') group by value.key`,
+       where sweep_id = ? and value.type in ('integer', 'real') and abs(value.value) < 9e999 group by value.key`,
       sweepId,
     );
   }

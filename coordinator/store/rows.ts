@@ -1,5 +1,7 @@
 /** Defines the rows of the store's tables, and converts them to wire messages. */
+
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import {
@@ -227,7 +229,17 @@ export function sourceOf({ sha256, size, files, git, diff }: SourceRow): Source 
   return { archive: { sha256, size }, files, git: JSON.parse(git) ?? undefined, diff };
 }
 
-/** Parses metrics. In JSON, null stands for NaN and infinity. */
+/** Converts metrics to JSON. Null stands for NaN, and a number beyond the largest for infinity. */
+export function metricsJson(metrics: Iterable<readonly [string, number]>): string {
+  return `{${[...metrics].map(([name, value]) => `${JSON.stringify(name)}:${numberJson(value)}`).join(',')}}`;
+}
+
+function numberJson(value: number): string {
+  if (Number.isFinite(value)) return JSON.stringify(value);
+  return Number.isNaN(value) ? 'null' : `${value < 0 ? '-' : ''}1e999`;
+}
+
+/** Parses metrics. Versions that had no infinity wrote it as null. */
 export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
@@ -237,5 +249,5 @@ export function parseMetrics(json: string): Record<string, number> {
 export function parseValues(row: { readonly metrics: string; readonly metric_steps: string }): MetricValues {
   const steps: Record<string, number> = JSON.parse(row.metric_steps);
   const metrics = Object.entries(parseMetrics(row.metrics));
-  return new Map(metrics.map(([name, value]) => [name, { value, step: steps[name] ?? 0 }]));
+  return new Map(metrics.map(([name, value]) => [name, { value, step: ownValue(steps, name) ?? 0 }]));
 }

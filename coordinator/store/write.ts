@@ -7,7 +7,7 @@ import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
-import { parseMetrics, parseValues } from './rows.ts';
+import { metricsJson, parseMetrics, parseValues } from './rows.ts';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -124,7 +124,7 @@ function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredE
 function toColumns(values: MetricValues): [metrics: string, steps: string] {
   const entries = [...values];
   return [
-    JSON.stringify(Object.fromEntries(entries.map(([name, { value }]) => [name, value]))),
+    metricsJson(entries.map(([name, { value }]) => [name, value])),
     JSON.stringify(Object.fromEntries(entries.map(([name, { step }]) => [name, step]))),
   ];
 }
@@ -251,7 +251,7 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
       const { sweepId, trialId, attempt } = key;
       const rule = ruleOf(sweepId);
       if (rule?.metric === '') writeImpliedMetric(key, Object.keys(metrics));
-      insertReport.run(sweepId, trialId, attempt, seq, at, epoch, JSON.stringify(metrics));
+      insertReport.run(sweepId, trialId, attempt, seq, at, epoch, metricsJson(Object.entries(metrics)));
       const row = selectProgress.get(sweepId, trialId) as { metrics: string; metric_steps: string };
       const values = withReport(parseValues(row), epoch, Object.entries(metrics), rule);
       setProgress.run(epoch, ...toColumns(values), sweepId, trialId);

@@ -1,6 +1,6 @@
 /** Draws curves as braille dots, with the value range on the left and the first and last epoch below. */
 
-import { formatMetric } from '../../lib/text/numbers.ts';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -59,7 +59,7 @@ export function plot(title: string, series: readonly PlotSeries[], width: number
   const body = Array.from({ length: rows }, (_, row): StyledLine => {
     return { segments: [{ text: `${pad(label(row), AXIS - 1, 'left')}│`, style: 'dim' }, ...canvas.line(row)] };
   });
-  const [from, to] = [String(lowX), String(highX)];
+  const [from, to] = [formatStep(lowX), formatStep(highX)];
   const foot = `${' '.repeat(AXIS)}${from}${' '.repeat(Math.max(1, columns - from.length - to.length))}${to}`;
   return [heading, ...body, styledLine(truncate(foot, width), 'dim')];
 }
@@ -90,4 +90,6 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [low, high];
 }
 
-const share = (value: number, low: number, high: number): number => (high > low ? (value - low) / (high - low) : 0.5);
+/** Halves the numbers, so that the range of the largest ones is finite. */
+const share = (value: number, low: number, high: number): number =>
+  high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;

@@ -1,3 +1,4 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
@@ -133,7 +134,7 @@ function trialColumns({ board, state, now }: Model): Column<Trial>[] {
       numeric: true,
       cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
     },
-    { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(metrics[metric]) },
+    { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(ownValue(metrics, metric)) },
     { header: 'time', numeric: true, cell: (trial) => formatSpan(runtimeMs(trial, now)) },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];

@@ -1,3 +1,4 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
@@ -94,8 +95,8 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
     descending,
     key: (row) => rowValue(row, name),
     cell: ({ config, trial }) => {
-      if (trial !== undefined) return formatMetric(trial.metrics[name]);
-      if (config.trials.length === 1) return formatMetric(config.trials[0].metrics[name]);
+      if (trial !== undefined) return formatMetric(ownValue(trial.metrics, name));
+      if (config.trials.length === 1) return formatMetric(ownValue(config.trials[0].metrics, name));
       const spread = rowSpread(config, name);
       if (spread === undefined) return '-';
       return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
@@ -114,13 +115,13 @@ function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
     descending: true,
     key: (row) => {
       const points = curveOf(rowTrial({ id: '', config: row, trial: undefined }, board).id);
-      const [first, last] = [points[0]?.metrics[metric], points.at(-1)?.metrics[metric]];
+      const [first, last] = [points[0], points.at(-1)].map((point) => point && ownValue(point.metrics, metric));
       return first === undefined || last === undefined ? undefined : Math.abs(last - first);
     },
     cell: (row) => {
       const points = curveOf(rowTrial(row, board).id);
       return sparkline(
-        points.map(({ metrics }) => metrics[metric] ?? Number.NaN),
+        points.map(({ metrics }) => ownValue(metrics, metric) ?? Number.NaN),
         cells,
       );
     },
@@ -144,7 +145,7 @@ function name(board: Board): BoardColumn {
 
 function parameterColumn(parameter: string): BoardColumn {
   const keyOf = ({ trials: [first] }: ConfigRow): SortKey => {
-    const kind = first.parameters[parameter]?.kind;
+    const kind = ownValue(first.parameters, parameter)?.kind;
     if (kind === undefined) return undefined;
     return kind.$case === 'number' ? kind.number : parameterText(first, parameter);
   };

@@ -1,3 +1,4 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -93,7 +94,7 @@ function tableOf(all: readonly MarkedRow[], model: Model, width: number): Styled
 }
 
 function metricText({ trial, config }: MarkedRow, name: string): string {
-  if (config === undefined) return formatMetric(trial.metrics[name]);
+  if (config === undefined) return formatMetric(ownValue(trial.metrics, name));
   const spread = rowSpread(config, name);
   if (spread === undefined) return '-';
   return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);

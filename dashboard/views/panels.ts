@@ -1,5 +1,6 @@
 /** Panels that the trial and compare views share: curves and reconstructions. */
 
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { sideBySide } from '../draw/layout.ts';
 import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
@@ -15,9 +16,10 @@ const MAX_SERIES = 6;
 export function seriesOf(name: string, points: readonly ReportPoint[], metric: string): PlotSeries {
   return {
     name,
-    points: points.flatMap(({ epoch, metrics }) =>
-      metric in metrics ? [[epoch, metrics[metric] ?? Number.NaN] as const] : [],
-    ),
+    points: points.flatMap(({ epoch, metrics }) => {
+      const value = ownValue(metrics, metric);
+      return value === undefined ? [] : [[epoch, value] as const];
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
@@ -91,7 +92,7 @@ const withSeed = (names: readonly string[]): string[] => [...names.filter((name)
 
 function metricLines({ board }: Model, trial: Trial, columns: number): StyledLine[] {
   const places = board.metrics.map(({ name }, m) => {
-    const value = trial.metrics[name];
+    const value = ownValue(trial.metrics, name);
     const order = board.ranked[m];
     return [name, value === undefined || order === undefined ? undefined : rankOf(order, value)] as const;
   });
@@ -99,7 +100,7 @@ function metricLines({ board }: Model, trial: Trial, columns: number): StyledLin
     .sort()
     .map((name) => {
       const place = places.find(([ranked]) => ranked === name)?.[1];
-      return `${name}=${formatMetric(trial.metrics[name])}${place === undefined ? '' : ` (rank ${place})`}`;
+      return `${name}=${formatMetric(ownValue(trial.metrics, name))}${place === undefined ? '' : ` (rank ${place})`}`;
     });
   return wrapped(values.join('  '), columns, 'bold');
 }

@@ -3,6 +3,7 @@
 import { groups } from 'd3-array';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, trialState } from '../../proto/names.ts';
+import { ownValue } from './own-value.ts';
 import { rank } from './ranking.ts';
 import { configSpread, countedReplicates } from './trial-result.ts';
 import { noCounts } from './trial-state.ts';
@@ -19,7 +20,7 @@ export function configsOf(trials: readonly Trial[]): Config[] {
 
 /** Ranks configs by the mean over their replicates, best first. Ranks count from 1; a config without a value has 0. */
 export function rankConfigs(configs: readonly Config[], metric: string, goal: GoalName): Config[] {
-  const ranked = rank(configs, ({ metrics }) => metrics[metric]?.mean, goal);
+  const ranked = rank(configs, ({ metrics }) => ownValue(metrics, metric)?.mean, goal);
   return ranked.map(([config, place]) => ({ ...config, rank: place }));
 }
 

@@ -1,7 +1,9 @@
 /** Converts parameters of trials and configs to and from the wire, finds those that vary, and formats them. */
+
 import type { Trial, ParameterValue as WireValue } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { parameterValue } from '../../proto/values.ts';
+import { ownValue } from './own-value.ts';
 
 /** The column of the seed. It is not a parameter of the sweep file, but is shown like one. */
 export const SEED = 'seed';
@@ -73,7 +75,7 @@ export function extendVarying(
 
 /** Formats one parameter of a point as text; empty if the point does not have it. */
 export function parameterText({ parameters, seed }: ParameterPoint, name: string): string {
-  const kind = parameters[parameterKey(name)]?.kind;
+  const kind = ownValue(parameters, parameterKey(name))?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
   switch (kind.$case) {
     case 'number':

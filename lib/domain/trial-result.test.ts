@@ -23,6 +23,11 @@ test('a running trial has the value of its latest report; a failed or pending on
   expect(trialValue(endedTrial(0, {}), 'loss')).toBeUndefined();
 });
 
+test('a trial without a metric has no value of it, even if every object inherits a property of that name', () => {
+  expect(trialValue(endedTrial(0, { loss: 1 }), 'constructor')).toBeUndefined();
+  expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
+});
+
 test('a config’s value is the mean over the replicates with a result or, while there are none, over the running ones', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);

@@ -1,7 +1,9 @@
 /** Defines which trials have a result, the value of a result, and how the values of replicates are combined. */
+
 import { deviation, mean } from 'd3-array';
 import type { Spread, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
+import { ownValue } from './own-value.ts';
 
 /** Whether the last report of a trial in this state is its result. Failed and cancelled trials have no result. */
 export function hasResult(state: TrialStateName): boolean {
@@ -28,7 +30,7 @@ export function hasValue({ state }: Pick<Trial, 'state'>): boolean {
 
 /** Returns a metric's value; undefined if it is missing or not finite. */
 export function finiteMetric(metrics: Readonly<Record<string, number>>, name: string): number | undefined {
-  const value = metrics[name];
+  const value = ownValue(metrics, name);
   return value !== undefined && Number.isFinite(value) ? value : undefined;
 }
 

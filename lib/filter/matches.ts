@@ -1,5 +1,6 @@
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
+import { ownValue } from '../domain/own-value.ts';
 import { parameterText } from '../domain/parameters.ts';
 import type { Filter } from './parse.ts';
 import type { ComparisonOperator } from './tokens.ts';
@@ -46,7 +47,7 @@ export function matches(filter: Filter, trial: Trial): boolean {
 function fieldOf(trial: Trial, name: string): number | string | undefined {
   if (Object.hasOwn(trial.metrics, name)) return trial.metrics[name];
   if (Object.hasOwn(trial.parameters, name)) {
-    const kind = trial.parameters[name]?.kind;
+    const kind = ownValue(trial.parameters, name)?.kind;
     return kind?.$case === 'number' ? kind.number : parameterText(trial, name);
   }
   return Object.hasOwn(FIELDS, name) ? FIELDS[name]?.(trial) : undefined;

@@ -1,8 +1,9 @@
+import { ownValue } from '../domain/own-value.ts';
 import { type ParameterPoint, parameterText, SEED } from '../domain/parameters.ts';
 import type { Column } from './table.ts';
 
 function isNumber({ parameters }: ParameterPoint, name: string): boolean {
-  const kind = parameters[name]?.kind;
+  const kind = ownValue(parameters, name)?.kind;
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 

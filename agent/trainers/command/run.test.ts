@@ -95,7 +95,7 @@ test('metric lines on stdout are reports, and other lines are log text', async (
   expect(log).toContain('hello --lr=0.1 --name=a b\n');
   expect(log).toContain('warning\n');
   expect(log).toContain(
-    '[trawl] ignored values that are not numbers or have no valid name, here and in later reports: "note"',
+    '[trawl] ignored values that are not numbers, have no valid name or exceed the limits on metrics, here and in later reports: "note"',
   );
   expect(log).not.toContain('"loss"');
 });

@@ -15,7 +15,7 @@ export const text = (field: number, value: string) => (writer: BinaryWriter) =>
 export const double = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Bit64).double(value);
 const float = (field: number, value: number) => (writer: BinaryWriter) =>
-  writer.tag(field, WireType.Bit32).float(value);
+  writer.tag(field, WireType.Bit32).float(Math.fround(value));
 const int64 = (field: number, value: number) => (writer: BinaryWriter) =>
   writer.tag(field, WireType.Varint).int64(value);
 /** Encodes an int32 field or an enum field. */

@@ -70,6 +70,30 @@ test('a run has its metrics at each epoch, with the time of the report', async (
   ]);
 });
 
+test('the reports of a run with fractional or huge steps are numbered, and have the step as a metric', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'trawl-runs-'));
+  const report = (epoch: number, metrics: Record<string, number>) => ({ attempt: 1, epoch, atMs: START_MS, metrics });
+  async function* fractional(): AsyncGenerator<Curve> {
+    yield {
+      trialId: trials[0]?.id ?? '',
+      reports: [report(0.5, { loss: 1e300 }), report(1e300, { loss: 2, step: 3 })],
+    };
+  }
+  await writeRuns(folder, sampleSweep(), trials.slice(0, 1), fractional());
+  const [run = ''] = (await readdir(folder, { withFileTypes: true })).flatMap((each) =>
+    each.isDirectory() ? each.name : [],
+  );
+  const [file = ''] = await readdir(join(folder, run));
+  const scalars = scalarsIn(readEvents(await readFile(join(folder, run, file))));
+  expect(scalars.map(([tag, step, , value]) => [tag, step, value])).toEqual([
+    ['step', 1, 0.5],
+    ['loss', 1, Number.POSITIVE_INFINITY],
+    ['step', 2, 3],
+    ['loss', 2, 2],
+  ]);
+  await rm(folder, { recursive: true });
+});
+
 test('a run has its parameters, its seed and its final status', async () => {
   const hparams = hparamsIn(await eventsIn(RUN.succeeded));
   expect(hparams['_hparams_/session_start_info']).toEqual({

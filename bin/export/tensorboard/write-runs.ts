@@ -66,13 +66,26 @@ function eventFileName(ms: number): string {
   return `events.out.tfevents.${String(Math.floor(ms / 1000)).padStart(10, '0')}.trawl`;
 }
 
+/**
+ * Returns the reports with whole steps, which TensorBoard requires. If a run has other steps, its reports are numbered from 1, and
+ * the metric `step` has the step.
+ */
+function withWholeSteps(reports: readonly Report[]): readonly Report[] {
+  if (reports.every(({ epoch }) => Number.isSafeInteger(epoch))) return reports;
+  return reports.map((report, index) => ({
+    ...report,
+    epoch: index + 1,
+    metrics: { step: report.epoch, ...report.metrics },
+  }));
+}
+
 function runEvents(trial: Trial, reports: readonly Report[], domains: ReadonlyMap<string, HParamDomain>): Uint8Array {
   const { startedAtMs, endedAtMs } = trial;
   const status = STATUS[trialState.of(trial.state)] ?? 'unknown';
   return Buffer.concat([
     fileVersion(startedAtMs),
     sessionStart(startedAtMs, hparamsOf(trial), domains),
-    ...reports.map(({ atMs, epoch, metrics }) => scalars(atMs, epoch, metrics)),
+    ...withWholeSteps(reports).map(({ atMs, epoch, metrics }) => scalars(atMs, epoch, metrics)),
     sessionEnd(endedAtMs || (reports.at(-1)?.atMs ?? startedAtMs), status, endedAtMs),
   ]);
 }

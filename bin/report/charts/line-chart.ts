@@ -1,5 +1,6 @@
 import { scaleLinear } from 'd3-scale';
 import { area, line as lineOf } from 'd3-shape';
+import { formatStep } from '../../../lib/text/numbers.ts';
 import type { Drawing } from '../document.ts';
 import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
 import { element } from './svg.ts';
@@ -17,9 +18,18 @@ export interface ChartLine {
   readonly points: readonly EpochPoint[];
 }
 
-/** Draws means over epochs, each with its band. */
-export function lineChart(lines: readonly ChartLine[], lastEpoch: number, y: ValueScale, metric: string): Drawing {
-  const x = scaleLinear([1, Math.max(2, lastEpoch)], [AREA.left + 4, AREA.right - 4]);
+/**
+ * Draws means over epochs, each with its band.
+ * @param epochs all epochs of the figure, in order
+ */
+export function lineChart(
+  lines: readonly ChartLine[],
+  epochs: readonly number[],
+  y: ValueScale,
+  metric: string,
+): Drawing {
+  const [first = 1, last = first] = [epochs[0], epochs.at(-1)];
+  const x = scaleLinear([first, last > first ? last : first + 1], [AREA.left + 4, AREA.right - 4]);
   const band = area<EpochPoint>()
     .x(({ epoch }) => x(epoch))
     .y0(({ low }) => y.at(low))
@@ -39,8 +49,9 @@ export function lineChart(lines: readonly ChartLine[], lastEpoch: number, y: Val
       element('path', { d: mean(points) ?? '', class: `line s${series}` })
     );
   });
-  const epochs = x.ticks(6).filter((epoch) => Number.isInteger(epoch) && epoch <= lastEpoch);
-  const ticks = epochs.map((epoch): [number, string] => [x(epoch), String(epoch)]);
+  const isWhole = epochs.every(Number.isInteger);
+  const marked = x.ticks(6).filter((epoch) => (!isWhole || Number.isInteger(epoch)) && epoch <= last);
+  const ticks = marked.map((epoch): [number, string] => [x(epoch), formatStep(epoch)]);
   return {
     width: WIDTH,
     height: HEIGHT,

@@ -1,3 +1,4 @@
+import { ownValue } from '../../../lib/domain/own-value.ts';
 import { hasValue } from '../../../lib/domain/trial-result.ts';
 import { formatMetric, formatStep } from '../../../lib/text/numbers.ts';
 import type { Config } from '../../../proto/gen/trawl/v1/types.ts';
@@ -16,12 +17,12 @@ import { objectiveOf, type VariedParameters } from '../trial-results.ts';
  */
 export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];
-  const drawn = metrics.map((metric) => drawnOf(data, space, metric)).filter(({ lastEpoch }) => lastEpoch > 1);
+  const drawn = metrics.map((metric) => drawnOf(data, space, metric)).filter(({ epochs }) => epochs.length > 1);
   if (drawn.length === 0) return undefined;
-  const lastEpoch = Math.max(...drawn.map((one) => one.lastEpoch));
+  const most = Math.max(...drawn.map(({ epochs }) => epochs.length));
   const blocks = drawn.map((one): ReportBlock => ({ kind: 'figure', figure: figureOf(one, data) }));
-  if (lastEpoch > MAX_EPOCHS_DRAWN) {
-    blocks.push({ kind: 'note', text: `${MAX_EPOCHS_DRAWN} of ${lastEpoch} epochs are drawn, evenly spaced.` });
+  if (most > MAX_EPOCHS_DRAWN) {
+    blocks.push({ kind: 'note', text: `${MAX_EPOCHS_DRAWN} of ${most} epochs are drawn, evenly spaced.` });
   }
   return { id: 'curves', title: 'Over the epochs', blocks };
 }
@@ -29,8 +30,8 @@ export function curvesSection(data: ReportData, space: VariedParameters): Sectio
 interface Drawn {
   readonly metric: string;
   readonly layout: PanelLayout;
-  /** The last epoch of any trial. 0 if there are no reports. */
-  readonly lastEpoch: number;
+  /** The epochs at which any trial has a value, in order. They can be fractions. */
+  readonly epochs: readonly number[];
   readonly panels: readonly DrawnPanel[];
 }
 
@@ -44,7 +45,7 @@ function drawnOf(data: ReportData, space: VariedParameters, metric: string): Dra
   const curvesOf = (configs: readonly Config[]) =>
     configs.flatMap(({ trialIds }) => trialIds.flatMap((id) => (counting.has(id) ? [data.curves.get(id) ?? []] : [])));
   const reported = data.configs.filter((config) =>
-    curvesOf([config]).some((reports) => reports.some(({ metrics }) => Number.isFinite(metrics[metric]))),
+    curvesOf([config]).some((reports) => reports.some(({ metrics }) => Number.isFinite(ownValue(metrics, metric)))),
   );
   const layout = layOut(reported, space);
   const panels = layout.panels.map(({ title, groups }) => ({
@@ -54,12 +55,14 @@ function drawnOf(data: ReportData, space: VariedParameters, metric: string): Dra
       points: curvePoints(curvesOf(configs), metric, layout.isPerConfig ? 'all' : 'middle half'),
     })),
   }));
-  const epochs = panels.flatMap(({ lines }) => lines.map(({ points }) => points.at(-1)?.epoch ?? 0));
-  return { metric, layout, panels, lastEpoch: Math.max(0, ...epochs) };
+  const epochs = new Set(
+    panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(({ epoch }) => epoch))),
+  );
+  return { metric, layout, panels, epochs: [...epochs].sort((a, b) => a - b) };
 }
 
 function figureOf(drawn: Drawn, data: ReportData): Figure {
-  const { metric, layout, lastEpoch } = drawn;
+  const { metric, layout, epochs } = drawn;
   const panels = drawn.panels.map(({ title, lines }) => ({
     title,
     lines: lines.map(({ series, points }) => ({ series, points: evenly(points, MAX_EPOCHS_DRAWN) })),
@@ -72,10 +75,10 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
     legend: layout.legend,
     panels: panels.map(({ title, lines }) => ({
       title,
-      alt: `${metric} over ${lastEpoch} epochs. ${lines
+      alt: `${metric} up to epoch ${formatStep(epochs.at(-1) ?? 0)}. ${lines
         .map(({ series, points: of }) => lineAlt(layout.legend[series] ?? '', of))
         .join('; ')}`,
-      drawing: lineChart(lines, lastEpoch, scale, metric),
+      drawing: lineChart(lines, epochs, scale, metric),
     })),
     scrolls: false,
     table: tableOf(drawn),
@@ -104,11 +107,8 @@ function lineAlt(label: string, points: readonly EpochPoint[]): string {
   return `${label === '' ? '' : `${label}: `}from ${formatMetric(first.mean)} to ${formatMetric(last.mean)}`;
 }
 
-function tableOf({ panels, layout, metric, lastEpoch }: Drawn): ReportTable {
-  const epochs = evenly(
-    Array.from({ length: lastEpoch }, (_, i) => i + 1),
-    MAX_EPOCHS_LISTED,
-  );
+function tableOf({ panels, layout, metric, epochs: all }: Drawn): ReportTable {
+  const epochs = evenly(all, MAX_EPOCHS_LISTED);
   return {
     caption: `${metric} by epoch, means`,
     columns: [

@@ -1,3 +1,4 @@
+import { ownValue } from '../../../lib/domain/own-value.ts';
 import { formatCount } from '../../../lib/text/numbers.ts';
 import type { GoalName } from '../../../proto/names.ts';
 import { type ParallelLine, parallelChart } from '../charts/parallel-chart.ts';
@@ -26,7 +27,7 @@ export function parallelSection(data: ReportData, space: VariedParameters): Sect
       places: shownAxes.map(({ name, levels }) =>
         levels.findIndex(({ has }) => has(space.parameters.get(config)?.[name])),
       ),
-      value: config.metrics[metric]?.mean ?? 0,
+      value: ownValue(config.metrics, metric)?.mean ?? 0,
       best: config.rank <= best,
     }),
   );

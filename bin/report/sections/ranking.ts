@@ -1,3 +1,4 @@
+import { ownValue } from '../../../lib/domain/own-value.ts';
 import { formatSpan } from '../../../lib/text/duration.ts';
 import { formatCount, formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
@@ -29,10 +30,10 @@ export function rankingSection(data: ReportData, space: VariedParameters): Secti
   ];
   const rows = shown.map((config) => [
     config.rank === 0 ? '-' : String(config.rank),
-    meanText(config.metrics[metric]),
-    String(config.metrics[metric]?.n ?? 0),
+    meanText(ownValue(config.metrics, metric)),
+    String(ownValue(config.metrics, metric)?.n ?? 0),
     ...space.varying.map((name) => valueText(space.parameters.get(config)?.[name])),
-    ...others.map((name) => meanText(config.metrics[name])),
+    ...others.map((name) => meanText(ownValue(config.metrics, name))),
     String(config.counts?.failed ?? 0),
     shortId(config.id),
   ]);
@@ -78,7 +79,7 @@ function bestOf(data: ReportData, space: VariedParameters): Highlight | undefine
   const best = data.configs.find(({ rank }) => rank === 1);
   if (best === undefined) return undefined;
   const detail = assignmentsText(space.parameters.get(best) ?? {}, space.varying);
-  return { label: `best ${metric}`, value: meanText(best.metrics[metric]), detail };
+  return { label: `best ${metric}`, value: meanText(ownValue(best.metrics, metric)), detail };
 }
 
 function verdictsOf({ judged }: ReportData): Highlight | undefined {

@@ -1,3 +1,4 @@
+import { ownValue } from '../../../lib/domain/own-value.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import { type ChosenReconstruction, chooseReconstructions } from '../choose-reconstructions.ts';
@@ -18,7 +19,7 @@ export function reconstructionsSection(data: ReportData, space: VariedParameters
     if (reconstruction === undefined) return [];
     const setting = assignmentsText(space.parameters.get(config) ?? {}, space.varying);
     const caption = [
-      `${metric} ${formatMetric(trial.metrics[metric])}`,
+      `${metric} ${formatMetric(ownValue(trial.metrics, metric))}`,
       ...(setting === '' ? [] : [setting]),
       `trial ${shortId(trial.id)}, epoch ${reconstruction.epoch}`,
     ].join('; ');

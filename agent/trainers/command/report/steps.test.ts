@@ -184,6 +184,30 @@ describe('values', () => {
     expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([256, 44]);
   });
 
+  test('the ranking metric counts even behind 10,000 others, and an attempt has at most 1,000 metrics', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    const names = (from: number) => Array.from({ length: 10_000 }, (_, i): [string, number] => [`m${from + i}`, i]);
+    const read = (epoch: number, from: number) => {
+      const reading = reader.read(new Map<string, number>([['epoch', epoch], ...names(from), ['loss', 1 / epoch]]));
+      if (reading.kind !== 'report') throw new Error('expected a report');
+      return { size: reading.metrics.size, loss: reading.metrics.get('loss') };
+    };
+    const sizes = [0, 1, 2, 3, 4, 5].map((at) => read(at + 1, at * 10_000));
+    expect(sizes.map(({ size }) => size)).toEqual([256, 256, 256, 235, 1, 1]);
+    expect(sizes.map(({ loss }) => loss)).toEqual([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6]);
+    expect(read(7, 0)).toEqual({ size: 256, loss: 1 / 7 });
+  });
+
+  test('the step -0 is 0', () => {
+    const reading = new StepReader({ metric: 'loss' }).read(
+      new Map([
+        ['epoch', -0],
+        ['loss', 1],
+      ]),
+    );
+    expect(reading.kind === 'report' && Object.is(reading.step, 0)).toBe(true);
+  });
+
   test('a checkpoint names its step, or belongs to the last step', () => {
     const reader = new StepReader({ metric: 'loss' });
     reader.read(

@@ -2,7 +2,7 @@
  * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O: one `StepReader` per
  * attempt keeps the state that earlier lines established.
  */
-import { MAX_METRICS } from '../../../../proto/limits.ts';
+import { MAX_ATTEMPT_METRICS, MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
 
 const MAX_METRIC_NAME = 200;
@@ -73,7 +73,7 @@ export class StepReader {
       return { kind: 'checkpoint', step: this.#explicitStep(values)?.step ?? this.#last, path: checkpoint };
     }
     const explicit = this.#explicitStep(values);
-    const { metrics, ignored } = metricsOf(values, explicit?.key);
+    const { metrics, ignored } = this.#metricsOf(values, explicit?.key);
     if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined && values.size > 1 };
     if (explicit !== undefined) return this.#report(explicit.step, metrics, ignored);
     if (areMetrics ? this.#repeats(metrics) : this.#continues(metrics)) {
@@ -85,7 +85,7 @@ export class StepReader {
   /** Reads metrics of a known step. Every name is a metric, including `epoch` and `step`. */
   readAt(step: number, values: LineObject): Reading {
     if (!Number.isFinite(step) || step < 0) return { kind: 'text', ignored: true };
-    const { metrics, ignored } = metricsOf(values, undefined);
+    const { metrics, ignored } = this.#metricsOf(values, undefined);
     return metrics.size === 0 ? { kind: 'text', ignored: true } : this.#report(step, metrics, ignored);
   }
 
@@ -119,10 +119,29 @@ export class StepReader {
       if (!values.has(key)) continue;
       const value = values.get(key);
       const step = numberOf(value);
-      if (step !== undefined && Number.isFinite(step) && step >= 0) return { key, step };
+      // The sum with 0 is never -0.
+      if (step !== undefined && Number.isFinite(step) && step >= 0) return { key, step: step + 0 };
       return { key, step: this.#stepOfUnreadable(`${value}`) };
     }
     return undefined;
+  }
+
+  /** Returns the metrics within the limits. The ranking metric counts even if it comes last. */
+  #metricsOf(values: LineObject, stepKey: string | undefined) {
+    const { numbers, ignored } = numbersOf(values, stepKey);
+    const metrics = new Map<string, number>();
+    const ranking = this.#metric === undefined ? undefined : numbers.get(this.#metric);
+    if (this.#metric !== undefined && ranking !== undefined) metrics.set(this.#metric, ranking);
+    let room = MAX_ATTEMPT_METRICS - this.#known.size;
+    for (const [name, number] of numbers) {
+      if (metrics.has(name)) continue;
+      const isKnown = this.#known.has(name);
+      if (metrics.size < MAX_METRICS && (isKnown || room > 0)) {
+        metrics.set(name, number);
+        if (!isKnown) room -= 1;
+      } else ignored.push(name);
+    }
+    return { metrics, ignored };
   }
 
   /** Returns the step after the last one. The same text always has the same step. */
@@ -143,8 +162,8 @@ export function numberOf(value: unknown): number | undefined {
   return NON_FINITE_TEXT.get(value.trim().toLowerCase());
 }
 
-function metricsOf(values: LineObject, stepKey: string | undefined) {
-  const metrics = new Map<string, number>();
+function numbersOf(values: LineObject, stepKey: string | undefined) {
+  const numbers = new Map<string, number>();
   const ignored: string[] = [];
   const visit = (entries: Iterable<[string, unknown]>, prefix: string, depth: number) => {
     for (const [key, value] of entries) {
@@ -154,13 +173,13 @@ function metricsOf(values: LineObject, stepKey: string | undefined) {
       if (inner !== undefined && depth < MAX_DEPTH) visit(inner, `${name}.`, depth + 1);
       else {
         const number = numberOf(value);
-        if (number === undefined || !isMetricName(name) || metrics.size >= MAX_METRICS) ignored.push(name);
-        else metrics.set(name, number);
+        if (number === undefined || !isMetricName(name)) ignored.push(name);
+        else numbers.set(name, number);
       }
     }
   };
   visit(values.entries(), '', 0);
-  return { metrics, ignored };
+  return { numbers, ignored };
 }
 
 function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {

@@ -1,0 +1,7 @@
+/**
+ * Returns the value of a name that a user chose; undefined if the record does not have it. Every record inherits values for
+ * names such as `constructor`.
+ */
+export function ownValue<Value>(record: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
+}
