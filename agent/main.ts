@@ -17,7 +17,8 @@ import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
 import { folderIdentity } from './folder-identity.ts';
 import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
-import { type PackOption, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
+import { machineMemoryBytes } from './machine/memory.ts';
+import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
@@ -161,7 +162,10 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
 async function findResources(options: AgentOptions): Promise<Resources> {
   const gpus = await listGpus();
   const cores = availableParallelism();
-  return { gpus, cores, slots: slotGpus(gpus, slotCount(options, gpus.length, cores)) };
+  const slots = slotCount(options, gpus.length, cores);
+  if (options.slots !== undefined || options.slotsPerGpu !== undefined)
+    requireFittingSlots(slots, machineMemoryBytes());
+  return { gpus, cores, slots: slotGpus(gpus, slots) };
 }
 
 async function startMetrics(

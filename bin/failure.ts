@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { pathProblem, shownPath } from '../lib/files/folder.ts';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { visibleLines } from '../lib/text/visible-text.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull, TrawlError } from '../proto/errors.ts';
@@ -27,6 +28,10 @@ export function reportFailure(error: unknown, debug: boolean): FailureReport {
   if (error instanceof TrawlError) return { exitCode: error.exitCode, text: text(message) };
   if (isDiskFull(error)) {
     return { exitCode: EXIT_CANNOT_WRITE, text: text(`the disk is full: ${message}; free some space and retry`) };
+  }
+  const reason = pathProblem(error);
+  if (reason !== undefined && error instanceof Error && 'path' in error) {
+    return { exitCode: EXIT.badInput, text: text(`cannot use ${shownPath(`${error.path}`)}: ${reason}`) };
   }
   const hint = debug ? '' : ' (internal error; --debug prints the stack)';
   return { exitCode: EXIT_INTERNAL_ERROR, text: text(`${message}${hint}`) };

@@ -9,6 +9,9 @@ export const MIN_WEIGHT = 0.001;
 export const MAX_WEIGHT = 1_000;
 export const DEFAULT_WEIGHT = 1;
 
+/** The maximum number of slots of an agent. */
+export const MAX_SLOTS = 4_096;
+
 /** The largest artifact: a checkpoint of 80 million parameters. */
 export const MAX_ARTIFACT_BYTES = 1 << 30;
 /** The maximum number of artifacts of an attempt. */

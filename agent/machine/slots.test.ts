@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { slotCount, slotGpus, threadEnvironment } from './slots.ts';
+import { requireFittingSlots, slotCount, slotGpus, threadEnvironment } from './slots.ts';
 
 const defaults = { slots: undefined, slotsPerGpu: undefined };
 
@@ -16,6 +16,22 @@ test('the number of slots can be set in total or per GPU', () => {
 test('slots per GPU are rejected on a machine without GPUs, and so are both options together', () => {
   expect(() => slotCount({ ...defaults, slotsPerGpu: 2 }, 0, 16)).toThrow(/nvidia-smi lists none/);
   expect(() => slotCount({ slots: 2, slotsPerGpu: 2 }, 4, 16)).toThrow(/cannot be combined/);
+});
+
+test('slots per GPU are limited in total', () => {
+  expect(slotCount({ ...defaults, slotsPerGpu: 512 }, 8, 16)).toBe(4096);
+  expect(() => slotCount({ ...defaults, slotsPerGpu: 513 }, 8, 16)).toThrow(
+    /gives 4104 slots on 8 GPUs: expected up to 4096/,
+  );
+});
+
+test('requested slots that cannot fit into memory are rejected with the number that can', () => {
+  expect(() => requireFittingSlots(64, 4 * GIB)).not.toThrow();
+  expect(() => requireFittingSlots(undefined, 1)).not.toThrow();
+  expect(() => requireFittingSlots(1, 1)).not.toThrow();
+  expect(() => requireFittingSlots(65, 4 * GIB)).toThrow(
+    '65 slots need at least 4.1 GiB of memory, and this machine has 4 GiB: use up to 64',
+  );
 });
 
 const GIB = 2 ** 30;

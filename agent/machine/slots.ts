@@ -1,5 +1,7 @@
 /** How an agent divides its machine among slots: how many there are, and each one's GPUs, threads and pack size. */
+import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
+import { MAX_SLOTS } from '../../proto/limits.ts';
 import type { BackendName } from './backend.ts';
 import type { Gpu } from './gpus.ts';
 
@@ -23,7 +25,24 @@ export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number
       '--slots-per-gpu needs a GPU, and nvidia-smi lists none; use --slots on a machine without GPUs',
     );
   }
-  return gpus * slotsPerGpu;
+  const total = gpus * slotsPerGpu;
+  if (total <= MAX_SLOTS) return total;
+  throw new BadInputError(
+    `--slots-per-gpu ${slotsPerGpu} gives ${total} slots on ${gpus} GPUs: expected up to ${MAX_SLOTS}`,
+  );
+}
+
+/** The least memory of a slot's process, in bytes. */
+const MIN_SLOT_BYTES = 64 * 2 ** 20;
+
+/** @throws {BadInputError} if the processes of the slots cannot fit into memory. @param slots undefined if none are requested */
+export function requireFittingSlots(slots: number | undefined, memoryBytes: number): void {
+  const most = Math.max(1, Math.floor(memoryBytes / MIN_SLOT_BYTES));
+  if (slots === undefined || slots <= most) return;
+  throw new BadInputError(
+    `${slots} slots need at least ${formatSize(slots * MIN_SLOT_BYTES)} of memory, and this machine has ` +
+      `${formatSize(memoryBytes)}: use up to ${most}`,
+  );
 }
 
 /** The GPUs of one slot. */

@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { requireFolder } from '../../lib/files/folder.ts';
 import { writeDurablySync } from '../../lib/files/write-durably.ts';
 
 const PRIVATE_FILE = 0o600;
@@ -8,6 +9,8 @@ const PRIVATE_FOLDER = 0o700;
 /** Writes a file atomically and durably. Only the owner can read the file, and the folder if this call creates it. */
 export function writePrivately(path: string, content: string): void {
   const folder = dirname(path);
-  if (mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER }) !== undefined) chmodSync(folder, PRIVATE_FOLDER);
+  const isNew = !existsSync(folder);
+  requireFolder('--dir', folder, PRIVATE_FOLDER);
+  if (isNew) chmodSync(folder, PRIVATE_FOLDER);
   writeDurablySync(path, content, PRIVATE_FILE);
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CoordinatorFile, isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { shownPath } from '../../lib/files/folder.ts';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
@@ -124,7 +125,7 @@ export async function connectToCoordinatorOf(
 }
 
 async function connectToFolder(dir: string, identityDir: ConnectOptions['identity']): Promise<Connection> {
-  if (!existsSync(dir)) throw new BadInputError(`--dir: folder ${dir} does not exist`);
+  if (!existsSync(dir)) throw new BadInputError(`--dir: folder ${shownPath(dir)} does not exist`);
   const connection = await connectToCoordinatorOf(dir, identityDir);
   if (connection !== undefined) return connection;
   const { serveStore } = await import('../../coordinator/app/offline-store.ts');

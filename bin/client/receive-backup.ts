@@ -9,6 +9,7 @@ import {
   type Manifest,
   sealBackup,
 } from '../../coordinator/backup/backup-folder.ts';
+import { requireFolder } from '../../lib/files/folder.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { DamagedError, RejectedError } from '../../proto/errors.ts';
@@ -27,7 +28,7 @@ export async function receiveBackup(connection: Connection, out: string): Promis
   if (isNotEmpty(folder)) throw new RejectedError(`${out} already exists: a backup needs a new folder`);
   const part = `${folder}.part`;
   await rm(part, { recursive: true, force: true });
-  mkdirSync(part, { recursive: true });
+  requireFolder('--out', part);
   try {
     await receive(connection, part);
     const sealed = await sealBackup(part, trawlVersion());

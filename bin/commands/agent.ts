@@ -1,15 +1,16 @@
 import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/folders.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
-import { readIdentity } from '../../lib/net/identity.ts';
+import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
+import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignals } from '../local/signals.ts';
 import { withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
-import { durationOption } from '../options/values.ts';
+import { durationOption, pathOption } from '../options/values.ts';
 import { trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
@@ -40,15 +41,16 @@ const DEFAULT_DRAIN_GRACE_MS = 15_000;
 async function agent(options: Options): Promise<void> {
   const log = newLogger('agent', options);
   const { startAgent } = await import('../../agent/main.ts');
+  requireExistingFolder('--workdir', options.workdir);
   const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);
   const running = await startAgent({
-    natsUrl: options.nats ?? (process.env.TRAWL_NATS || identity?.servers.nats || DEFAULT_NATS),
-    server: options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS),
+    natsUrl: natsUrls(options.nats) ?? identity?.servers.nats ?? DEFAULT_NATS,
+    server: serverOf(options, identity),
     identity,
     slots: options.slots,
     slotsPerGpu: options.slotsPerGpu,
     labels: options.label,
-    dir: options.dir,
+    dir: requireFolder('--dir', options.dir),
     dataDir: options.data,
     workdir: options.workdir,
     id: options.id,
@@ -88,6 +90,12 @@ async function agent(options: Options): Promise<void> {
   }
 }
 
+function serverOf({ server }: Options, identity: Identity | undefined): string {
+  const address = server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
+  parseAddress(address, server === undefined ? 'TRAWL_SERVER' : '--server');
+  return address;
+}
+
 export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
@@ -101,11 +109,15 @@ export function registerAgent(program: Command): void {
       '--server <host:port>',
       `coordinator (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
-    .option('--identity <dir>', 'identity of the agent, created by "trawl certs agent", for servers that require one');
+    .option(
+      '--identity <dir>',
+      'identity of the agent, created by "trawl certs agent", for servers that require one',
+      pathOption,
+    );
   withSlots(command)
-    .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', defaultAgentDir())
-    .option('--data <dir>', 'data set cache', defaultDataDir(process.env))
-    .option('--workdir <dir>', 'working directory of user programs', '.')
+    .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', pathOption, defaultAgentDir())
+    .option('--data <dir>', 'data set cache', pathOption, defaultDataDir(process.env))
+    .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--id <name>', 'agent id, such as a host name (default: the host name and a suffix stored in --dir)')
     .option('--require-gpu', 'fail instead of training on the CPU')
     .addOption(
@@ -149,5 +161,10 @@ export function registerAgent(program: Command): void {
       [4, 'rejected: --dir or --id is in use, no backend fits, or the coordinator uses another protocol version'],
       [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
-  }).action((_options: Options, self: Command) => agent(self.optsWithGlobals<Options>()));
+  }).action((_options: Options, self: Command) => {
+    const options = self.optsWithGlobals<Options>();
+    // An agent that trains only users' programs needs no cache, so an unusable default is not an error.
+    if (self.getOptionValueSource('data') === 'cli') requireFolder('--data', options.data);
+    return agent(options);
+  });
 }

@@ -1,6 +1,7 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import { requireFolder } from '../../lib/files/folder.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { artifactKind } from '../../proto/names.ts';
@@ -14,6 +15,7 @@ import {
   withOutput,
   withServer,
 } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { artifactJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
@@ -58,7 +60,7 @@ async function get(trial: string, names: readonly string[], options: GetOptions)
     for (const name of names.length > 0 ? names : known) {
       const { bytes } = await readArtifact(connection, { sweep: '', trial, attempt: 0, name });
       const path = join(options.out, name);
-      await mkdir(dirname(path), { recursive: true });
+      requireFolder('--out', dirname(path));
       await writeFile(`${path}.part`, bytes);
       await rename(`${path}.part`, path);
       note(`${path} (${bytes.byteLength} bytes)`);
@@ -90,7 +92,7 @@ export function registerArtifacts(program: Command): void {
     .description('download artifacts of a trial, each from the newest attempt that has it, and verify their checksums')
     .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
     .argument('[names...]', 'artifact names (default: all)')
-    .option('--out <dir>', 'output folder', '.');
+    .option('--out <dir>', 'output folder', pathOption, '.');
   withHelp(withServer(fetch), {
     examples: [
       ['trawl artifacts get 3f2a91bc --out files', 'all artifacts of the trial'],

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { withConnection } from '../client/connect.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { note, print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly out: string };
@@ -20,7 +21,11 @@ export function registerBackup(program: Command): void {
   const command = program
     .command('backup')
     .description('write a consistent copy of the store and the artifacts, while the coordinator keeps running')
-    .requiredOption('--out <folder>', 'new folder; it is created only once the backup is complete and verified');
+    .requiredOption(
+      '--out <folder>',
+      'new folder; it is created only once the backup is complete and verified',
+      pathOption,
+    );
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl backup --out backups/monday', 'back up the coordinator on this machine'],

@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander';
 import { type Role, USER_ROLES } from '../../proto/roles.ts';
 import { withHelp } from '../options/common.ts';
-import { parseCount } from '../options/values.ts';
+import { countUpTo, pathOption } from '../options/values.ts';
 import { note, print } from '../output/print.ts';
 
 const DEFAULT_CERTS_DIR = 'trawl-certs';
 const DEFAULT_DAYS = 365;
 const DEFAULT_AUTHORITY_DAYS = 3_650;
+/** A hundred years. */
+const MAX_DAYS = 36_500;
 
 interface Options {
   readonly dir: string;
@@ -73,12 +75,17 @@ async function revoke(named: string, { dir }: Options): Promise<void> {
 }
 
 function withDir(command: Command): Command {
-  return command.option('--dir <dir>', 'folder of the certificate authority and the identities', DEFAULT_CERTS_DIR);
+  return command.option(
+    '--dir <dir>',
+    'folder of the certificate authority and the identities',
+    pathOption,
+    DEFAULT_CERTS_DIR,
+  );
 }
 
 function withIssuing(command: Command): Command {
   return withDir(command)
-    .option('--days <n>', 'validity of the certificates, in days', parseCount, DEFAULT_DAYS)
+    .option('--days <n>', `validity of the certificates, in days, up to ${MAX_DAYS}`, countUpTo(MAX_DAYS), DEFAULT_DAYS)
     .option('--force', 'overwrite existing files');
 }
 
@@ -93,7 +100,12 @@ export function registerCerts(program: Command): void {
     .option('--agent <name...>', 'also create the identities of these agents', [])
     .option('--operator <name...>', 'also create the identities of these operators, who can submit and control', [])
     .option('--viewer <name...>', 'also create the identities of these viewers, who have read-only access', [])
-    .option('--ca-days <n>', 'validity of the certificate authority, in days', parseCount, DEFAULT_AUTHORITY_DAYS)
+    .option(
+      '--ca-days <n>',
+      'validity of the certificate authority, in days',
+      countUpTo(MAX_DAYS),
+      DEFAULT_AUTHORITY_DAYS,
+    )
     .action((_options: unknown, self: Command) => init(self.optsWithGlobals<InitOptions>()));
   withIssuing(command.command('agent'))
     .description('create the identity of an agent')

@@ -1,13 +1,19 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { DEFAULT_DIR, DEFAULT_LEASE_MS, DEFAULT_METRICS_ADDRESS } from '../../coordinator/app/defaults.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS, parseAddress } from '../../lib/net/address.ts';
+import {
+  DEFAULT_DIR,
+  DEFAULT_LEASE_MS,
+  DEFAULT_METRICS_ADDRESS,
+  MIN_LEASE_MS,
+} from '../../coordinator/app/defaults.ts';
+import { requireFolder } from '../../lib/files/folder.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
 import { withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
-import { ageOption, durationOption } from '../options/values.ts';
+import { ageOption, durationFrom, pathOption } from '../options/values.ts';
 import { packageRoot, trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
@@ -35,8 +41,8 @@ async function coordinator(options: Options): Promise<void> {
     process.exit(EXIT_CANNOT_WRITE);
   };
   const running = await startCoordinator({
-    dir: options.dir,
-    natsUrl: options.nats ?? (process.env.TRAWL_NATS || undefined),
+    dir: requireFolder('--dir', options.dir),
+    natsUrl: natsUrls(options.nats),
     listen: parseAddress(options.listen, '--listen', 0),
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
@@ -65,7 +71,7 @@ export function registerCoordinator(program: Command): void {
   const command = program
     .command('coordinator')
     .description('run a coordinator, which stores sweeps and offers their trials to agents')
-    .option('--dir <dir>', 'data folder', DEFAULT_DIR)
+    .option('--dir <dir>', 'data folder', pathOption, DEFAULT_DIR)
     .option(
       '--nats <urls>',
       'NATS server with JetStream, or comma-separated servers of a cluster ' +
@@ -79,12 +85,15 @@ export function registerCoordinator(program: Command): void {
     )
     .option('--trial-metrics', 'export metrics of single trials: running ones, and the best 50 of each sweep')
     .addOption(
-      new Option('--lease <duration>', 'time without a heartbeat after which an attempt is lost')
-        .argParser(durationOption)
+      new Option(
+        '--lease <duration>',
+        `time without a heartbeat after which an attempt is lost, at least ${MIN_LEASE_MS / 1000}s`,
+      )
+        .argParser(durationFrom(MIN_LEASE_MS, `${MIN_LEASE_MS / 1000}s`))
         .default(DEFAULT_LEASE_MS, `${DEFAULT_LEASE_MS / 1000}s`),
     )
     .option('--retain <duration>', 'delete sweeps this long after they end (default: never)', ageOption)
-    .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"')
+    .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"', pathOption)
     .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
     .option('--insecure', 'allow public addresses without encryption or a password');
   withHelp(withLog(withMetricsAuth(command)), {

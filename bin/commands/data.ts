@@ -2,9 +2,11 @@ import { Argument, type Command } from 'commander';
 import { DamagedFileError, type DatasetStatus, datasetStatus, defaultDataDir } from '../../agent/data/cache.ts';
 import { DATASETS, type DatasetSpec } from '../../agent/data/catalogue.ts';
 import { ensureDataset } from '../../agent/data/fetch.ts';
+import { requireFolder } from '../../lib/files/folder.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { renderTable } from '../output/table.ts';
 import { resultTerminal } from '../output/terminal.ts';
@@ -30,6 +32,7 @@ const named = (names: readonly string[]): readonly DatasetSpec[] =>
   names.length === 0 ? DATASETS : DATASETS.filter(({ name }) => names.includes(name));
 
 async function pull(names: readonly string[], { data }: DataOptions): Promise<void> {
+  requireFolder('--data', data);
   for (const dataset of named(names)) {
     const use = await ensureDataset(dataset, data);
     note(`${dataset.name}: ${use === 'hit' ? 'already cached' : 'downloaded'} (${data})`);
@@ -50,7 +53,7 @@ async function verify(names: readonly string[], options: ListOptions): Promise<v
 }
 
 const withData = (command: Command): Command =>
-  command.option('--data <dir>', 'data set cache', defaultDataDir(process.env));
+  command.option('--data <dir>', 'data set cache', pathOption, defaultDataDir(process.env));
 
 const names = () =>
   new Argument('[names...]', 'data sets').choices(DATASETS.map(({ name }) => name)).default([], 'all');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { usableMemoryBytes } from '../../agent/machine/memory.ts';
 import { moveToOrphans } from '../../coordinator/artifacts/orphans.ts';
 import {
   backendFindings,
@@ -12,7 +13,6 @@ import {
   nodeFinding,
   orphansFinding,
   SLOT_BYTES,
-  usableMemoryBytes,
 } from '../doctor/checks.ts';
 import { examine } from '../doctor/examine.ts';
 import { type Finding, faults, findingsText } from '../doctor/finding.ts';

@@ -3,6 +3,7 @@ import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { faults, findingsText } from '../doctor/finding.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -15,7 +16,7 @@ export function registerDoctor(program: Command): void {
   const command = withOutput(program.command('doctor'))
     .description('check whether this machine can run sweeps, and how to fix what is missing')
     .option('--nats <url>', 'check this NATS server (default: TRAWL_NATS, or else a local nats-server program)')
-    .option('--dir <dir>', 'data folder to check', '.')
+    .option('--dir <dir>', 'data folder to check', pathOption, '.')
     .action(async (options: DoctorOptions) => {
       const findings = await examine({ nats: options.nats, dir: options.dir, env: process.env });
       const terminal = resultTerminal(command.optsWithGlobals<GlobalOptions & OutputOptions>());

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { print, printJson } from '../output/print.ts';
 
 type Options = OutputOptions & { readonly dir: string };
@@ -19,7 +20,11 @@ export function registerRestore(program: Command): void {
     .command('restore')
     .description('restore a backup to a new data folder')
     .argument('<backup>', 'backup folder, created by "trawl backup"')
-    .requiredOption('--dir <folder>', 'new or empty data folder, or that of an interrupted restore of the same backup');
+    .requiredOption(
+      '--dir <folder>',
+      'new or empty data folder, or that of an interrupted restore of the same backup',
+      pathOption,
+    );
   withHelp(withOutput(command), {
     remote: false,
     examples: [['trawl restore backups/monday --dir sweeps-restored', 'then: trawl coordinator --dir sweeps-restored']],

@@ -5,7 +5,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { type GlobalOptions, type ServerOptions, withHelp, withServer } from '../options/common.ts';
-import { parseCount, parseSpeed } from '../options/values.ts';
+import { countUpTo, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
@@ -80,6 +80,9 @@ async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Pro
   }
 }
 
+/** The maximum width and height of a frame, in cells. */
+const MAX_FRAME = 1_000;
+
 export function registerTop(program: Command): void {
   const command = program
     .command('top')
@@ -89,8 +92,8 @@ export function registerTop(program: Command): void {
     .option('--once', 'print one frame and exit, without a terminal')
     .addOption(new Option('--view <view>', 'view that --once prints').choices(PANES).default('sweep'))
     .option('--trial <id>', 'with --once: print the view of this trial')
-    .option('--columns <n>', 'with --once: width of the frame', parseCount)
-    .option('--rows <n>', 'with --once: height of the frame', parseCount)
+    .option('--columns <n>', 'with --once: width of the frame', countUpTo(MAX_FRAME))
+    .option('--rows <n>', 'with --once: height of the frame', countUpTo(MAX_FRAME))
     .option('--replay', 'replay an ended sweep from its events and reports')
     .option('--speed <factor>', 'speed of the replay', parseSpeed, 10)
     .option('--ascii', 'use ASCII characters only (default if the locale is not UTF-8)')

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import { machineMemoryBytes } from '../../agent/machine/memory.ts';
+import { requireFittingSlots } from '../../agent/machine/slots.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
@@ -19,6 +22,7 @@ import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '..
 import { parseRetriedFailures, type RetriedFailures } from '../options/retry.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
 import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
+import { pathOption } from '../options/values.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
@@ -42,6 +46,10 @@ const PATIENCE_MS = 120_000;
 
 async function up(fileName: string, options: Options): Promise<void> {
   const file = await loadRunnableSweepFile(fileName);
+  requireFittingSlots(options.slots, machineMemoryBytes());
+  requireExistingFolder('--workdir', options.workdir);
+  if (options.data !== undefined) requireFolder('--data', options.data);
+  requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
   // Before the processes start, so that a folder that cannot be sent is reported at once.
   await codeFolderOf(file);
@@ -231,9 +239,14 @@ export function registerUp(program: Command): void {
     .description('run a sweep on this machine, with its own NATS server, coordinator, agent and dashboard')
     .argument('<file>', 'sweep file, YAML or JSON');
   withSlots(command)
-    .option('--dir <dir>', 'data folder; the same folder and sweep file resume an interrupted sweep', DEFAULT_DIR)
-    .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)')
-    .option('--workdir <dir>', 'working directory of user programs', '.')
+    .option(
+      '--dir <dir>',
+      'data folder; the same folder and sweep file resume an interrupted sweep',
+      pathOption,
+      DEFAULT_DIR,
+    )
+    .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)', pathOption)
+    .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
     .option(
       '--retry <failures>',

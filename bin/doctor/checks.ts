@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DatasetStatus } from '../../agent/data/cache.ts';
@@ -6,6 +6,7 @@ import type { Gpu } from '../../agent/machine/gpus.ts';
 import type { BackendProbe } from '../../agent/machine/probe.ts';
 import { ORPHANS_FOLDER, orphanSets } from '../../coordinator/artifacts/orphans.ts';
 import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
+import { folderProblem, shownPath } from '../../lib/files/folder.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { packageRoot } from '../package.ts';
@@ -60,21 +61,15 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
 /** The data sets take 110 MB; metrics and logs take about 100 MB per thousand trials. */
 const LOW_DISK_BYTES = 2 ** 30;
 
-/** Checks the free space at `folder`, or at its closest existing parent. */
-export function diskFinding(name: string, folder: string): Finding {
+/** Checks whether `folder` can be written, and the free space there or at its closest existing parent. */
+export function diskFinding(name: string, folder: string, option = '--dir'): Finding {
+  const problem = folderProblem(folder);
+  if (problem !== undefined) {
+    const detail = `${shownPath(folder)} cannot be used: ${problem}`;
+    return { name, state: 'missing', detail, fix: `use another folder with ${option}`, needed: true };
+  }
   let existing = resolve(folder);
   while (!existsSync(existing)) existing = dirname(existing);
-  try {
-    accessSync(existing, constants.W_OK | constants.X_OK);
-  } catch {
-    return {
-      name,
-      state: 'missing',
-      detail: `${existing} is not writable`,
-      fix: 'use another folder with --dir',
-      needed: true,
-    };
-  }
   const { bavail, bsize } = statfsSync(existing);
   const detail = `${formatSize(bavail * bsize)} free at ${existing}`;
   if (bavail * bsize >= LOW_DISK_BYTES) return { name, state: 'ok', detail, needed: true };
@@ -116,9 +111,4 @@ export function memoryFinding(bytes: number, cores: number): Finding {
   if (slots >= cores) return { name: 'memory', state: 'ok', detail, needed: true };
   const fix = `use --slots ${Math.max(1, slots)}: each slot needs up to ${formatSize(SLOT_BYTES)}`;
   return { name: 'memory', state: 'warning', detail, fix, needed: true };
-}
-
-/** Returns the memory of the machine, or the limit of its container. */
-export function usableMemoryBytes(machineBytes: number, containerLimitBytes: number): number {
-  return containerLimitBytes > 0 ? Math.min(machineBytes, containerLimitBytes) : machineBytes;
 }

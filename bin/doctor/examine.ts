@@ -1,5 +1,6 @@
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { defaultDataDir } from '../../agent/data/cache.ts';
+import { machineMemoryBytes } from '../../agent/machine/memory.ts';
 import {
   backendFindings,
   datasetFinding,
@@ -8,7 +9,6 @@ import {
   memoryFinding,
   nodeFinding,
   orphansFinding,
-  usableMemoryBytes,
 } from './checks.ts';
 import type { Finding } from './finding.ts';
 import { natsFinding } from './nats.ts';
@@ -43,7 +43,7 @@ export async function examine({ nats, dir, env }: ExamineOptions): Promise<reado
     ...datasets.map(datasetFinding),
     diskFinding('disk, sweeps', dir),
     await orphansFinding(dir),
-    diskFinding('disk, data sets', dataDir),
-    memoryFinding(usableMemoryBytes(totalmem(), process.constrainedMemory()), availableParallelism()),
+    diskFinding('disk, data sets', dataDir, 'TRAWL_DATA'),
+    memoryFinding(machineMemoryBytes(), availableParallelism()),
   ];
 }

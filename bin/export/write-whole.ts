@@ -1,14 +1,15 @@
 /** Writes files and folders atomically: under a temporary name first, then renamed. */
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { requireFolder, shownPath } from '../../lib/files/folder.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError, TrawlError } from '../../proto/errors.ts';
 
 function cannot(path: string, error: unknown): Error {
   if (error instanceof TrawlError) return error;
-  return new BadInputError(`--out: could not write ${path}: ${errorMessage(error)}`);
+  return new BadInputError(`--out: could not write ${shownPath(path)}: ${errorMessage(error)}`);
 }
 
 /** Deletes a temporary file or folder. Errors are ignored, because the first error is the one to report. */
@@ -62,7 +63,7 @@ export async function writeWholeFolder(
   const beside = randomUUID();
   const temporary = `${dir}.${beside}.tmp`;
   try {
-    await mkdir(temporary, { recursive: true });
+    requireFolder('--out', temporary);
     await write(temporary);
     // rmdir fails if files were added to the empty folder in the meantime.
     if (before?.length === 0) await rmdir(dir);

@@ -1,6 +1,7 @@
 /** Options and help sections that several verbs share. */
 import { type Command, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { pathOption } from './values.ts';
 
 export interface GlobalOptions {
   readonly color: boolean;
@@ -31,8 +32,16 @@ export function withServer(command: Command): Command {
       '--server <host:port>',
       `coordinator to connect to (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
-    .option('--identity <dir>', 'your identity, for a coordinator that requires one (default: TRAWL_IDENTITY)')
-    .option('--dir <dir>', 'data folder: connect to the coordinator that uses it, or else read the folder itself');
+    .option(
+      '--identity <dir>',
+      'your identity, for a coordinator that requires one (default: TRAWL_IDENTITY)',
+      pathOption,
+    )
+    .option(
+      '--dir <dir>',
+      'data folder: connect to the coordinator that uses it, or else read the folder itself',
+      pathOption,
+    );
 }
 
 /** Returns the server options as command-line flags with a leading space, for commands that messages suggest. */

@@ -1,7 +1,7 @@
 /** Options that define an agent's slots. */
 import { type Command, Option } from 'commander';
-import type { Labels } from '../../proto/limits.ts';
-import { addLabel, parseCount, parsePack } from './values.ts';
+import { type Labels, MAX_SLOTS } from '../../proto/limits.ts';
+import { addLabel, countUpTo, parsePack } from './values.ts';
 
 export interface SlotOptions {
   readonly slots?: number;
@@ -12,8 +12,12 @@ export interface SlotOptions {
 /** Adds `--slots`, `--slots-per-gpu` and `--label`. */
 export function withSlots(command: Command): Command {
   return command
-    .option('--slots <n>', 'number of slots (default: one per GPU, or one per core without GPUs)', parseCount)
-    .option('--slots-per-gpu <n>', 'slots on each GPU, with an equal share of its memory (default: 1)', parseCount)
+    .option('--slots <n>', 'number of slots (default: one per GPU, or one per core without GPUs)', countUpTo(MAX_SLOTS))
+    .option(
+      '--slots-per-gpu <n>',
+      'slots on each GPU, with an equal share of its memory (default: 1)',
+      countUpTo(MAX_SLOTS),
+    )
     .addOption(
       new Option('--label <name=value>', 'label that sweeps can require in their resources; repeatable')
         .argParser(addLabel)

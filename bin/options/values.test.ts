@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { serverFlags } from './common.ts';
-import { ageOption, durationOption, parseCount } from './values.ts';
+import { ageOption, countUpTo, durationFrom, durationOption, parseCount, pathOption } from './values.ts';
 
 test('durations are parsed in every unit and in several units', () => {
   expect(['500ms', '90s', '15m', '1.5h', '1h30m', '2d'].map(durationOption)).toEqual([
@@ -19,6 +19,25 @@ test('an age can be longer than a timer can wait', () => {
 
 test.each(['0', '-1', '1.5', '1e3', '', '4294967296', 'x'])('the count %j is rejected', (text) => {
   expect(() => parseCount(text)).toThrow('Expected a positive integer.');
+});
+
+test.each(['0', '-1', '1.5', '1e3', '4097', '1000000000', 'NaN', 'Infinity', '0x10', ' 1', ''])(
+  'the count %j is rejected with the limit',
+  (text) => {
+    expect(() => countUpTo(4096)(text)).toThrow('Expected an integer from 1 to 4096.');
+  },
+);
+
+test('a count up to the limit, and a duration from the least one, are accepted', () => {
+  expect(['1', '007', '4096'].map(countUpTo(4096))).toEqual([1, 7, 4096]);
+  expect(['1s', '24d'].map(durationFrom(1_000, '1s'))).toEqual([1_000, 24 * 86_400_000]);
+  for (const text of ['0s', '999ms']) expect(() => durationFrom(1_000, '1s')(text)).toThrow('Expected at least 1s.');
+  expect(() => durationFrom(1_000, '1s')('25d')).toThrow(/up to 24d/);
+});
+
+test('an empty path is rejected', () => {
+  expect(() => pathOption('')).toThrow('Expected a path.');
+  expect(pathOption('runs/a b')).toBe('runs/a b');
 });
 
 test('a suggested command line repeats the server or folder, quoted for a shell', () => {

@@ -14,10 +14,36 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** Returns a parser of integers from 1 to `max`. */
+export function countUpTo(max: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text);
+    if (!/^\d+$/.test(text) || count < 1 || count > max) {
+      throw new InvalidArgumentError(`Expected an integer from 1 to ${max}.`);
+    }
+    return count;
+  };
+}
+
+/** Parses the path of a file or a folder. */
+export function pathOption(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected a path.');
+  return text;
+}
+
 /** Parses an integer from 0 to 999,999,999. */
 export function parseCountOrZero(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected 0 or a positive integer.');
   return Number(text);
+}
+
+/** Returns a parser of durations from `leastMs` up to the longest delay of a timer. @param least the shortest duration as text */
+export function durationFrom(leastMs: number, least: string): (text: string) => number {
+  return (text) => {
+    const ms = durationOption(text);
+    if (ms < leastMs) throw new InvalidArgumentError(`Expected at least ${least}.`);
+    return ms;
+  };
 }
 
 /** Parses a duration such as `90s` or `1h30m`, up to the longest delay of a timer. Returns milliseconds. */

@@ -1,6 +1,7 @@
 /** Writes a report to files. */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { requireFolder } from '../../lib/files/folder.ts';
 import type { Connection } from '../client/connect.ts';
 import { writeWholeFile } from '../export/write-whole.ts';
 import { documentOf } from './document-of.ts';
@@ -51,7 +52,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 async function write(path: string, content: string | Uint8Array): Promise<void> {
   await writeWholeFile(path, async (temporary) => {
-    await mkdir(dirname(path), { recursive: true });
+    requireFolder('--out', dirname(path));
     await writeFile(temporary, content, { flag: 'wx' });
   });
 }

@@ -8,6 +8,7 @@ import Database from 'libsql';
 import { z } from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { requireFolder } from '../../lib/files/folder.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { BadInputError, DamagedError, RejectedError } from '../../proto/errors.ts';
@@ -50,7 +51,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
       `${join(from, BACKUP_STORE)} does not match ${MANIFEST}: the backup is damaged or was changed`,
     );
   }
-  await mkdir(dir, { recursive: true });
+  requireFolder('--dir', dir);
   const part = join(dir, `${STORE_FILE}.part`);
   const folders = FILE_FOLDERS.map((folder) => join(dir, folder));
   const mark = join(dir, UNFINISHED_RESTORE);

@@ -19,7 +19,7 @@ import type {
   Record as RecordMessage,
   ReportRequest,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { labelProblem, MAX_PACK } from '../../proto/limits.ts';
+import { labelProblem, MAX_PACK, MAX_SLOTS } from '../../proto/limits.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { agentIdProblem } from '../../proto/subjects.ts';
@@ -43,7 +43,6 @@ import { attemptKeyOf, recordOf } from './records.ts';
 
 /** The maximum number of claims per Open. */
 export const MAX_CLAIMS = 1_000;
-const MAX_SLOTS = 4_096;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 

@@ -1,10 +1,12 @@
 import { BadInputError } from '../../proto/errors.ts';
+import { withoutSecrets } from '../../proto/subjects.ts';
 
 /** The default address of a coordinator. */
 export const DEFAULT_ADDRESS = '127.0.0.1:7070';
 
 /** The default URL of the NATS server. */
 export const DEFAULT_NATS = 'nats://127.0.0.1:4222';
+const DEFAULT_NATS_PORT = 4222;
 
 const HOST_PORT = /^(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):(?<port>\d{1,5})$/;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
@@ -31,3 +33,24 @@ export function parseAddress(text: string, where: string, leastPort = 1): Addres
 
 /** Whether the host can only be this machine. */
 export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);
+
+const NATS_URL =
+  /^(?:(?:nats|tls|ws|wss):\/\/)?(?:[^@/\s]*@)?(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]@]+)(?::(?<port>\d{1,5}))?\/?$/i;
+
+/**
+ * Returns the value of `--nats`, or else of TRAWL_NATS: the URLs of one or more servers, separated by commas. Returns
+ * undefined if neither is set.
+ * @throws {BadInputError} if one of them is not a URL
+ */
+export function natsUrls(flag: string | undefined): string | undefined {
+  const urls = flag ?? (process.env.TRAWL_NATS || undefined);
+  const invalid = urls?.split(',').find((url) => {
+    const groups = NATS_URL.exec(url.trim())?.groups;
+    const port = Number(groups?.port ?? DEFAULT_NATS_PORT);
+    return groups?.host === undefined || port < 1 || port > 65_535;
+  });
+  if (invalid === undefined) return urls;
+  throw new BadInputError(
+    `${flag === undefined ? 'TRAWL_NATS' : '--nats'} is ${JSON.stringify(withoutSecrets(invalid))}: expected URLs such as ${DEFAULT_NATS}, separated by commas`,
+  );
+}

@@ -1,0 +1,146 @@
+/** Folders that a user names: checks and creates them, and explains why one cannot be used. */
+import { accessSync, constants, mkdirSync, type Stats, statfsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { BadInputError } from '../../proto/errors.ts';
+
+/**
+ * The maximum length of a folder's path, in bytes. The files in the folder must stay below the limit of Linux for a path,
+ * 4,096 bytes.
+ */
+export const MAX_FOLDER_PATH = 2_048;
+/** Longer paths are shortened in messages. */
+const MAX_SHOWN_PATH = 200;
+
+/** Types of the file systems of a Linux kernel that store no files (linux/magic.h). */
+const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x27e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+  [0x64626720, 'debugfs'],
+  [0x74726163, 'tracefs'],
+  [0x73636673, 'securityfs'],
+  [0xcafe4a11, 'bpf'],
+  [0x1cd1, 'devpts'],
+]);
+
+/** The reasons for which the system rejects a path. They can only be changed by another path or by other permissions. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  EEXIST: 'it exists already',
+  ENAMETOOLONG: 'a name in the path is too long',
+  ELOOP: 'the path has too many symbolic links',
+};
+
+/** Returns why the system rejected a path, from the error of a file operation; undefined for other errors. */
+export function pathProblem(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? REASONS[`${error.code}`] : undefined;
+}
+
+/** Shortens a long path in the middle. */
+export function shownPath(path: string): string {
+  if (path.length <= MAX_SHOWN_PATH) return path;
+  return `${path.slice(0, MAX_SHOWN_PATH / 2)}…${path.slice(-MAX_SHOWN_PATH / 2)}`;
+}
+
+/**
+ * Returns why files cannot be written in a folder, or why it cannot be created; undefined when nothing prevents it. Changes
+ * nothing. Free space is not checked.
+ */
+export function folderProblem(path: string): string | undefined {
+  if (path === '') return 'the path is empty';
+  const folder = resolve(path);
+  const bytes = Buffer.byteLength(folder);
+  if (bytes > MAX_FOLDER_PATH) return `the path is too long (${bytes} bytes, at most ${MAX_FOLDER_PATH})`;
+  try {
+    const existing = closestFolder(folder);
+    const fileSystem = KERNEL_FILE_SYSTEMS.get(statfsSync(existing).type);
+    if (fileSystem !== undefined) return `${existing} is a ${fileSystem} file system, which stores no files`;
+    accessSync(existing, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BadInputError) return error.message;
+    const reason = pathProblem(error);
+    if (reason === undefined) throw error;
+    return reason;
+  }
+}
+
+/** @throws {BadInputError} if the path, or its closest existing parent, is not a folder */
+function closestFolder(folder: string): string {
+  for (let path = folder; ; path = dirname(path)) {
+    const found = entryAt(path);
+    if (found?.isDirectory() === true) return path;
+    if (found !== undefined) throw new BadInputError(`${shownPath(path)} is a file`);
+    if (dirname(path) === path) throw new BadInputError('no such file or folder');
+  }
+}
+
+/** Returns undefined if nothing is at the path, or a part of the path is a file. */
+function entryAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Creates a folder and its parents, unless they exist, and checks that files can be written there.
+ * @param name the option that names the folder, for the message
+ * @param mode the permissions of new folders; the umask applies
+ * @returns the absolute path
+ * @throws {BadInputError} if the folder cannot be used
+ */
+export function requireFolder(name: string, path: string, mode = 0o777): string {
+  const problem = folderProblem(path);
+  if (problem !== undefined) throw unusable(name, path, problem);
+  const folder = resolve(path);
+  try {
+    makeFolder(folder, mode);
+  } catch (error) {
+    const reason = pathProblem(error);
+    throw reason === undefined ? error : unusable(name, path, reason, error);
+  }
+  return folder;
+}
+
+/** Unlike the recursive `mkdirSync` of Node, ends with an error on file systems that answer ENOENT for every new folder. */
+function makeFolder(folder: string, mode: number): void {
+  if (entryAt(folder)?.isDirectory() === true) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder), mode);
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    // Another process can have created the folder in the meantime.
+    if (entryAt(folder)?.isDirectory() !== true) throw error;
+  }
+}
+
+/** Checks that a folder exists. @throws {BadInputError} */
+export function requireExistingFolder(name: string, path: string): void {
+  const problem = existingFolderProblem(path);
+  if (problem !== undefined) throw unusable(name, path, problem);
+}
+
+function existingFolderProblem(path: string): string | undefined {
+  if (path === '') return 'the path is empty';
+  try {
+    return statSync(path).isDirectory() ? undefined : 'it is not a folder';
+  } catch (error) {
+    const reason = pathProblem(error);
+    if (reason === undefined) throw error;
+    return reason;
+  }
+}
+
+function unusable(name: string, path: string, reason: string, cause?: unknown): BadInputError {
+  return new BadInputError(`${name} ${shownPath(path) || '""'} cannot be used: ${reason}`, { cause });
+}
