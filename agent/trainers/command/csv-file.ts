@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { GrowingFile } from './growing-file.ts';
 import { type CsvRow, CsvTable } from './report/csv-table.ts';
 import { EarlierRows } from './report/earlier-rows.ts';
-import { numberOf } from './report/steps.ts';
+import { namesStep } from './report/steps.ts';
 import type { Reports } from './reports.ts';
 import type { FileSource } from './sources.ts';
 
@@ -36,7 +36,7 @@ export async function csvFile(
   const take = async (row: CsvRow) => {
     if (row.kind === 'invalid') return receiver.onUnreadable(row.text, `${basename(path)} contains ${row.problem}`);
     const { number, values } = row;
-    if (numberOf(values.get('epoch') ?? values.get('step')) !== undefined) await receiver.takeValues(values);
+    if (namesStep(values)) await receiver.takeValues(values);
     else await receiver.takeStep(number, values);
   };
   const readAdded = async () => {

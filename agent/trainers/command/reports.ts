@@ -37,6 +37,8 @@ export class Reports {
   readonly #run: ReportingRun;
   readonly #folders: ProgramFolders;
   readonly #log: AttemptLog;
+  readonly #metric: string | undefined;
+  readonly #sources: readonly ReportSource[];
   readonly #reader: StepReader;
   readonly #parsers: readonly LineParser[];
   readonly #patterns: LineParser;
@@ -52,6 +54,8 @@ export class Reports {
     this.#run = run;
     this.#folders = folders;
     this.#log = log;
+    this.#metric = metric;
+    this.#sources = sources;
     this.#reader = new StepReader({ metric, resumedFrom: run.resume?.epoch ?? 0 });
     this.#parsers = parsersOf(sources);
     this.#patterns = patternsOf(sources, (line) =>
@@ -106,11 +110,37 @@ export class Reports {
     this.note('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
   }
 
-  /** Sends the count of unreadable reports, if there are any. */
-  end(): void {
+  /**
+   * Sends the count of unreadable reports, if there are any.
+   * @param stderr the end of stderr, where reports are not read
+   */
+  end(stderr = ''): void {
+    const misplaced = this.#count === 0 ? this.#reportsIn(stderr) : [];
+    if (misplaced.length > 0) {
+      const lines = `${misplaced.length} ${misplaced.length === 1 ? 'line' : 'lines'} of stderr`;
+      const message =
+        `the program reported nothing: reports are read from stdout, but ${lines} would be reports, such as ` +
+        `${JSON.stringify(misplaced[0]?.slice(0, MAX_QUOTE))}. Print them to stdout, or redirect stderr (see "Reports" in docs/programs.md)`;
+      this.note('misplaced', message);
+      this.#run.notice('unreadable_reports', message, misplaced.length);
+      return;
+    }
     const count = this.#unreadable + (this.#count === 0 ? this.#ignored : 0);
     if (count === 0) return;
     this.#run.notice('unreadable_reports', `${count} lines look like reports but cannot be read`, count);
+  }
+
+  /** Returns the lines of a text that would be reports on stdout. */
+  #reportsIn(text: string): string[] {
+    const reader = new StepReader({ metric: this.#metric });
+    const patterns = patternsOf(this.#sources, () => {});
+    return text.split('\n').filter((line) => {
+      const named = this.#parsers.flatMap((parse) => parse(line) ?? []);
+      const matched = patterns(line);
+      const readings = named.map((values) => reader.read(values));
+      if (matched !== undefined) readings.push(reader.read(matched, true));
+      return readings.some(({ kind }) => kind === 'report');
+    });
   }
 
   /** @returns what is log output: the text, or the text before a report */

@@ -470,6 +470,25 @@ test('a regular expression with exponential time costs its lines, and not the at
   expect(failure).toMatch(/^nan: /);
 });
 
+test.each([
+  [{ $case: 'regex', regex: 'epoch (?<epoch>\\d+): loss (?<loss>\\S+)' }, 'INFO epoch 1: loss 0.5'],
+  [{ $case: 'json', json: true }, '{"epoch": 1, "loss": 0.5}'],
+  [{ $case: 'python', python: true }, "{'loss': 0.5, 'epoch': 1.0}"],
+] as const)('a program that prints its reports to stderr only has a warning that says so: %j', async (source, line) => {
+  const script = `printf '%s\\n' "$LINE" "$LINE" >&2; printf '%s\\n' "$LINE" | sed 's/[0-9]/x/g'`;
+  const program = { ...from(source), env: { LINE: line } };
+  const { run, log, failure } = await runProgram(script, { program });
+  expect(failure).toBe(undefined);
+  expect(run.notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
+  expect(run.notices[0]?.message).toBe(
+    `the program reported nothing: reports are read from stdout, but 2 lines of stderr would be reports, such as ${JSON.stringify(line)}. ` +
+      'Print them to stdout, or redirect stderr (see "Reports" in docs/programs.md)',
+  );
+  expect(log).toContain('[trawl] the program reported nothing');
+  const both = await runProgram(`printf '%s\\n' "$LINE" >&2; printf '%s\\n' "$LINE"`, { program });
+  expect(both.run).toMatchObject({ notices: [], reports: [{ epoch: 1, metrics: { loss: 0.5 } }] });
+});
+
 test('rules of the sweep file come before the built-in patterns', async () => {
   const program: ProgramSpec = { ...SPEC, classify: [{ pattern: 'NCCL (error|timeout)', class: 'FAILURE_CLASS_OOM' }] };
   expect((await runProgram('echo "x: NCCL timeout"; exit 1', { program })).failure).toMatch(/^oom: /);

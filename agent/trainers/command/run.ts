@@ -139,7 +139,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       await keepArtifacts(run, folders.artifacts, log);
       await keepWandbFiles(run, folders.wandb, log);
     }
-    reports.end();
+    reports.end(stderr.text);
     const kills = (await oomKills()) - oomKillsBefore;
     failure ??= exitFailure(exit, name, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
     if (failure !== undefined) throw failure;

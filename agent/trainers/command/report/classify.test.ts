@@ -30,6 +30,8 @@ describe('out of memory', () => {
     'memory allocation of 1099511627776 bytes failed',
     'fatal error: runtime: out of memory',
     'OSError: [Errno 12] Cannot allocate memory',
+    'tensorflow.python.framework.errors_impl.InternalError: Failed copying input tensor: Dst tensor is not initialized.',
+    'RuntimeError: No executable batch size found, reached zero.',
   ])('%s', (line) => {
     expect(failureClassOf(ended({ stderr: `Traceback\n${line}\n` }))).toBe('oom');
     expect(failureClassOf(ended({ stdout: line }))).toBe('oom');
@@ -40,6 +42,95 @@ describe('out of memory', () => {
     expect(failureClassOf(ended({ code: 137, oomKills: 1 }))).toBe('oom');
     expect(failureClassOf(ended({ code: null, signal: 'SIGKILL' }))).toBe('crash');
     expect(failureClassOf(ended({ code: 1, oomKills: 1 }))).toBe('crash');
+  });
+
+  const frames =
+    '  File "train.py", line 9, in <module>\n    main()\n  File "train.py", line 5, in main\n    step(batch)';
+  const traceback = (error: string, prefix = '') =>
+    `Traceback (most recent call last):\n${frames}\n${error}\n`.replaceAll(/^(?=.)/gm, prefix);
+  const torch = 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.';
+  const jax =
+    'jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.';
+  const tensorflow =
+    'tensorflow.python.framework.errors_impl.ResourceExhaustedError: Graph execution error:\n\nDetected at node MatMul\n' +
+    'OOM when allocating tensor with shape[64,64] on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc\n' +
+    '\t [[{{node MatMul}}]]\nHint: If you want to see a list of allocated tensors when OOM happens, add report_tensor_allocations_upon_oom';
+  const xgboost =
+    'xgboost.core.XGBoostError: [17:28:05] /workspace/src/common/device_helpers.cuh:431: Memory allocation error on worker 0: ' +
+    'std::bad_alloc: cudaErrorMemoryAllocation: out of memory\n- Free memory: 9437184\n- Requested memory: 17592186\n' +
+    'Stack trace:\n  [bt] (0) /lib/libxgboost.so(+0x1) [0x7f]\n';
+  const during = '\nDuring handling of the above exception, another exception occurred:\n\n';
+  const from = '\nThe above exception was the direct cause of the following exception:\n\n';
+  const later = traceback("KeyError: 'accuracy'");
+
+  const numpy = 'numpy.core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array with shape (1,)';
+  test.each([torch, jax, tensorflow, xgboost, numpy])(
+    'that the program handled is no reason for a later error: %j',
+    (error) => {
+      for (const caught of [traceback(error), `caught ${error}, with half the batch now\n`, `${error}\nepoch 1\n`]) {
+        expect(failureClassOf(ended({ stderr: caught }))).toBe('oom');
+        expect(failureClassOf(ended({ stderr: `${caught}${later}` }))).toBe('crash');
+        expect(failureClassOf(ended({ stdout: caught, stderr: later }))).toBe('crash');
+        expect(failureClassOf(ended({ stdout: `${caught}${later}` }))).toBe('crash');
+        expect(failureClassOf(ended({ stderr: `${later}${caught}` }))).toBe('oom');
+        expect(failureClassOf(ended({ stderr: `${caught}failed\n`, stdout: 'epoch 1\n' }))).toBe('oom');
+      }
+    },
+  );
+
+  test.each([torch, jax, tensorflow, xgboost, 'MemoryError'])(
+    'that caused the last error is its reason, wherever it is in the chain: %j',
+    (error) => {
+      const chains = [
+        traceback(error) + during + later,
+        traceback(error) + from + later,
+        traceback(error) + from + later + during + traceback('RuntimeError: training failed'),
+        later + during + traceback(error),
+        // The end of the output, which begins within the chain.
+        `${error}\n${from}${later}`,
+      ];
+      for (const chain of chains)
+        expect(failureClassOf(ended({ stderr: `epoch 1\n${chain}wandb: done\n` }))).toBe('oom');
+    },
+  );
+
+  test('of another process is the reason of an error that follows from it', () => {
+    const all = [
+      traceback(torch) + traceback('torch.distributed.elastic.multiprocessing.errors.ChildFailedError: '),
+      traceback(torch, '[rank0]: ') + traceback('RuntimeError: boom', '[rank1]: '),
+      traceback(torch) + traceback('torch.distributed.DistBackendError: NCCL communicator was aborted on rank 1.'),
+      traceback(torch) + traceback('RuntimeError: [gloo] Connection closed by peer [10.0.0.2]:4242'),
+      traceback(torch) +
+        traceback("subprocess.CalledProcessError: Command '['python3']' returned non-zero exit status 1."),
+      traceback('MemoryError') + traceback('RuntimeError: DataLoader worker (pid(s) 12) exited unexpectedly'),
+      traceback(
+        `RuntimeError: Caught MemoryError in DataLoader worker process 0.\nOriginal ${traceback('MemoryError')}`,
+      ),
+    ];
+    for (const stderr of all) expect(failureClassOf(ended({ stderr }))).toBe('oom');
+  });
+
+  test('is the reason although destructors, threads and exit handlers fail after it', () => {
+    for (const heading of [
+      'Exception ignored in: <function Pool.__del__ at 0x7f>',
+      'Exception in thread Thread-3 (feed):',
+      'Error in atexit._run_exitfuncs:',
+      'Error in sys.excepthook:',
+      '--- Logging error ---',
+    ]) {
+      const stderr = `${traceback(torch)}${heading}\n${traceback("TypeError: 'NoneType' object is not callable")}`;
+      expect(failureClassOf(ended({ stderr }))).toBe('oom');
+      expect(errorLine(stderr)).toBe(torch);
+    }
+  });
+
+  test("in the log lines of TensorFlow before an error is the error's reason", () => {
+    const log =
+      '2026-01-01 10:00:00.1: E external/local_xla/xla/stream_executor/cuda/cuda_driver.cc:1] failed to allocate 2.2GiB: ' +
+      'CUDA_ERROR_OUT_OF_MEMORY: out of memory\n2026-01-01 10:00:00.2: W tensorflow/core/framework/op_kernel.cc:1] failed\n';
+    const error = traceback('tensorflow.python.framework.errors_impl.InternalError: cuDNN launch failure');
+    expect(failureClassOf(ended({ stderr: log + error }))).toBe('oom');
+    expect(failureClassOf(ended({ stderr: `${log}with half the batch now\n${error}` }))).toBe('crash');
   });
 
   test.each(['ValueError: bad shape', 'the room is out of memory foam', 'loss exhausted', ''])(

@@ -38,8 +38,11 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
   /\bRESOURCE_EXHAUSTED\b/, // JAX and TensorFlow
   /\bResourceExhaustedError\b/,
   /\bOOM when allocating tensor\b/,
+  /\bDst tensor is not initialized\b/, // TensorFlow, when a copy to the GPU does not fit
+  /\bStatus: out of memory\b/, // TensorFlow, when it initializes a GPU
+  /\bNo executable batch size found\b/, // Hugging Face Accelerate, which caught the error at each batch size
   /\bDefaultCPUAllocator: (?:can't|not enough memory)/,
-  /^(?:\w+\.)*_?(?:Array)?MemoryError\b/, // Python, NumPy
+  /^(?:\[\w+\]:\s*)?(?:\w+\.)*_?(?:Array)?MemoryError\b/, // Python, NumPy
   /\bUnable to allocate [\d.]+ \w+ for an array\b/,
   /\bstd::bad_alloc\b/,
   /\bJavaScript heap out of memory\b/,
@@ -50,7 +53,7 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
 
 /**
  * Returns the failure class of a program that did not succeed. The sweep's own rules apply first, then the kernel's counter, then
- * the patterns above.
+ * the patterns above, which are tried on the last error only.
  */
 export function failureClassOf(
   end: ProgramEnd,
@@ -65,13 +68,84 @@ export function failureClassOf(
   }
   const killed = end.signal === 'SIGKILL' || end.code === SHELL_SIGKILL;
   if (killed && end.oomKills > 0) return 'oom';
-  return lines.some((line) => OUT_OF_MEMORY.some((pattern) => pattern.test(line))) ? 'oom' : 'crash';
+  const causes = causeOf(end).split('\n');
+  return causes.some((line) => OUT_OF_MEMORY.some((pattern) => pattern.test(line))) ? 'oom' : 'crash';
 }
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
 /** Matches errors that only report that another process failed. The error of that process is above them. */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
+/** Matches errors that can follow from the failure of another process, of which the output has the reason. */
+const PEER_FAILED =
+  /\b(?:NCCL|Gloo|DistBackendError|DistStoreError|BrokenPipeError|ConnectionResetError|ConnectionRefusedError|EOFError|BrokenProcessPool|TerminatedWorkerError|DataLoader worker|[Pp]eer)\b/;
+const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
+/** Matches the line before a traceback that does not end the program: of a thread, a destructor or an exit handler. */
+const NOT_FINAL =
+  /^\s*(?:Exception ignored\b|Exception in thread\b|Error in (?:atexit|sys)\b|--- Logging error ---|Task exception was never retrieved|Future exception was never retrieved)/;
+/** Matches the line between the tracebacks of one error. */
+const CHAINED =
+  /^\W*(?:\[?\w*\]?:\s*)?(?:The above exception was the direct cause of the following exception:|During handling of the above exception, another exception occurred:)/;
+/** Matches the log lines of TensorFlow and XLA, which have the reason of the traceback that follows them. */
+const NATIVE_LOG_LINE = /\.(?:cc|cpp|cu|h):\d+\]/;
+/** Matches the prefix of a process of torchrun. */
+const RANK = /^\s*\[\w+\]:/;
+
+interface Traceback {
+  /** The index of the heading's line. */
+  readonly at: number;
+  /** The first line of the exception; undefined if the text ends before it. */
+  readonly exception: string | undefined;
+  /** Whether it can have ended the program. */
+  readonly isFinal: boolean;
+}
+
+function tracebacksIn(lines: readonly string[]): Traceback[] {
+  return lines.flatMap((line, at) => {
+    if (!TRACEBACK.test(line)) return [];
+    const before = lines.slice(Math.max(0, at - 3), at).findLast((text) => text.trim() !== '');
+    return [{ at, exception: exceptionAfter(lines, at), isFinal: before === undefined || !NOT_FINAL.test(before) }];
+  });
+}
+
+/**
+ * Returns the part of the output that can have the reason of a failure. If a Python program ended with a traceback, that is
+ * the traceback with its causes and everything after it: the program went on after what it printed before. Without a
+ * traceback, and if the error can follow from that of another process, it is the whole output.
+ */
+function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
+  const lines = stderr.split('\n');
+  const start = startOfLastError(lines);
+  if (start !== undefined) return lines.slice(start).join('\n');
+  const printed = stdout.split('\n');
+  const hasTraceback = lines.some((line) => TRACEBACK.test(line));
+  const from = hasTraceback ? undefined : startOfLastError(printed);
+  return [...lines, ...printed.slice(from ?? 0)].join('\n');
+}
+
+/** Returns the first line of the last error, its causes included; undefined if the error has no reason of its own. */
+function startOfLastError(lines: readonly string[]): number | undefined {
+  const tracebacks = tracebacksIn(lines).filter(({ isFinal }) => isFinal);
+  const last = tracebacks.at(-1);
+  const isRank = last !== undefined && RANK.test(lines[last.at] ?? '');
+  if (last?.exception === undefined || isRank || FOLLOWS_OTHERS.some((pattern) => pattern.test(last.exception ?? ''))) {
+    return undefined;
+  }
+  let start = last.at;
+  for (const { at } of tracebacks.slice(0, -1).reverse()) {
+    if (!isChained(lines, start)) break;
+    start = at;
+  }
+  // The end of the output can begin between two tracebacks.
+  if (isChained(lines, start)) return 0;
+  while (start > 0 && NATIVE_LOG_LINE.test(lines[start - 1] ?? '')) start -= 1;
+  return start;
+}
+
+function isChained(lines: readonly string[], heading: number): boolean {
+  return lines.slice(Math.max(0, heading - 3), heading).some((line) => CHAINED.test(line));
+}
+
 /** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
   /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+|(?:mismatched|extraneous) input |no viable alternative at input |token recognition error )/i;
@@ -85,7 +159,9 @@ const HINT_LINE = /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https
  */
 export function errorLine(text: string): string | undefined {
   const lines = text.split('\n').map((line) => line.trimEnd());
-  const exceptions = lines.flatMap((line, at) => (TRACEBACK.test(line) ? (exceptionAfter(lines, at) ?? []) : []));
+  const tracebacks = tracebacksIn(lines);
+  const final = tracebacks.filter(({ isFinal }) => isFinal);
+  const exceptions = (final.length > 0 ? final : tracebacks).flatMap(({ exception }) => exception ?? []);
   const first = exceptions.findLast((line) => !SECONDHAND.test(line)) ?? exceptions.at(-1);
   if (first !== undefined) return first;
   const filled = lines.filter((line) => line.trim() !== '' && !HINT_LINE.test(line));

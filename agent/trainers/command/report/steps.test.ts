@@ -72,6 +72,44 @@ describe('steps', () => {
     ]);
   });
 
+  test.each([null, 'n/a', '', 'nan', -1, '-1', false, {}])(
+    'steps given as %j are counted: a repeated metric begins the next step',
+    (epoch) => {
+      const line = (metrics: object) => ({ epoch, ...metrics });
+      expect(read([{ train: 4 }, { loss: 1 }, { train: 3 }, { loss: 0.5 }, { loss: 0.25 }].map(line))).toEqual([
+        [1, { train: 4 }],
+        [1, { loss: 1 }],
+        [2, { train: 3 }],
+        [2, { loss: 0.5 }],
+        [3, { loss: 0.25 }],
+      ]);
+    },
+  );
+
+  test('an epoch of null gives way to a step, unless the attempt has numbered epochs', () => {
+    const lines = [
+      { epoch: null, step: 10, loss: 3 },
+      { epoch: 11, step: 20, loss: 2 },
+      { epoch: null, step: 30, loss: 1 },
+    ];
+    expect(read(lines)).toEqual([
+      [10, { loss: 3 }],
+      [11, { step: 20, loss: 2 }],
+      [12, { step: 30, loss: 1 }],
+    ]);
+  });
+
+  test.each(['Epoch', 'EPOCH', ' epoch', 'epoch ', 'Step', 'STEP ', '\tstep'])('%j names the step', (name) => {
+    expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
+  });
+
+  test('a name that is written exactly like a step precedes a similar one, and the ranking metric is no step', () => {
+    expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
+    expect(read([{ step: 3, Epoch: 7, loss: 1 }])).toEqual([[7, { step: 3, loss: 1 }]]);
+    expect(read([{ Step: 7, epoch: 2 }], { metric: 'Step' })).toEqual([[2, { Step: 7 }]]);
+    expect(read([{ steps: 3, epochs: 7, my_epoch: 1 }])).toEqual(['text']);
+  });
+
   test('epoch takes precedence over step, which is then a metric', () => {
     expect(
       read([

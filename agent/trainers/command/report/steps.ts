@@ -8,7 +8,22 @@ import type { LineObject } from './objects.ts';
 const MAX_METRIC_NAME = 200;
 const MAX_DEPTH = 8;
 
-const STEP_KEYS = ['epoch', 'step'] as const;
+const STEP_KINDS = ['epoch', 'step'] as const;
+
+/** A value that a line names as its step. */
+interface StepValue {
+  /** The name as the program writes it, such as `Epoch`. */
+  readonly name: string;
+  readonly kind: (typeof STEP_KINDS)[number];
+  readonly value: unknown;
+}
+
+/** The step of a line. `counted`: the line has a step that says nothing about its position, such as null. */
+interface LineStep {
+  readonly step: number | 'counted';
+  /** The names that are no metrics. */
+  readonly names: readonly string[];
+}
 const NUMERIC_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*%?\s*$/;
 const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
   ['nan', Number.NaN],
@@ -46,10 +61,12 @@ export class StepReader {
   readonly #known = new Set<string>();
   /** The metrics of the last step. */
   readonly #atLast = new Set<string>();
-  /** Steps given to texts that are not numbers, such as `1/10`. */
+  /** Steps given to texts that have a position but are no numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
   /** Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of them is a report. */
   readonly #candidates = new Set<string>();
+  /** Whether a line had an epoch that is a number. */
+  #hasEpochs = false;
   #last: number;
 
   constructor({ metric, resumedFrom = 0 }: StepReaderOptions) {
@@ -68,24 +85,25 @@ export class StepReader {
    * to the last step, or to the next one if the last step already has one of them.
    */
   read(values: LineObject, areMetrics = false): Reading {
+    const line = this.#stepOf(values);
     const checkpoint = values.get('checkpoint');
     if (typeof checkpoint === 'string') {
-      return { kind: 'checkpoint', step: this.#explicitStep(values)?.step ?? this.#last, path: checkpoint };
+      return { kind: 'checkpoint', step: typeof line?.step === 'number' ? line.step : this.#last, path: checkpoint };
     }
-    const explicit = this.#explicitStep(values);
-    const { metrics, ignored } = this.#metricsOf(values, explicit?.key);
-    if (metrics.size === 0) return { kind: 'text', ignored: explicit !== undefined && values.size > 1 };
-    if (explicit !== undefined) return this.#report(explicit.step, metrics, ignored);
-    if (areMetrics ? this.#repeats(metrics) : this.#continues(metrics)) {
+    const { metrics, ignored } = this.#metricsOf(values, line?.names ?? []);
+    if (metrics.size === 0) return { kind: 'text', ignored: line !== undefined && values.size > 1 };
+    if (typeof line?.step === 'number') return this.#report(line.step, metrics, ignored);
+    const belongsToAStep = areMetrics || line?.step === 'counted';
+    if (belongsToAStep ? this.#repeats(metrics) : this.#continues(metrics)) {
       return this.#report(this.#last + 1, metrics, ignored);
     }
-    return areMetrics ? this.#report(this.#last, metrics, ignored) : { kind: 'text', ignored: true };
+    return belongsToAStep ? this.#report(this.#last, metrics, ignored) : { kind: 'text', ignored: true };
   }
 
   /** Reads metrics of a known step. Every name is a metric, including `epoch` and `step`. */
   readAt(step: number, values: LineObject): Reading {
     if (!Number.isFinite(step) || step < 0) return { kind: 'text', ignored: true };
-    const { metrics, ignored } = this.#metricsOf(values, undefined);
+    const { metrics, ignored } = this.#metricsOf(values, []);
     return metrics.size === 0 ? { kind: 'text', ignored: true } : this.#report(step, metrics, ignored);
   }
 
@@ -114,21 +132,26 @@ export class StepReader {
     return repeated;
   }
 
-  #explicitStep(values: LineObject): { readonly key: string; readonly step: number } | undefined {
-    for (const key of STEP_KEYS) {
-      if (!values.has(key)) continue;
-      const value = values.get(key);
-      const step = numberOf(value);
+  #stepOf(values: LineObject): LineStep | undefined {
+    const [first, second] = stepValuesOf(values, this.#metric);
+    if (first === undefined) return undefined;
+    const names = [first.name];
+    const step = numberOf(first.value);
+    if (isStep(step)) {
+      if (first.kind === 'epoch') this.#hasEpochs = true;
       // The sum with 0 is never -0.
-      if (step !== undefined && Number.isFinite(step) && step >= 0) return { key, step: step + 0 };
-      return { key, step: this.#stepOfUnreadable(`${value}`) };
+      return { step: step + 0, names };
     }
-    return undefined;
+    if (isNumbered(first.value)) return { step: this.#stepOfUnreadable(first.value), names };
+    const other = numberOf(second?.value);
+    if (second !== undefined && isStep(other) && !this.#hasEpochs)
+      return { step: other, names: [...names, second.name] };
+    return { step: 'counted', names };
   }
 
   /** Returns the metrics within the limits. The ranking metric counts even if it comes last. */
-  #metricsOf(values: LineObject, stepKey: string | undefined) {
-    const { numbers, ignored } = numbersOf(values, stepKey);
+  #metricsOf(values: LineObject, stepNames: readonly string[]) {
+    const { numbers, ignored } = numbersOf(values, stepNames);
     const metrics = new Map<string, number>();
     const ranking = this.#metric === undefined ? undefined : numbers.get(this.#metric);
     if (this.#metric !== undefined && ranking !== undefined) metrics.set(this.#metric, ranking);
@@ -152,6 +175,33 @@ export class StepReader {
   }
 }
 
+/**
+ * Returns the values that name the step of a line, the most significant first. Names differ in case and outer spaces, as in
+ * `Epoch`; a name that is written exactly so comes first.
+ * @param metric a name that is a metric, unless it is written exactly like a step
+ */
+function stepValuesOf(values: LineObject, metric?: string): StepValue[] {
+  return STEP_KINDS.flatMap((kind) => {
+    const isSimilar = (name: string) => name !== metric && name.trim().toLowerCase() === kind;
+    const name = values.has(kind) ? kind : [...values.keys()].find(isSimilar);
+    return name === undefined ? [] : [{ name, kind, value: values.get(name) }];
+  });
+}
+
+/** Returns whether a line names its step. */
+export function namesStep(values: LineObject): boolean {
+  return stepValuesOf(values).length > 0;
+}
+
+function isStep(value: number | undefined): value is number {
+  return value !== undefined && Number.isFinite(value) && value >= 0;
+}
+
+/** Returns whether a value is a text that has a position but is no number, such as `1/10`. */
+function isNumbered(value: unknown): value is string {
+  return typeof value === 'string' && numberOf(value) === undefined && /\d/.test(value);
+}
+
 /** Returns the value of a number or a numeric text. Returns NaN for null, because JSON cannot write NaN, and undefined for
  * everything else. */
 export function numberOf(value: unknown): number | undefined {
@@ -162,12 +212,12 @@ export function numberOf(value: unknown): number | undefined {
   return NON_FINITE_TEXT.get(value.trim().toLowerCase());
 }
 
-function numbersOf(values: LineObject, stepKey: string | undefined) {
+function numbersOf(values: LineObject, stepNames: readonly string[]) {
   const numbers = new Map<string, number>();
   const ignored: string[] = [];
   const visit = (entries: Iterable<[string, unknown]>, prefix: string, depth: number) => {
     for (const [key, value] of entries) {
-      if (prefix === '' && key === stepKey) continue;
+      if (prefix === '' && stepNames.includes(key)) continue;
       const name = `${prefix}${key}`;
       const inner = entriesOf(value);
       if (inner !== undefined && depth < MAX_DEPTH) visit(inner, `${name}.`, depth + 1);
