@@ -1,5 +1,4 @@
 /** The dashboard without a terminal: keys and updates go in, frames come out. */
-import { matches } from '../lib/filter/matches.ts';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
@@ -14,13 +13,13 @@ import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
-import { orderOf, type RowOrder, reorder } from './state/order.ts';
-import { changedTrials, type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
-import { epochAt, epochShown, metricShown, sortedColumn } from './state/selectors.ts';
+import type { RowOrder } from './state/order.ts';
+import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
+import { epochAt, epochShown, metricShown } from './state/selectors.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
-import { boardColumns } from './views/board-columns.ts';
+import { chosenOrder } from './views/board-order.ts';
 import { frameOf, type Size } from './views/frame.ts';
 
 export interface DashboardSettings {
@@ -45,11 +44,9 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 const SMALL_SWEEP = 2_000;
 
 /** The part of the model that a frozen display keeps. */
-interface OrderedBoard {
+interface SweepData {
   readonly state: DashboardState;
   readonly board: Board;
-  readonly order: RowOrder<ConfigRow>;
-  readonly orderKey: string;
 }
 
 interface CachedSummary {
@@ -60,19 +57,14 @@ interface CachedSummary {
   readonly summary: Summary;
 }
 
-const EMPTY_ORDER: RowOrder<ConfigRow> = orderOf<ConfigRow>([], {
-  key: () => undefined,
-  descending: false,
-  keep: () => true,
-});
-const EMPTY: OrderedBoard = { state: EMPTY_STATE, board: EMPTY_BOARD, order: EMPTY_ORDER, orderKey: '' };
+const EMPTY: SweepData = { state: EMPTY_STATE, board: EMPTY_BOARD };
 
 export class Dashboard {
   readonly #source: Source;
   readonly #settings: DashboardSettings;
   #ui: Ui = initialUi({ kind: 'sweep' });
-  #live: OrderedBoard = EMPTY;
-  #frozen: OrderedBoard | undefined;
+  #live: SweepData = EMPTY;
+  #frozen: SweepData | undefined;
   #analysis: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
   #summary: CachedSummary = { state: EMPTY_STATE, complete: false, atMs: 0, summary: summaryOf(EMPTY_STATE, 0) };
   #rows:
@@ -145,14 +137,14 @@ export class Dashboard {
 
   model(): Model {
     const { style, kitty, readonly, banner, now } = this.#settings;
-    const { state, board, order } = this.#shown();
+    const { state, board } = this.#shown();
     const details = this.#details;
     return {
       state,
       board,
       summary: this.#summaryOf(state),
       analysedConfigs: this.#analysis.configs,
-      rows: this.#rowsOf(order),
+      rows: this.#rowsOf(board.chosen.order),
       ui: this.#ui,
       now: now(),
       curveOf: (id) => details.curves.get(id),
@@ -187,44 +179,24 @@ export class Dashboard {
 
   #applyUpdates(): void {
     if (!this.#stream.hasUpdates) return;
-    const updates = this.#stream.takeUpdates();
-    const changed = changedTrials(updates);
-    const state = reduceAll(this.#live.state, updates);
-    const { board, changed: configs } = updateBoard(this.#live.board, state, changed);
-    for (const id of changed ?? []) {
-      const trial = state.trials.get(id);
-      if (trial !== undefined) this.#details.curves.append(trial);
-    }
-    const live = { ...this.#live, state, board };
-    const sameOrder = configs !== undefined && this.#live.orderKey === orderKey(this.#ui, board);
-    this.#live = sameOrder ? { ...live, order: reorder(live.order, configs) } : { ...live, orderKey: '' };
+    const { state, changed } = reduceAll(this.#live.state, this.#stream.takeUpdates());
+    for (const trial of changed ?? []) this.#details.curves.append(trial);
+    const board = updateBoard(this.#live.board, state, changed);
+    this.#live = { state, board };
     const now = this.#settings.now();
     if (now - this.#analysis.atMs >= ANALYSIS_INTERVAL_MS) this.#analysis = { atMs: now, configs: board.configs };
   }
 
-  /** Returns the frozen or the live board, in the user's order. */
-  #shown(): OrderedBoard {
-    const current = this.#frozen ?? this.#live;
-    const key = orderKey(this.#ui, current.board);
-    if (current.orderKey === key) return current;
-    const shown = { ...current, order: this.#orderOf(current), orderKey: key };
-    if (this.#frozen !== undefined) this.#frozen = shown;
-    else this.#live = shown;
-    return shown;
-  }
-
-  #orderOf({ state, board }: OrderedBoard): RowOrder<ConfigRow> {
-    const { filter, filterText, reversed } = this.#ui;
+  /** Returns the frozen or the live data, with the board in the user's order. */
+  #shown() {
+    const { state, board } = this.#frozen ?? this.#live;
     const curveOf = (id: string) => this.#details.curves.get(id);
     const { columns: width } = this.#settings.size();
     const context = { board, varying: state.varying, curveOf, now: this.#settings.now(), width };
-    const name = sortedColumn(this.#ui, board);
-    const column = boardColumns(context).find(({ header }) => header.trimEnd() === name);
-    return orderOf(board.configs, {
-      key: column?.key ?? (() => undefined),
-      descending: (column?.descending ?? false) !== reversed,
-      keep: filterText === '' ? () => true : ({ trials }) => trials.some((trial) => matches(filter, trial)),
-    });
+    const shown = { state, board: { ...board, chosen: chosenOrder(context, this.#ui) } };
+    if (this.#frozen !== undefined) this.#frozen = shown;
+    else this.#live = shown;
+    return shown;
   }
 
   /** Returns the summary. For a large sweep it can be that of an earlier tick, so that a key does not wait for a pass over all
@@ -321,8 +293,4 @@ export class Dashboard {
     this.#ui = withStatus(this.#ui, prefix + errorMessage(error), true);
     this.#settings.onChange();
   }
-}
-
-function orderKey(ui: Ui, board: Board): string {
-  return JSON.stringify([sortedColumn(ui, board), ui.reversed, ui.filterText, board.metrics]);
 }

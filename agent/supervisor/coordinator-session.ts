@@ -127,8 +127,7 @@ export class CoordinatorSession {
     const lost = new AbortController();
     // One listener per running upload: as many as attempts run at once.
     setMaxListeners(0, lost.signal);
-    const outbox = new Outbox({
-      send: (record) => stream.write({ message: { $case: 'record', record } }),
+    const outbox = new Outbox(stream, {
       upload: (record) => this.#upload(record, lost.signal),
       onError: (error) => {
         this.#log.error({ err: error }, 'could not send an artifact; reconnecting to the coordinator');

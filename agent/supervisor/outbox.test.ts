@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { Record as RecordMessage, type ReportRequest } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { Outbox } from './outbox.ts';
 
 const record = (trialId: string, seq: number, kind: 'log' | 'artifact'): RecordMessage =>
@@ -12,11 +12,17 @@ const record = (trialId: string, seq: number, kind: 'log' | 'artifact'): RecordM
 function outbox() {
   const sent: string[] = [];
   const uploads: ((isWanted: boolean) => void)[] = [];
-  const box = new Outbox({
-    send: ({ key, seq }) => sent.push(`${key?.trialId}${seq}`),
-    upload: (record) => new Promise((resolve) => uploads.push((isWanted) => resolve(isWanted ? record : undefined))),
-    onError: (error) => expect.fail(`${error}`),
-  });
+  const write = ({ message }: ReportRequest) => {
+    if (message?.$case === 'record') sent.push(`${message.record.key?.trialId}${message.record.seq}`);
+    return true;
+  };
+  const box = new Outbox(
+    { write },
+    {
+      upload: (record) => new Promise((resolve) => uploads.push((isWanted) => resolve(isWanted ? record : undefined))),
+      onError: (error) => expect.fail(`${error}`),
+    },
+  );
   return { box, sent, uploads };
 }
 

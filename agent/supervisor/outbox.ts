@@ -4,9 +4,9 @@
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ReportStream } from './coordinator-client.ts';
 
 export interface OutboxEvents {
-  send(record: RecordMessage): void;
   /**
    * Uploads the file of an artifact's record. Resolves with the record to send in its place, or undefined when the
    * attempt's records must not be sent.
@@ -16,13 +16,16 @@ export interface OutboxEvents {
   onError(error: unknown): void;
 }
 
+/** Sends the records of one stream. */
 export class Outbox {
+  readonly #stream: Pick<ReportStream, 'write'>;
   readonly #events: OutboxEvents;
   /** The records that wait for an upload, per attempt. */
   readonly #waiting = new Map<string, RecordMessage[]>();
   #closed = false;
 
-  constructor(events: OutboxEvents) {
+  constructor(stream: Pick<ReportStream, 'write'>, events: OutboxEvents) {
+    this.#stream = stream;
     this.#events = events;
   }
 
@@ -33,7 +36,7 @@ export class Outbox {
     if (waiting !== undefined) waiting.push(record);
     else if (record.body?.$case === 'artifact')
       this.#upload(name, record).catch((error) => this.#events.onError(error));
-    else this.#events.send(record);
+    else this.#send(record);
   }
 
   /** Stops sending records. */
@@ -49,7 +52,11 @@ export class Outbox {
     const waiting = this.#waiting.get(name) ?? [];
     this.#waiting.delete(name);
     if (uploaded === undefined) return;
-    this.#events.send(uploaded);
+    this.#send(uploaded);
     for (const next of waiting) this.add(next);
+  }
+
+  #send(record: RecordMessage): void {
+    this.#stream.write({ message: { $case: 'record', record } });
   }
 }

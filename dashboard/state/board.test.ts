@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-import { EMPTY_BOARD, updateBoard } from './board.ts';
-import { rowValue } from './config-row.ts';
+import { type Board, EMPTY_BOARD, updateBoard } from './board.ts';
+import { type ConfigRow, rowValue } from './config-row.ts';
 import { orderOf, rankOf, reorder } from './order.ts';
-import { EMPTY_STATE, reduceAll } from './reducer.ts';
+import { EMPTY_STATE, reduce } from './reducer.ts';
 
 const value = fc.constantFrom(0.1, 0.2, 0.3, 0.4, Number.NaN);
 const reports = fc.array(fc.tuple(fc.nat(11), value, value), { maxLength: 40 });
@@ -20,23 +20,29 @@ const trialOf = (index: number, test_loss: number, psnr: number) => ({
 
 const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   const trials = [...new Map(all.map((one) => [one[0], trialOf(...one)])).values()];
-  return reduceAll(EMPTY_STATE, [snapshot(sampleSweep(), trials)]);
+  return reduce(EMPTY_STATE, snapshot(sampleSweep(), trials));
 };
 
 test('an incrementally updated board equals a rebuilt one, for any split of the reports', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
-      let board = updateBoard(EMPTY_BOARD, stateOf([]), undefined).board;
+      const ordering = { key: (row: ConfigRow) => rowValue(row, 'psnr'), descending: true, keep: () => true };
+      const choose = (board: Board): Board => ({
+        ...board,
+        chosen: board.chosen ?? { key: 'psnr', order: orderOf(board.configs, ordering) },
+      });
+      let board = choose(updateBoard(EMPTY_BOARD, stateOf([]), undefined));
       for (let at = 0; at < all.length; at += step) {
-        const changed = new Set(all.slice(at, at + step).map(([index]) => `trial-${index}`));
-        board = updateBoard(board, stateOf(all.slice(0, at + step)), changed).board;
+        const changed = all.slice(at, at + step).map((one) => trialOf(...one));
+        board = choose(updateBoard(board, stateOf(all.slice(0, at + step)), changed));
       }
-      const rebuilt = updateBoard(EMPTY_BOARD, stateOf(all), undefined).board;
+      const rebuilt = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
       const byId = (rows: typeof board.configs) => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
       expect(byId(board.configs)).toEqual(byId(rebuilt.configs));
       expect(board.ranked.map(({ rows }) => rows)).toEqual(rebuilt.ranked.map(({ rows }) => rows));
       expect(board.pareto).toEqual(rebuilt.pareto);
       expect(board.metricNames).toEqual(rebuilt.metricNames);
+      expect(board.chosen?.order.rows).toEqual(orderOf(rebuilt.configs, ordering).rows);
     }),
   );
 });
@@ -44,7 +50,7 @@ test('an incrementally updated board equals a rebuilt one, for any split of the 
 test('the Pareto front holds exactly the configs that no other config dominates', () => {
   fc.assert(
     fc.property(reports, (all) => {
-      const { board } = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
+      const board = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
       const points = board.configs.flatMap((row) => {
         const [loss, psnr] = [rowValue(row, 'test_loss'), rowValue(row, 'psnr')];
         return loss === undefined || psnr === undefined ? [] : [{ id: row.id, loss, psnr }];

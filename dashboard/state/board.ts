@@ -1,10 +1,10 @@
-/** The data of the leaderboard, updated incrementally: configs, their ranks and the Pareto front. */
+/** The data of the leaderboard, updated incrementally: configs, their ranks, the Pareto front and the user's order. */
 
 import { configIdOf } from '../../lib/domain/configs.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type ConfigRow, rowValue } from './config-row.ts';
-import { orderOf, type RowChange, type RowOrder, reorder } from './order.ts';
+import { orderOf, paretoFront, type RowChange, type RowOrder, reorder } from './order.ts';
 import type { DashboardState } from './reducer.ts';
 
 export interface Board {
@@ -20,6 +20,14 @@ export interface Board {
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];
+  /** The configs in the order that the user chose last. Undefined after a change that requires sorting them again. */
+  readonly chosen: ChosenOrder | undefined;
+}
+
+export interface ChosenOrder {
+  /** Equal for equal choices of the user. */
+  readonly key: string;
+  readonly order: RowOrder<ConfigRow>;
 }
 
 export const EMPTY_BOARD: Board = {
@@ -29,24 +37,20 @@ export const EMPTY_BOARD: Board = {
   ranked: [],
   pareto: new Set(),
   metricNames: [],
+  chosen: undefined,
 };
 
 /** The changed configs by id, for updating orders over them. */
-export type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
+type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
 
 /**
  * Updates the board for changed trials.
- * @param changed ids of new and changed trials; undefined rebuilds the board
+ * @param changed new and changed trials, in order; undefined rebuilds the board
  */
-export function updateBoard(
-  board: Board,
-  state: DashboardState,
-  changed: ReadonlySet<string> | undefined,
-): { readonly board: Board; readonly changed: ChangedConfigs | undefined } {
-  if (state.sweep === undefined) return { board: EMPTY_BOARD, changed: undefined };
-  if (changed?.size === 0) return { board, changed: new Map() };
-  const trials =
-    changed === undefined ? [...state.trials.values()].sort((a, b) => a.index - b.index) : trialsOf(state, changed);
+export function updateBoard(board: Board, state: DashboardState, changed: readonly Trial[] | undefined): Board {
+  if (state.sweep === undefined) return EMPTY_BOARD;
+  if (changed?.length === 0) return board;
+  const trials = changed ?? [...state.trials.values()].sort((a, b) => a.index - b.index);
   const before = changed === undefined ? EMPTY_BOARD : board;
   const { configs, at, touched } = withTrials(before, trials);
   const metricNames = withNames(before.metricNames, touched);
@@ -56,18 +60,17 @@ export function updateBoard(
     const known = before.ranked[m];
     return same && known !== undefined ? reorder(known, touched) : orderOf(configs, rankingOf(metric));
   });
-  const next = { configs, at, metrics, ranked, pareto: paretoFront(metrics, ranked), metricNames };
-  return { board: next, changed: same ? touched : undefined };
+  const [first, second] = ranked;
+  const front = first === undefined || second === undefined ? [] : paretoFront(first, second);
+  const pareto = new Set(front.map(({ id }) => id));
+  const chosen =
+    same && before.chosen !== undefined
+      ? { ...before.chosen, order: reorder(before.chosen.order, touched) }
+      : undefined;
+  return { configs, at, metrics, ranked, pareto, metricNames, chosen };
 }
 
-function* trialsOf(state: DashboardState, ids: ReadonlySet<string>): Generator<Trial> {
-  for (const id of ids) {
-    const trial = state.trials.get(id);
-    if (trial !== undefined) yield trial;
-  }
-}
-
-function withTrials(board: Board, trials: Iterable<Trial>) {
+function withTrials(board: Board, trials: readonly Trial[]) {
   const configs = [...board.configs];
   let at = board.at as Map<string, number>;
   const touched = new Map<string, RowChange<ConfigRow>>();
@@ -109,30 +112,3 @@ const rankingOf = ({ name, goal }: RankedMetric) => ({
   descending: goal === 'maximize',
   keep: (row: ConfigRow) => rowValue(row, name) !== undefined,
 });
-
-function paretoFront(metrics: readonly RankedMetric[], ranked: readonly RowOrder<ConfigRow>[]): ReadonlySet<string> {
-  const [, second] = metrics;
-  const [first] = ranked;
-  const front = new Set<string>();
-  if (second === undefined || first === undefined) return front;
-  const cost = (row: ConfigRow): number => {
-    const value = rowValue(row, second.name);
-    if (value === undefined) return Number.POSITIVE_INFINITY;
-    return second.goal === 'minimize' ? value : -value;
-  };
-  const { rows, keys } = first;
-  // The row with the best value of the second metric dominates all later rows, so metrics that agree need few steps.
-  const top = ranked[1]?.rows[0];
-  const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : cost(top);
-  let best = Number.POSITIVE_INFINITY;
-  for (let from = 0; from < rows.length && best > unbeatable; ) {
-    let until = from + 1;
-    while (until < rows.length && keys[until] === keys[from]) until++;
-    const equals = rows.slice(from, until);
-    const least = equals.reduce((least, row) => Math.min(least, cost(row)), Number.POSITIVE_INFINITY);
-    if (least < best) for (const row of equals) if (cost(row) === least) front.add(row.id);
-    best = Math.min(best, least);
-    from = until;
-  }
-  return front;
-}

@@ -198,3 +198,32 @@ export function rankOf<Row>({ keys, ordering }: RowOrder<Row>, key: number): num
   }
   return low + 1;
 }
+
+/**
+ * Returns the rows on the Pareto front of two orders with numeric keys: those for which no other row is better in one order
+ * and at least as good in the other. Rows that are missing from either order are not on it.
+ */
+export function paretoFront<Row>(first: RowOrder<Row>, second: RowOrder<Row>): Row[] {
+  const { key, keep, descending } = second.ordering;
+  const costOf = (row: Row): number => {
+    if (!keep(row)) return Number.POSITIVE_INFINITY;
+    const value = numberOf(key(row), second.scale) ?? second.scale.none;
+    return descending ? -value : value;
+  };
+  const { rows, keys } = first;
+  // The best row of the second order dominates all later rows of the first, so orders that agree need few steps.
+  const [top] = second.rows;
+  const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : costOf(top);
+  const front: Row[] = [];
+  let best = Number.POSITIVE_INFINITY;
+  for (let from = 0; from < rows.length && best > unbeatable; ) {
+    let until = from + 1;
+    while (until < rows.length && keys[until] === keys[from]) until++;
+    const equals = rows.slice(from, until);
+    const least = equals.reduce((least, row) => Math.min(least, costOf(row)), Number.POSITIVE_INFINITY);
+    if (least < best) front.push(...equals.filter((row) => costOf(row) === least));
+    best = Math.min(best, least);
+    from = until;
+  }
+  return front;
+}

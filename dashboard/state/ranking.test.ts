@@ -8,7 +8,7 @@ import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import { rowSpread } from './config-row.ts';
 import { rankOf } from './order.ts';
-import { EMPTY_STATE, reduceAll } from './reducer.ts';
+import { EMPTY_STATE, reduce } from './reducer.ts';
 
 type Goals = typeof Goal.MINIMIZE | typeof Goal.MAXIMIZE;
 
@@ -29,8 +29,8 @@ function bestOf(trials: readonly Trial[], goal: Goals): Shown[] {
 
 function leaderboardOf(trials: readonly Trial[], goal: Goals): Shown[] {
   const sweep = sampleSweep({ metric: { name: 'test_loss', goal } });
-  const state = reduceAll(EMPTY_STATE, [snapshot(sweep, [...trials])]);
-  const [order] = updateBoard(EMPTY_BOARD, state, undefined).board.ranked;
+  const state = reduce(EMPTY_STATE, snapshot(sweep, [...trials]));
+  const [order] = updateBoard(EMPTY_BOARD, state, undefined).ranked;
   if (order === undefined) throw new Error('the board has no ranking');
   return order.rows.flatMap((row, at) => {
     const spread = rowSpread(row, 'test_loss');

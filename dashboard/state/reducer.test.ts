@@ -49,9 +49,16 @@ test('a second snapshot removes trials that it does not contain', () => {
 test('a snapshot in parts gives the same varying parameters as a whole one', () => {
   const [first, ...rest] = sampleTrials();
   const parts = [snapshot(sampleSweep(), first ? [first] : []), ...rest.map((trial) => delta({ trials: [trial] }))];
-  const after = reduceAll(EMPTY_STATE, parts);
+  const after = reduceAll(EMPTY_STATE, parts).state;
   expect(after.varying).toEqual(started.varying);
   expect(after.trials).toEqual(started.trials);
+});
+
+test('the changed rows are those of the deltas, in order; after a snapshot all rows count as changed', () => {
+  const rows = [runningTrial(0, 1, { train_loss: 0.5 }), runningTrial(0, 2, { train_loss: 0.2 })];
+  const updates = rows.map((trial) => delta({ trials: [trial] }));
+  expect(reduceAll(started, updates).changed).toEqual(rows);
+  expect(reduceAll(started, [...updates, snapshot(), ...updates]).changed).toBeUndefined();
 });
 
 test('the first report is kept for comparison, and dropped when the trial is retried', () => {
@@ -81,7 +88,7 @@ test('updates give the same state when they are applied together or one by one, 
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...pool), { maxLength: 12 }), fc.nat(12), (updates, cut) => {
       const oneByOne = updates.reduce(reduce, EMPTY_STATE);
-      const folded = reduceAll(reduceAll(EMPTY_STATE, updates.slice(0, cut)), updates.slice(cut));
+      const folded = reduceAll(reduceAll(EMPTY_STATE, updates.slice(0, cut)).state, updates.slice(cut)).state;
       expect(folded).toEqual(oneByOne);
     }),
     { numRuns: 200 },

@@ -69,13 +69,21 @@ function withFirstReports(
   return next ?? known;
 }
 
+/** The state after updates. */
+interface Reduced {
+  readonly state: DashboardState;
+  /** The rows of new and changed trials, in order. Undefined if a snapshot replaced all trials. */
+  readonly changed: readonly Trial[] | undefined;
+}
+
 /**
  * Applies updates in order. A snapshot replaces everything except the known events and first reports; a row of a delta
  * replaces the row with the same id.
  */
-export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): DashboardState {
-  if (updates.length === 0) return state;
+export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): Reduced {
+  if (updates.length === 0) return { state, changed: [] };
   let { sweep, trials, agents, varying, firstSeq } = state;
+  let isReplaced = false;
   // The trials of a large snapshot arrive in parts, the later ones as deltas.
   let rows: Trial[] = [];
   const reports: Trial[] = [];
@@ -89,6 +97,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
       trials = new TrialMap();
       varying = [];
       rows = [];
+      isReplaced = true;
     } else {
       sweep = update.delta.sweep ?? sweep;
       if (update.delta.agents.length > 0) agents = update.delta.agents;
@@ -99,25 +108,18 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
       reports.push(trial);
     }
   }
+  const kept = events.length === 0 ? state.events : [...state.events, ...events].slice(-MAX_EVENTS);
+  const firstReports = withFirstReports(state.firstReports, reports);
   const [reference] = trials.values();
   const unseen = rows.filter((trial) => !trials.has(trial.id));
   if (unseen.length > 0) varying = extendVarying(varying, reference, unseen);
   trials = trials.with(rows);
-  const kept = events.length === 0 ? state.events : [...state.events, ...events].slice(-MAX_EVENTS);
-  const firstReports = withFirstReports(state.firstReports, reports);
-  return { sweep, trials, agents, firstReports, varying, events: kept, firstSeq };
+  return {
+    state: { sweep, trials, agents, firstReports, varying, events: kept, firstSeq },
+    changed: isReplaced ? undefined : rows,
+  };
 }
 
 export function reduce(state: DashboardState, update: WatchResponse): DashboardState {
-  return reduceAll(state, [update]);
-}
-
-/** Returns the ids of the trials in the updates, or undefined if a snapshot replaced all trials. */
-export function changedTrials(updates: readonly WatchResponse[]): ReadonlySet<string> | undefined {
-  const changed = new Set<string>();
-  for (const { update } of updates) {
-    if (update?.$case === 'snapshot') return undefined;
-    for (const { id } of update?.delta.trials ?? []) changed.add(id);
-  }
-  return changed;
+  return reduceAll(state, [update]).state;
 }
