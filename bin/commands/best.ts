@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { type Config, MetricAt, type Sweep, type Trial, WarningKind } from '../../proto/gen/trawl/v1/types.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials, trialsById } from '../client/sweeps.ts';
 import {
@@ -46,12 +46,12 @@ async function best(selector: string, options: Options): Promise<void> {
     if (options.trials) {
       const trials = ranked(await listTrials(connection, request));
       if (options.output === 'json') return printJson(trials.map(trialJson));
-      if (trials.length === 0) return print(NONE);
+      if (trials.length === 0) return print(noResults(sweep, rankBy));
       const table = tableOf(trials);
       return print(headingOf(sweep, table.by) + renderTrials({ ...table, trials }, terminal));
     }
     const configs = ranked(await listConfigs(connection, request));
-    if (configs.length === 0) return options.output === 'json' ? printJson([]) : print(NONE);
+    if (configs.length === 0) return options.output === 'json' ? printJson([]) : print(noResults(sweep, rankBy));
     const table = tableOf(configs);
     const ids = configs.flatMap(({ trialIds }) => trialIds);
     const trials = await trialsById(connection, sweep.id, ids);
@@ -71,7 +71,12 @@ function headingOf({ metric }: Sweep, by: string): string {
     : '';
 }
 
-const NONE = 'no results yet\n';
+/** Says why nothing is ranked, if trials have ended without the metric that ranks them. */
+function noResults({ metric, warnings }: Sweep, rankBy: string): string {
+  const missing = warnings.find(({ kind }) => kind === WarningKind.MISSING_METRIC);
+  const isAsked = rankBy === '' || rankBy === metric?.name;
+  return missing !== undefined && isAsked ? `no results: ${visibleText(missing.message)}\n` : 'no results yet\n';
+}
 
 export function registerBest(program: Command): void {
   const command = program

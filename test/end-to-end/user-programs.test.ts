@@ -82,6 +82,8 @@ describe('user programs', { timeout: 120_000 }, () => {
     );
     expect(paused.warnings).toMatchObject([{ kind: 'missing_metric', count: 5 }]);
     expect(first.stderr).toContain(`trawl up ${file} --dir ${dir}`);
+    const best = await trawl('best', '--dir', dir);
+    expect(best.stdout).toMatch(/^no results: 5 of 5 ended trials did not report metric "top1_accuracy"; reported: /);
     const { stderr, stdout, code } = await trawl(...up(file, dir, folder), '--slots', '1');
     expect(code, stderr).toBe(0);
     expect((JSON.parse(stdout) as UpResult).counts).toMatchObject({ succeeded: 7 });
