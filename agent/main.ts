@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
 import { type Address, isLoopback } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import type { BasicAuth } from '../lib/net/http.ts';
@@ -91,6 +92,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   checkMetricsAccess(options);
   const problem = labelProblem(options.labels);
   if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
+  if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
   const { damagedFile, spool } = openSpool(dir);
   if (damagedFile !== undefined) {
     log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; its attempts run again');

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { keyText } from '../lib/domain/attempt-key.ts';
 import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
+import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
 import { type Address, DEFAULT_NATS } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages } from '../lib/net/http.ts';
@@ -99,6 +100,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const identity = readServerIdentity(options);
   checkAddresses(options, identity);
   const identities = watchIdentities(options);
+  if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
   const db = openStore(dir);
   const cluster = clusterName(db);
   const metrics = coordinatorMetrics();

@@ -3,9 +3,10 @@
  * before it sends it, and deletes it when it is acknowledged, so records survive the death of the agent's process, broken
  * streams and an unavailable coordinator.
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db, type Statement } from 'libsql';
+import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { callErrorCode } from './coordinator-client.ts';
@@ -120,7 +121,7 @@ export interface OpenedSpool {
  * @throws {RejectedError} when another agent uses the folder
  */
 export function openSpool(dir: string): OpenedSpool {
-  mkdirSync(dir, { recursive: true });
+  claimPrivateFolder(dir);
   const path = join(dir, 'spool.db');
   try {
     const intact = openIntact(path);

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/folders.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
+import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
@@ -39,6 +40,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {
+  keepFilesPrivate();
   const log = newLogger('agent', options);
   const { startAgent } = await import('../../agent/main.ts');
   requireExistingFolder('--workdir', options.workdir);

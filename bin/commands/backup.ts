@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { withConnection } from '../client/connect.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { pathOption } from '../options/values.ts';
@@ -7,6 +8,7 @@ import { note, print, printJson } from '../output/print.ts';
 type Options = ServerOptions & OutputOptions & { readonly out: string };
 
 async function backup(options: Options): Promise<void> {
+  keepFilesPrivate();
   const { receiveBackup } = await import('../client/receive-backup.ts');
   const made = await withConnection(options, (connection) => receiveBackup(connection, options.out));
   for (const path of made.missing) note(`artifact ${path} is in the store, but its file is missing`);

@@ -7,6 +7,7 @@ import {
   MIN_LEASE_MS,
 } from '../../coordinator/app/defaults.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
+import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
@@ -30,6 +31,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
 }
 
 async function coordinator(options: Options): Promise<void> {
+  keepFilesPrivate();
   const log = newLogger('coordinator', options);
   const { startCoordinator } = await import('../../coordinator/main.ts');
   // State in memory can be ahead of the store, so nothing more is acknowledged.

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { pathOption } from '../options/values.ts';
 import { print, printJson } from '../output/print.ts';
@@ -6,6 +7,7 @@ import { print, printJson } from '../output/print.ts';
 type Options = OutputOptions & { readonly dir: string };
 
 async function restore(from: string, { dir, output }: Options): Promise<void> {
+  keepFilesPrivate();
   const { restoreBackup } = await import('../../coordinator/backup/restore.ts');
   const manifest = await restoreBackup(from, dir);
   if (output === 'json') return printJson({ folder: dir, ...manifest });

@@ -6,6 +6,7 @@ import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
+import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
@@ -45,6 +46,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
 const PATIENCE_MS = 120_000;
 
 async function up(fileName: string, options: Options): Promise<void> {
+  keepFilesPrivate();
   const file = await loadRunnableSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
   requireExistingFolder('--workdir', options.workdir);

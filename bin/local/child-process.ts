@@ -28,11 +28,18 @@ exit $status
  * program runs in its own session, so that Ctrl-C on the terminal does not reach it. The exit code of the child is that
  * of the program, or 128 + the number of a signal.
  * @param output file descriptor for stdout and stderr
+ * @param env default: the environment of this process
  */
-export function spawnBound(program: string, args: readonly string[], output: number): ChildProcess {
+export function spawnBound(
+  program: string,
+  args: readonly string[],
+  output: number,
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
   return spawn('/bin/sh', ['-c', BOUND_SCRIPT, 'trawl-bound', program, ...args], {
     stdio: ['pipe', output, output],
     detached: true,
+    env,
   });
 }
 

@@ -1,8 +1,9 @@
 /** Runs the processes of `trawl up` on this machine: nats-server, a coordinator and an agent. */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordinatorFile, readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { claimPrivateFolder, tightenedText } from '../../lib/files/private-files.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { type SlotOptions, slotFlags } from '../options/slots.ts';
 import { packageRoot } from '../package.ts';
@@ -47,7 +48,8 @@ const LOG_LINES_SHOWN = 5;
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { dir, report } = options;
-  mkdirSync(join(dir, 'logs'), { recursive: true });
+  if (claimPrivateFolder(dir)) report(tightenedText(dir));
+  claimPrivateFolder(join(dir, 'logs'));
   let fail: (error: Error) => void = () => {};
   const broken = new Promise<never>((_, reject) => {
     fail = reject;
@@ -81,21 +83,26 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     let at: Pick<CoordinatorFile, 'address' | 'metrics'> = { address: '127.0.0.1:0', metrics: '127.0.0.1:0' };
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
-      const process = startVerb(options, 'coordinator', ['--dir', dir, '--nats', natsUrl, ...addresses]);
+      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses], natsUrl);
       at = await coordinatorAddress(dir, process);
       return process;
     });
     const agentDir = join(dir, 'agent');
     await supervise('agent', async () =>
-      startVerb(options, 'agent', [
-        ...['--nats', natsUrl, '--server', at.address, '--dir', agentDir, '--workdir', options.workdir],
-        ...slotFlags(options.slots),
-        ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
-        ...(options.requireGpu ? ['--require-gpu'] : []),
-        ...['--pack', `${options.pack}`],
-        // Ctrl-C should exit quickly; interrupted trials resume from their checkpoints next time.
-        ...['--drain-grace', '0s'],
-      ]),
+      startVerb(
+        options,
+        'agent',
+        [
+          ...['--server', at.address, '--dir', agentDir, '--workdir', options.workdir],
+          ...slotFlags(options.slots),
+          ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
+          ...(options.requireGpu ? ['--require-gpu'] : []),
+          ...['--pack', `${options.pack}`],
+          // Ctrl-C should exit quickly; interrupted trials resume from their checkpoints next time.
+          ...['--drain-grace', '0s'],
+        ],
+        natsUrl,
+      ),
     );
     return { ...at, broken, stop };
   } catch (error) {
@@ -104,12 +111,19 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-function startVerb({ dir, logLevel }: LocalClusterOptions, verb: string, args: readonly string[]): RunningProcess {
+/** Every user of the machine can read command lines, so the URL, which contains a password, is in the environment. */
+function startVerb(
+  { dir, logLevel }: LocalClusterOptions,
+  verb: string,
+  args: readonly string[],
+  natsUrl: string,
+): RunningProcess {
   if (verb === 'coordinator') removeCoordinatorFile(dir);
   const log = openSync(logFile(dir, verb), 'a');
   const program = join(packageRoot(), 'bin', 'trawl.mjs');
   const logging = ['--log-level', logLevel, '--log-format', 'json'];
-  const child = spawnBound(process.execPath, [program, verb, ...args, ...logging], log);
+  const environment = { ...process.env, TRAWL_NATS: natsUrl };
+  const child = spawnBound(process.execPath, [program, verb, ...args, ...logging], log, environment);
   closeSync(log);
   const exited = exitOf(child);
   return {

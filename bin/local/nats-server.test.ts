@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'nats';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connectNats } from '../../lib/net/connect-nats.ts';
 import { UnreachableError } from '../../proto/errors.ts';
+import { withoutSecrets } from '../../proto/subjects.ts';
 import { packageRoot } from '../package.ts';
 import { type LocalNatsServer, processCommand, startNatsServer } from './nats-server.ts';
 
@@ -51,8 +53,8 @@ async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
 test('a server has JetStream and keeps its streams across a restart on the same port', async () => {
   const first = await start();
   expect(first.port).toBeGreaterThan(0);
-  expect(first.url).toBe(`nats://127.0.0.1:${first.port}`);
-  const writer = await connect({ servers: first.url });
+  expect(withoutSecrets(first.url)).toBe(`nats://127.0.0.1:${first.port}`);
+  const writer = await connectNats(first.url, 'test');
   await (await writer.jetstreamManager()).streams.add({ name: 'kept', subjects: ['kept.>'] });
   await writer.jetstream().publish('kept.one', 'hello');
   await writer.close();
@@ -61,9 +63,26 @@ test('a server has JetStream and keeps its streams across a restart on the same 
 
   const second = await start({ port: first.port });
   expect(second.url).toBe(first.url);
-  const reader = await connect({ servers: second.url });
+  const reader = await connectNats(second.url, 'test');
   expect((await (await reader.jetstreamManager()).streams.info('kept')).state.messages).toBe(1);
   await reader.close();
+});
+
+test('a server rejects clients without its password, which is in no command line and in files of the owner only', async () => {
+  const server = await start();
+  const { hostname, port, password } = new URL(server.url);
+  const servers = `${hostname}:${port}`;
+  for (const wrong of [{}, { user: 'trawl' }, { user: 'trawl', pass: 'guess' }, { user: 'other', pass: password }]) {
+    await expect(connect({ servers, ...wrong, reconnect: false })).rejects.toThrow(/authorization/i);
+  }
+  expect(password.length).toBeGreaterThanOrEqual(32);
+  expect(processesNaming(password)).toEqual([]);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  for (const name of ['nats-server.conf', 'password']) {
+    expect(statSync(join(folder, name)).mode & 0o777, name).toBe(0o600);
+    expect(readFileSync(join(folder, name), 'utf8')).toContain(password);
+  }
+  expect(readFileSync(join(folder, 'nats-server.log'), 'utf8')).not.toContain(password);
 });
 
 onLinux('a stopped server leaves no process behind', async () => {

@@ -10,6 +10,7 @@ import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
+import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
 import { BadInputError, DamagedError, RejectedError } from '../../proto/errors.ts';
 import { UNFINISHED_RESTORE } from '../store/open.ts';
@@ -52,6 +53,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
     );
   }
   requireFolder('--dir', dir);
+  claimPrivateFolder(dir);
   const part = join(dir, `${STORE_FILE}.part`);
   const folders = FILE_FOLDERS.map((folder) => join(dir, folder));
   const mark = join(dir, UNFINISHED_RESTORE);

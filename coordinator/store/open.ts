@@ -1,9 +1,10 @@
 /** Opens the store, which is one SQLite file in the coordinator's folder. Only one process at a time can open it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { checkHighWater, trackHighWater } from './high-water.ts';
@@ -32,7 +33,7 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   } catch (error) {
     throw openError(error, dir, path);
   }
-  mkdirSync(dir, { recursive: true });
+  claimPrivateFolder(dir);
   const db = new Database(path);
   try {
     // The operating system releases an exclusive lock however its holder dies.

@@ -20,7 +20,7 @@ const CLOSE_LIMIT_MS = 1_000;
 
 /**
  * Connects to NATS. A lost connection is restored without a limit on the retries.
- * @param url one server, or several of a cluster separated by commas
+ * @param url one server, or several of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
  * @throws {UnreachableError} if no server responds, or it rejects the identity
@@ -28,7 +28,8 @@ const CLOSE_LIMIT_MS = 1_000;
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
   try {
     return await connect({
-      servers: url.split(','),
+      servers: withoutSecrets(url).split(','),
+      ...secretsOf(url),
       name,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
@@ -45,6 +46,19 @@ export async function connectNats(url: string, name: string, identity?: Identity
       { cause: error },
     );
   }
+}
+
+/** Returns the credentials of the first URL that has some. The servers of a cluster share their users. */
+function secretsOf(urls: string): { user?: string; pass?: string; token?: string } {
+  const secrets = /^(?:[a-z+]+:\/\/)?(?<user>[^:@,]*)(?::(?<pass>[^@,]*))?@/i;
+  for (const url of urls.split(',')) {
+    const { user, pass } = secrets.exec(url)?.groups ?? {};
+    if (user === undefined) continue;
+    return pass === undefined
+      ? { token: decodeURIComponent(user) }
+      : { user: decodeURIComponent(user), pass: decodeURIComponent(pass) };
+  }
+  return {};
 }
 
 function secured({ role, name, authority, certificate, key }: Identity) {

@@ -1,9 +1,9 @@
-import { connect } from 'nats';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { OfferQueue } from '../../agent/supervisor/offer-queues.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
+import { connectNats } from '../../lib/net/connect-nats.ts';
 import { offerStream, offerSubject } from '../../proto/subjects.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -15,7 +15,7 @@ test('invalid messages in an offer queue are counted and dropped, and the slots 
   const log = pino({ level: 'silent' });
   const server = await startNatsServer({ storeDir: testFolder() });
   onTestFinished(() => server.stop());
-  const nats = await connect({ servers: server.url });
+  const nats = await connectNats(server.url, 'test');
   onTestFinished(() => nats.close());
   const offers = new Offers(nats, CLUSTER, log, () => {});
   await offers.reconcile({ pools: () => new Set([POOL]), offers: () => [] });

@@ -1,5 +1,6 @@
-import { connect, type NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 import { expect, onTestFinished, test } from 'vitest';
+import { connectNats } from '../../lib/net/connect-nats.ts';
 import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { allHeartbeats, heartbeatSubject, namesAttempt, offerStream } from '../../proto/subjects.ts';
 import { untilRunning } from '../faults/noop-sweep.ts';
@@ -70,7 +71,7 @@ test('after any message on any subject, coordinator and agent have changed nothi
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder());
-  const nats = await connect({ servers: cluster.natsUrl });
+  const nats = await connectNats(cluster.natsUrl, 'test');
   onTestFinished(() => nats.close());
   const recorded = recordMessages(nats);
   await nats.flush();

@@ -1,6 +1,7 @@
 /** How a trial's program is started: its arguments, path, environment and folders. */
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
+import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { pythonJson, pythonText } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
@@ -245,7 +246,7 @@ export function environmentOf(
   folders: ProgramFolders,
   inherited: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
-  const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, ...others } = inherited;
+  const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, [USER_UMASK]: ___, ...others } = inherited;
   return {
     // Otherwise Python buffers kilobytes of output, and the metrics in it, before it writes to a pipe.
     PYTHONUNBUFFERED: '1',

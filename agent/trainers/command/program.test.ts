@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
 import { Program } from './program.ts';
 
@@ -48,6 +49,17 @@ test('arguments arrive unchanged, stdin is empty, and the exit code is reported'
   expect(out).toBe(`${odd.join('|')}|`);
   expect(errors).toBe('sad\n');
   expect(exit).toEqual({ code: 3, signal: null });
+});
+
+test("a program has the user's umask, although the files of this process are private", async () => {
+  const before = process.umask(0o077);
+  process.env[USER_UMASK] = '27';
+  try {
+    expect(await textOf(start('umask').stdout)).toBe('0027\n');
+  } finally {
+    process.umask(before);
+    delete process.env[USER_UMASK];
+  }
 });
 
 test('a program runs in its folder with its variables, and inherits no other pipe', async () => {

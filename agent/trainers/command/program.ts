@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { MARKER, markedProcesses, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL, which a program can use for a last checkpoint. */
@@ -30,8 +31,11 @@ end KILL
 end_marked KILL
 `;
 
-/** Starts the program once the guard knows its group. Exits if this process dies first. */
-const GATE = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
+/**
+ * Starts the program once the guard knows its group, with the umask in the first argument if there is one. Exits if this
+ * process dies first.
+ */
+const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
 export interface ProgramStart {
   /** The first item is an absolute path. */
@@ -141,7 +145,9 @@ function spawnGated(
 ): ChildProcess {
   try {
     const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
-    return spawn('/bin/sh', ['-c', GATE, 'trawl-gate', ...command], { cwd, env, stdio: [...stdio], detached: true });
+    const umask = process.env[USER_UMASK] ?? '';
+    const gate = ['-c', GATE, 'trawl-gate', umask, ...command];
+    return spawn('/bin/sh', gate, { cwd, env, stdio: [...stdio], detached: true });
   } catch (error) {
     onFailure();
     throw error;

@@ -1,0 +1,58 @@
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RejectedError } from '../../proto/errors.ts';
+import { claimPrivateFolder } from './private-files.ts';
+
+const NOBODY = 65_534;
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'trawl-private-'));
+});
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+const modeOf = (path: string) => statSync(path).mode & 0o7777;
+
+test('a new folder, and the folders above it, are private', () => {
+  const path = join(parent, 'a', 'b');
+  expect(claimPrivateFolder(path)).toBe(false);
+  expect([modeOf(path), modeOf(join(parent, 'a'))]).toEqual([0o700, 0o700]);
+});
+
+test.each([0o755, 0o777, 0o750, 0o701, 0o2775])('an existing folder with mode %o becomes private', (mode) => {
+  const path = join(parent, 'wide');
+  mkdirSync(path);
+  chmodSync(path, mode);
+  expect(claimPrivateFolder(path)).toBe(true);
+  expect(modeOf(path)).toBe(mode & 0o7700);
+  expect(claimPrivateFolder(path)).toBe(false);
+});
+
+test('a link of the owner to a folder of the owner is followed', () => {
+  mkdirSync(join(parent, 'disk'), { mode: 0o755 });
+  symlinkSync(join(parent, 'disk'), join(parent, 'link'));
+  expect(claimPrivateFolder(join(parent, 'link'))).toBe(true);
+  expect(modeOf(join(parent, 'disk'))).toBe(0o700);
+});
+
+/** Only root can give a file to another user. */
+const asRoot = test.runIf(process.geteuid?.() === 0);
+
+asRoot('a folder of another user is rejected and stays unchanged', () => {
+  const path = join(parent, 'foreign');
+  mkdirSync(path, { mode: 0o755 });
+  chownSync(path, NOBODY, NOBODY);
+  expect(() => claimPrivateFolder(path)).toThrow(RejectedError);
+  expect(() => claimPrivateFolder(path)).toThrow(/foreign belongs to another user \(uid 65534\)/);
+  expect(modeOf(path)).toBe(0o755);
+});
+
+asRoot('a link that another user made is rejected, even to a folder of the owner', () => {
+  mkdirSync(join(parent, 'own'), { mode: 0o755 });
+  const link = join(parent, 'trap');
+  symlinkSync(join(parent, 'own'), link);
+  lchownSync(link, NOBODY, NOBODY);
+  expect(() => claimPrivateFolder(link)).toThrow(RejectedError);
+  expect(modeOf(join(parent, 'own'))).toBe(0o755);
+});
