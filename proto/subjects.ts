@@ -81,18 +81,20 @@ export interface Permissions {
   readonly subscribe: readonly string[];
 }
 
+/** A request for offers. Its answer has several messages: the offers, and signs of life while there is none. */
+export const OFFER_PULLS = `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`;
+const OFFER_ACKNOWLEDGEMENTS = `$JS.ACK.*.${OFFER_CONSUMER}.>`;
+
+/** The subjects of the coordinator's account that the account of the agents imports. */
+export const AGENT_SERVICES: readonly string[] = [allHeartbeats('*'), OFFER_PULLS, OFFER_ACKNOWLEDGEMENTS];
+
 /**
- * Returns an agent's permissions: publish heartbeats, pull offers from the shared queue, and acknowledge them. A `*`
+ * Returns an agent's permissions: publish heartbeats, pull offers from the shared queues, and acknowledge them. A `*`
  * replaces the cluster's name, which does not exist before the coordinator's store is created.
  */
 export function agentPermissions(agentId: string): Permissions {
   return {
-    publish: [
-      heartbeatSubject('*', agentId),
-      `$JS.API.CONSUMER.INFO.*.${OFFER_CONSUMER}`,
-      `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`,
-      `$JS.ACK.*.${OFFER_CONSUMER}.>`,
-    ],
+    publish: [heartbeatSubject('*', agentId), OFFER_PULLS, OFFER_ACKNOWLEDGEMENTS],
     subscribe: [`${inboxPrefix('agent', agentId)}.>`],
   };
 }

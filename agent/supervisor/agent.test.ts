@@ -32,13 +32,14 @@ function natsWith(offered: AttemptKey): NatsConnection {
     const pulled = messages.splice(0, 1);
     return {
       close: async () => {},
+      status: async () => [],
       async *[Symbol.asyncIterator]() {
         yield* pulled;
         await new Promise((resolve) => setTimeout(resolve, 100));
       },
     };
   };
-  const jetstream = () => ({ consumers: { get: async () => ({ fetch }) } });
+  const jetstream = () => ({ consumers: { getPullConsumerFor: () => ({ fetch }) } });
   return { publish: () => {}, jetstream } as unknown as NatsConnection;
 }
 

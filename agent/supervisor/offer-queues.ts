@@ -1,17 +1,25 @@
 /** Pulls offers from the queues of the pools that an agent's slots belong to. */
-import type { Consumer, ConsumerMessages, JsMsg, NatsConnection } from 'nats';
+import {
+  type Consumer,
+  ConsumerDebugEvents,
+  type ConsumerInfo,
+  type ConsumerMessages,
+  type JsMsg,
+  type NatsConnection,
+} from 'nats';
 import type { Logger } from 'pino';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
-const PULL_MS = 20_000;
 /** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
-const IDLE_HEARTBEAT_MS = 2_000;
+const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
+/** Used until the queue first responds. nats-server 2.9 does not answer a pull from a stream that does not exist yet. */
+const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** One pull fills all slots that become free within this time. */
 const GATHER_MS = 2;
-/** Delay before a failed pull is repeated: the stream may not exist yet. */
+/** Delay before a failed pull is repeated: newer servers reject a pull from a stream that does not exist yet. */
 const RETRY_MS = 500;
 /** Without a delay, the same agent would get the returned offer again immediately. */
 const RETURN_DELAY_MS = 100;
@@ -24,12 +32,11 @@ export interface OfferEvents {
 
 /** The queue of one pool. Pulls only as many offers as the pool has free slots. */
 export class OfferQueue {
-  readonly #nats: NatsConnection;
-  readonly #stream: string;
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
   readonly #events: OfferEvents;
-  #consumer: Promise<Consumer> | undefined;
+  readonly #consumer: Consumer;
+  #responded = false;
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
   #requested = 0;
@@ -37,8 +44,7 @@ export class OfferQueue {
   #closed = false;
 
   constructor(nats: NatsConnection, stream: string, events: OfferEvents, log: Logger) {
-    this.#nats = nats;
-    this.#stream = stream;
+    this.#consumer = consumerOf(nats, stream);
     this.#events = events;
     this.#log = log;
     this.#unreadable = new SparseLog(log, 'discarded an unreadable offer');
@@ -71,23 +77,18 @@ export class OfferQueue {
     let open = count;
     let pull: ConsumerMessages | undefined;
     try {
-      this.#consumer ??= this.#nats.jetstream().consumers.get(this.#stream, OFFER_CONSUMER);
-      const consumer = await this.#consumer;
-      // With `bind`, the client does not check first that the consumer exists, which it would repeat only after PULL_MS.
-      pull = await consumer.fetch({
-        max_messages: count,
-        expires: PULL_MS,
-        idle_heartbeat: IDLE_HEARTBEAT_MS,
-        bind: true,
-      });
+      // With `bind`, the client does not request the consumer's state, which an agent may not read.
+      pull = await this.#consumer.fetch({ max_messages: count, ...(this.#responded ? PULL : FIRST_PULL), bind: true });
       this.#pulls.add(pull);
+      this.#noteResponse(pull).catch(() => {});
       for await (const message of pull) {
+        this.#responded = true;
         open -= 1;
         this.#requested -= 1;
         this.#deliver(message);
       }
     } catch (error) {
-      this.#consumer = undefined;
+      this.#responded = false;
       if (this.#closed) return;
       this.#log.debug({ err: error }, 'could not pull offers; retrying');
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -95,6 +96,13 @@ export class OfferQueue {
       if (pull !== undefined) this.#pulls.delete(pull);
       this.#requested -= open;
       if (!this.#closed) this.#pull();
+    }
+  }
+
+  /** The server ends a pull without offers with the number of missing messages. */
+  async #noteResponse(pull: ConsumerMessages): Promise<void> {
+    for await (const { type } of await pull.status()) {
+      if (type === ConsumerDebugEvents.Discard) this.#responded = true;
     }
   }
 
@@ -111,6 +119,12 @@ export class OfferQueue {
     this.#wanted -= 1;
     this.#events.onOffer(key, message);
   }
+}
+
+/** Returns the consumer without a request for its state, which an agent's account does not permit. */
+function consumerOf(nats: NatsConnection, stream: string): Consumer {
+  const info = { stream_name: stream, name: OFFER_CONSUMER, config: {} } as ConsumerInfo;
+  return nats.jetstream().consumers.getPullConsumerFor(info);
 }
 
 /** The key's names must be valid, because they become a folder's name. */

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -89,6 +89,25 @@ test('a revoked identity is no longer accepted', async () => {
   expect(existsSync(join(dir, 'agent-a'))).toBe(false);
   expect(await certs('revoke', '../server')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('agent-b') });
   expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
+});
+
+test('accounts of an earlier version are rewritten, with the agents apart from the coordinator', async () => {
+  await certs('init');
+  await certs('agent', 'a');
+  const file = join(dir, 'server', 'nats-accounts.conf');
+  const current = readFileSync(file, 'utf8');
+  writeFileSync(file, 'accounts { TRAWL { jetstream: enabled } }\n');
+  expect(await certs('accounts')).toMatchObject({
+    exitCode: 0,
+    stdout: `${file}\n`,
+    stderr: expect.stringContaining('restart the NATS servers'),
+  });
+  expect(readFileSync(file, 'utf8')).toBe(current);
+  const [coordinator = '', agents = ''] = current.split(/^ {2}AGENTS /m);
+  expect(coordinator).toContain('CN=coordinator,OU=coordinator');
+  expect(coordinator).not.toContain('OU=agent');
+  expect(agents).toContain('CN=a,OU=agent');
+  expect(agents).not.toContain('jetstream');
 });
 
 test.each(['../../x', 'a/b', 'a"} }', 'a..b', '.', 'a\u001b[2J', 'x'.repeat(65), `${'x'.repeat(60)}.lab`, ''])(

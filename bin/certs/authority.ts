@@ -144,8 +144,18 @@ function writeIdentity(folder: string, authority: string, issued: KeyAndCertific
   writePrivately(join(folder, IDENTITY_FILES.servers), servers);
 }
 
+/** Rewrites the accounts of the NATS servers as this version of trawl defines them. @returns the folders of the servers */
+export function writeAccounts(dir: string): readonly string[] {
+  writeAccountsOf(dir, readIdentities(join(dir, 'server')));
+  return natsFolders(dir);
+}
+
 function writeKnown(dir: string, identities: readonly KnownIdentity[]): void {
   writePrivately(join(dir, 'server', IDENTITIES_FILE), `${JSON.stringify({ identities }, null, 2)}\n`);
+  writeAccountsOf(dir, identities);
+}
+
+function writeAccountsOf(dir: string, identities: readonly KnownIdentity[]): void {
   const agents = identities.filter(({ role }) => role === 'agent').map(({ name }) => name);
   for (const folder of natsFolders(dir)) writePrivately(join(folder, NATS_ACCOUNTS), natsAccounts(agents));
 }

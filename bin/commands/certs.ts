@@ -74,6 +74,12 @@ async function revoke(named: string, { dir }: Options): Promise<void> {
   note(`revoked ${named}; to disconnect it from NATS, ${await natsReloadSteps(dir)}`);
 }
 
+async function accounts({ dir }: Options): Promise<void> {
+  const { writeAccounts } = await certs();
+  for (const folder of writeAccounts(dir)) await print(`${folder}/nats-accounts.conf\n`);
+  note('if the file changed, restart the NATS servers: a reload does not connect an account that is new');
+}
+
 function withDir(command: Command): Command {
   return command.option(
     '--dir <dir>',
@@ -122,6 +128,9 @@ export function registerCerts(program: Command): void {
     .description('revoke an identity and delete its folder')
     .argument('<identity>', 'identity folder: agent-NAME or user-NAME')
     .action((named: string, _options: unknown, self: Command) => revoke(named, self.optsWithGlobals<Options>()));
+  withDir(command.command('accounts'))
+    .description('rewrite nats-accounts.conf, after an upgrade of trawl')
+    .action((_options: unknown, self: Command) => accounts(self.optsWithGlobals<Options>()));
   withHelp(command, {
     remote: false,
     examples: [

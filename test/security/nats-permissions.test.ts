@@ -9,7 +9,7 @@ import { allHeartbeats, heartbeatSubject, inboxPrefix, offerStream, offerSubject
 import { testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { TestIdentities } from './identities.ts';
-import { connectAs, type SecuredNats, startSecuredNats } from './secured-nats.ts';
+import { connectAs, offersOf, type SecuredNats, startSecuredNats } from './secured-nats.ts';
 
 const CLUSTER = 'c1';
 const POOL = 'p1';
@@ -55,8 +55,8 @@ describe('an agent on NATS', () => {
     coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
     await coordinator.flush();
     agent.publish(heartbeatSubject(CLUSTER, 'a'), 'x');
-    const consumer = await agent.jetstream().consumers.get(offerStream(CLUSTER, POOL), 'agents');
-    const message = await consumer.next({ expires: 5_000 });
+    const consumer = offersOf(agent, offerStream(CLUSTER, POOL));
+    const message = await consumer.next({ expires: 5_000, bind: true });
     expect(message?.subject).toBe(OFFER);
     message?.working();
     message?.ack();
@@ -78,6 +78,7 @@ describe('an agent on NATS', () => {
     ['a request to purge the stream', `$JS.API.STREAM.PURGE.${offerStream(CLUSTER, POOL)}`],
     ['a request to create another consumer', `$JS.API.CONSUMER.CREATE.${offerStream(CLUSTER, POOL)}`],
     ['a request to delete the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
+    ["a request for the consumer's state", `$JS.API.CONSUMER.INFO.${offerStream(CLUSTER, POOL)}.agents`],
     ['the acknowledgement of a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
   ])('cannot publish %s', async (_what, subject) => {
     await expectPublishRejected(subject);
@@ -118,8 +119,8 @@ describe('agents with fully qualified names', () => {
     await expectPublishRejected(`trawl.${CLUSTER}.heartbeat.${id}`);
     await until('the heartbeat has arrived', () => beats.length > 0);
     expect(beats).toEqual([heartbeatSubject(CLUSTER, id)]);
-    const consumer = await agent.jetstream().consumers.get(offerStream(CLUSTER, POOL), 'agents');
-    expect((await consumer.next({ expires: 5_000 }))?.subject).toBe(OFFER);
+    const consumer = offersOf(agent, offerStream(CLUSTER, POOL));
+    expect((await consumer.next({ expires: 5_000, bind: true }))?.subject).toBe(OFFER);
   });
 });
 

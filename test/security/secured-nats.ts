@@ -1,11 +1,11 @@
 /** A nats-server with the configuration that `trawl certs` writes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'nats';
+import { type Consumer, type ConsumerInfo, connect, type NatsConnection } from 'nats';
 import { onTestFinished } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
-import { COORDINATOR } from '../../proto/subjects.ts';
+import { COORDINATOR, OFFER_CONSUMER } from '../../proto/subjects.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 
@@ -17,9 +17,13 @@ export interface SecuredNats {
   reload(): void;
 }
 
-/** Starts a server that stops at the end of the test. @param dir the server's identity folder */
-export async function startSecuredNats(dir: string): Promise<SecuredNats> {
-  const { path } = await findNatsBinary({ install: false });
+/**
+ * Starts a server that stops at the end of the test.
+ * @param dir the server's identity folder
+ * @param binary the path of nats-server; default: the installed one
+ */
+export async function startSecuredNats(dir: string, binary?: string): Promise<SecuredNats> {
+  const path = binary ?? (await findNatsBinary({ install: false })).path;
   const port = await freePort();
   const args = ['--config', 'nats.conf', '--addr', '127.0.0.1', '--port', `${port}`];
   const server = spawn(path, args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -53,4 +57,10 @@ export async function connectAs(nats: SecuredNats, folder: string, inboxPrefix: 
   });
   onTestFinished(() => connection.close());
   return connection;
+}
+
+/** Returns the consumer of a stream's offers, without the request for its state that agents may not send. */
+export function offersOf(agent: NatsConnection, stream: string): Consumer {
+  const info = { stream_name: stream, name: OFFER_CONSUMER, config: {} } as ConsumerInfo;
+  return agent.jetstream().consumers.getPullConsumerFor(info);
 }

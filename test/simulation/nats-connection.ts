@@ -1,5 +1,12 @@
 /** A process's connection to nats-server: the part of the nats package's interface that trawl uses. */
-import { type JsMsg, type NatsConnection, NatsError } from 'nats';
+import {
+  ConsumerDebugEvents,
+  type ConsumerMessages,
+  type ConsumerStatus,
+  type JsMsg,
+  type NatsConnection,
+  NatsError,
+} from 'nats';
 import { offerStream } from '../../proto/subjects.ts';
 import { type ApiFault, isFault, type SimulatedNatsServer } from './nats-server.ts';
 import type { SimulatedNetwork } from './network.ts';
@@ -42,9 +49,15 @@ export class SimulatedNats {
         publish: (subject: string, data: Uint8Array) =>
           this.#ask((server) => server.enqueue(streamOf(subject), subject, data)),
         consumers: {
-          get: async (stream: string) => {
-            await this.#ask((server) => server.hasConsumer(stream));
-            return { fetch: async (options: FetchOptions) => this.#fetch(stream, options) };
+          getPullConsumerFor: ({ stream_name: stream }: { readonly stream_name: string }) => {
+            let exists = false;
+            const fetch = async (options: FetchOptions) => {
+              // Newer servers reject a pull from a consumer that does not exist.
+              if (!exists) await this.#ask((server) => server.hasConsumer(stream));
+              exists = true;
+              return this.#fetch(stream, options);
+            };
+            return { fetch };
           },
         },
       }),
@@ -113,10 +126,15 @@ export class SimulatedNats {
     });
   }
 
-  #fetch(stream: string, { max_messages, expires }: FetchOptions): Feed<JsMsg> {
+  #fetch(stream: string, { max_messages, expires }: FetchOptions): Feed<JsMsg> & Pick<ConsumerMessages, 'status'> {
     const feed = new Feed<JsMsg>();
+    const status = new Feed<ConsumerStatus>();
     const { clock } = this.#network;
-    clock.after(expires, this.#process, () => feed.close());
+    clock.after(expires, this.#process, () => {
+      status.push({ type: ConsumerDebugEvents.Discard, data: { msgsLeft: max_messages - feed.pushed, bytesLeft: 0 } });
+      status.close();
+      feed.close();
+    });
     const pull = {
       client: this.#process,
       until: clock.now + expires,
@@ -128,7 +146,7 @@ export class SimulatedNats {
       broken: () => feed.close(),
     };
     this.#deliver((server) => server.pull(stream, pull));
-    return feed;
+    return Object.assign(feed, { status: async () => status });
   }
 
   #message(stream: string, seq: number, subject: string, data: Uint8Array): JsMsg {

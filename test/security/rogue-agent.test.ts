@@ -1,0 +1,15 @@
+/** A client with an agent's certificate, on the nats-server that is installed. */
+import { expect, test } from 'vitest';
+import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
+import { expectHarmlessAttack, expectNoSubscription } from './rogue-agent.ts';
+
+const LIMIT_MS = 240_000;
+
+test('requests of an agent with any reply subject affect no stream, consumer or other agent', {
+  timeout: LIMIT_MS,
+}, async () => {
+  expect((await findNatsBinary({ install: false })).version).toMatch(/^\d+\.\d+\.\d+$/);
+  await expectHarmlessAttack();
+});
+
+test('an agent can subscribe only to its own inbox', { timeout: LIMIT_MS }, () => expectNoSubscription());
