@@ -17,9 +17,10 @@ import { PROTOCOL } from '../proto/protocol.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
 import { folderIdentity } from './folder-identity.ts';
-import { type Gpu, type GpuFigures, GpuWatch, listGpus } from './machine/gpus.ts';
+import { discoverGpus, type GpuFigures, GpuWatch } from './machine/gpus.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
+import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
@@ -79,7 +80,7 @@ export interface RunningAgent {
 }
 
 interface Resources {
-  readonly gpus: readonly Gpu[];
+  readonly gpus: readonly VisibleGpu[];
   readonly cores: number;
   readonly slots: readonly SlotGpus[];
 }
@@ -104,7 +105,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   try {
     const id = identity === undefined ? storedAgentId(dir, options.id) : certifiedId(identity, options.id);
     const resources = await findResources(options);
-    gpuWatch = resources.gpus.length > 0 ? new GpuWatch() : undefined;
+    gpuWatch = resources.gpus.length > 0 ? new GpuWatch(resources.gpus) : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
     nats = await connectNats(natsUrl, 'trawl agent', identity);
     operator = await startMetrics(options, id, {
@@ -162,7 +163,9 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
 
 /** @throws {BadInputError | RejectedError} if the machine cannot have this number of slots */
 async function findResources(options: AgentOptions): Promise<Resources> {
-  const gpus = await listGpus();
+  const { gpus, found, problems, notes } = await discoverGpus();
+  for (const problem of problems) options.log.warn({ visible: gpus.length, found }, problem);
+  for (const note of notes) options.log.info({ visible: gpus.length, found }, note);
   const cores = availableParallelism();
   const slots = slotCount(options, gpus.length, cores);
   if (options.slots !== undefined || options.slotsPerGpu !== undefined)
@@ -211,7 +214,7 @@ function helloOf(
     gpus: gpus.map((gpu) => gpu.name),
     metrics: operator?.advertised ?? '',
     labels: { ...labels },
-    slotFacts: slots.map(({ indexes, vramBytes }) => ({ gpus: indexes.length, vramBytes })),
+    slotFacts: slots.map((slot) => ({ gpus: slot.gpus.length, vramBytes: slot.vramBytes })),
     trainers: [...trainerNames()],
   };
 }
@@ -224,14 +227,14 @@ function workerStarter(
     dataDir,
     workdir: resolve(workdir),
     requireGpu,
-    gpus: gpus.length,
+    gpus: gpus.filter(({ vendor }) => vendor === 'nvidia').length,
     cores,
     slots: slots.length,
     pack,
   };
   return (slot, events) => {
-    const { indexes, sharedBy: gpuSharedBy } = slots[slot] ?? { indexes: [], sharedBy: 1 };
-    return new WorkerProcess({ ...setup, gpuSharedBy }, indexes, events);
+    const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
+    return new WorkerProcess({ ...setup, gpuSharedBy }, gpuEnvironment(own), events);
   };
 }
 

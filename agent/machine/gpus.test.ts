@@ -1,27 +1,89 @@
-import { expect, test } from 'vitest';
-import { parseGpuFigures, parseGpus } from './gpus.ts';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { discoverGpus, parseGpuFigures } from './gpus.ts';
 
-test('GPUs are parsed from the lines of nvidia-smi', () => {
-  const text = '0, NVIDIA H100 80GB HBM3, 81559\n1, Tesla T4, 15360\n10, NVIDIA A100-SXM4-40GB, 40960\n';
-  expect(parseGpus(text)).toEqual([
-    { index: 0, name: 'NVIDIA H100 80GB HBM3', memoryBytes: 81559 * 2 ** 20 },
-    { index: 1, name: 'Tesla T4', memoryBytes: 15360 * 2 ** 20 },
-    { index: 10, name: 'NVIDIA A100-SXM4-40GB', memoryBytes: 40960 * 2 ** 20 },
-  ]);
+const FIXTURES = join(import.meta.dirname, 'fixtures');
+const path = process.env.PATH;
+let bin: string;
+beforeEach(() => {
+  bin = mkdtempSync(join(tmpdir(), 'trawl-gpus-'));
+  process.env.PATH = `${bin}:/usr/bin:/bin`;
+  // A real driver of the machine must not answer.
+  for (const name of ['nvidia-smi', 'rocm-smi', 'amd-smi']) install(name, 'exit 127');
+});
+afterEach(() => {
+  process.env.PATH = path;
+  rmSync(bin, { recursive: true, force: true });
 });
 
-test("a GPU's name can contain commas", () => {
-  expect(parseGpus('0, Quadro, special edition, 8192\n')).toMatchObject([{ name: 'Quadro, special edition' }]);
-});
+function install(name: string, script: string): void {
+  writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(bin, name), 0o755);
+}
 
-test('Windows line endings are accepted', () => {
-  expect(parseGpus('0, Tesla T4, 15360\r\n')).toMatchObject([{ index: 0, memoryBytes: 15360 * 2 ** 20 }]);
-});
+/** Installs an nvidia-smi that prints recorded output. */
+function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
+  install(
+    'nvidia-smi',
+    `case "$1" in -L) cat '${FIXTURES}/${list}' ;; *) cat '${FIXTURES}/${query}' ;; esac; exit ${code}`,
+  );
+}
 
-test('messages, and GPUs without a readable memory size, are skipped', () => {
-  expect(parseGpus('')).toEqual([]);
-  expect(parseGpus('No devices were found\n')).toEqual([]);
-  expect(parseGpus('0, Tesla T4, [N/A]\nUnable to determine the device handle: GPU is lost\n')).toEqual([]);
+describe('discovery', () => {
+  test('four cards, of which two are visible, by index and by UUID', async () => {
+    nvidia('nvidia-smi-query.txt');
+    for (const list of ['2,3', 'GPU-cc33,GPU-dd4467']) {
+      const { gpus, found, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: list });
+      expect({ ids: gpus.map(({ id }) => id), found, problems }).toEqual({ ids: ['2', '3'], found: 4, problems: [] });
+    }
+  });
+
+  test('the other cards are used when one is lost, although nvidia-smi fails', async () => {
+    nvidia('nvidia-smi-query-lost.txt', 'nvidia-smi-L.txt', 15);
+    const { gpus, found, problems } = await discoverGpus({});
+    expect(gpus.map(({ index }) => index)).toEqual([0, 3]);
+    expect(found).toBe(2);
+    expect(problems).toEqual([
+      expect.stringMatching(/^Unable to determine the device handle for GPU .* GPU is lost/),
+      'GPU 1 cannot be used: nvidia-smi reports [GPU is lost]',
+    ]);
+  });
+
+  test.each([
+    ['nvidia-smi-no-driver.txt', /NVIDIA-SMI has failed/],
+    ['nvidia-smi-mismatch.txt', /Failed to initialize NVML/],
+  ])('an error of the driver (%s) is reported', async (file, message) => {
+    nvidia(file, file, 9);
+    const { gpus, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: '0' });
+    expect(gpus).toEqual([]);
+    expect(problems).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('an nvidia-smi that hangs, with a child that keeps its output open, ends after ten seconds', async () => {
+    install('nvidia-smi', 'sleep 60');
+    const { gpus, problems } = await discoverGpus({});
+    expect({ gpus, problems }).toEqual({ gpus: [], problems: ['nvidia-smi did not answer within 10 s'] });
+  });
+
+  test('the GPUs of AMD are found by rocm-smi, or else by amd-smi', async () => {
+    install('amd-smi', `cat '${FIXTURES}/amd-smi.json'`);
+    expect((await discoverGpus({})).gpus.map(({ id, uuid }) => [id, uuid])).toEqual([
+      ['0', 'GPU-9246d0b1c3a55e11'],
+      ['1', undefined],
+    ]);
+    install('rocm-smi', `cat '${FIXTURES}/rocm-smi.json'`);
+    const { gpus, found } = await discoverGpus({ HIP_VISIBLE_DEVICES: '2' });
+    expect({ ids: gpus.map(({ id }) => id), found }).toEqual({ ids: ['2'], found: 3 });
+  });
+
+  test('a machine without drivers has no GPUs, and no problem', async () => {
+    expect(await discoverGpus({ CUDA_VISIBLE_DEVICES: '0' })).toEqual({ gpus: [], found: 0, problems: [], notes: [] });
+    rmSync(join(bin, 'nvidia-smi'));
+    process.env.PATH = bin;
+    expect(await discoverGpus({})).toMatchObject({ gpus: [], problems: [] });
+  });
 });
 
 test('figures are converted to base units, and figures that a card does not report are undefined', () => {

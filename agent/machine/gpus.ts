@@ -1,38 +1,101 @@
-/** The GPUs of this machine and their current figures, from nvidia-smi. */
+/** The GPUs of this machine and their current figures, from the programs of their drivers. */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { parseGpuIds, visibleIndexes } from './visible-gpus.ts';
+import {
+  type Gpu,
+  type GpuListing,
+  nvidiaError,
+  parseAmdSmi,
+  parseNvidiaCards,
+  parseNvidiaIds,
+  parseNvidiaUuids,
+  parseRocmSmi,
+  withIds,
+} from './gpu-tools.ts';
+import { type VisibleGpu, type VisibleGpus, visibleGpus } from './visible-gpus.ts';
 
-const run = promisify(execFile);
-
-/** A stuck driver can block nvidia-smi for minutes. */
-const NVIDIA_SMI_TIMEOUT_MS = 10_000;
+/** A stuck driver can block its program for minutes. */
+const TOOL_TIMEOUT_MS = 10_000;
+const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
 const WATCH_INTERVAL_MS = 10_000;
+const NO_FRAME = ['--format=csv,noheader,nounits'];
 
-export interface Gpu {
-  /** The index that nvidia-smi uses, and CUDA_VISIBLE_DEVICES too when CUDA_DEVICE_ORDER is PCI_BUS_ID. */
-  readonly index: number;
-  readonly name: string;
-  readonly memoryBytes: number;
+export interface GpuDiscovery extends VisibleGpus {
+  /** The number of usable GPUs of the machine, visible or not. */
+  readonly found: number;
+  /** Why GPUs of the machine cannot be used. One sentence each. */
+  readonly problems: readonly string[];
 }
 
-/** Returns the GPUs that CUDA_VISIBLE_DEVICES makes visible, in its order; none when there is no driver or nvidia-smi does not answer. */
-export async function listGpus(): Promise<readonly Gpu[]> {
-  try {
-    const query = ['--query-gpu=index,name,memory.total', '--format=csv,noheader,nounits'];
-    const gpus = parseGpus((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
-    const list = process.env.CUDA_VISIBLE_DEVICES;
-    const ids = list?.includes('GPU-') ? await gpuIds() : gpus;
-    return visibleIndexes(list, ids).flatMap((index) => gpus.filter((gpu) => gpu.index === index));
-  } catch {
-    return [];
-  }
+/** Returns the GPUs of this machine that the environment makes visible, and the reasons if there are fewer than it has. */
+export async function discoverGpus(env: NodeJS.ProcessEnv = process.env): Promise<GpuDiscovery> {
+  const nvidia = await listNvidia();
+  const { gpus, broken, problem } = nvidia.gpus.length > 0 ? nvidia : ((await listAmd()) ?? nvidia);
+  const visible = visibleGpus(gpus, env);
+  const problems = [
+    ...(problem === undefined ? [] : [problem]),
+    ...broken.map(({ index, reason }) => `GPU ${index} cannot be used: ${reason}`),
+  ];
+  return { gpus: visible.gpus, found: gpus.length, problems, notes: gpus.length === 0 ? [] : visible.notes };
 }
 
-async function gpuIds() {
-  const query = ['--query-gpu=index,uuid', '--format=csv,noheader,nounits'];
-  return parseGpuIds((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
+/** Returns the visible GPUs of this machine. */
+export async function listGpus(): Promise<readonly VisibleGpu[]> {
+  return (await discoverGpus()).gpus;
+}
+
+interface Listed extends GpuListing {
+  /** Why the program reports fewer cards than there are. Undefined if it reports no error, or is not installed. */
+  readonly problem: string | undefined;
+}
+
+async function listNvidia(): Promise<Listed> {
+  const query = await runTool('nvidia-smi', ['--query-gpu=index,name,memory.total', ...NO_FRAME]);
+  if (query.problem !== undefined) return { gpus: [], broken: [], problem: query.problem };
+  const { gpus, broken } = parseNvidiaCards(query.output);
+  if (gpus.length === 0) return { gpus, broken, problem: nvidiaError(query.output) };
+  const ids = parseNvidiaIds((await runTool('nvidia-smi', ['-L'])).output);
+  const known = ids.length > 0 ? ids : parseNvidiaUuids(await queryUuids());
+  return { gpus: withIds(gpus, known), broken, problem: nvidiaError(query.output) };
+}
+
+async function queryUuids(): Promise<string> {
+  return (await runTool('nvidia-smi', ['--query-gpu=index,uuid', ...NO_FRAME])).output;
+}
+
+/** Returns undefined if neither program of ROCm lists a GPU. */
+async function listAmd(): Promise<Listed | undefined> {
+  const query = ['--showproductname', '--showuniqueid', '--showmeminfo', 'vram', '--json'];
+  const older = parseRocmSmi((await runTool('rocm-smi', query)).output);
+  if (older.gpus.length > 0) return { ...older, problem: undefined };
+  const newer = parseAmdSmi((await runTool('amd-smi', ['static', '--asic', '--vram', '--json'])).output);
+  return newer.gpus.length > 0 ? { ...newer, problem: undefined } : undefined;
+}
+
+interface ToolOutput {
+  readonly output: string;
+  /** Why there is no output. Undefined if the program is not installed, too. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Returns what a program prints, also if it fails: with a lost card, nvidia-smi lists the others and fails. Does not wait
+ * for a program that a stuck driver keeps from being killed.
+ */
+function runTool(program: string, args: readonly string[]): Promise<ToolOutput> {
+  return new Promise((resolve) => {
+    const child = execFile(program, args, { maxBuffer: MAX_OUTPUT_BYTES }, (_error, stdout, stderr) => {
+      clearTimeout(timer);
+      resolve({ output: `${stdout}\n${stderr}`, problem: undefined });
+    });
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      child.unref();
+      resolve({ output: '', problem: `${program} did not answer within ${TOOL_TIMEOUT_MS / 1000} s` });
+    }, TOOL_TIMEOUT_MS);
+  });
 }
 
 export interface GpuMemory {
@@ -43,28 +106,15 @@ export interface GpuMemory {
 /** Returns the memory of the first GPU that this process can use; undefined when nvidia-smi does not report it. */
 export async function gpuMemory(): Promise<GpuMemory | undefined> {
   const [visible] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
-  try {
-    const query = [`--id=${visible}`, '--query-gpu=memory.free,memory.total', '--format=csv,noheader,nounits'];
-    return parseMemory((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
-  } catch {
-    return undefined;
-  }
+  const query = [`--id=${visible}`, '--query-gpu=memory.free,memory.total', ...NO_FRAME];
+  return parseMemory((await runTool('nvidia-smi', query)).output);
 }
 
 /** The line is `free MiB, total MiB`. */
 function parseMemory(text: string): GpuMemory | undefined {
-  const [, free, total] = /^\s*(\d+), (\d+)\s*$/.exec(text) ?? [];
+  const [, free, total] = /^\s*(\d+), (\d+)\s*$/m.exec(text) ?? [];
   if (free === undefined || total === undefined) return undefined;
   return { freeBytes: Number(free) * 2 ** 20, totalBytes: Number(total) * 2 ** 20 };
-}
-
-/** Parses the lines `index, name, total MiB` of nvidia-smi. Skips other lines (warnings, "No devices were found"). */
-export function parseGpus(text: string): readonly Gpu[] {
-  return text.split('\n').flatMap((line) => {
-    const [, index, name, mebibytes] = /^\s*(\d+), (.+), (\d+)\s*$/.exec(line) ?? [];
-    if (index === undefined || name === undefined || mebibytes === undefined) return [];
-    return [{ index: Number(index), name, memoryBytes: Number(mebibytes) * 2 ** 20 }];
-  });
 }
 
 /** The current figures of a GPU. Figures that the card or its driver does not report are undefined. */
@@ -80,14 +130,9 @@ export interface GpuFigures {
 
 const FIGURES = 'index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw';
 
-/** Returns the figures of each GPU; none when there is no driver or nvidia-smi does not answer. */
+/** Returns the figures of each NVIDIA card of the machine; none when there is no driver or nvidia-smi does not answer. */
 async function gpuFigures(): Promise<readonly GpuFigures[]> {
-  try {
-    const query = [`--query-gpu=${FIGURES}`, '--format=csv,noheader,nounits'];
-    return parseGpuFigures((await run('nvidia-smi', query, { timeout: NVIDIA_SMI_TIMEOUT_MS })).stdout);
-  } catch {
-    return [];
-  }
+  return parseGpuFigures((await runTool('nvidia-smi', [`--query-gpu=${FIGURES}`, ...NO_FRAME])).output);
 }
 
 /** Parses lines such as `0, 37, 1024, 81559, 41, 118.24`, in which a field can be `[N/A]`. Skips other lines. */
@@ -125,9 +170,12 @@ function bytesOf(mebibytes: number | undefined): number | undefined {
 /** Refreshes the GPUs' figures in the background, because nvidia-smi can take a second to answer. */
 export class GpuWatch {
   readonly #stopped = new AbortController();
+  readonly #cards: ReadonlySet<number> | undefined;
   #figures: readonly GpuFigures[] = [];
 
-  constructor() {
+  /** @param gpus the GPUs whose cards are watched; default: all */
+  constructor(gpus?: readonly Gpu[]) {
+    this.#cards = gpus && new Set(gpus.map(({ index }) => index));
     void this.#refresh();
   }
 
@@ -143,7 +191,7 @@ export class GpuWatch {
   async #refresh(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      this.#figures = await gpuFigures();
+      this.#figures = (await gpuFigures()).filter(({ index }) => this.#cards?.has(index) ?? true);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
     }
   }

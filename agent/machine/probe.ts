@@ -33,7 +33,7 @@ export interface BackendProbe {
 
 /** Tries each backend. Takes well under a second when no native part is installed. */
 export async function probeBackends(): Promise<readonly BackendProbe[]> {
-  const gpus = (await listGpus()).length;
+  const gpus = (await listGpus()).filter(({ vendor }) => vendor === 'nvidia').length;
   return Promise.all(
     BACKENDS.map(async (name) => {
       const { problem, tensorflow } = await probe(name, gpus);

@@ -35,9 +35,12 @@ test('requested slots that cannot fit into memory are rejected with the number t
 });
 
 const GIB = 2 ** 30;
-const gpus = (...gib: number[]) => gib.map((size, index) => ({ index, name: 'GPU', memoryBytes: size * GIB }));
+const gpus = (...gib: number[]) =>
+  gib.map(
+    (size, index) => ({ vendor: 'nvidia', index, id: `${index}`, name: 'GPU', memoryBytes: size * GIB }) as const,
+  );
 const assigned = (have: number[], slots: number) =>
-  slotGpus(gpus(...have), slots).map(({ indexes, vramBytes }) => [indexes, vramBytes / GIB]);
+  slotGpus(gpus(...have), slots).map((slot) => [slot.gpus.map(({ index }) => index), slot.vramBytes / GIB]);
 
 test('with one slot per GPU, each slot has a whole GPU', () => {
   expect(assigned([80, 16], 2)).toEqual([
@@ -65,6 +68,13 @@ test('with fewer slots than GPUs, each slot has several GPUs and the memory of t
     [[0, 1], 16],
     [[2, 3], 80],
   ]);
+});
+
+test('a slot has at most one GPU beside MIG instances', () => {
+  const [card, ...others] = gpus(20, 10, 40);
+  if (card === undefined) throw new Error('no GPU');
+  const slots = slotGpus([{ ...card, id: 'MIG-a', migCard: 'GPU-a' }, ...others], 1);
+  expect(slots.map((slot) => slot.gpus.map(({ id }) => id))).toEqual([['MIG-a']]);
 });
 
 test('on a machine without GPUs, slots have none', () => {

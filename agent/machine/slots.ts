@@ -3,7 +3,7 @@ import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { MAX_SLOTS } from '../../proto/limits.ts';
 import type { BackendName } from './backend.ts';
-import type { Gpu } from './gpus.ts';
+import type { VisibleGpu } from './visible-gpus.ts';
 
 export interface SlotCountOptions {
   /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number. */
@@ -47,8 +47,8 @@ export function requireFittingSlots(slots: number | undefined, memoryBytes: numb
 
 /** The GPUs of one slot. */
 export interface SlotGpus {
-  /** Indexes for CUDA_VISIBLE_DEVICES; empty on a machine without GPUs. */
-  readonly indexes: readonly number[];
+  /** Empty on a machine without GPUs. */
+  readonly gpus: readonly VisibleGpu[];
   /** Number of slots that share each of these GPUs, including this one. */
   readonly sharedBy: number;
   /** Bytes that the slot can use on each of its GPUs; 0 without a GPU. */
@@ -57,17 +57,19 @@ export interface SlotGpus {
 
 /**
  * Assigns GPUs to slots. With at least as many slots as GPUs, each slot has one GPU and shares it evenly. With fewer
- * slots, each slot has the same number of GPUs, and the remainder is unused.
+ * slots, each slot has the same number of GPUs, and the remainder is unused. A process can use one MIG instance only, so
+ * beside MIG instances each slot has one GPU.
  */
-export function slotGpus(gpus: readonly Gpu[], slots: number): readonly SlotGpus[] {
+export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly SlotGpus[] {
   return Array.from({ length: slots }, (_, slot) => {
-    if (gpus.length === 0) return { indexes: [], sharedBy: 1, vramBytes: 0 };
-    const perSlot = Math.max(1, Math.floor(gpus.length / slots));
+    if (gpus.length === 0) return { gpus: [], sharedBy: 1, vramBytes: 0 };
+    const hasMig = gpus.some(({ migCard }) => migCard !== undefined);
+    const perSlot = hasMig ? 1 : Math.max(1, Math.floor(gpus.length / slots));
     const first = (slot * perSlot) % gpus.length;
     const own = gpus.slice(first, first + perSlot);
     const sharedBy = slots <= gpus.length ? 1 : Math.ceil((slots - first) / gpus.length);
     const smallest = Math.min(...own.map(({ memoryBytes }) => memoryBytes));
-    return { indexes: own.map(({ index }) => index), sharedBy, vramBytes: Math.floor(smallest / sharedBy) };
+    return { gpus: own, sharedBy, vramBytes: Math.floor(smallest / sharedBy) };
   });
 }
 

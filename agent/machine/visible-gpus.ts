@@ -1,37 +1,205 @@
-/** The GPUs that the environment lets a program use, by the rules of CUDA_VISIBLE_DEVICES. */
+/**
+ * The GPUs that the environment lets a program use, by the rules of CUDA and ROCm:
+ * https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html and
+ * https://rocm.docs.amd.com/en/latest/reference/env-variables.html
+ */
+import type { Gpu } from './gpu-tools.ts';
 
-export interface GpuId {
-  readonly index: number;
-  /** Undefined if the driver does not report it. */
-  readonly uuid?: string | undefined;
+/** A GPU, and how programs name it. */
+export interface VisibleGpu extends Gpu {
+  /** The entry for CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES. */
+  readonly id: string;
+}
+
+export interface VisibleGpus {
+  /** In the order of the variable. */
+  readonly gpus: readonly VisibleGpu[];
+  /** Why GPUs are not used, and other facts about the variables. One sentence each. */
+  readonly notes: readonly string[];
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Returns the visible GPUs. @param gpus all GPUs of one vendor */
+export function visibleGpus(gpus: readonly Gpu[], env: Env): VisibleGpus {
+  const visible = gpus[0]?.vendor === 'amd' ? visibleToHip(gpus, env) : visibleToCuda(gpus, env);
+  const notes = [...visible.notes, ...slurmNotes(visible.gpus.length, env)];
+  return { gpus: visible.gpus, notes };
+}
+
+interface Selection {
+  readonly gpus: readonly Gpu[];
+  readonly notes: readonly string[];
+}
+
+function visibleToCuda(gpus: readonly Gpu[], env: Env): VisibleGpus {
+  const container = ofContainer(gpus, env);
+  const list = env.CUDA_VISIBLE_DEVICES;
+  const chosen = list === undefined ? { gpus: container.gpus, notes: [] } : selectForCuda(list, container.gpus);
+  const notes = [...container.notes, ...chosen.notes, ...orderNotes(list, container.gpus, env)];
+  const byUuid = needsUuids(gpus);
+  return { gpus: chosen.gpus.map((gpu) => ({ ...gpu, id: (byUuid ? gpu.uuid : undefined) ?? `${gpu.index}` })), notes };
+}
+
+/** Beside MIG instances or a card that is broken, CUDA can number the cards differently than nvidia-smi. */
+function needsUuids(gpus: readonly Gpu[]): boolean {
+  const cards = new Set(gpus.map(({ index }) => index));
+  return gpus.some(({ index, migCard }) => migCard !== undefined || index >= cards.size);
 }
 
 /**
- * Returns the indexes that `list` (the value of CUDA_VISIBLE_DEVICES) makes visible, in its order. Undefined makes all
- * visible. As in CUDA, an entry is an index or the unique prefix of a UUID, all entries have the form of the first one, the
- * first invalid entry ends the list, and a GPU that is listed twice makes none visible.
+ * Applies CUDA_VISIBLE_DEVICES. As in CUDA, an entry is an index, the unique prefix of a UUID, or a MIG instance, all
+ * entries have the form of the first one, the first invalid entry ends the list, and a GPU that is listed twice makes none
+ * visible. For a card in MIG mode, its index or UUID means its first instance.
  */
-export function visibleIndexes(list: string | undefined, gpus: readonly GpuId[]): readonly number[] {
-  if (list === undefined) return gpus.map(({ index }) => index);
-  const entries = list.split(',').map((entry) => entry.trim());
-  const byUuid = entries[0]?.startsWith('GPU-') === true;
-  const visible: number[] = [];
-  for (const entry of entries) {
-    const matches = gpus.filter(({ index, uuid }) =>
-      byUuid ? entry.startsWith('GPU-') && uuid?.startsWith(entry) : /^\d+$/.test(entry) && index === Number(entry),
-    );
-    const [match] = matches;
-    if (match === undefined || matches.length > 1) break;
-    if (visible.includes(match.index)) return [];
-    visible.push(match.index);
+function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
+  const entries = entriesOf(list);
+  const form = formOf(entries[0]);
+  const selected: Gpu[] = [];
+  for (const [at, entry] of entries.entries()) {
+    const found = formOf(entry) === form ? cudaMatch(entry, gpus) : undefined;
+    if (found === undefined) return { gpus: selected, notes: [endOfList('CUDA_VISIBLE_DEVICES', entries, at)] };
+    if (selected.some(({ index, uuid }) => index === found.index && uuid === found.uuid)) {
+      return { gpus: [], notes: [`CUDA_VISIBLE_DEVICES names a GPU twice (${entry}), so CUDA finds no GPU`] };
+    }
+    selected.push(found);
   }
-  return visible;
+  return { gpus: selected, notes: restriction('CUDA_VISIBLE_DEVICES', list, selected, gpus) };
 }
 
-/** Parses the lines `index, UUID` of nvidia-smi. Skips other lines. */
-export function parseGpuIds(text: string): readonly GpuId[] {
-  return text.split('\n').flatMap((line) => {
-    const [, index, uuid] = /^\s*(\d+), (GPU-[0-9a-f-]+)\s*$/.exec(line) ?? [];
-    return index === undefined ? [] : [{ index: Number(index), uuid }];
+/** Returns the prefix of a UUID; an index has none. */
+function formOf(entry = ''): string {
+  return /^(?:GPU-|MIG-)/.exec(entry)?.[0] ?? '';
+}
+
+function restriction(variable: string, list: string, selected: readonly Gpu[], gpus: readonly Gpu[]): string[] {
+  if (selected.length >= gpus.length) return [];
+  return [`${variable}=${list} makes ${selected.length} of ${gpus.length} GPUs visible`];
+}
+
+function cudaMatch(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
+  const matching = gpus.filter((gpu) => isNamedBy(entry, gpu));
+  const [first] = matching;
+  if (entry.startsWith('MIG-')) return matching.length === 1 ? first : olderMigName(entry, gpus);
+  return matching.every(({ index }) => index === first?.index) ? first : undefined;
+}
+
+/** Newer drivers accept the name `MIG-GPU-UUID/GI/CI` of older ones, but no longer list it. */
+function olderMigName(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
+  const [, card, instance] = /^MIG-(GPU-[0-9a-f-]+)\/(\d+\/\d+)$/.exec(entry) ?? [];
+  const instances = gpus.filter(({ migCard }) => migCard !== undefined && migCard === card);
+  const [first] = instances;
+  if (first === undefined || instances.some(({ uuid }) => uuid?.startsWith('MIG-GPU-'))) return undefined;
+  const name = first.name.replace(/ MIG .*$/, ` MIG ${instance}`);
+  return { ...first, name, uuid: entry, memoryBytes: Math.min(...instances.map(({ memoryBytes }) => memoryBytes)) };
+}
+
+function isNamedBy(entry: string, { index, uuid, migCard }: Gpu): boolean {
+  if (entry.startsWith('MIG-GPU-')) return uuid === entry;
+  if (entry.startsWith('MIG-')) return uuid?.startsWith(entry) === true;
+  if (entry.startsWith('GPU-')) return (migCard ?? uuid)?.startsWith(entry) === true;
+  return /^\d+$/.test(entry) && index === Number(entry);
+}
+
+function entriesOf(list: string): readonly string[] {
+  return list.split(',').map((entry) => entry.trim());
+}
+
+/** Explains the entry that ends a list. An empty list and `-1` are the usual ways to name no GPU. */
+function endOfList(variable: string, entries: readonly string[], at: number): string {
+  const entry = entries[at] ?? '';
+  if (at === 0 && (entry === '' || entry === '-1')) return `${variable}=${entry} makes no GPU visible`;
+  const rest = entries.length - at - 1;
+  const ignored = rest === 0 ? '' : `; the entries after it are ignored (${rest})`;
+  return `${variable}: ${JSON.stringify(entry)} names no usable GPU${ignored}`;
+}
+
+/**
+ * Applies NVIDIA_VISIBLE_DEVICES. NVIDIA's container runtime has already applied it, and has numbered the GPUs anew,
+ * unless more cards are listed than it names. `void` is also set where GPUs are injected in another way (CDI).
+ */
+function ofContainer(gpus: readonly Gpu[], env: Env): Selection {
+  const list = env.NVIDIA_VISIBLE_DEVICES?.trim();
+  if (list === 'none') return { gpus: [], notes: ['NVIDIA_VISIBLE_DEVICES=none makes no GPU visible'] };
+  const entries = entriesOf(list ?? '');
+  const cards = new Set(gpus.map(({ index }) => index)).size;
+  const isApplied = cards <= entries.length || !entries.every((entry) => gpus.some((gpu) => isNamedBy(entry, gpu)));
+  if (isApplied) return { gpus, notes: [] };
+  const named = gpus.filter((gpu) => entries.some((entry) => isNamedBy(entry, gpu)));
+  return { gpus: named, notes: restriction('NVIDIA_VISIBLE_DEVICES', entries.join(','), named, gpus) };
+}
+
+function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): readonly string[] {
+  const hasIndexes = list !== undefined && /^\s*\d/.test(list);
+  const models = new Set(gpus.map(({ name }) => name));
+  if (env.CUDA_DEVICE_ORDER !== 'FASTEST_FIRST' || !hasIndexes || models.size < 2) return [];
+  return [
+    'CUDA_DEVICE_ORDER=FASTEST_FIRST is ignored: the indexes in CUDA_VISIBLE_DEVICES are those of nvidia-smi (PCI_BUS_ID); ' +
+      'UUIDs name a GPU in any order',
+  ];
+}
+
+/**
+ * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else GPU_DEVICE_ORDINAL),
+ * whose indexes count the GPUs that the first one leaves. Programs inherit ROCR_VISIBLE_DEVICES, so the ids count in the
+ * same way.
+ */
+function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
+  const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);
+  const left = runtime.gpus.map((gpu, at) => ({ ...gpu, index: at }));
+  const variable = ['HIP_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES', 'GPU_DEVICE_ORDINAL'].find(
+    (name) => env[name] !== undefined,
+  );
+  const chosen = variable === undefined ? { gpus: left, notes: [] } : selectForRocm(variable, env[variable], left);
+  const visible = chosen.gpus.flatMap(({ index: at }) => {
+    const gpu = runtime.gpus[at];
+    return gpu === undefined ? [] : [{ ...gpu, id: `${at}` }];
   });
+  return { gpus: visible, notes: [...runtime.notes, ...chosen.notes] };
+}
+
+/** Entries are indexes or UUIDs, also mixed. The first entry that is invalid or names a GPU again ends the list. */
+function selectForRocm(variable: string, list: string | undefined, gpus: readonly Gpu[]): Selection {
+  if (list === undefined) return { gpus, notes: [] };
+  const entries = entriesOf(list);
+  const selected: Gpu[] = [];
+  for (const [at, entry] of entries.entries()) {
+    const isUuid = entry.startsWith('GPU-');
+    const found = gpus.find((gpu) =>
+      isUuid ? gpu.uuid?.toLowerCase() === entry.toLowerCase() : /^\d+$/.test(entry) && gpu.index === Number(entry),
+    );
+    if (found === undefined || selected.includes(found)) {
+      return { gpus: selected, notes: [endOfList(variable, entries, at)] };
+    }
+    selected.push(found);
+  }
+  return { gpus: selected, notes: restriction(variable, list, selected, gpus) };
+}
+
+/** Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. Its own variables are information only. */
+function slurmNotes(visible: number, env: Env): readonly string[] {
+  const allocated = env.SLURM_STEP_GPUS ?? env.SLURM_JOB_GPUS;
+  if (allocated === undefined || allocated === '') return [];
+  const count = allocated.split(',').reduce((sum, part) => sum + sizeOfRange(part), 0);
+  const note = `Slurm allocated the GPUs ${allocated} of this node`;
+  return [visible > count ? `${note}, but ${visible} are visible: other jobs can use the rest` : note];
+}
+
+function sizeOfRange(text: string): number {
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(text.trim()) ?? [];
+  return from === undefined || to === undefined ? 1 : Math.max(1, Number(to) - Number(from) + 1);
+}
+
+/** Returns the variables that restrict a program to the GPUs. Empty without GPUs, so that the program inherits the agent's. */
+export function gpuEnvironment(gpus: readonly VisibleGpu[]): Record<string, string> {
+  const ids = gpus.map(({ id }) => id).join(',');
+  switch (gpus[0]?.vendor) {
+    case undefined:
+      return {};
+    case 'nvidia':
+      return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
+    case 'amd':
+      // HIP reads the first of them that is set, and libraries disagree about the order.
+      return { HIP_VISIBLE_DEVICES: ids, CUDA_VISIBLE_DEVICES: ids, GPU_DEVICE_ORDINAL: ids };
+  }
 }

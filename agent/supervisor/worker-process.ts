@@ -32,8 +32,8 @@ export class WorkerProcess {
   #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;
 
-  /** @param gpus indexes of the GPUs that the worker can use; CUDA_VISIBLE_DEVICES stays unchanged if there are none */
-  constructor(setup: WorkerSetup, gpus: readonly number[], events: WorkerEvents) {
+  /** @param gpuEnvironment the variables that restrict the worker to its GPUs */
+  constructor(setup: WorkerSetup, gpuEnvironment: Readonly<Record<string, string>>, events: WorkerEvents) {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
     if (!existsSync(entry))
       throw new Error(`the worker's program ${entry} is missing; build trawl first (npm run build)`);
@@ -44,7 +44,7 @@ export class WorkerProcess {
         ...process.env,
         ...threadEnvironment(setup.cores, setup.slots, process.env),
         TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-        ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
+        ...gpuEnvironment,
       },
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

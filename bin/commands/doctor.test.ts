@@ -18,7 +18,7 @@ import { examine } from '../doctor/examine.ts';
 import { type Finding, faults, findingsText } from '../doctor/finding.ts';
 import { natsFinding } from '../doctor/nats.ts';
 
-const gpu = { index: 0, name: 'NVIDIA A100', memoryBytes: 40 * 2 ** 30 };
+const gpu = { vendor: 'nvidia', index: 0, id: '0', name: 'NVIDIA A100', memoryBytes: 40 * 2 ** 30 } as const;
 const wasmOnly = [
   { name: 'tensorflow-gpu', loads: false, reason: 'no native part' },
   { name: 'wasm', loads: true, reason: '' },
@@ -74,8 +74,32 @@ test('one backend that loads is enough, and having none is a fault', () => {
 test('a GPU that no backend can use gives a warning, and a machine without GPUs does not', () => {
   expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
   expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
-  expect(gpuFindings([])[0]?.state).toBe('ok');
-  expect(gpuFindings([gpu])).toMatchObject([{ name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' }]);
+  expect(gpuFindings({ gpus: [], found: 0, problems: [], notes: [] })).toMatchObject([{ state: 'ok' }]);
+  expect(gpuFindings({ gpus: [gpu], found: 1, problems: [], notes: [] })).toMatchObject([
+    { name: 'GPUs', state: 'ok', detail: '1 of 1 visible' },
+    { name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' },
+  ]);
+});
+
+test('hidden and broken GPUs are reported with the reason', () => {
+  const notes = ['CUDA_VISIBLE_DEVICES=1 makes 1 of 4 GPUs visible'];
+  const problems = ['GPU 2 cannot be used: nvidia-smi reports [GPU is lost]'];
+  expect(gpuFindings({ gpus: [gpu], found: 4, problems, notes })).toMatchObject([
+    { name: 'GPUs', state: 'warning', detail: problems[0], fix: expect.stringContaining('driver') },
+    { name: 'GPUs', state: 'ok', detail: `1 of 4 visible (${notes[0]})` },
+    { name: 'GPU 0' },
+  ]);
+  expect(
+    gpuFindings({ gpus: [], found: 4, problems: [], notes: ['CUDA_VISIBLE_DEVICES= makes no GPU visible'] }),
+  ).toMatchObject([
+    {
+      state: 'warning',
+      detail: '0 of 4 visible (CUDA_VISIBLE_DEVICES= makes no GPU visible)',
+      fix: expect.any(String),
+    },
+  ]);
+  const instance = { ...gpu, id: 'MIG-1e85', name: 'NVIDIA A100 MIG 1g.5gb' };
+  expect(gpuFindings({ gpus: [instance], found: 1, problems: [], notes: [] })[1]?.detail).toContain('(MIG-1e85)');
 });
 
 test('a damaged data set is a fault, and a missing one is not', () => {

@@ -2,7 +2,8 @@ import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DatasetStatus } from '../../agent/data/cache.ts';
-import type { Gpu } from '../../agent/machine/gpus.ts';
+import type { Gpu } from '../../agent/machine/gpu-tools.ts';
+import type { GpuDiscovery } from '../../agent/machine/gpus.ts';
 import type { BackendProbe } from '../../agent/machine/probe.ts';
 import { ORPHANS_FOLDER, orphanSets } from '../../coordinator/artifacts/orphans.ts';
 import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
@@ -35,14 +36,34 @@ export function backendFindings(probes: readonly BackendProbe[], gpus: readonly 
   return [...findings, { name: 'backends', state: 'missing', detail: 'none loads', fix, needed: true }];
 }
 
-/** Returns a finding per GPU. A machine without GPUs trains on the CPU. */
-export function gpuFindings(gpus: readonly Gpu[]): readonly Finding[] {
-  if (gpus.length === 0) {
-    return [{ name: 'GPUs', state: 'ok', detail: 'none found by nvidia-smi; trials train on the CPU', needed: false }];
-  }
-  return gpus.map(({ index, name, memoryBytes }) => {
-    return { name: `GPU ${index}`, state: 'ok', detail: `${name}, ${formatSize(memoryBytes)}`, needed: false };
+/** Returns a finding per visible GPU, one if GPUs are hidden, and one per problem. A machine without GPUs trains on the CPU. */
+export function gpuFindings({ gpus, found, problems, notes }: GpuDiscovery): readonly Finding[] {
+  const broken = problems.map((detail): Finding => {
+    return {
+      name: 'GPUs',
+      state: 'warning',
+      detail,
+      fix: 'check the driver, for example with nvidia-smi',
+      needed: false,
+    };
   });
+  if (found === 0) {
+    const detail = 'none found by nvidia-smi, rocm-smi or amd-smi; trials train on the CPU';
+    return [...broken, { name: 'GPUs', state: 'ok', detail, needed: false }];
+  }
+  const reasons = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
+  const visible: Finding = {
+    name: 'GPUs',
+    state: gpus.length === 0 ? 'warning' : 'ok',
+    detail: `${gpus.length} of ${found} visible${reasons}`,
+    ...(gpus.length === 0 ? { fix: 'change the variable to use GPUs; otherwise trials train on the CPU' } : {}),
+    needed: false,
+  };
+  const each = gpus.map(({ id, index, name, memoryBytes }): Finding => {
+    const detail = `${name}, ${formatSize(memoryBytes)}${id === `${index}` ? '' : ` (${id})`}`;
+    return { name: `GPU ${index}`, state: 'ok', detail, needed: false };
+  });
+  return [...broken, visible, ...each];
 }
 
 /** Returns the finding for a data set. A missing one is downloaded when a trial first needs it. */

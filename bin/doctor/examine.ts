@@ -25,20 +25,20 @@ export interface ExamineOptions {
 export async function examine({ nats, dir, env }: ExamineOptions): Promise<readonly Finding[]> {
   // TensorFlow.js takes a third of a second to load, so it is loaded only here.
   const { probeBackends } = await import('../../agent/machine/probe.ts');
-  const { listGpus } = await import('../../agent/machine/gpus.ts');
+  const { discoverGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
   const [node, natsServer, probes, gpus, datasets] = await Promise.all([
     nodeFinding(process.versions.node),
     natsFinding(nats),
     probeBackends(),
-    listGpus(),
+    discoverGpus(env),
     datasetStatus(dataDir),
   ]);
   return [
     node,
     natsServer,
-    ...backendFindings(probes, gpus),
+    ...backendFindings(probes, gpus.gpus),
     ...gpuFindings(gpus),
     ...datasets.map(datasetFinding),
     diskFinding('disk, sweeps', dir),

@@ -2,10 +2,11 @@
  * GPU detection on a machine without GPUs, with an nvidia-smi that prints the recorded output of a real one. `npm run bench:gpu`
  * trains on real GPUs.
  */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 
@@ -37,6 +38,61 @@ test('an agent has one slot per GPU, and each worker sees only its own GPU', { t
   expect(trials.map(({ metrics }) => metrics).sort((a, b) => Number(a.gpu) - Number(b.gpu))).toEqual([
     { gpu: 0, grows: 1 },
     { gpu: 1, grows: 1 },
+  ]);
+});
+
+const WHICH =
+  `echo '{"gpu": "'"$CUDA_VISIBLE_DEVICES"'", "hip": "'"$HIP_VISIBLE_DEVICES"'", "order": "'"$CUDA_DEVICE_ORDER"'", "loss": 1}' >> seen; ` +
+  `echo '{"loss": 1}'; sleep 2\n`;
+
+/** Installs a program of a driver that prints a recorded output, with another one for -L. */
+function install(name: string, output: string, list = output): void {
+  const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');
+  const file = join(folder, 'bin', name);
+  writeFileSync(file, `#!/bin/sh\ncase "$1" in -L) cat ${fixtures}/${list} ;; *) cat ${fixtures}/${output} ;; esac\n`);
+  chmodSync(file, 0o755);
+}
+
+/** Runs four trials, and returns the distinct variables of their programs. */
+async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; hip: string; order: string }[]> {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  writeFileSync(join(folder, 'which.sh'), WHICH);
+  const text = 'command: [sh, which.sh]\nmetric: {name: loss}\nparameters: {x: {values: [1, 2, 3, 4]}}\n';
+  const { code, stderr } = await trawl(
+    'up',
+    sweepFile(folder, text),
+    '--dir',
+    join(folder, 'run'),
+    '--workdir',
+    folder,
+  );
+  expect(code, stderr).toBe(0);
+  const lines = readFileSync(join(folder, 'seen'), 'utf8').trim().split('\n');
+  return [...new Set(lines)].sort().map((line) => JSON.parse(line));
+}
+
+test('programs receive the visible GPUs only, in the order of nvidia-smi', { timeout: 120_000 }, async () => {
+  install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
+  expect(await variablesOf({ CUDA_VISIBLE_DEVICES: '3,GPU-x', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toMatchObject([
+    { gpu: '3', order: 'PCI_BUS_ID' },
+  ]);
+});
+
+test('programs receive one MIG instance each', { timeout: 120_000 }, async () => {
+  install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L-mig.txt');
+  expect(await variablesOf({ CUDA_VISIBLE_DEVICES: 'MIG-1e852099,MIG-cba663e8' })).toMatchObject([
+    { gpu: 'MIG-1e852099-16ab-5e5f-8dd2-32c6ba4c4c59', order: 'PCI_BUS_ID' },
+    { gpu: 'MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb', order: 'PCI_BUS_ID' },
+  ]);
+});
+
+test('programs receive the GPUs of AMD when nvidia-smi finds none', { timeout: 120_000 }, async () => {
+  install('nvidia-smi', 'nvidia-smi-no-driver.txt');
+  install('rocm-smi', 'rocm-smi.json');
+  expect(await variablesOf({ ROCR_VISIBLE_DEVICES: '2,0', HIP_VISIBLE_DEVICES: '1,0' })).toMatchObject([
+    { gpu: '0', hip: '0' },
+    { gpu: '1', hip: '1' },
   ]);
 });
 
