@@ -51,7 +51,9 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   connect();
   take(schedule(core, now));
   const keys = trials.map(({ trialId }) => ({ sweepId: '1', trialId, attempt: 1 }));
-  for (const key of keys) take(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now).step);
+  for (const [slot, key] of keys.entries()) {
+    take(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot }, now).step);
+  }
   connect();
   now += 10_000;
   for (const key of keys.slice(0, 5)) succeed(key);
