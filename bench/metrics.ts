@@ -10,7 +10,11 @@ import { newFolder } from '../test/support/coordinator/serve.ts';
 
 const SCRAPES = 200;
 const CLUSTER = {
-  ...{ sweeps: 10, trialsPerSweep: 1_000, agents: 20, gpusPerAgent: 4, run: 2_000 },
+  sweeps: 10,
+  trialsPerSweep: 1_000,
+  agents: 20,
+  gpusPerAgent: 4,
+  run: 2_000,
   metrics: ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
 };
 

@@ -25,7 +25,10 @@ beforeAll(async () => {
   const sweep = sampleSweep({ name: HOSTILE, reason: HOSTILE, state: SweepState.FINISHED, axes: [HOSTILE] });
   const trial = {
     ...endedTrial(0, { [HOSTILE]: 1, test_loss: 1 }),
-    ...{ agentId: HOSTILE, backend: HOSTILE, state: TrialState.FAILED, parameters: toWire({ [HOSTILE]: HOSTILE }) },
+    agentId: HOSTILE,
+    backend: HOSTILE,
+    state: TrialState.FAILED,
+    parameters: toWire({ [HOSTILE]: HOSTILE }),
     failure: { class: FailureClass.CRASH, message: HOSTILE },
   };
   server = await serveCanned({

@@ -191,12 +191,7 @@ function endedCount({ trials }: DashboardState): number {
 /** A killed sweep can have thousands of cancelled trials that never ran. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
-function linesFor(
-  response: WatchResponse,
-  before: DashboardState,
-  after: DashboardState = reduce(before, response),
-): string[] {
-  const { update } = response;
+function linesFor({ update }: WatchResponse, before: DashboardState, after: DashboardState): string[] {
   if (update === undefined) return [];
   const lines =
     update.$case === 'snapshot'

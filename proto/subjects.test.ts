@@ -7,7 +7,7 @@ import {
   allOffers,
   heartbeatSubject,
   inboxPrefix,
-  namesAttempt,
+  isAttemptKey,
   offerStream,
   offerStreams,
   offerSubject,
@@ -87,6 +87,6 @@ test.each([
   ['7', 'abc\n', 1, false],
   ['7', 'abc', 0, false],
   ['7', 'abc', 1.5, false],
-])('sweep %j, trial %j, attempt %j is a valid attempt key: %j', (sweepId, trialId, attempt, can) => {
-  expect(namesAttempt({ sweepId, trialId, attempt })).toBe(can);
+])('sweep %j, trial %j, attempt %j is a valid attempt key: %j', (sweepId, trialId, attempt, valid) => {
+  expect(isAttemptKey({ sweepId, trialId, attempt })).toBe(valid);
 });

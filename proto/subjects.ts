@@ -67,7 +67,7 @@ function subjectToken(agentId: string): string {
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Whether an attempt key is valid. Its ids become parts of subjects and paths. */
-export function namesAttempt({ sweepId, trialId, attempt }: AttemptKey): boolean {
+export function isAttemptKey({ sweepId, trialId, attempt }: AttemptKey): boolean {
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }
 

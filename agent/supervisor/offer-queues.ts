@@ -10,7 +10,7 @@ import {
 import type { Logger } from 'pino';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { namesAttempt, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
+import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
 /** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
@@ -131,7 +131,7 @@ function consumerOf(nats: NatsConnection, stream: string): Consumer {
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
     const { key } = Offer.decode(message.data);
-    return key !== undefined && namesAttempt(key) ? key : new Error('the message does not name an attempt');
+    return key !== undefined && isAttemptKey(key) ? key : new Error('the message does not name an attempt');
   } catch (error) {
     return error instanceof Error ? error : new Error(`${error}`);
   }

@@ -37,7 +37,12 @@ export class Fleet {
       const identity = { ...process, version: '0', host: id, metrics: '' };
       const slotFacts = Array.from({ length: slots }, () => ({ gpus: 0, vramBytes: 0 }));
       const agent = new AgentRuntime({
-        ...{ dir, server, nats, log, gpuFigures: () => [], spool: openSpool(dir).spool },
+        dir,
+        server,
+        nats,
+        log,
+        gpuFigures: () => [],
+        spool: openSpool(dir).spool,
         hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
         connect: () => coordinatorClient(server),
         startWorker: (_slot, events) => new PacedWorker(events),

@@ -46,7 +46,11 @@ export function everywhere(text: string): Document {
   };
   const drawing = { width: 10, height: 10, content: '' };
   const figure: Figure = {
-    ...{ title: text, caption: text, legend: [text, text], scrolls: false, table },
+    title: text,
+    caption: text,
+    legend: [text, text],
+    scrolls: false,
+    table,
     panels: [
       { title: text, alt: text, drawing },
       { title: '', alt: text, drawing },
@@ -64,7 +68,9 @@ export function everywhere(text: string): Document {
     { kind: 'code', language: 'yaml', text },
   ];
   return {
-    ...{ title: text, state: text, written: text },
+    title: text,
+    state: text,
+    written: text,
     highlights: [{ label: text, value: text, detail: text }],
     sections: [{ id: 'one', title: text, blocks }],
   };

@@ -74,8 +74,17 @@ function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTria
   const { state = 'succeeded', failure, attempts = 1 } = became;
   const last = reports.at(-1);
   return Trial.fromPartial({
-    ...{ id, configId, index, seed, parameters: toWire(parameters), state: trialState.to(state), attempts },
-    ...{ agentId: 'agent-1', backend: 'wasm', epoch: last?.epoch ?? 0, metrics: last?.metrics ?? {} },
+    id,
+    configId,
+    index,
+    seed,
+    parameters: toWire(parameters),
+    state: trialState.to(state),
+    attempts,
+    agentId: 'agent-1',
+    backend: 'wasm',
+    epoch: last?.epoch ?? 0,
+    metrics: last?.metrics ?? {},
     failure: failure && { class: failureClass.to(failure.class), message: failure.message },
   });
 }
@@ -83,7 +92,9 @@ function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTria
 function reportsOf(curves: Readonly<Record<string, readonly number[]>>): Report[] {
   const epochs = Math.max(0, ...Object.values(curves).map(({ length }) => length));
   return Array.from({ length: epochs }, (_, i) => ({
-    ...{ attempt: 1, epoch: i + 1, atMs: 0 },
+    attempt: 1,
+    epoch: i + 1,
+    atMs: 0,
     metrics: Object.fromEntries(
       Object.entries(curves).flatMap(([name, values]) => {
         const value = values[i];

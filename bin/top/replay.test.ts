@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { type Report, SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, event, START_MS, sampleSweep } from '../../test/support/dashboard/sample.ts';
 import { Replay } from './replay.ts';
 
@@ -28,5 +28,38 @@ test('a replay shows a trial that failed, was retried after its sweep ended, and
     [TrialState.FAILED, SweepState.FINISHED, 1, 0],
     [TrialState.PENDING, SweepState.RUNNING, 0, 1],
     [TrialState.SUCCEEDED, SweepState.FINISHED, 0, 0],
+  ]);
+});
+
+test('a report is found by its step, also if that is a fraction; metrics of earlier steps stay until the next attempt', () => {
+  const trial = endedTrial(0, {});
+  const reports: Report[] = [
+    { attempt: 1, epoch: 1 / 3, atMs: 0, metrics: { train_loss: 0.5 } },
+    { attempt: 1, epoch: 1e21, atMs: 0, metrics: { test_loss: 0.25 } },
+  ];
+  const replay = new Replay({
+    sweep: sampleSweep({ state: SweepState.FINISHED }),
+    trials: [trial],
+    curves: new Map([[trial.id, reports]]),
+    events: [
+      event('granted', trial, 1, 'to agent a, slot 0'),
+      event('reported', trial, 2, 'epoch 0.33333'),
+      event('reported', trial, 3, 'epoch 1e+21'),
+      event('granted', { ...trial, attempts: 2 }, 4, 'to agent a, slot 0, resumed after epoch 0.33333'),
+      event('granted', { ...trial, attempts: 3 }, 5, 'to agent a, slot 0'),
+    ],
+  });
+  const seen = [1, 2, 3, 4, 5].map((seconds) => {
+    const { update } = replay.until(START_MS + seconds * 1000) ?? {};
+    const row = update?.$case === 'delta' ? update.delta.trials[0] : undefined;
+    return [row?.epoch, row?.metrics];
+  });
+  const both = { train_loss: 0.5, test_loss: 0.25 };
+  expect(seen).toEqual([
+    [0, {}],
+    [1 / 3, { train_loss: 0.5 }],
+    [1e21, both],
+    [1e21, both],
+    [0, {}],
   ]);
 });

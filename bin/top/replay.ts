@@ -1,5 +1,6 @@
 /** Replays an ended sweep from its events and reports, in the form of the original Watch stream. */
 import { noCounts } from '../../lib/domain/trial-state.ts';
+import { formatStep } from '../../lib/text/numbers.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   Agent,
@@ -31,6 +32,9 @@ const TRIAL_STATES: ReadonlySet<string> = new Set<TrialStateName>([
   'cancelled',
 ]);
 const CONNECTED: AgentState = 'AGENT_STATE_CONNECTED';
+/** The detail of the event that an attempt was granted. */
+const GRANTED = /^to agent (?<agent>.*), slot (?<slot>\d+)(?<resumed>, resumed after .*)?$/s;
+const NO_PROGRESS = { epoch: 0, metrics: {} };
 
 export class Replay {
   readonly #history: History;
@@ -43,19 +47,25 @@ export class Replay {
 
   constructor(history: History) {
     this.#history = history;
-    this.#counts = counts(history.trials.length);
+    this.#counts = { ...noCounts(), pending: history.trials.length };
     for (const trial of history.trials) {
       this.#final.set(trial.id, trial);
-      const before = { attempts: 0, agentId: '', backend: '', epoch: 0, startedAtMs: 0, endedAtMs: 0 };
-      const waiting = { ...trial, ...before, failure: undefined, metrics: {}, state: trialState.to('pending') };
-      this.#trials.set(trial.id, waiting);
+      const unstarted = { attempts: 0, agentId: '', backend: '', startedAtMs: 0, endedAtMs: 0 };
+      const pending = { ...trial, ...unstarted, ...NO_PROGRESS, failure: undefined, state: trialState.to('pending') };
+      this.#trials.set(trial.id, pending);
     }
     this.#sweep = { ...history.sweep, state: 'SWEEP_STATE_RUNNING', reason: '', endedAtMs: 0, counts: this.#counts };
   }
 
   /** Returns the snapshot at the start of the sweep. */
   start(): WatchResponse {
-    const snapshot = { sweep: this.#now(), trials: [...this.#trials.values()], agents: [], eventSeq: 0, more: false };
+    const snapshot = {
+      sweep: this.#sweepRow(),
+      trials: [...this.#trials.values()],
+      agents: [],
+      eventSeq: 0,
+      more: false,
+    };
     return { update: { $case: 'snapshot', snapshot } };
   }
 
@@ -74,7 +84,7 @@ export class Replay {
     if (due.length === 0) return undefined;
     const ids = new Set(due.map(({ trialId }) => trialId));
     const delta = {
-      sweep: this.#now(),
+      sweep: this.#sweepRow(),
       trials: [...ids].flatMap((id) => this.#trials.get(id) ?? []),
       events: due,
       agents: this.#agentRows(),
@@ -84,7 +94,7 @@ export class Replay {
     return { update: { $case: 'delta', delta } };
   }
 
-  #now(): Sweep {
+  #sweepRow(): Sweep {
     return { ...this.#sweep, counts: { ...this.#counts } };
   }
 
@@ -92,8 +102,8 @@ export class Replay {
     const { kind, trialId, atMs } = event;
     if (kind.startsWith('sweep ')) {
       const name = kind.slice('sweep '.length) as Parameters<typeof sweepState.to>[0];
-      const over = ['finished', 'stopped', 'killed'].includes(name);
-      this.#sweep = { ...this.#sweep, state: sweepState.to(name), reason: event.detail, endedAtMs: over ? atMs : 0 };
+      const ended = ['finished', 'stopped', 'killed'].includes(name);
+      this.#sweep = { ...this.#sweep, state: sweepState.to(name), reason: event.detail, endedAtMs: ended ? atMs : 0 };
       return;
     }
     const trial = this.#trials.get(trialId);
@@ -111,23 +121,27 @@ export class Replay {
   }
 
   #granted(trial: Trial, { attempt, detail, atMs }: Event): void {
-    const { agent = '', slot = '0' } = /^to agent (?<agent>.*), slot (?<slot>\d+)/s.exec(detail)?.groups ?? {};
+    const { agent = '', slot = '0', resumed } = GRANTED.exec(detail)?.groups ?? {};
     const known = this.#agents.get(agent) ?? { slots: 0, busy: new Set<string>(), heardMs: 0 };
     known.slots = Math.max(known.slots, Number(slot) + 1);
     known.busy.add(trial.id);
     known.heardMs = atMs;
     this.#agents.set(agent, known);
     const backend = this.#final.get(trial.id)?.backend ?? '';
-    this.#move({ ...trial, attempts: attempt, agentId: agent, backend, startedAtMs: atMs, endedAtMs: 0 }, 'running');
+    const progress = resumed === undefined ? NO_PROGRESS : {};
+    const started = { attempts: attempt, agentId: agent, backend, startedAtMs: atMs, endedAtMs: 0 };
+    this.#move({ ...trial, ...progress, ...started }, 'running');
   }
 
   #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
-    const epoch = Number(/^epoch (\d+)/.exec(detail)?.[1] ?? trial.epoch);
     const curve = this.#history.curves.get(trial.id) ?? [];
-    const report = curve.find((one) => one.epoch === epoch && one.attempt === attempt);
+    // The event has the step as text, which is rounded.
+    const report = curve.find((one) => detail === `epoch ${formatStep(one.epoch)}` && one.attempt === attempt);
     const agent = this.#agents.get(trial.agentId);
     if (agent !== undefined) agent.heardMs = atMs;
-    this.#trials.set(trial.id, { ...trial, epoch, metrics: report?.metrics ?? trial.metrics });
+    if (report === undefined) return;
+    const metrics = { ...trial.metrics, ...report.metrics };
+    this.#trials.set(trial.id, { ...trial, epoch: Math.max(trial.epoch, report.epoch), metrics });
   }
 
   #move(trial: Trial, to: TrialStateName): void {
@@ -143,5 +157,3 @@ export class Replay {
     );
   }
 }
-
-const counts = (pending: number): TrialCounts => ({ ...noCounts(), pending });

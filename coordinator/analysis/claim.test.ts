@@ -10,24 +10,36 @@ const mean = (metric: string, conditions: Record<string, number | string | boole
 
 test('an ordering is parsed', () => {
   expect(parseClaim('test_loss[latent_dim]: 15 > 30 > 50')).toEqual({
-    ...{ kind: 'ordering', metric: 'test_loss', parameter: 'latent_dim', values: [15, 30, 50], direction: '>' },
+    kind: 'ordering',
+    metric: 'test_loss',
+    parameter: 'latent_dim',
+    values: [15, 30, 50],
+    direction: '>',
   });
   expect(parseClaim(' loss[ kind ] : fashion-mnist<true<"15"< 1e-3 ')).toMatchObject({
-    ...{ values: ['fashion-mnist', true, '15', 0.001], direction: '<' },
+    values: ['fashion-mnist', true, '15', 0.001],
+    direction: '<',
   });
 });
 
 test('comparisons with conditions, negated comparisons and comparisons of ranges are parsed', () => {
   expect(parseClaim('psnr[latent_dim=15] > psnr[latent_dim=100]')).toEqual({
-    ...{ kind: 'comparison', negated: false, direction: '>' },
-    ...{ left: mean('psnr', { latent_dim: 15 }), right: mean('psnr', { latent_dim: 100 }) },
+    kind: 'comparison',
+    negated: false,
+    direction: '>',
+    left: mean('psnr', { latent_dim: 15 }),
+    right: mean('psnr', { latent_dim: 100 }),
   });
   expect(parseClaim('not loss/val[a=x, b="two words"] < loss/val[a=y, b=\'\']')).toEqual({
-    ...{ kind: 'comparison', negated: true, direction: '<' },
-    ...{ left: mean('loss/val', { a: 'x', b: 'two words' }), right: mean('loss/val', { a: 'y', b: '' }) },
+    kind: 'comparison',
+    negated: true,
+    direction: '<',
+    left: mean('loss/val', { a: 'x', b: 'two words' }),
+    right: mean('loss/val', { a: 'y', b: '' }),
   });
   expect(parseClaim('range(l, d)[s=a] < range(l, d)[s=b]')).toMatchObject({
-    ...{ left: mean('l', { s: 'a' }, 'd'), right: mean('l', { s: 'b' }, 'd') },
+    left: mean('l', { s: 'a' }, 'd'),
+    right: mean('l', { s: 'b' }, 'd'),
   });
 });
 

@@ -63,8 +63,16 @@ export function agentsOf(core: Core, now: number): Agent[] {
 export function pastAgentOf(id: string, facts: AgentFacts): Agent {
   const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
   return AgentMessage.fromPartial({
-    ...{ id, host, version, slots, backend, gpus: [...gpus], pack: 1 },
-    ...{ state: agentState.to(state), connectedAtMs: connectedAt, lastHeartbeatMs: lastHeardAt },
+    id,
+    host,
+    version,
+    slots,
+    backend,
+    gpus: [...gpus],
+    pack: 1,
+    state: agentState.to(state),
+    connectedAtMs: connectedAt,
+    lastHeartbeatMs: lastHeardAt,
   });
 }
 

@@ -54,7 +54,10 @@ test('a folder without artifacts has no orphans', async () => {
 
 const BYTES = Buffer.from('a checkpoint');
 const FILE: Artifact = {
-  ...{ name: 'folder/file', kind: 'file', epoch: 0, size: BYTES.length },
+  name: 'folder/file',
+  kind: 'file',
+  epoch: 0,
+  size: BYTES.length,
   sha256: createHash('sha256').update(BYTES).digest('hex'),
 };
 

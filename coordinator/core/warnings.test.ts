@@ -308,8 +308,16 @@ describe('silent programs', () => {
 
   test('in a sweep with first_report, a program is silent after that time', () => {
     const program = {
-      ...{ env: {}, report: [], classify: [], wandb: 'WANDB_MODE_OFFLINE' as const, code: undefined },
-      ...{ floatParameters: [], metric: '', seedParameter: '', parameterOrder: [], firstReportMs: 30_000 },
+      env: {},
+      report: [],
+      classify: [],
+      wandb: 'WANDB_MODE_OFFLINE' as const,
+      code: undefined,
+      floatParameters: [],
+      metric: '',
+      seedParameter: '',
+      parameterOrder: [],
+      firstReportMs: 30_000,
     };
     const sweep = programs(1, { program });
     run(sweep, 't0');

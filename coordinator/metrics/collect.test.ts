@@ -9,8 +9,13 @@ import { onKill } from '../core/sweeps.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
 
 const SMALL: BusyOptions = {
-  ...{ sweeps: 1, trialsPerSweep: 40, agents: 2, gpusPerAgent: 2, run: 24 },
-  ...{ metrics: ['test_loss', 'psnr'], trialMetrics: false },
+  sweeps: 1,
+  trialsPerSweep: 40,
+  agents: 2,
+  gpusPerAgent: 2,
+  run: 24,
+  metrics: ['test_loss', 'psnr'],
+  trialMetrics: false,
 };
 
 async function busy(options: Partial<BusyOptions> = {}) {

@@ -26,8 +26,20 @@ test('each list of packages is stored once, and the next record number survives 
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
   const sweep = {
-    ...{ requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', metric: 'm' },
-    ...{ goal: 'minimize', axes: [], configs: 3, replicates: 1, excluded: 0, priority: 0, policy: PLAIN_POLICY },
+    requestId: 'r',
+    name: 's',
+    fingerprint: 'f',
+    fileName: 's',
+    text: '',
+    trainer: 'noop',
+    metric: 'm',
+    goal: 'minimize',
+    axes: [],
+    configs: 3,
+    replicates: 1,
+    excluded: 0,
+    priority: 0,
+    policy: PLAIN_POLICY,
   };
   const trials = ['t0', 't1', 't2'].map((trialId, index) => ({
     trialId,

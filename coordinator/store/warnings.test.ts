@@ -23,8 +23,20 @@ function coordinator(trials: number, metric: string) {
     ranking: { metric, goal: 'maximize' as const, at: 'last' as const },
   };
   const sweep = {
-    ...{ requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', metric, policy },
-    ...{ goal: 'maximize', axes: [], configs: trials / 2, replicates: 2, excluded: 0, priority: 0 },
+    requestId: 'r',
+    name: 's',
+    fingerprint: 'f',
+    fileName: 's',
+    text: '',
+    trainer: 'command',
+    metric,
+    policy,
+    goal: 'maximize',
+    axes: [],
+    configs: trials / 2,
+    replicates: 2,
+    excluded: 0,
+    priority: 0,
   };
   const rows = Array.from({ length: trials }, (_, index) => {
     return { trialId: `t${index}`, configId: `c${index >> 1}`, index, seed: index % 2, parameters: {} };

@@ -41,8 +41,15 @@ test('the demo has eight trials on MNIST: four latent dimensions, plain and deno
   ]);
   for (const { parameters } of trials) {
     expect(parameters).toMatchObject({
-      ...{ dataset: 'mnist', depth: 3, train_size: 6_000, epochs: 2, lambda_l1: 1e-5, weight_decay: 1e-5 },
-      ...{ batch_size: 64, learning_rate: 1e-3, l1_in_gradient: true },
+      dataset: 'mnist',
+      depth: 3,
+      train_size: 6_000,
+      epochs: 2,
+      lambda_l1: 1e-5,
+      weight_decay: 1e-5,
+      batch_size: 64,
+      learning_rate: 1e-3,
+      l1_in_gradient: true,
     });
   }
 });
@@ -79,7 +86,10 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
   expect(rest).toEqual({
     weight_decay: lambda,
-    ...{ batch_size: 64, learning_rate: 0.001, train_size: 60_000, l1_in_gradient: true },
+    batch_size: 64,
+    learning_rate: 0.001,
+    train_size: 60_000,
+    l1_in_gradient: true,
   });
   return { dataset, latent, noise, depth, lambda, epochs };
 }

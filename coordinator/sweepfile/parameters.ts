@@ -210,7 +210,15 @@ function givenKeys(entry: ParameterEntry): string {
 function distributionEntry({ value, values, ...rest }: ParameterEntry): DistributionEntry {
   const { distribution, probabilities, min, max, q, mu, sigma, a, b } = rest;
   return {
-    ...{ distribution, probabilities, min, max, q, mu, sigma, a, b },
+    distribution,
+    probabilities,
+    min,
+    max,
+    q,
+    mu,
+    sigma,
+    a,
+    b,
     value: value === undefined ? undefined : parameterOf(value),
     values: values?.map(parameterOf),
   };

@@ -185,7 +185,11 @@ test('a checkpoint uploaded again under the same name is kept', async () => {
 
 test('only the newest checkpoint of a trial is kept, and the next attempt resumes from it', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
-    ...{ name: `checkpoints/epoch-${epoch}`, kind: 'checkpoint', epoch, size: FILE.size, sha256: SHA256 },
+    name: `checkpoints/epoch-${epoch}`,
+    kind: 'checkpoint',
+    epoch,
+    size: FILE.size,
+    sha256: SHA256,
   });
   const dropped: string[] = [];
   served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));

@@ -17,7 +17,7 @@ import {
   MAX_RECORDED_COMMAND,
 } from '../../proto/limits.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warningKind } from '../../proto/names.ts';
-import { namesAttempt } from '../../proto/subjects.ts';
+import { isAttemptKey } from '../../proto/subjects.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptEnd } from '../core/model.ts';
 import { MAX_NAME } from './limits.ts';
@@ -35,7 +35,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
  * @throws {BadInputError} when the key is missing or invalid
  */
 export function attemptKeyOf(key: KeyMessage | undefined): AttemptKey {
-  if (key === undefined || !namesAttempt(key)) throw new BadInputError('missing or invalid attempt key');
+  if (key === undefined || !isAttemptKey(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
 }
 

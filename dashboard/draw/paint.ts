@@ -1,3 +1,4 @@
+/** Draws styled lines as text with the escape sequences that the terminal supports. */
 import { styleText } from 'node:util';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { columnsOf } from '../../lib/text/width.ts';
@@ -17,25 +18,21 @@ export interface TerminalStyle {
 const FIRST_GREY = 232;
 
 /** Returns the line with escape sequences, cut to `width` columns. */
-export function paintStyledLine({ segments, cursor }: StyledLine, width: number, look: TerminalStyle): string {
+export function paintStyledLine({ segments, cursor }: StyledLine, width: number, terminal: TerminalStyle): string {
   const cut = clip(segments, width);
-  const text = cut.map((segment) => paint(segment, look, cursor ?? false)).join('');
-  return cursor && !look.plain ? text + reverse(' '.repeat(width - widthOf(cut))) : text;
+  const text = cut.map((segment) => paint(segment, terminal, cursor ?? false)).join('');
+  return cursor && !terminal.plain ? text + reverse(' '.repeat(width - widthOf(cut))) : text;
 }
 
-function paint(
-  { text, style, greys }: Segment,
-  { colour, ascii: only, plain }: TerminalStyle,
-  cursor: boolean,
-): string {
-  const shown = only ? ascii(text) : text;
-  if (shown === '' || plain) return shown;
-  if (greys !== undefined && colour) {
+function paint({ text, style, greys }: Segment, terminal: TerminalStyle, cursor: boolean): string {
+  const shown = terminal.ascii ? ascii(text) : text;
+  if (shown === '' || terminal.plain) return shown;
+  if (greys !== undefined && terminal.colour) {
     const [front, back] = greys;
     return `\u001b[38;5;${FIRST_GREY + front};48;5;${FIRST_GREY + back}m${shown}\u001b[39;49m`;
   }
   if (cursor) return reverse(shown);
-  if (style === undefined || (!colour && style !== 'bold' && style !== 'dim')) return shown;
+  if (style === undefined || (!terminal.colour && style !== 'bold' && style !== 'dim')) return shown;
   return styleText(style, shown, { validateStream: false });
 }
 
@@ -44,7 +41,7 @@ const reverse = (text: string): string => (text === '' ? '' : styleText('inverse
 const BRAILLE = 0x2800;
 const UPPER_DOTS = 0b0001_1011;
 
-const TABLE: Readonly<Record<string, string>> = {
+const ASCII_OF: Readonly<Record<string, string>> = {
   '…': '~',
   '·': '-',
   '±': '~',
@@ -88,7 +85,7 @@ export function ascii(text: string): string {
     const code = segment.codePointAt(0) ?? 0;
     if (code < 0x7f && segment.length === 1) result += segment;
     else if (code >= BRAILLE && code < BRAILLE + 256) result += dots(code - BRAILLE);
-    else result += TABLE[segment] ?? '?'.repeat(columnsOf(segment));
+    else result += ASCII_OF[segment] ?? '?'.repeat(columnsOf(segment));
   }
   return result;
 }

@@ -27,15 +27,15 @@ export function shrinkToFit(image: PixelImage, columns: number, lines: number): 
 }
 
 /** @param shrink number of pixels per drawn pixel, in each direction */
-export function imageLines(image: PixelImage, shrink: number, look: TerminalStyle): StyledLine[] {
+export function imageLines(image: PixelImage, shrink: number, terminal: TerminalStyle): StyledLine[] {
   const { columns, lines } = imageSize(image, shrink);
-  const shades = look.ascii ? ASCII_SHADES : SHADES;
+  const shades = terminal.ascii ? ASCII_SHADES : SHADES;
   return Array.from({ length: lines }, (_, row): StyledLine => {
     const segments: { text: string; greys?: Segment['greys'] }[] = [];
     for (let column = 0; column < columns; column++) {
       const upper = mean(image, column, row * 2, shrink);
       const lower = mean(image, column, row * 2 + 1, shrink);
-      if (!look.colour || look.ascii) {
+      if (!terminal.colour || terminal.ascii) {
         const level = Math.round(((upper + lower) / 510) * (shades.length - 1));
         segments.push({ text: shades[level] ?? ' ' });
         continue;

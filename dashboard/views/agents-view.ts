@@ -105,7 +105,8 @@ function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
     {
       header: 'memory'.padEnd(BAR + 5),
       neverCut: true,
-      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) => barOf(used && total && used / total),
+      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) =>
+        barOf(used === undefined || total === undefined ? undefined : used / total),
     },
     {
       header: 'GiB',

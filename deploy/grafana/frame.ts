@@ -30,12 +30,12 @@ export function dashboardFrame(uid: string, title: string, about: string, sweeps
         .keepTime(true),
     )
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .annotation(mark('sweep started', 'green', `trawl_sweep_start_timestamp_seconds{${sweeps}} * 1000`))
-    .annotation(mark('sweep ended', 'red', `trawl_sweep_end_timestamp_seconds{${sweeps}} * 1000`));
+    .annotation(sweepAnnotation('sweep started', 'green', `trawl_sweep_start_timestamp_seconds{${sweeps}} * 1000`))
+    .annotation(sweepAnnotation('sweep ended', 'red', `trawl_sweep_end_timestamp_seconds{${sweeps}} * 1000`));
 }
 
 /** The value of the series is the time of the annotation in milliseconds. */
-function mark(name: string, colour: string, expr: string): AnnotationQueryBuilder {
+function sweepAnnotation(name: string, colour: string, expr: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name(name)
     .datasource(DATASOURCE)

@@ -35,8 +35,12 @@ async function slurmJob() {
   const start = (variables: Readonly<Record<string, string>>) => {
     const job = spawn('bash', [SCRIPT], {
       env: {
-        ...{ ...environment(), PATH: `${bin}:${process.env.PATH}`, TMPDIR: folder, SLURM_JOB_ID: '7' },
-        ...{ TRAWL_NATS: cluster.natsUrl, TRAWL_SERVER: cluster.address },
+        ...environment(),
+        PATH: `${bin}:${process.env.PATH}`,
+        TMPDIR: folder,
+        SLURM_JOB_ID: '7',
+        TRAWL_NATS: cluster.natsUrl,
+        TRAWL_SERVER: cluster.address,
         ...variables,
       },
       stdio: ['ignore', 'ignore', 'ignore'],

@@ -64,7 +64,8 @@ test('trials run only on matching agents, unplaceable trials block no others, an
   await until('four trials run on the GPUs', async () => (await cluster.sweep(cards))?.counts?.running === 4);
   const first = (await cluster.json<TrialJson[]>('trials', cards))[0]?.trial ?? '';
   expect(await cluster.json<Explained>('explain', first)).toMatchObject({
-    ...{ state: 'running', agents: [] },
+    state: 'running',
+    agents: [],
     reasons: [expect.stringMatching(/^running: attempt 1 on agent cards, slot \d/)],
   });
   writeFileSync(join(folder, 'go'), '');

@@ -94,7 +94,9 @@ test('on a folder where nothing runs, retry marks trials for the next up, and up
     ({ trial }) => trial,
   );
   expect(await trawlJson<Retried>('retry', first, '--dir', dir)).toMatchObject({
-    ...{ state: 'interrupted', retried: 1, counts: { failed: 1, pending: 1 } },
+    state: 'interrupted',
+    retried: 1,
+    counts: { failed: 1, pending: 1 },
   });
   repairSweep(folder);
   const second = await trawl(...up());

@@ -35,8 +35,13 @@ import { startProxy } from '../support/proxy.ts';
 /** Much larger than the buffers of a connection. */
 const BYTES = randomBytes(32_000_000);
 const FILE: Artifact = {
-  ...{ attempt: 0, name: 'folder/file.bin', kind: 'ARTIFACT_KIND_CHECKPOINT', epoch: 2, atMs: 0 },
-  ...{ size: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') },
+  attempt: 0,
+  name: 'folder/file.bin',
+  kind: 'ARTIFACT_KIND_CHECKPOINT',
+  epoch: 2,
+  atMs: 0,
+  size: BYTES.length,
+  sha256: createHash('sha256').update(BYTES).digest('hex'),
 };
 
 let dir: string;
@@ -174,7 +179,9 @@ test.each([
   'an artifact %s fails its attempt, and the other attempts of the agent continue',
   async (_, artifact, why) => {
     const log = (trialKey: AttemptKey, seq: number) => ({
-      ...{ key: trialKey, seq, atMs: 5 },
+      key: trialKey,
+      seq,
+      atMs: 5,
       body: { $case: 'log' as const, log: { text: 'x' } },
     });
     const other = { ...key, trialId: 'unknown' };

@@ -2,7 +2,7 @@ import type { NatsConnection } from 'nats';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectNats } from '../../lib/net/connect-nats.ts';
 import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { allHeartbeats, heartbeatSubject, namesAttempt, offerStream } from '../../proto/subjects.ts';
+import { allHeartbeats, heartbeatSubject, isAttemptKey, offerStream } from '../../proto/subjects.ts';
 import { untilRunning } from '../faults/noop-sweep.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
@@ -41,7 +41,7 @@ function unreadableHeartbeats(cluster: string, sent: readonly RecordedMessage[])
       return false;
     try {
       const { agentId, held, claimed } = Heartbeat.decode(data);
-      return subject === heartbeatSubject(cluster, agentId) && ![...held, ...claimed].every(namesAttempt);
+      return subject === heartbeatSubject(cluster, agentId) && ![...held, ...claimed].every(isAttemptKey);
     } catch {
       return true;
     }

@@ -12,7 +12,11 @@ import { until } from '../support/until.ts';
 
 const AGENTS = 20;
 const BUSY = {
-  ...{ sweeps: 10, trialsPerSweep: 1_000, agents: AGENTS, gpusPerAgent: 4, run: 1_000 },
+  sweeps: 10,
+  trialsPerSweep: 1_000,
+  agents: AGENTS,
+  gpusPerAgent: 4,
+  run: 1_000,
   metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
   trialMetrics: false,
 };
@@ -60,16 +64,18 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   const watch = new GpuWatch();
   onTestFinished(() => watch.stop());
   const operator = await startOperator({
-    ...{
-      at: { host: '127.0.0.1', port: 0 },
-      agentId: 'agent-0',
-      certificateExpires: undefined,
-      version: '0',
-      dir: folder,
-      dataDir: folder,
-    },
-    ...{ auth: undefined, identity: undefined, log: pino({ level: 'silent' }) },
-    ...{ gpuFigures: () => watch.figures, spooled: () => 0, unreadyReason: () => undefined },
+    at: { host: '127.0.0.1', port: 0 },
+    agentId: 'agent-0',
+    certificateExpires: undefined,
+    version: '0',
+    dir: folder,
+    dataDir: folder,
+    auth: undefined,
+    identity: undefined,
+    log: pino({ level: 'silent' }),
+    gpuFigures: () => watch.figures,
+    spooled: () => 0,
+    unreadyReason: () => undefined,
   });
   onTestFinished(() => operator.stop());
   const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();

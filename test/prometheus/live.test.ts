@@ -115,7 +115,10 @@ async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): P
 function keep(shown: readonly Shown[]): void {
   const POINTS = 6;
   const panels = shown.map(({ dashboard, panel, legend, expr, samples }) => ({
-    ...{ dashboard, panel, legend, expr },
+    dashboard,
+    panel,
+    legend,
+    expr,
     series: samples.map(({ metric, values }) => ({
       // The name of this machine must not be recorded.
       labels: { ...metric, ...(metric.host && { host: 'machine' }) },

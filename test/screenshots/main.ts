@@ -102,8 +102,15 @@ const dir = mkdtempSync(join(tmpdir(), 'trawl-screenshots-'));
 writeFileSync(join(dir, 'descent.mjs'), PROGRAM);
 const report = (line: string) => console.log(line);
 const cluster = await startLocalCluster({
-  ...{ dir, natsUrl: undefined, slots: { slots: 2, label: {} }, dataDir: undefined, workdir: dir },
-  ...{ requireGpu: false, pack: 1, logLevel: 'info', report },
+  dir,
+  natsUrl: undefined,
+  slots: { slots: 2, label: {} },
+  dataDir: undefined,
+  workdir: dir,
+  requireGpu: false,
+  pack: 1,
+  logLevel: 'info',
+  report,
 });
 try {
   await withConnection({ server: cluster.address }, async (connection) => {

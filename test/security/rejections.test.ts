@@ -185,17 +185,21 @@ describe('calls', () => {
 
 describe('agents', () => {
   const hello = (agentId: string): Hello => ({
-    ...{
-      agentId,
-      incarnation: `${agentId}1`,
-      instance: agentId,
-      location: '',
-      protocol: PROTOCOL,
-      version: '0',
-      host: 'h',
-    },
-    ...{ slots: 1, backend: 'wasm', gpus: [], pack: 1, metrics: '' },
-    ...{ labels: {}, slotFacts: [{ gpus: 0, vramBytes: 0 }], trainers: ['noop'] },
+    agentId,
+    incarnation: `${agentId}1`,
+    instance: agentId,
+    location: '',
+    protocol: PROTOCOL,
+    version: '0',
+    host: 'h',
+    slots: 1,
+    backend: 'wasm',
+    gpus: [],
+    pack: 1,
+    metrics: '',
+    labels: {},
+    slotFacts: [{ gpus: 0, vramBytes: 0 }],
+    trainers: ['noop'],
   });
 
   /** Adds agents `a` and `b`. The only attempt is leased to `a`. */
@@ -308,8 +312,16 @@ describe('agents', () => {
 });
 
 const PROGRAM: ProgramSpec = {
-  ...{ env: {}, report: [], classify: [], wandb: WandbMode.OFF, code: undefined, floatParameters: [] },
-  ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
+  env: {},
+  report: [],
+  classify: [],
+  wandb: WandbMode.OFF,
+  code: undefined,
+  floatParameters: [],
+  metric: '',
+  firstReportMs: 0,
+  seedParameter: '',
+  parameterOrder: [],
 };
 
 function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {

@@ -114,7 +114,8 @@ export function scenarioOf(seed: number): Scenario {
   const drains = Array.from(
     { length: chance(0.3) ? whole(1, 4) : 0 },
     (): DrainOrder => ({
-      ...{ at: whole(2_000, FAULTY_MS), agent: random.pick(places) },
+      at: whole(2_000, FAULTY_MS),
+      agent: random.pick(places),
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
@@ -123,7 +124,8 @@ export function scenarioOf(seed: number): Scenario {
   const retries = Array.from(
     { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
     (): RetryOrder => ({
-      ...{ at: Math.floor(others.between(5_000, FAULTY_MS)), sweep: Math.floor(others.between(0, sweeps.length)) },
+      at: Math.floor(others.between(5_000, FAULTY_MS)),
+      sweep: Math.floor(others.between(0, sweeps.length)),
       what: others.pick(['failed', 'failed', 'cancelled', 'two']),
     }),
   );
@@ -138,7 +140,12 @@ export function scenarioOf(seed: number): Scenario {
   const aims = new TestRandom(seed ^ 0x7a6e);
   const often = random.pick([0, 0.03, 0.1]);
   return {
-    ...{ leaseMs: random.pick([3_000, 6_000, 15_000]), machines, orders, drains, retries, faults },
+    leaseMs: random.pick([3_000, 6_000, 15_000]),
+    machines,
+    orders,
+    drains,
+    retries,
+    faults,
     sweeps: [
       ...sweeps.map(({ at, text }) => ({
         at,
@@ -150,16 +157,19 @@ export function scenarioOf(seed: number): Scenario {
     faultyMachine: faultyOf(new TestRandom(seed ^ 0xfa17), places),
     calmAt: FAULTY_MS,
     conditions: {
-      ...{ usualMs: random.pick([2, 10, 60]), slowMs: random.pick([200, 2_000, 12_000]) },
-      ...{
-        slow: random.pick([0, 0.02, 0.1]),
-        lost: random.pick([0, 0.01, 0.08]),
-        doubled: random.pick([0, 0.02, 0.1]),
-      },
+      usualMs: random.pick([2, 10, 60]),
+      slowMs: random.pick([200, 2_000, 12_000]),
+      slow: random.pick([0, 0.02, 0.1]),
+      lost: random.pick([0, 0.01, 0.08]),
+      doubled: random.pick([0, 0.02, 0.1]),
     },
     endProbabilities: {
-      ...{ nan: often / 4, oom: often, crash: often, preflight: often / 2 },
-      ...{ exit: often, hang: hangs ? 0.08 : 0 },
+      nan: often / 4,
+      oom: often,
+      crash: often,
+      preflight: often / 2,
+      exit: often,
+      hang: hangs ? 0.08 : 0,
     },
   };
 }

@@ -87,7 +87,9 @@ class Simulation {
     });
     this.#nats = new SimulatedNatsServer(new SimulatedProcess('nats'), this.network);
     this.coordinator = new SimulatedCoordinator({
-      ...{ grpc: this.grpc, leaseMs: this.scenario.leaseMs, bug },
+      grpc: this.grpc,
+      leaseMs: this.scenario.leaseMs,
+      bug,
       nats: () => this.#nats,
       onLoaded: (runtime) => {
         this.invariants.loaded(runtime);
@@ -104,7 +106,9 @@ class Simulation {
     });
     for (const options of this.scenario.machines) {
       const world = {
-        ...{ grpc: this.grpc, random: new TestRandom(seed ^ (0xa9e27 + this.machines.size)), bug },
+        grpc: this.grpc,
+        random: new TestRandom(seed ^ (0xa9e27 + this.machines.size)),
+        bug,
         nats: () => this.#nats,
         plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment, options.id),
         violated: (invariant: string) => this.invariants.violated(invariant),

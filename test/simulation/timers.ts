@@ -14,8 +14,14 @@ type NodeTimer = Timer & { unref(): unknown };
 /** Installs virtual timers. Returns a function that restores the real ones. */
 export function installVirtualTime(clock: Clock): () => void {
   const real = {
-    ...{ setTimeout, clearTimeout, setInterval, clearInterval, setImmediate },
-    ...{ dateNow: Date.now, performanceNow: performance.now, sleep: timersPromises.setTimeout },
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+    setImmediate,
+    dateNow: Date.now,
+    performanceNow: performance.now,
+    sleep: timersPromises.setTimeout,
   };
   const virtual = new WeakSet<object>();
   const after = (ms: number, work: () => void): NodeTimer => {

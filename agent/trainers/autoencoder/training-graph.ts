@@ -173,7 +173,8 @@ function addState(graph: GraphText, layers: readonly Layer[], parameters: readon
   const assigned = FEEDS.state.flatMap((feed, part) => {
     const flat = graph.node('Reshape', [graph.placeholder(feed), row]);
     const parts = graph.node('SplitV', [flat, sizes, graph.integer(0)], {
-      ...{ ...FLOAT, Tlen: 'type: DT_INT32' },
+      ...FLOAT,
+      Tlen: 'type: DT_INT32',
       num_split: `i: ${parameters.length + 1}`,
     });
     return parameters.map(({ variables, shape }, i) => {

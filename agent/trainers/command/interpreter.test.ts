@@ -47,7 +47,11 @@ test.each<
 
 test('a command is recorded with its values, and without the values of environment variables', () => {
   const trial = {
-    ...{ parameters: { lr: 0.1 }, floatParameters: [], seed: 7, trialId: 't', environment: { TOKEN: 'secret' } },
+    parameters: { lr: 0.1 },
+    floatParameters: [],
+    seed: 7,
+    trialId: 't',
+    environment: { TOKEN: 'secret' },
     folders: { artifacts: '/a', parameters: '/p' },
   };
   // biome-ignore lint/suspicious/noTemplateCurlyInString: macros have this form

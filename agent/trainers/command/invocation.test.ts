@@ -62,8 +62,12 @@ test('each parameter becomes exactly one argument, whatever its value contains',
 
 test('structured values, null and floats are written as Python writes them', () => {
   const parameters = {
-    ...{ layers: parameterValue([64, 32]), betas: parameterValue([0.9, null, true, 'x']) },
-    ...{ head: parameterValue({ a: 1, b: { c: 'd' } }), none: parameterValue(null), scale: 1, count: 2 },
+    layers: parameterValue([64, 32]),
+    betas: parameterValue([0.9, null, true, 'x']),
+    head: parameterValue({ a: 1, b: { c: 'd' } }),
+    none: parameterValue(null),
+    scale: 1,
+    count: 2,
   };
   expect(argumentsOf(['t', '${args}'], { ...TRIAL, parameters, floatParameters: ['scale'] }).slice(1)).toEqual([
     ...['--layers=[64, 32]', "--betas=[0.9, None, True, 'x']", "--head={'a': 1, 'b': {'c': 'd'}}"],

@@ -8,8 +8,16 @@ import type { KeptArtifact, TrainingRun } from '../trainer.ts';
 import { command } from './run.ts';
 
 export const SPEC: ProgramSpec = {
-  ...{ env: {}, report: [], classify: [], wandb: WandbMode.UNSPECIFIED, code: undefined, floatParameters: [] },
-  ...{ metric: '', firstReportMs: 0, seedParameter: '', parameterOrder: [] },
+  env: {},
+  report: [],
+  classify: [],
+  wandb: WandbMode.UNSPECIFIED,
+  code: undefined,
+  floatParameters: [],
+  metric: '',
+  firstReportMs: 0,
+  seedParameter: '',
+  parameterOrder: [],
 };
 export const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });
 export const from = (...sources: NonNullable<ReportSource['source']>[]): ProgramSpec => ({

@@ -12,7 +12,13 @@ export function replicates(parameters: Parameters, values: readonly number[]): J
 export function trial(parameters: Parameters, seed: number, change: Partial<JudgedTrial> = {}): JudgedTrial {
   const configId = canonicalJson(parameters);
   return {
-    ...{ id: `${configId}/${seed}`, configId, seed, parameters, state: 'succeeded', metrics: {}, curve: [] },
+    id: `${configId}/${seed}`,
+    configId,
+    seed,
+    parameters,
+    state: 'succeeded',
+    metrics: {},
+    curve: [],
     ...change,
   };
 }

@@ -95,9 +95,9 @@ export function snapshot(
   sweep = sampleSweep(),
   trials = sampleTrials(),
   agents = [sampleAgent()],
-  place: { readonly eventSeq?: number; readonly more?: boolean } = {},
+  part: { readonly eventSeq?: number; readonly more?: boolean } = {},
 ): WatchResponse {
-  return { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq: 1, more: false, ...place } } };
+  return { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq: 1, more: false, ...part } } };
 }
 
 export function delta(change: Partial<WatchDelta>): WatchResponse {

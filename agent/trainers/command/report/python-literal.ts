@@ -49,13 +49,13 @@ class LiteralReader {
   }
 
   expectEnd(): void {
-    this.#match(SPACE);
+    this.#skipSpace();
     if (this.#at !== this.#text.length) throw new SyntaxMismatch();
   }
 
   value(depth: number): unknown {
     if (depth > MAX_DEPTH) throw new SyntaxMismatch();
-    this.#match(SPACE);
+    this.#skipSpace();
     const next = this.#text[this.#at];
     if (next === '{') return this.#braces(depth);
     if (next === '[') return this.#items('[', ']', depth);
@@ -158,14 +158,15 @@ class LiteralReader {
   }
 
   #tryTake(text: string): boolean {
-    this.#match(SPACE);
+    this.#skipSpace();
     if (!this.#text.startsWith(text, this.#at)) return false;
     this.#at += text.length;
     return true;
   }
 
+  /** Skips space, and then reads what the sticky pattern matches. */
   #match(pattern: RegExp): string | undefined {
-    if (pattern !== SPACE) this.#skipSpace();
+    this.#skipSpace();
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text)?.[0];
     if (found !== undefined) this.#at += found.length;
