@@ -17,7 +17,7 @@ const MAX_HOST = 57;
  */
 export function storedAgentId(dir: string, requested: string | undefined): string {
   const file = join(dir, FILE);
-  const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  const stored = readAgentId(dir);
   const id = requested ?? stored ?? newAgentId(hostname(), randomBytes(3).toString('hex'));
   const problem = agentIdProblem(id);
   if (problem !== undefined) {
@@ -28,6 +28,12 @@ export function storedAgentId(dir: string, requested: string | undefined): strin
     writeFileSync(file, `${id}\n`);
   }
   return id;
+}
+
+/** Returns the id that is stored in an agent's folder; undefined if there is none. */
+export function readAgentId(dir: string): string | undefined {
+  const file = join(dir, FILE);
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
 }
 
 /** Returns the id `HOST-SUFFIX`. Replaces what an id cannot contain, and cuts a long host name. */

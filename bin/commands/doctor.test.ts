@@ -27,12 +27,14 @@ const wasmOnly = [
 test('the machine that runs the tests can run a sweep', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
   try {
-    const findings = await examine({ nats: undefined, dir, env: process.env });
+    const findings = await examine({ nats: undefined, dir, agentDir: dir, env: process.env });
     expect(faults(findings)).toEqual([]);
     expect(findings.find(({ name }) => name === 'nats-server')?.detail).toContain('JetStream');
     expect(findings).toContainEqual({ name: 'backend wasm', state: 'ok', detail: 'loads', needed: false });
     expect(findings.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['data set mnist', 'disk, sweeps', 'memory']),
+      expect.arrayContaining([
+        ...['data set mnist', 'disk, sweeps', 'disk, agent', 'memory', 'GPUs', 'web proxy', 'host name', 'agent id'],
+      ]),
     );
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -113,6 +115,18 @@ test('for a folder that does not exist yet, its closest parent is checked', () =
   expect(diskFinding('disk', join(tmpdir(), 'no', 'such', 'folder')).detail).toContain(`free at ${tmpdir()}`);
 });
 
+test.each(['/dev/null', '/dev/null/below', ''])(
+  'the folder %j cannot be used, which is a fault with a fix',
+  (folder) => {
+    const finding = diskFinding('disk', folder, '--agent-dir');
+    expect(faults([finding])).toHaveLength(1);
+    expect(finding).toMatchObject({
+      detail: expect.stringContaining('cannot be used: '),
+      fix: 'use another folder with --agent-dir',
+    });
+  },
+);
+
 test('memory for fewer slots than cores gives a warning with the number of slots', () => {
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
@@ -120,6 +134,8 @@ test('memory for fewer slots than cores gives a warning with the number of slots
     fix: expect.stringContaining('--slots 3'),
   });
   expect(memoryFinding(1, 1).fix).toContain('--slots 1');
+  expect(memoryFinding(8 * SLOT_BYTES, 128, 8)).toMatchObject({ state: 'ok', detail: '8 GiB for 8 GPUs' });
+  expect(memoryFinding(8 * SLOT_BYTES - 1, 128, 8).fix).toContain('--slots 7');
 });
 
 test('the memory limit of a container applies, if there is one', () => {

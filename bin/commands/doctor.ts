@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { defaultAgentDir } from '../../agent/folders.ts';
+import { DEFAULT_ADDRESS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { faults, findingsText } from '../doctor/finding.ts';
@@ -10,6 +12,9 @@ import { resultTerminal } from '../output/terminal.ts';
 interface DoctorOptions extends OutputOptions {
   readonly nats?: string;
   readonly dir: string;
+  readonly agentDir: string;
+  readonly server?: string;
+  readonly identity?: string;
 }
 
 export function registerDoctor(program: Command): void {
@@ -17,8 +22,21 @@ export function registerDoctor(program: Command): void {
     .description('check whether this machine can run sweeps, and how to fix what is missing')
     .option('--nats <url>', 'check this NATS server (default: TRAWL_NATS, or else a local nats-server program)')
     .option('--dir <dir>', 'data folder to check', pathOption, '.')
+    .option('--agent-dir <dir>', 'folder of the agent to check', pathOption, defaultAgentDir())
+    .option(
+      '--server <host:port>',
+      `coordinator whose agents are compared (default: TRAWL_SERVER, or else ${DEFAULT_ADDRESS})`,
+    )
+    .option(
+      '--identity <dir>',
+      'your identity, for a coordinator that requires one (default: TRAWL_IDENTITY)',
+      pathOption,
+    )
     .action(async (options: DoctorOptions) => {
-      const findings = await examine({ nats: options.nats, dir: options.dir, env: process.env });
+      const { dir, agentDir, server, identity } = options;
+      const nats = natsUrls(options.nats);
+      if (server !== undefined) parseAddress(server, '--server');
+      const findings = await examine({ nats, dir, agentDir, server, identity, env: process.env });
       const terminal = resultTerminal(command.optsWithGlobals<GlobalOptions & OutputOptions>());
       const ready = faults(findings).length === 0;
       if (options.output === 'json') await printJson({ ready, findings });

@@ -123,13 +123,13 @@ export async function orphansFinding(dir: string): Promise<Finding> {
 export const SLOT_BYTES = 2 ** 30;
 
 /**
- * Checks whether the memory suffices for one slot per core.
+ * Checks whether the memory suffices for the default number of slots: one per GPU, or one per core without GPUs.
  * @param bytes memory of the machine, or the limit of its container
  */
-export function memoryFinding(bytes: number, cores: number): Finding {
-  const detail = `${formatSize(bytes)} for ${cores} core${cores === 1 ? '' : 's'}`;
+export function memoryFinding(bytes: number, cores: number, gpus = 0): Finding {
+  const detail = `${formatSize(bytes)} for ${gpus > 0 ? countText(gpus, 'GPU') : countText(cores, 'core')}`;
   const slots = Math.floor(bytes / SLOT_BYTES);
-  if (slots >= cores) return { name: 'memory', state: 'ok', detail, needed: true };
+  if (slots >= (gpus || cores)) return { name: 'memory', state: 'ok', detail, needed: true };
   const fix = `use --slots ${Math.max(1, slots)}: each slot needs up to ${formatSize(SLOT_BYTES)}`;
   return { name: 'memory', state: 'warning', detail, fix, needed: true };
 }

@@ -10,6 +10,7 @@ import {
   nodeFinding,
   orphansFinding,
 } from './checks.ts';
+import { environmentFindings } from './environment.ts';
 import type { Finding } from './finding.ts';
 import { natsFinding } from './nats.ts';
 
@@ -18,22 +19,35 @@ export interface ExamineOptions {
   readonly nats: string | undefined;
   /** Data folder to check. */
   readonly dir: string;
+  /** Folder of the agent to check. */
+  readonly agentDir: string;
+  /** The coordinator whose agents are compared. See ConnectOptions. */
+  readonly server?: string | undefined;
+  readonly identity?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
 /** Checks everything that a sweep on this machine needs. Changes nothing. */
-export async function examine({ nats, dir, env }: ExamineOptions): Promise<readonly Finding[]> {
+export async function examine({
+  nats,
+  dir,
+  agentDir,
+  server,
+  identity,
+  env,
+}: ExamineOptions): Promise<readonly Finding[]> {
   // TensorFlow.js takes a third of a second to load, so it is loaded only here.
   const { probeBackends } = await import('../../agent/machine/probe.ts');
   const { discoverGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
-  const [node, natsServer, probes, gpus, datasets] = await Promise.all([
+  const [node, natsServer, probes, gpus, datasets, environment] = await Promise.all([
     nodeFinding(process.versions.node),
     natsFinding(nats),
     probeBackends(),
     discoverGpus(env),
     datasetStatus(dataDir),
+    environmentFindings({ agentDir, server, identity, env }),
   ]);
   return [
     node,
@@ -44,6 +58,8 @@ export async function examine({ nats, dir, env }: ExamineOptions): Promise<reado
     diskFinding('disk, sweeps', dir),
     await orphansFinding(dir),
     diskFinding('disk, data sets', dataDir, 'TRAWL_DATA'),
-    memoryFinding(machineMemoryBytes(), availableParallelism()),
+    { ...diskFinding('disk, agent', agentDir, '--agent-dir'), needed: false },
+    memoryFinding(machineMemoryBytes(), availableParallelism(), gpus.gpus.length),
+    ...environment,
   ];
 }

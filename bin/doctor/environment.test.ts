@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { AgentState } from '../../proto/gen/trawl/v1/types.ts';
+import { agentIdFinding, hostFinding, proxyFinding } from './environment.ts';
+
+test.each<[NodeJS.ProcessEnv, string, RegExp]>([
+  [{}, 'ok', /^none$/],
+  [{ https_proxy: '' }, 'ok', /^none$/],
+  [{ https_proxy: 'http://ann:secret@p:1' }, 'ok', /coordinator and NATS ignore https_proxy; TRAWL_USE_PROXY=1/],
+  [{ HTTP_PROXY: 'p', grpc_proxy: 'q' }, 'ok', /ignore grpc_proxy, HTTP_PROXY/],
+  [
+    { https_proxy: 'http://p:1', TRAWL_USE_PROXY: '1' },
+    'warning',
+    /coordinator use https_proxy .*; those to NATS do not/,
+  ],
+  [{ TRAWL_USE_PROXY: '1' }, 'ok', /no effect/],
+  [{ https_proxy: 'p', TRAWL_USE_PROXY: '0' }, 'ok', /ignore https_proxy/],
+])('proxy variables %j: %s', (env, state, detail) => {
+  const finding = proxyFinding(env);
+  expect(finding).toMatchObject({ state, detail: expect.stringMatching(detail), needed: false });
+  expect(finding.detail).not.toContain('secret');
+});
+
+test.each<[string, boolean, string, string]>([
+  ['gpu1.lab.example.org', true, 'ok', 'gpu1.lab.example.org (fully qualified)'],
+  ['gpu1', true, 'ok', 'gpu1 (not qualified with a domain)'],
+  ['gpu1', false, 'warning', 'gpu1 (not qualified with a domain) has no address'],
+  ['localhost', true, 'warning', '"localhost" does not identify this machine'],
+  ['localhost.localdomain', true, 'warning', '"localhost.localdomain" does not identify this machine'],
+  ['', false, 'warning', '"" does not identify this machine'],
+])('the host name %j that resolves (%j): %s', (host, resolves, state, detail) => {
+  expect(hostFinding(host, resolves)).toMatchObject({ state, detail });
+});
+
+const other = { id: 'gpu1.lab', host: 'node7', state: AgentState.CONNECTED };
+
+test('an id that an agent on another host has gives a warning with that host', () => {
+  const facts = { id: 'gpu1.lab', host: 'node1', agents: [other] };
+  expect(agentIdFinding(facts)).toMatchObject({
+    state: 'warning',
+    detail: 'gpu1.lab is in use by the agent on host node7, so an agent here is rejected',
+    fix: expect.stringContaining('--id'),
+  });
+  expect(agentIdFinding({ ...facts, agents: [{ ...other, state: AgentState.DRAINING }] }).state).toBe('warning');
+});
+
+test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
+  ['this host', { id: 'gpu1.lab', host: 'node7', agents: [other] }, /no agent on another host has it/],
+  ['another id', { id: 'gpu1', host: 'node1', agents: [other] }, /no agent on another host has it/],
+  ['a lost agent', { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LOST }] }, /no agent/],
+  ['an agent that left', { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LEFT }] }, /no agent/],
+  [
+    'no coordinator',
+    { id: 'a', host: 'h', agents: 'no coordinator answers at x:1' },
+    /^a; not compared .*: no coordinator answers at x:1$/,
+  ],
+  ['no folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
+])('%s gives no warning', (_, facts, detail) => {
+  expect(agentIdFinding(facts)).toMatchObject({ state: 'ok', detail: expect.stringMatching(detail) });
+});

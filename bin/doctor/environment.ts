@@ -1,0 +1,114 @@
+/** Checks the environment of an agent on this machine: web proxies, the host name, and the agent's id. */
+import { lookup } from 'node:dns/promises';
+import { hostname } from 'node:os';
+import { newAgentId, readAgentId } from '../../agent/agent-id.ts';
+import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { within } from '../../lib/net/within.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { TrawlError, UnreachableError } from '../../proto/errors.ts';
+import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
+import { listAgents } from '../client/agents.ts';
+import { type ConnectOptions, withConnection } from '../client/connect.ts';
+import type { Finding } from './finding.ts';
+
+const PROXIES = ['grpc_proxy', 'https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
+const LOOKUP_LIMIT_MS = 5_000;
+
+/** Returns whether the variables of web proxies affect connections to the coordinator. Values can contain passwords. */
+export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
+  const found = PROXIES.filter((name) => (env[name] ?? '') !== '');
+  const about = { name: 'web proxy', needed: false } as const;
+  const set = found.join(', ');
+  if (env.TRAWL_USE_PROXY === '1' && found.length > 0) {
+    const detail = `connections to the coordinator use ${set} (TRAWL_USE_PROXY=1); those to NATS do not`;
+    return {
+      ...about,
+      state: 'warning',
+      detail,
+      fix: 'unset TRAWL_USE_PROXY if the coordinator can be reached directly',
+    };
+  }
+  if (env.TRAWL_USE_PROXY === '1') {
+    return { ...about, state: 'ok', detail: 'TRAWL_USE_PROXY=1 has no effect: no proxy variable is set' };
+  }
+  if (found.length === 0) return { ...about, state: 'ok', detail: 'none' };
+  const detail = `connections to the coordinator and NATS ignore ${set}; TRAWL_USE_PROXY=1 uses it for the coordinator`;
+  return { ...about, state: 'ok', detail };
+}
+
+/** Returns whether the host name is suitable for ids and for the addresses of metrics. @param resolves whether it has an address */
+export function hostFinding(host: string, resolves: boolean): Finding {
+  const about = { name: 'host name', needed: false } as const;
+  const label = host.split('.')[0] ?? '';
+  if (label === '' || label === 'localhost') {
+    const fix = 'set the host name, or give each agent its own --id';
+    return { ...about, state: 'warning', detail: `${JSON.stringify(host)} does not identify this machine`, fix };
+  }
+  const kind = host.includes('.') ? 'fully qualified' : 'not qualified with a domain';
+  if (resolves) return { ...about, state: 'ok', detail: `${host} (${kind})` };
+  const fix =
+    'only Prometheus on other machines needs it: add it to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
+  return { ...about, state: 'warning', detail: `${host} (${kind}) has no address`, fix };
+}
+
+/** What is known about the id of the agent on this machine. */
+export interface AgentIdFacts {
+  /** The id in the agent's folder. Undefined if no agent has run there. */
+  readonly id: string | undefined;
+  readonly host: string;
+  /** The agents of the coordinator, or why they are unknown. */
+  readonly agents: readonly Pick<Agent, 'id' | 'host' | 'state'>[] | string;
+}
+
+const AWAY: readonly AgentState[] = [AgentState.LOST, AgentState.LEFT];
+
+/** Returns whether an agent on another host has the id of the agent on this machine. */
+export function agentIdFinding({ id, host, agents }: AgentIdFacts): Finding {
+  const about = { name: 'agent id', needed: false } as const;
+  if (id === undefined) {
+    return { ...about, state: 'ok', detail: `a new agent gets an id such as ${newAgentId(host, '1a2b3c')}` };
+  }
+  if (typeof agents === 'string')
+    return { ...about, state: 'ok', detail: `${id}; not compared with other agents: ${agents}` };
+  const other = agents.find((agent) => agent.id === id && agent.host !== host && !AWAY.includes(agent.state));
+  if (other === undefined) return { ...about, state: 'ok', detail: `${id}; no agent on another host has it` };
+  const detail = `${id} is in use by the agent on host ${other.host}, so an agent here is rejected`;
+  return {
+    ...about,
+    state: 'warning',
+    detail,
+    fix: 'use another --id, and a folder of its own (--dir) if it was copied',
+  };
+}
+
+export interface EnvironmentOptions extends Pick<ConnectOptions, 'server' | 'identity'> {
+  /** The folder of the agent. */
+  readonly agentDir: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export async function environmentFindings({
+  agentDir,
+  env,
+  ...connect
+}: EnvironmentOptions): Promise<readonly Finding[]> {
+  const host = hostname();
+  const id = readAgentId(agentDir);
+  const resolves = within(LOOKUP_LIMIT_MS, new Error('no answer'), lookup(host)).then(
+    () => true,
+    () => false,
+  );
+  const agents = id === undefined ? 'no agent has run here' : await agentsOf(connect);
+  return [proxyFinding(env), hostFinding(host, await resolves), agentIdFinding({ id, host, agents })];
+}
+
+async function agentsOf(options: Pick<ConnectOptions, 'server' | 'identity'>): Promise<AgentIdFacts['agents']> {
+  const address = options.server ?? (process.env.TRAWL_SERVER || DEFAULT_ADDRESS);
+  const late = new UnreachableError(`no coordinator answers at ${address}`);
+  try {
+    return await within(LOOKUP_LIMIT_MS, late, withConnection(options, listAgents));
+  } catch (error) {
+    if (error instanceof TrawlError) return error instanceof UnreachableError ? late.message : errorMessage(error);
+    throw error;
+  }
+}
