@@ -135,10 +135,10 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     const shown = await showTrial(dir, result.trials[1]);
     expect(shown.reports.map(({ epoch }) => epoch)).toEqual([0, 1, 2, 3, 10]);
     expect(shown.reports.slice(0, 4).map(({ metrics }) => metrics)).toEqual([
-      { 'train.loss': 1, val_loss: 0.75 },
-      { 'train.loss': 1 / 2, val_loss: 0.5 },
-      { 'train.loss': 1 / 3, val_loss: 0.25 },
-      { 'train.loss': 1 / 4, val_loss: 0.5 },
+      { 'train.loss': 1, val_loss: 0.75, 'val_loss.min': 0.75 },
+      { 'train.loss': 1 / 2, val_loss: 0.5, 'val_loss.min': 0.5 },
+      { 'train.loss': 1 / 3, val_loss: 0.25, 'val_loss.min': 0.25 },
+      { 'train.loss': 1 / 4, val_loss: 0.5, 'val_loss.min': 0.25 },
     ]);
     expect(shown.metrics).toMatchObject({ late: 7, final: 1.25, val_loss: 0.125, 'val_loss.min': 0.125 });
     expect(shown.artifacts.map(({ name }) => name)).toContain('wandb/notes.txt');

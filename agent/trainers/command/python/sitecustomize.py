@@ -115,13 +115,78 @@ def _numbers(data):
     return numbers
 
 
+def _axis(values):
+    """Returns the name of the value that is the step of a line, such as ``Epoch``; None if there is none."""
+    for kind in ("epoch", "step"):
+        if kind in values:
+            return kind
+        for name in values:
+            if name.strip().lower() == kind:
+                return name
+    return None
+
+
+def _leaves(values, prefix=""):
+    """Yields the names and numbers of nested mappings. A name is joined with dots."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, prefix + name + ".")
+        else:
+            yield prefix + name, value
+
+
+class _Summaries:
+    """Follows what ``define_metric(name, summary="min")`` puts into W&B's summary, where it is ``name.min``."""
+
+    _CHOICES = {"min": min, "max": max}
+
+    def __init__(self):
+        self._rules = {}
+        self._values = {}
+        self._counts = {}
+
+    def define(self, name, summary, goal):
+        operations = {}
+        for word in str(summary).lower().split(","):
+            word = word.strip()
+            if word in ("min", "max", "mean"):
+                operations[word] = word
+            elif word == "best" and goal in ("minimize", "maximize"):
+                operations[word] = goal[:3]
+        self._rules[str(name)] = operations
+
+    def after(self, values):
+        """Returns the summaries that the values of a line change."""
+        changed = {}
+        for name, value in _leaves(values):
+            for word, operation in self._rule(name).items():
+                if value != value:
+                    continue
+                key = "%s.%s" % (name, word)
+                count = self._counts.get(key, 0)
+                before = self._values.get(key, value)
+                if operation == "mean":
+                    before += (value - before) / (count + 1)
+                else:
+                    before = self._CHOICES[operation](before, value)
+                self._counts[key] = count + 1
+                self._values[key] = changed[key] = before
+        return changed
+
+    def _rule(self, name):
+        if name in self._rules:
+            return self._rules[name]
+        matching = [pattern for pattern in self._rules if pattern.endswith("*") and name.startswith(pattern[:-1])]
+        return self._rules[max(matching, key=len)] if matching else {}
+
+
 def _report(step, values):
     """Appends one line. A single write to a file opened for appending stays whole beside other processes' lines."""
     import json
 
     if not values:
         return
-    line = {} if step is None or "step" in values or "epoch" in values else {"step": step}
+    line = {} if step is None or _axis(values) is not None else {"step": step}
     line.update(values)
     encoded = (json.dumps(line) + "\n").encode("utf-8")
     descriptor = os.open(os.environ["TRAWL_METRICS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -155,13 +220,21 @@ def _patch_wandb(module):
             if not logged:
                 # Registered after W&B's own handlers, so that it runs before them.
                 atexit.register(forward_open_summaries)
-            logged[id(run)] = {"run": run, "step": 0, "values": {}, "closed": False, "commit": None}
+            logged[id(run)] = {
+                "run": run,
+                "step": 0,
+                "values": {},
+                "summaries": _Summaries(),
+                "closed": False,
+                "commit": None,
+            }
         return logged[id(run)]
 
     def forward(run, step, data, commit):
         values = _numbers(data)
-        _report(step, values)
         seen = record_of(run)
+        values.update(seen["summaries"].after(values))
+        _report(step, values)
         seen["commit"] = commit
         seen["step"] = max(seen["step"], step or 0)
         seen["values"].update(values)
@@ -179,9 +252,10 @@ def _patch_wandb(module):
         if news:
             line = {"step": seen["step"]}
             # The summary keeps the axis that the program logged with.
-            if "epoch" in seen["values"]:
-                line = {"epoch": seen["values"]["epoch"]}
-            line.update({name: value for name, value in news.items() if name not in ("epoch", "step")})
+            axis = _axis(seen["values"])
+            if axis is not None:
+                line = {axis: seen["values"][axis]}
+            line.update({name: value for name, value in news.items() if name not in (axis, "epoch", "step")})
             _report(None, line)
 
     def log(original):
@@ -197,6 +271,16 @@ def _patch_wandb(module):
             return result
 
         return log
+
+    def define_metric(original):
+        def define_metric(self, name, *arguments, **options):
+            result = original(self, name, *arguments, **options)
+            summary = options.get("summary", arguments[3] if len(arguments) > 3 else None)
+            if summary is not None:
+                _guarded(record_of(self)["summaries"].define, name, summary, options.get("goal"))
+            return result
+
+        return define_metric
 
     def on_start(original):
         def _on_start(self, *arguments, **options):
@@ -218,6 +302,7 @@ def _patch_wandb(module):
             _guarded(forward_summary, seen["run"])
 
     _replace(run_class, "log", log)
+    _replace(run_class, "define_metric", define_metric)
     _replace(run_class, "finish", finish)
     _replace(run_class, "_on_start", on_start)
 

@@ -5,6 +5,7 @@
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { LineObject } from './objects.ts';
+import { namesStep } from './steps.ts';
 
 const BLOCK_BYTES = 32_768;
 const HEADER_BYTES = 7;
@@ -37,7 +38,8 @@ export function wandbRows(file: Uint8Array): LineObject[] {
   const logged = new Map(rows.flatMap((row) => [...row]));
   const news = [...summary].filter(([name, value]) => logged.get(name) !== value && typeof value === 'number');
   if (news.length > 0) {
-    const axis = logged.has('epoch') ? (['epoch', logged.get('epoch')] as const) : (['step', lastStep] as const);
+    const epoch = [...logged.keys()].find((name) => name.trim().toLowerCase() === 'epoch');
+    const axis = epoch === undefined ? (['step', lastStep] as const) : ([epoch, logged.get(epoch)] as const);
     rows.push(new Map<string, unknown>([axis, ...news]));
   }
   return rows;
@@ -89,7 +91,7 @@ function itemsOf(bytes: Uint8Array): Map<string, unknown> {
     }
     if (field === 2) step = stepOf(inner) ?? step;
   }
-  if (step !== undefined && !values.has('step') && !values.has('epoch')) values.set('step', step);
+  if (step !== undefined && !namesStep(values)) values.set('step', step);
   return values;
 }
 
