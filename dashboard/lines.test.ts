@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { AgentState, FailureClass, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
+import { AgentState, FailureClass, Goal, MetricAt, SweepState, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import {
   delta,
   endedTrial,
@@ -42,13 +42,13 @@ test('a trial has lines for its start, each epoch, and its end with the first an
     '+0.0s    sweep autoencoders (7): 8 trials, minimize test_loss',
     '+0.0s    agent agent-1 (box) connected: 2 slots, wasm',
     '+5.0s    trial a0000000 started on agent-1: latent_dim=15 noise_std=0',
-    '+7.0s    trial a0000000 epoch 1: train_loss 0.50000, test_loss 0.40000, psnr 10.000',
-    '+9.0s    trial a0000000 epoch 2: train_loss 0.25000, test_loss 0.20000, psnr 13.000',
-    '+9.0s    trial a0000000 succeeded (1/8): train_loss 0.50000 -> 0.25000, psnr 13.000, 4.0s',
+    '+7.0s    trial a0000000 epoch 1: test_loss 0.40000, train_loss 0.50000, psnr 10.000',
+    '+9.0s    trial a0000000 epoch 2: test_loss 0.20000, train_loss 0.25000, psnr 13.000',
+    '+9.0s    trial a0000000 succeeded (1/8): test_loss 0.20000, train_loss 0.50000 -> 0.25000, psnr 13.000, 4.0s',
   ]);
 });
 
-test('the line of an epoch has a few metrics, the ranking metric first if it is not among them', async () => {
+test('the line of an epoch has a few metrics, the ranking metric first', async () => {
   const lineOf = async (metrics: Record<string, number>) => {
     const reported = runningTrial(0, 1, metrics);
     const lines = await linesOf(
@@ -63,6 +63,28 @@ test('the line of an epoch has a few metrics, the ranking metric first if it is 
   expect(await lineOf(many)).toBe(
     'm0 0.0000, m1 1.0000, m2 2.0000, m3 3.0000, m4 4.0000, m5 5.0000, m6 6.0000, m7 7.0000, and 2 more metrics',
   );
+});
+
+test('the lines of a sweep that names no metric have the metric that ranks it, or else the first one', async () => {
+  const reported = runningTrial(0, 1, { zeta: 1, train_loss: 3, acc: 0.5 });
+  const done = endedTrial(0, { zeta: 1, train_loss: 3, acc: 0.5 });
+  const linesFor = async (name: string) => {
+    const sweep = { ...sampleSweep(), metric: { name, goal: Goal.MAXIMIZE, at: MetricAt.LAST, target: undefined } };
+    const lines = await linesOf(
+      snapshot(sweep, sampleTrials(), []),
+      delta({ trials: [reported], events: [event('reported', reported, 7)] }),
+      delta({ trials: [done], events: [event('ended', done, 9, 'succeeded'), event('succeeded', done, 9)] }),
+    );
+    return lines.slice(-2).map((line) => line.replace(/^.*?: /, ''));
+  };
+  expect(await linesFor('acc')).toEqual([
+    'acc 0.50000, train_loss 3.0000',
+    'acc 0.50000, train_loss 3.0000 -> 3.0000, 4.0s',
+  ]);
+  expect(await linesFor('')).toEqual([
+    'zeta 1.0000, train_loss 3.0000',
+    'zeta 1.0000, train_loss 3.0000 -> 3.0000, 4.0s',
+  ]);
 });
 
 test('a trial that starts and ends within one delta has its lines in order, and one end line', async () => {
@@ -144,7 +166,9 @@ test('trials that ended during an outage have end lines after the reconnect', as
     snapshot(sampleSweep(), [running, ...sampleTrials().slice(1)]),
     snapshot(sampleSweep({ counts: { pending: 7, succeeded: 1 } }), [ended, ...sampleTrials().slice(1)]),
   );
-  expect(lines.slice(2)).toEqual(['+9.0s    trial a0000000 succeeded (1/8): train_loss 0.25000, psnr 13.000, 4.0s']);
+  expect(lines.slice(2)).toEqual([
+    '+9.0s    trial a0000000 succeeded (1/8): test_loss 0.20000, train_loss 0.25000, psnr 13.000, 4.0s',
+  ]);
 });
 
 test('the first line of a resumed sweep counts the trials that already ended', async () => {

@@ -2,7 +2,7 @@
 
 import { ownValue } from '../lib/domain/own-value.ts';
 import { parametersText } from '../lib/domain/parameters.ts';
-import { objectiveText } from '../lib/domain/ranking.ts';
+import { objectiveText, rankingMetric } from '../lib/domain/ranking.ts';
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/trial-state.ts';
 import { formatSpan } from '../lib/text/duration.ts';
 import { countText, formatMetric, formatStep } from '../lib/text/numbers.ts';
@@ -61,12 +61,12 @@ function openingLine(sweep: Sweep): string {
   return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${ended}`;
 }
 
-/** @param ranking the ranking metric, which is always shown */
+/** @param ranking the ranking metric, which comes first */
 function epochLine(trial: Trial, ranking: string): string {
   const usual = EPOCH_METRICS.filter((name) => Object.hasOwn(trial.metrics, name));
   const all = usual.length > 0 ? usual : Object.keys(trial.metrics).sort();
-  const shown = all.slice(0, MAX_EPOCH_METRICS);
-  if (!shown.includes(ranking) && Object.hasOwn(trial.metrics, ranking)) shown.unshift(ranking);
+  const shown = all.filter((name) => name !== ranking).slice(0, MAX_EPOCH_METRICS);
+  if (Object.hasOwn(trial.metrics, ranking)) shown.unshift(ranking);
   const values = shown.map((name) => `${name} ${formatMetric(ownValue(trial.metrics, name))}`);
   const others = all.filter((name) => !shown.includes(name)).length;
   const more = others > 0 ? `, and ${countText(others, 'more metric')}` : '';
@@ -77,21 +77,28 @@ function failureText(failure: Failure): string {
   return `${failureClass.of(failure.class)}: ${firstLine(failure.message)}`;
 }
 
+/** Returns the ranking metric; for a sweep that names none, the first one of its trials as long as none ranks it. */
+function rankingOf({ sweep, trials }: DashboardState): string {
+  return rankingMetric(sweep?.metric?.name, trials.values());
+}
+
 function endedLine(trial: Trial, state: DashboardState, ended: number): string {
   const total = state.sweep === undefined ? '?' : trialTotal(state.sweep);
   const outcome = trialState.of(trial.state);
   const parts: string[] = [];
   if (trial.failure !== undefined) parts.push(failureText(trial.failure));
+  const ranking = rankingOf(state);
+  if (ranking !== 'train_loss' && Object.hasOwn(trial.metrics, ranking)) {
+    parts.push(`${ranking} ${formatMetric(ownValue(trial.metrics, ranking))}`);
+  }
   const last = trial.metrics.train_loss;
   const first = state.firstReports.get(trial.id);
   const from = first?.attempt === trial.attempts && trial.epoch > 1 ? first.metrics.train_loss : undefined;
   if (last !== undefined) {
     parts.push(`train_loss ${from === undefined ? '' : `${formatMetric(from)} -> `}${formatMetric(last)}`);
-  } else {
-    const name = state.sweep?.metric?.name ?? '';
-    if (Object.hasOwn(trial.metrics, name)) parts.push(`${name} ${formatMetric(ownValue(trial.metrics, name))}`);
   }
-  if (Object.hasOwn(trial.metrics, 'psnr')) parts.push(`psnr ${formatMetric(trial.metrics.psnr)}`);
+  if (ranking !== 'psnr' && Object.hasOwn(trial.metrics, 'psnr'))
+    parts.push(`psnr ${formatMetric(trial.metrics.psnr)}`);
   if (trial.startedAtMs > 0 && trial.endedAtMs > 0) parts.push(formatSpan(trial.endedAtMs - trial.startedAtMs));
   return `trial ${shortId(trial.id)} ${outcome} (${ended}/${total})${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
@@ -129,7 +136,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
         break;
       case 'reported': {
         const advanced = trial.epoch > 0 && (known?.epoch !== trial.epoch || known.attempts !== trial.attempts);
-        if (epochs && advanced && !withEpochLine.has(trial.id)) add(epochLine(trial, after.sweep?.metric?.name ?? ''));
+        if (epochs && advanced && !withEpochLine.has(trial.id)) add(epochLine(trial, rankingOf(after)));
         withEpochLine.add(trial.id);
         break;
       }

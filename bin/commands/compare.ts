@@ -18,6 +18,7 @@ import { goalFromOption } from '../options/ranking.ts';
 import { configJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
 import { metricNames } from '../output/ranking-tables.ts';
+import { suggested } from '../output/suggested.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions {
@@ -44,7 +45,7 @@ async function compare(selectors: readonly string[], options: Options): Promise<
     const { sweep } = await getSweep(connection, options.sweep);
     const rankBy = options.by ?? '';
     const ranked = await listConfigs(connection, { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal) });
-    const configs = chooseConfigs(ranked, selectors);
+    const configs = chooseConfigs(ranked, selectors, suggested(`trials ${sweep.id} --configs`, options));
     const trials = await listTrials(connection, { sweep: sweep.id });
     const by = rankBy || rankingMetric(sweep.metric?.name, configs);
     const comparison = comparisonOf(configs, trials, metricNames(configs, { by, trainer: sweep.trainer }));

@@ -11,6 +11,7 @@ import { withHelp, withOutput, withQuiet, withServer } from '../options/common.t
 import { agoText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
+import { suggested } from '../output/suggested.ts';
 import { renderTable } from '../output/table.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -46,7 +47,7 @@ async function ls(options: Options): Promise<void> {
   const { sweeps } = await withConnection(options, (connection) => unary(connection, connection.client.listSweeps, {}));
   if (options.quiet) return print(sweeps.map((sweep) => `${sweep.id}\n`).join(''));
   if (options.output === 'json') return printJson(sweeps.map(sweepJson));
-  if (sweeps.length === 0) return print('no sweeps; submit one with "trawl submit FILE"\n');
+  if (sweeps.length === 0) return print(`no sweeps; submit one with "${suggested('submit FILE', options)}"\n`);
   return print(renderTable(columns(sweeps, Date.now()), sweeps, resultTerminal(options)));
 }
 

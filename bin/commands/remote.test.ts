@@ -390,7 +390,7 @@ test('without a terminal, wait exits with code 1 when the sweep is paused, and p
   );
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(
-    /^trawl: sweep 7 is paused \(3 trials failed\); resume it with: trawl resume 7 --server \S+\n$/,
+    /^trawl: sweep 7 is paused \(3 trials failed\); resume it with: (?:npx )?trawl resume 7 --server \S+\n$/,
   );
   expect(stdout).toMatch(/^sweep 7 \(autoencoders\) paused: /);
 });

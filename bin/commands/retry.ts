@@ -14,6 +14,7 @@ import { RETRIED_CLASSES, type RetriedClass, retriedClasses } from '../options/r
 import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { print, printJson } from '../output/print.ts';
+import { suggested } from '../output/suggested.ts';
 
 const FLAGS = ['--failed', ...retriedClasses.map((name) => `--${name}`), '--cancelled'].join(', ');
 
@@ -24,7 +25,7 @@ async function retry(names: readonly string[], options: Options): Promise<void> 
   await withConnection(options, async (connection) => {
     const { sweep, retried } = await retryTrials(connection, await selectTrials(connection, names, options));
     if (options.output === 'json') return printJson({ ...sweepJson(sweep), retried });
-    return print(`${visibleText(resultText(sweep, retried))}\n`);
+    return print(`${visibleText(resultText(sweep, retried, options))}\n`);
   });
 }
 
@@ -54,13 +55,13 @@ async function isSweep(connection: Connection, name: string): Promise<boolean> {
   return sweeps.some((sweep) => sweep.id === name || sweep.name === name);
 }
 
-function resultText(sweep: Sweep, retried: number): string {
+function resultText(sweep: Sweep, retried: number, options: ServerOptions): string {
   const { id, name, state } = sweep;
   const stateName = sweepState.of(state);
   const prefix = `sweep ${id} (${name}) ${stateName}`;
   if (retried === 0) return `${prefix}: no trials match, nothing retried`;
   const hint = {
-    paused: `; run them with "trawl resume ${id}"`,
+    paused: `; run them with "${suggested(`resume ${id}`, options)}"`,
     interrupted: '; the next "trawl up" or coordinator on this folder runs them',
   };
   const next = stateName === 'paused' || stateName === 'interrupted' ? hint[stateName] : '';

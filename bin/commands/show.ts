@@ -5,6 +5,7 @@ import { objectiveText } from '../../lib/domain/ranking.ts';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
+import { shellLine } from '../../lib/text/shell.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
 import { NotFoundError } from '../../proto/errors.ts';
@@ -31,7 +32,6 @@ import {
   withServer,
 } from '../options/common.ts';
 import { environmentJson, gitText, pythonText, reproductionFields, sourceJson } from '../output/code.ts';
-import { shellLine } from '../output/command-line.ts';
 import { countsText, isoTime } from '../output/format.ts';
 import {
   artifactJson,
@@ -43,6 +43,7 @@ import {
   trialJson,
 } from '../output/json.ts';
 import { print, printJson } from '../output/print.ts';
+import { suggested } from '../output/suggested.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 import { warningFields, warningJson } from '../output/warnings.ts';
@@ -152,7 +153,7 @@ function reportsText(reports: readonly Report[], terminal: Terminal): string {
 }
 
 /** Finds a sweep, or else a trial. */
-async function find(connection: Connection, selector: string) {
+async function find(connection: Connection, selector: string, options: ServerOptions) {
   try {
     return { kind: 'sweep', ...(await getSweep(connection, selector)) } as const;
   } catch (error) {
@@ -165,7 +166,7 @@ async function find(connection: Connection, selector: string) {
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
     throw new NotFoundError(
-      `no sweep or trial ${JSON.stringify(selector)}; list them with "trawl ls" and "trawl trials"`,
+      `no sweep or trial ${JSON.stringify(selector)}; list them with "${suggested('ls', options)}" and "${suggested('trials', options)}"`,
     );
   }
 }
@@ -227,7 +228,7 @@ async function showSweep(connection: Connection, sweep: Sweep, text: string, opt
 
 function show(selector: string, options: Options): Promise<void> {
   return withConnection(options, async (connection) => {
-    const found = await find(connection, selector);
+    const found = await find(connection, selector, options);
     if (options.diff) return print(diffOf(await getSource(connection, found.sweep.id), found.sweep));
     if (found.kind === 'trial') {
       return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(found, options);

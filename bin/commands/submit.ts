@@ -8,7 +8,6 @@ import {
   type OutputOptions,
   type QuietOptions,
   type ServerOptions,
-  serverFlags,
   withHelp,
   withOutput,
   withQuiet,
@@ -18,6 +17,7 @@ import { loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { suggested } from '../output/suggested.ts';
 import { waitFor } from './wait.ts';
 
 type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };
@@ -37,7 +37,7 @@ async function submit(file: string, options: Options): Promise<void> {
     }
     if (options.quiet) return;
     if (options.output === 'json') return printJson(sweepJson(sweep));
-    return print(`${line}\nwait for it with: trawl wait ${sweep.id}${serverFlags(options)}\n`);
+    return print(`${line}\nwait for it with: ${suggested(`wait ${sweep.id}`, options)}\n`);
   });
 }
 

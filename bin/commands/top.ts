@@ -44,7 +44,7 @@ async function top(sweep: string, options: Options): Promise<void> {
     }
     const speed = options.replay === undefined ? undefined : options.speed;
     const replay =
-      speed === undefined ? undefined : replaySource(connection, await historyOf(connection, sweep), speed);
+      speed === undefined ? undefined : replaySource(connection, await historyOf(connection, sweep, options), speed);
     const source = replay?.source ?? coordinatorSource(connection, Number.POSITIVE_INFINITY);
     await untilSignalled((signal) =>
       onTerminal(source, {

@@ -28,6 +28,7 @@ import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { repeated, suggested } from '../output/suggested.ts';
 import { isAttended, resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
@@ -87,7 +88,7 @@ async function run(
   const startedMs = performance.now();
   const { id } = await withPackedCode(file, (code) => {
     if (code !== undefined) noteCode(code);
-    return resumeOrSubmit(connection, file, code, note);
+    return resumeOrSubmit(connection, file, code, note, options.dir);
   });
   if (options.retry !== undefined) {
     const { retried } = await retryTrials(connection, { sweep: id, ...options.retry });
@@ -104,7 +105,7 @@ async function run(
   else if (sweep.counts?.failed || (sweep.counts?.cancelled && !endedByTarget(sweep)))
     process.exitCode = EXIT.failedTrials;
   await printResults(connection, sweep, wallSeconds, options);
-  const command = `${TRAWL} up ${file.fileName} --dir ${options.dir}`;
+  const command = repeated(process.argv.slice(2), '--retry');
   if (isPaused) note(`${pauseText(sweep)}; correct the cause, and resume the sweep with: ${command}`);
   else if (!sweepEnded(sweep)) note(`interrupted; resume with: ${command}`);
 }
@@ -143,7 +144,7 @@ async function follow(
   const onPause = (sweep: Sweep) => {
     if (!attended && isHalted(sweep)) return;
     const next = attended
-      ? `resume it with: ${TRAWL} resume ${sweep.id} --dir ${options.dir}`
+      ? `resume it with: ${suggested(`resume ${sweep.id}`, options)}`
       : 'this command exits when no trial is running';
     note(`${pauseText(sweep)}; ${next}`);
   };
@@ -183,9 +184,6 @@ async function printResults(
   }
 }
 
-/** The command to suggest to the user. npm and npx set `npm_execpath`. */
-const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
-
 function nextSteps(dir: string, trials: readonly Trial[]): string {
   const best = trials[0];
   const by = best !== undefined && 'psnr' in best.metrics ? ' --by psnr' : '';
@@ -197,7 +195,7 @@ function nextSteps(dir: string, trials: readonly Trial[]): string {
     ],
     ['export last -f csv', 'export all trials for a spreadsheet or a notebook'],
   ] as const;
-  const lines = steps.map(([verb, about]) => [`${TRAWL} ${verb} --dir ${dir}`, about] as const);
+  const lines = steps.map(([verb, about]) => [suggested(verb, { dir }), about] as const);
   const width = Math.max(...lines.map(([line]) => line.length));
   return [
     `Results are in ${dir}. Next steps:`,
@@ -212,8 +210,8 @@ async function requireUnusedFolder(dir: string): Promise<void> {
   if (connection === undefined) return;
   await connection.close();
   throw new RejectedError(
-    `a coordinator (${connection.address}) already uses ${dir}: submit to it with "trawl submit FILE --server ` +
-      `${connection.address}", or use another folder with --dir`,
+    `a coordinator (${connection.address}) already uses ${dir}: submit to it with "${suggested('submit FILE', { dir })}", ` +
+      'or use another folder with --dir',
   );
 }
 

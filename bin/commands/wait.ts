@@ -10,18 +10,12 @@ import { type Connection, withConnection } from '../client/connect.ts';
 import { followPauses, pauseText } from '../client/pauses.ts';
 import { getSweep } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
-import {
-  type OutputOptions,
-  type ServerOptions,
-  serverFlags,
-  withHelp,
-  withOutput,
-  withServer,
-} from '../options/common.ts';
+import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { durationOption } from '../options/values.ts';
 import { countsText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { suggested } from '../output/suggested.ts';
 import { isAttended } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 
@@ -38,7 +32,12 @@ const PATIENCE_MS = 60 * 60_000;
  * Returns the last known state of the sweep. It has ended unless the signal was aborted first, or, without a terminal,
  * the sweep is paused and none of its trials is running.
  */
-async function follow(connection: Connection, first: Sweep, flags: string, signal: AbortSignal): Promise<Sweep> {
+async function follow(
+  connection: Connection,
+  first: Sweep,
+  options: ServerOptions,
+  signal: AbortSignal,
+): Promise<Sweep> {
   let sweep = first;
   const warnings = new WarningNotes(note);
   warnings.take(first);
@@ -48,7 +47,7 @@ async function follow(connection: Connection, first: Sweep, flags: string, signa
     ...outageNotes(connection),
   });
   const onPause = (paused: Sweep) => {
-    note(`${pauseText(paused)}; resume it with: trawl resume ${paused.id}${flags}`);
+    note(`${pauseText(paused)}; resume it with: ${suggested(`resume ${paused.id}`, options)}`);
   };
   for await (const { update } of followPauses(updates, { endWhenHalted: !isAttended(), onPause })) {
     const next = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
@@ -74,14 +73,14 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
   const limitMs = Math.min(options.timeout ?? MAX_TIMER_MS, MAX_TIMER_MS);
   const timer = options.timeout === undefined ? undefined : setTimeout(() => stop.abort(), limitMs);
   try {
-    const sweep = await follow(connection, first, serverFlags(options), stop.signal);
+    const sweep = await follow(connection, first, options, stop.signal);
     if (sweepEnded(sweep)) return sweep;
     if (interrupted) return undefined;
     if (!stop.signal.aborted && isHalted(sweep)) return sweep;
     const progress = `${endedTotal(sweep)} of ${trialTotal(sweep)} trials ended`;
     throw new UnreachableError(
       `timed out after ${formatSpan(limitMs)}; sweep ${sweep.id} continues (${progress}). ` +
-        `Wait longer with: trawl wait ${sweep.id}${serverFlags(options)}`,
+        `Wait longer with: ${suggested(`wait ${sweep.id}`, options)}`,
     );
   } finally {
     clearTimeout(timer);
@@ -95,7 +94,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
     if (connection.offlineDir !== undefined && !sweepEnded(first)) {
       throw new RejectedError(
         `sweep ${first.id} has not ended, and no coordinator uses ${connection.offlineDir}; ` +
-          `start one with "trawl coordinator --dir ${connection.offlineDir}"`,
+          `start one with "${suggested('coordinator', { dir: connection.offlineDir })}"`,
       );
     }
     await waitFor(connection, first, options);
@@ -106,7 +105,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
 export async function waitFor(connection: Connection, first: Sweep, options: WaitOptions): Promise<void> {
   const sweep = await waitUntilEnded(connection, first, options);
   if (sweep === undefined) {
-    note(`interrupted; sweep ${first.id} continues. Wait again with: trawl wait ${first.id}${serverFlags(options)}`);
+    note(`interrupted; sweep ${first.id} continues. Wait again with: ${suggested(`wait ${first.id}`, options)}`);
     process.exitCode = EXIT.interrupted;
     return;
   }

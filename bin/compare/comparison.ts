@@ -83,25 +83,30 @@ export const DEFAULT_COMPARED = 3;
 /**
  * Selects configs by prefixes of their ids or of their trials' ids.
  * @param configs by rank
+ * @param listCommand the command that lists them, for messages
  * @returns at least two configs, in the order of the selectors
  * @throws {NotFoundError | AmbiguousError | BadInputError}
  */
-export function chooseConfigs(configs: readonly Config[], selectors: readonly string[]): Config[] {
+export function chooseConfigs(
+  configs: readonly Config[],
+  selectors: readonly string[],
+  listCommand = 'trawl trials --configs',
+): Config[] {
   const chosen =
     selectors.length === 0
       ? configs.filter(({ rank }) => rank > 0).slice(0, DEFAULT_COMPARED)
-      : [...new Set(selectors.map((selector) => findConfig(selector, configs)))];
+      : [...new Set(selectors.map((selector) => findConfig(selector, configs, listCommand)))];
   if (chosen.length >= 2) return chosen;
   if (selectors.length > 0) throw new BadInputError('name at least two different configs');
   throw new BadInputError('fewer than two configs have a value of the metric; name the configs to compare');
 }
 
-function findConfig(selector: string, configs: readonly Config[]): Config {
+function findConfig(selector: string, configs: readonly Config[], listCommand: string): Config {
   const matching = configs.filter(({ id, trialIds }) => [id, ...trialIds].some((known) => known.startsWith(selector)));
   const [one, ...others] = matching;
   if (one === undefined || selector === '') {
     throw new NotFoundError(
-      `the sweep has no config or trial ${JSON.stringify(selector)}; list them with "trawl trials --configs"`,
+      `the sweep has no config or trial ${JSON.stringify(selector)}; list them with "${listCommand}"`,
     );
   }
   if (others.length === 0) return one;

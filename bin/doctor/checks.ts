@@ -10,6 +10,7 @@ import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
 import { folderProblem, shownPath } from '../../lib/files/folder.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
+import { suggested } from '../output/suggested.ts';
 import { packageRoot } from '../package.ts';
 import type { Finding } from './finding.ts';
 
@@ -114,7 +115,7 @@ export async function orphansFinding(dir: string): Promise<Finding> {
     name: 'orphans',
     state: 'warning',
     detail: `${countText(files, 'file')} (${formatSize(bytes)}) in ${join(dir, ORPHANS_FOLDER)}: ${names}`,
-    fix: 'keep the files that are still needed, then run "trawl prune --orphans"',
+    fix: `keep the files that are still needed, then run "${suggested('prune --orphans', { dir })}"`,
     needed: false,
   };
 }

@@ -7,22 +7,25 @@ import type { Connection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { controlSweep, getSource, submitSweep } from '../client/sweeps.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
+import { suggested } from '../output/suggested.ts';
 
 /**
  * Returns the sweep that `trawl up` runs. This is the newest sweep in the data folder that has the same content and code
  * and was not stopped or killed, or else a new sweep. An unfinished sweep keeps the code that was submitted with it. A paused sweep is resumed. Unfinished sweeps of other files are paused,
  * so that they do not compete for the machine.
+ * @param dir the data folder, for the commands that messages suggest
  */
 export async function resumeOrSubmit(
   connection: Connection,
   file: LoadedSweepFile,
   code: PackedCode | undefined,
   report: (line: string) => void,
+  dir: string,
 ): Promise<Sweep> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
   const fingerprint = sweepFingerprint(file.spec);
   const candidates = sweeps.filter((sweep) => sweep.fingerprint === fingerprint && !wasStopped(sweep)).reverse();
-  const same = code === undefined ? candidates[0] : await sweepWithCode(connection, candidates, code, report);
+  const same = code === undefined ? candidates[0] : await sweepWithCode(connection, candidates, code, report, dir);
   for (const other of sweeps) {
     if (other.id === same?.id || sweepEnded(other) || other.state !== SweepState.RUNNING) continue;
     const reason = `"trawl up ${file.fileName}" uses the same folder`;
@@ -43,6 +46,7 @@ async function sweepWithCode(
   candidates: readonly Sweep[],
   { source }: PackedCode,
   report: (line: string) => void,
+  dir: string,
 ): Promise<Sweep | undefined> {
   for (const sweep of candidates) {
     const { source: recorded } = await getSource(connection, sweep.id);
@@ -52,7 +56,7 @@ async function sweepWithCode(
   if (unfinished !== undefined) {
     report(
       `sweep ${unfinished.id} continues with the code that was submitted with it, and the code has changed since; to run ` +
-        `the new code as a new sweep, stop this one ("trawl stop ${unfinished.id}") and run the command again`,
+        `the new code as a new sweep, stop this one ("${suggested(`stop ${unfinished.id}`, { dir })}") and run the command again`,
     );
   } else if (candidates[0] !== undefined) {
     report(`the code has changed since sweep ${candidates[0].id}: submitting a new sweep`);

@@ -1,6 +1,7 @@
 /** Options and help sections that several verbs share. */
 import { type Command, Option } from 'commander';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { shellLine } from '../../lib/text/shell.ts';
 import { pathOption } from './values.ts';
 
 export interface GlobalOptions {
@@ -46,10 +47,9 @@ export function withServer(command: Command): Command {
 
 /** Returns the server options as command-line flags with a leading space, for commands that messages suggest. */
 export function serverFlags({ server, dir, identity }: ServerOptions): string {
-  const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
   const flags = { server: dir === undefined ? server : undefined, dir, identity };
   return Object.entries(flags)
-    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${quoted(value)}`))
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${shellLine([value])}`))
     .join('');
 }
 

@@ -3,6 +3,7 @@
 import { argumentsOf, programParameters } from '../../agent/trainers/command/invocation.ts';
 import type { PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { shellLine } from '../../lib/text/shell.ts';
 import { piecesOf } from '../../proto/command.ts';
 import { BadInputError } from '../../proto/errors.ts';
 
@@ -37,14 +38,4 @@ function withoutAgentMacros(item: string, trialId: string): string {
     return AGENT_MACROS.includes(piece.name) ? `<${piece.name}>` : `\${${piece.name}}`;
   });
   return written.join('');
-}
-
-/** Returns a command line with quotes as a shell needs them. */
-export function shellLine(words: readonly string[]): string {
-  return words.map(shellWord).join(' ');
-}
-
-function shellWord(argument: string): string {
-  if (/^[\w@%+=:,./<>-]+$/.test(argument)) return argument;
-  return `'${argument.replaceAll("'", `'\\''`)}'`;
 }

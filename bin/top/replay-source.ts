@@ -7,16 +7,20 @@ import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../client/connect.ts';
 import { stream } from '../client/rpc.ts';
 import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
+import type { ServerOptions } from '../options/common.ts';
+import { suggested } from '../output/suggested.ts';
 import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
 import { type History, Replay } from './replay.ts';
 
 const STEP_MS = 100;
 
 /** Loads the events and reports of an ended sweep. @throws {RejectedError} when the sweep has not ended */
-export async function historyOf(connection: Connection, selector: string): Promise<History> {
+export async function historyOf(connection: Connection, selector: string, options: ServerOptions): Promise<History> {
   const { sweep } = await getSweep(connection, selector);
   if (!sweepEnded(sweep)) {
-    throw new RejectedError(`sweep ${sweep.id} has not ended; watch it with "trawl top ${sweep.id}"`);
+    throw new RejectedError(
+      `sweep ${sweep.id} has not ended; watch it with "${suggested(`top ${sweep.id}`, options)}"`,
+    );
   }
   const trials = await listTrials(connection, { sweep: sweep.id });
   const curves = await listCurves(connection, sweep.id);

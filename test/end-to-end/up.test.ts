@@ -83,7 +83,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     first.kill('SIGINT');
     const ended = await first.ended;
     expect(ended.code, ended.stderr).toBe(130);
-    expect(ended.stderr).toContain(`trawl up ${file} --dir ${dir}`);
+    expect(ended.stderr).toContain(`trawl up ${file} --slots 2 --dir ${dir} -o json`);
     const done = (JSON.parse(ended.stdout) as UpResult).trials.filter(({ state }) => state === 'succeeded');
     const second = await trawl(...up(file, dir));
     expect(second.code, second.stderr).toBe(0);
@@ -103,6 +103,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const busy = await trawl(...up(file, dir));
     expect(busy.code).toBe(4);
     expect(busy.stderr).toContain('already uses');
+    expect(busy.stderr).toMatch(/submit to it with "(?:npx )?trawl submit FILE --dir \S+"/);
     const family = descendantsOf(first.pid);
     // An agent that outlives `up` hands its trials back, and they are pending.
     for (const pid of [...family.filter(isAgent), first.pid]) killNow(pid);
@@ -157,7 +158,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const result = JSON.parse(first.stdout) as UpResult;
     expect(result).toMatchObject({ state: 'paused', counts: { failed: 2, running: 0, succeeded: 1 } });
     expect(first.stderr).toContain('2 trials failed (max_failed: 1)');
-    expect(first.stderr).toContain(`trawl up ${file} --dir ${dir}`);
+    expect(first.stderr).toContain(`trawl up ${file} --slots 2 --dir ${dir} -o json`);
     const second = await trawl(...up(file, dir));
     expect(second.code, second.stderr).toBe(1);
   });

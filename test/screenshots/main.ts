@@ -117,7 +117,7 @@ try {
     for (const name of ['descent', 'autoencoders'] as const) {
       const file = join(dir, `${name}.yaml`);
       writeFileSync(file, SWEEPS[name]);
-      const { id } = await resumeOrSubmit(connection, await loadSweepFile(file), undefined, report);
+      const { id } = await resumeOrSubmit(connection, await loadSweepFile(file), undefined, report, dir);
       const enough = ENOUGH[name];
       await until(`${enough} trials of ${name} have succeeded`, async () => {
         return ((await getSweep(connection, id)).sweep.counts?.succeeded ?? 0) >= enough;

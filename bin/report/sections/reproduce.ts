@@ -1,7 +1,7 @@
 import { countText, formatCount } from '../../../lib/text/numbers.ts';
+import { shellLine } from '../../../lib/text/shell.ts';
 import type { Agent, Environment } from '../../../proto/gen/trawl/v1/types.ts';
 import { diffSummary } from '../../output/code.ts';
-import { shellLine } from '../../output/command-line.ts';
 import { isoTime } from '../../output/format.ts';
 import type { ReportData } from '../data.ts';
 import type { ReportBlock, Section } from '../document.ts';

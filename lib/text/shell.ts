@@ -1,0 +1,11 @@
+/** Formats command lines for a shell. */
+
+/** Returns a command line with quotes as a shell needs them. */
+export function shellLine(words: readonly string[]): string {
+  return words.map(shellWord).join(' ');
+}
+
+function shellWord(argument: string): string {
+  if (/^[\w@%+=:,./<>-]+$/.test(argument)) return argument;
+  return `'${argument.replaceAll("'", `'\\''`)}'`;
+}
