@@ -18,7 +18,7 @@ import type {
   SweepAction,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { curveOf } from '../analysis/curve.ts';
@@ -108,14 +108,15 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
     for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
     return;
   }
-  const ids = rankedIds(queries, sweep, request);
-  for (let at = 0; at < ids.length; at += TRIALS_PER_MESSAGE) {
-    yield { trials: ids.slice(at, at + TRIALS_PER_MESSAGE).map((id) => queries.trial(sweep.id, id)) };
+  const ranked = rankedIds(queries, sweep, request);
+  for (let at = 0; at < ranked.length; at += TRIALS_PER_MESSAGE) {
+    const part = ranked.slice(at, at + TRIALS_PER_MESSAGE);
+    yield { trials: part.map(({ id, rank }) => ({ ...queries.trial(sweep.id, id), rank })) };
   }
 }
 
-/** Returns ids, not rows, because the rows of a large sweep must not stay in memory while the client reads. */
-function rankedIds(queries: Queries, sweep: Sweep, request: ListTrialsRequest): string[] {
+/** Returns ids with their ranks, not rows, because the rows of a large sweep must not stay in memory while the client reads. */
+function rankedIds(queries: Queries, sweep: Sweep, request: ListTrialsRequest): Pick<Trial, 'id' | 'rank'>[] {
   const trials = queries.trials(sweep.id);
   const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
   if (request.rankBy !== '') mustBeReported(metric, trials);
@@ -124,7 +125,7 @@ function rankedIds(queries: Queries, sweep: Sweep, request: ListTrialsRequest): 
   return ranked
     .filter(({ state }) => states.size === 0 || states.has(state))
     .slice(0, request.limit === 0 ? undefined : request.limit)
-    .map(({ id }) => id);
+    .map(({ id, rank }) => ({ id, rank }));
 }
 
 async function* listConfigs(queries: Queries, request: ListConfigsRequest): AsyncGenerator<ListConfigsResponse> {
