@@ -20,7 +20,7 @@ import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
 import { agentControl, agentsOf } from './app/agent-control.ts';
 import { logChange } from './app/commit-log.ts';
-import { startRounds } from './app/rounds.ts';
+import { type NatsPart, startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
@@ -148,9 +148,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
     onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
   });
-  const onConnected = (connected: boolean) => readiness.set({ connected });
-  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onConnected });
-  readiness.set({ started: true });
+  const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
+  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onProblem });
+  readiness.set('start', undefined);
 
   const address = { host: listener.host, port: listener.port };
   const tls = identity !== undefined;
@@ -255,23 +255,24 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
 
 class Readiness {
   readonly #health: Health;
-  #started = false;
-  #connected = true;
+  readonly #problems = new Map<NatsPart | 'start', string>([['start', 'the coordinator is starting']]);
 
   constructor(health: Health) {
     this.#health = health;
   }
 
-  set({ started = this.#started, connected = this.#connected }: { started?: boolean; connected?: boolean }): void {
-    this.#started = started;
-    this.#connected = connected;
+  /** @param problem undefined if the part works */
+  set(part: NatsPart | 'start', problem: string | undefined): void {
+    if (problem === undefined) this.#problems.delete(part);
+    else this.#problems.set(part, problem);
     this.#health.set(this.problem === undefined);
   }
 
-  /** Returns the reason why the coordinator is not ready, or undefined if it is ready. */
+  /** Returns why the coordinator is not ready, or undefined if it is ready. */
   get problem(): string | undefined {
-    if (!this.#connected) return 'the connection to NATS is lost';
-    return this.#started ? undefined : 'the coordinator is starting';
+    const connection = this.#problems.get('connection');
+    if (connection !== undefined) return connection;
+    return this.#problems.size === 0 ? undefined : [...this.#problems.values()].join('; ');
   }
 }
 

@@ -121,12 +121,18 @@ export class AgentRuntime {
       },
       log,
     );
-    this.#heartbeat = new Heartbeat(nats, hello, () => ({
-      slots: this.#slots,
-      unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
-      leaving: this.#draining.isLeaving,
-      gpuFigures: parts.gpuFigures(),
-    }));
+    this.#heartbeat = new Heartbeat(
+      nats,
+      hello,
+      () => ({
+        slots: this.#slots,
+        unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
+        leaving: this.#draining.isLeaving,
+        gpuFigures: parts.gpuFigures(),
+      }),
+      () => this.#session,
+      log,
+    );
     this.#workers = new Workers(
       this.#slots,
       parts.startWorker,

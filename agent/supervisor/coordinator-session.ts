@@ -14,6 +14,7 @@ import type {
   Claim,
   Command,
   Decision,
+  Heartbeat,
   Hello,
   OpenResponse,
   Record as RecordMessage,
@@ -91,6 +92,11 @@ export class CoordinatorSession {
   wake(): void {
     if (this.#sending) return;
     this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
+  }
+
+  /** Sends a heartbeat, if the stream is open. */
+  sendHeartbeat(heartbeat: Heartbeat): void {
+    if (this.isWelcome) this.#stream?.write({ message: { $case: 'heartbeat', heartbeat } });
   }
 
   /** @throws {ServiceError} when the coordinator cannot be reached; repeating the same claims is safe */

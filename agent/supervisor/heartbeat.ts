@@ -1,6 +1,7 @@
-/** The heartbeats that renew the leases of an agent's attempts. */
+/** The heartbeats that renew the leases of an agent's attempts. Each is sent over NATS and over gRPC. */
 
 import type { NatsConnection } from 'nats';
+import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import {
   type AttemptKey,
@@ -9,6 +10,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
+import type { CoordinatorSession } from './coordinator-session.ts';
 import { claimedAttempts, heldAttempts, type Slot } from './slots.ts';
 
 export interface HeartbeatState {
@@ -24,13 +26,24 @@ export class Heartbeat {
   readonly #nats: NatsConnection;
   readonly #hello: Pick<Hello, 'agentId' | 'incarnation'>;
   readonly #state: () => HeartbeatState;
+  readonly #session: () => Pick<CoordinatorSession, 'sendHeartbeat'> | undefined;
+  readonly #log: Logger;
+  #hasFailed = false;
   #cluster: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(nats: NatsConnection, hello: Pick<Hello, 'agentId' | 'incarnation'>, state: () => HeartbeatState) {
+  constructor(
+    nats: NatsConnection,
+    hello: Pick<Hello, 'agentId' | 'incarnation'>,
+    state: () => HeartbeatState,
+    session: () => Pick<CoordinatorSession, 'sendHeartbeat'> | undefined,
+    log: Logger,
+  ) {
     this.#nats = nats;
     this.#hello = hello;
     this.#state = state;
+    this.#session = session;
+    this.#log = log;
   }
 
   /** Sends one heartbeat immediately, then one per interval. */
@@ -56,14 +69,28 @@ export class Heartbeat {
     const { slots, unacknowledged, leaving, gpuFigures } = this.#state();
     const running = heldAttempts(slots);
     const ended = unacknowledged.filter((key) => !running.some((other) => sameAttempt(key, other)));
-    const heartbeat = HeartbeatMessage.encode({
+    const heartbeat = {
       agentId,
       incarnation,
       held: [...running, ...ended],
       claimed: claimedAttempts(slots),
       leaving,
       gpuFigures: [...gpuFigures],
-    });
-    this.#nats.publish(heartbeatSubject(this.#cluster, agentId), heartbeat.finish());
+    };
+    this.#session()?.sendHeartbeat(heartbeat);
+    this.#publish(heartbeatSubject(this.#cluster, agentId), HeartbeatMessage.encode(heartbeat).finish());
+  }
+
+  /** NATS rejects a message that is larger than its `max_payload`, which can be lowered at any time. */
+  #publish(subject: string, heartbeat: Uint8Array): void {
+    try {
+      this.#nats.publish(subject, heartbeat);
+      if (this.#hasFailed) this.#log.info('heartbeats are sent over NATS again');
+      this.#hasFailed = false;
+    } catch (error) {
+      if (!this.#hasFailed)
+        this.#log.warn({ err: error }, 'cannot send heartbeats over NATS; those over gRPC continue');
+      this.#hasFailed = true;
+    }
   }
 }

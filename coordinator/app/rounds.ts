@@ -4,21 +4,19 @@
  */
 import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import { SparseLog } from '../../lib/net/sparse-log.ts';
-import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { allHeartbeats, heartbeatSubject } from '../../proto/subjects.ts';
 import type { RejectionLog } from '../auth/rejections.ts';
-import { onHeartbeat } from '../core/agents.ts';
 import { livePools, standingOffers, takeStuckPools } from '../core/scheduler.ts';
 import { onTick, recordOutage } from '../core/tick.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
-import { MAX_GPUS } from '../transport/limits.ts';
-import type { Offers } from '../transport/offers.ts';
-import { attemptKeyOf } from '../transport/records.ts';
+import { natsReason, type Offers } from '../transport/offers.ts';
+import { HeartbeatSubscription } from './heartbeat-subscription.ts';
 import type { Runtime } from './runtime.ts';
 
 const TICK_MS = 250;
 const RECONCILE_MS = 5_000;
+
+/** What the coordinator needs from NATS. */
+export type NatsPart = 'connection' | 'offers' | 'heartbeats';
 
 export interface RoundsOptions {
   readonly runtime: Runtime;
@@ -27,26 +25,28 @@ export interface RoundsOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** Called when the connection to NATS is lost, and when it is restored. */
-  readonly onConnected: (connected: boolean) => void;
+  /** Called with the problem of a part, or undefined when it works. */
+  readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
   readonly log: Logger;
 }
 
 /** Starts the rounds, and waits for the first reconciliation. @returns a function that stops them */
 export async function startRounds(options: RoundsOptions): Promise<() => void> {
-  const { runtime, nats, offers, metrics, onConnected, log } = options;
-  const reconciler = new Reconciler(runtime, offers, log);
-  subscribeToHeartbeats(options);
+  const { runtime, nats, offers, metrics, onProblem, log } = options;
+  const reconciler = new Reconciler(runtime, offers, (problem) => onProblem('offers', problem), log);
+  const heartbeats = new HeartbeatSubscription(options);
   watchConnection(nats, log, {
-    onDisconnect: () => onConnected(false),
+    onDisconnect: () => onProblem('connection', 'the connection to NATS is lost'),
     onReconnect() {
       metrics.natsReconnects.inc({ component: 'coordinator' });
-      onConnected(true);
+      onProblem('connection', undefined);
       void reconciler.reconcile();
     },
   }).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
   const ticking = startTicking(runtime);
   const reconciling = setInterval(() => {
+    onProblem('heartbeats', heartbeats.problem);
+    heartbeats.renew();
     reconciler.repair().catch((error) => log.error({ err: error }, 'could not repair the streams of offers'));
   }, RECONCILE_MS);
   await reconciler.reconcile();
@@ -75,12 +75,16 @@ class Reconciler {
   readonly #offers: Offers;
   readonly #log: Logger;
   readonly #runtime: Runtime;
+  readonly #onProblem: (problem: string | undefined) => void;
+  #problem: string | undefined;
   readonly #expected;
   /** Pools whose stream must be recreated, because no agent takes its offers. */
   readonly #stuck = new Set<string>();
 
-  constructor(runtime: Runtime, offers: Offers, log: Logger) {
+  /** @param onProblem called with the reason why offers cannot be published; undefined when they can */
+  constructor(runtime: Runtime, offers: Offers, onProblem: (problem: string | undefined) => void, log: Logger) {
     this.#runtime = runtime;
+    this.#onProblem = onProblem;
     this.#offers = offers;
     this.#log = log;
     this.#expected = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
@@ -91,9 +95,19 @@ class Reconciler {
     try {
       const missing = await this.#offers.reconcile(this.#expected);
       if (missing > 0) this.#log.info({ missing }, 'published offers that the streams lacked');
+      this.#report(undefined);
     } catch (error) {
-      this.#log.warn({ err: error }, 'could not compare the streams of offers with the store');
+      this.#report(`offers cannot be published on NATS: ${natsReason(error)}`);
     }
+  }
+
+  /** Logs a problem when it appears or changes, and when it has ended. */
+  #report(problem: string | undefined): void {
+    this.#onProblem(problem);
+    if (problem === this.#problem) return;
+    if (problem === undefined) this.#log.info('offers are published on NATS again');
+    else this.#log.warn({ problem }, 'could not compare the streams of offers with the store; retrying');
+    this.#problem = problem;
   }
 
   /** Recreates stuck streams, then reconciles. */
@@ -115,30 +129,6 @@ class Reconciler {
       this.#stuck.add(pool);
     }
   }
-}
-
-function subscribeToHeartbeats({ nats, cluster, runtime, metrics, rejections, log }: RoundsOptions): void {
-  const unreadable = new SparseLog(log, 'could not read a heartbeat');
-  nats.subscribe(allHeartbeats(cluster), {
-    callback(error, message) {
-      if (error !== null) return log.warn({ err: error }, 'could not receive heartbeats');
-      try {
-        const heartbeat = Heartbeat.decode(message.data);
-        const { agentId, incarnation, leaving } = heartbeat;
-        const gpuFigures = heartbeat.gpuFigures.slice(0, MAX_GPUS);
-        // NATS lets an agent publish only on its own subject, which therefore identifies it.
-        if (message.subject !== heartbeatSubject(cluster, agentId)) {
-          return rejections.record('other_agent', { subject: message.subject, agentId });
-        }
-        const [held, claimed] = [heartbeat.held.map(attemptKeyOf), heartbeat.claimed.map(attemptKeyOf)];
-        const event = { agentId, incarnation, held, claimed, leaving, gpuFigures };
-        runtime.settle(onHeartbeat(runtime.core, event, runtime.now())).catch(() => {});
-      } catch (cause) {
-        metrics.unreadable.inc({ via: 'nats' });
-        unreadable.warn({ err: cause, subject: message.subject });
-      }
-    },
-  });
 }
 
 async function watchConnection(

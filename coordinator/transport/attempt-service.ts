@@ -13,6 +13,7 @@ import type {
   Decision,
   Drain,
   Grant,
+  Heartbeat,
   Hello,
   OpenRequest,
   OpenResponse,
@@ -26,7 +27,7 @@ import { agentIdProblem } from '../../proto/subjects.ts';
 import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { Guard } from '../auth/guard.ts';
-import { type AgentHello, onHello } from '../core/agents.ts';
+import { type AgentHello, onHeartbeat, onHello } from '../core/agents.ts';
 import { isLeasedToAnother, onOpen, onRecord, rejectionOf } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import { idConflict } from '../core/id-conflict.ts';
@@ -39,7 +40,7 @@ import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
 import { statusOf, unaryHandler } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
-import { attemptKeyOf, recordOf } from './records.ts';
+import { attemptKeyOf, heartbeatOf, recordOf } from './records.ts';
 
 /** The maximum number of claims per Open. */
 export const MAX_CLAIMS = 1_000;
@@ -168,7 +169,8 @@ export class AttemptService {
           }
           session = this.#hello(call, message.hello);
         } else if (message?.$case === 'record') take(session, message.record).catch(fail);
-        else throw new BadInputError('the hello of a Report stream must be followed by records only');
+        else if (message?.$case === 'heartbeat') this.#heartbeat(call, session, message.heartbeat);
+        else throw new BadInputError('the hello of a Report stream must be followed by records and heartbeats only');
       } catch (error) {
         fail(error);
       }
@@ -250,6 +252,15 @@ export class AttemptService {
     throw new InUseError(
       `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id is free in ${formatSpan(freeInMs)} unless it returns`,
     );
+  }
+
+  #heartbeat(call: AgentStream, { agentId }: AgentSession, heartbeat: Heartbeat): void {
+    const { runtime, guard } = this.#options;
+    if (heartbeat.agentId !== agentId) {
+      throw guard.reject('other_agent', call, `agent ${agentId} cannot send heartbeats of agent ${heartbeat.agentId}`);
+    }
+    // `settle` has reported the error.
+    runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
   }
 
   #requirePoolBudget(call: AgentStream, hello: Hello): void {

@@ -5,6 +5,7 @@
 import {
   AckPolicy,
   DiscardPolicy,
+  ErrorCode,
   type JetStreamClient,
   type JetStreamManager,
   type NatsConnection,
@@ -15,6 +16,8 @@ import {
   type StreamConfig,
 } from 'nats';
 import type { Logger } from 'pino';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } from '../../proto/subjects.ts';
 import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
@@ -59,6 +62,7 @@ export class Offers {
   readonly #js: JetStreamClient;
   readonly #log: Logger;
   readonly #nats: NatsConnection;
+  readonly #unpublished: SparseLog;
   readonly #onFill: (fill: StreamFill) => void;
   /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
@@ -74,16 +78,24 @@ export class Offers {
     this.#js = nats.jetstream({ timeout: 5_000 });
     this.#log = log;
     this.#onFill = onFill;
+    this.#unpublished = new SparseLog(log, 'could not publish an offer; retrying later');
   }
 
   /** Publishes an offer. A failure is logged and left to `reconcile`. */
-  async publish({ pool, key }: StandingOffer): Promise<void> {
+  async publish(offer: StandingOffer): Promise<void> {
+    try {
+      await this.#publish(offer);
+    } catch (error) {
+      this.#unpublished.warn({ ...offer.key, reason: natsReason(error) });
+    }
+  }
+
+  async #publish({ pool, key }: StandingOffer): Promise<void> {
     try {
       await this.#ensured(pool);
       await this.#js.publish(offerSubject(this.#cluster, pool, key), Offer.encode({ key }).finish());
     } catch (error) {
-      if (isApiError(error, OFFER_ALREADY_QUEUED)) return;
-      this.#log.warn({ ...key, err: error }, 'could not publish an offer; retrying later');
+      if (!isApiError(error, OFFER_ALREADY_QUEUED)) throw error;
     }
   }
 
@@ -120,7 +132,7 @@ export class Offers {
     // The offers are read after the list of the stream, so that they are at least as recent.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
-    await Promise.all(missing.map((offer) => this.publish(offer)));
+    await Promise.all(missing.map((offer) => this.#publish(offer)));
     const limit = config.max_msgs > 0 ? config.max_msgs : undefined;
     return { fill: { messages: state.messages, limit }, missing: missing.length };
   }
@@ -219,6 +231,23 @@ export class Offers {
 
 function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
+}
+
+/** Returns what a failed request to NATS means to an operator. */
+export function natsReason(error: unknown): string {
+  if (!(error instanceof NatsError)) return errorMessage(error);
+  if (error.api_error !== undefined) return error.api_error.description;
+  switch (error.code) {
+    case ErrorCode.NoResponders:
+    case ErrorCode.JetStreamNotEnabled:
+      return 'JetStream is not enabled on the server';
+    case ErrorCode.Timeout:
+      return 'the server does not answer, or the permissions of the coordinator do not allow the request';
+    case ErrorCode.MaxPayloadExceeded:
+      return 'the max_payload of the server is too small';
+    default:
+      return error.message;
+  }
 }
 
 function ignoreNotFound(error: unknown): void {

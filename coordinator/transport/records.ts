@@ -4,6 +4,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type {
   Ended,
+  Heartbeat,
   AttemptKey as KeyMessage,
   Notice,
   Record as RecordMessage,
@@ -18,9 +19,10 @@ import {
 } from '../../proto/limits.ts';
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warningKind } from '../../proto/names.ts';
 import { isAttemptKey } from '../../proto/subjects.ts';
+import type { HeartbeatFacts } from '../core/agents.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
 import type { Artifact, AttemptEnd } from '../core/model.ts';
-import { MAX_NAME } from './limits.ts';
+import { MAX_GPUS, MAX_NAME } from './limits.ts';
 
 const MAX_LOG_CHARACTERS = 256 * 1024;
 const MAX_NOTICE_CHARACTERS = 4_000;
@@ -37,6 +39,18 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export function attemptKeyOf(key: KeyMessage | undefined): AttemptKey {
   if (key === undefined || !isAttemptKey(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
+}
+
+/** Validates and converts a heartbeat. @throws {BadInputError} when it names an invalid attempt */
+export function heartbeatOf({ agentId, incarnation, held, claimed, leaving, gpuFigures }: Heartbeat): HeartbeatFacts {
+  return {
+    agentId,
+    incarnation,
+    held: held.map(attemptKeyOf),
+    claimed: claimed.map(attemptKeyOf),
+    leaving,
+    gpuFigures: gpuFigures.slice(0, MAX_GPUS),
+  };
 }
 
 /** Validates and converts a record. @throws {BadInputError} when the record is invalid or exceeds a limit */

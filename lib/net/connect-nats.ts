@@ -32,6 +32,8 @@ export async function connectNats(url: string, name: string, identity?: Identity
       ...secretsOf(url),
       name,
       maxReconnectAttempts: -1,
+      // By default, the client closes the connection for good when its login is rejected twice.
+      ignoreAuthErrorAbort: true,
       reconnectTimeWait: RECONNECT_WAIT_MS,
       timeout: CONNECT_LIMIT_MS,
       pingInterval: PING_EVERY_MS,

@@ -161,8 +161,8 @@ export class SimulatedCoordinator {
     };
     this.life = { process, runtime, control, agents: agentControl(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
-    const onConnected = () => {};
-    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, rejections, log, onConnected }).catch(
+    const onProblem = () => {};
+    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, rejections, log, onProblem }).catch(
       (error) => onCrash(process, error),
     );
   }

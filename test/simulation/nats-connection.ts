@@ -40,6 +40,7 @@ export class SimulatedNats {
       subscribe: (subject: string, { callback }: { callback: Callback }) => {
         this.#subscriptions.push({ prefix: subject.slice(0, -1), callback });
         this.#subscribeAll();
+        return { isClosed: () => false };
       },
       status: () => {
         this.#status = new Feed();

@@ -361,7 +361,10 @@ export interface Refusal {
 }
 
 export interface ReportRequest {
-  message: { $case: "hello"; hello: Hello } | { $case: "record"; record: Record } | undefined;
+  message: { $case: "hello"; hello: Hello } | { $case: "record"; record: Record } | {
+    $case: "heartbeat";
+    heartbeat: Heartbeat;
+  } | undefined;
 }
 
 export interface Hello {
@@ -509,7 +512,10 @@ export interface Command {
     | undefined;
 }
 
-/** Sent every few seconds on NATS. Renews the leases of the agent. */
+/**
+ * Sent every few seconds, on NATS and on the Report stream, so that the loss of one of them costs no lease. Renews the
+ * leases of the agent.
+ */
 export interface Heartbeat {
   agentId: string;
   incarnation: string;
@@ -1823,6 +1829,9 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       case "record":
         Record.encode(message.message.record, writer.uint32(18).fork()).join();
         break;
+      case "heartbeat":
+        Heartbeat.encode(message.message.heartbeat, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1856,6 +1865,14 @@ export const ReportRequest: MessageFns<ReportRequest> = {
             message.message = { $case: "record", record: Record.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = { $case: "heartbeat", heartbeat: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1883,6 +1900,12 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       case "record": {
         if (object.message?.record !== undefined && object.message?.record !== null) {
           message.message = { $case: "record", record: Record.fromPartial(object.message.record) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.message?.heartbeat !== undefined && object.message?.heartbeat !== null) {
+          message.message = { $case: "heartbeat", heartbeat: Heartbeat.fromPartial(object.message.heartbeat) };
         }
         break;
       }

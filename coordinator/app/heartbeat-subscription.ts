@@ -1,0 +1,69 @@
+/** Receives the heartbeats that agents send over NATS. */
+import type { NatsConnection, Subscription } from 'nats';
+import type { Logger } from 'pino';
+import { SparseLog } from '../../lib/net/sparse-log.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { allHeartbeats, heartbeatSubject } from '../../proto/subjects.ts';
+import type { RejectionLog } from '../auth/rejections.ts';
+import { onHeartbeat } from '../core/agents.ts';
+import type { CoordinatorMetrics } from '../metrics/families.ts';
+import { heartbeatOf } from '../transport/records.ts';
+import type { Runtime } from './runtime.ts';
+
+export interface HeartbeatOptions {
+  readonly runtime: Runtime;
+  readonly nats: NatsConnection;
+  readonly cluster: string;
+  readonly metrics: Pick<CoordinatorMetrics, 'unreadable'>;
+  readonly rejections: Pick<RejectionLog, 'record'>;
+  readonly log: Logger;
+}
+
+export class HeartbeatSubscription {
+  readonly #options: HeartbeatOptions;
+  readonly #unreadable: SparseLog;
+  #subscription: Subscription;
+  /** Why no heartbeats arrive; undefined while the subscription is open. */
+  #problem: string | undefined;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#unreadable = new SparseLog(options.log, 'could not read a heartbeat');
+    this.#subscription = this.#subscribe();
+  }
+
+  /** Returns why no heartbeats arrive over NATS; undefined if they do. */
+  get problem(): string | undefined {
+    return this.#subscription.isClosed() ? this.#problem : undefined;
+  }
+
+  /** Subscribes again if the server has ended the subscription, because the permissions were changed. */
+  renew(): void {
+    if (this.#subscription.isClosed() && !this.#options.nats.isClosed()) this.#subscription = this.#subscribe();
+  }
+
+  #subscribe(): Subscription {
+    const { nats, cluster, runtime, metrics, rejections, log } = this.#options;
+    return nats.subscribe(allHeartbeats(cluster), {
+      callback: (error, message) => {
+        if (error !== null) {
+          this.#problem = `heartbeats do not arrive over NATS: ${error.message}`;
+          return log.warn({ err: error }, 'could not receive heartbeats over NATS; those over gRPC continue');
+        }
+        try {
+          const heartbeat = Heartbeat.decode(message.data);
+          const { agentId } = heartbeat;
+          // NATS lets an agent publish only on its own subject, which therefore identifies it.
+          if (message.subject !== heartbeatSubject(cluster, agentId)) {
+            return rejections.record('other_agent', { subject: message.subject, agentId });
+          }
+          runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
+        } catch (cause) {
+          metrics.unreadable.inc({ via: 'nats' });
+          this.#unreadable.warn({ reason: errorMessage(cause), subject: message.subject });
+        }
+      },
+    });
+  }
+}
