@@ -18,7 +18,7 @@ test('after nats-server restarts without its storage, offers are published again
   for (let death = 0; death < 2; death++) {
     await untilRunning(cluster, sweep, 2);
     await cluster.killNats();
-    rmSync(join(folder, 'nats'), { recursive: true, force: true });
+    rmSync(join(folder, 'nats', 'jetstream'), { recursive: true, force: true });
     await sleep(1_500);
     const backAt = performance.now();
     await cluster.startNats();

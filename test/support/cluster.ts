@@ -16,27 +16,31 @@ import { until } from './until.ts';
 export interface ClusterOptions {
   /** The agents' lease, such as `2s`. Default: 15s. */
   readonly lease?: string;
+  /** The URL of a server that the test runs itself. Default: the cluster starts one. */
+  readonly natsUrl?: string;
 }
 
 export class Cluster {
   readonly folder: string;
   readonly #lease: string;
+  readonly #natsUrl: string | undefined;
   #isOver = false;
   #nats: LocalNatsServer | undefined;
   #coordinator: Daemon | undefined;
   readonly #agents = new Map<string, Daemon>();
   #endpoints = { address: '127.0.0.1:0', metrics: '127.0.0.1:0', pid: 0 };
 
-  private constructor(folder: string, { lease = '15s' }: ClusterOptions) {
+  private constructor(folder: string, { lease = '15s', natsUrl }: ClusterOptions) {
     this.folder = folder;
     this.#lease = lease;
+    this.#natsUrl = natsUrl;
   }
 
   /** Starts a nats-server and a coordinator. Agents are started one by one. */
   static async start(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(folder, options);
     await mkdir(folder, { recursive: true });
-    await cluster.startNats();
+    if (options.natsUrl === undefined) await cluster.startNats();
     await cluster.startCoordinator();
     return cluster;
   }
@@ -55,7 +59,7 @@ export class Cluster {
   }
 
   get natsUrl(): string {
-    return up('nats-server', this.#nats).url;
+    return this.#natsUrl ?? up('nats-server', this.#nats).url;
   }
 
   get coordinator(): Daemon {
