@@ -16,15 +16,14 @@ import {
   sweepRows,
 } from './state/selectors.ts';
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
-import { boardColumns, rowTrial } from './views/board-columns.ts';
+import { rowTrial } from './views/board-columns.ts';
 import { bodyLines, maxScroll, type Size } from './views/frame.ts';
 
 export function actionContext(model: Model, size: Size): ActionContext {
-  const { state, board, ui, curveOf, now } = model;
+  const { state, board, columns, ui } = model;
   const { sweep } = state;
   const list = listOf(model);
   const row = boardRowUnderCursor(model);
-  const columns = boardColumns({ board, varying: state.varying, curveOf, now, width: size.columns });
   const details = visibleTrials(model, size).map(({ id }) => model.details.get(id));
   return {
     readonly: model.readonly,

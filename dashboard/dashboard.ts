@@ -19,6 +19,7 @@ import { epochAt, epochShown, metricShown } from './state/selectors.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
+import { boardColumns } from './views/board-columns.ts';
 import { chosenOrder } from './views/board-order.ts';
 import { frameOf, type Size } from './views/frame.ts';
 
@@ -136,18 +137,21 @@ export class Dashboard {
   }
 
   model(): Model {
-    const { style, kitty, readonly, banner, now } = this.#settings;
-    const { state, board } = this.#shown();
+    const { style, kitty, readonly, banner } = this.#settings;
     const details = this.#details;
+    const now = this.#settings.now();
+    const curveOf = (id: string) => details.curves.get(id);
+    const { state, board, columns } = this.#shown(curveOf, now);
     return {
       state,
       board,
       summary: this.#summaryOf(state),
       analysedConfigs: this.#analysis.configs,
+      columns,
       rows: this.#rowsOf(board.chosen.order),
       ui: this.#ui,
-      now: now(),
-      curveOf: (id) => details.curves.get(id),
+      now,
+      curveOf,
       details: details.details,
       log: details.log,
       explanation: details.explanation,
@@ -187,16 +191,15 @@ export class Dashboard {
     if (now - this.#analysis.atMs >= ANALYSIS_INTERVAL_MS) this.#analysis = { atMs: now, configs: board.configs };
   }
 
-  /** Returns the frozen or the live data, with the board in the user's order. */
-  #shown() {
+  /** Returns the frozen or the live data with the board in the user's order, and the columns of the leaderboard. */
+  #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
-    const curveOf = (id: string) => this.#details.curves.get(id);
     const { columns: width } = this.#settings.size();
-    const context = { board, varying: state.varying, curveOf, now: this.#settings.now(), width };
-    const shown = { state, board: { ...board, chosen: chosenOrder(context, this.#ui) } };
+    const columns = boardColumns({ board, varying: state.varying, curveOf, now, width });
+    const shown = { state, board: { ...board, chosen: chosenOrder(board, columns, this.#ui) } };
     if (this.#frozen !== undefined) this.#frozen = shown;
     else this.#live = shown;
-    return shown;
+    return { ...shown, columns };
   }
 
   /** Returns the summary. For a large sweep it can be that of an earlier tick, so that a key does not wait for a pass over all

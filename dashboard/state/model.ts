@@ -4,6 +4,7 @@ import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { TerminalStyle } from '../draw/paint.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance } from '../source.ts';
+import type { BoardColumn } from '../views/board-columns.ts';
 import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
@@ -41,6 +42,8 @@ export interface Model {
   readonly summary: Summary;
   /** The configs of `board`, up to a second old, for values computed over all trials. */
   readonly analysedConfigs: readonly ConfigRow[];
+  /** The columns of the leaderboard, the most important first. */
+  readonly columns: readonly BoardColumn[];
   /** The filtered configs in the user's order. */
   readonly rows: BoardRows;
   readonly ui: Ui;

@@ -1,19 +1,18 @@
 /** The order of the leaderboard: by the column that the user chose, without the configs that the filter excludes. */
 import { matches } from '../../lib/filter/matches.ts';
-import type { ChosenOrder } from '../state/board.ts';
+import type { Board, ChosenOrder } from '../state/board.ts';
 import { orderOf } from '../state/order.ts';
 import { sortedColumn } from '../state/selectors.ts';
 import type { Ui } from '../state/ui.ts';
-import { boardColumns, type ColumnContext } from './board-columns.ts';
+import type { BoardColumn } from './board-columns.ts';
 
 /** Returns the board's configs in the user's order. Sorts them only if the choice or the metrics have changed. */
-export function chosenOrder(context: ColumnContext, ui: Ui): ChosenOrder {
-  const { board } = context;
+export function chosenOrder(board: Board, columns: readonly BoardColumn[], ui: Ui): ChosenOrder {
   const { filter, filterText, reversed } = ui;
   const name = sortedColumn(ui, board);
   const key = JSON.stringify([name, reversed, filterText]);
   if (board.chosen?.key === key) return board.chosen;
-  const column = boardColumns(context).find(({ header }) => header.trimEnd() === name);
+  const column = columns.find(({ header }) => header.trimEnd() === name);
   const order = orderOf(board.configs, {
     key: column?.key ?? (() => undefined),
     descending: (column?.descending ?? false) !== reversed,

@@ -3,25 +3,24 @@ import { layoutTable } from '../../lib/text/table.ts';
 import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
-import { type BoardColumn, boardColumns } from './board-columns.ts';
+import type { BoardColumn } from './board-columns.ts';
 
 const GUTTER = 2;
 const HIDDEN_COLUMNS = 10;
 
 /** Draws the configs around the cursor, in the user's order. */
-export function leaderboard(model: Model, columns: number, lines: number): StyledLine[] {
-  const { state, board, rows, ui, curveOf, now } = model;
-  const all = boardColumns({ board, varying: state.varying, curveOf, now, width: columns });
-  const shown = scrolled(all, ui.columnOffset);
+export function leaderboard(model: Model, width: number, lines: number): StyledLine[] {
+  const { columns, rows, ui } = model;
+  const shown = scrolled(columns, ui.columnOffset);
   const room = Math.max(1, lines - 1);
   const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
   const window = rows.slice(offset, offset + room);
   const table = shown.map((column) => ({ ...column, header: headed(column, model) }));
-  const whole = layoutTable(table, window, columns - GUTTER);
+  const whole = layoutTable(table, window, width - GUTTER);
   const fits = whole.hidden.length === 0;
-  const { header, rows: cells, hidden } = fits ? whole : layoutTable(table, window, columns - GUTTER - HIDDEN_COLUMNS);
+  const { header, rows: cells, hidden } = fits ? whole : layoutTable(table, window, width - GUTTER - HIDDEN_COLUMNS);
   const more = hidden.length > 0 ? `  ${hidden.length} more →` : '';
-  const less = shown.length < all.length ? `←${all.length - shown.length}` : '  ';
+  const less = shown.length < columns.length ? `←${columns.length - shown.length}` : '  ';
   return [
     { segments: [{ text: less.padEnd(GUTTER), style: 'dim' }, ...header, { text: more, style: 'dim' }] },
     ...window.map((row, i): StyledLine => {
