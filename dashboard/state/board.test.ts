@@ -42,6 +42,7 @@ test('an incrementally updated board equals a rebuilt one, for any split of the 
       expect(board.ranked.map(({ rows }) => rows)).toEqual(rebuilt.ranked.map(({ rows }) => rows));
       expect(board.pareto).toEqual(rebuilt.pareto);
       expect(board.metricNames).toEqual(rebuilt.metricNames);
+      expect(board.hasReplicates).toBe(rebuilt.configs.some(({ trials }) => trials.length > 1));
       expect(board.chosen?.order.rows).toEqual(orderOf(rebuilt.configs, ordering).rows);
     }),
   );

@@ -14,6 +14,8 @@ export interface Board {
   readonly at: ReadonlyMap<string, number>;
   /** The one or two metrics that the leaderboard ranks by. */
   readonly metrics: readonly RankedMetric[];
+  /** Whether a config has several trials. */
+  readonly hasReplicates: boolean;
   /** One order per metric, best first, without configs that have no value. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
   /** Ids of the configs on the Pareto front of both metrics. Empty with one metric. */
@@ -34,6 +36,7 @@ export const EMPTY_BOARD: Board = {
   configs: [],
   at: new Map(),
   metrics: [],
+  hasReplicates: false,
   ranked: [],
   pareto: new Set(),
   metricNames: [],
@@ -53,6 +56,7 @@ export function updateBoard(board: Board, state: DashboardState, changed: readon
   const trials = changed ?? [...state.trials.values()].sort((a, b) => a.index - b.index);
   const before = changed === undefined ? EMPTY_BOARD : board;
   const { configs, at, touched } = withTrials(before, trials);
+  const hasReplicates = before.hasReplicates || [...touched.values()].some(({ after }) => after.trials.length > 1);
   const metricNames = withNames(before.metricNames, touched);
   const metrics = rankedMetrics(state.sweep, metricNames);
   const same = changed !== undefined && sameMetrics(metrics, before.metrics);
@@ -67,7 +71,7 @@ export function updateBoard(board: Board, state: DashboardState, changed: readon
     same && before.chosen !== undefined
       ? { ...before.chosen, order: reorder(before.chosen.order, touched) }
       : undefined;
-  return { configs, at, metrics, ranked, pareto, metricNames, chosen };
+  return { configs, at, metrics, hasReplicates, ranked, pareto, metricNames, chosen };
 }
 
 function withTrials(board: Board, trials: readonly Trial[]) {

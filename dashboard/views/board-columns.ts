@@ -44,7 +44,6 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
   const { board, varying } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));
   const narrow = context.width < NARROW;
-  const replicated = board.configs.some(({ trials }) => trials.length > 1);
   const [ownRank, ...otherRanks] = ranks(board);
   return [
     ...(ownRank === undefined ? [] : [ownRank]),
@@ -56,7 +55,7 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
     ...(narrow ? [] : [trend(context)]),
     name(board),
     ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
-    ...(varying.includes(SEED) && !replicated ? [seeds()] : []),
+    ...(varying.includes(SEED) && !board.hasReplicates ? [seeds()] : []),
     ...progress(context),
     ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
     ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
