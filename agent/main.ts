@@ -17,7 +17,7 @@ import { PROTOCOL } from '../proto/protocol.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
 import { folderIdentity } from './folder-identity.ts';
-import { discoverGpus, type GpuFigures, GpuWatch } from './machine/gpus.ts';
+import { discoverGpus, type GpuDiscovery, type GpuFigures, GpuWatch } from './machine/gpus.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
@@ -81,6 +81,7 @@ export interface RunningAgent {
 
 interface Resources {
   readonly gpus: readonly VisibleGpu[];
+  readonly vendor: GpuDiscovery['vendor'];
   readonly cores: number;
   readonly slots: readonly SlotGpus[];
 }
@@ -163,14 +164,14 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
 
 /** @throws {BadInputError | RejectedError} if the machine cannot have this number of slots */
 async function findResources(options: AgentOptions): Promise<Resources> {
-  const { gpus, found, problems, notes } = await discoverGpus();
+  const { gpus, found, vendor, problems, notes } = await discoverGpus();
   for (const problem of problems) options.log.warn({ visible: gpus.length, found }, problem);
   for (const note of notes) options.log.info({ visible: gpus.length, found }, note);
   const cores = availableParallelism();
   const slots = slotCount(options, gpus.length, cores);
   if (options.slots !== undefined || options.slotsPerGpu !== undefined)
     requireFittingSlots(slots, machineMemoryBytes());
-  return { gpus, cores, slots: slotGpus(gpus, slots) };
+  return { gpus, vendor, cores, slots: slotGpus(gpus, slots) };
 }
 
 async function startMetrics(
@@ -221,7 +222,7 @@ function helloOf(
 
 function workerStarter(
   { dataDir, workdir, requireGpu, pack }: AgentOptions,
-  { gpus, cores, slots }: Resources,
+  { gpus, vendor, cores, slots }: Resources,
 ): StartWorker {
   const setup = {
     dataDir,
@@ -234,7 +235,7 @@ function workerStarter(
   };
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
-    return new WorkerProcess({ ...setup, gpuSharedBy }, gpuEnvironment(own), events);
+    return new WorkerProcess({ ...setup, gpuSharedBy }, gpuEnvironment(vendor, own), events);
   };
 }
 

@@ -79,7 +79,10 @@ describe('discovery', () => {
   });
 
   test('a machine without drivers has no GPUs, and no problem', async () => {
-    expect(await discoverGpus({ CUDA_VISIBLE_DEVICES: '0' })).toEqual({ gpus: [], found: 0, problems: [], notes: [] });
+    expect(await discoverGpus({ CUDA_VISIBLE_DEVICES: '0' })).toEqual({
+      ...{ gpus: [], found: 0, vendor: undefined },
+      ...{ problems: [], notes: [] },
+    });
     rmSync(join(bin, 'nvidia-smi'));
     process.env.PATH = bin;
     expect(await discoverGpus({})).toMatchObject({ gpus: [], problems: [] });

@@ -23,6 +23,8 @@ const NO_FRAME = ['--format=csv,noheader,nounits'];
 export interface GpuDiscovery extends VisibleGpus {
   /** The number of usable GPUs of the machine, visible or not. */
   readonly found: number;
+  /** The vendor of the GPUs. Undefined if the machine has none. */
+  readonly vendor: Gpu['vendor'] | undefined;
   /** Why GPUs of the machine cannot be used. One sentence each. */
   readonly problems: readonly string[];
 }
@@ -36,7 +38,8 @@ export async function discoverGpus(env: NodeJS.ProcessEnv = process.env): Promis
     ...(problem === undefined ? [] : [problem]),
     ...broken.map(({ index, reason }) => `GPU ${index} cannot be used: ${reason}`),
   ];
-  return { gpus: visible.gpus, found: gpus.length, problems, notes: gpus.length === 0 ? [] : visible.notes };
+  const notes = gpus.length === 0 ? [] : visible.notes;
+  return { gpus: visible.gpus, found: gpus.length, vendor: gpus[0]?.vendor, problems, notes };
 }
 
 /** Returns the visible GPUs of this machine. */

@@ -93,7 +93,7 @@ describe('MIG instances', () => {
 
   test('a worker gets the UUID of its instance', () => {
     const { gpus } = visibleGpus(MIG, { CUDA_VISIBLE_DEVICES: 'MIG-1e' });
-    expect(gpuEnvironment(gpus)).toEqual({
+    expect(gpuEnvironment('nvidia', gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
       CUDA_VISIBLE_DEVICES: 'MIG-1e852099-16ab-5e5f-8dd2-32c6ba4c4c59',
     });
@@ -102,7 +102,7 @@ describe('MIG instances', () => {
 
 describe('the variables of workers', () => {
   test('are indexes of nvidia-smi in the order of the PCI bus', () => {
-    expect(gpuEnvironment(visibleGpus(GPUS, { CUDA_VISIBLE_DEVICES: '3,1' }).gpus)).toEqual({
+    expect(gpuEnvironment('nvidia', visibleGpus(GPUS, { CUDA_VISIBLE_DEVICES: '3,1' }).gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
       CUDA_VISIBLE_DEVICES: '3,1',
     });
@@ -111,13 +111,16 @@ describe('the variables of workers', () => {
   test('are UUIDs beside a broken card, whose absence can change the indexes of CUDA', () => {
     const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
     const known = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
-    expect(gpuEnvironment(visibleGpus(known, { CUDA_VISIBLE_DEVICES: '3' }).gpus).CUDA_VISIBLE_DEVICES).toMatch(
-      /^GPU-dd44/,
-    );
+    expect(
+      gpuEnvironment('nvidia', visibleGpus(known, { CUDA_VISIBLE_DEVICES: '3' }).gpus).CUDA_VISIBLE_DEVICES,
+    ).toMatch(/^GPU-dd44/);
   });
 
-  test('are not set without GPUs', () => {
-    expect(gpuEnvironment([])).toEqual({});
+  test('are not set on a machine without GPUs, and exclude all GPUs if none is visible', () => {
+    expect(gpuEnvironment(undefined, [])).toEqual({});
+    expect(gpuEnvironment('nvidia', []).CUDA_VISIBLE_DEVICES).toBe('');
+    // An empty HIP_VISIBLE_DEVICES means all GPUs.
+    expect(gpuEnvironment('amd', [])).toMatchObject({ HIP_VISIBLE_DEVICES: '-1', CUDA_VISIBLE_DEVICES: '-1' });
   });
 });
 
@@ -210,7 +213,7 @@ describe('GPUs of AMD', () => {
 
   test('a worker gets the variable of HIP, counted among the GPUs that ROCR_VISIBLE_DEVICES leaves', () => {
     const { gpus } = visibleGpus(AMD, { ROCR_VISIBLE_DEVICES: '1,2', HIP_VISIBLE_DEVICES: '1' });
-    expect(gpuEnvironment(gpus)).toEqual({
+    expect(gpuEnvironment('amd', gpus)).toEqual({
       HIP_VISIBLE_DEVICES: '1',
       CUDA_VISIBLE_DEVICES: '1',
       GPU_DEVICE_ORDINAL: '1',

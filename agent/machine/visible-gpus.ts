@@ -190,16 +190,21 @@ function sizeOfRange(text: string): number {
   return from === undefined || to === undefined ? 1 : Math.max(1, Number(to) - Number(from) + 1);
 }
 
-/** Returns the variables that restrict a program to the GPUs. Empty without GPUs, so that the program inherits the agent's. */
-export function gpuEnvironment(gpus: readonly VisibleGpu[]): Record<string, string> {
+/**
+ * Returns the variables that restrict a program to the GPUs, which can be none of those that the machine has.
+ * @param vendor the vendor of the GPUs of the machine; undefined if it has none
+ */
+export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly VisibleGpu[]): Record<string, string> {
   const ids = gpus.map(({ id }) => id).join(',');
-  switch (gpus[0]?.vendor) {
+  switch (vendor) {
     case undefined:
       return {};
     case 'nvidia':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
-    case 'amd':
-      // HIP reads the first of them that is set, and libraries disagree about the order.
-      return { HIP_VISIBLE_DEVICES: ids, CUDA_VISIBLE_DEVICES: ids, GPU_DEVICE_ORDINAL: ids };
+    case 'amd': {
+      // HIP reads the first of them that is set and not empty, and libraries disagree about the order.
+      const list = ids || '-1';
+      return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, GPU_DEVICE_ORDINAL: list };
+    }
   }
 }

@@ -76,8 +76,10 @@ test('one backend that loads is enough, and having none is a fault', () => {
 test('a GPU that no backend can use gives a warning, and a machine without GPUs does not', () => {
   expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
   expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
-  expect(gpuFindings({ gpus: [], found: 0, problems: [], notes: [] })).toMatchObject([{ state: 'ok' }]);
-  expect(gpuFindings({ gpus: [gpu], found: 1, problems: [], notes: [] })).toMatchObject([
+  expect(gpuFindings({ gpus: [], found: 0, vendor: 'nvidia', problems: [], notes: [] })).toMatchObject([
+    { state: 'ok' },
+  ]);
+  expect(gpuFindings({ gpus: [gpu], found: 1, vendor: 'nvidia', problems: [], notes: [] })).toMatchObject([
     { name: 'GPUs', state: 'ok', detail: '1 of 1 visible' },
     { name: 'GPU 0', detail: 'NVIDIA A100, 40 GiB' },
   ]);
@@ -86,13 +88,19 @@ test('a GPU that no backend can use gives a warning, and a machine without GPUs 
 test('hidden and broken GPUs are reported with the reason', () => {
   const notes = ['CUDA_VISIBLE_DEVICES=1 makes 1 of 4 GPUs visible'];
   const problems = ['GPU 2 cannot be used: nvidia-smi reports [GPU is lost]'];
-  expect(gpuFindings({ gpus: [gpu], found: 4, problems, notes })).toMatchObject([
+  expect(gpuFindings({ gpus: [gpu], found: 4, vendor: 'nvidia', problems, notes })).toMatchObject([
     { name: 'GPUs', state: 'warning', detail: problems[0], fix: expect.stringContaining('driver') },
     { name: 'GPUs', state: 'ok', detail: `1 of 4 visible (${notes[0]})` },
     { name: 'GPU 0' },
   ]);
   expect(
-    gpuFindings({ gpus: [], found: 4, problems: [], notes: ['CUDA_VISIBLE_DEVICES= makes no GPU visible'] }),
+    gpuFindings({
+      gpus: [],
+      found: 4,
+      vendor: 'nvidia',
+      problems: [],
+      notes: ['CUDA_VISIBLE_DEVICES= makes no GPU visible'],
+    }),
   ).toMatchObject([
     {
       state: 'warning',
@@ -101,7 +109,9 @@ test('hidden and broken GPUs are reported with the reason', () => {
     },
   ]);
   const instance = { ...gpu, id: 'MIG-1e85', name: 'NVIDIA A100 MIG 1g.5gb' };
-  expect(gpuFindings({ gpus: [instance], found: 1, problems: [], notes: [] })[1]?.detail).toContain('(MIG-1e85)');
+  expect(gpuFindings({ gpus: [instance], found: 1, vendor: 'nvidia', problems: [], notes: [] })[1]?.detail).toContain(
+    '(MIG-1e85)',
+  );
 });
 
 test('a damaged data set is a fault, and a missing one is not', () => {

@@ -79,6 +79,13 @@ test('programs receive the visible GPUs only, in the order of nvidia-smi', { tim
   ]);
 });
 
+test('programs receive no GPU when none is visible', { timeout: 120_000 }, async () => {
+  install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
+  expect(await variablesOf({ NVIDIA_VISIBLE_DEVICES: 'none', CUDA_VISIBLE_DEVICES: '0,1' })).toMatchObject([
+    { gpu: '' },
+  ]);
+});
+
 test('programs receive one MIG instance each', { timeout: 120_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L-mig.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: 'MIG-1e852099,MIG-cba663e8' })).toMatchObject([
