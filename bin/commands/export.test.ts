@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ownFile } from '../../lib/code/own-output.ts';
 import type { SweepServiceServer } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { ArtifactKind } from '../../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
@@ -150,4 +151,35 @@ test.each([
   const { stdout, stderr, exitCode } = await runTrawl('export', ...args, '--server', '127.0.0.1:1');
   expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
   expect(stderr).toMatch(/^trawl: (-f|--curves)/);
+});
+
+test.each([
+  ['csv', []],
+  ['csv', ['--curves']],
+  ['json', []],
+  ['json', ['--curves']],
+  ['parquet', []],
+  ['parquet', ['--curves']],
+])('an export as %s %j is recognized as an output of trawl, and is not sent as code', async (format, options) => {
+  const out = join(dir, `trials.${format}`);
+  const listed = async (call: Parameters<SweepServiceServer['listTrials']>[0]) => {
+    const ids = { id: 'ab12'.repeat(4), configId: '0123'.repeat(4) };
+    call.write({ trials: [{ ...ended, ...ids }] });
+    call.end();
+  };
+  const curves = async (call: Parameters<SweepServiceServer['listCurves']>[0]) => {
+    const report = { attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.5 } };
+    call.write({ curves: [{ trialId: 'ab12'.repeat(4), reports: [report] }] });
+    call.end();
+  };
+  const { exitCode, stderr } = await exported(
+    { listTrials: listed, listCurves: curves },
+    '-f',
+    format,
+    ...options,
+    '--out',
+    out,
+  );
+  expect(exitCode, stderr).toBe(0);
+  expect(await ownFile(out)).toBe('an export written by trawl');
 });

@@ -1,5 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
+import { PARQUET_MARK } from '../../lib/code/own-output.ts';
 import { trawlVersion } from '../package.ts';
 import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
@@ -29,7 +30,7 @@ export async function writeParquet<Row>(path: string, { columns, rows }: ExportT
       { name: 'root', num_children: columns.length },
       ...columns.map(({ name, type }): SchemaElement => ({ name, repetition_type: 'OPTIONAL', ...SCHEMA[type] })),
     ],
-    createdBy: `trawl version ${trawlVersion()}`,
+    createdBy: `${PARQUET_MARK}${trawlVersion()}`,
   });
   let group: Row[] = [];
   const flush = async () => {

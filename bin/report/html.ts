@@ -1,4 +1,5 @@
 /** Writes a report as one self-contained HTML file with styles, charts and images. */
+import { HTML_MARK } from '../../lib/code/own-output.ts';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { element, escapeMarkup, type SvgAttributes } from './charts/svg.ts';
 import type {
@@ -25,6 +26,7 @@ export function htmlOf(document: Document): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${HTML_MARK}
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

@@ -1,4 +1,5 @@
 /** Writes a report as GitHub-flavoured Markdown. */
+import { MARKDOWN_MARK } from '../../lib/code/own-output.ts';
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import { figureSvg } from './charts/svg.ts';
 import type { Badge, Document, Figure, Highlight, ReportBlock, ReportImage, ReportTable } from './document.ts';
@@ -32,6 +33,7 @@ export function markdownOf(document: Document, folder?: string): MarkdownReport 
     }
   };
   const parts = [
+    MARKDOWN_MARK,
     `# ${inline(document.title)}`,
     paragraph(document.state),
     ...(document.highlights.length === 0 ? [] : [document.highlights.map(highlightText).join('\n')]),

@@ -12,7 +12,7 @@ import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
 import { errorMessage } from '../text/error-message.ts';
 import { quote } from '../text/quote.ts';
-import { type CodeFile, type CodeFolder, foldersOf } from './folder.ts';
+import { type CodeFile, type CodeFolder, foldersOf, unreadable } from './folder.ts';
 
 const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
@@ -67,7 +67,7 @@ function headerOf({ path, size, isExecutable, target }: CodeFile): Buffer {
 
 async function* contentOf(path: string, { path: name, size }: CodeFile): AsyncGenerator<Buffer, void, undefined> {
   const file = await open(path, 'r').catch((error: unknown) => {
-    throw new BadInputError(`code: ${name} could not be read: ${errorMessage(error)}`);
+    throw unreadable(path, error, name);
   });
   try {
     let at = 0;

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CodeRules, listCode } from './folder.ts';
+import { type CodeRules, listCode, unreadable } from './folder.ts';
+import { HTML_MARK, MARKDOWN_MARK, PARQUET_MARK } from './own-output.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -131,6 +132,75 @@ describe('the files of a code folder', () => {
     expect(folder.omitted).toEqual([{ path: 'trawl-data', reason: 'the data folder of a coordinator' }]);
   });
 
+  test('exclude what trawl itself wrote, and name it', async () => {
+    const code = write({
+      'train.py': '',
+      'data.csv': 'trial,seed,x\n',
+      'README.md': '# trawl report\n',
+      'config.json': '[{"trial": "a"}]',
+      'page.html': '<title>x - trawl report</title>',
+      'model/key.pem': '',
+      'out/runs.csv': 'trial,config,sweep,index,state,rank,seed,lr,loss\n',
+      'curves.csv': 'trial,config,seed,lr,epoch\n',
+      'runs.json': `[\n{"trial":"${'0'.repeat(16)}","config":"${'1'.repeat(16)}","sweep":"1"}]`,
+      'study.md': `${MARKDOWN_MARK}\n\n# Study\n`,
+      'study/01.svg': '',
+      'study.html': `<!doctype html>\n<head>\n${HTML_MARK}\n`,
+      'runs.parquet': `PAR1${'x'.repeat(5_000)}${PARQUET_MARK}1.0.0 PAR1`,
+      'run-1/store.db': '',
+      'agent/spool.db': '',
+      'agent/instance': '',
+      'certs/user-ann/cert.pem': '',
+      'certs/user-ann/key.pem': '',
+    });
+    const { files, omitted } = await listCode(code);
+    expect(files.map(({ path }) => path)).toEqual([
+      ...['README.md', 'config.json', 'data.csv', 'model/key.pem', 'page.html', 'train.py'],
+    ]);
+    expect(Object.fromEntries(omitted.map(({ path, reason }) => [path, reason]))).toEqual({
+      'out/runs.csv': 'an export written by trawl',
+      'curves.csv': 'an export written by trawl',
+      'runs.json': 'an export written by trawl',
+      'runs.parquet': 'an export written by trawl',
+      'study.md': 'a report written by trawl',
+      study: 'the charts of a report written by trawl',
+      'study.html': 'a report written by trawl',
+      'run-1': 'the data folder of a coordinator',
+      agent: 'the folder of an agent',
+      'certs/user-ann': 'keys of "trawl certs"',
+    });
+  });
+
+  test.each([
+    ['EACCES', 'permission denied'],
+    ['EPERM', 'permission denied'],
+    ['EIO', 'EIO: i/o error'],
+  ])('that cannot be read (%s) are named, with the reason and the remedy', (code, reason) => {
+    const error = Object.assign(new Error(`${code}: i/o error`), { code });
+    expect(unreadable('/code/secret', error, 'secret/')).toMatchObject({
+      name: 'BadInputError',
+      message: `code: cannot read /code/secret: ${reason}; leave it out with code: {exclude: ["/secret/"]}`,
+    });
+    expect(unreadable('/code', error).message).toBe(`code: cannot read /code: ${reason}`);
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    'that the user cannot read are an error, unless they are excluded',
+    async () => {
+      const code = write({ 'train.py': '', 'secret/key': '', 'file.csv': '', '.gitignore': '' });
+      for (const path of ['secret', 'file.csv', '.gitignore']) {
+        const mode = path === 'secret' ? 0o755 : 0o644;
+        chmodSync(join(code, path), 0);
+        try {
+          await expect(listCode(code)).rejects.toThrow(`cannot read ${join(code, path)}`);
+          if (path !== '.gitignore') expect(await paths(code, { exclude: [`/${path}`] })).toContain('train.py');
+        } finally {
+          chmodSync(join(code, path), mode);
+        }
+      }
+    },
+  );
+
   test('include links to files in the folder, and omit other links with the reason', async () => {
     const code = write({ 'pkg/a.py': '', '.gitignore': 'ignored\n', ignored: '' });
     write({ secret: '' }, join(dir, 'elsewhere'));
@@ -178,5 +248,7 @@ test('a folder that is missing, empty or a data folder is an error', async () =>
   await expect(listCode(join(dir, 'missing'))).rejects.toThrow('is not a folder');
   mkdirSync(join(dir, 'empty'));
   await expect(listCode(join(dir, 'empty'))).rejects.toThrow('has no files to send');
-  await expect(listCode(write({ 'store.db': '' }))).rejects.toThrow('is the data folder of a coordinator');
+  await expect(listCode(write({ 'store.db': '' }))).rejects.toThrow(
+    'is the data folder of a coordinator; name the folder of the program',
+  );
 });

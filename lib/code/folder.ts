@@ -5,9 +5,10 @@ import { dirname, join, posix, relative, resolve, sep } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { BadInputError } from '../../proto/errors.ts';
 import { DEFAULT_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
-import { STORE_FILE } from '../files/coordinator-file.ts';
+import { errorMessage } from '../text/error-message.ts';
 import { quote } from '../text/quote.ts';
 import { formatSize } from '../text/size.ts';
+import { chartFolderOf, ownFile, ownFolder } from './own-output.ts';
 
 /** Never sent, besides what .gitignore names: history, caches, installed packages and the files of W&B's own runs. */
 const ALWAYS_EXCLUDED = [
@@ -60,13 +61,13 @@ export interface CodeRules {
  * @throws {BadInputError} when the folder is missing, has no file to send, or exceeds a limit
  */
 export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
-  const found = await stat(dir).catch(() => undefined);
+  const found = await stat(dir).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw unreadable(dir, error);
+  });
   if (found?.isDirectory() !== true) throw new BadInputError(`code: ${dir} is not a folder`);
-  if (existsSync(join(dir, STORE_FILE))) {
-    throw new BadInputError(
-      `code: ${dir} is the data folder of a coordinator; keep the data in another folder (--dir)`,
-    );
-  }
+  const own = ownFolder(dir);
+  if (own !== undefined) throw new BadInputError(`code: ${dir} is ${own}; name the folder of the program`);
   const walk = new Walk(await realpath(dir), ignore().add([...ALWAYS_EXCLUDED, ...exclude]));
   await walk.visit('', await levelsAbove(walk.root));
   const folder: CodeFolder = walk.result(dir);
@@ -106,7 +107,11 @@ async function levelsAbove(root: string): Promise<Level[]> {
 }
 
 async function rulesIn(folder: string): Promise<Ignore | undefined> {
-  const text = await readFile(join(folder, '.gitignore'), 'utf8').catch(() => undefined);
+  const path = join(folder, '.gitignore');
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (isMissing(error) || codeOf(error) === 'EISDIR') return undefined;
+    throw unreadable(path, error);
+  });
   return text === undefined ? undefined : ignore().add(text);
 }
 
@@ -133,38 +138,53 @@ class Walk {
 
   /** @param prefix the path of a folder with a trailing slash; empty for the root */
   async visit(prefix: string, outer: readonly Level[]): Promise<void> {
-    const rules = await rulesIn(join(this.root, prefix));
-    const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
     const entries = await readdir(join(this.root, prefix), { withFileTypes: true }).catch((error) => {
       if (prefix !== '' && isMissing(error)) return void this.#omitMissing(prefix.slice(0, -1));
-      throw error;
+      throw unreadable(join(this.root, prefix), error, prefix);
     });
     if (entries === undefined) return;
-    for (const entry of entries) {
+    const rules = await rulesIn(join(this.root, prefix));
+    const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
+    const chartFolders = new Set<string>();
+    // A report comes before its folder, so that the folder is known.
+    for (const entry of entries.sort((a, b) => Number(a.isDirectory()) - Number(b.isDirectory()))) {
       const path = `${prefix}${entry.name}`;
       const tested = entry.isDirectory() ? `${path}/` : path;
       if (this.#excluded.ignores(tested) || isIgnored(tested, levels)) continue;
-      if (entry.isDirectory()) await this.#visitFolder(path, levels);
-      else if (entry.isFile()) await this.#addFile(path);
-      else if (entry.isSymbolicLink()) await this.#addLink(path);
+      if (entry.isDirectory()) {
+        if (chartFolders.has(entry.name))
+          this.#omitted.push({ path, reason: 'the charts of a report written by trawl' });
+        else await this.#visitFolder(path, levels);
+      } else if (entry.isFile()) {
+        if (!(await this.#addFile(path))) chartFolders.add(chartFolderOf(entry.name));
+      } else if (entry.isSymbolicLink()) await this.#addLink(path);
       else this.#omitted.push({ path, reason: 'not a file' });
     }
   }
 
   async #visitFolder(path: string, levels: readonly Level[]): Promise<void> {
-    if (existsSync(join(this.root, path, STORE_FILE))) {
-      this.#omitted.push({ path, reason: 'the data folder of a coordinator' });
-    } else await this.visit(`${path}/`, levels);
+    const own = ownFolder(join(this.root, path));
+    if (own !== undefined) this.#omitted.push({ path, reason: own });
+    else await this.visit(`${path}/`, levels);
   }
 
-  async #addFile(path: string): Promise<void> {
-    const found = await lstat(join(this.root, path)).catch((error) => {
+  /** @returns whether the file is code, not an output of trawl */
+  async #addFile(path: string): Promise<boolean> {
+    const absolute = join(this.root, path);
+    const read = async () => ({ found: await lstat(absolute), own: await ownFile(absolute) });
+    const result = await read().catch((error: unknown) => {
       if (isMissing(error)) return void this.#omitMissing(path);
-      throw error;
+      throw unreadable(absolute, error, path);
     });
-    if (found === undefined) return;
+    if (result === undefined) return true;
+    const { found, own } = result;
+    if (own !== undefined) {
+      this.#omitted.push({ path, reason: own });
+      return false;
+    }
     this.#files.push({ path, size: found.size, isExecutable: (found.mode & 0o100) !== 0 });
     if (this.#files.length > MAX_CODE_FILES) throw tooMany(this.root, this.#files);
+    return true;
   }
 
   /** Node replaces the bytes of a name that are not valid UTF-8, and then cannot find the file. */
@@ -174,8 +194,11 @@ class Walk {
   }
 
   async #addLink(path: string): Promise<void> {
-    const target = await realpath(join(this.root, path)).catch(() => undefined);
-    if (target === undefined) return void this.#omitted.push({ path, reason: 'a link to nothing' });
+    const target = await realpath(join(this.root, path)).catch((error: unknown) => {
+      const reason = isMissing(error) ? 'a link to nothing' : `a link that cannot be followed: ${reasonOf(error)}`;
+      this.#omitted.push({ path, reason });
+    });
+    if (target === undefined) return;
     const to = slashed(relative(this.root, target));
     const isInside = target === this.root || target.startsWith(`${this.root}${sep}`);
     if (isInside) this.#links.push({ path, to });
@@ -197,8 +220,32 @@ class Walk {
   }
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** ENOTDIR: a folder of the path was replaced by a file. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+}
+
+const REASONS: ReadonlyMap<unknown, string> = new Map([
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['ELOOP', 'it leads back to itself'],
+]);
+
+function reasonOf(error: unknown): string {
+  return REASONS.get(codeOf(error)) ?? errorMessage(error);
+}
+
+/**
+ * Returns the error about a file or folder that cannot be read.
+ * @param pattern its path in the folder of code, if `exclude` can omit it
+ */
+export function unreadable(path: string, error: unknown, pattern = ''): BadInputError {
+  const remedy = pattern === '' ? '' : `; leave it out with code: {exclude: [${quote(`/${pattern}`)}]}`;
+  return new BadInputError(`code: cannot read ${path}: ${reasonOf(error)}${remedy}`, { cause: error });
 }
 
 /** Returns the folders above a path: `a/b/c` is in `a` and `a/b`. */
