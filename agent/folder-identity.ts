@@ -23,8 +23,8 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 }
 
 /**
- * Returns a text that a copy of the folder does not share: machines differ in their boot, and folders of one machine in
- * their inode. It also differs after a restart of the machine.
+ * Returns a text that identifies this folder, and differs for each copy of it: it contains the machine's boot id and the
+ * folder's inode. It changes when the machine restarts.
  */
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });

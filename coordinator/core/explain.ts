@@ -137,7 +137,7 @@ function avoidedReason(
 ): AgentReason | undefined {
   if (!standing.usable.has(id) || agentsFor(core, sweep, trial, standing, now).has(id)) return undefined;
   if (!standing.excluded.has(id)) {
-    // Others come first, on which nothing has failed.
+    // Another agent is preferred, because none of the sweep's trials has failed there.
     if (!avoidedAgents(trial).has(id) && sweep.records.get(id)?.failures.size === 0) return undefined;
     return { reason: { $case: 'failedHere', failedHere: { remainingMs: Math.max(0, trial.avoidUntil - now) } } };
   }

@@ -23,7 +23,7 @@ export function resultOf(
 const endedWithResult = (state: TrialState): boolean =>
   state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
 
-/** Whether a trial has a result, or a provisional one because it runs or was interrupted. */
+/** Whether a trial has a result. The result of a running or interrupted trial is provisional. */
 export function hasValue({ state }: Pick<Trial, 'state'>): boolean {
   return endedWithResult(state) || state === 'TRIAL_STATE_RUNNING' || state === 'TRIAL_STATE_INTERRUPTED';
 }
