@@ -55,7 +55,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   };
   const take = async (given: Iterable<OutputLine>) => {
     for (const line of given) {
-      const taken = line.whole ? await takeLine(line) : undefined;
+      const taken = await takeLine(line);
       if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));
       else add(shown.text(line, true));
     }

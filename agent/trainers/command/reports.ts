@@ -1,6 +1,6 @@
 /** Turns the lines of a program's output into reports and checkpoints of its attempt. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stripVTControlCharacters } from 'node:util';
+import { formatCount } from '../../../lib/text/numbers.ts';
 import type { ReportSource } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
@@ -15,7 +15,7 @@ import {
   regexParser,
   splitObjects,
 } from './report/objects.ts';
-import type { OutputLine } from './report/output-lines.ts';
+import { MAX_LINE, type OutputLine, withoutControl } from './report/output-lines.ts';
 import { type Reading, StepReader } from './report/steps.ts';
 
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
@@ -70,13 +70,24 @@ export class Reports {
   /** Handles a line of stdout. A report may follow the states of a progress bar on the same line. */
   takeOutput(line: OutputLine): Promise<TakenLine> {
     return this.#enqueue(async () => {
-      const text = stripVTControlCharacters(line.text);
+      if (!line.whole) {
+        this.#noteLongLine(line.text);
+        return undefined;
+      }
+      const text = withoutControl(line.text);
       const parts = this.#parsers.includes(parseJsonLine) ? splitObjects(text) : [text];
       const rests: string[] = [];
       for (const part of parts) rests.push(await this.#takeText(part, line.overwrites));
       const rest = rests.join('');
       return rest === text ? undefined : { rest };
     });
+  }
+
+  #noteLongLine(part: string): void {
+    if (!this.#parsers.includes(parseJsonLine) || !part.startsWith('{')) return;
+    this.#ignored += 1;
+    const limit = formatCount(MAX_LINE);
+    this.note('long', `not a report, because the line has more than ${limit} characters: ${part.slice(0, MAX_QUOTE)}`);
   }
 
   /** Handles a line of the metrics file: a JSON object, or several. */

@@ -322,6 +322,19 @@ test('reports behind progress bars count, and the log keeps clean last states', 
   expect(log).not.toMatch(/\x1b|\r|10%\||1\/2|"loss"/);
 });
 
+test('a report behind NUL and other control characters counts, and a report that is too long is noted', async () => {
+  const long = 600_000;
+  const { run, log } = await runProgram(
+    `printf '\\000\\001\\033[2K{"epoch": 1, "loss": 0.5}\\n'; head -c ${long} /dev/zero | tr '\\0' y > pad
+     printf '{"epoch": 2, "loss": 0.25, "pad": "%s"}\\n' "$(cat pad)"; echo '{"epoch": 3, "loss": 0.125}'`,
+  );
+  expect(run.reports).toEqual([
+    { epoch: 1, metrics: { loss: 0.5 } },
+    { epoch: 3, metrics: { loss: 0.125 } },
+  ]);
+  expect(log.match(/not a report, because the line has more than 262,144 characters: \{"epoch": 2/g)).toHaveLength(1);
+});
+
 test('Python dicts, regular expressions and JSON are read together', async () => {
   const program = from(
     { $case: 'json', json: true },

@@ -32,6 +32,7 @@ describe('out of memory', () => {
     'OSError: [Errno 12] Cannot allocate memory',
     'tensorflow.python.framework.errors_impl.InternalError: Failed copying input tensor: Dst tensor is not initialized.',
     'RuntimeError: No executable batch size found, reached zero.',
+    'slurmstepd: error: Detected 1 oom_kill event in StepId=1.0. Some of the step tasks have been OOM Killed.',
   ])('%s', (line) => {
     expect(failureClassOf(ended({ stderr: `Traceback\n${line}\n` }))).toBe('oom');
     expect(failureClassOf(ended({ stdout: line }))).toBe('oom');
@@ -176,6 +177,31 @@ describe('the line shown first', () => {
     [
       "Could not override 'lrr'.\nTo append to your config use +lrr=1\nKey 'lrr' is not in struct\n    full_key: lrr\n    object_type=dict\n\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.\n",
       "Could not override 'lrr'.",
+    ],
+    [
+      "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+      "thread 'main' panicked at src/main.rs:2:5: index out of bounds",
+    ],
+    ["thread 'main' panicked at 'boom', src/main.rs:2:5\n", "thread 'main' panicked at 'boom', src/main.rs:2:5"],
+    [
+      'Exception in thread "main" java.lang.IllegalStateException: bad\n\tat Main.main(Main.java:3)\nCaused by: java.io.IOException: disk\n\t... 1 more\n',
+      'Caused by: java.io.IOException: disk',
+    ],
+    [
+      "terminate called after throwing an instance of 'std::runtime_error'\n  what():  bad thing\nAborted (core dumped)\n",
+      "terminate called after throwing an instance of 'std::runtime_error' what():  bad thing",
+    ],
+    [
+      '  + Exception Group Traceback (most recent call last):\n  |   File "a.py", line 1, in <module>\n  | ExceptionGroup: two (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | ValueError: a\n    +---------------- 2 ----------------\n    | KeyError: \'b\'\n    +------------------------------------\n',
+      "KeyError: 'b'",
+    ],
+    [
+      '[rank0]: Traceback (most recent call last):\n[rank0]:   File "a.py", line 1, in <module>\n[rank1]: Traceback (most recent call last):\n[rank0]:     f()\n[rank0]: RuntimeError: one\n[rank1]:   File "a.py"\n[rank1]: RuntimeError: two\n',
+      'RuntimeError: two',
+    ],
+    [
+      'Traceback (most recent call last):\n\n> File "a.py", line 3, in <module>\n    f(1)\n    └ <function f>\n\nZeroDivisionError: division by zero\n',
+      'ZeroDivisionError: division by zero',
     ],
     ['one\ntwo\n\n', 'two'],
     ['\n', undefined],

@@ -49,6 +49,7 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
   /\bmemory allocation of \d+ bytes failed\b/, // Rust
   /^fatal error: runtime: out of memory/, // Go
   /\bCannot allocate memory\b/,
+  /\bDetected \d+ oom[-_]kill event/, // Slurm
 ];
 
 /**
@@ -148,9 +149,14 @@ function isChained(lines: readonly string[], heading: number): boolean {
 
 /** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
-  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+|(?:mismatched|extraneous) input |no viable alternative at input |token recognition error )/i;
-/** Hydra ends its messages with these hints. */
-const HINT_LINE = /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https:\/\/hydra\.cc\/)/;
+  /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|Exception in thread |Caused by: |thread '.*' panicked at |terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+|(?:mismatched|extraneous) input |no viable alternative at input |token recognition error )/i;
+/** Hydra and Rust end their messages with these hints. */
+const HINT_LINE =
+  /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https:\/\/hydra\.cc\/|note: run with `RUST_BACKTRACE=)/;
+/** Matches error lines of Rust and C++ whose message is on the next line. */
+const MESSAGE_FOLLOWS = /^(?:thread '.*' panicked at .*:$|terminate called after throwing )/;
+/** The frame of the lines of Python's exception groups. */
+const GROUP_FRAME = /^[\s|+-]+/;
 
 /**
  * Returns the line that best describes a failure: the last line of the last Python traceback, else the last line that reads
@@ -164,16 +170,27 @@ export function errorLine(text: string): string | undefined {
   const exceptions = (final.length > 0 ? final : tracebacks).flatMap(({ exception }) => exception ?? []);
   const first = exceptions.findLast((line) => !SECONDHAND.test(line)) ?? exceptions.at(-1);
   if (first !== undefined) return first;
-  const filled = lines.filter((line) => line.trim() !== '' && !HINT_LINE.test(line));
-  return (filled.findLast((line) => ERROR_LINE.test(line.trim())) ?? filled.at(-1))?.trim();
+  const filled = lines.map((line) => line.trim()).filter((line) => line !== '' && !HINT_LINE.test(line));
+  const plain = filled.map((line) => line.replace(GROUP_FRAME, ''));
+  const at = plain.findLastIndex((line) => ERROR_LINE.test(line));
+  if (at === -1) return filled.at(-1);
+  return [plain[at], ...(MESSAGE_FOLLOWS.test(plain[at] ?? '') ? plain.slice(at + 1, at + 2) : [])].join(' ');
 }
 
 /** The exception follows the frames, which are indented deeper than the traceback's heading. */
 function exceptionAfter(lines: readonly string[], heading: number): string | undefined {
-  const indent = /^\s*/.exec(lines[heading] ?? '')?.[0].length ?? 0;
+  const first = lines[heading] ?? '';
+  const rank = RANK.exec(first)?.[0] ?? '';
+  const indent = indentOf(first.slice(rank.length));
   for (const line of lines.slice(heading + 1)) {
-    if (line.trim() === '') continue;
-    if ((/^\s*/.exec(line)?.[0].length ?? 0) <= indent && !/^[\s|+]*File "/.test(line)) return line.trim();
+    // Lines of other ranks come between those of this one.
+    if (!line.startsWith(rank)) continue;
+    const text = line.slice(rank.length);
+    if (text.trim() !== '' && indentOf(text) <= indent && !/^[\s|+>]*File "/.test(text)) return text.trim();
   }
   return undefined;
+}
+
+function indentOf(line: string): number {
+  return /^\s*/.exec(line)?.[0].length ?? 0;
 }

@@ -64,7 +64,8 @@ function indexOfEnd(text: string, from: number): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-function withoutControl(text: string): string {
+/** Removes colours and other control sequences, and control characters but tab and line feed. */
+export function withoutControl(text: string): string {
   return stripVTControlCharacters(text).replace(CONTROL, '');
 }
 
