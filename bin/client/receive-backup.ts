@@ -9,7 +9,7 @@ import {
   type Manifest,
   sealBackup,
 } from '../../coordinator/backup/backup-folder.ts';
-import { requireFolder } from '../../lib/files/folder.ts';
+import { checkFolder, requireFolder } from '../../lib/files/folder.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { DamagedError, RejectedError } from '../../proto/errors.ts';
@@ -25,6 +25,7 @@ import { stream } from './rpc.ts';
  */
 export async function receiveBackup(connection: Connection, out: string): Promise<Manifest> {
   const folder = resolve(out);
+  checkFolder('--out', out);
   if (isNotEmpty(folder)) throw new RejectedError(`${out} already exists: a backup needs a new folder`);
   const part = `${folder}.part`;
   await rm(part, { recursive: true, force: true });

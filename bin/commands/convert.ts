@@ -4,6 +4,7 @@ import { CONVERT_FORMATS, convertFile, type Format } from '../convert/convert.ts
 import { toYaml } from '../convert/converted.ts';
 import { writeWholeFile } from '../export/write-whole.ts';
 import { type GlobalOptions, withHelp } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { note, print } from '../output/print.ts';
 
 interface Options extends GlobalOptions {
@@ -30,7 +31,7 @@ export function registerConvert(program: Command): void {
     .addOption(
       new Option('--from <format>', 'format of the file (default: recognised by its content)').choices(CONVERT_FORMATS),
     )
-    .option('--out <file>', 'write the sweep file here (default: stdout)');
+    .option('--out <file>', 'write the sweep file here (default: stdout)', pathOption);
   withHelp(command, {
     remote: false,
     examples: [

@@ -18,6 +18,7 @@ import { writeRuns } from '../export/tensorboard/write-runs.ts';
 import { csvText, jsonText } from '../export/text.ts';
 import { writeWholeFile, writeWholeFolder } from '../export/write-whole.ts';
 import { type ServerOptions, withHelp, withServer } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { trialJson } from '../output/json.ts';
 import { note, print } from '../output/print.ts';
 
@@ -110,6 +111,7 @@ export function registerExport(program: Command): void {
     .option(
       '--out <path>',
       'output file, which is overwritten, or a new or empty folder (default for csv and json: stdout)',
+      pathOption,
     )
     .option('--curves', 'one row per trial and epoch instead of one row per trial (csv, json, parquet)')
     .option('--model <trial>', 'export the trained model of this trial (id or unambiguous prefix)')

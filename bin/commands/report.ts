@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { withConnection } from '../client/connect.ts';
 import { type ServerOptions, withHelp, withServer } from '../options/common.ts';
+import { pathOption } from '../options/values.ts';
 import { print } from '../output/print.ts';
 import type { ReportFormat } from '../report/write-report.ts';
 
@@ -32,6 +33,7 @@ export function registerReport(program: Command): void {
     .option(
       '--out <path>',
       'output file, or a folder if it exists or ends in / (default: NAME-report.html and NAME-report.md)',
+      pathOption,
     )
     .option('--file <sweep.yaml>', 'test the hypotheses of this file instead of those of the sweep')
     .addHelpText('after', ABOUT);

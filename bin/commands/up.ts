@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { machineMemoryBytes } from '../../agent/machine/memory.ts';
-import { requireFittingSlots } from '../../agent/machine/slots.ts';
+import { requireFittingSlots, slotCount } from '../../agent/machine/slots.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
@@ -50,6 +50,8 @@ async function up(fileName: string, options: Options): Promise<void> {
   keepFilesPrivate();
   const file = await loadRunnableSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
+  // Otherwise only the agent's log would have the reason.
+  if (options.slotsPerGpu !== undefined) await requireGpuSlots(options);
   requireExistingFolder('--workdir', options.workdir);
   if (options.data !== undefined) requireFolder('--data', options.data);
   requireFolder('--dir', options.dir);
@@ -202,6 +204,13 @@ function nextSteps(dir: string, trials: readonly Trial[]): string {
     ...lines.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`),
     '',
   ].join('\n');
+}
+
+/** @throws {BadInputError | RejectedError} if this machine cannot have this number of slots per GPU */
+async function requireGpuSlots({ slots, slotsPerGpu }: Options): Promise<void> {
+  const { listGpus } = await import('../../agent/machine/gpus.ts');
+  const total = slotCount({ slots, slotsPerGpu }, (await listGpus()).length, 1);
+  requireFittingSlots(total, machineMemoryBytes());
 }
 
 /** @throws {RejectedError} when a coordinator already uses the folder */

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -71,4 +72,15 @@ test('an earlier export is replaced, and kept if the new one fails', async () =>
   await expect(writeWholeFolder(path, one('third'), isEarlier)).rejects.toThrow(/is not empty/);
   expect(await readdir(dir)).toEqual(['model']);
   expect((await readdir(path)).sort()).toEqual(['notes', 'one']);
+});
+
+test('a device, a pipe or a folder is never replaced by a file', async () => {
+  const pipe = join(dir, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const path of [pipe, dir]) {
+    const before = (await stat(path)).mode;
+    const write = writeWholeFile(path, (temporary) => writeFile(temporary, 'new'));
+    await expect(write).rejects.toThrow(/^--out: .* is a (device, pipe or socket|folder), not a file$/);
+    expect((await stat(path)).mode).toBe(before);
+  }
 });

@@ -1,7 +1,7 @@
 /** Writes files and folders atomically: under a temporary name first, then renamed. */
 
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { requireFolder, shownPath } from '../../lib/files/folder.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -19,9 +19,16 @@ async function discard(path: string): Promise<void> {
 
 /**
  * Replaces the file at `path` by the file that `write` creates at the path passed to it.
- * @throws {BadInputError} when the file cannot be written
+ * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file
  */
 export async function writeWholeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const existing = await stat(path).catch(() => undefined);
+  // A rename would replace a device such as /dev/null by a file.
+  if (existing !== undefined && !existing.isFile()) {
+    throw new BadInputError(
+      `--out: ${shownPath(path)} is ${existing.isDirectory() ? 'a folder' : 'a device, pipe or socket'}, not a file`,
+    );
+  }
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     await write(temporary);

@@ -8,7 +8,7 @@ import Database from 'libsql';
 import { z } from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
-import { requireFolder } from '../../lib/files/folder.ts';
+import { checkFolder, requireFolder } from '../../lib/files/folder.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
@@ -46,6 +46,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
       `the backup ${from} has schema ${source.schema}, but this trawl supports up to ${SCHEMA_VERSION}: use trawl ${source.version} or newer`,
     );
   }
+  checkFolder('--dir', dir);
   checkTarget(dir, source);
   if ((await checksumOfFile(join(from, BACKUP_STORE))).sha256 !== source.store.sha256) {
     throw new DamagedError(

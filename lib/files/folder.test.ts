@@ -61,7 +61,7 @@ test
   'the folder %s is rejected at once',
   (path) => {
     expect(() => requireFolder('--dir', path)).toThrow(
-      /^--dir \S+ cannot be used: .*(file system, which stores no files|is a file)$/,
+      /^--dir \S+ cannot be used: .*(file system, which stores no files|is not a folder)$/,
     );
   },
 );

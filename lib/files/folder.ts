@@ -76,7 +76,8 @@ function closestFolder(folder: string): string {
   for (let path = folder; ; path = dirname(path)) {
     const found = entryAt(path);
     if (found?.isDirectory() === true) return path;
-    if (found !== undefined) throw new BadInputError(`${shownPath(path)} is a file`);
+    if (found !== undefined)
+      throw new BadInputError(`${shownPath(path)} is ${found.isFile() ? 'a file' : 'not a folder'}`);
     if (dirname(path) === path) throw new BadInputError('no such file or folder');
   }
 }
@@ -92,6 +93,12 @@ function entryAt(path: string): Stats | undefined {
   }
 }
 
+/** Checks that files can be written in a folder, or that it can be created. Changes nothing. @throws {BadInputError} */
+export function checkFolder(name: string, path: string): void {
+  const problem = folderProblem(path);
+  if (problem !== undefined) throw unusable(name, path, problem);
+}
+
 /**
  * Creates a folder and its parents, unless they exist, and checks that files can be written there.
  * @param name the option that names the folder, for the message
@@ -100,8 +107,7 @@ function entryAt(path: string): Stats | undefined {
  * @throws {BadInputError} if the folder cannot be used
  */
 export function requireFolder(name: string, path: string, mode = 0o777): string {
-  const problem = folderProblem(path);
-  if (problem !== undefined) throw unusable(name, path, problem);
+  checkFolder(name, path);
   const folder = resolve(path);
   try {
     makeFolder(folder, mode);

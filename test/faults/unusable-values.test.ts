@@ -34,7 +34,7 @@ const NOWHERE = ['--nats', 'nats://127.0.0.1:1'];
 
 describe.each([
   ['/proc/x', /proc file system/],
-  ['/dev/null', /\/dev\/null is a file/],
+  ['/dev/null', /\/dev\/null is not a folder/],
   ['file/below', /file is a file/],
 ])('the folder %s', (path, message) => {
   test('is rejected by every command that writes to a folder', { timeout: LIMIT_MS }, async () => {
