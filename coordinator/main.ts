@@ -31,6 +31,7 @@ import { SpaceLedger } from './artifacts/space-ledger.ts';
 import { callerOf, Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
+import { watchRevocations } from './auth/revocation.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
 import type { Output } from './core/step.ts';
@@ -149,7 +150,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
   });
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
-  const stopRounds = await startRounds({ runtime, nats, offers, cluster, metrics, rejections, log, onProblem });
+  const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;
+  const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
+  const stopRounds = await startRounds({
+    runtime,
+    nats,
+    offers,
+    cluster,
+    metrics,
+    rejections,
+    isKnownAgent,
+    onProblem,
+    log,
+  });
   readiness.set('start', undefined);
 
   const address = { host: listener.host, port: listener.port };
@@ -170,6 +183,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     metrics: pages.address,
     async stop() {
       stopRounds();
+      stopRevocations();
       removeCoordinatorFile(dir);
       server.forceShutdown();
       listener.close();

@@ -177,7 +177,8 @@ export class CoordinatorSession {
     this.#log.warn({ err: error }, 'lost the stream to the coordinator');
     const code = callErrorCode(error);
     const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
-    const isRejected = isFinal && this.#sentUpTo === undefined;
+    // A revoked identity also ends an open stream.
+    const isRejected = code === status.UNAUTHENTICATED || (isFinal && this.#sentUpTo === undefined);
     if (isRejected && 'details' in error) this.#events.onRejected(`${error.details}`);
   }
 

@@ -17,6 +17,8 @@ export interface HeartbeatOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
+  /** Whether an agent has an identity. Without authentication, every agent has one. */
+  readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }
 
@@ -44,7 +46,7 @@ export class HeartbeatSubscription {
   }
 
   #subscribe(): Subscription {
-    const { nats, cluster, runtime, metrics, rejections, log } = this.#options;
+    const { nats, cluster, runtime, metrics, rejections, isKnownAgent, log } = this.#options;
     return nats.subscribe(allHeartbeats(cluster), {
       callback: (error, message) => {
         if (error !== null) {
@@ -58,6 +60,7 @@ export class HeartbeatSubscription {
           if (message.subject !== heartbeatSubject(cluster, agentId)) {
             return rejections.record('other_agent', { subject: message.subject, agentId });
           }
+          if (!isKnownAgent(agentId)) return rejections.record('unknown_agent', { agentId });
           runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
         } catch (cause) {
           metrics.unreadable.inc({ via: 'nats' });

@@ -27,6 +27,8 @@ export interface RoundsOptions {
   readonly rejections: Pick<RejectionLog, 'record'>;
   /** Called with the problem of a part, or undefined when it works. */
   readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
+  /** Whether an agent has an identity. Without authentication, every agent has one. */
+  readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }
 

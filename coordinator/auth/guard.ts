@@ -22,6 +22,8 @@ export class Guard {
   readonly #identities: Identities | undefined;
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
+  /** A check of each open call. */
+  readonly #open = new Set<() => void>();
 
   /**
    * @param identities the known callers; if undefined, every caller is admitted under the name that it gives
@@ -50,6 +52,11 @@ export class Guard {
     throw this.reject('other_agent', call, `agent ${caller.name} cannot act as agent ${claimedName}`);
   }
 
+  /** Ends every open call whose caller is no longer admitted. */
+  recheck(): void {
+    for (const check of [...this.#open]) check();
+  }
+
   /** Counts and logs a rejection. @returns the error to throw */
   reject(reason: RejectionReason, call: HandledCall, message: string): RejectedError {
     this.#onRejected(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });
@@ -66,6 +73,7 @@ export class Guard {
       const admission = admit({ method, peer, authorization }, (token) => identities.find(token));
       if (admission.admitted) return admission.caller;
       rejected = true;
+      this.#open.delete(admittedCaller);
       this.#rejectCall(method, call, peer, admission);
       return undefined;
     };
@@ -78,7 +86,11 @@ export class Guard {
             const caller = admittedCaller();
             if (caller === undefined) return;
             this.#callers.set(metadata, caller);
+            this.#open.add(admittedCaller);
             pass(metadata);
+          },
+          onCancel: () => {
+            this.#open.delete(admittedCaller);
           },
           onReceiveMessage: (message, pass) => {
             if (admittedCaller() !== undefined) pass(message);
@@ -88,6 +100,7 @@ export class Guard {
         if (admittedCaller() !== undefined) pass(message);
       },
       sendStatus: (end, pass) => {
+        this.#open.delete(admittedCaller);
         if (!rejected) pass(end);
       },
     });

@@ -39,6 +39,7 @@ export function readIdentities(dir: string): readonly KnownIdentity[] {
 export class Identities {
   readonly #dir: string;
   readonly #onUnreadable: (error: unknown) => void;
+  #onRevoked: (revoked: readonly KnownIdentity[]) => void = () => {};
   #byHash: ReadonlyMap<string, KnownIdentity>;
   #stamp: string;
   #checkedAt = performance.now();
@@ -55,6 +56,23 @@ export class Identities {
     this.#byHash = byHash(readIdentities(dir));
   }
 
+  /**
+   * Checks the file regularly from now on.
+   * @param onRevoked called with the identities whose token is no longer valid, before any other token is accepted
+   * @returns a function that stops the checks
+   */
+  watch(onRevoked: (revoked: readonly KnownIdentity[]) => void): () => void {
+    this.#onRevoked = onRevoked;
+    const timer = setInterval(() => this.#reload(), CHECK_INTERVAL_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** Whether an agent has an identity. */
+  hasAgent(name: string): boolean {
+    for (const known of this.#byHash.values()) if (known.role === 'agent' && known.name === name) return true;
+    return false;
+  }
+
   /** Returns the identity of a token, or undefined if the token is unknown or revoked. */
   find(token: string): KnownIdentity | undefined {
     const hash = tokenHash(token);
@@ -68,11 +86,15 @@ export class Identities {
     const stamp = this.#fileStamp();
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
+    const before = this.#byHash;
     try {
       this.#byHash = byHash(readIdentities(this.#dir));
     } catch (error) {
       this.#onUnreadable(error);
+      return;
     }
+    const revoked = [...before].filter(([hash]) => !this.#byHash.has(hash)).map(([, identity]) => identity);
+    if (revoked.length > 0) this.#onRevoked(revoked);
   }
 
   #fileStamp(): string {

@@ -17,6 +17,8 @@ export const REJECTION_REASONS = [
   'other_certificate',
   'role',
   'other_agent',
+  /** A heartbeat of an agent without an identity, such as a revoked one. */
+  'unknown_agent',
   'other_attempt',
   /** An agent exceeded a limit that an agent never reaches if it works as intended. */
   'limit',

@@ -6,8 +6,8 @@ import type { AgentStateName } from '../../proto/names.ts';
 import { endAttempt } from './attempts.ts';
 import { isDraining } from './drain.ts';
 import { busySlots, packMatesOf } from './leases.ts';
-import type { Agent, Core, Lease } from './model.ts';
-import { agentChange, leaveIfDone } from './past-agents.ts';
+import type { Agent, AgentFacts, Core, Lease } from './model.ts';
+import { agentChange, factsOf, leaveIfDone } from './past-agents.ts';
 import { agentsToIsolate } from './placement.ts';
 import { poolsOf } from './pools.ts';
 import { isQuarantined } from './quarantine.ts';
@@ -84,7 +84,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     if (lease?.agentId === agentId && (isCurrent || lease.incarnation === incarnation)) {
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
-    } else {
+    } else if (lease?.agentId !== agentId || lease.incarnation !== agent?.incarnation) {
+      // A late heartbeat of an earlier process must not end an attempt of the current one.
       const message = `attempt ${keyText(key)} is not leased to this agent`;
       revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }
@@ -96,6 +97,28 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     if (lease.agentId !== agentId || lease.incarnation === incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${agentId} was restarted` } as const;
     steps.push(endAttempt(core, { key: lease.key, end: { outcome: 'failed', failure } }, now));
+  }
+  return combine(steps);
+}
+
+/**
+ * Ends every attempt of an agent whose identity was revoked, and forgets its process, so that its heartbeats renew nothing.
+ * The agent is lost until it connects with a new identity.
+ */
+export function onRevoked(core: Core, agentId: string, now: number): Step {
+  const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;
+  const steps: Step[] = [];
+  for (const { key } of [...core.leases.values()].filter((lease) => lease.agentId === agentId)) {
+    steps.push(endAttempt(core, { key, end: { outcome: 'failed', failure } }, now));
+  }
+  const agent = core.agents.get(agentId);
+  const past = agent === undefined ? core.pastAgents.get(agentId) : factsOf(agent);
+  if (past !== undefined) {
+    // Without the folder's name, the id is free at once for the holder of a new identity.
+    const facts: AgentFacts = { ...past, state: 'lost', instance: '' };
+    core.agents.delete(agentId);
+    core.pastAgents.set(agentId, facts);
+    steps.push(stepOf([{ kind: 'agent', agentId, facts }]));
   }
   return combine(steps);
 }

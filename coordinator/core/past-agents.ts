@@ -13,7 +13,8 @@ export function agentChange(agent: Agent): Change {
   return { kind: 'agent', agentId: agent.id, facts: factsOf(agent) };
 }
 
-function factsOf(agent: Agent): AgentFacts {
+/** Returns the facts about an agent that outlive it. */
+export function factsOf(agent: Agent): AgentFacts {
   const { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = agent;
   return { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
 }

@@ -1,17 +1,17 @@
 /** A sweep with TLS, certificates and tokens, each part in its own process, as on several machines. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AGENT_HOST, readIdentity } from '../../lib/net/identity.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
-import { startDaemon } from '../support/daemon.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { TestIdentities, writeIdentityFolder } from './identities.ts';
-import { type SecuredNats, startSecuredNats } from './secured-nats.ts';
+import { startSecured, startSecuredAgent } from './secured-cluster.ts';
+import { startSecuredNats } from './secured-nats.ts';
 
 const LIMIT_MS = 120_000;
 
@@ -21,50 +21,6 @@ trainer: noop
 parameters:
   x: {min: 1, max: 6, step: 1}
 `;
-
-interface Secured {
-  readonly folder: string;
-  readonly identities: TestIdentities;
-  readonly nats: SecuredNats;
-  /** The coordinator's data folder. */
-  readonly dir: string;
-  readonly address: string;
-  readonly metrics: string;
-  readonly log: () => string;
-}
-
-async function secured(...more: string[]): Promise<Secured> {
-  const folder = testFolder();
-  const identities = await TestIdentities.init(join(folder, 'certs'));
-  const nats = await startSecuredNats(identities.server);
-  const dir = join(folder, 'coordinator');
-  const log = join(folder, 'coordinator.log');
-  await startDaemon(
-    log,
-    'coordinator',
-    ...['--identity', identities.server, '--dir', dir, '--nats', nats.url],
-    // Listens on every address of the machine, which requires an identity.
-    ...['--listen', '0.0.0.0:0', '--metrics', '127.0.0.1:0', '--log-format', 'json', ...more],
-  );
-  const { address, metrics } = await until('the coordinator is up', () => coordinatorFile(dir));
-  return { folder, identities, nats, dir, address, metrics, log: () => readFileSync(log, 'utf8') };
-}
-
-function coordinatorFile(dir: string): { address: string; metrics: string } | undefined {
-  try {
-    return JSON.parse(readFileSync(join(dir, 'coordinator.json'), 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-async function startAgent({ folder, nats, address }: Secured, identity: string, ...more: string[]) {
-  const log = join(folder, 'agent.log');
-  const servers = ['--nats', nats.url, '--server', address];
-  const where = ['--dir', join(folder, 'agent'), '--slots', '2', '--log-format', 'json'];
-  const daemon = await startDaemon(log, 'agent', '--identity', identity, ...servers, ...where, ...more);
-  return { daemon, log: () => readFileSync(log, 'utf8') };
-}
 
 function get(
   url: string,
@@ -87,7 +43,7 @@ function get(
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
   test('runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
-    const cluster = await secured();
+    const cluster = await startSecured();
     const { folder, identities, address, metrics, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
     const viewer = await identities.add('wall', 'viewer');
@@ -97,7 +53,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
 
     const file = sweepFile(folder, SWEEP);
     const { sweep } = await trawlJson<{ sweep: string }>('submit', file, ...as(operator));
-    await startAgent(cluster, agent);
+    await startSecuredAgent(cluster, agent);
     const waited = await trawl('wait', sweep, ...as(viewer));
     expect(waited.code, waited.stderr).toBe(EXIT.done);
     const trials = await trawlJson<{ state: string; agent: string }[]>(
@@ -164,7 +120,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
   test('are available with the password, over TLS', async () => {
     const passwordFile = join(testFolder(), 'password');
     writeFileSync(passwordFile, 'correct horse\n');
-    const { identities, metrics, log } = await secured(
+    const { identities, metrics, log } = await startSecured(
       ...['--metrics-tls', '--metrics-user', 'prometheus', '--metrics-password-file', passwordFile],
     );
     const { authority } = readIdentity(identities.server, [COORDINATOR]);
@@ -180,7 +136,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
   });
 
   test('are available with a certificate if no password is set', async () => {
-    const { identities, metrics } = await secured('--metrics-tls');
+    const { identities, metrics } = await startSecured('--metrics-tls');
     const viewer = await identities.identity('wall', 'viewer');
     const url = `https://${metrics}/metrics`;
     expect(await get(url, viewer)).toMatchObject({ status: 200 });
@@ -190,11 +146,11 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
   });
 
   test("of an agent use the agent's certificate, which is not valid for another host", async () => {
-    const cluster = await secured();
+    const cluster = await startSecured();
     const { identities } = cluster;
     const agent = await identities.add('gpu-1', 'agent');
     cluster.nats.reload();
-    const { log } = await startAgent(cluster, agent, '--metrics', '0.0.0.0:0', '--metrics-tls');
+    const { log } = await startSecuredAgent(cluster, agent, '--metrics', '0.0.0.0:0', '--metrics-tls');
     const port = await until('the agent is up', () => /"metrics":"[^"]*:(\d+)"/.exec(log())?.[1]);
     const viewer = await identities.identity('wall', 'viewer');
     const url = `https://127.0.0.1:${port}/metrics`;

@@ -162,9 +162,17 @@ export class SimulatedCoordinator {
     this.life = { process, runtime, control, agents: agentControl(runtime), nats };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
     const onProblem = () => {};
-    startRounds({ runtime, nats: connection, offers, cluster: CLUSTER, metrics, rejections, log, onProblem }).catch(
-      (error) => onCrash(process, error),
-    );
+    startRounds({
+      runtime,
+      nats: connection,
+      offers,
+      cluster: CLUSTER,
+      metrics,
+      rejections,
+      isKnownAgent: () => true,
+      onProblem,
+      log,
+    }).catch((error) => onCrash(process, error));
   }
 }
 

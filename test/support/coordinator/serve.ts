@@ -14,6 +14,7 @@ import { SpaceLedger } from '../../../coordinator/artifacts/space-ledger.ts';
 import { callerOf, Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
+import { watchRevocations } from '../../../coordinator/auth/revocation.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
 import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
 import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
@@ -88,6 +89,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const rejections = new RejectionLog(metrics.authRejected, log);
   const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
   const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
+  const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
   const source = {
     queries: runtime.queries,
@@ -127,6 +129,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     offers,
     broken,
     stop() {
+      stopRevocations();
       server.forceShutdown();
       listener.close();
       runtime.flush();

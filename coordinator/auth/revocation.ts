@@ -1,0 +1,35 @@
+/** Applies revocations while the coordinator runs: the calls of a revoked identity end, and so do the attempts of an agent. */
+import type { Logger } from 'pino';
+import type { Runtime } from '../app/runtime.ts';
+import { onRevoked } from '../core/agents.ts';
+import type { Guard } from './guard.ts';
+import type { Identities } from './identities.ts';
+
+export interface RevocationOptions {
+  readonly identities: Identities;
+  readonly guard: Guard;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+}
+
+/**
+ * Revokes the attempts of agents that lost their identity while the coordinator was stopped, and of each agent that loses
+ * it from now on.
+ * @returns a function that stops watching
+ */
+export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {
+  const revoke = (agentId: string) => {
+    // `settle` has reported the error.
+    runtime.settle(onRevoked(runtime.core, agentId, runtime.now())).catch(() => {});
+  };
+  const holders = new Set([...runtime.core.leases.values()].map(({ agentId }) => agentId));
+  for (const agentId of holders) if (!identities.hasAgent(agentId)) revoke(agentId);
+  return identities.watch((revoked) => {
+    for (const { name, role } of revoked) {
+      log.warn({ name, role }, 'an identity was revoked');
+      if (role === 'agent') revoke(name);
+    }
+    guard.recheck();
+    runtime.reschedule();
+  });
+}

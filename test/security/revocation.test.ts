@@ -1,0 +1,117 @@
+/** `trawl certs revoke` while the agent runs trials. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'nats';
+import { expect, onTestFinished, test } from 'vitest';
+import { addIdentity, revokeIdentity } from '../../bin/certs/authority.ts';
+import { readIdentity } from '../../lib/net/identity.ts';
+import { EXIT } from '../../proto/errors.ts';
+import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { heartbeatSubject, inboxPrefix } from '../../proto/subjects.ts';
+import { sweepFile } from '../support/folder.ts';
+import { alive } from '../support/processes.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
+import { type Secured, startSecured, startSecuredAgent } from './secured-cluster.ts';
+
+/** No lease expires during the test, so whatever ends is ended by the revocation. */
+const LEASE = '10m';
+const SOON_MS = 10_000;
+
+interface Row {
+  readonly trial: string;
+  readonly state: string;
+  readonly agent: string;
+  readonly attempt: number;
+}
+
+const sweepText = (pids: string, release: string) => `
+name: revoked
+command: [sh, -c, 'echo $$ >> ${pids}; while [ ! -e ${release} ]; do sleep 0.1; done; echo "{\\"x\\": 1}"']
+metric: {name: x, goal: minimize}
+parameters:
+  a: {values: [1, 2]}
+`;
+
+async function rejectionCount({ metrics }: Secured, reason: string): Promise<number> {
+  const text = await (await fetch(`http://${metrics}/metrics`)).text();
+  return Number(new RegExp(`^trawl_auth_rejected_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
+}
+
+test('a revoked agent loses its attempts at once, although NATS still admits it; a new identity works again', {
+  timeout: 180_000,
+}, async () => {
+  const cluster = await startSecured('--lease', LEASE);
+  const { folder, identities, nats, address } = cluster;
+  const [first, second] = [await identities.add('one', 'agent'), await identities.add('two', 'agent')];
+  const operator = await identities.add('ann', 'operator');
+  nats.reload();
+  const as = ['--server', address, '--identity', operator];
+  const [pids, release] = [join(folder, 'pids'), join(folder, 'release')];
+  const file = sweepFile(folder, sweepText(pids, release));
+  const { sweep } = await trawlJson<{ sweep: string }>('submit', file, ...as);
+  const rows = () => trawlJson<Row[]>('trials', sweep, ...as);
+  const running = (agent: string) => async () => {
+    const on = (await rows()).filter((row) => row.state === 'running' && row.agent === agent);
+    return on.length === 2 ? on : undefined;
+  };
+  const revoked = await startSecuredAgent(cluster, first);
+  await until('the first agent runs both trials', running('one'));
+  const programs = await until('both programs run', () => {
+    const started = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+    return started.length === 2 ? started : undefined;
+  });
+  const stolen = readIdentity(first, ['agent']);
+  const incarnation = /"incarnation":"(\w+)"/.exec(cluster.log())?.[1] ?? '';
+  const held = (await rows()).map(({ trial }) => ({ sweepId: sweep, trialId: trial, attempt: 1 }));
+
+  const revokedAt = performance.now();
+  revokeIdentity(identities.dir, 'agent-one');
+  await until('both attempts have ended', async () => (await rows()).every(({ state }) => state !== 'running'));
+  expect(await revoked.daemon.exited).toBe(EXIT.rejected);
+  await until('the programs have ended', () => alive(programs).length === 0);
+  expect(performance.now() - revokedAt).toBeLessThan(SOON_MS);
+  expect(revoked.log()).toMatch(/rejected this agent: the token of one is unknown to this coordinator, or was revoked/);
+
+  // NATS still knows the agent, because it was not reloaded.
+  const connection = await connect({
+    servers: nats.url,
+    tls: { ca: `${stolen.authority}`, cert: `${stolen.certificate}`, key: `${stolen.key}` },
+    inboxPrefix: inboxPrefix('agent', 'one'),
+  });
+  onTestFinished(() => connection.close());
+  const clusterName = /"cluster":"(\w+)"/.exec(cluster.log())?.[1] ?? '';
+  const beat = Heartbeat.encode({ agentId: 'one', incarnation, held, claimed: held, leaving: false, gpuFigures: [] });
+  connection.publish(heartbeatSubject(clusterName, 'one'), beat.finish());
+  await connection.flush();
+  await until('the heartbeat is rejected', async () => (await rejectionCount(cluster, 'unknown_agent')) > 0);
+  expect((await rows()).map(({ state }) => state)).not.toContain('running');
+
+  // The trials run elsewhere, and the id works again with a new identity.
+  const other = await startSecuredAgent(cluster, second, '--dir', join(folder, 'agent-two'));
+  await until('the second agent runs both trials', running('two'));
+  await other.daemon.killNow();
+  revokeIdentity(identities.dir, 'agent-two');
+  await until('the attempts of the second agent have ended', async () =>
+    (await rows()).every(({ state }) => state !== 'running'),
+  );
+  await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days: 2, force: false });
+  await startSecuredAgent(cluster, first, '--dir', join(folder, 'agent-again'));
+  await until('the agent with the new identity runs both trials', running('one'));
+  const events = await trawl('events', sweep, ...as);
+  expect(events.stdout).toContain('the identity of agent one was revoked');
+});
+
+test('an open stream of a revoked user ends', { timeout: 60_000 }, async () => {
+  const { identities, address, folder } = await startSecured();
+  const operator = await identities.add('ann', 'operator');
+  const viewer = await identities.add('wall', 'viewer');
+  const text = 'name: idle\ntrainer: noop\nparameters: {x: {values: [1]}}\n';
+  const { sweep } = await trawlJson<{ sweep: string }>(
+    ...(['submit', sweepFile(folder, text), '--server', address, '--identity', operator] as const),
+  );
+  const waiting = trawl('wait', sweep, '--server', address, '--identity', viewer);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  revokeIdentity(identities.dir, 'user-wall');
+  expect(await waiting).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('was revoked') });
+});
