@@ -24,7 +24,7 @@ import {
   SweepFileError,
   SweepFileTooLargeError,
 } from './problems.ts';
-import { pyyamlValue } from './pyyaml.ts';
+import { isNonFinite, pyyamlValue } from './pyyaml.ts';
 
 /** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
@@ -40,6 +40,10 @@ const EXTRA_STACK = 2;
 
 export interface SweepDocument {
   readonly root: Located;
+  /** Keys of the top level whose values other parts of the document use through aliases, and keys that begin with `x-`. */
+  readonly definitions: readonly string[];
+  /** Keys that a W&B file has more than once, with their positions. The last value counts, as for PyYAML. */
+  readonly duplicates: readonly (Place & { readonly name: string })[];
   placeOf(offset: number): Place;
 }
 
@@ -97,7 +101,7 @@ export function parseDocument(
   let reader = new DataReader(targets, fail);
   let root = reader.read(contents, 0, undefined, 0);
   if (isWandb(root.data)) {
-    reader = new DataReader(targets, fail, PYYAML_KEYS);
+    reader = new DataReader(targets, fail, { pyyamlKeys: PYYAML_KEYS, keepsLast: true });
     root = reader.read(contents, 0, undefined, 0);
   }
   if (reader.findings.length > 0) {
@@ -105,7 +109,27 @@ export function parseDocument(
     throw new SweepFileError(fileName, found);
   }
   if (root.data === null) throw new SweepFileError(fileName, [{ ...START, message: 'the file is empty' }]);
-  return { root, placeOf };
+  const duplicates = reader.duplicates.map(({ offset, name }) => ({ ...placeOf(offset), name }));
+  return { root, definitions: definitionsIn(contents, targets), duplicates, placeOf };
+}
+
+/** Keys that many formats leave to the author, mostly for anchors. */
+const EXTENSION_KEY = /^x-/;
+
+function definitionsIn(contents: Node | null, targets: ReadonlyMap<Node, Node>): string[] {
+  if (!isMap(contents)) return [];
+  const used = new Set(targets.values());
+  return contents.items.flatMap(({ key, value }) => {
+    if (!isScalar(key) || typeof key.value !== 'string') return [];
+    let isUsed = EXTENSION_KEY.test(key.value);
+    visit(nodeOf(value), {
+      Node(_, node) {
+        isUsed ||= used.has(node);
+        return isUsed ? visit.BREAK : undefined;
+      },
+    });
+    return isUsed ? [key.value] : [];
+  });
 }
 
 function lineCounterOf(text: string): LineCounter {
@@ -170,19 +194,30 @@ interface Finding {
   readonly message: string;
 }
 
+interface ReaderOptions {
+  /** The keys of the document whose values are read as by PyYAML. */
+  readonly pyyamlKeys: ReadonlySet<string>;
+  /** Whether the last of several equal keys counts, as for PyYAML. Otherwise they are an error. */
+  readonly keepsLast: boolean;
+}
+
 class DataReader {
   readonly findings: Finding[] = [];
+  readonly duplicates: { readonly offset: number; readonly name: string }[] = [];
   readonly #targets: ReadonlyMap<Node, Node>;
   readonly #fail: Fail;
-  /** The keys of the document whose values are read as by PyYAML. */
-  readonly #pyyamlKeys: ReadonlySet<string>;
+  readonly #options: ReaderOptions;
   #isPyyaml = false;
   #values = 0;
 
-  constructor(targets: ReadonlyMap<Node, Node>, fail: Fail, pyyamlKeys: ReadonlySet<string> = new Set()) {
+  constructor(
+    targets: ReadonlyMap<Node, Node>,
+    fail: Fail,
+    options: ReaderOptions = { pyyamlKeys: new Set(), keepsLast: false },
+  ) {
     this.#targets = targets;
     this.#fail = fail;
-    this.#pyyamlKeys = pyyamlKeys;
+    this.#options = options;
   }
 
   /** @param fallback the offset for a missing node, such as the value of `key:` */
@@ -195,7 +230,8 @@ class DataReader {
     if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);
     if (isSeq(target)) return this.#list(target.items, offset, keyOffset, depth);
     const data = isScalar(target) ? this.#scalar(target, offset) : null;
-    const source = isScalar(target) && typeof data === 'number' ? target.source : undefined;
+    const written = isScalar(target) && target.type === 'PLAIN' ? target.source : undefined;
+    const source = typeof data === 'number' || isNonFinite(written ?? '') ? written : undefined;
     return { data, offset, keyOffset, entries: new Map(), source };
   }
 
@@ -215,8 +251,12 @@ class DataReader {
       }
       const name = this.#key(key, at);
       if (name === undefined) continue;
-      if (depth === 0) this.#isPyyaml = this.#pyyamlKeys.has(name);
+      if (depth === 0) this.#isPyyaml = this.#options.pyyamlKeys.has(name);
       const entry = this.read(nodeOf(value), at, at, depth + 1);
+      if (own.has(name) && this.#options.keepsLast) {
+        this.duplicates.push({ offset: at, name: parameterName(name) });
+        own.delete(name);
+      }
       if (own.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
       else own.set(name, entry);
     }

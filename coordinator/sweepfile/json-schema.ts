@@ -17,7 +17,8 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
     command: orText(schema.properties?.command),
     code: orText(schema.properties?.code),
   };
-  return { ...schema, properties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
+  const patternProperties = { '^x-': {} };
+  return { ...schema, properties, patternProperties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
 /** Accepts one text too, which the parser converts before it checks the shape. */

@@ -1,9 +1,11 @@
 /** Parses the text of a sweep file: its document, then its shape, then the sweep. */
+import { quote } from '../../lib/text/quote.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
 import { Findings, SweepFileError } from './problems.ts';
 import { isWandbData } from './program.ts';
+import { sweepFileSchema } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { specOf } from './spec.ts';
 
@@ -13,10 +15,20 @@ import { specOf } from './spec.ts';
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {
-  const { root, placeOf } = parseDocument(text, fileName, (data) => isWandbData(withImpliedKeys(data)));
+  const { root, definitions, duplicates, placeOf } = parseDocument(text, fileName, (data) =>
+    isWandbData(withImpliedKeys(data)),
+  );
   const findings = new Findings(root, placeOf);
-  const file = checkShape(withImpliedKeys(root.data), root, findings);
-  const spec = file === undefined ? undefined : specOf(file, fileName, root, findings);
+  const known = Object.keys(sweepFileSchema.shape);
+  const unused = definitions.filter((key) => !known.includes(key));
+  const notes = duplicates.map(({ line, name }) => `line ${line}: duplicate key ${quote(name)}; the last value counts`);
+  const file = checkShape(withImpliedKeys(withoutKeys(root.data, unused)), root, findings);
+  const spec = file === undefined ? undefined : specOf(file, { fileName, ignored: unused, notes }, root, findings);
   if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
   return spec;
+}
+
+function withoutKeys(data: unknown, keys: readonly string[]): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  return Object.fromEntries(Object.entries(data).filter(([key]) => !keys.includes(key)));
 }

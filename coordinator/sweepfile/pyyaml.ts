@@ -8,6 +8,7 @@ const HEXADECIMAL = /^[+-]?0x[\da-fA-F_]+$/;
 const DECIMAL = /^[+-]?[1-9][\d_]*$/;
 const FLOAT = /^(?:[+-]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][+-]\d+)?$/;
 const SEXAGESIMAL = /^[+-]?(?:[1-9][\d_]*(?::[0-5]?\d)+|\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)$/;
+const NON_FINITE = /^(?:[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 /** YAML 1.2 reads these as numbers; to PyYAML they are text, such as `08` and `0o17`. */
 const TEXT = /^(?:0o[0-7]+|[+-]?0\d*[89]\d*)$/;
 
@@ -19,10 +20,21 @@ export function pyyamlValue(source: string): boolean | number | string | undefin
   if (TRUE.test(source)) return true;
   if (FALSE.test(source)) return false;
   if (TEXT.test(source)) return source;
+  if (NON_FINITE.test(source)) return nonFiniteText(source);
   const digits = source.replaceAll('_', '').replace(/^[+-]/, '');
   const magnitude = magnitudeOf(source, digits);
   if (magnitude === undefined || Number.isNaN(magnitude)) return undefined;
   return source.startsWith('-') && magnitude !== 0 ? -magnitude : magnitude;
+}
+
+/** Returns the text of a number that is not finite, as Python writes it. JSON has no such numbers. */
+function nonFiniteText(source: string): string {
+  return source.toLowerCase().replace(/^\+/, '').replace('.', '');
+}
+
+/** Returns whether a plain scalar is a number that is not finite, such as `.inf`. */
+export function isNonFinite(source: string): boolean {
+  return NON_FINITE.test(source);
 }
 
 function magnitudeOf(source: string, digits: string): number | undefined {

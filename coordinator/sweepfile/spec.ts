@@ -27,16 +27,30 @@ export const DEFAULT_CHECKPOINT_EVERY = 1;
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
+export interface FileFacts {
+  /** The source of the sweep's name, if the file has none. */
+  readonly fileName: string;
+  /** Keys without a meaning of their own, such as definitions of anchors. */
+  readonly ignored: readonly string[];
+  /** What the author of the file should know. */
+  readonly notes: readonly string[];
+}
+
 /**
  * Builds a sweep from a file whose shape is valid. Adds a finding for each problem; the result is only valid if there
  * are none.
- * @param fileName the source of the name, if the file has none
  */
-export function specOf(file: SweepFile, fileName: string, root: Located, findings: Findings): SweepSpec {
+export function specOf(
+  file: SweepFile,
+  { fileName, ignored: unused, notes }: FileFacts,
+  root: Located,
+  findings: Findings,
+): SweepSpec {
   const trainer: TrainerSpec = TRAINERS[file.trainer];
   const isGrid = (file.method ?? 'grid') === 'grid';
   const declarations = declarationsOf(root);
   const ignored = [
+    ...unused,
     ...IGNORED_KEYS.filter((key) => has(root, [key])),
     ...IGNORED_METRIC_KEYS.filter((key) => has(root, ['metric', key])).map((key) => `metric.${key}`),
   ];
@@ -87,7 +101,7 @@ export function specOf(file: SweepFile, fileName: string, root: Located, finding
     runCap: file.run_cap,
     earlyTerminate: earlyTerminateOf(file, ignored, findings),
     ignored,
-    notes: notesOf(file, metric),
+    notes: [...notesOf(file, metric), ...notes],
     seeds: seedsOf(file, seedAxis, context, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,

@@ -2,6 +2,7 @@
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
+import { isNonFinite } from './pyyaml.ts';
 
 /** Converts plain data of a document to a parameter's value. */
 export function parameterOf(data: unknown): ParameterValue {
@@ -15,8 +16,9 @@ function written(data: unknown): unknown {
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [parameterName(key), written(value)]));
 }
 
-/** Returns whether a number is whole, but written as a float: `1.0`, `1e3`. */
+/** Returns whether a number is whole, but written as a float: `1.0`, `1e3`; or is not finite: `.inf`. */
 export function isFloat({ data, source = '' }: Located): boolean {
+  if (isNonFinite(source)) return true;
   return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);
 }
 
@@ -26,7 +28,9 @@ export function isFloat({ data, source = '' }: Located): boolean {
  */
 export function hasFloats(value: Located): boolean {
   if (value.entries.size === 0) return isFloat(value);
-  const whole = leaves(value).filter(({ data }) => Number.isInteger(data));
+  const all = leaves(value);
+  if (all.some(({ source = '' }) => isNonFinite(source))) return true;
+  const whole = all.filter(({ data }) => Number.isInteger(data));
   return whole.length > 0 && whole.every(isFloat);
 }
 

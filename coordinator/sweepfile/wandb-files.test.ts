@@ -2,6 +2,7 @@
 /** Tests that files for Weights & Biases can be parsed and planned without a change. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { pythonJson, pythonText } from '../../lib/text/python.ts';
 import { piecesOf } from '../../proto/command.ts';
 import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
@@ -39,6 +40,73 @@ test('a grid with distributions beside its values has every combination, and the
     report: [{ source: { $case: 'json', json: true } }, { source: { $case: 'hook', hook: 'wandb' } }],
     metric: 'val_loss',
   });
+});
+
+test('a key that only holds anchors, or begins with x-, is ignored, and merge keys work at every level', () => {
+  const spec = parse(`
+program: train.py
+x-common: &common {values: [1, 2]}
+x-unused: 1
+defaults: &defaults
+  method: grid
+  metric: {name: loss, goal: minimize}
+rates: &rates {lr: {values: [0.1, 0.2]}, wd: {value: 0}}
+<<: *defaults
+parameters:
+  <<: *rates
+  wd: {value: 1}
+  a: *common
+`);
+  expect(spec).toMatchObject({ ignored: ['x-common', 'x-unused', 'defaults', 'rates'], metric: { name: 'loss' } });
+  expect(plan(spec)).toMatchObject({ trials: 4, axes: { lr: 2, wd: 1, a: 2 } });
+  expect(points('program: t.py\nbase: &b\n  lr: {values: [1, 2]}\nparameters: *b\n')).toEqual([{ lr: 1 }, { lr: 2 }]);
+  expect(() => parse('program: t.py\nparamters: {lr: {value: 1}}\nparameters: {lr: {value: 1}}\n')).toThrow(
+    'w.yaml:2:1: unknown key "paramters"; did you mean "parameters"?',
+  );
+  expect(() => parse('program: t.py\nunused: &u {lr: 1}\nparameters: {lr: {value: 1}}\n')).toThrow(
+    'w.yaml:2:1: unknown key "unused"',
+  );
+});
+
+test('of two equal keys the last value counts, as for PyYAML, and a note names the line; other files reject them', () => {
+  const spec = parse(
+    'program: t.py\nmethod: random\nmethod: grid\nparameters:\n  lr: {value: 1}\n  lr: {values: [2, 3]}\n',
+  );
+  expect([...enumerateTrials(spec)].map(({ parameters }) => parameters.lr)).toEqual([2, 3]);
+  expect(spec.notes).toEqual(
+    expect.arrayContaining([
+      'line 3: duplicate key "method"; the last value counts',
+      'line 6: duplicate key "lr"; the last value counts',
+    ]),
+  );
+  expect(() => parse('command: [a]\nmetric: {name: x}\nparameters:\n  lr: {value: 1}\n  lr: {value: 2}\n')).toThrow(
+    'w.yaml:5:3: duplicate key "lr"',
+  );
+});
+
+test('values that are not finite reach the program as Python writes them', () => {
+  const values = '[.inf, -.INF, .nan, 2]';
+  const spec = parse(
+    `program: t.py\nparameters:\n  clip: {values: ${values}}\n  list: {value: [.inf, 1.0]}\n  name: {value: ".inf"}\n`,
+  );
+  const trials = [...enumerateTrials(spec)].map(({ parameters }) => parameters);
+  expect(trials.map(({ clip }) => clip)).toEqual(['inf', '-inf', 'nan', 2]);
+  expect(spec.program?.floatParameters).toEqual(['clip', 'list']);
+  const style = { float: true };
+  expect(trials.map(({ clip }) => [pythonText(clip, style), pythonJson(clip, style)])).toEqual([
+    ['inf', 'Infinity'],
+    ['-inf', '-Infinity'],
+    ['nan', 'NaN'],
+    ['2.0', '2.0'],
+  ]);
+  expect(pythonText(json(trials[0]?.list), style)).toBe('[inf, 1.0]');
+  expect(trials[0]?.name).toBe('.inf');
+  expect(() => parse('program: t.py\nmethod: random\nparameters: {lr: {min: 0, max: .inf}}\n')).toThrow(
+    'expected a number, got "inf"',
+  );
+  expect(() => parse('command: [a]\nmetric: {name: x}\nparameters: {lr: {value: .inf}}\n')).toThrow(
+    '".inf" is not a finite number',
+  );
 });
 
 test('a parameter named seed gives the replicates', () => {

@@ -1,7 +1,10 @@
 /** Formats values like Python's `str`. The agent of W&B writes them this way on a program's command line. */
 
 export interface PythonStyle {
-  /** Whether whole numbers are written as floats (`1.0`), as in the sweep file. Default: false. */
+  /**
+   * Whether whole numbers are written as floats (`1.0`), as in the sweep file, and the texts `inf`, `-inf` and `nan` stand
+   * for numbers. Default: false.
+   */
   readonly float?: boolean;
 }
 
@@ -14,12 +17,26 @@ export function pythonText(value: unknown, style: PythonStyle = {}): string {
   return typeof value === 'string' ? value : pythonLiteral(value, style);
 }
 
+const NON_FINITE: ReadonlyMap<string, number> = new Map([
+  ['inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+  ['nan', Number.NaN],
+]);
+
+/** Returns the number that a text stands for in a parameter of floats; otherwise the text. JSON has no such numbers. */
+export function floatOf(text: string, { float = false }: PythonStyle): string | number {
+  return (float ? NON_FINITE.get(text) : undefined) ?? text;
+}
+
 /** Formats a value like `repr`, with text in quotes. */
 export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
   if (value === null || value === undefined) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number') return pythonNumber(value, style);
-  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'string') {
+    const number = floatOf(value, style);
+    return typeof number === 'number' ? pythonNumber(number, style) : quoted(value);
+  }
   if (Array.isArray(value)) return `[${value.map((item) => pythonLiteral(item, style)).join(', ')}]`;
   const entries = Object.entries(value).map(([key, item]) => `${quoted(key)}: ${pythonLiteral(item, style)}`);
   return `{${entries.join(', ')}}`;
@@ -29,10 +46,11 @@ export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
 export function pythonJson(value: unknown, style: PythonStyle = {}): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'boolean') return `${value}`;
-  if (typeof value === 'string') return jsonText(value);
-  if (typeof value === 'number') {
-    if (Number.isFinite(value)) return pythonNumber(value, style);
-    return Number.isNaN(value) ? 'NaN' : value < 0 ? '-Infinity' : 'Infinity';
+  const plain = typeof value === 'string' ? floatOf(value, style) : value;
+  if (typeof plain === 'string') return jsonText(plain);
+  if (typeof plain === 'number') {
+    if (Number.isFinite(plain)) return pythonNumber(plain, style);
+    return Number.isNaN(plain) ? 'NaN' : plain < 0 ? '-Infinity' : 'Infinity';
   }
   if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, style)).join(', ')}]`;
   const entries = Object.entries(value).map(([key, item]) => `${jsonText(key)}: ${pythonJson(item, style)}`);

@@ -542,6 +542,15 @@ test('files that a link in the folder of a W&B run points to are kept, and links
   }
 });
 
+test('W&B reads the numbers of float parameters that are not finite, and their text in other parameters', async () => {
+  const { log } = await runProgram('cat "$WANDB_SWEEP_PARAM_PATH"; echo "$TRAWL_PARAMETERS"', {
+    program: { ...SPEC, wandb: WandbMode.OFFLINE, floatParameters: ['clip', 'low'] },
+    parameters: { clip: 'inf', low: '-inf', name: 'nan' },
+  });
+  expect(log).toContain('"clip": {value: .inf}\n"low": {value: -.inf}\n"name": {value: "nan"}\n');
+  expect(log).toContain('{"clip": Infinity, "low": -Infinity, "name": "nan"}');
+});
+
 test('wandb: online sets the sweep and its parameters only', async () => {
   const program = { ...SPEC, wandb: WandbMode.ONLINE };
   const names = (log: string) => [...log.matchAll(/^(WANDB_\w+)=/gm)].map(([, name]) => name ?? '').sort();

@@ -3,7 +3,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { packageRoot } from '../../../lib/files/package-root.ts';
-import { pythonText } from '../../../lib/text/python.ts';
+import { floatOf, pythonText } from '../../../lib/text/python.ts';
 import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { type Json, StructuredValue } from '../../../proto/values.ts';
 import type { TrainingRun } from '../trainer.ts';
@@ -66,8 +66,9 @@ function treeText(tree: string | YamlTree): string {
   return `{${[...tree].map(([name, value]) => `${JSON.stringify(name)}: ${treeText(value)}`).join(', ')}}`;
 }
 
-function yamlText(value: Json, float: boolean): string {
-  if (value instanceof StructuredValue) return yamlText(value.data, float);
+function yamlText(written: Json, float: boolean): string {
+  if (written instanceof StructuredValue) return yamlText(written.data, float);
+  const value = typeof written === 'string' ? floatOf(written, { float }) : written;
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) return Number.isNaN(value) ? '.nan' : value < 0 ? '-.inf' : '.inf';
     // PyYAML reads 1e-07 as text: an exponent requires a decimal point.
