@@ -6,22 +6,28 @@ import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
 import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { type PackedCode, withPackedCode } from '../client/code.ts';
+import { codeFolderOf, type PackedCode, withPackedCode } from '../client/code.ts';
+import { programWarnings } from '../client/program-warnings.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import { codeFields, codeJson } from '../output/code.ts';
 import { commandLineOf } from '../output/command-line.ts';
-
 import { print, printJson } from '../output/print.ts';
+import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
+
+interface ProgramFacts {
+  readonly code: PackedCode | undefined;
+  readonly warnings: readonly string[];
+}
 
 interface Options extends GlobalOptions, OutputOptions {
   readonly points?: number;
   readonly commands?: number;
 }
 
-function planText(plan: Plan, spec: SweepSpec, code: PackedCode | undefined, terminal: Terminal): string {
+function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts, terminal: Terminal): string {
   const axes: Column<Axis>[] = [
     { header: 'axis', cell: ({ name }) => name },
     { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
@@ -52,7 +58,8 @@ function planText(plan: Plan, spec: SweepSpec, code: PackedCode | undefined, ter
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
-  for (const note of spec.notes) fields.push(['note', note]);
+  for (const text of spec.notes) fields.push(['note', text]);
+  for (const warning of warnings) fields.push(['warning', warning]);
   if (code !== undefined) fields.push(...codeFields(code));
   const tables = [
     search === undefined ? renderTable(axes, spec.axes, terminal) : renderTable(space, [...search.space], terminal),
@@ -86,7 +93,7 @@ function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
 function planJson(
   { points: _, ...counts }: Plan,
   spec: SweepSpec,
-  code: PackedCode | undefined,
+  { code, warnings }: ProgramFacts,
 ): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
   return {
@@ -98,6 +105,7 @@ function planJson(
     early_terminate: earlyTerminate && earlyTerminateJson(earlyTerminate),
     ignored: spec.ignored,
     notes: spec.notes,
+    warnings,
     code: code && codeJson(code),
   };
 }
@@ -136,11 +144,15 @@ async function plan(fileName: string, options: Options): Promise<void> {
   const file = await loadSweepFile(fileName);
   const { spec } = file;
   if (options.points !== undefined) return printPoints(spec, options.points, options);
-  if (options.commands !== undefined) return printCommands(spec, options.commands, options);
+  if (options.commands !== undefined) {
+    await noteProgramWarnings(file, undefined, await codeFolderOf(file));
+    return printCommands(spec, options.commands, options);
+  }
   const planned = planOf(spec);
-  return withPackedCode(file, (code) => {
-    if (options.output === 'json') return printJson(planJson(planned, spec, code));
-    return print(planText(planned, spec, code, resultTerminal(options)));
+  return withPackedCode(file, async (code) => {
+    const facts = { code, warnings: await programWarnings(file, undefined, code?.folder) };
+    if (options.output === 'json') return printJson(planJson(planned, spec, facts));
+    return print(planText(planned, spec, facts, resultTerminal(options)));
   });
 }
 

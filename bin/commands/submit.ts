@@ -17,6 +17,7 @@ import { loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { suggested } from '../output/suggested.ts';
 import { waitFor } from './wait.ts';
 
@@ -27,6 +28,7 @@ async function submit(file: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const sweep = await withPackedCode(loaded, async (code) => {
       if (code !== undefined) noteCode(code);
+      await noteProgramWarnings(loaded, undefined, code?.folder);
       return submitSweep(connection, loaded, code);
     });
     const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);

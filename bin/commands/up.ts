@@ -28,6 +28,7 @@ import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
 import { isAttended, resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
@@ -57,7 +58,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
   // Before the processes start, so that a folder that cannot be sent is reported at once.
-  await codeFolderOf(file);
+  await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
   const cluster = await startLocalCluster({
     dir: options.dir,

@@ -132,13 +132,14 @@ function sourcesOf(written: WrittenSource, path: Path, findings: Findings): Repo
   }
   const { regex } = written;
   const place = [...path, 'regex'];
-  if (checkPattern(regex, place, findings) && namesOf(regex).length === 0) {
+  if (checkPattern(regex, place, findings) && groupsOf(regex).length === 0) {
     findings.atValue(place, `regex: ${show(regex)} has no named groups; name each metric, such as loss=(?<loss>\\S+)`);
   }
   return [{ source: { $case: 'regex', regex } }];
 }
 
-function namesOf(pattern: string): string[] {
+/** Returns the names of a pattern's groups. @throws {SyntaxError} if it is not a regular expression */
+export function groupsOf(pattern: string): string[] {
   return Object.keys(new RegExp(`${pattern}|`, 'u').exec('')?.groups ?? {});
 }
 
