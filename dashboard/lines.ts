@@ -18,6 +18,7 @@ import {
   type Trial,
 } from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, sweepState, trialState } from '../proto/names.ts';
+import { attemptOf } from './state/curve-cache.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
@@ -93,7 +94,7 @@ function endedLine(trial: Trial, state: DashboardState, ended: number): string {
   }
   const last = trial.metrics.train_loss;
   const first = state.firstReports.get(trial.id);
-  const from = first?.attempt === trial.attempts && trial.epoch > 1 ? first.metrics.train_loss : undefined;
+  const from = first?.attempt === attemptOf(trial) && trial.epoch > 1 ? first.metrics.train_loss : undefined;
   if (last !== undefined) {
     parts.push(`train_loss ${from === undefined ? '' : `${formatMetric(from)} -> `}${formatMetric(last)}`);
   }
@@ -133,6 +134,9 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
     switch (event.kind) {
       case 'granted':
         add(startedLine(event, trial, after));
+        break;
+      case 'speculated':
+        add(`trial ${shortId(trial.id)} is slow: attempt ${event.attempt} started ${event.detail}`);
         break;
       case 'reported': {
         const advanced = trial.epoch > 0 && (known?.epoch !== trial.epoch || known.attempts !== trial.attempts);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { ReadLogRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -55,7 +56,7 @@ async function logs(selector: string, options: Options): Promise<void> {
     const found = await unary(connection, connection.client.getTrial, { sweep: options.sweep, trial: selector });
     const trial = found.trial?.id ?? selector;
     // Fixes the attempt, so that a reconnect does not switch to a newer one.
-    const attempt = options.attempt ?? found.attempts.at(-1)?.number ?? 0;
+    const attempt = options.attempt ?? currentAttempt(found.attempts)?.number ?? 0;
     const sweep = found.trial?.sweepId ?? options.sweep;
     const request = { sweep, trial, attempt, follow: options.follow ?? false };
     if (options.output === 'json') {

@@ -57,6 +57,7 @@ function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts,
   if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
+  if (spec.speculate) fields.push(['speculate', 'an idle slot runs a straggler a second time']);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
   for (const text of spec.notes) fields.push(['note', text]);
   for (const warning of warnings) fields.push(['warning', warning]);
@@ -102,6 +103,7 @@ function planJson(
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     run_cap: runCap,
     target: metric.target,
+    speculate: spec.speculate,
     early_terminate: earlyTerminate && earlyTerminateJson(earlyTerminate),
     ignored: spec.ignored,
     notes: spec.notes,

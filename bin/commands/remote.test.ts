@@ -297,6 +297,8 @@ test('show falls back to a trial if no sweep matches', async () => {
               outcome: 'ATTEMPT_OUTCOME_SUCCEEDED',
               failure: undefined,
               resumedFrom: 0,
+              speculative: false,
+              hidden: false,
             },
           ],
           reports: [{ attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } }],

@@ -125,6 +125,9 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
   const columns: Column<Attempt>[] = [
     { header: 'attempt', numeric: true, cell: (attempt) => String(attempt.number) },
     { header: 'outcome', cell: outcomeName },
+    ...(attempts.some(({ speculative }) => speculative)
+      ? [{ header: 'speculative', cell: ({ speculative }: Attempt) => (speculative ? 'yes' : '-') }]
+      : []),
     {
       header: 'failure',
       cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${firstLine(failure.message)}` : '-'),

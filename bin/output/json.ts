@@ -112,6 +112,7 @@ export function attemptJson(attempt: Attempt) {
     slot: attempt.slot,
     backend: attempt.backend || null,
     resumed_from: attempt.resumedFrom,
+    speculative: attempt.speculative,
     outcome: outcomeName(attempt),
     failure: failureJson(attempt.failure),
     granted_at: isoTime(attempt.grantedAtMs),

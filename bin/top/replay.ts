@@ -110,7 +110,8 @@ export class Replay {
     if (trial === undefined) return;
     if (kind === 'granted') this.#granted(trial, event);
     else if (kind === 'reported') this.#reported(trial, event);
-    else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(trialId);
+    else if (kind === 'speculated') this.#occupy(event);
+    else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(attemptName(event));
     else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
@@ -120,13 +121,22 @@ export class Replay {
     }
   }
 
-  #granted(trial: Trial, { attempt, detail, atMs }: Event): void {
-    const { agent = '', slot = '0', resumed } = GRANTED.exec(detail)?.groups ?? {};
+  /** Returns the agent that an attempt was granted to. */
+  #occupy(event: Event): string {
+    const { detail, atMs } = event;
+    const { agent = '', slot = '0' } = GRANTED.exec(detail)?.groups ?? {};
     const known = this.#agents.get(agent) ?? { slots: 0, busy: new Set<string>(), heardMs: 0 };
     known.slots = Math.max(known.slots, Number(slot) + 1);
-    known.busy.add(trial.id);
+    known.busy.add(attemptName(event));
     known.heardMs = atMs;
     this.#agents.set(agent, known);
+    return agent;
+  }
+
+  #granted(trial: Trial, event: Event): void {
+    const { attempt, detail, atMs } = event;
+    const { resumed } = GRANTED.exec(detail)?.groups ?? {};
+    const agent = this.#occupy(event);
     const backend = this.#final.get(trial.id)?.backend ?? '';
     const progress = resumed === undefined ? NO_PROGRESS : {};
     const started = { attempts: attempt, agentId: agent, backend, startedAtMs: atMs, endedAtMs: 0 };
@@ -157,3 +167,5 @@ export class Replay {
     );
   }
 }
+
+const attemptName = ({ trialId, attempt }: Event): string => `${trialId} ${attempt}`;

@@ -38,6 +38,9 @@ export function logChange(log: Logger, change: Change): void {
     case 'quarantine':
       log.warn({ agentId: change.agentId, detail: change.detail }, 'the quarantine of an agent changed');
       break;
+    case 'promoted':
+      log.debug({ ...change.key }, 'a trial continues with its speculative attempt');
+      break;
     case 'cleared':
     case 'notice':
     case 'program':

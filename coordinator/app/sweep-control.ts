@@ -97,6 +97,7 @@ async function submit(
     retry: spec.retry,
     timeoutMs: spec.timeoutMs,
     maxFailed: spec.maxFailed,
+    speculate: spec.speculate,
     checkpointEvery: spec.checkpointEvery,
     reconstructEvery: spec.reconstructEvery,
     command: spec.command,

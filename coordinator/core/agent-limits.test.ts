@@ -72,10 +72,11 @@ test('a pack counts as one lease of its slot', () => {
     lastSeq: 0,
     resumedFrom: 0,
     straggler: undefined,
+    speculative: false,
     received: { logCharacters: 0, reportCharacters: 0 },
   });
   const full = Array.from({ length: 6 }, (_, at) => {
-    addLease(core, sampleTrial(sweep, `t${at}`), lease(at));
+    addLease(core, sweep, sampleTrial(sweep, `t${at}`), lease(at));
     return isSlotFull(core, { agentId: 'a', slot: 0 });
   });
   expect(full).toEqual([false, false, false, true, true, true]);

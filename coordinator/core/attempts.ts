@@ -19,7 +19,7 @@ import {
 } from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
-import { addLease, dropLease, packMatesOf } from './leases.ts';
+import { addLease, dropLease, leasesOf, packMatesOf } from './leases.ts';
 import type {
   Agent,
   Artifact,
@@ -27,6 +27,7 @@ import type {
   Checkpoint,
   Core,
   Failure,
+  FinalEnd,
   Lease,
   Sweep,
   SweepPolicy,
@@ -36,6 +37,7 @@ import { packCapacity, takePackMates } from './packs.ts';
 import {
   agentElsewhere,
   agentsFor,
+  agentsForSpeculation,
   ELSEWHERE_PATIENCE_MS,
   hasSoundAgent,
   isOnlyAgent,
@@ -44,13 +46,21 @@ import {
 import { capabilityOf } from './pools.ts';
 import { clearFailures, onProbeEnd, quarantineIfFaulty } from './quarantine.ts';
 import { decideRetry, type RetryDecision } from './retry.ts';
-import { higherPrioritySweep } from './scheduler.ts';
+import { preferredSweep } from './scheduler.ts';
 import { beginSlotUsage, endSlotUsage } from './share.ts';
-import { type Answered, type Change, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
+import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { recordDuration } from './stragglers.ts';
 import { pause, stopAtTarget } from './sweeps.ts';
-import { closeIfDone, moveTrial, requeue, setState, unfinished } from './trials.ts';
-import { lacksMetricFromTheStart, onAttemptEnd, onGrant, onNotice, onReport } from './warnings.ts';
+import { closeIfDone, moveTrial, requeue, setState, unfinished, withdrawSpeculativeOffer } from './trials.ts';
+import {
+  lacksMetricFromTheStart,
+  onAttemptEnd,
+  onGrant,
+  onNotice,
+  onPromotion,
+  onReport,
+  onSecondAttemptEnd,
+} from './warnings.ts';
 
 /** An agent's request for the right to run an offered trial. */
 export interface Claim {
@@ -91,7 +101,10 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   }
   switch (trial.state) {
     case 'running':
-      return answerRunning(core, sweep, trial, claim);
+      if (trial.speculativeOffer === undefined || key.attempt !== trial.attempts + 1) {
+        return answerRunning(core, sweep, trial, claim);
+      }
+      break;
     case 'pending':
       return sweep.state === 'paused'
         ? rejectClaim(RefusalCode.PAUSED, `sweep ${sweep.id} is paused`)
@@ -119,17 +132,22 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   if (shortfalls.length > 0) {
     return rejectClaim(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
-  if (!agentsFor(core, sweep, trial, standingOf(core, sweep, now), now).has(agent.id)) {
+  const isSpeculative = trial.state === 'running';
+  const standing = standingOf(core, sweep, now);
+  const agents = isSpeculative
+    ? agentsForSpeculation(core, sweep, trial, standing)
+    : agentsFor(core, sweep, trial, standing, now);
+  if (!agents.has(agent.id)) {
     return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
   }
   const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };
-  const preferred = higherPrioritySweep(core, sweep, ownPool, now);
+  const hasPriority = ({ priority }: Sweep) => (isSpeculative ? priority >= sweep.priority : priority > sweep.priority);
+  const preferred = preferredSweep(core, hasPriority, ownPool, now);
   if (preferred !== undefined) {
-    return rejectClaim(
-      RefusalCode.OUTRANKED,
-      `sweep ${preferred.id} has higher priority and a pending trial for this slot`,
-    );
+    const why = isSpeculative ? '' : 'higher priority and ';
+    return rejectClaim(RefusalCode.OUTRANKED, `sweep ${preferred.id} has ${why}a pending trial for this slot`);
   }
+  if (isSpeculative) return grantSpeculative(core, { sweep, trial, agent, claim }, now);
   const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);
   return grantPack(core, { sweep, trial, agent, claim, capacity }, now);
 }
@@ -166,6 +184,31 @@ function grantPack(
   return { step: stepOf(changes), answer };
 }
 
+/**
+ * Grants a second attempt of a running trial. It is never packed. It starts from the beginning and stores no checkpoint,
+ * so that the checkpoint of the first attempt stays valid whichever of the two ends first.
+ */
+function grantSpeculative(
+  core: Core,
+  { sweep, trial, agent, claim }: Omit<PackGrant, 'capacity'>,
+  now: number,
+): Answered<ClaimAnswer> {
+  withdrawSpeculativeOffer(sweep, trial);
+  const lease = { ...claim, pack: keyText(claim.key), usage: beginSlotUsage(sweep, now) };
+  const change = grant(core, sweep, trial, lease, agent, now);
+  trial.speculated = true;
+  return { step: stepOf([change]), answer: { granted: true, ...assignmentOf(sweep, trial, true), mates: [] } };
+}
+
+/** Returns the settings of an attempt, and the checkpoint that it continues from. */
+function assignmentOf(
+  { policy }: Sweep,
+  { checkpoint }: Trial,
+  speculative: boolean,
+): Pick<ClaimAnswer & { granted: true }, 'policy' | 'checkpoint'> {
+  return speculative ? { policy: { ...policy, checkpointEvery: 0 }, checkpoint: undefined } : { policy, checkpoint };
+}
+
 function grant(
   core: Core,
   sweep: Sweep,
@@ -174,12 +217,14 @@ function grant(
   { backend }: Agent,
   now: number,
 ): Change {
+  const speculative = trial.lease !== undefined;
   trial.attempts += 1;
   const claim = { key, agentId, incarnation, slot, pack };
-  const resumedFrom = trial.checkpoint?.epoch ?? 0;
-  addLease(core, trial, {
+  const resumedFrom = speculative ? 0 : (trial.checkpoint?.epoch ?? 0);
+  addLease(core, sweep, trial, {
     ...claim,
     usage,
+    speculative,
     grantedAt: now,
     resumedFrom,
     expiresAt: now + core.leaseMs,
@@ -191,12 +236,12 @@ function grant(
   setState(sweep, trial, 'running');
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
-  return { kind: 'granted', ...claim, backend, resumedFrom };
+  return { kind: 'granted', ...claim, backend, resumedFrom, speculative };
 }
 
 function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {
-  const lease = trial.lease;
-  if (lease?.key.attempt !== claim.key.attempt) {
+  const lease = leasesOf(trial).find(({ key }) => key.attempt === claim.key.attempt);
+  if (lease === undefined) {
     return rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
   // A trial in one slot's pack must not also run in another slot that claims it.
@@ -204,14 +249,11 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
     const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
       return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };
     });
-    return {
-      step: NO_STEP,
-      answer: { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates },
-    };
+    return { step: NO_STEP, answer: { granted: true, ...assignmentOf(sweep, trial, lease.speculative), mates } };
   }
   return rejectClaim(
     RefusalCode.LEASED,
-    `trial ${trial.id} attempt ${trial.attempts} is leased to agent ${lease.agentId}`,
+    `trial ${trial.id} attempt ${lease.key.attempt} is leased to agent ${lease.agentId}`,
   );
 }
 
@@ -221,7 +263,7 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
   | { readonly kind: 'artifact'; readonly artifact: Artifact }
   | { readonly kind: 'notice'; readonly warning: WarningKindName; readonly message: string; readonly count: number }
   | { readonly kind: 'program'; readonly program: ProgramStart }
-  | { readonly kind: 'ended'; readonly end: AttemptEnd }
+  | { readonly kind: 'ended'; readonly end: FinalEnd }
 );
 
 /** A record, and the agent that sent it. */
@@ -270,8 +312,17 @@ export function onRecord(
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
   if (record.kind === 'report') lease.reported = true;
-  if (record.kind === 'artifact' && record.artifact.kind === 'checkpoint') keepCheckpoint(core, key, record.artifact);
-  return { step: stepOf([record, ...effectsOf(core, lease, record, now)]), answer };
+  const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
+  if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') keepCheckpoint(core, key, change.artifact);
+  return { step: stepOf([change, ...effectsOf(core, lease, record, now)]), answer };
+}
+
+type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
+
+/** A speculative attempt is told to store no checkpoint. If its agent does, the file is kept, but never resumed from. */
+function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
+  const { artifact } = record;
+  return artifact.kind === 'checkpoint' ? { ...record, artifact: { ...artifact, kind: 'file' } } : record;
 }
 
 function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number): Change[] {
@@ -338,42 +389,59 @@ function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
   if (trial === undefined) {
     return { code: RefusalCode.UNKNOWN, message: `unknown trial ${key.sweepId}/${key.trialId}` };
   }
-  if (trial.state === 'running') {
+  // A failed speculative attempt has a higher number than the attempt that continues.
+  const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
+  if (successor !== undefined) {
     return {
       code: RefusalCode.SUPERSEDED,
-      message: `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${trial.attempts}`,
+      message: `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${successor.key.attempt}`,
     };
   }
   return { code: RefusalCode.ENDED, message: `attempt ${key.attempt} of trial ${trial.id} has ended` };
 }
 
 /**
- * Ends a running attempt, and retries or ends its trial.
+ * Ends a running attempt, and retries or ends its trial. While another attempt of the trial runs, a failure only ends the
+ * attempt, and every other end supersedes the other attempt.
  * @throws {Error} if the attempt holds no lease
  */
 export function endAttempt(
   core: Core,
-  { key, end }: { readonly key: AttemptKey; readonly end: AttemptEnd },
+  { key, end }: { readonly key: AttemptKey; readonly end: FinalEnd },
   now: number,
 ): Step {
+  const lease = core.leases.get(keyText(key));
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
-  const lease = trial?.lease;
   if (sweep === undefined || trial === undefined || lease === undefined) {
     throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
   }
-  dropLease(core, trial, lease);
-  endSlotUsage(core, sweep, lease, now);
+  withdrawSpeculativeOffer(sweep, trial);
+  const other = leasesOf(trial).find((one) => one !== lease);
+  if (other === undefined) return endLast(core, { sweep, trial, lease }, end, now);
+  if (end.outcome === 'failed') return failOneOfTwo(core, { sweep, trial, lease }, other, end, now);
+  const superseding = supersede(core, { sweep, trial, lease: other }, lease, now);
+  return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
+}
+
+interface RunningAttempt {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly lease: Lease;
+}
+
+/** Ends the only attempt of a trial. */
+function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
+  const { key } = lease;
   const early = isEarly(lease, end, now);
-  const changes: Change[] = [{ kind: 'ended', key, end, early }, ...onProbeEnd(core, lease, end, now)];
+  const changes = releaseAttempt(core, { sweep, trial, lease }, { end, early, free: false }, now);
   const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
   if (end.outcome === 'failed') {
-    keepFailure(sweep, trial, lease, { end, early });
+    keepFailure(sweep, trial, lease, { end, early, free: false });
     changes.push(...retryOrFail(core, sweep, trial, { failure: end.failure, early }, now));
     changes.push(...pauseAtProgramFault(core, sweep, lease, now));
   } else changes.push(moveTrial(sweep, trial, end.outcome));
   if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
-  if (end.outcome === 'succeeded') recordDuration(sweep, trial, lease, now - lease.grantedAt);
   changes.push(...onAttemptEnd(sweep, trial, key, now));
   if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
     const reason = lacksMetricFromTheStart(sweep);
@@ -383,17 +451,69 @@ export function endAttempt(
   return stepOf(changes);
 }
 
+interface EndedHow {
+  readonly end: AttemptEnd;
+  readonly early: boolean;
+  readonly free: boolean;
+}
+
+function releaseAttempt(core: Core, attempt: RunningAttempt, { end, early, free }: EndedHow, now: number): Change[] {
+  const { sweep, trial, lease } = attempt;
+  dropLease(core, sweep, trial, lease);
+  endSlotUsage(core, sweep, lease, now);
+  const durationMs = now - lease.grantedAt;
+  recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
+  return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
+}
+
+/** The other attempt continues, so the failure costs the trial nothing. */
+function failOneOfTwo(
+  core: Core,
+  { sweep, trial, lease }: RunningAttempt,
+  other: Lease,
+  end: AttemptEnd & { outcome: 'failed' },
+  now: number,
+): Step {
+  const early = isEarly(lease, end, now);
+  const how = { end, early, free: true };
+  const promoted = promote(sweep, trial, other);
+  const changes = [...promoted, ...releaseAttempt(core, { sweep, trial, lease }, how, now)];
+  keepFailure(sweep, trial, lease, how);
+  changes.push(...pauseAtProgramFault(core, sweep, lease, now), ...onSecondAttemptEnd(sweep, lease.key, now));
+  return stepOf(changes);
+}
+
+/** Ends the other attempt of a trial, because one has its final result. */
+function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: Lease, now: number): Step {
+  const { key, agentId } = lease;
+  const promoted = promote(sweep, trial, winner);
+  const end = { outcome: 'superseded' } as const;
+  const released = releaseAttempt(core, { sweep, trial, lease }, { end, early: false, free: false }, now);
+  const message = `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${winner.key.attempt}`;
+  return stepOf(
+    [...promoted, ...released, ...onSecondAttemptEnd(sweep, key, now)],
+    [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } }],
+  );
+}
+
+/** The results of the remaining attempt become the trial's. */
+function promote(sweep: Sweep, trial: Trial, remaining: Lease): Change[] {
+  if (trial.lease === remaining) return [];
+  onPromotion(sweep, remaining.key);
+  return [{ kind: 'promoted', key: remaining.key }];
+}
+
 function keepFailure(
   sweep: Sweep,
   trial: Trial,
   { agentId, pack }: Lease,
-  { end, early }: { readonly end: AttemptEnd & { outcome: 'failed' }; readonly early: boolean },
+  { end, early, free }: EndedHow & { readonly end: AttemptEnd & { outcome: 'failed' } },
 ): void {
   const { failure } = end;
-  trial.failures[failure.class] = (trial.failures[failure.class] ?? 0) + 1;
+  if (!free) trial.failures[failure.class] = (trial.failures[failure.class] ?? 0) + 1;
   const attributable = attributableClass(end);
   if (attributable !== undefined) {
-    trial.failedAttempts = [...trial.failedAttempts, { agentId, class: attributable, early }];
+    trial.failedAttempts = [...trial.failedAttempts, { agentId, class: attributable, early, free }];
     if (early) recordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
   }
   if (attributable === undefined && failure.class !== 'rejected') return;
@@ -457,7 +577,7 @@ function decideFor(
   const hasSound = hasSoundAgent(core, sweep, now);
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
-  const charged = counted.filter((one) => one.class === failure.class).length;
+  const charged = counted.filter((one) => !one.free).filter((one) => one.class === failure.class).length;
   const elsewhere = early ? agentElsewhere(core, sweep, trial, now) : undefined;
   const delayMs = elsewhere === 'expected' ? core.startedAt + core.leaseMs - now : 0;
   if (charged === 0) return { retry: true, delayMs };

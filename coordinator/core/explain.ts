@@ -9,7 +9,8 @@ import { shortfallsOf } from './fitness.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
 import { agentsFor, avoidedAgents, type Standing, standingOf } from './placement.ts';
 import { capabilityOf, isEligible, presentPools } from './pools.ts';
-import { hasOfferableTrial, remainingConcurrency } from './scheduler.ts';
+import { hasOfferableTrial } from './scheduler.ts';
+import { remainingConcurrency } from './trials.ts';
 
 export interface Explanation {
   /** Reasons in the sweep itself come first, then those in other sweeps, then those that concern all agents. */

@@ -39,8 +39,8 @@ class Judge {
   readonly world: World;
   readonly ledger: Ledger;
 
-  constructor(policies: readonly SweepPolicy[]) {
-    this.world = new World(policies, TRIALS);
+  constructor(policies: readonly SweepPolicy[], trials = TRIALS) {
+    this.world = new World(policies, trials);
     this.ledger = new Ledger(() => AGENT_IDS, this.world.core);
   }
 
@@ -55,6 +55,7 @@ class Judge {
     this.#placementsFit(happened);
     this.#rejectionsChangeNothing(happened, before);
     this.#onlyHoldersAct(happened, leases);
+    this.#speculationUsesIdleSlots(happened);
     this.#retriesAllOrNothing(action, happened);
     this.world.removeEnded();
     return happened;
@@ -100,6 +101,26 @@ class Judge {
       const policy = this.ledger.sweeps.get(change.key.sweepId)?.policy;
       assert.ok(agent && policy);
       assert.deepEqual(shortfallsOf(policy, capabilityOf(agent, change.slot)), []);
+    }
+  }
+
+  /** Checks that no pending trial of the same or a higher priority could have used the slot of a speculative attempt. */
+  #speculationUsesIdleSlots({ step }: HistoryResult): void {
+    const { core, now } = this.world;
+    for (const change of step.changes) {
+      if (change.kind !== 'granted' || !change.speculative) continue;
+      const agent = core.agents.get(change.agentId);
+      const priority = core.sweeps.get(change.key.sweepId)?.priority ?? 0;
+      for (const sweep of core.sweeps.values()) {
+        if (sweep.state !== 'running' || sweep.priority < priority || sweep.policy.concurrency !== undefined) continue;
+        const fits = agent && shortfallsOf(sweep.policy, capabilityOf(agent, change.slot)).length === 0;
+        const isSound = !sweep.records.get(change.agentId)?.failures.size && !core.quarantines.has(change.agentId);
+        if (!fits || !isSound) continue;
+        const waiting = [...sweep.trials.values()].filter(
+          ({ state, readyAt, failedAttempts }) => state === 'pending' && readyAt <= now && failedAttempts.length === 0,
+        );
+        assert.equal(waiting.length, 0, 'a speculative attempt uses a slot that no pending trial can use');
+      }
     }
   }
 
@@ -257,4 +278,50 @@ test('the histories reach every rejection, failure, end, and answer to a record'
     ...['nan', 'crash', 'rejected', 'cancelled'].map((why) => `retried: ${why}`),
   ];
   expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
+});
+
+/** A sweep with fewer trials than slots, so that stragglers are run a second time. */
+const anySpeculation = fc.tuple(
+  anyPolicy.map((policy): SweepPolicy => {
+    return { ...policy, speculate: true, resources: { labels: {} }, timeoutMs: undefined };
+  }),
+  fc.array(anyAction, { minLength: 20, maxLength: 120, size: 'max' }),
+  fc.array(fc.nat({ max: AGENT_IDS.length - 1 }), { minLength: 2, maxLength: 2 }),
+);
+
+/** Two agents start the trials of both sweeps, whose attempts become stragglers. */
+function stragglerActions(agents: readonly number[]): HistoryAction[] {
+  const heartbeats = AGENT_IDS.map((_, agent): HistoryAction => ({ do: 'heartbeat', agent }));
+  return [
+    ...AGENT_IDS.map((_, agent): HistoryAction => ({ do: 'hello', agent })),
+    { do: 'schedule' },
+    ...agents.map((agent, pick): HistoryAction => ({ do: 'open', agent, pick, shift: 0 })),
+    ...[...heartbeats, { do: 'tick', ms: 4_000 } as const],
+    ...[...heartbeats, { do: 'tick', ms: 4_000 } as const],
+    { do: 'schedule' },
+  ];
+}
+
+test('every invariant holds while trials have two attempts, and every trial reaches one final state', {
+  timeout: 180_000,
+}, () => {
+  const reached = new Map<string, number>();
+  fc.assert(
+    fc.property(anySpeculation, ([policy, actions, agents]) => {
+      const judge = new Judge([policy, policy], 1);
+      const judged = [...stragglerActions(agents), ...actions].flatMap((action) => judge.apply(action).step.changes);
+      judge.finishWithoutFaults();
+      for (const change of judged) {
+        const what = [
+          ...(change.kind === 'granted' && change.speculative ? ['granted'] : []),
+          ...(change.kind === 'ended' && change.end.outcome === 'superseded' ? ['superseded'] : []),
+          ...(change.kind === 'ended' && change.free ? ['a free failure'] : []),
+          ...(change.kind === 'promoted' ? ['promoted'] : []),
+        ];
+        for (const one of what) reached.set(one, (reached.get(one) ?? 0) + 1);
+      }
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+  expect([...reached.keys()].sort()).toEqual(['a free failure', 'granted', 'promoted', 'superseded']);
 });

@@ -1,22 +1,35 @@
 /** Starts and ends leases, and keeps the slots in use consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
-import type { Core, Lease, Trial } from './model.ts';
+import type { Core, Lease, Sweep, Trial } from './model.ts';
 
-export function addLease(core: Core, trial: Trial, lease: Lease): void {
-  trial.lease = lease;
+/** Adds a lease. The second lease of a running trial is that of its speculative attempt. */
+export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
+  if (trial.lease === undefined) trial.lease = lease;
+  else {
+    trial.speculation = lease;
+    sweep.speculations.add(trial);
+  }
   core.leases.set(keyText(lease.key), lease);
   const slots = core.slotsInUse.get(lease.agentId) ?? new Map<number, number>();
   core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
 }
 
-export function dropLease(core: Core, trial: Trial, lease: Lease): void {
-  trial.lease = undefined;
+/** Removes a lease. If the trial has another, that attempt's results become the trial's. */
+export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
+  if (trial.lease === lease) trial.lease = trial.speculation;
+  trial.speculation = undefined;
+  sweep.speculations.delete(trial);
   core.leases.delete(keyText(lease.key));
   const slots = core.slotsInUse.get(lease.agentId);
   const left = (slots?.get(lease.slot) ?? 1) - 1;
   if (left > 0) slots?.set(lease.slot, left);
   else slots?.delete(lease.slot);
   if (slots?.size === 0) core.slotsInUse.delete(lease.agentId);
+}
+
+/** Returns the leases of a trial: none, one, or two with a speculative attempt. */
+export function leasesOf({ lease, speculation }: Trial): Lease[] {
+  return [lease, speculation].filter((one) => one !== undefined);
 }
 
 /** Returns the number of an agent's slots that run an attempt or a pack. */

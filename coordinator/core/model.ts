@@ -7,6 +7,8 @@
  *   same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
+ * - **speculative attempt**: a second attempt of a trial whose first one is a straggler. The first of the two that succeeds
+ *   supersedes the other.
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
  * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
  * - **report**: a record with the metrics of one epoch.
@@ -43,10 +45,13 @@ export interface Failure {
   readonly message: string;
 }
 
-/** How an attempt ended. */
-export type AttemptEnd =
-  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted'> }
+/** An end of an attempt by itself, or by the coordinator. */
+export type FinalEnd =
+  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
+
+/** How an attempt ended. `superseded`: another attempt of the trial, which ran at the same time, had its result first. */
+export type AttemptEnd = FinalEnd | { readonly outcome: 'superseded' };
 
 /** Classes of failure that a machine can be responsible for. */
 export type AttributableClass = Extract<FailureClassName, 'oom' | 'crash' | 'timeout' | 'preflight'>;
@@ -57,6 +62,8 @@ export interface FailedAttempt {
   readonly class: AttributableClass;
   /** Whether the machine can be responsible: it failed soon after its start, in preflight, or without any report. */
   readonly early: boolean;
+  /** Whether another attempt of the trial continued, so that the failure is not charged to the trial. */
+  readonly free: boolean;
 }
 
 /** The requirements of a sweep's trials on a slot. */
@@ -85,7 +92,7 @@ export interface SlotFacts {
 
 /** The settings of a sweep file that affect how its trials are run. */
 export interface SweepPolicy extends Demand {
-  /** Maximum number of trials that are offered or running at the same time. Undefined means no limit. */
+  /** Maximum number of attempts that are offered or running at the same time. Undefined means no limit. */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
   /** Longest duration of an attempt. Undefined means no limit. */
@@ -104,6 +111,8 @@ export interface SweepPolicy extends Demand {
   readonly ranking: RankingRule;
   /** The sweep ends when a trial's ranking metric reaches this value. Undefined means no target. */
   readonly target: number | undefined;
+  /** Whether a straggler is run a second time on a free slot of another agent. */
+  readonly speculate: boolean;
   /** How agents run the user's program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
 }
@@ -148,6 +157,8 @@ export interface Lease {
   /** Equal for all leases that were granted together as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
+  /** Whether the attempt was granted while another attempt of its trial was running. */
+  readonly speculative: boolean;
   /** Shared by all leases of the pack. */
   readonly usage: SlotUsage;
   /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
@@ -208,8 +219,19 @@ export interface Trial {
   readyAt: number;
   /** The newest checkpoint. Undefined means that the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;
-  /** Set while the trial runs. */
+  /** The attempt whose results are the trial's. Set while the trial runs. */
   lease: Lease | undefined;
+  /** A speculative attempt that runs at the same time. */
+  speculation: Lease | undefined;
+  /** An offer of a speculative attempt. It is not stored, because it can be made again. */
+  speculativeOffer: SpeculativeOffer | undefined;
+  /** Whether the trial has had a speculative attempt. A manual retry resets it. */
+  speculated: boolean;
+}
+
+interface SpeculativeOffer {
+  readonly pool: string;
+  offeredAt: number;
 }
 
 export type SweepState = Exclude<SweepStateName, 'interrupted'>;
@@ -227,6 +249,8 @@ export interface Sweep {
   readonly counts: Record<TrialState, number>;
   /** Trials in state `offered`. */
   readonly offers: Set<Trial>;
+  /** Trials with a speculative offer or a speculative attempt beside the first one. */
+  readonly speculations: Set<Trial>;
   /** Trials that may be offered to any agent, by index. Can contain trials that are no longer pending. */
   readonly ready: TinyQueue<Trial>;
   /** Trials that avoid agents, by `avoidKey`, then by index. Can contain trials that are no longer pending. */
@@ -252,6 +276,8 @@ export interface AttemptDurations {
   readonly ofSweep: number[];
   /** By config id. */
   readonly ofConfigs: Map<string, number[]>;
+  /** The agents on which the newest ended attempt was a straggler. */
+  readonly slowAgents: Set<string>;
 }
 
 /** How the trials of one sweep ended on one agent. */
@@ -297,7 +323,7 @@ export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
   /** The names of all metrics that a trial has reported, in order of their first report. */
   readonly reported: Set<string>;
-  /** The metric values of trials without a result, by trial id. */
+  /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
   readonly values: Map<string, MetricValues>;
   /** The results of trials that succeeded or were stopped, by trial id. */
   readonly results: Map<string, TrialResult>;

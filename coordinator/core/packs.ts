@@ -2,6 +2,7 @@
 import type { Core, Sweep, Trial } from './model.ts';
 import { agentsFor, standingOf } from './placement.ts';
 import { freeSlotsFor } from './pools.ts';
+import { remainingConcurrency } from './trials.ts';
 
 /**
  * Takes the trials that are granted together with a trial that has just been leased. They belong to its sweep, have its
@@ -21,7 +22,7 @@ export function takePackMates(
   // The claiming slot no longer counts as free, and its trial no longer as pending.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
   let room = Math.min(capacity, share) - 1;
-  let startable = (sweep.policy.concurrency ?? Number.POSITIVE_INFINITY) - sweep.counts.offered - sweep.counts.running;
+  let startable = remainingConcurrency(sweep);
   const queue = sweep.packable.get(packKey);
   const mates: Trial[] = [];
   const standing = standingOf(core, sweep, now);

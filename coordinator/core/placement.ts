@@ -4,6 +4,7 @@ import { takesWork } from './drain.ts';
 import type { Agent, Core, Sweep, Trial } from './model.ts';
 import { capabilityOf, isEligible } from './pools.ts';
 import { isProbeDue } from './quarantine.ts';
+import { isUnsuitable, speculationCandidates } from './stragglers.ts';
 
 /** How long a retry waits for an agent on which its trial has not failed, if all of them are busy. */
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
@@ -126,9 +127,23 @@ export function agentsFor(
   return hasOthers(core, sweep, usable, new Set([...excluded, ...early]), now) ? NONE : allowed;
 }
 
+/** Returns the agents that may run a speculative attempt of the trial. */
+export function agentsForSpeculation(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  { usable, excluded }: Standing,
+): ReadonlySet<string> {
+  const failed = new Set(trial.failedAttempts.map(({ agentId }) => agentId));
+  const allowed = [...usable].filter(
+    (id) => !excluded.has(id) && !failed.has(id) && id !== trial.lease?.agentId && !isUnsuitable(core, sweep, id),
+  );
+  return new Set(allowed);
+}
+
 /**
- * Returns the agents whose slots need pools of their own: a trial avoids them, they had early failures, or they are
- * quarantined. None if only one agent takes work.
+ * Returns the agents whose slots need pools of their own: a trial avoids them, they had early failures, they are
+ * quarantined, or they must not run a wanted speculative attempt. None if only one agent takes work.
  */
 export function agentsToIsolate(core: Core): Set<string> {
   const isolated = new Set<string>();
@@ -137,6 +152,10 @@ export function agentsToIsolate(core: Core): Set<string> {
   for (const sweep of core.sweeps.values()) {
     for (const [id, { failures }] of sweep.records) if (failures.size > 0) isolated.add(id);
     for (const trial of sweep.retries) for (const id of avoidedAgents(trial)) isolated.add(id);
+    const candidates = speculationCandidates(core, sweep);
+    if (candidates.length === 0) continue;
+    for (const trial of candidates) for (const { agentId } of trial.failedAttempts) isolated.add(agentId);
+    for (const id of core.agents.keys()) if (isUnsuitable(core, sweep, id)) isolated.add(id);
   }
   return isolated;
 }

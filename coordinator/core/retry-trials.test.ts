@@ -4,7 +4,7 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { endAttempt, onOpen } from './attempts.ts';
-import type { AttemptEnd, Core, Sweep } from './model.ts';
+import type { Core, FinalEnd, Sweep } from './model.ts';
 import { onRetry } from './retry-trials.ts';
 import { schedule } from './scheduler.ts';
 import type { Step } from './step.ts';
@@ -19,7 +19,7 @@ function coreWith(trials: number, concurrency?: number): { core: Core; sweep: Sw
   return { core, sweep: addSweep(core, '1', trials, { retry, concurrency }) };
 }
 
-function run(core: Core, sweep: Sweep, ...ends: readonly (AttemptEnd | undefined)[]): void {
+function run(core: Core, sweep: Sweep, ...ends: readonly (FinalEnd | undefined)[]): void {
   schedule(core, 1);
   for (const trial of sweep.trials.values()) {
     if (trial.state !== 'offered') continue;
@@ -30,7 +30,7 @@ function run(core: Core, sweep: Sweep, ...ends: readonly (AttemptEnd | undefined
   }
 }
 
-const failed = (failure: FailureClassName): AttemptEnd => ({
+const failed = (failure: FailureClassName): FinalEnd => ({
   outcome: 'failed',
   failure: { class: failure, message: '' },
 });

@@ -47,6 +47,7 @@ function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
   trial.failedAttempts = [];
+  trial.speculated = false;
   trial.avoidUntil = 0;
   trial.failure = undefined;
   trial.readyAt = 0;

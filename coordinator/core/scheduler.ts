@@ -8,8 +8,9 @@ import type { Core, Sweep, Trial } from './model.ts';
 import { agentsFor, agentsToIsolate, avoidKey, type Standing, standingOf } from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
+import { offerSpeculative } from './speculation.ts';
 import { type Change, type Output, type Step, stepOf } from './step.ts';
-import { moveTrial, requeue } from './trials.ts';
+import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**
  * Number of offers per slot beyond a pool's free slots. It is high enough that a slot that becomes free finds an offer,
@@ -42,6 +43,7 @@ export function schedule(core: Core, now: number): Step {
     for (const sweep of peers) countOffers(sweep, pools);
     offerPending(pass, peers);
     offerToIdle(pass, peers);
+    pass.outputs.push(...offerSpeculative(core, peers, pools, (sweep) => standing(pass, sweep), now));
   }
   return stepOf(pass.changes, pass.outputs);
 }
@@ -217,7 +219,7 @@ function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   trial.pool = pool.id;
   trial.offeredAt = pass.now;
   pool.offered += 1;
-  pass.outputs.push({ kind: 'offer', pool: pool.id, key: keyOf(sweep, trial) });
+  pass.outputs.push({ kind: 'offer', pool: pool.id, key: nextAttemptKey(sweep, trial) });
   displace(pass, sweep, pool);
 }
 
@@ -273,17 +275,18 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 }
 
 /**
- * Returns a sweep of higher priority with a trial that the claiming slot must be granted first. The offer of this trial
- * is further back in the slot's queue, or will be made in the next pass.
+ * Returns a sweep with a trial that the claiming slot must be granted first. The offer of this trial is further back in
+ * the slot's queue, or will be made in the next pass.
+ * @param isPreferred whether the trials of a sweep come before the claimed trial
  */
-export function higherPrioritySweep(
+export function preferredSweep(
   core: Core,
-  sweep: Sweep,
+  isPreferred: (sweep: Sweep) => boolean,
   slot: Pick<Pool, 'id' | 'capability'> & { readonly agentId: string },
   now: number,
 ): Sweep | undefined {
   for (const other of core.sweeps.values()) {
-    if (other.priority <= sweep.priority || other.state !== 'running' || !isEligible(other, slot)) continue;
+    if (!isPreferred(other) || other.state !== 'running' || !isEligible(other, slot)) continue;
     if (hasOfferableTrialFor(core, other, slot.agentId, now)) return other;
     if ([...other.offers].some(({ pool }) => pool === slot.id)) return other;
   }
@@ -297,12 +300,17 @@ export function higherPrioritySweep(
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {
     if (free === 0) return [];
-    const offered = [...core.sweeps.values()].flatMap(({ offers }) => [...offers].filter(({ pool }) => pool === id));
-    if (!offered.some((trial) => now - trial.offeredAt > OFFER_PATIENCE_MS)) return [];
+    const sweeps = [...core.sweeps.values()];
+    const offered = sweeps.flatMap(({ offers }) => [...offers].filter(({ pool }) => pool === id));
+    const speculative = sweeps.flatMap(({ speculations }) =>
+      [...speculations].flatMap(({ speculativeOffer }) => (speculativeOffer?.pool === id ? speculativeOffer : [])),
+    );
+    if (![...offered, ...speculative].some(({ offeredAt }) => now - offeredAt > OFFER_PATIENCE_MS)) return [];
     for (const trial of offered) {
       trial.offeredAt = now;
       trial.earlierPools = [];
     }
+    for (const offer of speculative) offer.offeredAt = now;
     return [id];
   });
 }
@@ -314,18 +322,9 @@ export function livePools(core: Core): Set<string> {
 
 export function standingOffers(core: Core): StandingOffer[] {
   return [...core.sweeps.values()].flatMap((sweep) =>
-    [...sweep.offers].flatMap((trial) =>
-      trial.pool === undefined ? [] : [{ pool: trial.pool, key: keyOf(sweep, trial) }],
-    ),
+    [...sweep.offers, ...sweep.speculations].flatMap((trial) => {
+      const pool = trial.state === 'offered' ? trial.pool : trial.speculativeOffer?.pool;
+      return pool === undefined ? [] : [{ pool, key: nextAttemptKey(sweep, trial) }];
+    }),
   );
-}
-
-function keyOf(sweep: Sweep, trial: Trial): AttemptKey {
-  return { sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 };
-}
-
-/** Returns how many more trials of the sweep may be offered or running. */
-export function remainingConcurrency(sweep: Sweep): number {
-  if (sweep.policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
-  return sweep.policy.concurrency - sweep.counts.offered - sweep.counts.running;
 }

@@ -82,13 +82,19 @@ export type Change =
       readonly backend: string;
       /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
       readonly resumedFrom: number;
+      /** Whether another attempt of the trial is running. */
+      readonly speculative: boolean;
     }
+  /** The results of a speculative attempt become the trial's, because the other attempt ends. */
+  | { readonly kind: 'promoted'; readonly key: AttemptKey }
   | {
       readonly kind: 'ended';
       readonly key: AttemptKey;
       readonly end: AttemptEnd;
       /** Whether the failure was early, so that the machine can be its cause. */
       readonly early: boolean;
+      /** Whether the trial continues with its other attempt, so that a failure is not charged to it. */
+      readonly free: boolean;
     }
   /** An agent's early failures in a sweep no longer count against it. */
   | { readonly kind: 'cleared'; readonly sweepId: string; readonly agentId: string }

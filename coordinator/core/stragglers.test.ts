@@ -36,7 +36,7 @@ function take({ changes: all }: Step): void {
 function start(sweep: Sweep, trialId: string): AttemptKey {
   take(schedule(core, now));
   const key = sampleKey(sweep, sampleTrial(sweep, trialId));
-  const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now);
+  const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: Number(trialId.slice(1)) }, now);
   expect(answer.granted).toBe(true);
   take(step);
   return key;

@@ -2,6 +2,7 @@
 import { bisectRight, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
+import { isQuarantinedFor } from './attribution.ts';
 import type { AttemptDurations, Core, Lease, Sweep, Trial } from './model.ts';
 import type { Change } from './step.ts';
 import { showStragglers } from './warnings.ts';
@@ -14,16 +15,23 @@ const COMPARABLE_ATTEMPTS = 5;
 export const MIN_STRAGGLER_MS = 5_000;
 
 export function newDurations(): AttemptDurations {
-  return { ofSweep: [], ofConfigs: new Map() };
+  return { ofSweep: [], ofConfigs: new Map(), slowAgents: new Set() };
 }
 
-/** Records the duration of an attempt that succeeded. One that resumed from a checkpoint is not comparable. */
+export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 'straggler'> {
+  readonly succeeded: boolean;
+  readonly durationMs: number;
+}
+
+/** Records the end of an attempt. One that resumed from a checkpoint is not comparable. */
 export function recordDuration(
   { durations }: Sweep,
   { configId }: Trial,
-  { resumedFrom }: Pick<Lease, 'resumedFrom'>,
-  durationMs: number,
+  { agentId, resumedFrom, straggler, succeeded, durationMs }: EndedAttempt,
 ): void {
+  if (straggler !== undefined) durations.slowAgents.add(agentId);
+  if (!succeeded) return;
+  if (straggler === undefined) durations.slowAgents.delete(agentId);
   if (resumedFrom > 0) return;
   const ofConfig = durations.ofConfigs.get(configId) ?? [];
   durations.ofConfigs.set(configId, ofConfig);
@@ -79,4 +87,21 @@ function describe({ key, agentId }: Lease, elapsedMs: number, { medianMs, attemp
     `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ` +
     `the median of ${attempts} succeeded attempts ${compared} is ${formatSpan(medianMs)}`
   );
+}
+
+/** Returns the trials of which a second attempt is wanted, those that have been stragglers for longest first. */
+export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
+  if (!sweep.policy.speculate || sweep.state !== 'running') return [];
+  return [...sweep.warnings.stragglers.keys()].flatMap((name) => {
+    const lease = core.leases.get(name);
+    const trial = lease && sweep.trials.get(lease.key.trialId);
+    return trial !== undefined && trial.lease === lease && !trial.speculated ? trial : [];
+  });
+}
+
+/** Whether an agent must not run speculative attempts of the sweep: it is slow or suspected itself. */
+export function isUnsuitable(core: Core, sweep: Sweep, agentId: string): boolean {
+  if (sweep.durations.slowAgents.has(agentId) || isQuarantinedFor(core, sweep, agentId)) return true;
+  if ((sweep.records.get(agentId)?.failures.size ?? 0) > 0) return true;
+  return [...sweep.warnings.stragglers.keys()].some((name) => core.leases.get(name)?.agentId === agentId);
 }

@@ -5,7 +5,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { dropLease } from './leases.ts';
+import { dropLease, leasesOf } from './leases.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
@@ -24,6 +24,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
     offers: new Set(),
+    speculations: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),
     readyElsewhere: new Map(),
     retries: new Set(),
@@ -122,21 +123,18 @@ export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: numbe
   const detail = reason || 'the sweep was killed';
   const steps = [stepOf(cancelWaiting(sweep, detail))];
   for (const trial of sweep.trials.values()) {
-    const lease = trial.lease;
-    if (lease === undefined) continue;
-    const { agentId, key } = lease;
-    dropLease(core, trial, lease);
+    const leases = leasesOf(trial);
+    if (leases.length === 0) continue;
+    for (const lease of leases) {
+      const { agentId, key } = lease;
+      dropLease(core, sweep, trial, lease);
+      const ended = { kind: 'ended', key, end: { outcome: 'cancelled' }, early: false, free: false } as const;
+      const refusal = { code: RefusalCode.ENDED, message: detail };
+      steps.push(stepOf([ended], [{ kind: 'revoke', agentId, key, refusal }]));
+    }
     const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
-    steps.push(
-      stepOf(
-        [
-          { kind: 'ended', key, end: { outcome: 'cancelled' }, early: false },
-          cancelled,
-          ...onAttemptEnd(sweep, trial, key, now),
-        ],
-        [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.ENDED, message: detail } }],
-      ),
-    );
+    const forgotten = leases.flatMap(({ key }) => onAttemptEnd(sweep, trial, key, now));
+    steps.push(stepOf([cancelled, ...forgotten]));
   }
   return combine([...steps, stepOf([setSweepState(sweep, 'killed', reason)])]);
 }

@@ -1,5 +1,6 @@
 /** Changes the states of trials and sweeps, and keeps counts and queues consistent with them. */
 import TinyQueue from 'tinyqueue';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { withdrawEvidence } from './attribution.ts';
 import { type Failure, isEnded, type Sweep, type Trial, type TrialState } from './model.ts';
 import { avoidKey } from './placement.ts';
@@ -57,6 +58,24 @@ export function makeReady(sweep: Sweep, trial: Trial): void {
 
 export const byIndex = (a: Trial, b: Trial): number => a.index - b.index;
 
+/** Returns the key of the attempt that the next grant of the trial starts. */
+export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
+  return { sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 };
+}
+
+/** Returns how many more attempts of the sweep may be offered or running. */
+export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
+  if (policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
+  return policy.concurrency - counts.offered - counts.running - speculations.size;
+}
+
+/** Withdraws the offer of a speculative attempt. An agent that pulls it later is rejected. */
+export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
+  if (trial.speculativeOffer === undefined) return;
+  trial.speculativeOffer = undefined;
+  sweep.speculations.delete(trial);
+}
+
 /** Returns the number of trials that have not ended. */
 export function unfinished(sweep: Sweep): number {
   return sweep.counts.pending + sweep.counts.offered + sweep.counts.running;
@@ -80,6 +99,7 @@ export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: strin
  * rejected, and the agent discards the offer.
  */
 export function withdrawOffers(sweep: Sweep, to: 'pending' | 'cancelled', detail: string): Change[] {
+  for (const trial of sweep.speculations) withdrawSpeculativeOffer(sweep, trial);
   return [...sweep.offers].map((trial) =>
     to === 'pending' ? requeue(sweep, trial, { detail }) : moveTrial(sweep, trial, 'cancelled', { detail }),
   );

@@ -46,8 +46,21 @@ export function tracksProgram({ policy }: Sweep): boolean {
 /** Records the grant of an attempt. Without a checkpoint, the trial's earlier values no longer count. */
 export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
-  if (trial.checkpoint === undefined) sweep.warnings.values.delete(trial.id);
+  if (trial.checkpoint === undefined && trial.speculation === undefined) sweep.warnings.values.delete(trial.id);
   sweep.warnings.progress.set(keyText(key), newProgress(now, false));
+}
+
+/** Returns the name under which the values of an attempt are kept. */
+function valuesName(sweep: Sweep, key: AttemptKey): string {
+  return sweep.trials.get(key.trialId)?.speculation?.key.attempt === key.attempt ? keyText(key) : key.trialId;
+}
+
+/** The values of a speculative attempt become its trial's. Must be called while both attempts hold their leases. */
+export function onPromotion({ warnings: { values } }: Sweep, key: AttemptKey): void {
+  const own = values.get(keyText(key));
+  values.delete(keyText(key));
+  if (own === undefined) values.delete(key.trialId);
+  else values.set(key.trialId, own);
 }
 
 function newProgress(lastAt: number, reported: boolean): ReportProgress {
@@ -69,8 +82,9 @@ export function onReport(
   if (!tracksProgram(sweep)) return [];
   const { warnings, policy } = sweep;
   const entries = Object.entries(metrics);
-  const before: MetricValues = warnings.values.get(key.trialId) ?? new Map();
-  warnings.values.set(key.trialId, withReport(before, epoch, entries, policy.ranking));
+  const name = valuesName(sweep, key);
+  const before: MetricValues = warnings.values.get(name) ?? new Map();
+  warnings.values.set(name, withReport(before, epoch, entries, policy.ranking));
   addReported(sweep, Object.keys(metrics));
   const progress = warnings.progress.get(keyText(key)) ?? newProgress(now, false);
   warnings.progress.set(keyText(key), progress);
@@ -88,13 +102,25 @@ export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
-/** Records the end of an attempt, after its trial has changed its state. */
+/** Records the end of an attempt whose trial continues with, or ends by, its other attempt. */
+export function onSecondAttemptEnd(sweep: Sweep, key: AttemptKey, now: number): Change[] {
+  sweep.warnings.values.delete(keyText(key));
+  return forgetAttempt(sweep, key, now);
+}
+
+function forgetAttempt(sweep: Sweep, key: AttemptKey, now: number): Change[] {
+  const { warnings } = sweep;
+  const name = keyText(key);
+  warnings.progress.delete(name);
+  const stragglers = warnings.stragglers.delete(name) ? showStragglers(sweep, now) : [];
+  return warnings.silent.delete(name) ? [...showSilent(sweep, now), ...stragglers] : stragglers;
+}
+
+/** Records the end of a trial's last attempt, after the trial has changed its state. */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
   const { warnings } = sweep;
-  const stragglers = warnings.stragglers.delete(keyText(key)) ? showStragglers(sweep, now) : [];
-  if (!tracksProgram(sweep)) return stragglers;
-  warnings.progress.delete(keyText(key));
-  warnings.silent.delete(keyText(key));
+  const forgotten = forgetAttempt(sweep, key, now);
+  if (!tracksProgram(sweep)) return forgotten;
   if (hasResult(trial)) {
     keepResult(sweep, trial, warnings.values.get(trial.id) ?? new Map());
     warnings.values.delete(trial.id);
@@ -103,8 +129,7 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
   return [
     ...show(sweep, 'missing_metric', missingMetric(sweep, false), now),
     ...show(sweep, 'identical_replicates', identicalReplicates(sweep), now),
-    ...showSilent(sweep, now),
-    ...stragglers,
+    ...forgotten,
   ];
 }
 
@@ -289,6 +314,11 @@ export function restoreValues(sweep: Sweep, trial: Trial, values: MetricValues):
   addReported(sweep, [...values.keys()]);
   if (hasResult(trial)) keepResult(sweep, trial, values);
   else if (values.size > 0) sweep.warnings.values.set(trial.id, values);
+}
+
+/** Restores the values that a speculative attempt reported before the coordinator started. */
+export function restoreSpeculativeValues({ warnings }: Sweep, key: AttemptKey, values: MetricValues): void {
+  if (values.size > 0) warnings.values.set(keyText(key), values);
 }
 
 /**

@@ -106,6 +106,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 },
     timeoutMs: undefined,
     maxFailed: undefined,
+    speculate: false,
     checkpointEvery: 1,
     hypotheses: [],
     reconstructEvery: 4,

@@ -57,6 +57,8 @@ export interface SweepSpec {
   readonly timeoutMs: number | undefined;
   /** The sweep is paused when more trials than this have failed. Undefined means no limit. */
   readonly maxFailed: MaxFailed | undefined;
+  /** Whether a straggler is run a second time on an idle slot of another agent. */
+  readonly speculate: boolean;
   /** Epochs between two checkpoints. 0 means no checkpoints. */
   readonly checkpointEvery: number;
   /** Epochs between two reconstruction images. 0 means no images. */

@@ -150,6 +150,8 @@ class Collector {
         else this.#sweepResumed(change.sweepId);
         break;
       case 'warning':
+      case 'straggler':
+      case 'promoted':
       case 'notice':
       case 'program':
       case 'log':
@@ -182,15 +184,18 @@ class Collector {
     if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
-  #granted({ key, agentId, slot, resumedFrom }: Change & { kind: 'granted' }, at: number): void {
+  #granted({ key, agentId, slot, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
     const name = `${key.sweepId}/${key.trialId}`;
     const series = this.#seriesOf(key.sweepId);
-    const offeredAt = this.#offeredAt.get(name);
-    if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
-    const waitedMs = at - (this.#pendingSince.get(name) ?? series.createdAt);
-    this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waitedMs) / 1000);
-    this.#offeredAt.delete(name);
-    this.#pendingSince.delete(name);
+    // The trial of a speculative attempt was not pending.
+    if (!speculative) {
+      const offeredAt = this.#offeredAt.get(name);
+      if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
+      const waitedMs = at - (this.#pendingSince.get(name) ?? series.createdAt);
+      this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waitedMs) / 1000);
+      this.#offeredAt.delete(name);
+      this.#pendingSince.delete(name);
+    }
     this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom });
     this.#gpuSeconds.granted(key, agentId, slot, at);
     series.pace.started(at);

@@ -41,6 +41,7 @@ const SWEEP = {
     command: [],
     ranking: { metric: 'm', goal: 'minimize' as const, at: 'last' as const },
     target: undefined,
+    speculate: false,
     program: undefined,
   },
   configs: 2,
@@ -59,6 +60,7 @@ const granted: Change = {
   pack: 'p',
   backend: 'wasm',
   resumedFrom: 0,
+  speculative: false,
 };
 const report = (seq: number): Change => ({
   kind: 'report',
@@ -123,7 +125,7 @@ test('after a start, leases, their newest records and failures are loaded from t
   expect(running.sweeps.get('1')?.counts).toMatchObject({ pending: 1, running: 1 });
   const failure = { class: 'crash', message: 'boom' } as const;
   await journal.commit([
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
     { kind: 'trial', sweepId: '1', trialId: 't0', state: 'pending', detail: '', failure },
   ]);
   const waiting = loadCore(db, 1000, 50);
@@ -138,7 +140,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   await journal.commit([
     granted,
     report(1),
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);
@@ -221,7 +223,7 @@ test('reports of one step are merged; a metric keeps the value of its last step,
   ]);
   const failure = { class: 'lost', message: '' } as const;
   await journal.commit([
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
     { ...granted, key: { ...key, attempt: 2 }, resumedFrom: 0.5 },
   ]);
   expect(queries.trial('1', 't0')).toMatchObject({

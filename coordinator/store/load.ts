@@ -1,6 +1,7 @@
 /** Loads the live sweeps from the store into memory at the start. */
 import type { Database } from 'libsql';
-import { keyText } from '../../lib/domain/attempt-key.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
@@ -33,12 +34,13 @@ import { addTrial, newSweep } from '../core/sweeps.ts';
 import {
   addStep,
   restoreProgress,
+  restoreSpeculativeValues,
   restoreValues,
   restoreWarnings,
   type StoredWarnings,
   tracksProgram,
 } from '../core/warnings.ts';
-import { parseValues } from './rows.ts';
+import { foldReports, parseValues, type ReportColumns } from './rows.ts';
 
 /**
  * Loads the core. Leases of running attempts are extended to a full lease from now, because no heartbeat could arrive
@@ -64,9 +66,12 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
       if (known !== undefined) known.leases += 1;
       const usage = known ?? beginSlotUsage(sweep, now);
       usages.set(lease.pack, usage);
-      addLease(core, trial, { ...lease, usage });
+      addLease(core, sweep, trial, { ...lease, usage });
       if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
-      if (tracksProgram(sweep)) restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
+      if (!tracksProgram(sweep)) continue;
+      restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
+      if (trial.speculation?.key === lease.key)
+        restoreSpeculativeValues(sweep, lease.key, loadValues(db, sweep, lease.key));
     }
     core.sweeps.set(sweep.id, sweep);
   }
@@ -151,6 +156,7 @@ export function loadSweep(
     metric_steps: string;
   }[];
   const failedAttempts = loadFailedAttempts(db, id);
+  const speculated = loadSpeculated(db, id);
   for (const row of trials) {
     const trial: Trial = {
       id: row.id,
@@ -169,6 +175,9 @@ export function loadSweep(
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
+      speculation: undefined,
+      speculativeOffer: undefined,
+      speculated: speculated.has(row.id),
     };
     addTrial(sweep, trial);
     if (tracksProgram(sweep)) restoreValues(sweep, trial, parseValues(row));
@@ -177,8 +186,7 @@ export function loadSweep(
   const failures = db
     .prepare(
       `select trial_id, failure_class as class, count(*) as n from attempts as a
-       where sweep_id = ? and outcome = 'failed' and number >
-         coalesce((select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)
+       where sweep_id = ? and outcome = 'failed' and free = 0 and ${SINCE_RETRY}
        group by trial_id, failure_class`,
     )
     .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
@@ -204,13 +212,13 @@ const IS_ATTRIBUTABLE = "a.outcome = 'failed' and a.failure_class in ('oom', 'cr
 function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAttempt[]> {
   const rows = db
     .prepare(
-      `select trial_id, agent_id, failure_class as class, early from attempts as a
+      `select trial_id, agent_id, failure_class as class, early, free from attempts as a
        where sweep_id = ? and ${IS_ATTRIBUTABLE} and ${SINCE_RETRY} order by trial_id, number`,
     )
-    .all(sweepId) as { trial_id: string; agent_id: string; class: AttributableClass; early: number }[];
+    .all(sweepId) as { trial_id: string; agent_id: string; class: AttributableClass; early: number; free: number }[];
   const byTrial = new Map<string, FailedAttempt[]>();
   for (const row of rows) {
-    const failed = { agentId: row.agent_id, class: row.class, early: row.early > 0 };
+    const failed = { agentId: row.agent_id, class: row.class, early: row.early > 0, free: row.free > 0 };
     const same = byTrial.get(row.trial_id);
     if (same === undefined) byTrial.set(row.trial_id, [failed]);
     else same.push(failed);
@@ -218,17 +226,49 @@ function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAt
   return byTrial;
 }
 
+/** Returns the trials that have had a speculative attempt. */
+function loadSpeculated(db: Database, sweepId: string): Set<string> {
+  const rows = db
+    .prepare(
+      `select distinct trial_id as id from attempts as a where sweep_id = ? and speculative > 0 and ${SINCE_RETRY}`,
+    )
+    .all(sweepId) as { id: string }[];
+  return new Set(rows.map(({ id }) => id));
+}
+
 function loadDurations(db: Database, sweep: Sweep): void {
   const rows = db
     .prepare(
-      `select trial_id as trialId, ended_at - granted_at as durationMs, resumed_from as resumedFrom from attempts
-       where sweep_id = ? and outcome = 'succeeded'`,
+      `select trial_id as trialId, agent_id as agentId, ended_at - granted_at as durationMs, resumed_from as resumedFrom,
+         straggler, outcome = 'succeeded' as succeeded from attempts
+       where sweep_id = ? and outcome is not null and (outcome = 'succeeded' or straggler is not null) order by ended_at`,
     )
-    .all(sweep.id) as { trialId: string; durationMs: number; resumedFrom: number }[];
-  for (const { trialId, durationMs, ...lease } of rows) {
+    .all(sweep.id) as {
+    trialId: string;
+    agentId: string;
+    durationMs: number;
+    resumedFrom: number;
+    straggler: string | null;
+    succeeded: number;
+  }[];
+  for (const { trialId, ...row } of rows) {
     const trial = sweep.trials.get(trialId);
-    if (trial !== undefined) recordDuration(sweep, trial, lease, Math.max(0, durationMs));
+    if (trial === undefined) continue;
+    const durationMs = Math.max(0, row.durationMs);
+    recordDuration(sweep, trial, {
+      ...row,
+      durationMs,
+      straggler: row.straggler ?? undefined,
+      succeeded: row.succeeded > 0,
+    });
   }
+}
+
+function loadValues(db: Database, { policy }: Sweep, { sweepId, trialId, attempt }: AttemptKey): MetricValues {
+  const rows = db
+    .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')
+    .all(sweepId, trialId, attempt) as ReportColumns[];
+  return foldReports(rows, policy.ranking);
 }
 
 function loadRecords(db: Database, sweep: Sweep): void {
@@ -311,7 +351,7 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
 function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'usage'>[] {
   const rows = db
     .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, max(
+      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, speculative, max(
          (select coalesce(max(seq), 0) from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
          (select coalesce(max(seq), 0) from artifacts as f
@@ -324,7 +364,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
           where p.sweep_id = a.sweep_id and p.trial_id = a.trial_id and p.attempt = a.number)) as last_seq,
          exists (select 1 from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
-       from attempts as a where sweep_id = ? and outcome is null`,
+       from attempts as a where sweep_id = ? and outcome is null order by trial_id, number`,
     )
     .all(sweepId) as {
     trial_id: string;
@@ -336,6 +376,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     granted_at: number;
     resumed_from: number;
     straggler: string | null;
+    speculative: number;
     last_seq: number;
     reported: number;
   }[];
@@ -348,6 +389,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
     grantedAt: Math.min(row.granted_at, now),
     resumedFrom: row.resumed_from,
+    speculative: row.speculative > 0,
     expiresAt: now + leaseMs,
     straggler: row.straggler ?? undefined,
     reported: row.reported > 0,

@@ -44,6 +44,10 @@ type Value = string | number;
 /** An ambiguous selector lists up to this many trials. */
 const MAX_CANDIDATES = 20;
 
+/** The trial's results are those of another attempt that ran at the same time as the attempt of row `r`. */
+const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
+  and a.number = r.attempt and a.speculative = 1)`;
+
 export class Queries {
   readonly #db: Database;
   readonly #isOffline: boolean;
@@ -220,12 +224,15 @@ export class Queries {
     ).map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
   }
 
-  /** Returns the reports of a trial, in order of attempt and step, with those of one step merged. */
+  /**
+   * Returns the reports of a trial, in order of attempt and step, with those of one step merged. Omits a second attempt that
+   * runs at the same time, or was superseded.
+   */
   reports(sweepId: string, trialId: string): Report[] {
     return mergedByAttempts(
       this.#all<ReportRow>(
-        `select trial_id, attempt, epoch, at, metrics from reports where sweep_id = ? and trial_id = ?
-         order by attempt, seq`,
+        `select trial_id, attempt, epoch, at, metrics from reports as r
+         where sweep_id = ? and trial_id = ? and not ${IS_HIDDEN} order by attempt, seq`,
         sweepId,
         trialId,
       ).map(reportOf),
@@ -248,24 +255,28 @@ export class Queries {
     return this.#get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;
   }
 
-  /** Returns the artifacts of a trial, or of every trial if `trialId` is empty, without checkpoints. */
+  /**
+   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and those of a second
+   * attempt that runs at the same time, or was superseded.
+   */
   artifacts(sweepId: string, trialId: string): { trialId: string; artifact: Artifact }[] {
     return this.#all<ArtifactRow>(
-      `select * from artifacts where sweep_id = ?1 and (?2 = '' or trial_id = ?2) and kind <> 'checkpoint'
-       order by trial_id, attempt, name`,
+      `select * from artifacts as r where sweep_id = ?1 and (?2 = '' or trial_id = ?2) and kind <> 'checkpoint'
+         and not ${IS_HIDDEN} order by trial_id, attempt, name`,
       sweepId,
       trialId,
     ).map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
   }
 
   /**
-   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact.
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact, except a second
+   * attempt that runs at the same time, or was superseded.
    * @throws {NotFoundError}
    */
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
     const row = this.#get<ArtifactRow>(
-      `select * from artifacts where sweep_id = ?1 and trial_id = ?2 and (?3 = 0 or attempt = ?3) and name = ?4
-       order by attempt desc limit 1`,
+      `select * from artifacts as r where sweep_id = ?1 and trial_id = ?2 and name = ?4
+         and (attempt = ?3 or (?3 = 0 and not ${IS_HIDDEN})) order by attempt desc limit 1`,
       sweepId,
       trialId,
       attempt,

@@ -1,6 +1,6 @@
 /** Defines the rows of the store's tables, and converts them to wire messages. */
 
-import type { MetricValues } from '../../lib/domain/metric-values.ts';
+import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
@@ -156,6 +156,8 @@ export interface AttemptRow extends FailureColumns {
   readonly ended_at: number;
   readonly outcome: AttemptOutcomeName | null;
   readonly resumed_from: number;
+  /** 1: the results of the trial are those of another attempt. 2: they are those of this speculative attempt. */
+  readonly speculative: number;
 }
 
 export function attemptOf(row: AttemptRow): Attempt {
@@ -167,6 +169,8 @@ export function attemptOf(row: AttemptRow): Attempt {
     grantedAtMs: row.granted_at,
     endedAtMs: row.ended_at,
     resumedFrom: row.resumed_from,
+    speculative: row.speculative > 0,
+    hidden: row.speculative === 1,
     outcome: row.outcome === null ? 'ATTEMPT_OUTCOME_UNSPECIFIED' : attemptOutcome.to(row.outcome),
     failure: failureOf(row),
   };
@@ -240,7 +244,7 @@ function numberJson(value: number): string {
 }
 
 /** Parses metrics. Versions that had no infinity wrote it as null. */
-export function parseMetrics(json: string): Record<string, number> {
+function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
 }
@@ -250,4 +254,18 @@ export function parseValues(row: { readonly metrics: string; readonly metric_ste
   const steps: Record<string, number> = JSON.parse(row.metric_steps);
   const metrics = Object.entries(parseMetrics(row.metrics));
   return new Map(metrics.map(([name, value]) => [name, { value, step: ownValue(steps, name) ?? 0 }]));
+}
+
+export interface ReportColumns {
+  readonly epoch: number;
+  readonly metrics: string;
+}
+
+/** Returns the values after reports, in order of arrival. */
+export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | undefined): MetricValues {
+  let values: MetricValues = new Map();
+  for (const { epoch, metrics } of rows) {
+    values = withReport(values, epoch, Object.entries(parseMetrics(metrics)), rule);
+  }
+  return values;
 }

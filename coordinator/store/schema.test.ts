@@ -11,7 +11,15 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_12 = `
+alter table attempts drop column speculative;
+alter table attempts drop column free;
+update sweeps set policy = json_remove(policy, '$.speculate');
+pragma user_version = 12;
+`;
+
 const TO_VERSION_11 = `
+${TO_VERSION_12}
 alter table attempts drop column straggler;
 pragma user_version = 11;
 `;
@@ -67,7 +75,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const old = openStore(dir);
   const policy = {
     ...{ trainer: 'noop', resources: { labels: {} }, weight: 1 },
-    ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined },
+    ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined, speculate: true },
     ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
     ...{
       ranking: { metric: 'm', goal: 'minimize' as const, at: 'last' as const },
@@ -78,7 +86,9 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
-  old.exec("insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null)");
+  old.exec(
+    "insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null, 0, 0)",
+  );
   old.exec(TO_VERSION_1);
   // libsql keeps a store's lock until the process ends, so the test opens a copy.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
@@ -93,7 +103,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   before.close();
   const loaded = loadCore(db, 1000, 0).sweeps.get('1');
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
-  expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1 });
+  expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1, speculate: false });
   expect(loaded?.priority).toBe(0);
   expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
   expect(new Queries(db).artifacts('1', '')).toEqual([]);
@@ -186,7 +196,9 @@ test('a store of version 8 is upgraded: its failures count against no agent, and
   expect(core.quarantines.size).toBe(0);
   const sweep = core.sweeps.get('1');
   expect([...(sweep?.records ?? [])]).toEqual([['b', { successes: 1, refuted: 0, failures: new Map() }]]);
-  expect(sweep?.trials.get('t0')?.failedAttempts).toEqual([{ agentId: 'a', class: 'crash', early: false }]);
+  expect(sweep?.trials.get('t0')?.failedAttempts).toEqual([
+    { agentId: 'a', class: 'crash', early: false, free: false },
+  ]);
 });
 
 const NEW_SWEEP = {

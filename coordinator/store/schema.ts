@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 12;
+export const SCHEMA_VERSION = 13;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -196,6 +196,8 @@ create table attempts (
   pack text not null default '',
   early integer not null default 0,
   straggler text,
+  speculative integer not null default 0,
+  free integer not null default 0,
   primary key (sweep_id, trial_id, number)
 ) strict, without rowid;
 create index running_attempts on attempts (sweep_id, trial_id) where outcome is null;
@@ -285,6 +287,11 @@ ${QUARANTINES}
   10: AGENTS_OF_VERSION_10,
   11: AGENT_INSTANCES,
   12: 'alter table attempts add column straggler text;',
+  13: `
+alter table attempts add column speculative integer not null default 0;
+alter table attempts add column free integer not null default 0;
+update sweeps set policy = json_set(policy, '$.speculate', json('false'));
+`,
 };
 
 /**

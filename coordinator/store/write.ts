@@ -1,13 +1,13 @@
 /** Writes changes as rows. Each group of tables has a function. All of them must be called inside a transaction. */
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
+import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
-import { metricsJson, parseMetrics, parseValues } from './rows.ts';
+import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -38,9 +38,9 @@ type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: string
 export function changeWriter(db: Database): (change: Change, at: number, written: Written) => void {
   const insertEvent = eventWriter(db);
   const artifacts = artifactWriter(db);
-  const ruleOf = rankingRules(db);
-  const trials = trialWriter(db, valuesReader(db, ruleOf));
-  const attempts = attemptWriter(db, ruleOf);
+  const policyOf = sweepPolicies(db);
+  const trials = trialWriter(db, valuesReader(db, policyOf));
+  const attempts = attemptWriter(db, policyOf);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
   const writeAgent = agentWriter(db);
@@ -62,7 +62,12 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'granted':
         attempts.grant(change, at, addEvent);
-        trials.grant(change, at);
+        if (change.speculative) trials.grantSpeculative(change);
+        else trials.grant(change, at);
+        break;
+      case 'promoted':
+        attempts.promote(change);
+        trials.promote(change);
         break;
       case 'ended':
         attempts.end(change, at, addEvent);
@@ -129,35 +134,50 @@ function toColumns(values: MetricValues): [metrics: string, steps: string] {
   ];
 }
 
-function rankingRules(db: Database): (sweepId: string) => RankingRule | undefined {
+type StoredPolicy = Pick<SweepPolicy, 'ranking' | 'speculate'>;
+type PolicyOf = (sweepId: string) => StoredPolicy | undefined;
+
+function sweepPolicies(db: Database): PolicyOf {
   const select = db.prepare('select policy from sweeps where id = ?');
-  const known = new Map<string, RankingRule | undefined>();
+  const known = new Map<string, StoredPolicy | undefined>();
   return (sweepId) => {
     if (!known.has(sweepId)) {
       const row = select.get(sweepId) as { policy: string } | undefined;
-      known.set(sweepId, row === undefined ? undefined : (JSON.parse(row.policy) as SweepPolicy).ranking);
+      if (row === undefined) known.set(sweepId, undefined);
+      else {
+        const { ranking, speculate } = JSON.parse(row.policy) as SweepPolicy;
+        known.set(sweepId, { ranking, speculate });
+      }
     }
     return known.get(sweepId);
   };
 }
 
-function valuesReader(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
-  const select = db.prepare(
-    'select epoch, metrics from reports where sweep_id = ? and trial_id = ? and epoch <= ? order by attempt, seq',
+/** Reads the values that a trial, or one attempt, has reported. */
+function valuesReader(db: Database, policyOf: PolicyOf) {
+  // Speculative attempts store no checkpoint, so no other attempt continues from their reports.
+  const selectUpTo = db.prepare(
+    `select epoch, metrics from reports as r where sweep_id = ? and trial_id = ? and epoch <= ? and not exists (
+       select 1 from attempts as a
+       where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id and a.number = r.attempt and a.speculative > 0)
+     order by attempt, seq`,
   );
-  return (sweepId: string, trialId: string, step: number): [metrics: string, steps: string] => {
-    let values: MetricValues = new Map();
-    if (step > 0) {
-      const rows = select.all(sweepId, trialId, step) as { epoch: number; metrics: string }[];
-      for (const { epoch, metrics } of rows) {
-        values = withReport(values, epoch, Object.entries(parseMetrics(metrics)), ruleOf(sweepId));
-      }
-    }
-    return toColumns(values);
+  const selectOf = db.prepare(
+    'select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq',
+  );
+  const valuesOf = (sweepId: string, rows: readonly ReportColumns[]) =>
+    toColumns(foldReports(rows, policyOf(sweepId)?.ranking));
+  return {
+    upTo(sweepId: string, trialId: string, step: number): [metrics: string, steps: string] {
+      return valuesOf(sweepId, step > 0 ? (selectUpTo.all(sweepId, trialId, step) as ReportColumns[]) : []);
+    },
+    ofAttempt({ sweepId, trialId, attempt }: AttemptKey): [metrics: string, steps: string] {
+      return valuesOf(sweepId, selectOf.all(sweepId, trialId, attempt) as ReportColumns[]);
+    },
   };
 }
 
-function trialWriter(db: Database, valuesUpTo: ReturnType<typeof valuesReader>) {
+function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
   const move = db.prepare(
     `update trials set state = ?1, failure_class = ?2, failure_message = ?3,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
@@ -173,6 +193,14 @@ function trialWriter(db: Database, valuesUpTo: ReturnType<typeof valuesReader>) 
        failure_message = null, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
+  const grantSpeculative = db.prepare('update trials set attempts = ? where sweep_id = ? and id = ?');
+  const promote = db.prepare(
+    `update trials set metrics = ?1, metric_steps = ?2,
+       epoch = (select coalesce(max(epoch), 0) from reports where sweep_id = ?3 and trial_id = ?4 and attempt = ?5),
+       (agent_id, backend, started_at) = (select agent_id, backend, granted_at from attempts
+                                          where sweep_id = ?3 and trial_id = ?4 and number = ?5)
+     where sweep_id = ?3 and id = ?4`,
+  );
   const insertRetry = db.prepare(
     'insert into retries (sweep_id, trial_id, request_id, attempts, at) values (?, ?, ?, ?, ?)',
   );
@@ -183,13 +211,20 @@ function trialWriter(db: Database, valuesUpTo: ReturnType<typeof valuesReader>) 
     },
     grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number): void {
       const { sweepId, trialId, attempt } = key;
-      const [metrics, steps] = valuesUpTo(sweepId, trialId, resumedFrom);
+      const [metrics, steps] = values.upTo(sweepId, trialId, resumedFrom);
       grant.run(attempt, agentId, backend, resumedFrom, metrics, steps, at, sweepId, trialId);
+    },
+    grantSpeculative({ key }: ChangeOf<'granted'>): void {
+      grantSpeculative.run(key.attempt, key.sweepId, key.trialId);
+    },
+    /** Replaces the trial's values by those of the attempt that continues. */
+    promote({ key }: ChangeOf<'promoted'>): void {
+      promote.run(...values.ofAttempt(key), key.sweepId, key.trialId, key.attempt);
     },
     retry(change: ChangeOf<'retried'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, requestId, attempts, resumesFrom } = change;
       insertRetry.run(sweepId, trialId, requestId, attempts, at);
-      retry.run(resumesFrom, ...valuesUpTo(sweepId, trialId, resumesFrom), sweepId, trialId);
+      retry.run(resumesFrom, ...values.upTo(sweepId, trialId, resumesFrom), sweepId, trialId);
       addEvent(sweepId, trialId, 0, 'retried', describeRetry(change));
     },
   };
@@ -200,14 +235,38 @@ function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
   return resumesFrom === 0 ? before : `${before}; resumes after epoch ${formatStep(resumesFrom)}`;
 }
 
-function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | undefined) {
+/** Values of the column `speculative`. */
+const SPECULATIVE = {
+  no: 0,
+  /** The results of the trial are those of another attempt. */
+  hidden: 1,
+  /** The results of the trial are those of this attempt, until the next attempt is granted. */
+  promoted: 2,
+} as const;
+
+function attemptWriter(db: Database, policyOf: PolicyOf) {
   const grant = db.prepare(
     `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
-       resumed_from)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       resumed_from, speculative)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const hide = db.prepare(
+    `update attempts set speculative = ${SPECULATIVE.hidden}
+     where sweep_id = ? and trial_id = ? and speculative = ${SPECULATIVE.promoted}`,
+  );
+  const promote = db.prepare(
+    `update attempts set speculative = ${SPECULATIVE.promoted} where sweep_id = ? and trial_id = ? and number = ?`,
+  );
+  const selectSpeculative = db.prepare(
+    'select speculative from attempts where sweep_id = ? and trial_id = ? and number = ?',
+  );
+  const isHidden = ({ sweepId, trialId, attempt }: AttemptKey): boolean => {
+    if (policyOf(sweepId)?.speculate !== true) return false;
+    const row = selectSpeculative.get(sweepId, trialId, attempt) as { speculative: number } | undefined;
+    return row?.speculative === SPECULATIVE.hidden;
+  };
   const end = db.prepare(
-    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?
+    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?, free = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
   // 2 marks an early failure that no longer counts against its agent.
@@ -228,14 +287,20 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
     grant(change: ChangeOf<'granted'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = change.key;
       const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
-      grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom);
+      if (!change.speculative) hide.run(sweepId, trialId);
+      const speculative = change.speculative ? SPECULATIVE.hidden : SPECULATIVE.no;
+      grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom, speculative);
       const from = resumedFrom === 0 ? '' : `, resumed after epoch ${formatStep(resumedFrom)}`;
-      addEvent(sweepId, trialId, attempt, 'granted', `to agent ${agentId}, slot ${slot}${from}`);
+      const kind = change.speculative ? 'speculated' : 'granted';
+      addEvent(sweepId, trialId, attempt, kind, `to agent ${agentId}, slot ${slot}${from}`);
     },
-    end({ key, end: how, early }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
+    promote({ key: { sweepId, trialId, attempt } }: ChangeOf<'promoted'>): void {
+      promote.run(sweepId, trialId, attempt);
+    },
+    end({ key, end: how, early, free }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
       const failure = how.outcome === 'failed' ? how.failure : undefined;
-      const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0];
+      const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0, free ? 1 : 0];
       end.run(...columns, sweepId, trialId, attempt);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
     },
@@ -249,13 +314,15 @@ function attemptWriter(db: Database, ruleOf: (sweepId: string) => RankingRule | 
     },
     report({ key, seq, at, epoch, metrics }: ChangeOf<'report'>, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
-      const rule = ruleOf(sweepId);
-      if (rule?.metric === '') writeImpliedMetric(key, Object.keys(metrics));
+      const rule = policyOf(sweepId)?.ranking;
+      const hidden = isHidden(key);
+      if (rule?.metric === '' && !hidden) writeImpliedMetric(key, Object.keys(metrics));
       insertReport.run(sweepId, trialId, attempt, seq, at, epoch, metricsJson(Object.entries(metrics)));
+      addEvent(sweepId, trialId, attempt, 'reported', `epoch ${formatStep(epoch)}`);
+      if (hidden) return;
       const row = selectProgress.get(sweepId, trialId) as { metrics: string; metric_steps: string };
       const values = withReport(parseValues(row), epoch, Object.entries(metrics), rule);
       setProgress.run(epoch, ...toColumns(values), sweepId, trialId);
-      addEvent(sweepId, trialId, attempt, 'reported', `epoch ${formatStep(epoch)}`);
     },
     log({ key, seq, at, text }: ChangeOf<'log'>): void {
       insertLog.run(key.sweepId, key.trialId, key.attempt, seq, at, text);

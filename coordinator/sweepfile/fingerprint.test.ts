@@ -49,6 +49,7 @@ test.each([
   'timeout: 1h',
   'retry: {crash: 3}',
   'retry: {backoff: 3s}',
+  'speculate: true',
   'max_failed: 0',
   'max_failed: 10%',
   'order: shuffled\nseed: 0',

@@ -35,6 +35,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     // Later keys are omitted at their defaults, so that the fingerprints of older files do not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
+    ...(spec.speculate ? { speculate: true } : {}),
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
     ...(spec.search === undefined ? {} : { method: spec.search.method, space: spaceData(spec.search) }),

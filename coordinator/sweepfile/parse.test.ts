@@ -36,6 +36,7 @@ seeds: [3, 1]
 order: shuffled
 seed: 9
 concurrency: 4
+speculate: true
 priority: -3
 weight: 2.5
 resources: {gpu: 1, vram: 8GiB, labels: {zone: a}}
@@ -82,6 +83,7 @@ hypotheses:
     seeds: [3, 1],
     order: { kind: 'shuffled', seed: 9 },
     concurrency: 4,
+    speculate: true,
     priority: -3,
     weight: 2.5,
     resources: { gpu: 1, vramBytes: 8 * 2 ** 30, labels: { zone: 'a' } },

@@ -240,6 +240,12 @@ export const sweepFileSchema = z.strictObject(
       .optional()
       .describe('retries per trial, by kind of failure'),
     timeout: duration.optional().describe('longest duration of an attempt, such as 90s, 2h or 1d; default: no limit'),
+    speculate: z
+      .boolean({ error: 'expected true or false' })
+      .optional()
+      .describe(
+        'true: an attempt that runs three times as long as the median of comparable attempts is run a second time on an idle slot of another agent; the first result counts; default false',
+      ),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
       .describe(`epochs between two checkpoints, up to ${MAX_EPOCHS_BETWEEN}; 0: no checkpoints; default 1`),

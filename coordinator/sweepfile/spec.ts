@@ -111,6 +111,7 @@ export function specOf(
     retry: retryOf(file),
     timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
     maxFailed: maxFailedOf(file),
+    speculate: file.speculate ?? false,
     checkpointEvery: file.checkpoint_every ?? DEFAULT_CHECKPOINT_EVERY,
     reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
     hypotheses: hypothesesOf(file, { ...context, when }),

@@ -19,6 +19,7 @@ import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
+import { leasesOf } from '../core/leases.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
@@ -119,8 +120,9 @@ async function* read(
   if (request.trial === '') throw new BadInputError('a Read must name the trial');
   const { sweepId, trialId } = find(queries, request.sweep, request.trial);
   const agentId = guard.agentOf(call);
-  const holder = core?.sweeps.get(sweepId)?.trials.get(trialId)?.lease?.agentId;
-  if (agentId !== undefined && agentId !== holder) {
+  const leased = core?.sweeps.get(sweepId)?.trials.get(trialId);
+  const holders = leased === undefined ? [] : leasesOf(leased).map((lease) => lease.agentId);
+  if (agentId !== undefined && !holders.includes(agentId)) {
     throw guard.reject('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
   }
   const artifact = queries.artifact(sweepId, trialId, request.attempt, request.name);

@@ -1,4 +1,5 @@
 /** Explains why a trial does not run, or how it ended. */
+import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import type { ExplainTrialResponse, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 import type { Explanation } from '../core/explain.ts';
@@ -15,7 +16,7 @@ export function explainTrial(
   explanation: Explanation | undefined,
 ): ExplainTrialResponse {
   const trial = queries.trial(sweepId, trialId);
-  const lastAttempt = queries.attempts(sweepId, trialId).at(-1);
+  const lastAttempt = currentAttempt(queries.attempts(sweepId, trialId));
   const state = trialState.of(trial.state);
   if (state !== 'pending' && state !== 'offered') {
     return { trial, sinceMs: trial.endedAtMs || trial.startedAtMs, reasons: [], agents: [], lastAttempt };

@@ -21,7 +21,7 @@ import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warn
 import { isAttemptKey } from '../../proto/subjects.ts';
 import type { HeartbeatFacts } from '../core/agents.ts';
 import type { AttemptRecord } from '../core/attempts.ts';
-import type { Artifact, AttemptEnd } from '../core/model.ts';
+import type { Artifact, FinalEnd } from '../core/model.ts';
 import { MAX_GPUS, MAX_NAME } from './limits.ts';
 
 const MAX_LOG_CHARACTERS = 256 * 1024;
@@ -123,12 +123,14 @@ function noticeOf({ kind, message, count }: Notice): Pick<NoticeRecord, 'kind' |
   return { kind: 'notice', warning: warningKind.of(kind), message, count };
 }
 
-function endOf(ended: Ended): AttemptEnd {
+function endOf(ended: Ended): FinalEnd {
   if (ended.outcome === 'UNRECOGNIZED' || ended.outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED') {
     throw new BadInputError('an end must have an outcome');
   }
   const outcome = attemptOutcome.of(ended.outcome);
-  if (outcome === 'interrupted') throw new BadInputError('an agent cannot report the outcome "interrupted"');
+  if (outcome === 'interrupted' || outcome === 'superseded') {
+    throw new BadInputError(`an agent cannot report the outcome "${outcome}"`);
+  }
   if (outcome !== 'failed') return { outcome };
   return {
     outcome,

@@ -1,6 +1,8 @@
 /** Implements the SweepService, which submits, controls, lists and watches sweeps. */
+
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { goalOf, rankingMetric, rankTrials } from '../../lib/domain/ranking.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
@@ -170,7 +172,7 @@ async function* readLog(
 ): AsyncGenerator<ReadLogResponse> {
   const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
   const attempts = queries.attempts(sweepId, trialId);
-  const number = request.attempt || (attempts.at(-1)?.number ?? 0);
+  const number = request.attempt || (currentAttempt(attempts)?.number ?? 0);
   if (number === 0) throw new NotFoundError(`trial ${trialId} has no log: it has not run yet`);
   if (!attempts.some((attempt) => attempt.number === number)) {
     throw new NotFoundError(`trial ${trialId} has attempts 1 to ${attempts.length}, not ${number}`);

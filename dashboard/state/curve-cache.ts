@@ -10,9 +10,17 @@ export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 /** The maximum number of cached curves, more than two screens of a large terminal. */
 const MAX_CURVES = 400;
 
+/**
+ * Identifies the attempt that a trial's row shows. The start tells two attempts apart that run at the same time, because
+ * the row then changes from one to the other without a new attempt.
+ */
+export function attemptOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
+  return `${attempts} ${startedAtMs}`;
+}
+
 interface Entry {
   /** The attempt that reported the points. A new attempt clears them. */
-  attempt: number;
+  attempt: string;
   points: ReportPoint[];
   fetched: boolean;
 }
@@ -30,7 +38,7 @@ export class CurveCache {
     const missing: string[] = [];
     for (const trial of trials) {
       const known = this.#entries.get(trial.id);
-      const entry = known ?? { attempt: trial.attempts, points: [], fetched: trial.epoch === 0 };
+      const entry = known ?? { attempt: attemptOf(trial), points: [], fetched: trial.epoch === 0 };
       this.#entries.delete(trial.id);
       this.#entries.set(trial.id, entry);
       if (known === undefined) this.#append(entry, trial);
@@ -63,10 +71,11 @@ export class CurveCache {
     if (entry !== undefined) this.#append(entry, trial);
   }
 
-  #append(entry: Entry, { attempts, epoch, metrics }: Trial): void {
-    if (attempts !== entry.attempt) {
+  #append(entry: Entry, trial: Trial): void {
+    const { epoch, metrics } = trial;
+    if (attemptOf(trial) !== entry.attempt) {
       // The new attempt may resume from a checkpoint; only the coordinator has the earlier points.
-      entry.attempt = attempts;
+      entry.attempt = attemptOf(trial);
       entry.fetched = epoch === 0;
       entry.points = [];
     }

@@ -1,10 +1,11 @@
 import { extendVarying } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { attemptOf } from './curve-cache.ts';
 import { TrialMap } from './trial-map.ts';
 
 interface FirstReport {
-  readonly attempt: number;
+  readonly attempt: string;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -58,12 +59,13 @@ function withFirstReports(
   rows: readonly Trial[],
 ): ReadonlyMap<string, FirstReport> {
   let next: Map<string, FirstReport> | undefined;
-  for (const { id, epoch, attempts, metrics } of rows) {
+  for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {
     const first = (next ?? known).get(id);
-    const stale = first !== undefined && first.attempt !== attempts;
+    const attempt = attemptOf({ attempts, startedAtMs });
+    const stale = first !== undefined && first.attempt !== attempt;
     if (epoch !== 1 && !stale) continue;
     next ??= new Map(known);
-    if (epoch === 1) next.set(id, { attempt: attempts, metrics });
+    if (epoch === 1) next.set(id, { attempt, metrics });
     else next.delete(id);
   }
   return next ?? known;

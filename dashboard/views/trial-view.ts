@@ -136,8 +136,9 @@ function attempts(all: readonly Attempt[], now: number, width: number): StyledLi
   return [{ segments: header }, ...rows.map((segments: readonly Segment[]): StyledLine => ({ segments }))];
 }
 
-const detailsOf = ({ failure, resumedFrom }: Attempt): string =>
+const detailsOf = ({ failure, resumedFrom, speculative }: Attempt): string =>
   [
+    ...(speculative ? ['speculative'] : []),
     ...(failure === undefined ? [] : [failureLines(failure)[0]]),
     ...(resumedFrom > 0 ? [`resumed after epoch ${formatStep(resumedFrom)}`] : []),
   ].join('; ');

@@ -65,6 +65,8 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'attempts pack',
     'attempts early',
     'attempts straggler',
+    'attempts speculative',
+    'attempts free',
     'sweeps priority',
     'sweeps resumed_at',
     'trials metric_steps',

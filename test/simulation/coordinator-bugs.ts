@@ -135,7 +135,8 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
     const usage = beginSlotUsage(sweep, now);
-    addLease(core, trial, {
+    addLease(core, sweep, trial, {
+      speculative: false,
       key,
       agentId,
       incarnation,

@@ -12,8 +12,8 @@ import {
 } from '../../../coordinator/core/attempts.ts';
 import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
 import {
-  type AttemptEnd,
   type Core,
+  type FinalEnd,
   isEnded,
   type Resources,
   type Sweep,
@@ -76,6 +76,8 @@ const GPUS = { backend: 'tensorflow-gpu', slotFacts: [1, 1].map((gpus) => ({ gpu
 const MACHINES = [{ labels: { zone: 'a' } }, { labels: { zone: 'b' } }, { labels: { zone: 'a' }, ...GPUS }];
 const packKeyOf = (index: number) => (index % 4 === 3 ? undefined : `k${index % 2}`);
 
+const SHORT_DURATIONS = [1, 1, 1, 1, 1];
+
 export class World {
   readonly core: Core;
   now = 1_000_000;
@@ -89,7 +91,11 @@ export class World {
 
   constructor(policies: readonly Partial<SweepPolicy>[], trials: number, core: Core = emptyCore()) {
     this.core = core;
-    for (const [at, policy] of policies.entries()) addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
+    for (const [at, policy] of policies.entries()) {
+      const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
+      // Enough durations for every attempt to be compared.
+      durations.ofSweep.push(...SHORT_DURATIONS);
+    }
   }
 
   apply(action: HistoryAction): HistoryResult {
@@ -249,7 +255,7 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
   return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
-function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): AttemptEnd {
+function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): FinalEnd {
   if (body === 'succeeded' || body === 'stopped') return { outcome: body };
   return { outcome: 'failed', failure: { class: body, message: 'simulated failure' } };
 }
@@ -329,5 +335,6 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   command: fc.constant([]),
   ranking: fc.constant({ metric: 'test_loss', goal: 'minimize', at: 'last' } as const),
   target: fc.constant(undefined),
+  speculate: fc.boolean(),
   program: fc.constant(undefined),
 });

@@ -1,14 +1,7 @@
 /** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
 
 import { strict as assert } from 'node:assert';
-import {
-  type AttemptEnd,
-  type Core,
-  isEnded,
-  type Sweep,
-  type SweepPolicy,
-  type TrialState,
-} from '../../../coordinator/core/model.ts';
+import { type Core, isEnded, type Sweep, type SweepPolicy, type TrialState } from '../../../coordinator/core/model.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
@@ -27,8 +20,14 @@ const TRANSITIONS: Readonly<Record<TrialState, readonly TrialState[]>> = {
 interface Entry {
   state: TrialState;
   attempts: number;
-  /** The running attempt and its newest record. */
-  open: { readonly key: AttemptKey; readonly agentId: string; lastSeq: number } | undefined;
+  /** The running attempt whose results are the trial's, and its newest record. */
+  open: OpenAttempt | undefined;
+  /** A second running attempt. */
+  second: OpenAttempt | undefined;
+  /** Whether the trial has had a speculative attempt since a user last retried it. */
+  speculated: boolean;
+  /** The attempt that must have a result, because another was superseded by it. */
+  winner: AttemptKey | undefined;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
   /** The failures that count against the retry budget, because the machine cannot be their cause. */
@@ -45,7 +44,12 @@ interface Entry {
   checkpoint: { readonly attempt: number; readonly epoch: number } | undefined;
 }
 
-type OpenEntry = Entry & { open: NonNullable<Entry['open']> };
+interface OpenAttempt {
+  readonly key: AttemptKey;
+  readonly agentId: string;
+  readonly speculative: boolean;
+  lastSeq: number;
+}
 
 /** Early failures on as many agents are the trial's. */
 const MAX_EARLY_AGENTS = 3;
@@ -85,6 +89,9 @@ export class Ledger {
         state: 'pending',
         attempts: 0,
         open: undefined,
+        second: undefined,
+        speculated: false,
+        winner: undefined,
         failures: {},
         charged: {},
         earlyAgents: new Set(),
@@ -114,7 +121,7 @@ export class Ledger {
         if (change.state === 'offered') {
           assert.equal(this.#sweep(change.sweepId).state, 'running', 'only trials of a running sweep are offered');
         }
-        assert.equal(entry.open, undefined, `a trial became ${change.state} before its attempt ended`);
+        assert.equal(entry.open ?? entry.second, undefined, `a trial became ${change.state} before its attempt ended`);
         entry.state = change.state;
         entry.failure = change.failure?.class;
         if (change.state === 'failed' && change.failure !== undefined) {
@@ -151,6 +158,7 @@ export class Ledger {
         entry.charged = {};
         entry.earlyAgents = new Set();
         entry.failure = undefined;
+        entry.speculated = false;
         break;
       }
       case 'priority':
@@ -161,22 +169,22 @@ export class Ledger {
         );
         this.#sweep(change.sweepId).priority = change.priority;
         break;
-      case 'granted': {
+      case 'granted':
+        this.#grant(change);
+        break;
+      case 'promoted': {
         const entry = this.#entry(change.key);
-        assert.equal(this.#sweep(change.key.sweepId).state, 'running', 'only trials of a running sweep are granted');
-        assert.equal(entry.open, undefined, 'a trial has at most one running attempt');
-        assert.equal(entry.state, 'offered', 'only offered trials are granted');
-        assert.equal(change.key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
-        assert.equal(change.resumedFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
-        entry.state = 'running';
-        entry.failure = undefined;
-        entry.attempts += 1;
-        entry.open = { key: change.key, agentId: change.agentId, lastSeq: 0 };
+        assert.deepEqual(entry.second?.key, change.key, 'only a second attempt is promoted');
+        [entry.open, entry.second] = [entry.second, entry.open];
         break;
       }
       case 'ended': {
-        this.#end(this.#openEntry(change.key), change);
-        this.#entry(change.key).open = undefined;
+        this.#end(this.#openAttempt(change.key), change);
+        const entry = this.#entry(change.key);
+        if (keyText(change.key) === keyText(entry.open?.key ?? change.key)) {
+          assert.equal(entry.second, undefined, 'the remaining attempt is promoted');
+          entry.open = undefined;
+        } else entry.second = undefined;
         break;
       }
       case 'warning': {
@@ -191,7 +199,7 @@ export class Ledger {
         break;
       }
       case 'straggler':
-        this.#openEntry(change.key);
+        this.#openAttempt(change.key);
         assert.ok(!this.#stragglers.has(keyText(change.key)), 'an attempt is found to be a straggler once');
         this.#stragglers.add(keyText(change.key));
         break;
@@ -200,10 +208,11 @@ export class Ledger {
       case 'report':
       case 'log':
       case 'artifact': {
-        const { open } = this.#openEntry(change.key);
+        const open = this.#openAttempt(change.key);
         assert.equal(change.seq, open.lastSeq + 1, 'records are numbered without gaps');
         open.lastSeq = change.seq;
         if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') {
+          assert.ok(!open.speculative, 'a speculative attempt stores no checkpoint');
           this.#entry(change.key).checkpoint = { attempt: change.key.attempt, epoch: change.artifact.epoch };
         }
         break;
@@ -211,27 +220,67 @@ export class Ledger {
     }
   }
 
-  #end(
-    entry: OpenEntry,
-    { key, end, early }: { readonly key: AttemptKey; readonly end: AttemptEnd; readonly early: boolean },
-  ): void {
-    const { agentId } = entry.open;
-    if (end.outcome === 'succeeded' || end.outcome === 'stopped') entry.succeededOn = agentId;
+  #grant({ key, agentId, resumedFrom, speculative }: Change & { kind: 'granted' }): void {
+    const entry = this.#entry(key);
+    const { state, policy } = this.#sweep(key.sweepId);
+    assert.equal(state, 'running', 'only trials of a running sweep are granted');
+    assert.equal(key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
+    assert.equal(entry.second, undefined, 'a trial has at most two running attempts');
+    const open = { key, agentId, speculative, lastSeq: 0 };
+    entry.attempts += 1;
+    if (!speculative) {
+      assert.equal(entry.open, undefined, 'a trial has at most one running attempt that is not speculative');
+      assert.equal(entry.state, 'offered', 'only offered trials are granted');
+      assert.equal(resumedFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
+      entry.state = 'running';
+      entry.failure = undefined;
+      entry.open = open;
+      return;
+    }
+    assert.ok(policy.speculate, 'only sweeps with speculate: true have a second attempt');
+    assert.ok(entry.open !== undefined, 'only a running trial has a second attempt');
+    assert.ok(this.#stragglers.has(keyText(entry.open.key)), 'only a straggler has a second attempt');
+    assert.notEqual(entry.open.agentId, agentId, 'a second attempt runs on another agent');
+    assert.ok(!entry.speculated, 'a trial has at most one speculative attempt');
+    assert.equal(resumedFrom, 0, 'a speculative attempt starts from the beginning');
+    entry.speculated = true;
+    entry.second = open;
+  }
+
+  #end({ agentId }: OpenAttempt, { key, end, early, free }: Change & { kind: 'ended' }): void {
+    const entry = this.#entry(key);
+    const others = [entry.open, entry.second].filter((one) => one !== undefined && one.key.attempt !== key.attempt);
+    if (entry.winner !== undefined) {
+      assert.deepEqual(key, entry.winner, 'the attempt that superseded another ends next');
+      assert.notEqual(end.outcome, 'failed', 'only a result supersedes an attempt');
+      assert.notEqual(end.outcome, 'superseded', 'one of two attempts has a result');
+      entry.winner = undefined;
+    }
+    if (end.outcome === 'superseded') {
+      assert.equal(others.length, 1, 'only one of two attempts is superseded');
+      entry.winner = others[0]?.key;
+    } else if (end.outcome !== 'cancelled') {
+      assert.equal(free, others.length > 0, 'only a failure beside a running attempt is free');
+    }
+    if (end.outcome === 'succeeded' || end.outcome === 'stopped') {
+      assert.equal(others.length, 0, 'a result is the last end of its trial');
+      entry.succeededOn = agentId;
+    }
     if (end.outcome !== 'failed') {
       assert.ok(!early, 'only a failed attempt can be marked as early');
       return;
     }
     const failure = end.failure.class;
-    entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
+    if (!free) entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
     if (early) {
       assert.ok(['oom', 'crash', 'timeout', 'preflight'].includes(failure), `${failure} is never the machine's`);
       entry.earlyAgents.add(agentId);
       this.#earlyOn(key.sweepId, agentId).add(key.trialId);
     }
     entry.lastEarly = early;
-    const others = this.#agentsFor(this.#sweep(key.sweepId).policy).filter((id) => !entry.earlyAgents.has(id));
-    const isElsewhere = others.length > 0 && entry.earlyAgents.size < MAX_EARLY_AGENTS;
-    const isFree = early && (isElsewhere || this.#canBeMachines(key.sweepId, entry));
+    const agents = this.#agentsFor(this.#sweep(key.sweepId).policy).filter((id) => !entry.earlyAgents.has(id));
+    const isElsewhere = agents.length > 0 && entry.earlyAgents.size < MAX_EARLY_AGENTS;
+    const isFree = free || (early && (isElsewhere || this.#canBeMachines(key.sweepId, entry)));
     if (!isFree) entry.charged[failure] = (entry.charged[failure] ?? 0) + 1;
   }
 
@@ -303,17 +352,24 @@ export class Ledger {
           trial.state === 'running',
           'a trial has a lease if and only if it is running',
         );
-        if (trial.lease === undefined) continue;
-        running += 1;
-        assert.equal(core.leases.get(keyText(trial.lease.key)), trial.lease, 'the core lists the lease of every trial');
-        assert.deepEqual(trial.lease.key, entry.open?.key);
-        assert.equal(trial.lease.lastSeq, entry.open?.lastSeq, 'the newest record of a lease is stored');
+        assert.equal(trial.speculated, entry.speculated, 'a speculative attempt is remembered');
+        assert.equal(entry.winner, undefined, 'the attempt that superseded another has ended');
+        const isSpeculating = trial.speculation !== undefined || trial.speculativeOffer !== undefined;
+        assert.equal(sweep.speculations.has(trial), isSpeculating, 'the sweep lists its speculations');
+        for (const [lease, open] of [[trial.lease, entry.open] as const, [trial.speculation, entry.second] as const]) {
+          assert.deepEqual(lease?.key, open?.key, 'the leases of a trial match its attempts');
+          if (lease === undefined) continue;
+          running += 1;
+          assert.equal(core.leases.get(keyText(lease.key)), lease, 'the core lists the lease of every attempt');
+          assert.equal(lease.lastSeq, open?.lastSeq, 'the newest record of a lease is stored');
+        }
       }
       assert.deepEqual(sweep.counts, tally, 'the counts match the states');
       const { concurrency = Number.POSITIVE_INFINITY } = sweep.policy;
-      assert.ok(tally.offered + tally.running <= concurrency, 'the concurrency limit is respected');
+      const attempts = tally.offered + tally.running + sweep.speculations.size;
+      assert.ok(attempts <= concurrency, 'the concurrency limit is respected');
     }
-    assert.equal(core.leases.size, running, 'every lease has a running trial');
+    assert.equal(core.leases.size, running, 'every lease has a running attempt');
     const quarantines = new Map([...core.quarantines].map(([id, { sweepIds }]) => [id, sweepIds]));
     assert.deepEqual(quarantines, this.quarantines, 'the quarantines match their changes');
     for (const sweep of core.sweeps.values()) this.#compareRecords(sweep);
@@ -364,9 +420,10 @@ export class Ledger {
     return entry;
   }
 
-  #openEntry(key: AttemptKey): OpenEntry {
-    const entry = this.#entry(key);
-    assert.deepEqual(entry.open?.key, key, 'only the running attempt can change its trial');
-    return entry as OpenEntry;
+  #openAttempt(key: AttemptKey): OpenAttempt {
+    const { open, second } = this.#entry(key);
+    const found = [open, second].find((one) => one?.key.attempt === key.attempt);
+    assert.ok(found, `${keyText(key)} is not running, and cannot change its trial`);
+    return found;
   }
 }

@@ -20,6 +20,7 @@ export const PLAIN_POLICY: SweepPolicy = {
   command: [],
   ranking: { metric: 'test_loss', goal: 'minimize', at: 'last' },
   target: undefined,
+  speculate: false,
   program: undefined,
 };
 
@@ -56,6 +57,9 @@ export function addSweep(
       readyAt: 0,
       checkpoint: undefined,
       lease: undefined,
+      speculation: undefined,
+      speculativeOffer: undefined,
+      speculated: false,
     });
   }
   core.sweeps.set(id, sweep);

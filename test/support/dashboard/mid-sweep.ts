@@ -110,6 +110,8 @@ function detailOf(id: string): GetTrialResponse {
         outcome: failure === undefined ? 'ATTEMPT_OUTCOME_SUCCEEDED' : 'ATTEMPT_OUTCOME_FAILED',
         failure,
         resumedFrom: 0,
+        speculative: false,
+        hidden: false,
       },
     ],
     reports: [...(midCurves.get(id) ?? [])],

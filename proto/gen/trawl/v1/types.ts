@@ -472,6 +472,8 @@ export const AttemptOutcome = {
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
   /** INTERRUPTED - Has not ended, and its coordinator is gone. Only a data folder without a coordinator shows it. */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
+  /** SUPERSEDED - Another attempt of the trial, which ran at the same time, had its result first. */
+  SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -484,6 +486,7 @@ export namespace AttemptOutcome {
   export type FAILED = typeof AttemptOutcome.FAILED;
   export type CANCELLED = typeof AttemptOutcome.CANCELLED;
   export type INTERRUPTED = typeof AttemptOutcome.INTERRUPTED;
+  export type SUPERSEDED = typeof AttemptOutcome.SUPERSEDED;
   export type UNRECOGNIZED = typeof AttemptOutcome.UNRECOGNIZED;
 }
 
@@ -507,6 +510,9 @@ export function attemptOutcomeFromJSON(object: any): AttemptOutcome {
     case 5:
     case "ATTEMPT_OUTCOME_INTERRUPTED":
       return AttemptOutcome.INTERRUPTED;
+    case 6:
+    case "ATTEMPT_OUTCOME_SUPERSEDED":
+      return AttemptOutcome.SUPERSEDED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -528,6 +534,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
       return 4;
     case AttemptOutcome.INTERRUPTED:
       return 5;
+    case AttemptOutcome.SUPERSEDED:
+      return 6;
     case AttemptOutcome.UNRECOGNIZED:
     default:
       return -1;
@@ -869,6 +877,10 @@ export interface Attempt {
     | undefined;
   /** The step of the checkpoint that the attempt resumed from; 0 if it started from the beginning. */
   resumedFrom: number;
+  /** Whether another attempt of the trial was running when this one was granted. */
+  speculative: boolean;
+  /** Whether the trial's results are those of another attempt that ran at the same time. */
+  hidden: boolean;
 }
 
 /** Metrics of an attempt at one step. */
@@ -2788,6 +2800,8 @@ function createBaseAttempt(): Attempt {
     outcome: AttemptOutcome.UNSPECIFIED,
     failure: undefined,
     resumedFrom: 0,
+    speculative: false,
+    hidden: false,
   };
 }
 
@@ -2819,6 +2833,12 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.resumedFrom !== 0) {
       writer.uint32(81).double(message.resumedFrom);
+    }
+    if (message.speculative !== false) {
+      writer.uint32(88).bool(message.speculative);
+    }
+    if (message.hidden !== false) {
+      writer.uint32(96).bool(message.hidden);
     }
     return writer;
   },
@@ -2908,6 +2928,22 @@ export const Attempt: MessageFns<Attempt> = {
             message.resumedFrom = reader.double();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.speculative = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.hidden = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2936,6 +2972,8 @@ export const Attempt: MessageFns<Attempt> = {
       ? Failure.fromPartial(object.failure)
       : undefined;
     message.resumedFrom = object.resumedFrom ?? 0;
+    message.speculative = object.speculative ?? false;
+    message.hidden = object.hidden ?? false;
     return message;
   },
 };

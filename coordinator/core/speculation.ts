@@ -1,0 +1,72 @@
+/**
+ * Decides which stragglers are run a second time, and where. A second attempt uses only a slot that no pending trial of
+ * the same or a higher priority can use. A trial has at most one speculative attempt.
+ */
+import type { Core, Sweep, Trial } from './model.ts';
+import { agentsForSpeculation, type Standing } from './placement.ts';
+import { isEligible, type Pool } from './pools.ts';
+import type { Output } from './step.ts';
+import { speculationCandidates } from './stragglers.ts';
+import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
+
+/**
+ * Offers speculative attempts to idle slots, and withdraws such offers where the slot is needed. Must be called after
+ * the pending trials of these sweeps, and of those of higher priority, were offered.
+ */
+export function offerSpeculative(
+  core: Core,
+  peers: readonly Sweep[],
+  pools: ReadonlyMap<string, Pool>,
+  standingOf: (sweep: Sweep) => Standing,
+  now: number,
+): Output[] {
+  const outputs: Output[] = [];
+  for (const sweep of peers) {
+    for (const trial of sweep.speculations) keepOrWithdraw(core, sweep, trial, pools, standingOf(sweep));
+  }
+  // After an outage of the coordinator, agents have the time of a lease to report the attempts that ended during it.
+  if (now - core.listeningSince < core.leaseMs) return outputs;
+  for (const sweep of peers) {
+    for (const trial of speculationCandidates(core, sweep)) {
+      if (trial.speculativeOffer !== undefined) continue;
+      if (remainingConcurrency(sweep) <= 0) break;
+      const agents = agentsForSpeculation(core, sweep, trial, standingOf(sweep));
+      const pool = idlestPool([...pools.values()].filter((one) => isSuitable(core, sweep, one, agents)));
+      if (pool === undefined) continue;
+      trial.speculativeOffer = { pool: pool.id, offeredAt: now };
+      sweep.speculations.add(trial);
+      pool.offered += 1;
+      outputs.push({ kind: 'offer', pool: pool.id, key: nextAttemptKey(sweep, trial) });
+    }
+  }
+  return outputs;
+}
+
+function keepOrWithdraw(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  pools: ReadonlyMap<string, Pool>,
+  standing: Standing,
+): void {
+  if (trial.speculativeOffer === undefined) return;
+  const pool = pools.get(trial.speculativeOffer.pool);
+  const agents = agentsForSpeculation(core, sweep, trial, standing);
+  if (pool !== undefined && isSuitable(core, sweep, pool, agents)) pool.offered += 1;
+  else withdrawSpeculativeOffer(sweep, trial);
+}
+
+/** Whether the pool has an idle slot that no offer is for, on an agent that may run the attempt. */
+function isSuitable(core: Core, sweep: Sweep, pool: Pool, agents: ReadonlySet<string>): boolean {
+  if (pool.free <= pool.offered || !isEligible(sweep, pool)) return false;
+  if (pool.owner !== undefined) return agents.has(pool.owner);
+  return [...agents].some((id) => core.agents.get(id)?.pools.includes(pool.id));
+}
+
+function idlestPool(pools: readonly Pool[]): Pool | undefined {
+  let best: Pool | undefined;
+  for (const pool of pools) {
+    if (best === undefined || pool.free - pool.offered > best.free - best.offered) best = pool;
+  }
+  return best;
+}

@@ -1,0 +1,237 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { currentAttempt } from '../../lib/domain/current-attempt.ts';
+import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import { curveOf } from '../analysis/curve.ts';
+import { onHello } from '../core/agents.ts';
+import { type AttemptRecord, onOpen, onRecord } from '../core/attempts.ts';
+import type { FinalEnd } from '../core/model.ts';
+import { schedule } from '../core/scheduler.ts';
+import type { Step } from '../core/step.ts';
+import { onTick } from '../core/tick.ts';
+import { loadCore } from './load.ts';
+import { openStore } from './open.ts';
+import { Queries } from './queries.ts';
+import { insertSweep } from './submit.ts';
+import { changeWriter, type Written } from './write.ts';
+
+const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
+const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
+const MODEL = { name: 'model', kind: 'model', epoch: 2, size: 1, sha256: '' } as const;
+
+/** A coordinator with two agents that is restarted from its store after every step. Agent a runs a straggler. */
+function coordinator() {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-speculation-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  const trials = Array.from({ length: 6 }, (_, index) => {
+    return { trialId: `t${index}`, configId: 'c', index, seed: index, parameters: {} };
+  });
+  const ranking = { metric: 'loss', goal: 'minimize', at: 'best' } as const;
+  const retry = { oom: 0, crash: 1, timeout: 0, backoffMs: 0 };
+  const policy = { ...PLAIN_POLICY, trainer: 'command', speculate: true, ranking, retry };
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', policy };
+  const counts = { metric: 'loss', goal: 'minimize', axes: [], configs: 1, replicates: 6, excluded: 0, priority: 0 };
+  insertSweep(db, { ...sweep, ...counts }, trials, 1);
+  const written: Written = { events: [], dropped: [] };
+  const write = changeWriter(db);
+  const seqs = new Map<number, number>();
+  let now = 1_000;
+  let core = loadCore(db, LEASE_MS, now);
+  const restart = () => {
+    const before = core.sweeps.get('1')?.trials.get('t0');
+    core = loadCore(db, LEASE_MS, now);
+    const loaded = core.sweeps.get('1')?.trials.get('t0');
+    if (before !== undefined && loaded !== undefined) {
+      for (const field of ['state', 'attempts', 'failures', 'failedAttempts', 'speculated', 'checkpoint'] as const) {
+        expect(loaded[field]).toEqual(before[field]);
+      }
+      expect(loaded.lease?.key).toEqual(before.lease?.key);
+      expect(loaded.speculation?.key).toEqual(before.speculation?.key);
+      expect(loaded.speculation?.lastSeq).toBe(before.speculation?.lastSeq);
+    }
+    for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 6), now);
+    // The agents have had time to report.
+    core.listeningSince = Number.NEGATIVE_INFINITY;
+    for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
+  };
+  const take = ({ changes }: Step) => {
+    for (const change of changes) write(change, now, written);
+    restart();
+  };
+  const agentOf = ({ attempt }: AttemptKey) => (attempt === 1 ? 'a' : 'b');
+  type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
+  const send = (key: AttemptKey, body: Body) => {
+    const seq = (seqs.get(key.attempt) ?? 0) + 1;
+    seqs.set(key.attempt, seq);
+    const record = { key, seq, at: now, ...body } as AttemptRecord;
+    const { step, answer } = onRecord(core, { agentId: agentOf(key), record }, now);
+    expect(answer).toEqual({ result: 'accepted' });
+    take(step);
+  };
+  const open = (key: AttemptKey, agentId: string) => {
+    take(schedule(core, now));
+    take(schedule(core, now));
+    const { step, answer } = onOpen(
+      core,
+      { key, agentId, incarnation: `${agentId}1`, slot: Number(key.trialId.slice(1)) },
+      now,
+    );
+    expect(answer).toMatchObject({ granted: true });
+    take(step);
+  };
+  restart();
+  for (const { trialId } of trials.slice(1)) open({ ...FIRST, trialId }, 'a');
+  now += 1_000;
+  for (const { trialId } of trials.slice(1)) {
+    const record = {
+      kind: 'report',
+      key: { ...FIRST, trialId },
+      seq: 1,
+      at: now,
+      epoch: 1,
+      metrics: { loss: 9 },
+    } as const;
+    take(onRecord(core, { agentId: 'a', record }, now).step);
+    const ended = { kind: 'ended', key: record.key, seq: 2, at: now, end: { outcome: 'succeeded' } } as const;
+    take(onRecord(core, { agentId: 'a', record: ended }, now).step);
+  }
+  open(FIRST, 'a');
+  const queries = new Queries(db);
+  return {
+    queries,
+    send,
+    report: (key: AttemptKey, epoch: number, loss: number) => send(key, { kind: 'report', epoch, metrics: { loss } }),
+    end: (key: AttemptKey, end: FinalEnd) => send(key, { kind: 'ended', end }),
+    speculate() {
+      now += 10_000;
+      take(onTick(core, now));
+      // An offer of a second attempt is not stored: it is made again after the restart.
+      schedule(core, now);
+      const { step, answer } = onOpen(core, { key: SECOND, agentId: 'b', incarnation: 'b1', slot: 0 }, now);
+      expect(answer).toMatchObject({ granted: true });
+      take(step);
+    },
+    openThird: () => open({ ...FIRST, attempt: 3 }, 'b'),
+    trial: () => sampleTrial(core.sweeps.get('1') ?? never(), 't0'),
+    curve() {
+      const resumed = new Map(queries.attempts('1', 't0').map(({ number, resumedFrom }) => [number, resumedFrom]));
+      return curveOf(queries.reports('1', 't0'), resumed).map(({ attempt, epoch }) => [attempt, epoch]);
+    },
+    modelAttempt: () => queries.artifact('1', 't0', 0, 'model').attempt,
+  };
+}
+
+function never(): never {
+  throw new Error('the sweep has ended');
+}
+
+const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
+
+test('while two attempts run, the trial shows the first, also after each restart', () => {
+  const { queries, report, send, speculate, curve, modelAttempt } = coordinator();
+  report(FIRST, 1, 5);
+  speculate();
+  report(SECOND, 1, 4);
+  report(SECOND, 2, 3);
+  send(FIRST, { kind: 'artifact', artifact: MODEL });
+  send(SECOND, { kind: 'artifact', artifact: MODEL });
+  expect(queries.trial('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
+  expect(curve()).toEqual([[1, 1]]);
+  expect(queries.reports('1', 't0')).toHaveLength(1);
+  expect([modelAttempt(), queries.artifact('1', 't0', 2, 'model').attempt]).toEqual([1, 2]);
+  expect(queries.artifacts('1', 't0').map(({ artifact }) => artifact.attempt)).toEqual([1]);
+  expect(queries.attempts('1', 't0')).toMatchObject([
+    { number: 1, speculative: false, hidden: false },
+    { number: 2, speculative: true, hidden: true, resumedFrom: 0 },
+  ]);
+  expect(currentAttempt(queries.attempts('1', 't0'))?.number).toBe(1);
+});
+
+test('a second attempt that wins gives the trial its values, curve and artifacts', () => {
+  const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
+  report(FIRST, 1, 1);
+  speculate();
+  send(FIRST, { kind: 'artifact', artifact: MODEL });
+  report(SECOND, 1, 4);
+  report(SECOND, 2, 3);
+  send(SECOND, { kind: 'artifact', artifact: MODEL });
+  end(SECOND, { outcome: 'succeeded' });
+  const shown = {
+    state: 'TRIAL_STATE_SUCCEEDED',
+    agentId: 'b',
+    epoch: 2,
+    metrics: { loss: 3 },
+    metricSteps: { loss: 2 },
+  };
+  expect(queries.trial('1', 't0')).toMatchObject(shown);
+  expect(curve()).toEqual([
+    [2, 1],
+    [2, 2],
+  ]);
+  expect(modelAttempt()).toBe(2);
+  expect(queries.attempts('1', 't0')).toMatchObject([
+    { outcome: 'ATTEMPT_OUTCOME_SUPERSEDED', failure: undefined },
+    { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', hidden: false },
+  ]);
+  expect(queries.sweep('1').state).toBe('SWEEP_STATE_FINISHED');
+});
+
+test('a first attempt that wins keeps its values, and the second one leaves no trace in the results', () => {
+  const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
+  speculate();
+  report(SECOND, 1, 1);
+  report(SECOND, 2, 1);
+  send(SECOND, { kind: 'artifact', artifact: MODEL });
+  report(FIRST, 1, 5);
+  send(FIRST, { kind: 'artifact', artifact: MODEL });
+  end(FIRST, { outcome: 'succeeded' });
+  expect(queries.trial('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
+  expect(curve()).toEqual([[1, 1]]);
+  expect(modelAttempt()).toBe(1);
+  expect(queries.attempts('1', 't0').map(({ outcome }) => outcome)).toEqual([
+    'ATTEMPT_OUTCOME_SUCCEEDED',
+    'ATTEMPT_OUTCOME_SUPERSEDED',
+  ]);
+});
+
+test('a trial whose first attempt fails continues with the values of the second, and its failure is free', () => {
+  const { queries, report, end, speculate, curve, trial } = coordinator();
+  report(FIRST, 1, 1);
+  speculate();
+  report(SECOND, 1, 4);
+  end(FIRST, crash);
+  expect(queries.trial('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'b', metrics: { loss: 4 } });
+  expect(trial()).toMatchObject({ failures: {}, speculated: true });
+  report(SECOND, 2, 3);
+  expect(curve()).toEqual([
+    [2, 1],
+    [2, 2],
+  ]);
+  end(SECOND, crash);
+  expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
+});
+
+test('an attempt after both resumes from the checkpoint of the first, without the reports of the second', () => {
+  const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
+  for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
+  const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;
+  send(FIRST, { kind: 'artifact', artifact: checkpoint });
+  speculate();
+  report(SECOND, 1, 1);
+  send(SECOND, { kind: 'artifact', artifact: { ...checkpoint, name: 'own', epoch: 1 } });
+  end(FIRST, crash);
+  end(SECOND, crash);
+  expect(trial().checkpoint).toMatchObject({ name: 'c', attempt: 1, epoch: 2 });
+  openThird();
+  expect(queries.trial('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
+  report({ ...FIRST, attempt: 3 }, 3, 6);
+  expect(curve()).toEqual([
+    [1, 1],
+    [1, 2],
+    [3, 3],
+  ]);
+});
