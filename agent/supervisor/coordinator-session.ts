@@ -174,8 +174,12 @@ export class CoordinatorSession {
 
   #onStreamError(error: Error): void {
     if (this.#closed) return;
-    this.#log.warn({ err: error }, 'lost the stream to the coordinator');
     const code = callErrorCode(error);
+    if (code === status.ABORTED && 'details' in error) {
+      this.#log.warn({ reason: error.details }, 'the coordinator does not accept this agent yet; retrying');
+      return;
+    }
+    this.#log.warn({ err: error }, 'lost the stream to the coordinator');
     const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
     // A revoked identity also ends an open stream.
     const isRejected = code === status.UNAUTHENTICATED || (isFinal && this.#sentUpTo === undefined);

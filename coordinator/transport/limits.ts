@@ -33,8 +33,8 @@ export const WATCH_BACKLOG = 10_000;
 
 /** Characters of each text in a hello: they become metric labels and table columns. */
 export const MAX_LABEL = 200;
-/** GPUs per agent. */
-export const MAX_GPUS = 64;
+/** GPUs per agent: 16 cards in MIG mode have up to 112 instances. */
+export const MAX_GPUS = 128;
 /** Trainers per agent. */
 export const MAX_TRAINERS = 64;
 /** Characters of a reason, a file name or a metric name. */
