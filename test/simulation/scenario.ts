@@ -120,13 +120,13 @@ export function scenarioOf(seed: number): Scenario {
     }),
   );
   // Separate random streams, to keep old seeds stable.
-  const others = new TestRandom(seed ^ 0x2e72);
+  const retryRandom = new TestRandom(seed ^ 0x2e72);
   const retries = Array.from(
-    { length: others.next() < 0.5 ? Math.floor(others.between(1, 7)) : 0 },
+    { length: retryRandom.next() < 0.5 ? Math.floor(retryRandom.between(1, 7)) : 0 },
     (): RetryOrder => ({
-      at: Math.floor(others.between(5_000, FAULTY_MS)),
-      sweep: Math.floor(others.between(0, sweeps.length)),
-      what: others.pick(['failed', 'failed', 'cancelled', 'two']),
+      at: Math.floor(retryRandom.between(5_000, FAULTY_MS)),
+      sweep: Math.floor(retryRandom.between(0, sweeps.length)),
+      what: retryRandom.pick(['failed', 'failed', 'cancelled', 'two']),
     }),
   );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
@@ -135,10 +135,10 @@ export function scenarioOf(seed: number): Scenario {
   }
   const gone = faults.flatMap((fault) => (fault.kind === 'agent leaves' ? [fault.place] : []));
   const staying = machines.filter(({ id }) => !gone.includes(id));
-  const asking = new TestRandom(seed ^ 0xa5c);
-  const rivals = new TestRandom(seed ^ 0x41a1);
-  const aims = new TestRandom(seed ^ 0x7a6e);
-  const often = random.pick([0, 0.03, 0.1]);
+  const resourceRandom = new TestRandom(seed ^ 0xa5c);
+  const contestRandom = new TestRandom(seed ^ 0x41a1);
+  const targetRandom = new TestRandom(seed ^ 0x7a6e);
+  const failureRate = random.pick([0, 0.03, 0.1]);
   return {
     leaseMs: random.pick([3_000, 6_000, 15_000]),
     machines,
@@ -149,11 +149,11 @@ export function scenarioOf(seed: number): Scenario {
     sweeps: [
       ...sweeps.map(({ at, text }) => ({
         at,
-        text: withTarget(text, aims) + resourcesText(asking, staying) + priorityText(rivals),
+        text: withTarget(text, targetRandom) + resourcesText(resourceRandom, staying) + priorityText(contestRandom),
       })),
-      ...contestSweeps(rivals, FAULTY_MS),
+      ...contestSweeps(contestRandom, FAULTY_MS),
     ],
-    priorities: priorityOrders(rivals, sweeps.length, FAULTY_MS),
+    priorities: priorityOrders(contestRandom, sweeps.length, FAULTY_MS),
     faultyMachine: faultyOf(new TestRandom(seed ^ 0xfa17), places),
     calmAt: FAULTY_MS,
     conditions: {
@@ -164,11 +164,11 @@ export function scenarioOf(seed: number): Scenario {
       doubled: random.pick([0, 0.02, 0.1]),
     },
     endProbabilities: {
-      nan: often / 4,
-      oom: often,
-      crash: often,
-      preflight: often / 2,
-      exit: often,
+      nan: failureRate / 4,
+      oom: failureRate,
+      crash: failureRate,
+      preflight: failureRate / 2,
+      exit: failureRate,
       hang: hangs ? 0.08 : 0,
     },
   };
