@@ -10,6 +10,7 @@ import { type Address, isLoopback } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import type { BasicAuth } from '../lib/net/http.ts';
 import type { Identity } from '../lib/net/identity.ts';
+import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
@@ -103,6 +104,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   let operator: Operator | undefined;
   let gpuWatch: GpuWatch | undefined;
   let agent: AgentRuntime | undefined;
+  const live = identity && new LiveIdentity(identity, log);
   try {
     const id = identity === undefined ? storedAgentId(dir, options.id) : certifiedId(identity, options.id);
     const resources = await findResources(options);
@@ -124,12 +126,16 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       nats,
       log,
       gpuFigures,
-      connect: () => coordinatorClient(server, identity),
+      connect: () => coordinatorClient(server, () => live?.current),
       startWorker: workerStarter(options, resources),
       onUnreadableOffer: () => operator?.countUnreadable('nats'),
       onDatasetUse: (use) => operator?.countDatasetUse(use),
     });
     agent = started;
+    live?.watch((renewed) => {
+      operator?.renew(renewed);
+      started.renewIdentity();
+    });
     const backend = await started.up().catch(async (error) => {
       await started.stop();
       throw error;
@@ -140,6 +146,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     const connection = nats;
     let closed: Promise<void> | undefined;
     const close = () => {
+      live?.stop();
       operator?.stop();
       gpuWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
@@ -154,6 +161,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       stop: () => started.stop().then(close),
     };
   } catch (error) {
+    live?.stop();
     operator?.stop();
     gpuWatch?.stop();
     await nats?.close();

@@ -11,6 +11,7 @@ import { type Address, DEFAULT_NATS } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages } from '../lib/net/http.ts';
 import { type Identity, readIdentity } from '../lib/net/identity.ts';
+import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
@@ -152,6 +153,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
   const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;
   const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
+  const live = identity && new LiveIdentity(identity, log);
+  live?.watch((renewed) => {
+    listener.renew(renewed);
+    pages.renew(renewed);
+    metrics.certificateExpiry.set(renewed.expires);
+  });
   const stopRounds = await startRounds({
     runtime,
     nats,
@@ -184,6 +191,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     async stop() {
       stopRounds();
       stopRevocations();
+      live?.stop();
       removeCoordinatorFile(dir);
       server.forceShutdown();
       listener.close();

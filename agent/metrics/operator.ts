@@ -40,6 +40,8 @@ export interface Operator {
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
   countUnreadable(via: 'nats'): void;
+  /** Uses a renewed certificate for the pages, and reports its expiry. */
+  renew(identity: Identity): void;
   /** Counts reconnects until the connection is closed. */
   countReconnects(nats: NatsConnection): void;
   stop(): void;
@@ -90,6 +92,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     countDatasetUse: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
     countUnreadable: (via) => metrics.unreadable.inc({ via }),
     countReconnects: (nats) => void watchReconnects(nats),
+    renew(identity) {
+      pages.renew(identity);
+      metrics.certificateExpiry.set(identity.expires);
+    },
     stop() {
       stopDiskWatch();
       pages.stop();

@@ -63,6 +63,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     dir,
     server: 'coordinator',
     connect: () => ({
+      renew: () => {},
       report: () => stream as unknown as ReportStream,
       open,
       upload: async () => 'stored',

@@ -215,6 +215,11 @@ export class AgentRuntime {
     await this.stop();
   }
 
+  /** Reconnects to the coordinator with the renewed certificate. */
+  renewIdentity(): void {
+    this.#session?.renew();
+  }
+
   /** Hands back running attempts immediately and stops. Users' programs still get their grace. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();

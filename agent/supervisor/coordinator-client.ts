@@ -31,14 +31,34 @@ export interface CoordinatorClient {
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   /** See downloadCode. */
   downloadCode(archive: CodeArchive, path: string): Promise<void>;
+  /** Opens new connections for all later calls, with the current identity. Calls in progress end on the old ones. */
+  renew(): void;
   close(): void;
 }
 
 /**
  * @param server HOST:PORT
- * @param identity the agent's certificate; without one there is no authentication and no encryption
+ * @param identity returns the agent's certificate; without one there is no authentication and no encryption
  */
-export function coordinatorClient(server: string, identity?: Identity): CoordinatorClient {
+export function coordinatorClient(server: string, identity: () => Identity | undefined): CoordinatorClient {
+  let { attempts, artifacts, code, close } = connections(server, identity());
+  return {
+    report: () => attempts.report(),
+    open: (request, timeoutMs, onAnswer) => {
+      attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
+    },
+    upload: (upload, signal) => uploadArtifact(artifacts, upload, signal),
+    download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path),
+    downloadCode: (archive, path) => downloadCode(code, archive, path),
+    renew() {
+      close();
+      ({ attempts, artifacts, code, close } = connections(server, identity()));
+    },
+    close: () => close(),
+  };
+}
+
+function connections(server: string, identity: Identity | undefined) {
   const channel = channelTo(server, identity);
   const options = {
     ...channel.options,
@@ -50,20 +70,10 @@ export function coordinatorClient(server: string, identity?: Identity): Coordina
   const attempts = new AttemptServiceClient(server, channel.shown, options);
   const artifacts = new ArtifactServiceClient(server, channel.shown, options);
   const code = new CodeServiceClient(server, channel.shown, options);
-  return {
-    report: () => attempts.report(),
-    open: (request, timeoutMs, onAnswer) => {
-      attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
-    },
-    upload: (upload, signal) => uploadArtifact(artifacts, upload, signal),
-    download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path),
-    downloadCode: (archive, path) => downloadCode(code, archive, path),
-    close() {
-      attempts.close();
-      artifacts.close();
-      code.close();
-    },
+  const close = () => {
+    for (const client of [attempts, artifacts, code]) client.close();
   };
+  return { attempts, artifacts, code, close };
 }
 
 /** Returns the gRPC status of a failed call, or the code of a system error. */

@@ -119,6 +119,12 @@ export class CoordinatorSession {
     return this.#code.provide(archive, path, () => isWanted() && !this.#closed);
   }
 
+  /** Reconnects with the agent's renewed certificate. The new stream carries on where the old one ends. */
+  renew(): void {
+    this.#client.renew();
+    this.#stream?.cancel();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);

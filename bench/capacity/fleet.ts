@@ -44,7 +44,7 @@ export class Fleet {
         gpuFigures: () => [],
         spool: openSpool(dir).spool,
         hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
-        connect: () => coordinatorClient(server),
+        connect: () => coordinatorClient(server, () => undefined),
         startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},
         onDatasetUse: () => {},

@@ -186,3 +186,48 @@ test('the host name reserved for agents is rejected', async () => {
   await certs('agent', 'a');
   expect(certificate('agent-a').checkHost('trawl-agent')).toBe('trawl-agent');
 });
+
+test('a renewed certificate keeps its name, hosts and key, and only the certificate changes', async () => {
+  await certs('init', '--host', 'head.lan', '--nats', 'head', '--days', '10');
+  await certs('agent', 'a', '--days', '10');
+  const folders = ['agent-a', 'nats-head', 'server'];
+  const before = new Map(folders.map((folder) => [folder, certificate(folder)]));
+  const filesOf = (folder: string) =>
+    readdirSync(join(dir, folder))
+      .filter((file) => file !== 'cert.pem')
+      .map((file) => readFileSync(join(dir, folder, file), 'utf8'));
+  const others = folders.map(filesOf);
+  const { stdout, stderr, exitCode } = await certs('renew', '--days', '40');
+  expect({ stdout, exitCode }).toEqual({
+    stdout: folders.map((folder) => `${join(dir, folder)}\n`).join(''),
+    exitCode: 0,
+  });
+  expect(stderr).toContain('copy each cert.pem');
+  expect(folders.map(filesOf)).toEqual(others);
+  const authority = new X509Certificate(readFileSync(join(dir, 'ca', 'ca.pem')));
+  for (const [folder, old] of before) {
+    const renewed = certificate(folder);
+    expect(Math.round((Date.parse(renewed.validTo) - Date.parse(old.validTo)) / 86_400_000), folder).toBe(30);
+    expect(renewed.subject).toBe(old.subject);
+    expect(renewed.subjectAltName).toBe(old.subjectAltName);
+    expect(renewed.keyUsage).toEqual(old.keyUsage);
+    expect(renewed.publicKey.equals(old.publicKey)).toBe(true);
+    expect(renewed.verify(authority.publicKey)).toBe(true);
+    expect(renewed.serialNumber).not.toBe(old.serialNumber);
+  }
+  expect(readIdentity(join(dir, 'agent-a'), ['agent']).name).toBe('a');
+});
+
+test('only existing identities are renewed, and not beyond the authority', async () => {
+  await certs('init', '--ca-days', '100');
+  await certs('agent', 'a');
+  await certs('agent', 'b');
+  await certs('revoke', 'agent-b');
+  const before = certificate('agent-a').validTo;
+  expect(await certs('renew', 'agent-b')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('agent-a') });
+  expect(await certs('renew', '../x')).toMatchObject({ exitCode: 2 });
+  const tooLong = await certs('renew', 'agent-a', '--days', '101');
+  expect(tooLong).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('before the new certificates') });
+  expect(certificate('agent-a').validTo).toBe(before);
+  expect(await certs('renew', 'agent-a', '--days', '99')).toMatchObject({ exitCode: 0 });
+});

@@ -104,8 +104,8 @@ export async function addIdentity(
   }
   const authority = readAuthority(dir);
   const server = join(dir, 'server');
-  const others = readIdentities(server).filter((known) => folderOf(known) !== folderOf(who));
-  const folder = join(dir, folderOf(who));
+  const others = readIdentities(server).filter((known) => identityFolder(known) !== identityFolder(who));
+  const folder = join(dir, identityFolder(who));
   requireNoFile(join(folder, IDENTITY_FILES.key), force);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const servers = readFileSync(join(server, IDENTITY_FILES.servers), 'utf8');
@@ -124,16 +124,17 @@ export async function addIdentity(
 export function revokeIdentity(dir: string, named: string): void {
   const server = join(dir, 'server');
   const known = readIdentities(server);
-  const left = known.filter((one) => folderOf(one) !== named);
+  const left = known.filter((one) => identityFolder(one) !== named);
   if (left.length === known.length) {
-    const names = known.map(folderOf).join(', ') || 'none';
+    const names = known.map(identityFolder).join(', ') || 'none';
     throw new NotFoundError(`there is no identity ${JSON.stringify(named)} in ${dir}; known identities: ${names}`);
   }
   writeKnown(dir, left);
   rmSync(join(dir, named), { recursive: true, force: true });
 }
 
-function folderOf({ name, role }: { readonly name: string; readonly role: Role }): string {
+/** Returns the name of the folder of an agent or a user. */
+export function identityFolder({ name, role }: { readonly name: string; readonly role: Role }): string {
   return `${role === 'agent' ? 'agent' : 'user'}-${name}`;
 }
 
@@ -168,7 +169,8 @@ function serversAt(host: string, natsHosts: readonly string[]): string {
   return `${JSON.stringify(servers)}\n`;
 }
 
-function readAuthority(dir: string): KeyAndCertificate {
+/** Reads the authority. @throws {BadInputError} if the folder has none */
+export function readAuthority(dir: string): KeyAndCertificate {
   const folder = join(dir, 'ca');
   const [certificate, key] = [IDENTITY_FILES.authority, IDENTITY_FILES.key].map((file) => join(folder, file));
   if (certificate === undefined || key === undefined || !existsSync(certificate) || !existsSync(key)) {

@@ -71,6 +71,26 @@ export async function issue(
   return { certificate: pem(certificate), key: await privatePem(keys) };
 }
 
+/**
+ * Signs a certificate again: the same subject, key and extensions, with a new validity.
+ * @returns the new certificate
+ */
+export async function renewed(authority: KeyAndCertificate, certificate: string, days: number): Promise<string> {
+  const signer = new x509.X509Certificate(authority.certificate);
+  const old = new x509.X509Certificate(certificate);
+  return pem(
+    await x509.X509CertificateGenerator.create({
+      subject: old.subjectName,
+      issuer: signer.subject,
+      publicKey: old.publicKey,
+      signingKey: await importKey(authority.key),
+      signingAlgorithm: ALGORITHM,
+      ...validity(days),
+      extensions: old.extensions,
+    }),
+  );
+}
+
 function hostName(host: string): { type: 'ip' | 'dns'; value: string } {
   return { type: isIP(host) === 0 ? 'dns' : 'ip', value: host };
 }

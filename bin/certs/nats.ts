@@ -183,10 +183,13 @@ export async function createNatsServers(
 
 /** Returns every folder from which a NATS server reads its accounts. */
 export function natsFolders(dir: string): string[] {
-  const cluster = readdirSync(dir).filter(
-    (name) => name.startsWith(PREFIX) && existsSync(join(dir, name, NATS_CONFIG)),
-  );
+  const cluster = readdirSync(dir).filter((name) => isNatsFolder(dir, name));
   return cluster.length > 0 ? cluster.map((name) => join(dir, name)) : [join(dir, 'server')];
+}
+
+/** Whether a folder has the identity of a server of the cluster. */
+export function isNatsFolder(dir: string, name: string): boolean {
+  return name.startsWith(PREFIX) && existsSync(join(dir, name, NATS_CONFIG));
 }
 
 /** The name contains no colons, because scp would parse those of an IPv6 address as the end of a host name. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { expiryState } from '../../lib/net/expiry.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
@@ -29,7 +30,16 @@ function reasonOf({ drainReason, quarantine }: Agent): string {
   return `${scope}: ${reason}; next probe ${probeInMs === 0 ? 'due' : `in ${formatSpan(probeInMs)}`}`;
 }
 
+/** Returns when the agent's certificate expires, if that is soon; else empty. */
+function expiryOf({ certificateExpiresMs: at }: Agent, now: number): string {
+  if (at === 0) return '';
+  const state = expiryState(at / 1_000, now);
+  if (state === 'valid') return '';
+  return state === 'expired' ? 'expired' : `expires in ${formatSpan(at - now)}`;
+}
+
 function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
+  const certificate = { header: 'certificate', cell: (agent: Agent) => expiryOf(agent, now) || '-' };
   const reason = { header: 'reason', cell: (agent: Agent) => reasonOf(agent) || '-' };
   return [
     { header: 'agent', cell: (agent) => agent.id },
@@ -44,6 +54,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     { header: 'last seen', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
     { header: 'host', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
+    ...(agents.some((agent) => expiryOf(agent, now) !== '') ? [certificate] : []),
     ...(agents.some((agent) => reasonOf(agent) !== '') ? [reason] : []),
   ];
 }

@@ -59,19 +59,31 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
 }
 
 /** A cluster's servers run on other machines, so their account files have to be copied first. */
-async function natsReloadSteps(dir: string): Promise<string> {
+async function natsReloadSteps(dir: string, file = 'nats-accounts.conf'): Promise<string> {
   const { natsFolders } = await import('../certs/nats.ts');
   const folders = natsFolders(dir);
   const [only] = folders;
   const reload = 'run "nats-server --signal reload"';
   if (folders.length <= 1) return `${reload} on the NATS server that uses ${only}`;
-  return `copy nats-accounts.conf from ${dir}/nats-HOST to each NATS server and ${reload} there`;
+  return `copy ${file} from ${dir}/nats-HOST to each NATS server and ${reload} there`;
 }
 
 async function revoke(named: string, { dir }: Options): Promise<void> {
   const { revokeIdentity } = await certs();
   revokeIdentity(dir, named);
   note(`revoked ${named}; to disconnect it from NATS, ${await natsReloadSteps(dir)}`);
+}
+
+async function renew(names: readonly string[], { dir, days }: Options): Promise<void> {
+  const { renewIdentities } = await import('../certs/renew.ts');
+  for (const { folder, expiresMs } of await renewIdentities(dir, names, days)) {
+    await print(`${folder}\n`);
+    note(`${folder}/cert.pem is valid until ${new Date(expiresMs).toISOString()}`);
+  }
+  note(
+    'copy each cert.pem into the folder of its identity on the machine that uses it: agents and the coordinator read it there',
+  );
+  note(`for the NATS servers, ${await natsReloadSteps(dir, 'cert.pem')}`);
 }
 
 async function accounts({ dir }: Options): Promise<void> {
@@ -128,6 +140,11 @@ export function registerCerts(program: Command): void {
     .description('revoke an identity and delete its folder')
     .argument('<identity>', 'identity folder: agent-NAME or user-NAME')
     .action((named: string, _options: unknown, self: Command) => revoke(named, self.optsWithGlobals<Options>()));
+  withDir(command.command('renew'))
+    .description('renew certificates, with the same keys and tokens; nothing has to be restarted')
+    .argument('[identity...]', 'folders: server, nats-HOST, agent-NAME or user-NAME (default: all)')
+    .option('--days <n>', `validity of the certificates, in days, up to ${MAX_DAYS}`, countUpTo(MAX_DAYS), DEFAULT_DAYS)
+    .action((names: string[], _options: unknown, self: Command) => renew(names, self.optsWithGlobals<Options>()));
   withDir(command.command('accounts'))
     .description('rewrite nats-accounts.conf, after an upgrade of trawl')
     .action((_options: unknown, self: Command) => accounts(self.optsWithGlobals<Options>()));
@@ -142,6 +159,7 @@ export function registerCerts(program: Command): void {
       ['trawl certs agent gpu-1', 'add an agent; copy its folder to its machine'],
       ['trawl certs user ann --role operator', 'add a user who can submit and control sweeps'],
       ['trawl certs user wall --role viewer', 'add a user with read-only access'],
+      ['trawl certs renew', 'renew all certificates for another year'],
       ['trawl certs revoke agent-gpu-1', 'revoke the identity of an agent'],
     ],
     exits: [[4, 'rejected: the identity already exists']],

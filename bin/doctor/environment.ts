@@ -1,8 +1,12 @@
-/** Checks the environment of an agent on this machine: web proxies, the host name, and the agent's id. */
+/** Checks the environment of an agent on this machine: web proxies, the host name, the agent's id, and the certificate. */
 import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { newAgentId, readAgentId } from '../../agent/agent-id.ts';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { expiryState } from '../../lib/net/expiry.ts';
+import { certificateFacts, IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { within } from '../../lib/net/within.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { TrawlError, UnreachableError } from '../../proto/errors.ts';
@@ -81,6 +85,27 @@ export function agentIdFinding({ id, host, agents }: AgentIdFacts): Finding {
   };
 }
 
+/** Returns the finding for the certificate of an identity. @param dir the folder of the identity */
+export function certificateFinding(dir: string, now: number): Finding {
+  const name = 'certificate';
+  const fix = 'renew it with "trawl certs renew", and copy cert.pem into the folder';
+  try {
+    const { expires } = certificateFacts(readFileSync(join(dir, IDENTITY_FILES.certificate)));
+    const date = new Date(expires * 1_000).toISOString();
+    switch (expiryState(expires, now)) {
+      case 'expired':
+        return { name, state: 'missing', detail: `expired on ${date}`, fix, needed: true };
+      case 'soon':
+        return { name, state: 'warning', detail: `expires on ${date}`, fix, needed: false };
+      case 'valid':
+        return { name, state: 'ok', detail: `valid until ${date}`, needed: false };
+    }
+  } catch (error) {
+    const detail = `could not read ${join(dir, IDENTITY_FILES.certificate)}: ${errorMessage(error)}`;
+    return { name, state: 'missing', detail, fix: 'create the identity with "trawl certs"', needed: true };
+  }
+}
+
 export interface EnvironmentOptions extends Pick<ConnectOptions, 'server' | 'identity'> {
   /** The folder of the agent. */
   readonly agentDir: string;
@@ -99,7 +124,9 @@ export async function environmentFindings({
     () => false,
   );
   const agents = id === undefined ? 'no agent has run here' : await agentsOf(connect);
-  return [proxyFinding(env), hostFinding(host, await resolves), agentIdFinding({ id, host, agents })];
+  const identity = connect.identity || env.TRAWL_IDENTITY;
+  const certificate = identity ? [certificateFinding(identity, Date.now())] : [];
+  return [proxyFinding(env), hostFinding(host, await resolves), agentIdFinding({ id, host, agents }), ...certificate];
 }
 
 async function agentsOf(options: Pick<ConnectOptions, 'server' | 'identity'>): Promise<AgentIdFacts['agents']> {

@@ -203,6 +203,7 @@ export function agentJson(agent: Agent) {
     version: agent.version,
     connected_at: isoTime(agent.connectedAtMs),
     last_heartbeat_at: isoTime(agent.lastHeartbeatMs),
+    certificate_expires_at: isoTime(agent.certificateExpiresMs),
   };
 }
 

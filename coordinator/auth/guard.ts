@@ -117,6 +117,12 @@ export class Guard {
   }
 }
 
+/** Returns when the caller's certificate expires, as Unix time in milliseconds. Undefined without TLS. */
+export function certificateExpiry(call: Pick<ServerInterceptingCallInterface, 'getAuthContext'>): number | undefined {
+  const validTo = call.getAuthContext().sslPeerCertificate?.valid_to;
+  return validTo === undefined ? undefined : Date.parse(validTo);
+}
+
 /** Returns a name that all calls of a caller share: that of its certificate, or else its connection. */
 export function callerOf(call: ServerInterceptingCallInterface): string {
   const holder = peerOf(call);

@@ -405,6 +405,8 @@ export interface Agent {
   gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
+  /** When the certificate of its connection expires, for display. Undefined without TLS. */
+  certificateExpires?: number | undefined;
   /** Whether the agent's slots form pools of their own, because some trials must not run on it. */
   isolated: boolean;
   state: 'connected' | 'lost' | 'left';

@@ -26,7 +26,7 @@ import { PROTOCOL } from '../../proto/protocol.ts';
 import { agentIdProblem } from '../../proto/subjects.ts';
 import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
-import type { Guard } from '../auth/guard.ts';
+import { certificateExpiry, type Guard } from '../auth/guard.ts';
 import { type AgentHello, onHeartbeat, onHello } from '../core/agents.ts';
 import { isLeasedToAnother, onOpen, onRecord, rejectionOf } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
@@ -191,7 +191,7 @@ export class AttemptService {
       log.info({ agentId }, 'the stream of an agent ended');
       const successor = this.#sessions.of(agentId);
       if (successor !== undefined && successor.hello.incarnation !== hello.incarnation) {
-        this.#meet(successor.hello);
+        this.#meet(successor);
         this.sendDrain(agentId);
         this.sendPools(agentId);
       } else if (successor === undefined) {
@@ -201,10 +201,11 @@ export class AttemptService {
     runtime.reschedule();
   }
 
-  #meet(hello: Hello): void {
+  #meet({ hello, call }: AgentSession): void {
     const { runtime } = this.#options;
+    const agent = { ...agentHello(hello), certificateExpires: certificateExpiry(call) };
     // `settle` has reported the error.
-    runtime.settle(onHello(runtime.core, agentHello(hello), runtime.now())).catch(() => {});
+    runtime.settle(onHello(runtime.core, agent, runtime.now())).catch(() => {});
   }
 
   #hello(call: AgentStream, hello: Hello): AgentSession {
@@ -215,7 +216,7 @@ export class AttemptService {
     this.#requirePoolBudget(call, hello);
     const session = new AgentSession(call, hello);
     this.#sessions.add(session);
-    this.#meet(hello);
+    this.#meet(session);
     const { agentId, host, slots, backend, incarnation } = hello;
     log.info({ agentId, host, slots, backend, incarnation }, 'an agent connected');
     const pools = [...(runtime.core.agents.get(agentId)?.pools ?? [])];

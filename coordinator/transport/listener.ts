@@ -3,7 +3,12 @@
  * counted by reason, and never reaches HTTP/2.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../../lib/net/address.ts';
 import type { Identity } from '../../lib/net/identity.ts';
@@ -23,6 +28,8 @@ export interface ListenerOptions {
 }
 
 export interface Listener extends Address {
+  /** Uses a renewed certificate for new connections. */
+  renew(identity: Identity): void;
   /** Stops listening and closes every connection. */
   close(): void;
 }
@@ -35,7 +42,8 @@ export interface Listener extends Address {
 export function listen(grpc: GrpcServer, address: Address, options: ListenerOptions = {}): Promise<Listener> {
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const accept = (socket: Socket) => injector.injectConnection(socket);
-  const server = options.identity === undefined ? createServer(accept) : tlsServer(options.identity, accept, options);
+  const tls = options.identity === undefined ? undefined : tlsServer(options.identity, accept, options);
+  const server = tls ?? createServer(accept);
   const open = new Set<Socket>();
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
@@ -45,18 +53,18 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
     socket.on('close', () => open.delete(socket));
   });
   server.on('drop', (data) => options.onFull?.(data?.remoteAddress ?? ''));
-  return bind(server, address, () => {
-    server.close();
-    for (const socket of open) socket.destroy();
+  return bind(server, address, {
+    renew: (identity) => tls?.setSecureContext(secureContext(identity)),
+    close() {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
   });
 }
 
-function tlsServer(identity: Identity, accept: (socket: Socket) => void, options: ListenerOptions): Server {
+function tlsServer(identity: Identity, accept: (socket: Socket) => void, options: ListenerOptions): TlsServer {
   const server = createTlsServer({
-    ca: identity.authority,
-    cert: identity.certificate,
-    key: identity.key,
-    minVersion: 'TLSv1.3',
+    ...secureContext(identity),
     ALPNProtocols: ['h2'],
     handshakeTimeout: options.handshakeMs ?? HANDSHAKE_MS,
     requestCert: true,
@@ -75,18 +83,22 @@ function tlsServer(identity: Identity, accept: (socket: Socket) => void, options
   return server;
 }
 
+function secureContext({ authority, certificate, key }: Identity): SecureContextOptions {
+  return { ca: authority, cert: certificate, key, minVersion: 'TLSv1.3' };
+}
+
 function rejectionOf(socket: TLSSocket): { reason: RejectionReason; detail: string } {
   const detail = `${socket.authorizationError}`;
   if (socket.getPeerX509Certificate() === undefined) return { reason: 'no_certificate', detail };
   return { reason: detail === 'CERT_HAS_EXPIRED' ? 'expired_certificate' : 'wrong_certificate', detail };
 }
 
-function bind(server: Server, { host, port }: Address, close: () => void): Promise<Listener> {
+function bind(server: Server, { host, port }: Address, control: Pick<Listener, 'renew' | 'close'>): Promise<Listener> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new UnreachableError(`cannot listen on ${host}:${port}: ${error.message}`)));
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
       const bound = server.address();
-      resolve({ host, port: typeof bound === 'object' && bound !== null ? bound.port : port, close });
+      resolve({ host, port: typeof bound === 'object' && bound !== null ? bound.port : port, ...control });
     });
   });
 }

@@ -1,11 +1,12 @@
 /** Connects the coordinator and the agents to NATS. */
 
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import { UnreachableError } from '../../proto/errors.ts';
 import { inboxPrefix, withoutSecrets } from '../../proto/subjects.ts';
 import { errorMessage } from '../text/error-message.ts';
-import type { Identity } from './identity.ts';
+import { IDENTITY_FILES, type Identity } from './identity.ts';
 
 const RECONNECT_WAIT_MS = 500;
 /** An absent member of a cluster must not delay the others. */
@@ -63,8 +64,10 @@ function secretsOf(urls: string): { user?: string; pass?: string; token?: string
   return {};
 }
 
-function secured({ role, name, authority, certificate, key }: Identity) {
-  const tls = { ca: authority.toString('utf8'), cert: certificate.toString('utf8'), key: key.toString('utf8') };
+/** The client reads the files again for each connection, so that it uses a renewed certificate. */
+function secured({ role, name, dir }: Identity) {
+  const { authority, certificate, key } = IDENTITY_FILES;
+  const tls = { caFile: join(dir, authority), certFile: join(dir, certificate), keyFile: join(dir, key) };
   return { tls, inboxPrefix: inboxPrefix(role, name) };
 }
 

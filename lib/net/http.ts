@@ -1,10 +1,10 @@
 /** The operator pages of the coordinator and the agents: metrics, health and readiness over HTTP or HTTPS. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { TLSSocket } from 'node:tls';
+import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { Address } from './address.ts';
@@ -48,6 +48,8 @@ export interface Protection {
 export interface ServedPages {
   /** The address with the actual port, if port 0 was requested. */
   readonly address: Address;
+  /** Uses a renewed certificate for new connections, if the pages are served over TLS. */
+  renew(identity: Identity): void;
   stop(): void;
 }
 
@@ -90,11 +92,13 @@ export async function serveOperatorPages(
     );
   };
   const { identity } = protection;
-  const server = identity === undefined ? createServer(LIMITS, listener) : overTls(identity, listener);
+  const tls = identity === undefined ? undefined : overTls(identity, listener);
+  const server: Server = tls ?? createServer(LIMITS, listener);
   limitConnections(server);
   const address = await listen(server, at);
   return {
     address,
+    renew: (renewed) => tls?.setSecureContext(secureContext(renewed)),
     stop() {
       server.close();
       server.closeAllConnections();
@@ -128,10 +132,14 @@ function limitConnections(server: Server): void {
   });
 }
 
-function overTls({ authority, certificate, key }: Identity, listener: RequestListener): Server {
-  const tls = { ca: authority, cert: certificate, key, requestCert: true };
+function overTls(identity: Identity, listener: RequestListener): TlsServer {
   // Probes of /healthz have no certificate, so rejectionReason checks certificates per request.
-  return createTlsServer({ ...LIMITS, ...tls, rejectUnauthorized: false, minVersion: 'TLSv1.2' }, listener);
+  const access = { requestCert: true, rejectUnauthorized: false };
+  return createTlsServer({ ...LIMITS, ...secureContext(identity), ...access }, listener);
+}
+
+function secureContext({ authority, certificate, key }: Identity): SecureContextOptions {
+  return { ca: authority, cert: certificate, key, minVersion: 'TLSv1.2' };
 }
 
 function foreignHost({ headers }: IncomingMessage, rule: HostRule): string | undefined {

@@ -3,7 +3,7 @@
  * subject has the name (CN) and the role (OU).
  */
 
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
@@ -30,6 +30,8 @@ export const IDENTITY_FILES = {
 export const AGENT_HOST = 'trawl-agent';
 
 export interface Identity {
+  /** The folder that it was read from. */
+  readonly dir: string;
   readonly name: string;
   readonly role: Role | typeof COORDINATOR;
   /** PEM. */
@@ -60,19 +62,22 @@ export function readIdentity(dir: string, acceptedRoles: readonly Identity['role
   const authority = read(dir, IDENTITY_FILES.authority);
   const certificate = read(dir, IDENTITY_FILES.certificate);
   const key = read(dir, IDENTITY_FILES.key);
-  const { name, role, validTo } = parse(dir, certificate);
+  const { name, role, expires } = factsOf(dir, certificate);
   if (!(acceptedRoles as readonly string[]).includes(role)) {
     throw new RejectedError(
       `${dir} is the identity of ${role} ${name}: expected one of role ${acceptedRoles.join(' or ')}`,
     );
   }
-  if (Date.parse(validTo) < Date.now()) {
-    throw new RejectedError(`the certificate in ${dir} expired on ${validTo}: create a new one with "trawl certs"`);
+  if (expires * 1_000 < Date.now()) {
+    const date = new Date(expires * 1_000).toISOString();
+    throw new RejectedError(`the certificate in ${dir} expired on ${date}: renew it with "trawl certs renew"`);
+  }
+  if (!isPair(certificate, key)) {
+    throw new BadInputError(`${dir}: ${IDENTITY_FILES.key} is not the key of ${IDENTITY_FILES.certificate}`);
   }
   const token = role === COORDINATOR ? '' : read(dir, IDENTITY_FILES.token).toString('utf8').trim();
-  const expires = Date.parse(validTo) / 1000;
   const servers = readServers(dir);
-  return { name, role: role as Identity['role'], authority, certificate, key, token, servers, expires };
+  return { dir, name, role: role as Identity['role'], authority, certificate, key, token, servers, expires };
 }
 
 function read(dir: string, file: string): Buffer {
@@ -84,13 +89,34 @@ function read(dir: string, file: string): Buffer {
   }
 }
 
-function parse(dir: string, certificate: Buffer): { name: string; role: string; validTo: string } {
+/** What a certificate says about its holder. */
+export interface CertificateFacts {
+  readonly name: string;
+  readonly role: string;
+  /** Unix time in seconds. */
+  readonly expires: number;
+}
+
+/** Reads a certificate. @throws {Error} if it is not a certificate */
+export function certificateFacts(certificate: Buffer): CertificateFacts {
+  const { subject, validTo } = new X509Certificate(certificate);
+  const part = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subject)?.[1] ?? '';
+  return { name: part('CN'), role: part('OU'), expires: Date.parse(validTo) / 1_000 };
+}
+
+function factsOf(dir: string, certificate: Buffer): CertificateFacts {
   try {
-    const { subject, validTo } = new X509Certificate(certificate);
-    const part = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subject)?.[1] ?? '';
-    return { name: part('CN'), role: part('OU'), validTo };
+    return certificateFacts(certificate);
   } catch (error) {
     throw new BadInputError(`${join(dir, IDENTITY_FILES.certificate)} is not a certificate`, { cause: error });
+  }
+}
+
+function isPair(certificate: Buffer, key: Buffer): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
   }
 }
 

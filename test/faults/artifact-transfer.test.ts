@@ -99,7 +99,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onRejected: () => {},
   };
   const session = new CoordinatorSession(
-    coordinatorClient(server),
+    coordinatorClient(server, () => undefined),
     agentDir,
     hello,
     spool,

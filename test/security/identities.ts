@@ -7,6 +7,7 @@ import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import type { Role } from '../../proto/roles.ts';
 
 const DAYS = 2;
+const AUTHORITY_DAYS = 100;
 
 export class TestIdentities {
   readonly dir: string;
@@ -16,7 +17,7 @@ export class TestIdentities {
   }
 
   static async init(dir: string): Promise<TestIdentities> {
-    await initAuthority(dir, { hosts: [], days: DAYS, authorityDays: DAYS, force: false });
+    await initAuthority(dir, { hosts: [], days: DAYS, authorityDays: AUTHORITY_DAYS, force: false });
     return new TestIdentities(dir);
   }
 

@@ -50,6 +50,7 @@ export class Grpc {
   /** Returns an agent's client. `files` transfers artifacts from and to the agent's machine. */
   client(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
     return {
+      renew: () => {},
       report: () => this.#report(agent),
       open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),
       ...files,

@@ -990,6 +990,8 @@ export interface Agent {
     | undefined;
   /** When its process first connected; 0 if unknown. */
   connectedAtMs: number;
+  /** When its certificate expires; 0 without TLS or while it is not connected. */
+  certificateExpiresMs: number;
 }
 
 export interface Agent_LabelsEntry {
@@ -3787,6 +3789,7 @@ function createBaseAgent(): Agent {
     slotVramBytes: [],
     quarantine: undefined,
     connectedAtMs: 0,
+    certificateExpiresMs: 0,
   };
 }
 
@@ -3843,6 +3846,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.connectedAtMs !== 0) {
       writer.uint32(128).int64(message.connectedAtMs);
+    }
+    if (message.certificateExpiresMs !== 0) {
+      writer.uint32(136).int64(message.certificateExpiresMs);
     }
     return writer;
   },
@@ -4001,6 +4007,14 @@ export const Agent: MessageFns<Agent> = {
             message.connectedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.certificateExpiresMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4044,6 +4058,7 @@ export const Agent: MessageFns<Agent> = {
       ? Quarantine.fromPartial(object.quarantine)
       : undefined;
     message.connectedAtMs = object.connectedAtMs ?? 0;
+    message.certificateExpiresMs = object.certificateExpiresMs ?? 0;
     return message;
   },
 };

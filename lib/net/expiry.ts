@@ -1,0 +1,13 @@
+/** The expiry of certificates. */
+
+/** How long before the expiry of a certificate the warnings begin, in seconds. */
+const EXPIRY_WARNING_S = 7 * 86_400;
+
+export type ExpiryState = 'valid' | 'soon' | 'expired';
+
+/** @param expires Unix time in seconds @param now Unix time in milliseconds */
+export function expiryState(expires: number, now: number): ExpiryState {
+  const leftS = expires - now / 1_000;
+  if (leftS <= 0) return 'expired';
+  return leftS <= EXPIRY_WARNING_S ? 'soon' : 'valid';
+}
