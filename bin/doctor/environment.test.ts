@@ -1,6 +1,10 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { AgentState } from '../../proto/gen/trawl/v1/types.ts';
-import { agentIdFinding, hostFinding, proxyFinding } from './environment.ts';
+import { createAuthority, issue } from '../certs/issue.ts';
+import { agentIdFinding, certificateFinding, hostFinding, proxyFinding } from './environment.ts';
 
 test.each<[NodeJS.ProcessEnv, string, RegExp]>([
   [{}, 'ok', /^none$/],
@@ -56,4 +60,21 @@ test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
   ['no folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
 ])('%s gives no warning', (_, facts, detail) => {
   expect(agentIdFinding(facts)).toMatchObject({ state: 'ok', detail: expect.stringMatching(detail) });
+});
+
+test('a certificate that has expired fails the check, and one that expires within a week gives a warning', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trawl-doctor-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { certificate } = await issue(await createAuthority(30), { name: 'a', role: 'agent' }, 30);
+  writeFileSync(join(folder, 'cert.pem'), certificate);
+  const inDays = (days: number) => certificateFinding(folder, Date.now() + days * 86_400_000);
+  expect(inDays(20)).toMatchObject({ state: 'ok', detail: expect.stringContaining('valid until') });
+  expect(inDays(24)).toMatchObject({
+    state: 'warning',
+    needed: false,
+    fix: expect.stringContaining('trawl certs renew'),
+  });
+  expect(inDays(31)).toMatchObject({ state: 'missing', needed: true, detail: expect.stringContaining('expired on') });
+  const absent = certificateFinding(join(folder, 'absent'), Date.now());
+  expect(absent).toMatchObject({ state: 'missing', detail: expect.stringContaining('could not read') });
 });
