@@ -3,11 +3,12 @@
  * complete, even if a process was killed while it wrote the file, or several processes wrote it at the same time.
  */
 
-import { type FileHandle, mkdir, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sum } from 'd3-array';
 import { checksumOfStream, sha256Of } from '../../lib/files/checksum.ts';
+import { requireFolder } from '../../lib/files/folder.ts';
 import { writeDurably } from '../../lib/files/write-durably.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -65,9 +66,12 @@ export function contentProblem(bytes: Buffer, file: DataFile): string | undefine
   return sha256 === file.sha256 ? undefined : `has SHA-256 ${sha256}, expected ${file.sha256}`;
 }
 
-/** Writes a file durably and atomically: readers see either the whole file or none. */
+/**
+ * Writes a file durably and atomically: readers see either the whole file or none.
+ * @throws {BadInputError} when the cache cannot be written
+ */
 export async function writeAtomically(path: string, bytes: Buffer): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  requireFolder('the data set cache', dirname(path));
   await writeDurably(path, bytes);
 }
 
@@ -76,7 +80,7 @@ function damaged(path: string, problem: string): DamagedFileError {
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+  if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
 }
 
 export interface DatasetStatus {

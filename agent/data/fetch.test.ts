@@ -110,3 +110,17 @@ test('decompression stops at the expected size of the file', async () => {
   served.set('/a.gz', gzipSync(Buffer.alloc(10_000_000)));
   await expect(ensureDataset(dataset(mirror(url)), dataDir)).rejects.toThrow(/Cannot create a Buffer larger than 12/);
 });
+
+test.each(['/proc/trawl', 'file', 'file/below'])(
+  'the cache %s is rejected before anything is fetched',
+  async (path) => {
+    await writeFile(join(dataDir, 'file'), '');
+    const requests: string[] = [];
+    server.on('request', ({ url: requested }) => requests.push(requested ?? ''));
+    const cache = path.startsWith('/') ? path : join(dataDir, path);
+    await expect(ensureDataset(dataset(mirror(url)), cache)).rejects.toThrow(
+      /^the data set cache \S+ cannot be used: /,
+    );
+    expect(requests).toEqual([]);
+  },
+);

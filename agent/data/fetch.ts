@@ -1,4 +1,5 @@
 /** Fetches a data set into the cache, from the first of its sources that has it. */
+import { checkFolder } from '../../lib/files/folder.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically } from './cache.ts';
 import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
@@ -11,6 +12,7 @@ class DatasetUnavailableError extends UnreachableError {}
  * and identical files.
  * @returns `hit` when no file was missing
  * @throws {DamagedFileError} when a file in the cache has the wrong size; such files are never replaced silently
+ * @throws {BadInputError} when files are missing and the cache cannot be written
  * @throws {DatasetUnavailableError} when no source has the data set, with the error of each source
  */
 export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Promise<DatasetUse> {
@@ -18,6 +20,7 @@ export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Prom
   for (const file of filesOf(dataset))
     if (!(await isCached(cachedPath(dataDir, dataset, file), file))) missing.push(file);
   if (missing.length === 0) return 'hit';
+  checkFolder('the data set cache', dataDir);
 
   const problems: string[] = [];
   for (const source of dataset.sources) {
