@@ -24,11 +24,13 @@ export class OutputTail {
   #text = '';
 
   add(text: string): void {
-    this.#text = (this.#text + text).slice(-MAX_TAIL_CHARACTERS);
+    this.#text += text;
+    // Cutting copies the text, which would take most of the time of a program that prints short lines.
+    if (this.#text.length > 2 * MAX_TAIL_CHARACTERS) this.#text = this.#text.slice(-MAX_TAIL_CHARACTERS);
   }
 
   get text(): string {
-    return this.#text.trimEnd();
+    return this.#text.slice(-MAX_TAIL_CHARACTERS).trimEnd();
   }
 
   /** The last lines, for messages. */
@@ -41,24 +43,36 @@ export class OutputTail {
 /** How the rest of a line that contains a report is logged; undefined when the line contains none. */
 export type TakenLine = { readonly rest: string } | undefined;
 
-/** Handles a line if it contains a report. No more output is read until the promise resolves. */
-export type TakeLine = (line: OutputLine) => Promise<TakenLine>;
+/**
+ * Handles a line if it contains a report. Returns undefined at once for a line that cannot contain one. No more output is read
+ * until the promise resolves.
+ */
+export type TakeLine = (line: OutputLine) => Promise<TakenLine> | undefined;
 
 /** Reads stdout or stderr to its end. The log receives what is not a report. */
 export async function readStream(stream: Readable, takeLine: TakeLine, tail: OutputTail, log: AttemptLog) {
   const lines = new OutputLines();
   const shown = new LogText();
+  let added = '';
+  const flush = () => {
+    if (added === '') return;
+    tail.add(added);
+    log.text(added);
+    added = '';
+  };
   const add = (text: string) => {
-    if (text === '') return;
-    tail.add(text);
-    log.text(text);
+    added += text;
   };
   const take = async (given: Iterable<OutputLine>) => {
     for (const line of given) {
-      const taken = await takeLine(line);
+      const taking = takeLine(line);
+      // The log has notes about a line behind the lines before it.
+      if (taking !== undefined) flush();
+      const taken = taking === undefined ? undefined : await taking;
       if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));
       else add(shown.text(line, true));
     }
+    flush();
   };
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
@@ -68,4 +82,5 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   }
   await take(lines.end());
   add(shown.end());
+  flush();
 }

@@ -68,7 +68,9 @@ export class Reports {
   }
 
   /** Handles a line of stdout. A report may follow the states of a progress bar on the same line. */
-  takeOutput(line: OutputLine): Promise<TakenLine> {
+  takeOutput(line: OutputLine): Promise<TakenLine> | undefined {
+    const hasPatterns = this.#sources.some(({ source }) => source?.$case === 'regex');
+    if (!hasPatterns && !line.text.includes('{')) return undefined;
     return this.#enqueue(async () => {
       if (!line.whole) {
         this.#noteLongLine(line.text);

@@ -92,9 +92,12 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   };
   const unlessEnded =
     (take: TakeLine): TakeLine =>
-    async (line) => {
+    (line) => {
       if (failure !== undefined || run.signal.aborted) return undefined;
-      return (await take(line).catch(fail)) ?? undefined;
+      return take(line)?.catch((error) => {
+        fail(error);
+        return undefined;
+      });
     };
   let isWhole = false;
   const readingOutput = Promise.all([
@@ -104,7 +107,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
       stdout,
       log,
     ),
-    readStream(program.stderr, async () => undefined, stderr, log),
+    readStream(program.stderr, () => undefined, stderr, log),
   ]).catch(fail);
   const metrics = metricsFile(
     folders.metrics,

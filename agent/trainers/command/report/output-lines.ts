@@ -55,9 +55,9 @@ export class OutputLines {
 
 function indexOfEnd(text: string, from: number): number {
   const feed = text.indexOf('\n', from);
-  const carriage = text.indexOf('\r', from);
-  if (feed === -1 || carriage === -1) return Math.max(feed, carriage);
-  return Math.min(feed, carriage);
+  // A search in the whole text would be repeated for each of its lines.
+  const carriage = text.slice(from, feed === -1 ? undefined : feed).indexOf('\r');
+  return carriage === -1 ? feed : from + carriage;
 }
 
 /** C0 and C1 control characters but tab and line feed, and DEL. */
@@ -66,7 +66,8 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Removes colours and other control sequences, and control characters but tab and line feed. */
 export function withoutControl(text: string): string {
-  return stripVTControlCharacters(text).replace(CONTROL, '');
+  // Most lines have none, and the search for sequences takes longer.
+  return text.search(CONTROL) === -1 ? text : stripVTControlCharacters(text).replace(CONTROL, '');
 }
 
 /**
