@@ -6,11 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
+import { ensureToken, tokenFile } from '../lib/files/token-file.ts';
 import { type Address, isLoopback } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
-import type { BasicAuth } from '../lib/net/http.ts';
+import type { BasicAuth, TokenAuth } from '../lib/net/http.ts';
 import type { Identity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
+import type { TokenSource } from '../lib/net/token-source.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
@@ -37,6 +39,12 @@ export interface AgentOptions {
   readonly server: string;
   /** The agent's certificate. Without one there is no TLS, and the coordinator accepts any id. */
   readonly identity: Identity | undefined;
+  /** Provides the token for a coordinator on this machine. */
+  readonly tokenOf: TokenSource;
+  /** The file that the token was read from. */
+  readonly tokenPath: string | undefined;
+  /** Whether `/metrics` on the loopback requires a token. */
+  readonly requireToken: boolean;
   /** The number of slots. Undefined if `slotsPerGpu` determines it. */
   readonly slots: number | undefined;
   /** Undefined means one slot per GPU, or one per core on a machine without GPUs. */
@@ -126,7 +134,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       nats,
       log,
       gpuFigures,
-      connect: () => coordinatorClient(server, () => live?.current),
+      connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources),
       onUnreadableOffer: () => operator?.countUnreadable('nats'),
       onDatasetUse: (use) => operator?.countDatasetUse(use),
@@ -189,9 +197,10 @@ async function startMetrics(
 ): Promise<Operator | undefined> {
   const { metrics, metricsAuth, metricsHosts, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
   if (metrics === undefined) return undefined;
+  const isOpen = !options.requireToken || metricsTls || !isLoopback(metrics);
   return startOperator({
     at: metrics,
-    auth: metricsAuth,
+    auth: metricsAuth ?? (isOpen ? undefined : metricsToken(options)),
     hosts: metricsHosts,
     log,
     identity: metricsTls ? identity : undefined,
@@ -204,6 +213,17 @@ async function startMetrics(
     spooled: () => sources.spool.size(),
     unreadyReason: sources.unreadyReason,
   });
+}
+
+/**
+ * Returns the token that `/metrics` on the loopback requires: that of the coordinator if it runs on this machine, so that
+ * Prometheus needs one token only, or else the agent's own.
+ */
+function metricsToken({ dir, tokenOf, tokenPath }: AgentOptions): TokenAuth {
+  const answer = tokenOf();
+  return answer.kind === 'token'
+    ? { token: answer.token, file: tokenPath ?? 'the data folder of the coordinator' }
+    : { token: ensureToken(dir), file: tokenFile(dir) };
 }
 
 function helloOf(

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { startNatsServer } from '../bin/local/nats-server.ts';
 import { packageRoot } from '../bin/package.ts';
 import { readCoordinatorFile } from '../lib/files/coordinator-file.ts';
+import { readToken, tokenFile } from '../lib/files/token-file.ts';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const { values } = parseArgs({
@@ -65,6 +66,7 @@ async function bench(): Promise<void> {
     endpoints = readCoordinatorFile(join(dir, 'c'));
   }
   const { address, metrics } = endpoints;
+  const authorization = `Bearer ${readToken(tokenFile(join(dir, 'c')))}`;
   const running = Array.from({ length: agents }, (_, i) =>
     start(
       ...['agent', '--dir', join(dir, `a${i}`), '--nats', nats.url, '--server', address],
@@ -72,7 +74,7 @@ async function bench(): Promise<void> {
     ),
   );
   // Waits until every worker is up, so that loading TensorFlow.js is not measured.
-  const scrape = async () => (await fetch(`http://${metrics}/metrics`)).text();
+  const scrape = async () => (await fetch(`http://${metrics}/metrics`, { headers: { authorization } })).text();
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));
 

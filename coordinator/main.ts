@@ -1,15 +1,18 @@
 /** Starts a coordinator with its store, core, transport and periodic work. */
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { keyText } from '../lib/domain/attempt-key.ts';
 import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
+import { announceCoordinator, withdrawCoordinator } from '../lib/files/local-coordinators.ts';
 import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
-import { type Address, DEFAULT_NATS } from '../lib/net/address.ts';
+import { ensureToken, tokenFile } from '../lib/files/token-file.ts';
+import { type Address, DEFAULT_NATS, isLoopback } from '../lib/net/address.ts';
 import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
-import { type BasicAuth, type ServedPages, serveOperatorPages } from '../lib/net/http.ts';
+import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../lib/net/http.ts';
 import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { BadInputError } from '../proto/errors.ts';
@@ -29,7 +32,8 @@ import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-a
 import { ArtifactFiles } from './artifacts/files.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
-import { callerOf, Guard } from './auth/guard.ts';
+import { admit, admitOwner } from './auth/admit.ts';
+import { type Admit, callerOf, Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { RejectionLog } from './auth/rejections.ts';
 import { watchRevocations } from './auth/revocation.ts';
@@ -70,6 +74,8 @@ export interface CoordinatorOptions {
   readonly insecure: boolean;
   /** The user and the password for `/metrics`. Undefined means no password. */
   readonly metricsAuth: BasicAuth | undefined;
+  /** Whether what is on the loopback requires the token of the data folder. */
+  readonly requireToken: boolean;
   /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];
   /** Serves the metrics over TLS, with the server's certificate. */
@@ -128,7 +134,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const cleaner = attemptFileCleaner(runtime, files, log);
   runtime.onCommit(cleaner.afterCommit);
   const rejections = new RejectionLog(metrics.authRejected, log);
-  const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
+  const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
+  const token = options.requireToken ? ownToken : undefined;
+  const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts));
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const collecting = startCollecting(runtime, metrics, options);
@@ -144,12 +152,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
   addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });
-  const pages = await servePages(options, identity, { runtime, metrics, collecting, readiness, rejections });
+  const pages = await servePages(options, identity, token, { runtime, metrics, collecting, readiness, rejections });
   const listener = await listen(server, options.listen, {
     identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
     onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
   });
+  if (identity === undefined && isLoopback(listener)) announce(listener, { dir, nats: natsUrl }, log);
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
   const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;
   const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
@@ -193,6 +202,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopRevocations();
       live?.stop();
       removeCoordinatorFile(dir);
+      withdrawCoordinator(address);
       server.forceShutdown();
       listener.close();
       pages.stop();
@@ -229,6 +239,20 @@ function checkAddresses(options: CoordinatorOptions, identity: Identity | undefi
     metricsTls || metricsAuth !== undefined,
     'pass --metrics-tls, or --metrics-user with a password',
   );
+}
+
+/**
+ * Returns how calls are admitted: by their identities, or on the loopback by the token. Undefined admits every call, as
+ * coordinators that require no token do.
+ */
+function admission(
+  { listen }: CoordinatorOptions,
+  identities: Identities | undefined,
+  token: TokenAuth | undefined,
+): Admit | undefined {
+  if (identities !== undefined) return (shown) => admit(shown, (given) => identities.find(given));
+  if (token === undefined || !isLoopback(listen)) return undefined;
+  return (shown) => admitOwner(shown, token.token, token.file);
 }
 
 function watchIdentities({ identityDir, log }: CoordinatorOptions): Identities | undefined {
@@ -350,6 +374,7 @@ interface PageParts {
 function servePages(
   { metrics: address, metricsAuth, metricsHosts, metricsTls }: CoordinatorOptions,
   identity: Identity | undefined,
+  token: TokenAuth | undefined,
   { runtime, metrics, collecting, readiness, rejections }: PageParts,
 ): Promise<ServedPages> {
   return serveOperatorPages(
@@ -361,12 +386,19 @@ function servePages(
     },
     address,
     {
-      auth: metricsAuth,
+      auth: metricsAuth ?? (isLoopback(address) && !metricsTls ? token : undefined),
       hosts: metricsHosts,
       identity: metricsTls ? identity : undefined,
       onRejected: (from, why) => rejections.record('metrics', { from, why }),
     },
   );
+}
+
+function announce(address: Address, content: { dir: string; nats: string }, log: Logger): void {
+  const problems = announceCoordinator(address, content);
+  if (problems.length === 0) return;
+  const advice = 'commands on this machine find the token only with --dir or --token-file';
+  log.warn({ err: problems[0] }, `could not write to the runtime folder; ${advice}`);
 }
 
 function localAddress({ host, port }: Address): string {

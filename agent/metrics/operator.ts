@@ -4,7 +4,7 @@ import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { watchDiskSpace } from '../../lib/files/disk-space.ts';
 import type { Address } from '../../lib/net/address.ts';
-import type { BasicAuth } from '../../lib/net/http.ts';
+import type { BasicAuth, TokenAuth } from '../../lib/net/http.ts';
 import { serveOperatorPages } from '../../lib/net/http.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import type { DatasetUse } from '../data/cache.ts';
@@ -15,7 +15,7 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 export interface OperatorOptions {
   readonly at: Address;
   /** Credentials for `/metrics`. Undefined if no password is required. */
-  readonly auth: BasicAuth | undefined;
+  readonly auth: BasicAuth | TokenAuth | undefined;
   /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
   readonly hosts?: readonly string[];
   /** The certificate for TLS. Undefined means plain HTTP. */

@@ -2,6 +2,7 @@
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { channelTo } from '../../lib/net/channel.ts';
 import type { Identity } from '../../lib/net/identity.ts';
+import type { TokenSource } from '../../lib/net/token-source.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -38,10 +39,15 @@ export interface CoordinatorClient {
 
 /**
  * @param server HOST:PORT
- * @param identity returns the agent's certificate; without one there is no authentication and no encryption
+ * @param identity returns the agent's certificate; without one there is no encryption
+ * @param tokenOf the token of a coordinator on this machine
  */
-export function coordinatorClient(server: string, identity: () => Identity | undefined): CoordinatorClient {
-  let { attempts, artifacts, code, close } = connections(server, identity());
+export function coordinatorClient(
+  server: string,
+  identity: () => Identity | undefined,
+  tokenOf?: TokenSource,
+): CoordinatorClient {
+  let { attempts, artifacts, code, close } = connections(server, identity(), tokenOf);
   return {
     report: () => attempts.report(),
     open: (request, timeoutMs, onAnswer) => {
@@ -52,14 +58,14 @@ export function coordinatorClient(server: string, identity: () => Identity | und
     downloadCode: (archive, path) => downloadCode(code, archive, path),
     renew() {
       close();
-      ({ attempts, artifacts, code, close } = connections(server, identity()));
+      ({ attempts, artifacts, code, close } = connections(server, identity(), tokenOf));
     },
     close: () => close(),
   };
 }
 
-function connections(server: string, identity: Identity | undefined) {
-  const channel = channelTo(server, identity);
+function connections(server: string, identity: Identity | undefined, tokenOf: TokenSource | undefined) {
+  const channel = channelTo(server, identity, tokenOf);
   const options = {
     ...channel.options,
     'grpc.keepalive_time_ms': 10_000,

@@ -37,11 +37,12 @@ export class WorkerProcess {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
     if (!existsSync(entry))
       throw new Error(`the worker's program ${entry} is missing; build trawl first (npm run build)`);
+    const { TRAWL_TOKEN: _, TRAWL_NATS: __, ...environment } = process.env;
     this.#child = fork(entry, [JSON.stringify(setup)], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
-        ...process.env,
+        ...environment,
         ...threadEnvironment(setup.cores, setup.slots, process.env),
         TF_FORCE_GPU_ALLOW_GROWTH: 'true',
         ...gpuEnvironment,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../bin/package.ts';
 import { readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { readToken, tokenFile } from '../../lib/files/token-file.ts';
 import { cpuSeconds, peakBytes } from '../process-figures.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
@@ -16,9 +17,11 @@ process.once('exit', () => {
 export class MeasuredCoordinator {
   readonly address: string;
   readonly #metrics: string;
+  readonly #token: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, addresses: { address: string; metrics: string }) {
+  private constructor(child: ChildProcess, addresses: { address: string; metrics: string }, token: string) {
+    this.#token = token;
     this.#child = child;
     this.address = addresses.address;
     this.#metrics = addresses.metrics;
@@ -36,7 +39,7 @@ export class MeasuredCoordinator {
       await sleep(20);
       addresses = readCoordinatorFile(dir);
     }
-    return new MeasuredCoordinator(child, addresses);
+    return new MeasuredCoordinator(child, addresses, readToken(tokenFile(dir)));
   }
 
   get cpuSeconds(): number {
@@ -49,7 +52,9 @@ export class MeasuredCoordinator {
 
   /** Returns the sum of a metric over its series. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`http://${this.#metrics}/metrics`)).text();
+    const text = await (
+      await fetch(`http://${this.#metrics}/metrics`, { headers: { authorization: `Bearer ${this.#token}` } })
+    ).text();
     const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'))];
     return values.reduce((sum, [, value]) => sum + Number(value), 0);
   }

@@ -5,6 +5,7 @@ import { shownPath } from '../../lib/files/folder.ts';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
+import { fileToken, folderToken, givenToken, type TokenSource, tokenSource } from '../../lib/net/token-source.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
@@ -33,6 +34,11 @@ export interface ConnectOptions {
   readonly dir?: string | undefined;
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
+  /**
+   * A file with the token of a coordinator on the loopback. Default: the token in `dir`, or else TRAWL_TOKEN, or else that
+   * of the coordinator that this user runs at the address.
+   */
+  readonly tokenFile?: string | undefined;
 }
 
 /** The snapshot of a large sweep is one message. */
@@ -46,12 +52,13 @@ const PROBE_TIMEOUT_MS = 2_000;
 interface OpenOptions {
   readonly address: string;
   readonly identity?: Identity | undefined;
+  readonly tokenOf?: TokenSource | undefined;
   readonly offlineDir?: string;
   readonly release?: () => Promise<void>;
 }
 
-function open({ address, identity, offlineDir, release = async () => {} }: OpenOptions): Connection {
-  const channel = channelTo(address, identity);
+function open({ address, identity, tokenOf, offlineDir, release = async () => {} }: OpenOptions): Connection {
+  const channel = channelTo(address, identity, tokenOf);
   const options = {
     ...channel.options,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -87,12 +94,12 @@ function open({ address, identity, offlineDir, release = async () => {} }: OpenO
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {
     if (options.server !== undefined) throw new BadInputError('--server and --dir cannot be used together');
-    return connectToFolder(options.dir, options.identity);
+    return connectToFolder(options.dir, options);
   }
   const identity = identityOf(options.identity);
   const address = options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
   parseAddress(address, options.server === undefined ? 'TRAWL_SERVER' : '--server');
-  return open({ address, identity });
+  return open({ address, identity, tokenOf: tokenSource(address, options.tokenFile) });
 }
 
 function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
@@ -107,30 +114,32 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
  */
 export async function connectToCoordinatorOf(
   dir: string,
-  identityDir: ConnectOptions['identity'] = false,
+  options: Pick<ConnectOptions, 'identity' | 'tokenFile'> = { identity: false },
 ): Promise<Connection | undefined> {
   const found = runningCoordinator(dir);
   if (found === undefined) return undefined;
   const { address } = found;
-  const identity = found.tls ? identityOf(identityDir) : undefined;
+  const identity = found.tls ? identityOf(options.identity) : undefined;
   if (found.tls && identity === undefined) {
     throw new RejectedError(
       `the coordinator (${address}) that uses ${dir} requires an identity: pass --identity DIR or set TRAWL_IDENTITY`,
     );
   }
-  const connection = open({ address, identity });
+  const tokenOf = options.tokenFile === undefined ? folderToken(dir, address, found.pid) : fileToken(options.tokenFile);
+  const connection = open({ address, identity, tokenOf });
   if (await answers(connection)) return connection;
   await connection.close();
   return undefined;
 }
 
-async function connectToFolder(dir: string, identityDir: ConnectOptions['identity']): Promise<Connection> {
+async function connectToFolder(dir: string, options: ConnectOptions): Promise<Connection> {
   if (!existsSync(dir)) throw new BadInputError(`--dir: folder ${shownPath(dir)} does not exist`);
-  const connection = await connectToCoordinatorOf(dir, identityDir);
+  const connection = await connectToCoordinatorOf(dir, options);
   if (connection !== undefined) return connection;
   const { serveStore } = await import('../../coordinator/app/offline-store.ts');
   const store = await serveStore(dir);
-  return open({ address: store.address, offlineDir: dir, release: () => store.close() });
+  const { address, token } = store;
+  return open({ address, tokenOf: givenToken(token), offlineDir: dir, release: () => store.close() });
 }
 
 /**

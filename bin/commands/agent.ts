@@ -2,12 +2,16 @@ import { type Command, Option } from 'commander';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { defaultAgentDir } from '../../agent/folders.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
+import { findLocalCoordinator, type LocalCoordinator } from '../../lib/files/local-coordinators.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
+import { tokenFile } from '../../lib/files/token-file.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
+import { tokenSource } from '../../lib/net/token-source.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { withoutSecrets } from '../../proto/subjects.ts';
 import { untilSignals } from '../local/signals.ts';
-import { withHelp } from '../options/common.ts';
+import { TOKEN_FILE_HELP, withAuth, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
@@ -18,6 +22,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly nats?: string;
   readonly server?: string;
   readonly identity?: string;
+  readonly tokenFile?: string;
+  readonly auth?: boolean;
   readonly dir: string;
   readonly data: string;
   readonly workdir: string;
@@ -45,10 +51,15 @@ async function agent(options: Options): Promise<void> {
   const { startAgent } = await import('../../agent/main.ts');
   requireExistingFolder('--workdir', options.workdir);
   const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);
+  const server = serverOf(options, identity);
+  const local = identity === undefined ? findLocalCoordinator(parseAddress(server, '--server')) : undefined;
   const running = await startAgent({
-    natsUrl: natsUrls(options.nats) ?? identity?.servers.nats ?? DEFAULT_NATS,
-    server: serverOf(options, identity),
+    natsUrl: natsUrlOf(natsUrls(options.nats) ?? identity?.servers.nats, local),
+    server,
     identity,
+    tokenOf: identity === undefined ? tokenSource(server, options.tokenFile) : () => ({ kind: 'none' }),
+    tokenPath: options.tokenFile ?? (local === undefined ? undefined : tokenFile(local.dir)),
+    requireToken: options.auth ?? false,
     slots: options.slots,
     slotsPerGpu: options.slotsPerGpu,
     labels: options.label,
@@ -98,6 +109,15 @@ function serverOf({ server }: Options, identity: Identity | undefined): string {
   return address;
 }
 
+/**
+ * Returns the URL of NATS: the given one, or else that of the coordinator on this machine. If both name the same server, the
+ * one of the coordinator has the password.
+ */
+function natsUrlOf(given: string | undefined, local: LocalCoordinator | undefined): string {
+  if (local === undefined) return given ?? DEFAULT_NATS;
+  return given === undefined || given === withoutSecrets(local.nats) ? local.nats : given;
+}
+
 export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
@@ -115,7 +135,8 @@ export function registerAgent(program: Command): void {
       '--identity <dir>',
       'identity of the agent, created by "trawl certs agent", for servers that require one',
       pathOption,
-    );
+    )
+    .option('--token-file <file>', TOKEN_FILE_HELP, pathOption);
   withSlots(command)
     .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', pathOption, defaultAgentDir())
     .option('--data <dir>', 'data set cache', pathOption, defaultDataDir(process.env))
@@ -149,6 +170,7 @@ export function registerAgent(program: Command): void {
     .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
     .option('--no-gpu-metrics', 'omit GPU metrics, for machines with another GPU exporter')
     .option('--insecure', 'allow /metrics on a public address without encryption or a password');
+  withAuth(command, '/metrics');
   withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [

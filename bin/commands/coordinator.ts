@@ -11,7 +11,7 @@ import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
-import { withHelp } from '../options/common.ts';
+import { withAuth, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
 import { ageOption, durationFrom, pathOption } from '../options/values.ts';
@@ -26,6 +26,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly retain?: number;
   readonly identity?: string;
   readonly insecure?: true;
+  readonly auth?: boolean;
   readonly metricsTls?: true;
   readonly trialMetrics?: true;
 }
@@ -49,6 +50,7 @@ async function coordinator(options: Options): Promise<void> {
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
     insecure: options.insecure ?? false,
+    requireToken: options.auth ?? false,
     metricsAuth: metricsAuth(options),
     metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,
@@ -98,6 +100,7 @@ export function registerCoordinator(program: Command): void {
     .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"', pathOption)
     .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
     .option('--insecure', 'allow public addresses without encryption or a password');
+  withAuth(command, 'each call, /metrics and /sd');
   withHelp(withLog(withMetricsAuth(command)), {
     remote: false,
     examples: [

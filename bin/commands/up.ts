@@ -19,7 +19,7 @@ import { getSweep, listTrials, retryTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
 import { resumeOrSubmit } from '../local/resume-or-submit.ts';
-import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
+import { type GlobalOptions, type OutputOptions, withAuth, withHelp, withOutput } from '../options/common.ts';
 import { parseRetriedFailures, type RetriedFailures } from '../options/retry.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
 import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
@@ -42,6 +42,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
   readonly logLevel: string;
+  readonly auth?: boolean;
   readonly retry?: RetriedFailures;
 }
 
@@ -69,10 +70,11 @@ async function up(fileName: string, options: Options): Promise<void> {
     requireGpu: options.requireGpu ?? false,
     pack: options.pack,
     logLevel: options.logLevel,
+    requireToken: options.auth ?? false,
     report: note,
   });
   try {
-    await withConnection({ server: cluster.address, identity: false }, (connection) =>
+    await withConnection({ server: cluster.address, identity: false, tokenFile: cluster.tokenFile }, (connection) =>
       Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
     );
   } finally {
@@ -265,6 +267,7 @@ export function registerUp(program: Command): void {
     )
     .addOption(packOption())
     .option('--log-level <level>', 'minimum level of the logs in the data folder', 'info');
+  withAuth(command, 'each call and /metrics');
   withHelp(withOutput(command), {
     remote: false,
     examples: [

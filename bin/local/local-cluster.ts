@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordinatorFile, readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder, tightenedText } from '../../lib/files/private-files.ts';
+import { tokenFile } from '../../lib/files/token-file.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { type SlotOptions, slotFlags } from '../options/slots.ts';
 import { packageRoot } from '../package.ts';
@@ -22,6 +23,8 @@ export interface LocalClusterOptions {
   /** Value of the agent's --pack. */
   readonly pack: number | 'auto';
   readonly logLevel: string;
+  /** Whether the coordinator requires its token. */
+  readonly requireToken: boolean;
   /** Called with messages for the user. */
   readonly report: (line: string) => void;
 }
@@ -31,6 +34,8 @@ export interface LocalCluster {
   readonly address: string;
   /** HOST:PORT of the coordinator's metrics. */
   readonly metrics: string;
+  /** The file with the coordinator's token. */
+  readonly tokenFile: string;
   /** Rejects when a process keeps failing and is not restarted again. */
   readonly broken: Promise<never>;
   stop(): Promise<void>;
@@ -47,7 +52,8 @@ const LOG_LINES_SHOWN = 5;
  * @throws {UnreachableError} when a process does not start; the message ends with its log
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
-  const { dir, report } = options;
+  const { dir, requireToken, report } = options;
+  const auth = requireToken ? ['--auth'] : [];
   if (claimPrivateFolder(dir)) report(tightenedText(dir));
   claimPrivateFolder(join(dir, 'logs'));
   let fail: (error: Error) => void = () => {};
@@ -83,7 +89,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     let at: Pick<CoordinatorFile, 'address' | 'metrics'> = { address: '127.0.0.1:0', metrics: '127.0.0.1:0' };
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
-      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses], natsUrl);
+      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses, ...auth], natsUrl);
       at = await coordinatorAddress(dir, process);
       return process;
     });
@@ -95,6 +101,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         [
           ...['--server', at.address, '--dir', agentDir, '--workdir', options.workdir],
           ...slotFlags(options.slots),
+          ...auth,
+          ...['--token-file', tokenFile(dir)],
           ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
           ...(options.requireGpu ? ['--require-gpu'] : []),
           ...['--pack', `${options.pack}`],
@@ -104,7 +112,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
         natsUrl,
       ),
     );
-    return { ...at, broken, stop };
+    return { ...at, tokenFile: tokenFile(dir), broken, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -122,7 +130,8 @@ function startVerb(
   const log = openSync(logFile(dir, verb), 'a');
   const program = join(packageRoot(), 'bin', 'trawl.mjs');
   const logging = ['--log-level', logLevel, '--log-format', 'json'];
-  const environment = { ...process.env, TRAWL_NATS: natsUrl };
+  // A token in the environment is that of another coordinator.
+  const environment = { ...process.env, TRAWL_NATS: natsUrl, TRAWL_TOKEN: '' };
   const child = spawnBound(process.execPath, [program, verb, ...args, ...logging], log, environment);
   closeSync(log);
   const exited = exitOf(child);

@@ -13,6 +13,7 @@ export interface ServerOptions {
   readonly server?: string;
   readonly dir?: string;
   readonly identity?: string;
+  readonly tokenFile?: string;
 }
 
 /** The value of `--output`. `table` fits the width of the terminal, and `wide` shows every column in full. */
@@ -26,7 +27,21 @@ export interface QuietOptions {
   readonly quiet?: true;
 }
 
-/** Adds `--server`, `--dir` and `--identity`. */
+/** Help of `--token-file`. */
+export const TOKEN_FILE_HELP =
+  'file with the token of a coordinator on this machine (default: TRAWL_TOKEN, or else the token of your own coordinator)';
+
+/**
+ * Adds `--auth` and `--no-auth`.
+ * @param what the thing on the loopback that is protected
+ */
+export function withAuth(command: Command, what: string): Command {
+  return command
+    .option('--auth', `on the loopback, require the token in the data folder for ${what}`)
+    .option('--no-auth', `on the loopback, require no token for ${what} (default)`);
+}
+
+/** Adds `--server`, `--dir`, `--identity` and `--token-file`. */
 export function withServer(command: Command): Command {
   return command
     .option(
@@ -42,12 +57,13 @@ export function withServer(command: Command): Command {
       '--dir <dir>',
       'data folder: connect to the coordinator that uses it, or else read the folder itself',
       pathOption,
-    );
+    )
+    .option('--token-file <file>', TOKEN_FILE_HELP, pathOption);
 }
 
 /** Returns the server options as command-line flags with a leading space, for commands that messages suggest. */
-export function serverFlags({ server, dir, identity }: ServerOptions): string {
-  const flags = { server: dir === undefined ? server : undefined, dir, identity };
+export function serverFlags({ server, dir, identity, tokenFile }: ServerOptions): string {
+  const flags = { server: dir === undefined ? server : undefined, dir, identity, 'token-file': tokenFile };
   return Object.entries(flags)
     .map(([name, value]) => (value === undefined ? '' : ` --${name} ${shellLine([value])}`))
     .join('');

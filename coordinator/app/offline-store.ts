@@ -1,4 +1,5 @@
 /** Serves a store without a coordinator, for prune, backup, retry and commands that only read. */
+import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -8,6 +9,7 @@ import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { SpaceLedger } from '../artifacts/space-ledger.ts';
+import { admitOwner } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
@@ -26,10 +28,11 @@ import { now, Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
 /**
- * Opens the store in `dir` and serves it on a loopback port until `close` is called.
+ * Opens the store in `dir` and serves it on a loopback port until `close` is called. Only calls with the returned token
+ * are admitted, because every user of the machine can reach the port.
  * @throws {NotFoundError | RejectedError} when the folder has no store, or the store is in use
  */
-export async function serveStore(dir: string): Promise<{ address: string; close(): Promise<void> }> {
+export async function serveStore(dir: string): Promise<{ address: string; token: string; close(): Promise<void> }> {
   const db = openStore(dir, { create: false });
   const log = pino({ level: 'silent' });
   const reject = async () => {
@@ -48,9 +51,13 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
     runtime ??= new Runtime({ db, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
     return sweepControl(runtime).retry(request);
   };
-  const server = newServer();
+  const token = randomBytes(32).toString('base64url');
+  const guard = new Guard(
+    (shown) => admitOwner(shown, token, 'the memory of the command'),
+    () => {},
+  );
+  const server = newServer(guard.interceptors);
   server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry }, log));
-  const guard = new Guard(undefined, () => {});
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
   const space = SpaceLedger.of(dir);
@@ -73,6 +80,7 @@ export async function serveStore(dir: string): Promise<{ address: string; close(
   const listener = await listen(server, { host: '127.0.0.1', port: 0 });
   return {
     address: `${listener.host}:${listener.port}`,
+    token,
     async close() {
       server.forceShutdown();
       runtime?.flush();

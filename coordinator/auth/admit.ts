@@ -1,5 +1,6 @@
 /** Decides whether a call is admitted, from its certificate, token and method. Performs no I/O. */
 import { status } from '@grpc/grpc-js';
+import { bearerToken, isSameSecret } from '../../lib/net/secret.ts';
 import { type Role, rolesOf } from '../../proto/roles.ts';
 import type { KnownIdentity } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
@@ -21,7 +22,8 @@ export interface Credentials {
 
 export interface Caller {
   readonly name: string;
-  readonly role: Role;
+  /** The owner of the coordinator may call every method. */
+  readonly role: Role | 'owner';
 }
 
 export type Admission =
@@ -34,7 +36,7 @@ export function admit(
   identityOf: (token: string) => KnownIdentity | undefined,
 ): Admission {
   if (peer === undefined) return unauthenticated('no_certificate', 'this coordinator requires a client certificate');
-  const token = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1];
+  const token = bearerToken(authorization);
   if (token === undefined) {
     return unauthenticated('no_token', 'this coordinator requires a token: pass your identity with --identity');
   }
@@ -53,6 +55,27 @@ export function admit(
   const roles = allowed.length === 0 ? 'no role' : allowed.join(' or ');
   const message = `${caller.name} has the role ${caller.role}: ${method.split('/').at(-1)} is allowed for ${roles}`;
   return { admitted: false, reason: 'role', code: status.PERMISSION_DENIED, message };
+}
+
+const OWNER: Caller = { name: 'owner', role: 'owner' };
+
+/**
+ * Decides whether a call to a coordinator on the loopback is admitted: every call of those who know its token is.
+ * @param file the path of the token, for the error message
+ */
+export function admitOwner({ authorization }: Credentials, token: string, file: string): Admission {
+  const given = bearerToken(authorization);
+  if (given === undefined) {
+    return unauthenticated(
+      'no_token',
+      `this coordinator requires a token, which is in ${file}: run the command as the user who started the coordinator, or ` +
+        'pass a file with the token with --token-file, or set TRAWL_TOKEN',
+    );
+  }
+  if (!isSameSecret(given, token)) {
+    return unauthenticated('wrong_token', `the token is not that of this coordinator, which is in ${file}`);
+  }
+  return { admitted: true, caller: OWNER };
 }
 
 function unauthenticated(reason: RejectionReason, message: string): Admission {

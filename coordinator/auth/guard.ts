@@ -7,8 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { RejectedError } from '../../proto/errors.ts';
-import { type Admission, admit, type Caller, type CertificateHolder } from './admit.ts';
-import type { Identities } from './identities.ts';
+import type { Admission, Caller, CertificateHolder, Credentials } from './admit.ts';
 import type { RejectionReason } from './rejections.ts';
 
 interface HandledCall {
@@ -18,26 +17,28 @@ interface HandledCall {
 
 type OnRejected = (reason: RejectionReason, facts: Readonly<Record<string, unknown>>) => void;
 
+export type Admit = (credentials: Credentials) => Admission;
+
 export class Guard {
-  readonly #identities: Identities | undefined;
+  readonly #admit: Admit | undefined;
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
   /** A check of each open call. */
   readonly #open = new Set<() => void>();
 
   /**
-   * @param identities the known callers; if undefined, every caller is admitted under the name that it gives
+   * @param admit decides about each call; if undefined, every caller is admitted under the name that it gives
    * @param onRejected counts and logs a rejection
    */
-  constructor(identities: Identities | undefined, onRejected: OnRejected) {
-    this.#identities = identities;
+  constructor(admit: Admit | undefined, onRejected: OnRejected) {
+    this.#admit = admit;
     this.#onRejected = onRejected;
   }
 
   /** The interceptors for the gRPC server. */
   get interceptors(): ServerInterceptor[] {
-    const identities = this.#identities;
-    return identities === undefined ? [] : [(method, call) => this.#intercept(method.path, call, identities)];
+    const admit = this.#admit;
+    return admit === undefined ? [] : [(method, call) => this.#intercept(method.path, call, admit)];
   }
 
   /**
@@ -63,14 +64,14 @@ export class Guard {
     return new RejectedError(message);
   }
 
-  #intercept(method: string, call: ServerInterceptingCallInterface, identities: Identities): ServerInterceptingCall {
+  #intercept(method: string, call: ServerInterceptingCallInterface, admit: Admit): ServerInterceptingCall {
     const peer = peerOf(call);
     let authorization: string | undefined;
     let rejected = false;
     /** Each message is checked again, so that a revoked token or a changed role takes effect during a stream. */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;
-      const admission = admit({ method, peer, authorization }, (token) => identities.find(token));
+      const admission = admit({ method, peer, authorization });
       if (admission.admitted) return admission.caller;
       rejected = true;
       this.#open.delete(admittedCaller);

@@ -2,6 +2,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { PRIVATE_FILE } from './private-files.ts';
 import { writeDurablySync } from './write-durably.ts';
 
 const coordinatorFile = z.object({
@@ -23,7 +24,7 @@ const pathIn = (dir: string) => join(dir, 'coordinator.json');
 
 /** Replaces the file atomically, so that a reader never sees part of it. */
 export function writeCoordinatorFile(dir: string, content: CoordinatorFile): void {
-  writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`);
+  writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`, PRIVATE_FILE);
 }
 
 /** Returns the content of the file. Undefined if the file is missing, damaged or written by another program. */

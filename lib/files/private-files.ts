@@ -1,6 +1,7 @@
 /** Keeps trawl's folders and files readable by their owner only, whatever the umask. */
-import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, statSync } from 'node:fs';
 import { RejectedError } from '../../proto/errors.ts';
+import { requireFolder } from './folder.ts';
 
 export const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
@@ -22,10 +23,13 @@ export function keepFilesPrivate(): void {
 /**
  * Creates a private folder, or claims an existing one: one that others can access becomes private.
  * @returns whether the permissions of an existing folder were reduced
+ * @throws {BadInputError} when the folder cannot be used
  * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user
  */
 export function claimPrivateFolder(path: string): boolean {
-  if (mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER }) !== undefined) return false;
+  const isNew = !existsSync(path);
+  requireFolder('the folder', path, PRIVATE_FOLDER);
+  if (isNew) return false;
   const user = process.geteuid?.();
   if (user === undefined) return false;
   // The owner of a link decides where it leads.

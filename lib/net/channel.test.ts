@@ -1,6 +1,7 @@
-import { Client, Server, ServerCredentials } from '@grpc/grpc-js';
+import { Client, type Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, expect, test, vi } from 'vitest';
 import { channelTo } from './channel.ts';
+import type { TokenSource } from './token-source.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -40,4 +41,56 @@ test.each(VARIABLES)('with TRAWL_USE_PROXY=1, a channel uses the proxy in %s', a
   vi.stubEnv('TRAWL_USE_PROXY', '1');
   vi.stubEnv(variable, 'http://127.0.0.1:9');
   expect(await connects()).toBe(false);
+});
+
+/** Makes one call, and returns the header that arrived and the error of the client. */
+async function headerOf(
+  tokenOf: TokenSource,
+): Promise<{ arrived: boolean; header: unknown; error: ServiceError | null }> {
+  let arrived = false;
+  let header: unknown;
+  const pass = (bytes: Buffer) => bytes;
+  const definition = { path: '/a.B/C', requestStream: false, responseStream: false } as const;
+  const codec = {
+    requestSerialize: pass,
+    requestDeserialize: pass,
+    responseSerialize: pass,
+    responseDeserialize: pass,
+  };
+  const server = new Server();
+  server.addService(
+    { C: { ...definition, ...codec } },
+    {
+      C(call: { metadata: Metadata }, callback: (error: null, value: Buffer) => void) {
+        arrived = true;
+        header = call.metadata.get('authorization')[0];
+        callback(null, Buffer.alloc(0));
+      },
+    },
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const { shown, options } = channelTo(`127.0.0.1:${port}`, undefined, tokenOf);
+  const client = new Client(`127.0.0.1:${port}`, shown, options);
+  const error = await new Promise<ServiceError | null>((resolve) => {
+    client.makeUnaryRequest(definition.path, pass, pass, Buffer.alloc(0), (failed) => resolve(failed));
+  });
+  client.close();
+  server.forceShutdown();
+  return { arrived, header, error };
+}
+
+test('each call has the token, and none if there is none', async () => {
+  const answer = await headerOf(() => ({ kind: 'token', token: 'secret-of-the-owner' }));
+  expect(answer).toEqual({ arrived: true, header: 'Bearer secret-of-the-owner', error: null });
+  expect(await headerOf(() => ({ kind: 'none' }))).toEqual({ arrived: true, header: undefined, error: null });
+});
+
+test('a call to a port of another user fails, and nothing is sent', async () => {
+  const { arrived, error } = await headerOf(() => ({ kind: 'foreign', message: 'the port belongs to another user' }));
+  expect(arrived).toBe(false);
+  expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'the port belongs to another user' });
 });

@@ -1,13 +1,23 @@
 /** Opens the channel from a client to the coordinator, with its credentials. */
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientOptions,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+  Metadata,
+  status,
+} from '@grpc/grpc-js';
 import { parseAddress } from './address.ts';
 import type { Identity } from './identity.ts';
+import type { TokenSource } from './token-source.ts';
 
 export interface Channel {
   readonly shown: ChannelCredentials;
-  readonly options: ChannelOptions;
+  readonly options: Partial<ClientOptions>;
 }
 
 /** Every server certificate contains this name. TLS needs a name if the address is an IP address. */
@@ -23,12 +33,15 @@ function proxyOptions(): ChannelOptions {
 
 /**
  * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call has
- * its token. Without an identity, the channel does not use TLS.
+ * its token. Without an identity, the channel does not use TLS, and each call has the token of `tokenOf` if there is one.
  * @param address HOST:PORT
  * @throws {BadInputError} if the address is not valid
  */
-export function channelTo(address: string, identity: Identity | undefined): Channel {
-  if (identity === undefined) return { shown: credentials.createInsecure(), options: proxyOptions() };
+export function channelTo(address: string, identity: Identity | undefined, tokenOf?: TokenSource): Channel {
+  if (identity === undefined) {
+    const interceptors = tokenOf === undefined ? [] : [addToken(tokenOf)];
+    return { shown: credentials.createInsecure(), options: { ...proxyOptions(), interceptors } };
+  }
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
   // TLS must check the host of the address, even if gRPC overrides the name.
@@ -48,4 +61,20 @@ export function channelTo(address: string, identity: Identity | undefined): Chan
       ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME }),
     },
   };
+}
+
+/** gRPC adds call credentials only to TLS connections. The loopback has none, but only root can read its traffic. */
+function addToken(tokenOf: TokenSource): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        const answer = tokenOf();
+        if (answer.kind === 'foreign') {
+          listener.onReceiveStatus({ code: status.UNAVAILABLE, details: answer.message, metadata: new Metadata() });
+          return;
+        }
+        if (answer.kind === 'token') metadata.set('authorization', `Bearer ${answer.token}`);
+        next(metadata, listener);
+      },
+    });
 }

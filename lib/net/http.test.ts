@@ -74,3 +74,38 @@ test.each<[string, string]>([
   for (const path of ['/healthz', '/readyz', '/metrics', '/sd']) expect((await call('GET', path)).code).toBe(200);
   expect(performance.now() - begun).toBeLessThan(5_000);
 });
+
+test('with a token, only its holders read the pages and the reason in /readyz', async () => {
+  const token = 'a-token-of-the-owner';
+  const pages = {
+    registry: new Registry(),
+    measure: () => {},
+    unready: () => 'NATS is gone',
+    json: { '/sd': () => [] },
+  };
+  const served = await serveOperatorPages(
+    pages,
+    { host: '127.0.0.1', port: 0 },
+    { auth: { token, file: '/data/token' }, onRejected: (_, why) => rejected.push(why) },
+  );
+  onTestFinished(() => served.stop());
+  const get = async (path: string, authorization?: string) => {
+    const headers = new Headers(authorization === undefined ? [] : [['authorization', authorization]]);
+    const response = await fetch(`http://127.0.0.1:${served.address.port}${path}`, { headers });
+    return { code: response.status, text: await response.text(), scheme: response.headers.get('www-authenticate') };
+  };
+  for (const path of ['/metrics', '/sd', '/other']) {
+    for (const wrong of [undefined, '', 'Bearer', 'Bearer other', `Bearer ${token}x`, `Bearer x ${token}`, token]) {
+      const answer = await get(path, wrong);
+      expect(answer).toMatchObject({ code: 401, scheme: 'Bearer realm="trawl"' });
+      expect(answer.text).toContain('/data/token');
+    }
+    const basic = Buffer.from(`trawl:${token}`).toString('base64');
+    expect((await get(path, `Basic ${basic}`)).code).toBe(401);
+    expect((await get(path, `Bearer ${token}`)).code).toBe(path === '/other' ? 404 : 200);
+  }
+  expect(await get('/healthz')).toMatchObject({ code: 200 });
+  expect(await get('/readyz')).toMatchObject({ code: 503, text: 'not ready\n' });
+  expect(await get('/readyz', 'Bearer other')).toMatchObject({ code: 503, text: 'not ready\n' });
+  expect(await get('/readyz', `Bearer ${token}`)).toMatchObject({ code: 503, text: 'NATS is gone\n' });
+});

@@ -1,5 +1,4 @@
 /** The operator pages of the coordinator and the agents: metrics, health and readiness over HTTP or HTTPS. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -10,6 +9,7 @@ import { UnreachableError } from '../../proto/errors.ts';
 import type { Address } from './address.ts';
 import { type HostRule, isAllowedHost } from './allowed-host.ts';
 import type { Identity } from './identity.ts';
+import { bearerToken, isSameSecret } from './secret.ts';
 
 /** At this number, a new connection replaces the oldest one that has no request in progress. */
 const MAX_CONNECTIONS = 64;
@@ -34,9 +34,16 @@ export interface BasicAuth {
   readonly password: string;
 }
 
+/** A token that Prometheus sends with `authorization: {credentials_file: FILE}`. */
+export interface TokenAuth {
+  readonly token: string;
+  /** The path of the token, for the error message. */
+  readonly file: string;
+}
+
 export interface Protection {
   /** Required credentials. By default, HTTP requires none, and TLS requires a client certificate of the authority. */
-  readonly auth?: BasicAuth | undefined;
+  readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
   /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
@@ -82,11 +89,12 @@ export async function serveOperatorPages(
     const reason = foreign ?? (isOpen ? undefined : rejectionReason(request, protection));
     if (reason !== undefined) {
       protection.onRejected(request.socket.remoteAddress ?? '', reason);
-      const headers = foreign === undefined ? { 'www-authenticate': 'Basic realm="trawl"' } : {};
+      const scheme = protection.auth !== undefined && 'token' in protection.auth ? 'Bearer' : 'Basic';
+      const headers = foreign === undefined ? { 'www-authenticate': `${scheme} realm="trawl"` } : {};
       response.writeHead(foreign === undefined ? 401 : 403, headers).end(`${reason}\n`);
       return;
     }
-    answer(pages, path).then(
+    answer(pages, path, mayKnowReasons(request, protection)).then(
       ({ code, type, text }) => response.writeHead(code, { 'content-type': type }).end(text),
       (error: unknown) => response.writeHead(500).end(`${error}\n`),
     );
@@ -149,6 +157,12 @@ function foreignHost({ headers }: IncomingMessage, rule: HostRule): string | und
 }
 
 function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity }: Protection): string | undefined {
+  if (auth !== undefined && 'token' in auth) {
+    const given = bearerToken(headers.authorization);
+    return given !== undefined && isSameSecret(given, auth.token)
+      ? undefined
+      : `token required: send the header "Authorization: Bearer TOKEN" with the token in ${auth.file}`;
+  }
   if (auth !== undefined) {
     return isAuthorized(headers.authorization, auth) ? undefined : 'username and password required';
   }
@@ -156,7 +170,17 @@ function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity 
   return "a client certificate of the coordinator's authority is required";
 }
 
-async function answer({ registry, measure, unready, json = {} }: OperatorPages, path: string): Promise<Answer> {
+/** On the loopback, `/readyz` gives its reason only to those who know the token. */
+function mayKnowReasons(request: IncomingMessage, protection: Protection): boolean {
+  const { auth } = protection;
+  return auth === undefined || !('token' in auth) || rejectionReason(request, protection) === undefined;
+}
+
+async function answer(
+  { registry, measure, unready, json = {} }: OperatorPages,
+  path: string,
+  withReason: boolean,
+): Promise<Answer> {
   if (path === '/metrics') {
     measure();
     return { code: 200, type: registry.contentType, text: await registry.metrics() };
@@ -164,7 +188,7 @@ async function answer({ registry, measure, unready, json = {} }: OperatorPages, 
   if (path === '/healthz') return plain(200, 'ok');
   if (path === '/readyz') {
     const reason = unready();
-    return reason === undefined ? plain(200, 'ok') : plain(503, reason);
+    return reason === undefined ? plain(200, 'ok') : plain(503, withReason ? reason : 'not ready');
   }
   const page = json[path];
   if (page !== undefined) return { code: 200, type: 'application/json', text: `${JSON.stringify(page())}\n` };
@@ -184,15 +208,9 @@ function listen(server: Server, { host, port }: Address): Promise<Address> {
   });
 }
 
-/** Compares in constant time, so that the time does not reveal how much of a wrong password matches. */
 function isAuthorized(header: string | undefined, { user, password }: BasicAuth): boolean {
   const given = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(header ?? '')?.[1] ?? '';
-  return timingSafeEqual(digest(Buffer.from(given, 'base64')), digest(Buffer.from(`${user}:${password}`)));
-}
-
-/** Hashes make the lengths equal, which timingSafeEqual requires. */
-function digest(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  return isSameSecret(Buffer.from(given, 'base64'), `${user}:${password}`);
 }
 
 /**

@@ -45,7 +45,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect(csv.stdout.trim().split(/\r?\n/)).toHaveLength(13);
     expect((await cluster.run('logs', trials[0]?.trial ?? '')).code).toBe(0);
 
-    const metrics = await (await fetch(cluster.metricsUrl)).text();
+    const metrics = await cluster.page('/metrics');
     expect(metrics).toContain(`trawl_trials_finished_total{sweep="${sweep}",outcome="succeeded"} 12`);
     expect(metrics).toContain(`trawl_trial_failures_total{sweep="${sweep}",class="oom"} 0`);
     expect(metrics).toContain('trawl_agents{state="connected"} 2');

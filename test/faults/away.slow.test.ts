@@ -14,8 +14,8 @@ const EPOCH_MS = 5;
 /** The trials outlast the outage, so that both agents have reports to send throughout. */
 const SWEEP: NoopSweep = { trials: 4, epochs: Math.ceil((1.5 * AWAY_MS) / EPOCH_MS), epochMs: EPOCH_MS };
 
-async function lastReportMs({ metricsUrl }: Cluster): Promise<number> {
-  const text = await (await fetch(metricsUrl)).text();
+async function lastReportMs(cluster: Cluster): Promise<number> {
+  const text = await cluster.page('/metrics');
   return 1_000 * Number(/^trawl_last_report_timestamp_seconds\{.*\} ([\d.]+)/m.exec(text)?.[1] ?? 0);
 }
 

@@ -45,7 +45,7 @@ test('an agent that exits on SIGTERM has left, and one that is killed while the 
   expect(await shown(cluster, 'victim')).toMatchObject({ ...facts, state: 'lost' });
   expect(await shown(cluster, 'leaver')).toMatchObject({ ...facts, state: 'left' });
   const metrics = await until('the gauges are set', async () => {
-    const text = await (await fetch(cluster.metricsUrl)).text();
+    const text = await cluster.page('/metrics');
     return text.includes('trawl_agents{state="lost"} 1') && text;
   });
   expect(metrics).toContain('trawl_agents{state="left"} 1');

@@ -175,7 +175,7 @@ test('no fault of NATS ends an agent or the coordinator, loses a lease or a repo
   await cluster.startAgent('agent', 2);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   const readyz = async () => {
-    const response = await fetch(new URL('/readyz', cluster.metricsUrl));
+    const response = await fetch(new URL('/readyz', cluster.metricsUrl), { headers: cluster.headers });
     return `${response.status} ${(await response.text()).trim()}`;
   };
   const pids = [cluster.coordinator.pid, cluster.agent('agent').pid];

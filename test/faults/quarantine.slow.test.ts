@@ -79,7 +79,7 @@ test.each<[trials: number, machine: string, interpreter: string | undefined, mor
       sweeps: [sweep],
       reason: expect.stringMatching(/succeeded elsewhere$/),
     });
-    const metrics = await (await fetch(cluster.metricsUrl)).text();
+    const metrics = await cluster.page('/metrics');
     expect(metrics).toContain('trawl_agents{state="quarantined"} 1');
 
     // A quarantine survives a restart of the coordinator.

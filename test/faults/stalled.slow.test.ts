@@ -26,8 +26,8 @@ test('after a stall, the coordinator declares no agent lost and repeats no trial
   expect(attempts.map(({ outcome }) => outcome)).toEqual(Array(SWEEP.trials).fill('succeeded'));
 });
 
-async function superseded({ metricsUrl }: Cluster): Promise<number> {
-  const text = await (await fetch(metricsUrl)).text();
+async function superseded(cluster: Cluster): Promise<number> {
+  const text = await cluster.page('/metrics');
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 

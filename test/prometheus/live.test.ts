@@ -60,8 +60,12 @@ test.skipIf(missing !== undefined)(
   'Prometheus discovers coordinator and agents, every panel and annotation has data, and no alert fires',
   { timeout: 400_000 },
   async () => {
-    const cluster = await Cluster.start(join(folder, 'cluster'));
-    const prometheus = await Prometheus.start(join(folder, 'prometheus'), new URL(cluster.metricsUrl).host);
+    const cluster = await Cluster.start(join(folder, 'cluster'), { requireToken: true });
+    const prometheus = await Prometheus.start(
+      join(folder, 'prometheus'),
+      new URL(cluster.metricsUrl).host,
+      cluster.dir,
+    );
     await cluster.startAgent('one', 2);
     await cluster.startAgent('two', 2);
     const done = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, NOOP, 'noop.yaml'));
@@ -79,11 +83,9 @@ test.skipIf(missing !== undefined)(
       'trawl-agent two',
       `trawl-coordinator ${new URL(cluster.metricsUrl).host}`,
     ]);
-    await lint(cluster.metricsUrl);
-    const groups = (await (await fetch(cluster.metricsUrl.replace('/metrics', '/sd'))).json()) as {
-      targets: string[];
-    }[];
-    for (const { targets } of groups) await lint(`http://${targets[0]}/metrics`);
+    await lint(cluster, cluster.metricsUrl);
+    const groups = JSON.parse(await cluster.page('/sd')) as { targets: string[] }[];
+    for (const { targets } of groups) await lint(cluster, `http://${targets[0]}`);
 
     const shown: Shown[] = [];
     for (const query of panelQueries()) shown.push(await show(prometheus, query, sweep));
@@ -95,8 +97,8 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-async function lint(url: string): Promise<void> {
-  expect(await promtool(['check', 'metrics'], await (await fetch(url)).text()), url).toBe('');
+async function lint(cluster: Cluster, origin: string): Promise<void> {
+  expect(await promtool(['check', 'metrics'], await cluster.page('/metrics', origin)), origin).toBe('');
 }
 
 interface Shown extends PanelQuery {

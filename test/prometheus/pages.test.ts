@@ -15,21 +15,21 @@ const codeOf = async (url: string) => (await fetch(url)).status;
 test('an agent is discovered, and coordinator and agent report whether they are ready', {
   timeout: 180_000,
 }, async () => {
-  const cluster = await Cluster.start(testFolder(), { lease: '4s' });
+  const cluster = await Cluster.start(testFolder(), { lease: '4s', requireToken: true });
   const at = (page: string) => cluster.metricsUrl.replace('/metrics', page);
-  expect(await (await fetch(at('/sd'))).json()).toEqual([]);
+  expect(JSON.parse(await cluster.page('/sd'))).toEqual([]);
   expect(await codeOf(at('/healthz'))).toBe(200);
   expect(await codeOf(at('/readyz'))).toBe(200);
   expect(await healthOf(cluster.address, 'trawl.v1.SweepService')).toBe('SERVING');
 
   await cluster.startAgent('one', 2);
   const [found] = await until('the agent is discovered', async () => {
-    const groups = (await (await fetch(at('/sd'))).json()) as TargetGroup[];
+    const groups = JSON.parse(await cluster.page('/sd')) as TargetGroup[];
     return groups.length > 0 && groups;
   });
   expect(found?.labels).toMatchObject({ __meta_trawl_agent: 'one' });
   const agent = `http://${found?.targets[0]}`;
-  expect(await (await fetch(`${agent}/metrics`)).text()).toContain('trawl_agent_spooled_records{agent="one"} 0');
+  expect(await cluster.page('/metrics', agent)).toContain('trawl_agent_spooled_records{agent="one"} 0');
   expect(await codeOf(`${agent}/healthz`)).toBe(200);
   await until('the agent is ready', async () => (await codeOf(`${agent}/readyz`)) === 200);
 
@@ -39,7 +39,7 @@ test('an agent is discovered, and coordinator and agent report whether they are 
   expect(await codeOf(at('/healthz'))).toBe(200);
   await cluster.startNats();
   await until('the coordinator is ready again', async () => (await codeOf(at('/readyz'))) === 200);
-  const metrics = await (await fetch(cluster.metricsUrl)).text();
+  const metrics = await cluster.page('/metrics');
   expect(metrics).toContain('trawl_nats_reconnects_total{component="coordinator"} 1');
   expect(metrics).toMatch(
     /trawl_grpc_server_handled_total\{grpc_service="grpc.health.v1.Health",grpc_method="Check",grpc_code="OK"\} 2/,

@@ -110,6 +110,7 @@ const cluster = await startLocalCluster({
   requireGpu: false,
   pack: 1,
   logLevel: 'info',
+  requireToken: false,
   report,
 });
 try {

@@ -6,6 +6,7 @@ import { type Connection, withConnection } from '../../bin/client/connect.ts';
 import { getSweep } from '../../bin/client/sweeps.ts';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
 import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { readToken, tokenFile } from '../../lib/files/token-file.ts';
 import { EXIT, UnreachableError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type Daemon, logEnd, startDaemon } from './daemon.ts';
@@ -18,22 +19,26 @@ export interface ClusterOptions {
   readonly lease?: string;
   /** The URL of a server that the test runs itself. Default: the cluster starts one. */
   readonly natsUrl?: string;
+  /** Whether clients need the token. Default: false. */
+  readonly requireToken?: boolean;
 }
 
 export class Cluster {
   readonly folder: string;
   readonly #lease: string;
   readonly #natsUrl: string | undefined;
+  readonly #auth: readonly string[];
   #isOver = false;
   #nats: LocalNatsServer | undefined;
   #coordinator: Daemon | undefined;
   readonly #agents = new Map<string, Daemon>();
   #endpoints = { address: '127.0.0.1:0', metrics: '127.0.0.1:0', pid: 0 };
 
-  private constructor(folder: string, { lease = '15s', natsUrl }: ClusterOptions) {
+  private constructor(folder: string, { lease = '15s', natsUrl, requireToken = false }: ClusterOptions) {
     this.folder = folder;
     this.#lease = lease;
     this.#natsUrl = natsUrl;
+    this.#auth = requireToken ? ['--auth'] : [];
   }
 
   /** Starts a nats-server and a coordinator. Agents are started one by one. */
@@ -56,6 +61,18 @@ export class Cluster {
 
   get metricsUrl(): string {
     return `http://${this.#endpoints.metrics}/metrics`;
+  }
+
+  /** The headers that give access to the operator pages. */
+  get headers(): Record<string, string> {
+    return { authorization: `Bearer ${readToken(tokenFile(this.dir))}` };
+  }
+
+  /** Returns the text of a page of the coordinator, or of an agent at `origin`. */
+  async page(path: string, origin: string = this.metricsUrl): Promise<string> {
+    const response = await fetch(new URL(path, origin), { headers: this.headers });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.text();
   }
 
   get natsUrl(): string {
@@ -93,6 +110,7 @@ export class Cluster {
       'coordinator',
       ...['--dir', this.dir, '--nats', this.natsUrl, '--lease', this.#lease],
       ...['--listen', this.#endpoints.address, '--metrics', this.#endpoints.metrics, '--log-format', 'json'],
+      ...this.#auth,
     );
     let gone = false;
     void coordinator.exited.then(() => {
@@ -126,6 +144,7 @@ export class Cluster {
       ...['--nats', this.natsUrl, '--server', server, '--pack', `${pack}`],
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
+      ...this.#auth,
       ...more,
     );
     this.#agents.set(name, agent);

@@ -1,10 +1,12 @@
 /** A generic gRPC client, which uses only the health and reflection services and has no trawl .proto files. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { Client, type MethodDefinition } from '@grpc/grpc-js';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { onTestFinished } from 'vitest';
+import { channelTo } from '../../lib/net/channel.ts';
+import { tokenSource } from '../../lib/net/token-source.ts';
 
 const reflectionProto = join(
   dirname(createRequire(import.meta.url).resolve('@grpc/reflection')),
@@ -57,7 +59,8 @@ function methodOf(file: string, service: string, method: string): MethodDefiniti
 }
 
 function connect(address: string): Client {
-  const client = new Client(address, credentials.createInsecure());
+  const { shown, options } = channelTo(address, undefined, tokenSource(address, undefined));
+  const client = new Client(address, shown, options);
   onTestFinished(() => client.close());
   return client;
 }

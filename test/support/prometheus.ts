@@ -63,11 +63,13 @@ export class Prometheus {
   /**
    * Starts Prometheus with the shipped configuration, another address of the coordinator, and a scrape per second.
    * @param coordinator HOST:PORT of the coordinator's metrics
+   * @param dir the coordinator's data folder
    */
-  static async start(folder: string, coordinator: string): Promise<Prometheus> {
+  static async start(folder: string, coordinator: string, dir: string): Promise<Prometheus> {
     mkdirSync(folder, { recursive: true });
     const config = readFileSync(join(PROMETHEUS_FILES, 'prometheus.yml'), 'utf8')
       .replaceAll('coordinator:9464', coordinator)
+      .replaceAll('# authorization: {credentials_file: DIR/token}', `authorization: {credentials_file: ${dir}/token}`)
       .replaceAll(/: 15s$/gm, ': 1s');
     writeFileSync(join(folder, 'prometheus.yml'), config);
     copyFileSync(join(PROMETHEUS_FILES, 'alerts.yml'), join(folder, 'alerts.yml'));

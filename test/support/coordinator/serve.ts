@@ -11,6 +11,7 @@ import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
 import { attemptFileCleaner } from '../../../coordinator/artifacts/ended-attempts.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
 import { SpaceLedger } from '../../../coordinator/artifacts/space-ledger.ts';
+import { admit } from '../../../coordinator/auth/admit.ts';
 import { callerOf, Guard } from '../../../coordinator/auth/guard.ts';
 import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
@@ -88,7 +89,9 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   });
   const rejections = new RejectionLog(metrics.authRejected, log);
   const identities = secured && new Identities(secured.dir, (error) => broken.push(error));
-  const guard = new Guard(identities, (reason, facts) => rejections.record(reason, facts));
+  const guard = new Guard(identities && ((shown) => admit(shown, (token) => identities.find(token))), (reason, facts) =>
+    rejections.record(reason, facts),
+  );
   const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
   const source = {

@@ -1,0 +1,35 @@
+import { status } from '@grpc/grpc-js';
+import { expect, test } from 'vitest';
+import { admitOwner } from './admit.ts';
+
+const TOKEN = 'k6kyzgIhVdb0l5TgDLXlfu0c3wSLVUUyQqJmdqzFbxM';
+const FILE = '/home/ann/sweeps/token';
+const method = '/trawl.v1.OperationsService/Prune';
+
+const decide = (authorization: string | undefined) =>
+  admitOwner({ method, peer: undefined, authorization }, TOKEN, FILE);
+
+test('the token gives the owner access to every method', () => {
+  expect(decide(`Bearer ${TOKEN}`)).toEqual({ admitted: true, caller: { name: 'owner', role: 'owner' } });
+});
+
+test.each([undefined, '', 'Bearer', 'Bearer ', TOKEN, `Basic ${TOKEN}`, `Token ${TOKEN}`])(
+  'a call with the header %j has no token; the message names the file and both ways to pass it',
+  (authorization) => {
+    expect(decide(authorization)).toMatchObject({
+      admitted: false,
+      reason: 'no_token',
+      code: status.UNAUTHENTICATED,
+      message: expect.stringMatching(/\/home\/ann\/sweeps\/token.*--token-file.*TRAWL_TOKEN/),
+    });
+  },
+);
+
+test.each([TOKEN.slice(1), `${TOKEN}x`, TOKEN.toLowerCase(), 'x'])('the token %s is rejected', (given) => {
+  expect(decide(`Bearer ${given}`)).toMatchObject({
+    admitted: false,
+    reason: 'wrong_token',
+    code: status.UNAUTHENTICATED,
+    message: expect.not.stringContaining(TOKEN),
+  });
+});

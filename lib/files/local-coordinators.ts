@@ -1,0 +1,97 @@
+/**
+ * The user's own runtime folder: one file per coordinator that this user runs on this machine, named by its address. It
+ * leads clients on the same machine to the coordinator's token and to its NATS server.
+ */
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { type Address, isLoopback } from '../net/address.ts';
+import { isAlive } from './coordinator-file.ts';
+import { claimPrivateFolder, PRIVATE_FILE } from './private-files.ts';
+import { writeDurablySync } from './write-durably.ts';
+
+const entry = z.object({
+  /** The coordinator's data folder, an absolute path. */
+  dir: z.string(),
+  pid: z.number().int().positive(),
+  /** The URL of its NATS server, with the password. */
+  nats: z.string(),
+});
+
+export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
+
+/**
+ * Returns the runtime folders, the preferred one first. `$XDG_RUNTIME_DIR` is removed when the user's last session ends,
+ * so there is a second one in the state folder, which machines with a shared home folder share: it has a folder per host.
+ */
+function runtimeFolders(): string[] {
+  const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
+  const state = join(XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'trawl', 'run', hostname());
+  return XDG_RUNTIME_DIR ? [join(XDG_RUNTIME_DIR, 'trawl'), state] : [state];
+}
+
+const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0.1' : host}:${port}.json`;
+
+/**
+ * Adds a coordinator, and removes those whose process is gone.
+ * @returns the reason for each folder that could not be written
+ */
+export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
+  const content: LocalCoordinator = { dir: resolve(dir), pid: process.pid, nats };
+  const problems: unknown[] = [];
+  let written = 0;
+  for (const folder of runtimeFolders()) {
+    try {
+      claimPrivateFolder(folder);
+      removeDead(folder);
+      writeDurablySync(join(folder, fileName(address)), `${JSON.stringify(content)}\n`, PRIVATE_FILE);
+      written += 1;
+    } catch (error) {
+      problems.push(error);
+    }
+  }
+  return written > 0 ? [] : problems;
+}
+
+/** Removes the file of this process. */
+export function withdrawCoordinator(address: Address): void {
+  for (const folder of runtimeFolders()) {
+    const path = join(folder, fileName(address));
+    if (readEntry(path)?.pid === process.pid) rmSync(path, { force: true });
+  }
+}
+
+/**
+ * Returns the coordinator that this user runs at a loopback address. Its process can have ended since. Ignores folders of
+ * other users.
+ */
+export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
+  if (!isLoopback(address)) return undefined;
+  for (const folder of runtimeFolders()) {
+    const found = isOwn(folder) ? readEntry(join(folder, fileName(address))) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function removeDead(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const found = name.endsWith('.json') ? readEntry(path) : undefined;
+    if (found !== undefined && !isAlive(found.pid)) rmSync(path, { force: true });
+  }
+}
+
+function readEntry(path: string): LocalCoordinator | undefined {
+  try {
+    return entry.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOwn(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && (found.mode & 0o022) === 0 && found.uid === (process.geteuid?.() ?? found.uid);
+}

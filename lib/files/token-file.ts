@@ -1,0 +1,47 @@
+/** `token` in a data folder: the secret that gives its owner access to everything that trawl serves on the loopback. */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { BadInputError } from '../../proto/errors.ts';
+import { errorMessage } from '../text/error-message.ts';
+import { PRIVATE_FILE } from './private-files.ts';
+import { writeDurablySync } from './write-durably.ts';
+
+const TOKEN_BYTES = 32;
+/** A header cannot contain other characters. */
+const TOKEN = /^[\x21-\x7e]{16,1000}$/;
+
+/** Returns the path of the token of a data folder. */
+export function tokenFile(dir: string): string {
+  return join(dir, 'token');
+}
+
+/**
+ * Returns the token of a data folder, and creates it if the folder has none. Only one process may call it at a time.
+ * @throws {BadInputError} when the file has no valid token
+ */
+export function ensureToken(dir: string): string {
+  const path = tokenFile(dir);
+  if (!existsSync(path)) {
+    const token = randomBytes(TOKEN_BYTES).toString('base64url');
+    writeDurablySync(path, `${token}\n`, PRIVATE_FILE);
+    return token;
+  }
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, PRIVATE_FILE);
+  return readToken(path);
+}
+
+/** Reads a token from a file. @throws {BadInputError} when the file cannot be read or has no valid token */
+export function readToken(path: string): string {
+  let token: string;
+  try {
+    token = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new BadInputError(`cannot read the token: ${errorMessage(error)}`, { cause: error });
+  }
+  if (TOKEN.test(token)) return token;
+  throw new BadInputError(
+    `${path} has no valid token: expected 16 to 1,000 printable characters; a coordinator creates a new one if the file ` +
+      'does not exist when it starts',
+  );
+}

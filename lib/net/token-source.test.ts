@@ -1,0 +1,174 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { BadInputError } from '../../proto/errors.ts';
+import { announceCoordinator, findLocalCoordinator, withdrawCoordinator } from '../files/local-coordinators.ts';
+import { ensureToken, readToken, tokenFile } from '../files/token-file.ts';
+import { listenerOwners } from './listener-owner.ts';
+import { folderToken, tokenSource } from './token-source.ts';
+
+const NATS = 'nats://trawl:secret@127.0.0.1:4222';
+const NONE = { kind: 'none' };
+const NOBODY = 65_534;
+const onLinux = test.runIf(process.platform === 'linux');
+/** Only root can give a file to another user. */
+const asRoot = test.runIf(process.platform === 'linux' && process.geteuid?.() === 0);
+
+let home: string;
+let dir: string;
+let server: Server;
+let port: number;
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'trawl-token-'));
+  dir = join(home, 'data');
+  mkdirSync(dir, { mode: 0o700 });
+  vi.stubEnv('XDG_RUNTIME_DIR', join(home, 'runtime'));
+  vi.stubEnv('XDG_STATE_HOME', join(home, 'state'));
+  vi.stubEnv('TRAWL_TOKEN', '');
+  mkdirSync(join(home, 'runtime'), { mode: 0o700 });
+  server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  port = (server.address() as { port: number }).port;
+});
+afterEach(() => {
+  server.close();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+const at = () => `127.0.0.1:${port}`;
+const announce = () => announceCoordinator({ host: '127.0.0.1', port }, { dir, nats: NATS });
+
+test('a coordinator that this user started is found by its address, under each name of the loopback, until it is withdrawn', () => {
+  const token = ensureToken(dir);
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+  expect(announce()).toEqual([]);
+  for (const address of [at(), `localhost:${port}`]) {
+    expect(tokenSource(address, undefined)()).toEqual({ kind: 'token', token });
+  }
+  expect(tokenSource(`127.0.0.1:${port === 1 ? 2 : port - 1}`, undefined)()).toEqual(NONE);
+  expect(findLocalCoordinator({ host: '127.0.0.1', port })).toMatchObject({ dir, nats: NATS });
+  withdrawCoordinator({ host: '127.0.0.1', port });
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+});
+
+test('a source that was created before the coordinator started finds the token afterwards', () => {
+  const source = tokenSource(at(), undefined);
+  expect(source()).toEqual(NONE);
+  const token = ensureToken(dir);
+  announce();
+  expect(source()).toEqual({ kind: 'token', token });
+});
+
+test('a coordinator is found without XDG_RUNTIME_DIR, which is removed at the end of the session', () => {
+  const token = ensureToken(dir);
+  announce();
+  rmSync(join(home, 'runtime'), { recursive: true });
+  vi.stubEnv('XDG_RUNTIME_DIR', undefined);
+  expect(tokenSource(at(), undefined)()).toEqual({ kind: 'token', token });
+});
+
+test('a file overrides TRAWL_TOKEN, which overrides the token that is found', () => {
+  const token = ensureToken(dir);
+  announce();
+  const file = join(home, 'copy');
+  writeFileSync(file, 'from-a-file-0123456789\n');
+  vi.stubEnv('TRAWL_TOKEN', 'from-the-environment');
+  expect(tokenSource(at(), file)()).toEqual({ kind: 'token', token: 'from-a-file-0123456789' });
+  expect(tokenSource(at(), undefined)()).toEqual({ kind: 'token', token: 'from-the-environment' });
+  vi.stubEnv('TRAWL_TOKEN', '');
+  expect(tokenSource(at(), undefined)()).toEqual({ kind: 'token', token });
+});
+
+test.each(['head:7070', '10.0.0.5:7070', '0.0.0.0:7070'])(
+  'no token is sent to %s, which is not on the loopback',
+  (address) => {
+    vi.stubEnv('TRAWL_TOKEN', 'from-the-environment');
+    expect(tokenSource(address, undefined)()).toEqual(NONE);
+    const file = tokenFile(dir);
+    ensureToken(dir);
+    expect(() => tokenSource(address, file)).toThrow(BadInputError);
+    expect(() => tokenSource(address, file)).toThrow(/anyone on the way could read the token/);
+  },
+);
+
+onLinux('the token is not sent when nothing listens on the port', async () => {
+  ensureToken(dir);
+  announce();
+  await new Promise((resolve) => server.close(resolve));
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+  expect(folderToken(dir, at(), process.pid)()).toEqual(NONE);
+});
+
+asRoot('nothing is sent when the process on the port belongs to another user than the token', () => {
+  ensureToken(dir);
+  chownSync(tokenFile(dir), NOBODY, NOBODY);
+  announce();
+  expect(listenerOwners(port)).toEqual(new Set([0]));
+  const expected = {
+    kind: 'foreign',
+    message: expect.stringContaining(`port ${port} is used by a process of another`),
+  };
+  expect(tokenSource(at(), undefined)()).toEqual(expected);
+  expect(folderToken(dir, at(), process.pid)()).toEqual(expected);
+});
+
+asRoot('a runtime folder of another user, or one that others can write, is ignored', () => {
+  ensureToken(dir);
+  announce();
+  const folders = [join(home, 'runtime', 'trawl'), join(home, 'state', 'trawl', 'run')];
+  rmSync(folders[1] ?? '', { recursive: true });
+  expect(tokenSource(at(), undefined)()).toMatchObject({ kind: 'token' });
+  chmodSync(folders[0] ?? '', 0o777);
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+  chmodSync(folders[0] ?? '', 0o700);
+  chownSync(folders[0] ?? '', NOBODY, NOBODY);
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+});
+
+test('entries of processes that are gone are removed when a coordinator starts', () => {
+  const stale = join(home, 'runtime', 'trawl', '127.0.0.1:1.json');
+  announce();
+  writeFileSync(stale, JSON.stringify({ dir, pid: 2 ** 22 + 1, nats: '' }));
+  expect(findLocalCoordinator({ host: '127.0.0.1', port: 1 })).toBeDefined();
+  announce();
+  expect(findLocalCoordinator({ host: '127.0.0.1', port: 1 })).toBeUndefined();
+});
+
+test.each(['', '{', '[]', '{"dir": 1}'])('an entry %j is ignored', (text) => {
+  announce();
+  for (const folder of ['runtime/trawl', 'state/trawl/run']) rmSync(join(home, folder), { recursive: true });
+  mkdirSync(join(home, 'runtime', 'trawl'), { mode: 0o700 });
+  writeFileSync(join(home, 'runtime', 'trawl', `127.0.0.1:${port}.json`), text);
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+});
+
+test('a coordinator without a writable runtime folder gets the reasons and no exception', () => {
+  vi.stubEnv('XDG_RUNTIME_DIR', '/proc/none');
+  vi.stubEnv('XDG_STATE_HOME', '/proc/none');
+  expect(announce()).toHaveLength(2);
+});
+
+test('a token is created once, with mode 0600, and is different in each folder', () => {
+  const token = ensureToken(dir);
+  expect(token).toMatch(/^[\w-]{43}$/);
+  expect(ensureToken(dir)).toBe(token);
+  expect(readToken(tokenFile(dir))).toBe(token);
+  const other = join(home, 'other');
+  mkdirSync(other);
+  expect(ensureToken(other)).not.toBe(token);
+});
+
+test.each(['', ' ', 'short', `${'x'.repeat(20)} y`, 'é'.repeat(20), 'x'.repeat(1_001)])(
+  'the token %j is rejected',
+  (text) => {
+    writeFileSync(tokenFile(dir), text);
+    expect(() => readToken(tokenFile(dir))).toThrow(BadInputError);
+  },
+);
+
+test('a missing token file is an error that names it', () => {
+  expect(() => readToken(join(home, 'none'))).toThrow(/cannot read the token: .*none/);
+});
