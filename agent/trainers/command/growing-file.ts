@@ -1,6 +1,7 @@
 /** Reads a file while a program appends to it, rewrites it, replaces it or rotates it. */
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /** The bytes before the read position that are compared to detect other content. */
@@ -43,6 +44,16 @@ export class GrowingFile {
    */
   async *added(path = this.#path): AsyncGenerator<Added, void, undefined> {
     this.#path = path;
+    try {
+      yield* this.#added();
+    } catch (error) {
+      // A network file system can fail for a while. The next call continues at the same place.
+      this.#problem = problemOf(error);
+      await this.close().catch(() => {});
+    }
+  }
+
+  async *#added(): AsyncGenerator<Added, void, undefined> {
     const found = await openRegular(this.#path);
     this.#problem = typeof found === 'string' ? found : undefined;
     const next = typeof found === 'string' ? undefined : { file: found.file, id: fileId(found.stats) };
@@ -116,9 +127,13 @@ async function openRegular(path: string): Promise<{ readonly file: FileHandle; r
     return 'not a regular file';
   } catch (error) {
     await file?.close();
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    return PROBLEMS.get(code) ?? `${code}`;
+    return problemOf(error);
   }
+}
+
+function problemOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return PROBLEMS.get(code) ?? errorMessage(error);
 }
 
 async function bytesAt(file: FileHandle, from: number, length: number): Promise<Buffer> {

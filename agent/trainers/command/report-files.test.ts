@@ -83,6 +83,12 @@ describe('a CSV file', () => {
     );
   });
 
+  test.skipIf(process.platform !== 'linux')('that fails when it is read does not end the attempt', async () => {
+    const { reports, log } = await ended('sleep 0.3', { program: csv('/proc/self/mem') });
+    expect(reports).toEqual([]);
+    expect(log).toContain('[trawl] no CSV file /proc/self/mem: EIO');
+  });
+
   test.skipIf(isRoot)('that cannot be read is noted', async () => {
     writeFileSync(join(folder, 'a.csv'), 'epoch,loss\n', { mode: 0o000 });
     expect((await ended('sleep 0.3')).log).toContain(`[trawl] no CSV file ${folder}/a.csv: permission denied\n`);
