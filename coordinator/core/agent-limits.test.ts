@@ -8,7 +8,9 @@ import {
   MAX_LEASES_PER_SLOT,
 } from './agent-limits.ts';
 import { onHello } from './agents.ts';
-import { type AttemptRecord, endAttempt, onOpen, onRecord } from './attempts.ts';
+import { endAttempt } from './attempt-ends.ts';
+import { type AttemptRecord, onRecord } from './attempt-records.ts';
+import { onOpen } from './attempts.ts';
 import { addLease } from './leases.ts';
 import type { Core, Lease, Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';

@@ -3,7 +3,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentStateName } from '../../proto/names.ts';
-import { endAttempt } from './attempts.ts';
+import { endAttempt } from './attempt-ends.ts';
 import { isDraining } from './drain.ts';
 import { busySlots, packMatesOf } from './leases.ts';
 import type { Agent, AgentFacts, Core, Lease } from './model.ts';

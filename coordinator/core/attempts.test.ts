@@ -11,7 +11,8 @@ import {
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { displayedState, onHeartbeat, onHello, UNCONFIRMED_LEASE_MS } from './agents.ts';
-import { type AttemptRecord, onOpen, onRecord } from './attempts.ts';
+import { type AttemptRecord, onRecord } from './attempt-records.ts';
+import { onOpen } from './attempts.ts';
 import { onDrain, onUndrain } from './drain.ts';
 import type { Agent, Core, Sweep, SweepPolicy } from './model.ts';
 import { MAX_LOST_ATTEMPTS } from './retry.ts';

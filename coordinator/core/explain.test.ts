@@ -8,7 +8,8 @@ import {
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
-import { endAttempt, onOpen } from './attempts.ts';
+import { endAttempt } from './attempt-ends.ts';
+import { onOpen } from './attempts.ts';
 import { onDrain } from './drain.ts';
 import { explainWaiting } from './explain.ts';
 import type { Core, Sweep } from './model.ts';

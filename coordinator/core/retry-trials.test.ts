@@ -3,7 +3,8 @@ import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors
 import type { FailureClassName } from '../../proto/names.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
-import { endAttempt, onOpen } from './attempts.ts';
+import { endAttempt } from './attempt-ends.ts';
+import { onOpen } from './attempts.ts';
 import type { Core, FinalEnd, Sweep } from './model.ts';
 import { onRetry } from './retry-trials.ts';
 import { schedule } from './scheduler.ts';

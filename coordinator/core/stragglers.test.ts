@@ -10,7 +10,8 @@ import {
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
-import { onOpen, onRecord } from './attempts.ts';
+import { onRecord } from './attempt-records.ts';
+import { onOpen } from './attempts.ts';
 import { type Core, newCore, type Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';
 import type { Change, Step } from './step.ts';

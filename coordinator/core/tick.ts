@@ -1,6 +1,6 @@
 /** Applies the effects of time: leases expire, attempts time out, agents are lost, and retries become due. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { endAttempt } from './attempts.ts';
+import { endAttempt } from './attempt-ends.ts';
 import { storeGraces } from './drain.ts';
 import type { Core, Failure, Lease } from './model.ts';
 import { updateAgents } from './past-agents.ts';

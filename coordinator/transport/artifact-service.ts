@@ -18,7 +18,7 @@ import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
-import { isLeasedToAnother, rejectionOf } from '../core/attempts.ts';
+import { isLeasedToAnother, rejectionOf } from '../core/attempt-records.ts';
 import { leasesOf } from '../core/leases.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';

@@ -7,7 +7,7 @@ import { status } from '@grpc/grpc-js';
 import { LostFileError, type Upload } from '../../agent/supervisor/artifact-transfer.ts';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
-import { rejectionOf } from '../../coordinator/core/attempts.ts';
+import { rejectionOf } from '../../coordinator/core/attempt-records.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';

@@ -81,6 +81,7 @@ export class SimulatedStream {
         return true;
       },
       end: (): void => {},
+      getAuthContext: () => ({}),
       isPaused: () => false,
       pause: (): void => {
         throw new Error('flow control is not simulated');

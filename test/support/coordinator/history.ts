@@ -2,14 +2,8 @@
 
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
-import {
-  type AttemptRecord,
-  type Claim,
-  type ClaimAnswer,
-  onOpen,
-  onRecord,
-  type RecordAnswer,
-} from '../../../coordinator/core/attempts.ts';
+import { type AttemptRecord, onRecord, type RecordAnswer } from '../../../coordinator/core/attempt-records.ts';
+import { type Claim, type ClaimAnswer, onOpen } from '../../../coordinator/core/attempts.ts';
 import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
 import {
   type Core,

@@ -1,7 +1,8 @@
 /** A core with virtual agents, in virtual time: offers are pulled from queues, claimed, and run to a planned end. */
 import TinyQueue from 'tinyqueue';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
-import { onOpen, onRecord } from '../../../coordinator/core/attempts.ts';
+import { onRecord } from '../../../coordinator/core/attempt-records.ts';
+import { onOpen } from '../../../coordinator/core/attempts.ts';
 import type { AttemptEnd, Core, Sweep, SweepPolicy } from '../../../coordinator/core/model.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import type { Change, Step } from '../../../coordinator/core/step.ts';

@@ -1,0 +1,239 @@
+/** Ends attempts, and retries or ends their trials. */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import {
+  attributableClass,
+  earlyAgents,
+  errorOf,
+  isEarly,
+  isExempt,
+  MAX_PREFLIGHT_AGENTS,
+  MAX_STREAK,
+  PROGRAM_FAILURES,
+  programFault,
+  recordOf,
+} from './attribution.ts';
+import { dropLease, leasesOf } from './leases.ts';
+import type { AttemptEnd, Core, Failure, FinalEnd, Lease, Sweep, Trial } from './model.ts';
+import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
+import { clearFailures, onProbeEnd, quarantineIfFaulty } from './quarantine.ts';
+import { decideRetry, type RetryDecision } from './retry.ts';
+import { endSlotUsage } from './share.ts';
+import { type Change, combine, type Step, stepOf } from './step.ts';
+import { recordDuration } from './stragglers.ts';
+import { pause } from './sweeps.ts';
+import { closeIfDone, moveTrial, requeue, unfinished, withdrawSpeculativeOffer } from './trials.ts';
+import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
+
+/**
+ * Ends a running attempt, and retries or ends its trial. While another attempt of the trial runs, a failure only ends the
+ * attempt, and every other end supersedes the other attempt.
+ * @throws {Error} if the attempt holds no lease
+ */
+export function endAttempt(
+  core: Core,
+  { key, end }: { readonly key: AttemptKey; readonly end: FinalEnd },
+  now: number,
+): Step {
+  const lease = core.leases.get(keyText(key));
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  if (sweep === undefined || trial === undefined || lease === undefined) {
+    throw new Error(`attempt ${keyText(key)} holds no lease: it cannot end`);
+  }
+  withdrawSpeculativeOffer(sweep, trial);
+  const other = leasesOf(trial).find((one) => one !== lease);
+  if (other === undefined) return endLast(core, { sweep, trial, lease }, end, now);
+  if (end.outcome === 'failed') return failOneOfTwo(core, { sweep, trial, lease }, other, end, now);
+  const superseding = supersede(core, { sweep, trial, lease: other }, lease, now);
+  return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
+}
+
+interface RunningAttempt {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly lease: Lease;
+}
+
+/** Ends the only attempt of a trial. */
+function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
+  const { key } = lease;
+  const early = isEarly(lease, end, now);
+  const changes = releaseAttempt(core, { sweep, trial, lease }, { end, early, free: false }, now);
+  const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
+  if (end.outcome === 'failed') {
+    keepFailure(sweep, trial, lease, { end, early, free: false });
+    changes.push(...retryOrFail(core, sweep, trial, { failure: end.failure, early }, now));
+    changes.push(...pauseAtProgramFault(core, sweep, lease, now));
+  } else changes.push(moveTrial(sweep, trial, end.outcome));
+  if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
+  changes.push(...onAttemptEnd(sweep, trial, key, now));
+  if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
+    const reason = lacksMetricFromTheStart(sweep);
+    if (reason !== undefined) changes.push(...pause(sweep, reason));
+  }
+  changes.push(...closeIfDone(sweep));
+  return stepOf(changes);
+}
+
+interface EndedHow {
+  readonly end: AttemptEnd;
+  readonly early: boolean;
+  readonly free: boolean;
+}
+
+function releaseAttempt(core: Core, attempt: RunningAttempt, { end, early, free }: EndedHow, now: number): Change[] {
+  const { sweep, trial, lease } = attempt;
+  dropLease(core, sweep, trial, lease);
+  endSlotUsage(core, sweep, lease, now);
+  const durationMs = now - lease.grantedAt;
+  recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
+  return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
+}
+
+/** The other attempt continues, so the failure costs the trial nothing. */
+function failOneOfTwo(
+  core: Core,
+  { sweep, trial, lease }: RunningAttempt,
+  other: Lease,
+  end: AttemptEnd & { outcome: 'failed' },
+  now: number,
+): Step {
+  const early = isEarly(lease, end, now);
+  const how = { end, early, free: true };
+  const promoted = promote(sweep, trial, other);
+  const changes = [...promoted, ...releaseAttempt(core, { sweep, trial, lease }, how, now)];
+  keepFailure(sweep, trial, lease, how);
+  changes.push(...pauseAtProgramFault(core, sweep, lease, now), ...onSecondAttemptEnd(sweep, lease.key, now));
+  return stepOf(changes);
+}
+
+/** Ends the other attempt of a trial, because one has its final result. */
+function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: Lease, now: number): Step {
+  const { key, agentId } = lease;
+  const promoted = promote(sweep, trial, winner);
+  const end = { outcome: 'superseded' } as const;
+  const released = releaseAttempt(core, { sweep, trial, lease }, { end, early: false, free: false }, now);
+  const message = `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${winner.key.attempt}`;
+  return stepOf(
+    [...promoted, ...released, ...onSecondAttemptEnd(sweep, key, now)],
+    [{ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } }],
+  );
+}
+
+/** The results of the remaining attempt become the trial's. */
+function promote(sweep: Sweep, trial: Trial, remaining: Lease): Change[] {
+  if (trial.lease === remaining) return [];
+  onPromotion(sweep, remaining.key);
+  return [{ kind: 'promoted', key: remaining.key }];
+}
+
+function keepFailure(
+  sweep: Sweep,
+  trial: Trial,
+  { agentId, pack }: Lease,
+  { end, early, free }: EndedHow & { readonly end: AttemptEnd & { outcome: 'failed' } },
+): void {
+  const { failure } = end;
+  if (!free) trial.failures[failure.class] = (trial.failures[failure.class] ?? 0) + 1;
+  const attributable = attributableClass(end);
+  if (attributable !== undefined) {
+    trial.failedAttempts = [...trial.failedAttempts, { agentId, class: attributable, early, free }];
+    if (early) recordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
+  }
+  if (attributable === undefined && failure.class !== 'rejected') return;
+  const failed = { trialId: trial.id, agentId, early, error: errorOf(failure) };
+  sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
+}
+
+/** The trial succeeded here, so its early failures on other agents count against them. */
+function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
+  sweep.streak = [];
+  recordOf(sweep, agentId).successes += 1;
+  const changes = clearFailures(sweep, agentId);
+  for (const id of earlyAgents(trial)) {
+    if (id === agentId) continue;
+    const record = recordOf(sweep, id);
+    record.refuted += 1;
+    const failed = record.failures.get(trial.id);
+    if (failed === undefined) continue;
+    record.failures.set(trial.id, { ...failed, refuted: true });
+    changes.push(...quarantineIfFaulty(core, sweep, id, now));
+  }
+  return changes;
+}
+
+interface EarlyOrLate {
+  readonly failure: Failure;
+  readonly early: boolean;
+}
+
+function retryOrFail(core: Core, sweep: Sweep, trial: Trial, failed: EarlyOrLate, now: number): Change[] {
+  const { failure } = failed;
+  const detail = `${failure.class}: ${failure.message}`;
+  const decision = decideFor(core, sweep, trial, failed, now);
+  if (!decision.retry) {
+    const moved = moveTrial(sweep, trial, 'failed', { detail, failure });
+    return [moved, ...pauseAtMaxFailed(sweep)];
+  }
+  if (sweep.state === 'stopping') {
+    return [moveTrial(sweep, trial, 'cancelled', { detail: 'not retried: the sweep is stopping', failure })];
+  }
+  const { delayMs } = decision;
+  const retry = delayMs > 0 ? `retry in ${Math.round(delayMs / 100) / 10} s` : 'retry now';
+  trial.avoidUntil = trial.failedAttempts.length > 0 ? now + delayMs + ELSEWHERE_PATIENCE_MS : 0;
+  return [
+    requeue(sweep, trial, { detail: withRetry(detail, retry), failure }, delayMs > 0 ? now + delayMs : undefined),
+  ];
+}
+
+/** Failures that the machine caused are not charged to the trial, and a trial that failed early is first retried on another
+ * agent. */
+function decideFor(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  { failure, early }: EarlyOrLate,
+  now: number,
+): RetryDecision {
+  const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
+  if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
+  // Without a sound agent, the trial could be retried on a faulty one without end.
+  const hasSound = hasSoundAgent(core, sweep, now);
+  const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
+  const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
+  const charged = counted.filter((one) => !one.free).filter((one) => one.class === failure.class).length;
+  const elsewhere = early ? agentElsewhere(core, sweep, trial, now) : undefined;
+  const delayMs = elsewhere === 'expected' ? core.startedAt + core.leaseMs - now : 0;
+  if (charged === 0) return { retry: true, delayMs };
+  const agents = new Set(counted.filter((one) => one.early).map(({ agentId }) => agentId));
+  if (failure.class === 'preflight' && elsewhere !== undefined) {
+    return agents.size < MAX_PREFLIGHT_AGENTS ? { retry: true, delayMs } : { retry: false };
+  }
+  const decision = decideRetry(failure.class, charged, sweep.policy.retry);
+  if (decision.retry || elsewhere === undefined) return decision;
+  // An agent that has run a trial of the sweep is better evidence against the trial than one that has not.
+  const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
+  return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
+}
+
+function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: number): Change[] {
+  if (sweep.state !== 'running' || unfinished(sweep) === 0 || sweep.streak.length < PROGRAM_FAILURES) return [];
+  const reason = programFault(core, sweep, isOnlyAgent(core, sweep, agentId, now));
+  return reason === undefined ? [] : pause(sweep, reason);
+}
+
+/** Adds the retry to the first line of a failure's detail, because lists show only that line. */
+function withRetry(detail: string, retry: string): string {
+  const [first, ...others] = detail.split('\n');
+  return [`${first}; ${retry}`, ...others].join('\n');
+}
+
+function pauseAtMaxFailed(sweep: Sweep): Change[] {
+  const limit = sweep.policy.maxFailed;
+  if (limit === undefined || sweep.state !== 'running') return [];
+  const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.trials.size;
+  if (sweep.counts.failed <= allowed) return [];
+  const limitText = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
+  return pause(sweep, `${sweep.counts.failed} trials failed (max_failed: ${limitText})`);
+}

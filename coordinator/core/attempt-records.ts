@@ -1,0 +1,155 @@
+/** Accepts the records of attempts from the agents that hold their leases. */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
+import type { WarningKindName } from '../../proto/names.ts';
+import { countLog, countReport } from './agent-limits.ts';
+import { endAttempt } from './attempt-ends.ts';
+import { leasesOf } from './leases.ts';
+import type { Artifact, Core, FinalEnd, Lease } from './model.ts';
+import { type Answered, type Change, NO_STEP, type Refusal, stepOf } from './step.ts';
+import { stopAtTarget } from './sweeps.ts';
+import { onNotice, onReport } from './warnings.ts';
+
+export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; readonly at: number } & (
+  | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
+  | { readonly kind: 'log'; readonly text: string }
+  | { readonly kind: 'artifact'; readonly artifact: Artifact }
+  | { readonly kind: 'notice'; readonly warning: WarningKindName; readonly message: string; readonly count: number }
+  | { readonly kind: 'program'; readonly program: ProgramStart }
+  | { readonly kind: 'ended'; readonly end: FinalEnd }
+);
+
+/** A record, and the agent that sent it. */
+export interface ReceivedRecord {
+  readonly agentId: string;
+  readonly record: AttemptRecord;
+  /**
+   * Whether no record of the attempt came before on the agent's stream. A stream begins with the oldest record of its
+   * agent, so earlier records cannot follow. Default: false.
+   */
+  readonly isFirst?: boolean;
+}
+
+export type RecordAnswer =
+  | { readonly result: 'accepted' | 'duplicate' }
+  /** Earlier records are missing: the agent must resend from the expected one. */
+  | { readonly result: 'gap'; readonly expected: number }
+  /** Earlier records are lost, which ended the attempt. */
+  | { readonly result: 'lost'; readonly refusal: Refusal }
+  /** The agent has sent too much for the attempt, which ended it. */
+  | { readonly result: 'exceeded'; readonly refusal: Refusal }
+  | { readonly result: 'rejected'; readonly refusal: Refusal };
+
+/** Accepts a record of an attempt from the agent that holds its lease, and renews the lease. */
+export function onRecord(
+  core: Core,
+  { agentId, record, isFirst = false }: ReceivedRecord,
+  now: number,
+): Answered<RecordAnswer> {
+  const { key } = record;
+  const lease = core.leases.get(keyText(key));
+  if (lease === undefined || lease.agentId !== agentId) {
+    return { step: NO_STEP, answer: { result: 'rejected', refusal: staleAttemptRefusal(core, key) } };
+  }
+  lease.expiresAt = now + core.leaseMs;
+  if (record.seq <= lease.lastSeq) return { step: NO_STEP, answer: { result: 'duplicate' } };
+  const expected = lease.lastSeq + 1;
+  if (record.seq !== expected) {
+    return isFirst
+      ? endWithoutRecords(core, record, expected, now)
+      : { step: NO_STEP, answer: { result: 'gap', expected } };
+  }
+  const excess = excessOf(lease, record);
+  if (excess !== undefined) return endForExcess(core, record, excess, now);
+  lease.lastSeq = record.seq;
+  const answer = { result: 'accepted' } as const;
+  if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
+  if (record.kind === 'report') lease.reported = true;
+  const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
+  if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') keepCheckpoint(core, key, change.artifact);
+  return { step: stepOf([change, ...effectsOf(core, lease, record, now)]), answer };
+}
+
+type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
+
+/** A speculative attempt is told to store no checkpoint. If its agent does, the file is kept, but never resumed from. */
+function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
+  const { artifact } = record;
+  return artifact.kind === 'checkpoint' ? { ...record, artifact: { ...artifact, kind: 'file' } } : record;
+}
+
+function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number): Change[] {
+  const sweep = core.sweeps.get(record.key.sweepId);
+  if (sweep === undefined) return [];
+  if (record.kind === 'report') {
+    return [...onReport(sweep, lease, record, now), ...stopAtTarget(sweep, record.key.trialId, record)];
+  }
+  return record.kind === 'notice' ? onNotice(sweep, record, now) : [];
+}
+
+/**
+ * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. This happens when
+ * the store was restored from an older backup. The trial is retried.
+ */
+function endWithoutRecords(
+  core: Core,
+  { key, seq }: AttemptRecord,
+  expected: number,
+  now: number,
+): Answered<RecordAnswer> {
+  const message = `records ${expected} to ${seq - 1} of ${keyText(key)} are missing: was the store restored from a backup?`;
+  return {
+    step: endAttempt(core, { key, end: { outcome: 'failed', failure: { class: 'lost', message } } }, now),
+    answer: { result: 'lost', refusal: { code: RefusalCode.ENDED, message } },
+  };
+}
+
+function excessOf(lease: Lease, record: AttemptRecord): string | undefined {
+  if (record.kind === 'log') return countLog(lease, record.text);
+  return record.kind === 'report' ? countReport(lease, record.metrics) : undefined;
+}
+
+/** Ends an attempt whose agent exceeded a limit. Its trial is not retried. */
+function endForExcess(core: Core, { key }: AttemptRecord, message: string, now: number): Answered<RecordAnswer> {
+  const failure = { class: 'rejected', message } as const;
+  return {
+    step: endAttempt(core, { key, end: { outcome: 'failed', failure } }, now),
+    answer: { result: 'exceeded', refusal: { code: RefusalCode.LIMIT_EXCEEDED, message } },
+  };
+}
+
+function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
+  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
+  if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
+}
+
+/** Returns why an agent may not send anything for an attempt, or undefined if it holds the lease. */
+export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
+  return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
+}
+
+/**
+ * Whether an attempt is leased to another agent. An agent that follows the protocol never sends anything for such an
+ * attempt.
+ */
+export function isLeasedToAnother(core: Core, agentId: string, key: AttemptKey): boolean {
+  const lease = core.leases.get(keyText(key));
+  return lease !== undefined && lease.agentId !== agentId;
+}
+
+function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
+  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
+  if (trial === undefined) {
+    return { code: RefusalCode.UNKNOWN, message: `unknown trial ${key.sweepId}/${key.trialId}` };
+  }
+  // A failed speculative attempt has a higher number than the attempt that continues.
+  const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
+  if (successor !== undefined) {
+    return {
+      code: RefusalCode.SUPERSEDED,
+      message: `attempt ${key.attempt} of trial ${trial.id} was superseded by attempt ${successor.key.attempt}`,
+    };
+  }
+  return { code: RefusalCode.ENDED, message: `attempt ${key.attempt} of trial ${trial.id} has ended` };
+}
