@@ -81,13 +81,16 @@ describe('user programs', { timeout: 120_000 }, () => {
       'the first 5 trials ended without metric "top1_accuracy"; reported: top1-accuracy, lr; did you mean "top1-accuracy"?',
     );
     expect(paused.warnings).toMatchObject([{ kind: 'missing_metric', count: 5 }]);
-    expect(first.stderr).toContain(`trawl up ${file} --dir ${dir}`);
+    expect(first.stderr).toContain(`trawl up ${file} --slots 2 --dir ${dir} --workdir ${folder} -o json --slots 1`);
     const best = await trawl('best', '--dir', dir);
     expect(best.stdout).toMatch(/^no results: 5 of 5 ended trials did not report metric "top1_accuracy"; reported: /);
     const { stderr, stdout, code } = await trawl(...up(file, dir, folder), '--slots', '1');
     expect(code, stderr).toBe(0);
     expect((JSON.parse(stdout) as UpResult).counts).toMatchObject({ succeeded: 7 });
-    expect(stderr.match(/trawl: warning: .*/g)).toHaveLength(1);
+    const warnings = stderr.match(/trawl: warning: .*/g) ?? [];
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain('no parameter seems to reach the program');
+    expect(warnings[1]).toContain('warning: sweep 1: ');
   });
 
   test('replicates that ignore their seed give a warning, and replicates that use it do not', async () => {
