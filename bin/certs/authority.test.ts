@@ -46,7 +46,12 @@ test('an identity has a name and server addresses, and the servers store the has
   const days = (Date.parse(certificate('agent-gpu-1').validTo) - Date.now()) / 86_400_000;
   expect(Math.round(days)).toBe(30);
   const [first, second] = readIdentities(join(dir, 'server'));
-  expect(first).toEqual({ name: 'gpu-1', role: 'agent', tokenSha256: tokenHash(agent.token) });
+  expect(first).toEqual({
+    name: 'gpu-1',
+    role: 'agent',
+    tokenSha256: tokenHash(agent.token),
+    serial: expect.stringMatching(/^[0-9a-f]{16}$/),
+  });
   expect(second).toMatchObject({ name: 'ann', role: 'operator' });
   const everything = readdirSync(join(dir, 'server')).map((file) => readFileSync(join(dir, 'server', file), 'utf8'));
   expect(everything.join('\n')).not.toContain(agent.token);
@@ -126,7 +131,7 @@ test('a fully qualified host name is the name of an agent', async () => {
   expect(await certs('agent', 'gpu1.lab.example.org')).toMatchObject({ exitCode: 0 });
   expect(readIdentity(join(dir, 'agent-gpu1.lab.example.org'), ['agent']).name).toBe('gpu1.lab.example.org');
   const accounts = readFileSync(join(dir, 'server', 'nats-accounts.conf'), 'utf8');
-  expect(accounts).toContain('"CN=gpu1.lab.example.org,OU=agent"');
+  expect(accounts).toMatch(/"CN=gpu1\.lab\.example\.org,OU=agent,SERIALNUMBER=[0-9a-f]{16}"/);
   expect(accounts).toContain('"trawl.*.heartbeat.gpu1:lab:example:org"');
   expect((await certs('revoke', 'agent-gpu1.lab.example.org')).exitCode).toBe(0);
   expect(existsSync(join(dir, 'agent-gpu1.lab.example.org'))).toBe(false);

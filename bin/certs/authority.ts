@@ -31,6 +31,7 @@ import { writePrivately } from './private-file.ts';
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;
+const SERIAL_BYTES = 8;
 /** The longest common name of a certificate (RFC 5280). */
 const MAX_NAME = 64;
 
@@ -109,10 +110,11 @@ export async function addIdentity(
   requireNoFile(join(folder, IDENTITY_FILES.key), force);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const servers = readFileSync(join(server, IDENTITY_FILES.servers), 'utf8');
-  const subject = who.role === 'agent' ? { ...who, hosts: [AGENT_HOST] } : who;
+  const serial = who.role === 'agent' ? { serial: randomBytes(SERIAL_BYTES).toString('hex') } : {};
+  const subject = who.role === 'agent' ? { ...who, ...serial, hosts: [AGENT_HOST] } : who;
   writeIdentity(folder, authority.certificate, await issue(authority, subject, days), servers);
   writePrivately(join(folder, IDENTITY_FILES.token), `${token}\n`);
-  writeKnown(dir, [...others, { ...who, tokenSha256: tokenHash(token) }]);
+  writeKnown(dir, [...others, { ...who, ...serial, tokenSha256: tokenHash(token) }]);
   return folder;
 }
 
@@ -157,7 +159,7 @@ function writeKnown(dir: string, identities: readonly KnownIdentity[]): void {
 }
 
 function writeAccountsOf(dir: string, identities: readonly KnownIdentity[]): void {
-  const agents = identities.filter(({ role }) => role === 'agent').map(({ name }) => name);
+  const agents = identities.filter(({ role }) => role === 'agent');
   for (const folder of natsFolders(dir)) writePrivately(join(folder, NATS_ACCOUNTS), natsAccounts(agents));
 }
 

@@ -19,6 +19,8 @@ export interface KeyAndCertificate {
 export interface CertificateSubject {
   readonly name: string;
   readonly role: string;
+  /** Distinguishes the certificates of one name, for NATS. */
+  readonly serial?: string;
   /** Host names and addresses of a server. Undefined for the certificate of a client. */
   readonly hosts?: readonly string[];
 }
@@ -54,7 +56,7 @@ export async function issue(
   const keys = await newKeys();
   const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: [{ OU: [subject.role] }, { CN: [subject.name] }],
+    subject: subjectName(subject),
     issuer: signer.subject,
     publicKey: keys.publicKey,
     signingKey,
@@ -89,6 +91,14 @@ export async function renewed(authority: KeyAndCertificate, certificate: string,
       extensions: old.extensions,
     }),
   );
+}
+
+/** The object identifier of the attribute `serialNumber` of a name (X.520). */
+const SERIAL_NUMBER = '2.5.4.5';
+
+function subjectName({ name, role, serial }: CertificateSubject): x509.JsonName {
+  const serialNumber = serial === undefined ? [] : [{ [SERIAL_NUMBER]: [serial] }];
+  return [...serialNumber, { OU: [role] }, { CN: [name] }];
 }
 
 function hostName(host: string): { type: 'ip' | 'dns'; value: string } {

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { KnownIdentity } from '../../coordinator/auth/identities.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { IDENTITY_FILES } from '../../lib/net/identity.ts';
 import {
@@ -108,7 +109,7 @@ const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
  * a check of permissions. A reply to an agent stays in the account of the agents, which has no stream and no JetStream API
  * (docs/decisions/nats-accounts.md).
  */
-export function natsAccounts(agents: readonly string[]): string {
+export function natsAccounts(agents: readonly KnownIdentity[]): string {
   const responseType = (subject: string) => (subject === OFFER_PULLS ? ', response_type: "stream"' : '');
   const exported = AGENT_SERVICES.map((subject) => `{ service: ${text(subject)}${responseType(subject)} }`);
   const account = `account: ${text(ACCOUNTS.coordinator)}`;
@@ -127,7 +128,7 @@ ${exported.map((entry) => `      ${entry}`).join('\n')}
   # A request of an agent names the subject of its reply, which the server does not check. It is a subject of this account.
   ${ACCOUNTS.agents} {
     users: [
-${agents.map((name) => user('agent', name, agentPermissions(name))).join('\n')}
+${agents.map(({ name, serial }) => user('agent', name, agentPermissions(name), serial)).join('\n')}
     ]
     imports: [
 ${imported.map((entry) => `      ${entry}`).join('\n')}
@@ -137,9 +138,11 @@ ${imported.map((entry) => `      ${entry}`).join('\n')}
 `;
 }
 
-function user(role: string, name: string, { publish, subscribe }: Permissions): string {
+/** @param serial the serial number in the certificate's subject, so that an earlier certificate of the name is rejected */
+function user(role: string, name: string, { publish, subscribe }: Permissions, serial?: string): string {
   const allow = (subjects: readonly string[]) => `{ allow: [${subjects.map(text).join(', ')}] }`;
-  return `      { user: ${text(`CN=${name},OU=${role}`)}, permissions: {
+  const subject = `CN=${name},OU=${role}${serial === undefined ? '' : `,SERIALNUMBER=${serial}`}`;
+  return `      { user: ${text(subject)}, permissions: {
         publish: ${allow(publish)}
         subscribe: ${allow(subscribe)} } }`;
 }

@@ -16,7 +16,13 @@ import { ROLES } from '../../proto/roles.ts';
 export const IDENTITIES_FILE = 'identities.json';
 const CHECK_INTERVAL_MS = 500;
 
-const known = z.object({ name: z.string(), role: z.enum(ROLES), tokenSha256: z.string() });
+const known = z.object({
+  name: z.string(),
+  role: z.enum(ROLES),
+  tokenSha256: z.string(),
+  /** The serial number in the subject of an agent's certificate. Absent in identities of earlier versions. */
+  serial: z.string().optional(),
+});
 const identitiesSchema = z.object({ identities: z.array(known) });
 
 export type KnownIdentity = Readonly<z.infer<typeof known>>;

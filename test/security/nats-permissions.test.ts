@@ -1,4 +1,5 @@
 /** An agent's permissions on a real nats-server with trawl's configuration. */
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection, NatsError } from 'nats';
 import { pino } from 'pino';
@@ -138,6 +139,17 @@ describe('a connection to NATS', () => {
     nats.reload();
     await closed;
     expect(agent.isClosed()).toBe(true);
+  });
+
+  test('is rejected for an earlier certificate of a name that has a new identity', async () => {
+    const stolen = join(testFolder(), 'stolen');
+    cpSync(join(identities.dir, 'agent-a'), stolen, { recursive: true });
+    revokeIdentity(identities.dir, 'agent-a');
+    const folder = await identities.add('a', 'agent');
+    nats.reload();
+    await until('the server has reloaded its users', () => nats.log().includes('Reloaded server configuration'));
+    await expect(connectAs(nats, stolen, inboxPrefix('agent', 'a'))).rejects.toThrow(/Authorization/);
+    await connectAs(nats, folder, inboxPrefix('agent', 'a'));
   });
 
   test('requires a certificate of the authority', async () => {

@@ -96,6 +96,7 @@ test('a revoked agent loses its attempts at once, although NATS still admits it;
     (await rows()).every(({ state }) => state !== 'running'),
   );
   await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days: 2, force: false });
+  nats.reload();
   await startSecuredAgent(cluster, first, '--dir', join(folder, 'agent-again'));
   await until('the agent with the new identity runs both trials', running('one'));
   const events = await trawl('events', sweep, ...as);
