@@ -1,17 +1,18 @@
 /** Starts an agent: finds its identity and its machine's resources, and connects it to NATS and the coordinator. */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism, hostname } from 'node:os';
+import { availableParallelism, hostname, uptime } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
 import { ensureToken, tokenFile } from '../lib/files/token-file.ts';
-import { type Address, isLoopback } from '../lib/net/address.ts';
-import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
+import { type Address, isLoopback, parseAddress } from '../lib/net/address.ts';
+import { awaitNats, closeNats } from '../lib/net/connect-nats.ts';
 import type { BasicAuth, TokenAuth } from '../lib/net/http.ts';
 import type { Identity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
+import { NatsState } from '../lib/net/nats-state.ts';
 import type { TokenSource } from '../lib/net/token-source.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
@@ -118,13 +119,18 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     const resources = await findResources(options);
     gpuWatch = resources.gpus.length > 0 ? new GpuWatch(resources.gpus) : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
-    nats = await connectNats(natsUrl, 'trawl agent', identity);
+    let natsProblem: () => string | undefined = () => undefined;
     operator = await startMetrics(options, id, {
       gpuFigures,
       spool,
-      unreadyReason: () => (agent === undefined ? 'the agent is starting' : agent.unreadyReason()),
+      unreadyReason: () => natsProblem() ?? (agent === undefined ? 'the agent is starting' : agent.unreadyReason()),
     });
-    operator?.countReconnects(nats);
+    nats = await awaitNats(natsUrl, 'trawl agent', identity, log, (problem) => {
+      natsProblem = () => problem;
+    });
+    const onReconnect = () => operator?.countReconnect();
+    const state = new NatsState(nats, log, { onReconnect });
+    natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, operator);
     const started = new AgentRuntime({
       dir,
@@ -134,6 +140,8 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       nats,
       log,
       gpuFigures,
+      // A coordinator on this machine sleeps with it, and its leases do not expire meanwhile.
+      machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources),
       onUnreadableOffer: () => operator?.countUnreadable('nats'),

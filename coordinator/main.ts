@@ -11,7 +11,7 @@ import { announceCoordinator, withdrawCoordinator } from '../lib/files/local-coo
 import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
 import { ensureToken, tokenFile } from '../lib/files/token-file.ts';
 import { type Address, DEFAULT_NATS, isLoopback } from '../lib/net/address.ts';
-import { closeNats, connectNats } from '../lib/net/connect-nats.ts';
+import { awaitNats, closeNats } from '../lib/net/connect-nats.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../lib/net/http.ts';
 import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
@@ -115,7 +115,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
   const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
-  const nats = await connectNats(natsUrl, `trawl coordinator ${cluster}`, identity).catch((error: unknown) => {
+  const nats = await awaitNats(natsUrl, `trawl coordinator ${cluster}`, identity, log).catch((error: unknown) => {
     db.close();
     throw error;
   });

@@ -1,6 +1,5 @@
 /** Serves the agent's `/metrics`, `/healthz` and `/readyz`. */
 import { hostname } from 'node:os';
-import { Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { watchDiskSpace } from '../../lib/files/disk-space.ts';
 import type { Address } from '../../lib/net/address.ts';
@@ -42,8 +41,8 @@ export interface Operator {
   countUnreadable(via: 'nats'): void;
   /** Uses a renewed certificate for the pages, and reports its expiry. */
   renew(identity: Identity): void;
-  /** Counts reconnects until the connection is closed. */
-  countReconnects(nats: NatsConnection): void;
+  /** Counts a reconnection to NATS. */
+  countReconnect(): void;
   stop(): void;
 }
 
@@ -77,11 +76,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     },
   );
   const measureCache = async () => metrics.datasetBytes.set({ agent }, await cachedBytes(dataDir));
-  const watchReconnects = async (nats: NatsConnection) => {
-    for await (const { type } of nats.status()) {
-      if (type === Events.Reconnect) metrics.natsReconnects.inc({ component: 'agent' });
-    }
-  };
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set({ agent }, free);
     metrics.diskSize.set({ agent }, size);
@@ -91,11 +85,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     advertised: `${reachableHost(pages.address.host)}:${pages.address.port}`,
     countDatasetUse: (use) => (use === 'hit' ? metrics.datasetHits : metrics.datasetMisses).inc({ agent }),
     countUnreadable: (via) => metrics.unreadable.inc({ via }),
-    countReconnects: (nats) => void watchReconnects(nats),
     renew(identity) {
       pages.renew(identity);
       metrics.certificateExpiry.set(identity.expires);
     },
+    countReconnect: () => metrics.natsReconnects.inc({ component: 'agent' }),
     stop() {
       stopDiskWatch();
       pages.stop();

@@ -36,9 +36,11 @@ import {
   onPackages,
   onPreflightFailure,
   onShutdown,
+  onSuspended,
   type Slot,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
+import { type Clocks, SuspensionWatch } from './suspension.ts';
 import { STOP_GRACE_MS } from './worker-process.ts';
 import { type StartWorker, Workers } from './workers.ts';
 
@@ -60,6 +62,8 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
+  /** Counts the time for which the machine sleeps, in milliseconds. Default: that time is ignored. */
+  readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
   /** Called when a trial loads its data set. */
@@ -80,6 +84,7 @@ export class AgentRuntime {
   readonly #up = withResolvers<string>();
   readonly #rejected = withResolvers<never>();
   readonly #idle = new IdleTime(performance.now());
+  readonly #suspension: SuspensionWatch;
   #session: CoordinatorSession | undefined;
   #welcome: Welcome | undefined;
   #closing = false;
@@ -91,6 +96,10 @@ export class AgentRuntime {
     this.#parts = parts;
     const { dir, hello, log, nats, spool } = parts;
     this.#slots = newSlots(hello.slots);
+    this.#suspension = new SuspensionWatch(
+      { process: () => performance.now(), machine: parts.machineClock },
+      (elapsedMs) => this.#onSuspended(elapsedMs),
+    );
     this.#draining = new Draining(() => this.#perform(onGraceExpired(this.#slots)));
     this.#offers = new OfferQueues(
       nats,
@@ -124,12 +133,15 @@ export class AgentRuntime {
     this.#heartbeat = new Heartbeat(
       nats,
       hello,
-      () => ({
-        slots: this.#slots,
-        unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
-        leaving: this.#draining.isLeaving,
-        gpuFigures: parts.gpuFigures(),
-      }),
+      () => {
+        this.#suspension.check();
+        return {
+          slots: this.#slots,
+          unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
+          leaving: this.#draining.isLeaving,
+          gpuFigures: parts.gpuFigures(),
+        };
+      },
       () => this.#session,
       log,
     );
@@ -165,7 +177,8 @@ export class AgentRuntime {
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
     if (!this.#session.isWelcome) return 'the coordinator is unreachable';
-    return this.#slots.every(({ state }) => state === 'starting') ? 'no worker is up' : undefined;
+    if (this.#slots.every(({ state }) => state === 'starting')) return 'no worker is up';
+    return this.#heartbeat.problem ?? this.#offers.problem;
   }
 
   #join(backend: string, pack: number): void {
@@ -253,7 +266,19 @@ export class AgentRuntime {
     });
   }
 
+  /** A program that still runs may run elsewhere too, so it is stopped before anything is reported. */
+  #onSuspended(elapsedMs: number): void {
+    const effects = onSuspended(this.#slots);
+    const stopped = effects.filter(({ kind }) => kind === 'stop').length;
+    this.#parts.log.warn(
+      { seconds: Math.round(elapsedMs / 1000), stopped },
+      'the agent was suspended for longer than its lease: it stops the attempts that still run',
+    );
+    this.#perform(effects);
+  }
+
   #perform(effects: readonly Effect[]): void {
+    this.#suspension.check();
     this.#idle.set(!isQuiet(this.#slots), performance.now());
     for (const effect of effects) this.#performOne(effect);
     if (!this.#closing) {
@@ -344,6 +369,7 @@ export class AgentRuntime {
   }
 
   #onWelcome(welcome: Welcome): void {
+    this.#suspension.setLimit(welcome.leaseDurationMs);
     this.#welcome = welcome;
     this.#offers.join(welcome.cluster, new Set(welcome.pools));
     this.#setDrain(welcome.drain?.graceMs);

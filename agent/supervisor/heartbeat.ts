@@ -1,8 +1,9 @@
 /** The heartbeats that renew the leases of an agent's attempts. Each is sent over NATS and over gRPC. */
 
-import type { NatsConnection } from 'nats';
+import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import {
   type AttemptKey,
   Heartbeat as HeartbeatMessage,
@@ -28,7 +29,7 @@ export class Heartbeat {
   readonly #state: () => HeartbeatState;
   readonly #session: () => Pick<CoordinatorSession, 'sendHeartbeat'> | undefined;
   readonly #log: Logger;
-  #hasFailed = false;
+  #problem: string | undefined;
   #cluster: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -44,6 +45,11 @@ export class Heartbeat {
     this.#state = state;
     this.#session = session;
     this.#log = log;
+  }
+
+  /** Returns why heartbeats cannot be sent over NATS; undefined if they can. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Sends one heartbeat immediately, then one per interval. */
@@ -85,12 +91,17 @@ export class Heartbeat {
   #publish(subject: string, heartbeat: Uint8Array): void {
     try {
       this.#nats.publish(subject, heartbeat);
-      if (this.#hasFailed) this.#log.info('heartbeats are sent over NATS again');
-      this.#hasFailed = false;
+      if (this.#problem !== undefined) this.#log.info('heartbeats are sent over NATS again');
+      this.#problem = undefined;
     } catch (error) {
-      if (!this.#hasFailed)
+      if (this.#problem === undefined)
         this.#log.warn({ err: error }, 'cannot send heartbeats over NATS; those over gRPC continue');
-      this.#hasFailed = true;
+      this.#problem = `heartbeats cannot be sent over NATS: ${publishFailure(error, heartbeat.length)}`;
     }
   }
+}
+
+function publishFailure(error: unknown, bytes: number): string {
+  const isTooLarge = error instanceof NatsError && error.code === ErrorCode.MaxPayloadExceeded;
+  return isTooLarge ? `the max_payload of the server is smaller than ${bytes} bytes` : errorMessage(error);
 }

@@ -4,11 +4,14 @@ import {
   ConsumerDebugEvents,
   type ConsumerInfo,
   type ConsumerMessages,
+  ErrorCode,
   type JsMsg,
   type NatsConnection,
+  NatsError,
 } from 'nats';
 import type { Logger } from 'pino';
 import { SparseLog } from '../../lib/net/sparse-log.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
@@ -21,6 +24,8 @@ const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 const GATHER_MS = 2;
 /** Delay before a failed pull is repeated: newer servers reject a pull from a stream that does not exist yet. */
 const RETRY_MS = 500;
+/** A new pool's stream is created within this time, and its pulls fail until then. */
+const FAILING_MS = 10_000;
 /** Without a delay, the same agent would get the returned offer again immediately. */
 const RETURN_DELAY_MS = 100;
 
@@ -42,6 +47,9 @@ export class OfferQueue {
   #requested = 0;
   #gathering = false;
   #closed = false;
+  /** When the pulls began to fail, by `performance.now()`. Undefined if the last one did not. */
+  #failingSince: number | undefined;
+  #failure = '';
 
   constructor(nats: NatsConnection, stream: string, events: OfferEvents, log: Logger) {
     this.#consumer = consumerOf(nats, stream);
@@ -59,6 +67,12 @@ export class OfferQueue {
       this.#gathering = false;
       this.#pull();
     }, GATHER_MS);
+  }
+
+  /** Returns why no offers can be pulled; undefined if they can, or have failed for a short time only. */
+  get problem(): string | undefined {
+    if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
+    return `no offers can be pulled over NATS: ${this.#failure}`;
   }
 
   async close(): Promise<void> {
@@ -82,14 +96,16 @@ export class OfferQueue {
       this.#pulls.add(pull);
       this.#noteResponse(pull).catch(() => {});
       for await (const message of pull) {
-        this.#responded = true;
+        this.#onResponse();
         open -= 1;
         this.#requested -= 1;
         this.#deliver(message);
       }
+      if (!this.#responded) this.#onFailure('the server does not answer');
     } catch (error) {
       this.#responded = false;
       if (this.#closed) return;
+      this.#onFailure(pullFailure(error));
       this.#log.debug({ err: error }, 'could not pull offers; retrying');
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     } finally {
@@ -102,8 +118,18 @@ export class OfferQueue {
   /** The server ends a pull without offers with the number of missing messages. */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {
-      if (type === ConsumerDebugEvents.Discard) this.#responded = true;
+      if (type === ConsumerDebugEvents.Discard) this.#onResponse();
     }
+  }
+
+  #onResponse(): void {
+    this.#responded = true;
+    this.#failingSince = undefined;
+  }
+
+  #onFailure(reason: string): void {
+    this.#failingSince ??= performance.now();
+    this.#failure = reason;
   }
 
   #deliver(message: JsMsg): void {
@@ -112,7 +138,7 @@ export class OfferQueue {
       this.#unreadable.warn({ err: key, subject: message.subject });
       this.#events.onUnreadable();
       // NATS would redeliver it without end.
-      message.term();
+      answerOffer(this.#log, () => message.term());
       this.#pull();
       return;
     }
@@ -127,6 +153,11 @@ function consumerOf(nats: NatsConnection, stream: string): Consumer {
   return nats.jetstream().consumers.getPullConsumerFor(info);
 }
 
+function pullFailure(error: unknown): string {
+  const isMissing = error instanceof NatsError && error.code === ErrorCode.NoResponders;
+  return isMissing ? 'the queue does not exist, or JetStream is not enabled on the server' : errorMessage(error);
+}
+
 /** The key's names must be valid, because they become a folder's name. */
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
@@ -134,6 +165,18 @@ function attemptOf(message: JsMsg): AttemptKey | Error {
     return key !== undefined && isAttemptKey(key) ? key : new Error('the message does not name an attempt');
   } catch (error) {
     return error instanceof Error ? error : new Error(`${error}`);
+  }
+}
+
+/**
+ * Answers an offer. The client throws if the connection is closed, or the answer is larger than the server's `max_payload`.
+ * Without an answer, the server delivers the offer again, which is harmless.
+ */
+function answerOffer(log: Logger, answer: () => void): void {
+  try {
+    answer();
+  } catch (error) {
+    log.debug({ err: error }, 'could not answer an offer; it will be delivered again');
   }
 }
 
@@ -179,22 +222,28 @@ export class OfferQueues {
     }
   }
 
+  /** Returns why no offers of a pool can be pulled; undefined if they can. */
+  get problem(): string | undefined {
+    for (const { problem } of this.#queues.values()) if (problem !== undefined) return problem;
+    return undefined;
+  }
+
   /** @param count returns how many offers of a pool the agent can take now */
   want(count: (pool: string) => number): void {
     for (const [pool, queue] of this.#queues) queue.want(count(pool));
   }
 
   acknowledge(token: OfferToken): void {
-    this.#take(token)?.ack();
+    answerOffer(this.#log, () => this.#take(token)?.ack());
   }
 
   /** Extends the time that NATS waits for an answer before it redelivers the offer. */
   extend(token: OfferToken): void {
-    this.#messages.get(token)?.working();
+    answerOffer(this.#log, () => this.#messages.get(token)?.working());
   }
 
   giveBack(token: OfferToken): void {
-    this.#take(token)?.nak(RETURN_DELAY_MS);
+    answerOffer(this.#log, () => this.#take(token)?.nak(RETURN_DELAY_MS));
   }
 
   async close(): Promise<void> {

@@ -37,9 +37,10 @@ interface SlotAttempt {
   logTail: string;
   /**
    * Set while the attempt is being stopped. No records of a dismissed attempt are written, because the coordinator rejects them.
-   * An attempt that is handed back still reports, and ends as drained.
+   * An attempt that is handed back, because of a drain or because the agent was suspended, still reports, and ends as
+   * drained.
    */
-  stopping: 'dismissed' | 'handed back' | undefined;
+  stopping: 'dismissed' | 'drained' | 'suspended' | undefined;
 }
 
 export interface Granted {
@@ -271,10 +272,29 @@ export function onGraceExpired(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at) =>
     attemptsOf(slot).flatMap((attempt): Effect[] => {
       if (attempt.stopping !== undefined) return [];
-      attempt.stopping = 'handed back';
+      attempt.stopping = 'drained';
       return [{ kind: 'stop', slot: at, key: attempt.key }];
     }),
   );
+}
+
+/**
+ * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may run
+ * their trials elsewhere. They are handed back: if a lease is still valid, its trial is pending again at once. Claims are
+ * dropped, because a grant may have expired before it arrived.
+ */
+export function onSuspended(slots: Slot[]): Effect[] {
+  return slots.flatMap((slot, at): Effect[] => {
+    if (slot.state === 'claiming') {
+      slots[at] = { state: 'idle' };
+      return [{ kind: 'return', offer: slot.offer }];
+    }
+    return attemptsOf(slot).flatMap((attempt): Effect[] => {
+      if (attempt.stopping !== undefined) return [];
+      attempt.stopping = 'suspended';
+      return [{ kind: 'stop', slot: at, key: attempt.key }];
+    });
+  });
 }
 
 /** Hands back all running attempts as drained, which costs their trials nothing, and returns the claimed offers. */
@@ -304,7 +324,14 @@ function remove(slots: Slot[], at: number, key: AttemptKey): Effect[] {
 function handBack(attempt: SlotAttempt): Effect[] {
   return [
     ...logTail(attempt),
-    ...record(attempt, { kind: 'failed', class: 'drained', message: 'the agent was drained' }),
+    ...record(attempt, {
+      kind: 'failed',
+      class: 'drained',
+      message:
+        attempt.stopping === 'suspended'
+          ? 'the agent was suspended for longer than its lease'
+          : 'the agent was drained',
+    }),
   ];
 }
 

@@ -2,8 +2,9 @@
  * Runs the periodic work of the coordinator: heartbeats, the expiry of leases, and the reconciliation of the offers on
  * NATS.
  */
-import { Events, type NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { NatsState } from '../../lib/net/nats-state.ts';
 import type { RejectionLog } from '../auth/rejections.ts';
 import { livePools, standingOffers, takeStuckPools } from '../core/scheduler.ts';
 import { onTick, recordOutage } from '../core/tick.ts';
@@ -37,14 +38,13 @@ export async function startRounds(options: RoundsOptions): Promise<() => void> {
   const { runtime, nats, offers, metrics, onProblem, log } = options;
   const reconciler = new Reconciler(runtime, offers, (problem) => onProblem('offers', problem), log);
   const heartbeats = new HeartbeatSubscription(options);
-  watchConnection(nats, log, {
-    onDisconnect: () => onProblem('connection', 'the connection to NATS is lost'),
+  new NatsState(nats, log, {
+    onProblem: (problem) => onProblem('connection', problem),
     onReconnect() {
       metrics.natsReconnects.inc({ component: 'coordinator' });
-      onProblem('connection', undefined);
       void reconciler.reconcile();
     },
-  }).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
+  });
   const ticking = startTicking(runtime);
   const reconciling = setInterval(() => {
     onProblem('heartbeats', heartbeats.problem);
@@ -129,22 +129,6 @@ class Reconciler {
     } catch (error) {
       this.#log.warn({ err: error }, 'could not recreate the stream; retrying');
       this.#stuck.add(pool);
-    }
-  }
-}
-
-async function watchConnection(
-  nats: NatsConnection,
-  log: Logger,
-  { onDisconnect, onReconnect }: { readonly onDisconnect: () => void; readonly onReconnect: () => void },
-): Promise<void> {
-  for await (const status of nats.status()) {
-    if (status.type === Events.Disconnect) {
-      log.warn('lost the connection to NATS');
-      onDisconnect();
-    } else if (status.type === Events.Reconnect) {
-      log.info('reconnected to NATS');
-      onReconnect();
     }
   }
 }

@@ -117,6 +117,7 @@ describe('streams', () => {
       welcome: {
         cluster: served.cluster,
         heartbeatMs: 1_000,
+        leaseDurationMs: served.runtime.core.leaseMs,
         drain: undefined,
         pools: [pool, pool],
       },

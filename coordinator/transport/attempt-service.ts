@@ -224,7 +224,13 @@ export class AttemptService {
     call.write({
       message: {
         $case: 'welcome',
-        welcome: { cluster, heartbeatMs, drain: this.#drainOf(agentId), pools },
+        welcome: {
+          cluster,
+          heartbeatMs,
+          leaseDurationMs: runtime.core.leaseMs,
+          drain: this.#drainOf(agentId),
+          pools,
+        },
       },
     });
     runtime.reschedule();

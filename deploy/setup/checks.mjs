@@ -13,6 +13,7 @@ const RELEASE_ROUNDS = {
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
   TRAWL_FRAMEWORKS: 'all',
+  TRAWL_NATS_VERSIONS: 'all',
   TRAWL_SIMULATION_SEEDS: '5000',
 };
 

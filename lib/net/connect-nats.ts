@@ -1,14 +1,24 @@
 /** Connects the coordinator and the agents to NATS. */
 
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type NatsConnection } from 'nats';
+import { connect, Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
 import { UnreachableError } from '../../proto/errors.ts';
 import { inboxPrefix, withoutSecrets } from '../../proto/subjects.ts';
 import { errorMessage } from '../text/error-message.ts';
+import { Backoff } from './backoff.ts';
 import { IDENTITY_FILES, type Identity } from './identity.ts';
+import { rejectedLogin } from './nats-state.ts';
 
 const RECONNECT_WAIT_MS = 500;
+const RECONNECT_JITTER_MS = 100;
+/** The longest delay between logins while the server rejects them. */
+const MAX_LOGIN_WAIT_MS = 5_000;
+/** A server sends INFO as soon as a client connects. */
+const INFO_LIMIT_MS = 3_000;
+const DEFAULT_PORT = 4222;
 /** An absent member of a cluster must not delay the others. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
@@ -24,23 +34,26 @@ const CLOSE_LIMIT_MS = 1_000;
  * @param url one server, or several of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
- * @throws {UnreachableError} if no server responds, or it rejects the identity
+ * @throws {UnreachableError} if no server responds, or it rejects the login
  */
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
+  const delay = new ReconnectDelay();
   try {
-    return await connect({
+    const nats = await connect({
       servers: withoutSecrets(url).split(','),
       ...secretsOf(url),
       name,
       maxReconnectAttempts: -1,
       // By default, the client closes the connection for good when its login is rejected twice.
       ignoreAuthErrorAbort: true,
-      reconnectTimeWait: RECONNECT_WAIT_MS,
+      reconnectDelayHandler: () => delay.next(),
       timeout: CONNECT_LIMIT_MS,
       pingInterval: PING_EVERY_MS,
       maxPingOut: UNANSWERED_PINGS,
       ...(identity === undefined ? {} : secured(identity)),
     });
+    void delay.follow(nats);
+    return nats;
   } catch (error) {
     const reason = errorMessage(error);
     throw new UnreachableError(
@@ -48,6 +61,78 @@ export async function connectNats(url: string, name: string, identity?: Identity
         `${identity === undefined ? '' : `, with TLS, and does it know the ${identity.role}${identity.role === identity.name ? '' : ` ${identity.name}`}`}?`,
       { cause: error },
     );
+  }
+}
+
+/**
+ * Connects to NATS, and retries while a server answers but does not accept the login (a wrong password, an expired
+ * certificate, a limit on connections). Logs one line at the first rejection, and one at the login.
+ * @param onProblem called with the reason at the first rejection, and with undefined at the login
+ * @throws {UnreachableError} if no server answers
+ */
+export async function awaitNats(
+  url: string,
+  name: string,
+  identity: Identity | undefined,
+  log: Logger,
+  onProblem: (problem: string | undefined) => void = () => {},
+): Promise<NatsConnection> {
+  const backoff = new Backoff(RECONNECT_WAIT_MS, MAX_LOGIN_WAIT_MS);
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      const nats = await connectNats(url, name, identity);
+      if (!isFirst) log.info('NATS accepts the login');
+      onProblem(undefined);
+      return nats;
+    } catch (error) {
+      if (!(await isNatsServer(url))) throw error;
+      const { cause } = error as Error;
+      const reason = errorMessage(cause);
+      if (isFirst) log.warn({ reason, nats: withoutSecrets(url) }, 'NATS does not accept the login; retrying');
+      onProblem(`NATS does not accept the login: ${reason}`);
+    }
+    await sleep(backoff.next());
+  }
+}
+
+/** Whether one of the servers sends the INFO message, with which a NATS server greets every client. */
+async function isNatsServer(urls: string): Promise<boolean> {
+  const answers = await Promise.all(withoutSecrets(urls).split(',').map(sendsInfo));
+  return answers.includes(true);
+}
+
+function sendsInfo(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url.includes('://') ? url : `nats://${url}`);
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || DEFAULT_PORT) });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(INFO_LIMIT_MS, () => end(false));
+    socket.once('data', (data) => end(data.toString('latin1').startsWith('INFO ')));
+    socket.once('error', () => end(false));
+    socket.once('close', () => end(false));
+  });
+}
+
+/** The delay before each connection attempt. It grows while the server rejects the login. */
+class ReconnectDelay {
+  readonly #backoff = new Backoff(RECONNECT_WAIT_MS, MAX_LOGIN_WAIT_MS);
+  #ms = RECONNECT_WAIT_MS;
+
+  next(): number {
+    return this.#ms + Math.random() * RECONNECT_JITTER_MS;
+  }
+
+  async follow(nats: NatsConnection): Promise<void> {
+    for await (const { type, data } of nats.status()) {
+      if (type === Events.Error && rejectedLogin(data) !== undefined) this.#ms = this.#backoff.next();
+      else if (type === Events.Reconnect) {
+        this.#backoff.reset();
+        this.#ms = RECONNECT_WAIT_MS;
+      }
+    }
   }
 }
 

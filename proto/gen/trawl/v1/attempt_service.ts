@@ -471,6 +471,8 @@ export interface Welcome {
     | undefined;
   /** The pool from whose stream each slot pulls offers, in order of the slots. */
   pools: string[];
+  /** How long a lease lasts without a heartbeat. An agent that was suspended for longer ends its attempts. */
+  leaseDurationMs: number;
 }
 
 /**
@@ -2947,7 +2949,7 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [] };
+  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [], leaseDurationMs: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -2963,6 +2965,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     for (const v of message.pools) {
       writer.uint32(42).string(v!);
+    }
+    if (message.leaseDurationMs !== 0) {
+      writer.uint32(48).uint32(message.leaseDurationMs);
     }
     return writer;
   },
@@ -3012,6 +3017,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.pools.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.leaseDurationMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3033,6 +3046,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.heartbeatMs = object.heartbeatMs ?? 0;
     message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
     message.pools = object.pools?.map((e) => e) || [];
+    message.leaseDurationMs = object.leaseDurationMs ?? 0;
     return message;
   },
 };

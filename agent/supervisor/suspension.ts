@@ -1,0 +1,54 @@
+/**
+ * Detects that the agent was suspended: its process was stopped (SIGSTOP, Ctrl-Z), its event loop was blocked, or its machine
+ * slept. Its leases can have expired meanwhile while its programs kept running.
+ */
+
+/** Monotonic clocks, in milliseconds. Changes of the wall clock (NTP, an administrator) affect neither. */
+export interface Clocks {
+  /** Continues while the process is stopped, but not on every system while the machine sleeps. */
+  process(): number;
+  /** Continues while the machine sleeps. Undefined if that is to be ignored. */
+  readonly machine?: (() => number) | undefined;
+}
+
+interface Reading {
+  readonly process: number;
+  readonly machine: number;
+}
+
+/** Returns the time between two readings by the clock that measured the longer one, in milliseconds. */
+export function elapsedBetween(before: Reading, after: Reading): number {
+  return Math.max(after.process - before.process, after.machine - before.machine);
+}
+
+export class SuspensionWatch {
+  readonly #clocks: Clocks;
+  readonly #onSuspended: (elapsedMs: number) => void;
+  #limitMs: number | undefined;
+  #last: Reading;
+
+  /** @param onSuspended called with the time since the previous check, if it exceeds the limit */
+  constructor(clocks: Clocks, onSuspended: (elapsedMs: number) => void) {
+    this.#clocks = clocks;
+    this.#onSuspended = onSuspended;
+    this.#last = this.#read();
+  }
+
+  /** Sets the duration of a lease. @param limitMs 0 if it is unknown, which disables the watch */
+  setLimit(limitMs: number): void {
+    this.check();
+    this.#limitMs = limitMs === 0 ? undefined : limitMs;
+  }
+
+  /** Must be called several times per lease, and before anything is reported. */
+  check(): void {
+    const now = this.#read();
+    const elapsedMs = elapsedBetween(this.#last, now);
+    this.#last = now;
+    if (this.#limitMs !== undefined && elapsedMs > this.#limitMs) this.#onSuspended(elapsedMs);
+  }
+
+  #read(): Reading {
+    return { process: this.#clocks.process(), machine: this.#clocks.machine?.() ?? 0 };
+  }
+}

@@ -1,0 +1,102 @@
+/** Follows a NATS connection: when it is lost, why, and when it is restored. */
+import { ErrorCode, Events, type NatsConnection } from 'nats';
+import type { Logger } from 'pino';
+
+/** Why a server rejects a login, by the code of its error. */
+const REJECTED_LOGINS: Readonly<Record<string, string>> = {
+  [ErrorCode.AuthorizationViolation]: 'the server rejects the login',
+  [ErrorCode.AuthenticationExpired]: 'the login has expired',
+  [ErrorCode.AuthenticationTimeout]: 'the server rejects the login (timeout)',
+  [ErrorCode.AccountExpired]: 'the account has expired',
+};
+
+/** Returns why the server rejects the login; undefined if the error has another cause. */
+export function rejectedLogin(code: unknown): string | undefined {
+  return REJECTED_LOGINS[`${code}`];
+}
+
+export interface NatsStateEvents {
+  /** Called with the reason when the connection is lost or the reason changes, and with undefined when it is restored. */
+  onProblem?(problem: string | undefined): void;
+  /** Called once for each time that the connection is restored. */
+  onReconnect?(): void;
+}
+
+const LOST = 'the connection to NATS is lost';
+
+/** How long a denial counts. Everything that trawl sends is repeated within this time, and denied again. */
+export const DENIED_FOR_MS = 30_000;
+
+/** Inboxes, acknowledgements, offers and requests differ in their last tokens, and are denied together. */
+const FAMILY = /^(_INBOX[^.]*|\$JS\.ACK|\$JS\.API(?:\.[A-Z]+)+|trawl\.[^.]+\.offer)\..*/;
+
+/**
+ * Logs one line when the connection is lost, one if the server rejects the login, and one when it is restored; and one
+ * when the permissions deny a subject, and one when they no longer do.
+ */
+export class NatsState {
+  readonly #log: Logger;
+  readonly #events: NatsStateEvents;
+  #problem: string | undefined;
+  /** The timers that end the denials, by operation and subject. */
+  readonly #denied = new Map<string, NodeJS.Timeout>();
+
+  constructor(nats: Pick<NatsConnection, 'status'>, log: Logger, events: NatsStateEvents = {}) {
+    this.#log = log;
+    this.#events = events;
+    this.#follow(nats).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
+  }
+
+  /** Returns why the connection is lost, or what its permissions deny; undefined if nothing is wrong. */
+  get problem(): string | undefined {
+    if (this.#problem !== undefined || this.#denied.size === 0) return this.#problem;
+    return `the permissions on NATS deny ${[...this.#denied.keys()].join(' and ')}`;
+  }
+
+  async #follow(nats: Pick<NatsConnection, 'status'>): Promise<void> {
+    for await (const { type, data, permissionContext } of nats.status()) {
+      if (type === Events.Disconnect) this.#onDisconnect();
+      else if (type === Events.Reconnect) this.#onReconnect();
+      else if (type === Events.Error && permissionContext !== undefined) this.#onDenied(permissionContext);
+      else if (type === Events.Error) this.#onError(data);
+    }
+  }
+
+  /** The client repeats this event, and that of the reconnection, for each failed attempt. */
+  #onDisconnect(): void {
+    if (this.#problem !== undefined) return;
+    this.#log.warn('lost the connection to NATS; reconnecting');
+    this.#set(LOST);
+  }
+
+  #onError(code: unknown): void {
+    const reason = rejectedLogin(code);
+    if (reason === undefined || this.#problem === `${LOST}: ${reason}`) return;
+    this.#log.warn({ reason }, 'NATS does not accept the connection; retrying');
+    this.#set(`${LOST}: ${reason}`);
+  }
+
+  #onDenied({ operation, subject }: { readonly operation: string; readonly subject: string }): void {
+    const denied = `${operation} to ${subject.replace(FAMILY, '$1.>')}`;
+    const before = this.#denied.get(denied);
+    if (before === undefined) this.#log.warn({ denied }, 'the permissions on NATS deny a subject');
+    clearTimeout(before);
+    const onEnd = () => {
+      this.#denied.delete(denied);
+      this.#log.info({ denied }, 'NATS denies the subject no longer');
+    };
+    this.#denied.set(denied, setTimeout(onEnd, DENIED_FOR_MS).unref());
+  }
+
+  #onReconnect(): void {
+    if (this.#problem === undefined) return;
+    this.#log.info('reconnected to NATS');
+    this.#set(undefined);
+    this.#events.onReconnect?.();
+  }
+
+  #set(problem: string | undefined): void {
+    this.#problem = problem;
+    this.#events.onProblem?.(problem);
+  }
+}
