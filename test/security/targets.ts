@@ -1,0 +1,15 @@
+/** The input of probe.mjs. */
+export interface Targets {
+  /** HOST:PORT of the coordinator. */
+  readonly grpc: string;
+  /** The paths of the gRPC methods. */
+  readonly methods: readonly string[];
+  readonly pages: readonly string[];
+  readonly natsPort: number;
+  /** Options of a NATS client, by a name. */
+  readonly logins: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly files: readonly string[];
+  readonly pids: readonly number[];
+  /** Empty means that the caller has none. */
+  readonly token: string;
+}
