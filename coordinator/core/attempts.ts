@@ -13,7 +13,7 @@ import { capabilityOf } from './pools.ts';
 import { preferredSweep } from './scheduler.ts';
 import { beginSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, stepOf } from './step.ts';
-import { moveTrial, setState, withdrawSpeculativeOffer } from './trials.ts';
+import { moveTrial, remainingConcurrency, setState, withdrawSpeculativeOffer } from './trials.ts';
 import { onGrant } from './warnings.ts';
 
 /** An agent's request for the right to run an offered trial. */
@@ -100,6 +100,9 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   if (preferred !== undefined) {
     const why = isSpeculative ? '' : 'higher priority and ';
     return rejectClaim(RefusalCode.OUTRANKED, `sweep ${preferred.id} has ${why}a pending trial for this slot`);
+  }
+  if (isSpeculative && remainingConcurrency(sweep) <= 0) {
+    return rejectClaim(RefusalCode.OUTRANKED, `sweep ${sweep.id} has reached its concurrency`);
   }
   if (isSpeculative) return grantSpeculative(core, { sweep, trial, agent, claim }, now);
   const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);

@@ -11,7 +11,7 @@ import { onDrain } from './drain.ts';
 import type { Core, FinalEnd, Sweep, SweepPolicy } from './model.ts';
 import { schedule, standingOffers } from './scheduler.ts';
 import type { Change, Output, Step } from './step.ts';
-import { onKill, onPause, onStop } from './sweeps.ts';
+import { addTrial, onKill, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
 let core: Core;
@@ -180,6 +180,22 @@ describe('an offer of a second attempt', () => {
     wait(60_000);
     expect(offersOf()).toEqual([]);
     expect(sweep.speculations.size).toBe(0);
+  });
+
+  test('yields the last place within the concurrency limit to a trial that becomes pending', () => {
+    connect('a', 'b');
+    const sweep = sweepOf(2, { concurrency: 2 });
+    take(schedule(core, now));
+    open('a', 't0');
+    open('b', 't1');
+    end('b', { ...FIRST, trialId: 't1' }, 'succeeded');
+    wait(5_000);
+    expect(sampleTrial(sweep, 't0').speculativeOffer).toBeDefined();
+    addTrial(sweep, { ...sampleTrial(sweep, 't1'), id: 't2', index: 2, state: 'pending', attempts: 0 });
+    expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.OUTRANKED } });
+    take(schedule(core, now));
+    expect(sampleTrial(sweep, 't0').speculativeOffer).toBeUndefined();
+    expect(open('b', 't2')).toMatchObject({ granted: true });
   });
 
   test.each([

@@ -22,14 +22,19 @@ export function offerSpeculative(
 ): Output[] {
   const outputs: Output[] = [];
   for (const sweep of peers) {
-    for (const trial of sweep.speculations) keepOrWithdraw(core, sweep, trial, pools, standingOf(sweep));
+    let room = remainingConcurrency(sweep);
+    for (const trial of sweep.speculations) {
+      if (trial.speculativeOffer === undefined) continue;
+      if (room > 0 && keeps(core, sweep, trial, pools, standingOf(sweep))) room -= 1;
+      else withdrawSpeculativeOffer(sweep, trial);
+    }
   }
   // After an outage of the coordinator, agents have the time of a lease to report the attempts that ended during it.
   if (now - core.listeningSince < core.leaseMs) return outputs;
   for (const sweep of peers) {
     for (const trial of speculationCandidates(core, sweep)) {
       if (trial.speculativeOffer !== undefined) continue;
-      if (remainingConcurrency(sweep) <= 0) break;
+      if (remainingConcurrency(sweep) <= openOffers(sweep)) break;
       const agents = agentsForSpeculation(core, sweep, trial, standingOf(sweep));
       const pool = idlestPool([...pools.values()].filter((one) => isSuitable(core, sweep, one, agents)));
       if (pool === undefined) continue;
@@ -42,18 +47,17 @@ export function offerSpeculative(
   return outputs;
 }
 
-function keepOrWithdraw(
-  core: Core,
-  sweep: Sweep,
-  trial: Trial,
-  pools: ReadonlyMap<string, Pool>,
-  standing: Standing,
-): void {
-  if (trial.speculativeOffer === undefined) return;
-  const pool = pools.get(trial.speculativeOffer.pool);
-  const agents = agentsForSpeculation(core, sweep, trial, standing);
-  if (pool !== undefined && isSuitable(core, sweep, pool, agents)) pool.offered += 1;
-  else withdrawSpeculativeOffer(sweep, trial);
+function openOffers({ speculations }: Sweep): number {
+  return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
+}
+
+/** Counts a speculative offer in its pool if it can stand. */
+function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string, Pool>, standing: Standing): boolean {
+  const pool = pools.get(trial.speculativeOffer?.pool ?? '');
+  if (pool === undefined) return false;
+  if (!isSuitable(core, sweep, pool, agentsForSpeculation(core, sweep, trial, standing))) return false;
+  pool.offered += 1;
+  return true;
 }
 
 /** Whether the pool has an idle slot that no offer is for, on an agent that may run the attempt. */

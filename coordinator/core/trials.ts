@@ -63,10 +63,14 @@ export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
   return { sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 };
 }
 
-/** Returns how many more attempts of the sweep may be offered or running. */
+/**
+ * Returns how many more attempts of the sweep may be offered or running. Speculative offers do not count, because pending
+ * trials come first.
+ */
 export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
   if (policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
-  return policy.concurrency - counts.offered - counts.running - speculations.size;
+  const second = [...speculations].filter(({ speculation }) => speculation !== undefined).length;
+  return policy.concurrency - counts.offered - counts.running - second;
 }
 
 /** Withdraws the offer of a speculative attempt. An agent that pulls it later is rejected. */

@@ -30,6 +30,19 @@ class RestartsNumbers extends Runtime {
   }
 }
 
+class KeepsLosers extends Runtime {
+  override settle(step: Step): Promise<void> {
+    const changes = step.changes.filter((change) => change.kind !== 'ended' || change.end.outcome !== 'superseded');
+    return super.settle({ ...step, changes });
+  }
+}
+
+class LosesPromotions extends Runtime {
+  override settle(step: Step): Promise<void> {
+    return super.settle({ ...step, changes: step.changes.filter(({ kind }) => kind !== 'promoted') });
+  }
+}
+
 class WithoutReconciling extends Offers {
   override reconcile({ pools }: ExpectedOffers): Promise<number> {
     return super.reconcile({ pools, offers: () => [] });
@@ -280,6 +293,15 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'new-sweep-credited': {
     about: 'a new sweep is credited with slot time from before its submission',
     runtime: (options) => new CreditsNewSweeps(options),
+  },
+  'speculates-unasked': policy('stragglers of every sweep have a second attempt', () => ({ speculate: true })),
+  'loser-not-ended': {
+    about: 'the attempt that another one superseded is not ended',
+    runtime: (options) => new KeepsLosers(options),
+  },
+  'promotions-lost': {
+    about: 'a trial keeps the results of its first attempt although the second one continues',
+    runtime: (options) => new LosesPromotions(options),
   },
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

@@ -248,17 +248,21 @@ export class Invariants {
       this.reached.add(`trial ${change.state}`);
       if (change.state === 'failed') this.#wasRetriedElsewhere(change);
     }
+    if (change.kind === 'promoted') this.reached.add('a promoted attempt');
     if (change.kind === 'quarantine') this.reached.add(change.quarantine ? 'a quarantine' : 'the end of a quarantine');
     if (change.kind === 'sweep') this.reached.add(`sweep ${change.state}`);
     if (change.kind === 'sweep' && change.state === 'killed') this.revived.delete(change.sweepId);
     if (change.kind === 'retried') this.#retriedOnce(change);
     if (change.kind === 'granted') {
       if (change.resumedFrom > 0) this.reached.add('resumed');
+      if (change.speculative) this.reached.add('a second attempt');
       const { agentId, incarnation, key } = change;
       const grantedAt = this.#world.now();
       this.attempts.set(keyText(key), { agentId, incarnation, grantedAt, seq: 0, end: undefined });
     } else if (change.kind === 'ended') {
       if (change.end.outcome === 'failed') this.reached.add(`failed: ${change.end.failure.class}`);
+      if (change.end.outcome === 'superseded') this.reached.add('a superseded attempt');
+      if (change.free) this.reached.add('a free failure');
       const attempt = this.attempts.get(keyText(change.key));
       if (attempt !== undefined) attempt.end = change.end;
     } else if ('seq' in change) {
@@ -347,7 +351,8 @@ export class Invariants {
   #concurrencyHolds(sweepId: string): void {
     const { concurrency } = this.ledger.sweeps.get(sweepId)?.policy ?? {};
     if (concurrency === undefined) return;
-    const busy = this.#count(sweepId, (state) => state === 'offered' || state === 'running');
+    const second = [...this.ledger.trials].filter(([name, one]) => name.startsWith(`${sweepId}/`) && one.second).length;
+    const busy = this.#count(sweepId, (state) => state === 'offered' || state === 'running') + second;
     if (busy > concurrency)
       this.violated(`sweep ${sweepId} has ${busy} trials offered or running; its limit is ${concurrency}`);
   }
@@ -379,7 +384,7 @@ export class Invariants {
 }
 
 function endedByCoordinator(end: AttemptEnd): boolean {
-  if (end.outcome === 'cancelled') return true;
+  if (end.outcome === 'cancelled' || end.outcome === 'superseded') return true;
   if (end.outcome !== 'failed') return false;
   return /^(agent \S+ was (not heard from|restarted)|exceeded the sweep's timeout|records \d+ to \d+ of)/.test(
     end.failure.message,

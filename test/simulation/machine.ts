@@ -30,7 +30,7 @@ export interface MachineOptions extends MachineResources {
   readonly transferMs: number;
 }
 
-export interface MachineWorld extends Pick<WorkerWorld, 'plannedEnd' | 'violated'> {
+export interface MachineWorld extends Pick<WorkerWorld, 'plannedEnd' | 'slowness' | 'violated'> {
   readonly grpc: Grpc;
   readonly random: TestRandom;
   readonly bug: Bug;

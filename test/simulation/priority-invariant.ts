@@ -29,24 +29,29 @@ export class PriorityInvariant {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
     if (change.kind === 'ended' && change.end.outcome === 'failed') this.#onePool = false;
+    // The agents of stragglers have pools of their own.
+    if (change.kind === 'straggler') this.#onePool = false;
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);
     if (change.kind !== 'granted' || machine === undefined) return undefined;
     const own = this.#ledger.sweeps.get(change.key.sweepId)?.priority ?? 0;
     for (const [id, { state, priority, policy }] of this.#ledger.sweeps) {
-      if (priority <= own || state !== 'running' || !this.#isOld(id, now)) continue;
+      // A second attempt comes after the pending trials of its own priority, too.
+      if (priority < own || (priority === own && !change.speculative) || state !== 'running' || !this.#isOld(id, now))
+        continue;
       this.judged = true;
       if (!canRun(policy.resources, machine, change.slot)) continue;
       if (this.#ledger.canBeFaulty(id, change.agentId)) continue;
       const waiting = this.#waiting(id, policy.concurrency ?? Number.POSITIVE_INFINITY, now);
       if (waiting === undefined) continue;
-      return `${change.key.sweepId}/${change.key.trialId} was granted while ${waiting}, which has higher priority, was pending`;
+      return `${change.key.sweepId}/${change.key.trialId} was granted while ${waiting}, ${change.speculative ? 'which comes first' : 'which has higher priority'}, was pending`;
     }
     return undefined;
   }
 
   #waiting(sweepId: string, concurrency: number, now: number): string | undefined {
     const trials = [...this.#ledger.trials].filter(([name]) => name.startsWith(`${sweepId}/`));
-    const busy = trials.filter(([, { state }]) => state === 'offered' || state === 'running').length;
+    const second = trials.filter(([, one]) => one.second !== undefined).length;
+    const busy = second + trials.filter(([, { state }]) => state === 'offered' || state === 'running').length;
     for (const [name, { state, attempts }] of trials) {
       // A failed trial can be waiting for its backoff.
       if (attempts > 0 || !this.#isOld(name, now)) continue;

@@ -75,6 +75,8 @@ export interface Scenario {
   readonly endProbabilities: EndProbabilities;
   /** The machine on which every attempt crashes in its first epoch. */
   readonly faultyMachine: string | undefined;
+  /** The machine on which training takes ten times as long. Only in seeds whose sweeps can have second attempts. */
+  readonly slowMachine: string | undefined;
   /** When the last fault ends. */
   readonly calmAt: number;
 }
@@ -138,6 +140,8 @@ export function scenarioOf(seed: number): Scenario {
   const resourceRandom = new TestRandom(seed ^ 0xa5c);
   const contestRandom = new TestRandom(seed ^ 0x41a1);
   const targetRandom = new TestRandom(seed ^ 0x7a6e);
+  const speculationRandom = new TestRandom(seed ^ 0x59ec);
+  const speculates = speculationRandom.next() < 0.5;
   const failureRate = random.pick([0, 0.03, 0.1]);
   return {
     leaseMs: random.pick([3_000, 6_000, 15_000]),
@@ -149,12 +153,18 @@ export function scenarioOf(seed: number): Scenario {
     sweeps: [
       ...sweeps.map(({ at, text }) => ({
         at,
-        text: withTarget(text, targetRandom) + resourcesText(resourceRandom, staying) + priorityText(contestRandom),
+        text:
+          withTarget(text, targetRandom) +
+          resourcesText(resourceRandom, staying) +
+          priorityText(contestRandom) +
+          (speculates && speculationRandom.next() < 0.8 ? 'speculate: true\n' : ''),
       })),
       ...contestSweeps(contestRandom, FAULTY_MS),
     ],
     priorities: priorityOrders(contestRandom, sweeps.length, FAULTY_MS),
     faultyMachine: faultyOf(new TestRandom(seed ^ 0xfa17), places),
+    slowMachine:
+      speculates && places.length > 1 && speculationRandom.next() < 0.6 ? speculationRandom.pick(places) : undefined,
     calmAt: FAULTY_MS,
     conditions: {
       usualMs: random.pick([2, 10, 60]),

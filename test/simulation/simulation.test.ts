@@ -22,6 +22,9 @@ const EXPECTED = [
     'a grant while a sweep of higher priority ran',
     'an agent drained',
     'an agent undrained',
+    'a second attempt',
+    'a superseded attempt',
+    'a promoted attempt',
   ],
 ];
 

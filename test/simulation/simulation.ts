@@ -29,6 +29,9 @@ const MAX_EVENTS = 80_000;
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
+/** The factor by which training takes longer on a slow machine. */
+const SLOWNESS = 10;
+
 export interface SimulationOutcome {
   readonly seed: number;
   /** The violated invariant. Undefined if there is none. */
@@ -111,6 +114,8 @@ class Simulation {
         bug,
         nats: () => this.#nats,
         plannedEnd: (assignment: Assignment) => this.#plannedEnd(assignment, options.id),
+        slowness: ({ parameters }: Assignment) =>
+          options.id === this.scenario.slowMachine && parameters.contest === undefined ? SLOWNESS : 1,
         violated: (invariant: string) => this.invariants.violated(invariant),
       };
       this.machines.set(options.id, new SimulatedMachine(world, options));

@@ -17,6 +17,7 @@ interface AttemptRow {
   readonly number: number;
   readonly outcome: string | null;
   readonly resumedFrom: number;
+  readonly speculative: number;
 }
 
 interface ArtifactRow {
@@ -44,7 +45,7 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   const name = `trial ${trial.sweep}/${trial.id}`;
   const attempts = db
     .prepare(
-      `select number, outcome, resumed_from as resumedFrom from attempts
+      `select number, outcome, resumed_from as resumedFrom, speculative from attempts
        where sweep_id = ? and trial_id = ? order by number`,
     )
     .all(trial.sweep, trial.id) as AttemptRow[];
@@ -58,8 +59,16 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   const open = attempts.filter(({ outcome }) => outcome === null);
   expect(open.length === 0, `attempt ${open[0]?.number} has no end`);
   const successes = attempts.filter(({ outcome }) => outcome === 'succeeded').map(({ number }) => number);
-  const expected = trial.state === 'succeeded' ? [trial.attempts] : [];
-  expect(`${successes}` === `${expected}`, `is ${trial.state}, attempts that succeeded: ${successes.join(', ')}`);
+  const last = attempts.filter(({ outcome }) => outcome === 'succeeded').at(-1)?.number ?? 0;
+  // Only an attempt that was superseded, or failed beside the one that succeeded, can follow it.
+  const isLast = attempts.slice(last).length <= (attempts.some(({ speculative }) => speculative > 0) ? 1 : 0);
+  const expected = trial.state === 'succeeded' ? [last] : [];
+  expect(
+    `${successes}` === `${expected}` && (last === 0 || isLast),
+    `is ${trial.state} after ${attempts.length} attempts, those that succeeded: ${successes.join(', ')}`,
+  );
+  const superseded = attempts.filter(({ outcome }) => outcome === 'superseded').length;
+  expect(superseded === 0 || trial.state === 'succeeded', `is ${trial.state}, attempts superseded: ${superseded}`);
   for (const attempt of attempts) problems.push(...reportProblems(db, trial, attempt));
   if (trial.state !== 'succeeded') return problems;
   const { test_loss: loss } = JSON.parse(trial.metrics) as Record<string, number>;
@@ -67,7 +76,7 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   expect(loss === lossAt(trial.id, trial.epochs), 'the trial has the result of another trial');
   const model = db
     .prepare(`select 1 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = 'model'`)
-    .get(trial.sweep, trial.id, trial.attempts);
+    .get(trial.sweep, trial.id, last);
   expect(model !== undefined, 'its model is missing');
   return problems;
 }

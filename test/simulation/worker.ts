@@ -25,6 +25,8 @@ export interface WorkerWorld {
   /** The number of trials in a pack. */
   readonly pack: number;
   plannedEnd(assignment: Assignment): PlannedEnd;
+  /** The factor by which training is slower than usual. */
+  slowness(assignment: Assignment): number;
   /** Reports a violated invariant. */
   violated(invariant: string): void;
 }
@@ -85,7 +87,7 @@ export class SimulatedWorker implements Worker {
     const { key, parameters } = assignment;
     const epochs = Number(parameters.epochs);
     const durationMs = Number(parameters.duration_ms);
-    this.#later(this.#world.random.between(0.7, 1.3) * durationMs, () => {
+    this.#later(this.#world.random.between(0.7, 1.3) * durationMs * this.#world.slowness(assignment), () => {
       if (!this.#attempts.has(keyText(key))) return;
       if (plannedEnd.kind !== 'well' && done + 1 >= plannedEnd.atEpoch) return this.#endAsPlanned(key, plannedEnd);
       const epoch = done + 1;

@@ -160,7 +160,7 @@ export class VirtualCluster {
     const { step, answer } = onOpen(this.core, claim, this.now);
     this.#settle(step);
     if (answer.granted) this.#run(agent, { key, agentId: agent.id, slot });
-    else if (answer.refusal.code === RefusalCode.AVOIDED) {
+    else if (answer.refusal.code === RefusalCode.AVOIDED || answer.refusal.code === RefusalCode.OUTRANKED) {
       this.#at(this.now + RETURN_DELAY_MS, () => this.#queueOf(pool).push(key));
     }
     return true;
