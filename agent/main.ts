@@ -83,7 +83,7 @@ export interface RunningAgent {
   readonly rejected: Promise<never>;
   /** Resolves with the name of the limit (idle or total time) that the agent has reached. */
   untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;
-  /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace expires. */
+  /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace period expires. */
   leave(graceMs: number): Promise<void>;
   /** Hands back running attempts and stops, also while the agent is leaving. */
   stop(): Promise<void>;

@@ -63,7 +63,7 @@ export class RejectedError extends TrawlError {
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 
-/** A name is held by another party for a limited time. The request can be repeated. */
+/** The id is in use by another agent, and will be free soon. The caller can retry. */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = status.ABORTED;

@@ -77,12 +77,12 @@ async function listAmd(): Promise<Listed | undefined> {
 
 interface ToolOutput {
   readonly output: string;
-  /** Why there is no output. Undefined if the program is not installed, too. */
+  /** Why there is no output. Undefined if there is output, or if the program is not installed. */
   readonly problem: string | undefined;
 }
 
 /**
- * Returns what a program prints, also if it fails: with a lost card, nvidia-smi lists the others and fails. Does not wait
+ * Returns a program's output even if it fails: nvidia-smi lists the other cards when one is lost, but exits with an error. Does not wait
  * for a program that a stuck driver keeps from being killed.
  */
 function runTool(program: string, args: readonly string[]): Promise<ToolOutput> {

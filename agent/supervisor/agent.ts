@@ -123,7 +123,7 @@ export class AgentRuntime {
       {
         onEffects: (effects) => {
           this.#perform(effects);
-          // A grant can arrive after the grace of a drain has expired.
+          // A grant can arrive after the grace period of a drain has expired.
           if (this.#draining.isGraceExpired) this.#perform(onGraceExpired(this.#slots));
         },
         onDelayed: (offer) => this.#offers.extend(offer),
@@ -214,7 +214,7 @@ export class AgentRuntime {
     return this.#idle.elapsed(performance.now());
   }
 
-  /** Takes no new trials, lets running attempts finish within the grace, hands back the others, and stops. */
+  /** Takes no new trials, lets running attempts finish within the grace period, hands back the others, and stops. */
   async leave(graceMs: number): Promise<void> {
     this.#draining.leave(graceMs);
     this.#heartbeat.send();

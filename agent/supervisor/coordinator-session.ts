@@ -44,7 +44,7 @@ export interface SessionEvents {
   /** Called when the coordinator no longer accepts records of this attempt. */
   onDismissed(refused: RecordRefused): void;
   onSpoolShrunk(): void;
-  /** Called when a drain starts or ends. Running attempts may finish within the grace, which is undefined when the drain
+  /** Called when a drain starts or ends. Running attempts may finish within the grace period, which is undefined when the drain
    * ended. */
   onDrain(graceMs: number | undefined): void;
   /** Called when the agent's slots moved to other pools. */

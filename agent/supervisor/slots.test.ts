@@ -218,7 +218,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('stops attempts that still run after the grace, once, and hands them back when they have stopped', () => {
+  test('stops attempts that still run after the grace period, once, and hands them back when they have stopped', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);

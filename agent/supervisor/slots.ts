@@ -267,7 +267,7 @@ export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
   return isStopping ? [] : [{ kind: 'stop', slot: at, key }];
 }
 
-/** Stops and hands back the attempts that still run when the grace of a drain expires. */
+/** Stops and hands back the attempts that still run when the grace period of a drain expires. */
 export function onGraceExpired(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at) =>
     attemptsOf(slot).flatMap((attempt): Effect[] => {

@@ -17,7 +17,7 @@ export interface TrialArtifact {
 
 /**
  * Lists the artifacts of trials, except checkpoints, by trial, attempt and name.
- * @param of `trial` is an id or a prefix of one; an empty text means every trial of the sweep
+ * @param of `trial` is an id or a prefix of one; an empty string means every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(

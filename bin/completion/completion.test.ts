@@ -19,7 +19,7 @@ describe('bash completion', () => {
   test('bash completes verbs and subcommands', () => {
     expect(offered('')).toEqual(VERBS[0]?.words);
     expect(offered('ex')).toEqual(['explain', 'export']);
-    expect(offered('certs', '')).toEqual(['init', 'agent', 'user', 'revoke']);
+    expect(offered('certs', '')).toEqual(['init', 'agent', 'user', 'revoke', 'renew', 'accounts']);
     expect(offered('completion', '')).toEqual(['bash', 'zsh', 'fish']);
   });
 

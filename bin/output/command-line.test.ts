@@ -9,7 +9,7 @@ function linesOf(text: string): string[] {
   return [...enumerateTrials(spec)].map((trial) => commandLineOf(spec, trial));
 }
 
-test('command lines have quotes as a shell needs them', () => {
+test('command lines are quoted for the shell', () => {
   const lines = linesOf('program: t.py\nparameters: {name: {values: [a b, "it\'s"]}, lr: {value: 0.5}}\n');
   expect(lines).toEqual([
     "/usr/bin/env python3 t.py '--name=a b' --lr=0.5",

@@ -26,7 +26,7 @@ export interface RoundsOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** Called with the problem of a part, or undefined when it works. */
+  /** Called with the problem when a part of the NATS connection fails, and with undefined when it recovers. */
   readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
   /** Whether an agent has an identity. Without authentication, every agent has one. */
   readonly isKnownAgent: (agentId: string) => boolean;

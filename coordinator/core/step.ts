@@ -119,7 +119,7 @@ export type Change =
   | {
       readonly kind: 'straggler';
       readonly key: AttemptKey;
-      /** One sentence for people. */
+      /** One human-readable sentence. */
       readonly detail: string;
     }
   /** The facts about an agent have changed. Undefined: they are removed. */
@@ -133,7 +133,7 @@ export type Change =
       readonly quarantine: StoredQuarantine | undefined;
       /** The sweeps whose event log shows the change. */
       readonly sweepIds: readonly string[];
-      /** One sentence for people. */
+      /** One human-readable sentence. */
       readonly detail: string;
     }
   | {

@@ -28,7 +28,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('an agent that was connected is lost after a restart, one that left has left, and their facts are kept', () => {
+test('after a restart, an agent that was connected is lost, one that had left is left, and the facts of both are kept', () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };

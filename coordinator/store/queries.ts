@@ -114,7 +114,7 @@ export class Queries {
 
   /**
    * Returns the id of a sweep. The selector is its id, its name (which means the newest sweep of that name), or `last`
-   * or an empty text for the newest sweep.
+   * or an empty string for the newest sweep.
    * @throws {NotFoundError}
    */
   findSweep(selector: string): string {

@@ -108,7 +108,9 @@ export const programKeys = {
     MAX_CLASSIFY,
   )
     .optional()
-    .describe('failure classes by output, tried before the built-in ones; default: none'),
+    .describe(
+      'rules that classify a failure by the output of the program, checked before the built-in rules; default: none',
+    ),
   wandb: z
     .enum(['offline', 'online', 'off'])
     .optional()

@@ -107,7 +107,7 @@ export function toggleMark(ui: Ui, context: ActionContext): Ui {
 
 export const sortBy = (ui: Ui, sortColumn: string | undefined): Ui => ({ ...ui, sortColumn, reversed: false });
 
-/** Filters the leaderboard. A leading `!` inverts the whole filter; an empty text clears it. */
+/** Filters the leaderboard. A leading `!` inverts the whole filter; an empty string clears it. */
 export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyResult {
   const trimmed = text.trim();
   const cleared: Ui = withCursor({ ...ui, filterText: trimmed }, 'sweep', START_CURSOR);

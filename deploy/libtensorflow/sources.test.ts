@@ -139,7 +139,7 @@ test('the release is downloaded, verified and unpacked', async () => {
   expect(libraryLayout(found).main).toBe('libtensorflow.so.2');
 });
 
-test('a release with another checksum is discarded, the next source is tried, and no files are left', async () => {
+test('a release whose checksum does not match is discarded, the next source is tried, and no files are left', async () => {
   const bytes = readFileSync(archive());
   const failure = obtain(await sourcesFor({ variant: 'cpu' }, await pinnedTo(bytes, '0'.repeat(64))), cache(), log);
   await expect(failure).rejects.toThrow(/no libtensorflow is available.*SHA-256.*the wheel.*--from PATH/s);

@@ -34,7 +34,7 @@ test('a file with the expected checksum is kept', async () => {
   expect(await sha256OfFile(path)).toBe(sha256('content'));
 });
 
-test('a file with another checksum is removed', async () => {
+test('a file whose checksum does not match is removed', async () => {
   const url = await serve((_request, response) => response.end('content'));
   const path = join(folder, 'file');
   await expect(download(url, path, '0'.repeat(64))).rejects.toThrow(/has SHA-256 [0-9a-f]{64}, expected 0{64}/);

@@ -44,8 +44,8 @@ export function firstRepeatedMetric(
 
 /**
  * Returns the metric that ranks a sweep: its own or, as long as it has none, the first one of the first item that has
- * any. Returns an empty text if none is reported yet.
- * @param own the sweep's own metric, or an empty text if it has none yet
+ * any. Returns an empty string if none has been reported yet.
+ * @param own the sweep's own metric, or an empty string if it has none yet
  * @param items trials or configs
  */
 export function rankingMetric(

@@ -3,7 +3,7 @@
 /** Characters per permitted edit. At least one edit is always permitted. */
 const CHARACTERS_PER_EDIT = 3;
 
-/** Returns `; did you mean "x"?`, or an empty text if no candidate is close. */
+/** Returns `; did you mean "x"?`, or an empty string if no candidate is close. */
 export function didYouMean(written: string, candidates: readonly string[]): string {
   const name = nearest(written, candidates);
   return name === undefined ? '' : `; did you mean "${name}"?`;

@@ -3,7 +3,7 @@ import { BUGS } from './bugs.ts';
 import { simulate } from './simulation.ts';
 import { BUG_SEEDS, RARE_BUGS } from './suites.ts';
 
-/** Fails unless one of the first seeds violates an invariant with the planted bug. Tries the seed that found it before first. */
+/** Fails unless one of the first seeds violates an invariant with the planted bug. First tries the seed that previously found the bug. */
 export async function expectFound(name: string): Promise<void> {
   const bug = BUGS[name];
   if (bug === undefined) throw new Error(`there is no planted bug ${name}`);

@@ -223,7 +223,7 @@ class Simulation {
     look();
   }
 
-  /** Describes the unfinished work. Returns an empty text if there is none. */
+  /** Describes the unfinished work. Returns an empty string if there is none. */
   #left(): string {
     const missing = this.scenario.sweeps.length - this.user.submitted.size;
     const left = [

@@ -62,7 +62,7 @@ test('uniform numbers are in [0, 1), with mean 1/2 and variance 1/12', () => {
   expect(Math.abs(mean(values, (value) => (value - 0.5) ** 2) - 1 / 12)).toBeLessThan(0.001);
 });
 
-test('normal numbers have the moments of a normal distribution', () => {
+test('normal random values have the moments of the normal distribution', () => {
   const values = normals(1_000_000, 1, new Random(11, STREAMS.trainNoise));
   expect(Math.abs(mean(values))).toBeLessThan(0.005);
   expect(mean(values, (x) => x ** 2)).toBeCloseTo(1, 2);

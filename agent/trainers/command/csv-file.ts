@@ -9,7 +9,7 @@ import type { Reports } from './reports.ts';
 import type { FileSource } from './sources.ts';
 
 /**
- * Follows a CSV file. Rows that precede the program are skipped, also if the program rewrites the file with them. A file
+ * Follows a CSV file. Rows that precede the program are skipped, even if the program rewrites the file with them. A file
  * whose content changes is read again from its beginning.
  */
 export async function csvFile(

@@ -81,7 +81,7 @@ test('a stop reaches the whole group, and a program that handles SIGTERM chooses
   await waitForEnd(pids);
 });
 
-test('a program that ignores SIGTERM is killed after the grace, with its children', async () => {
+test('a program that ignores SIGTERM is killed after the grace period, with its children', async () => {
   const program = start('trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done');
   const pids = await pidsFrom(program.stdout);
   program.stop();

@@ -100,7 +100,7 @@ export class Program {
     }
   }
 
-  /** Sends SIGTERM to the whole group, and SIGKILL to what is left of it after the grace. Later calls do nothing. */
+  /** Sends SIGTERM to the whole group, and SIGKILL to what is left of it after the grace period. Later calls do nothing. */
   stop(): void {
     this.#stopped ??= this.#stop();
   }
@@ -114,7 +114,7 @@ export class Program {
     this.#signal('SIGKILL');
   }
 
-  /** Ends processes outside the group: SIGTERM, and SIGKILL after the grace. */
+  /** Ends processes outside the group: SIGTERM, and SIGKILL after the grace period. */
   async #endMarked(): Promise<void> {
     if (!(await signalMarked(this.#marker, 'SIGTERM'))) return;
     for (let waited = 0; waited < this.#graceMs; waited += 2 * POLL_MS) {

@@ -160,7 +160,7 @@ describe('with install', () => {
     expect(await findNatsServer(within())).toEqual(found);
   });
 
-  test('a download with another checksum is discarded and leaves no files', async () => {
+  test('a download whose checksum does not match is discarded and leaves no files', async () => {
     const release = await mirror('2.10.26', '0'.repeat(64));
     await expect(findNatsServer({ ...within({}, true), release })).rejects.toThrow(
       /expected 0{64}; the file was discarded/,

@@ -222,7 +222,7 @@ describe('values', () => {
     expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([256, 44]);
   });
 
-  test('the ranking metric counts even behind 10,000 others, and an attempt has at most 1,000 metrics', () => {
+  test('the ranking metric is kept even if it follows 10,000 others; at most 1,000 metrics are kept per attempt', () => {
     const reader = new StepReader({ metric: 'loss' });
     const names = (from: number) => Array.from({ length: 10_000 }, (_, i): [string, number] => [`m${from + i}`, i]);
     const read = (epoch: number, from: number) => {
