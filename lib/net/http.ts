@@ -34,7 +34,7 @@ export interface BasicAuth {
   readonly password: string;
 }
 
-/** A token that Prometheus sends with `authorization: {credentials_file: FILE}`. */
+/** A token that Prometheus sends with `authorization: {type: Bearer, credentials_file: FILE}`. */
 export interface TokenAuth {
   readonly token: string;
   /** The path of the token, for the error message. */
