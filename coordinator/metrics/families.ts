@@ -61,10 +61,7 @@ export function coordinatorMetrics() {
       'sweep',
     ]),
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
-    sweepWarnings: gauge('sweep_warnings', 'Occurrences of each warning that the sweep shows; 0: not shown.', [
-      'sweep',
-      'kind',
-    ]),
+    sweepWarnings: gauge('sweep_warnings', 'Occurrences of each warning that the sweep shows.', ['sweep', 'kind']),
     trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
       'sweep',
       'trial',

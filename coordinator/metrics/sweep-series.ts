@@ -70,7 +70,9 @@ export class SweepSeries {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
     for (const kind of WARNING_KINDS) {
-      this.#metrics.sweepWarnings.set({ sweep: sweep.id, kind }, sweep.warnings.shown.get(kind)?.count ?? 0);
+      const shown = sweep.warnings.shown.get(kind);
+      if (shown === undefined) this.#metrics.sweepWarnings.remove({ sweep: sweep.id, kind });
+      else this.#metrics.sweepWarnings.set({ sweep: sweep.id, kind }, shown.count);
     }
     const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(unfinished(sweep), now);
     if (eta === undefined) this.#metrics.eta.remove({ sweep: sweep.id });

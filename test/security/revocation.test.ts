@@ -1,12 +1,16 @@
 /** `trawl certs revoke` while the agent runs trials. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import { connect } from 'nats';
 import { expect, onTestFinished, test } from 'vitest';
 import { addIdentity, revokeIdentity } from '../../bin/certs/authority.ts';
+import { channelTo } from '../../lib/net/channel.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { heartbeatSubject, inboxPrefix } from '../../proto/subjects.ts';
 import { sweepFile } from '../support/folder.ts';
 import { alive } from '../support/processes.ts';
@@ -111,8 +115,15 @@ test('an open stream of a revoked user ends', { timeout: 60_000 }, async () => {
   const { sweep } = await trawlJson<{ sweep: string }>(
     ...(['submit', sweepFile(folder, text), '--server', address, '--identity', operator] as const),
   );
-  const waiting = trawl('wait', sweep, '--server', address, '--identity', viewer);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const { shown, options } = channelTo(address, readIdentity(viewer, ['viewer']));
+  const client = new SweepServiceClient(address, shown, options);
+  onTestFinished(() => client.close());
+  const watch = client.watch({ sweep, sinceEventSeq: 0 });
+  const ended = once(watch, 'error');
+  await once(watch, 'data');
   revokeIdentity(identities.dir, 'user-wall');
-  expect(await waiting).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('was revoked') });
+  expect((await ended)[0]).toMatchObject({
+    code: status.UNAUTHENTICATED,
+    details: expect.stringContaining('was revoked'),
+  });
 });

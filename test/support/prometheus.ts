@@ -69,7 +69,10 @@ export class Prometheus {
     mkdirSync(folder, { recursive: true });
     const config = readFileSync(join(PROMETHEUS_FILES, 'prometheus.yml'), 'utf8')
       .replaceAll('coordinator:9464', coordinator)
-      .replaceAll('# authorization: {type: Bearer, credentials_file: DIR/token}', `authorization: {type: Bearer, credentials_file: ${dir}/token}`)
+      .replaceAll(
+        '# authorization: {type: Bearer, credentials_file: DIR/token}',
+        `authorization: {type: Bearer, credentials_file: ${dir}/token}`,
+      )
       .replaceAll(/: 15s$/gm, ': 1s');
     writeFileSync(join(folder, 'prometheus.yml'), config);
     copyFileSync(join(PROMETHEUS_FILES, 'alerts.yml'), join(folder, 'alerts.yml'));
