@@ -26,7 +26,7 @@ export function expectNoStrayFile(cluster: Cluster): void {
   const files = readdirSync(cluster.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map(({ parentPath, name }) => relative(cluster.folder, `${parentPath}/${name}`));
   const own = [
-    /^coordinator\/(store\.db(-wal)?|store\.high-water|coordinator\.json)$/,
+    /^coordinator\/(store\.db(-wal)?|store\.high-water|coordinator\.json|token)$/,
     /^coordinator\/artifacts\/\d+\/[0-9a-f]+\/\d+\/(\.parts\/[0-9a-f]{64}|[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,/-]*)$/,
     /^coordinator\/code\/(\.parts\/[0-9a-f]{64}|[0-9a-f]{64}\.tar)$/,
     /^(nats|worker|closer)\//,

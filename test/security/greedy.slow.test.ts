@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
-import { connect as connectNats } from 'nats';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { MAX_ATTEMPT_LOG_CHARACTERS, MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
 import { MAX_AGENT_POOLS } from '../../coordinator/core/pool-budget.ts';
+import { connectNats } from '../../lib/net/connect-nats.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -22,8 +22,8 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** An idle machine needs a few milliseconds. */
-const PATIENCE_MS = 10_000;
+/** A generous limit for a busy machine. The test prints the slowest answer. */
+const PATIENCE_MS = 60_000;
 /** The heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 240_000 };
@@ -147,7 +147,7 @@ test('watchers of a large sweep that do not read cost little memory, and keep no
   }
   // 64 of each connection, and 256 of all.
   await until('the calls beyond the limit are rejected', () => rejected.count >= 6 * 110 - 256);
-  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
   await expectHealthy();
 });
 
@@ -165,7 +165,7 @@ test('large lists that nobody reads cost little memory', TIMEOUT, async () => {
         .pause();
     }
   }
-  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
   await expectHealthy();
 });
 
@@ -237,7 +237,7 @@ test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => 
     }
   }
   expect(outcomes).toEqual({ welcome: MAX_AGENT_POOLS, rejected: 1_500 - MAX_AGENT_POOLS });
-  const nats = await connectNats({ servers: cluster.natsUrl });
+  const nats = await connectNats(cluster.natsUrl, 'test');
   onTestFinished(() => nats.close());
   const { streams } = await (await nats.jetstreamManager()).getAccountInfo();
   expect(streams).toBeLessThanOrEqual(MAX_AGENT_POOLS + 1);
