@@ -5,7 +5,9 @@ import type { EventRow, Stored } from '../support/stored.ts';
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
-  granted: ['ended'],
+  granted: ['straggler', 'ended'],
+  // An attempt that a fault delays can run three times as long as others.
+  straggler: ['ended'],
   ended: ['succeeded', 'pending'],
   succeeded: [],
 };
