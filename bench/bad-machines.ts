@@ -1,6 +1,6 @@
 /**
- * The time of a grid of 2,000 trials on 20 virtual agents of which four are bad (one crashes at once, one lacks the
- * interpreter, one hangs, one is ten times slower), relative to the 16 good agents alone. The decisions are the
+ * Measures the time that 20 virtual agents need for a grid of 2,000 trials, relative to the 16 good ones alone. Four are bad:
+ * one crashes at once, one lacks the interpreter, one hangs, and one is ten times slower. The decisions are the
  * coordinator's; agents and time are virtual.
  *
  *   npm run bench:bad-machines -- [SEEDS]

@@ -32,7 +32,7 @@ function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
 }
 
 describe('discovery', () => {
-  test('four cards, of which two are visible, by index and by UUID', async () => {
+  test('only the visible two of four cards are found, whether by index or by UUID', async () => {
     nvidia('nvidia-smi-query.txt');
     for (const list of ['2,3', 'GPU-cc33,GPU-dd4467']) {
       const { gpus, found, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: list });

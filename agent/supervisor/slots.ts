@@ -280,8 +280,8 @@ export function onGraceExpired(slots: Slot[]): Effect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may run
- * their trials elsewhere. They are handed back: if a lease is still valid, its trial is pending again at once. Claims are
- * dropped, because a grant may have expired before it arrived.
+ * their trials elsewhere. They are handed back: if a lease is still valid, its trial is pending again at once. The slots
+ * drop their claims, because a lease can expire before its grant arrives.
  */
 export function onSuspended(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {

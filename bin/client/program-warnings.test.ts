@@ -38,7 +38,7 @@ describe('parameters', () => {
   const warning = (command: string, more = '', script = '') =>
     parametersWarning(parse(`command: ${command}\nmetric: {name: loss}\n${more}${PARAMETERS}`), script);
 
-  test('of which none reaches the program have a warning', () => {
+  test('have a warning if none of them reaches the program', () => {
     const none = `no parameter seems to reach the program: ${REMEDY}`;
     expect(warning('[python3, train.py]')).toBe(none);
     expect(warning('[python3, train.py, "${seed}", "${artifacts}"]', '', 'import os')).toBe(none);

@@ -41,7 +41,7 @@ export async function programWarnings(
   return [metricWarning(spec), missing, parametersWarning(spec, text ?? '')].filter((one) => one !== undefined);
 }
 
-/** Returns a warning if all reports come from patterns, none of which has a group for the ranking metric. */
+/** Returns a warning if all reports come from patterns and no pattern has a group for the ranking metric. */
 export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string | undefined {
   const sources = program?.report ?? [];
   const metric = program?.metric ?? '';

@@ -71,7 +71,7 @@ function headingOf({ metric }: Sweep, by: string): string {
     : '';
 }
 
-/** Says why nothing is ranked, if trials have ended without the metric that ranks them. */
+/** Returns the text of an empty ranking, with the reason if trials have ended without the ranking metric. */
 function noResults({ metric, warnings }: Sweep, rankBy: string): string {
   const missing = warnings.find(({ kind }) => kind === WarningKind.MISSING_METRIC);
   const isAsked = rankBy === '' || rankBy === metric?.name;

@@ -55,7 +55,7 @@ export function hostFinding(host: string, resolves: boolean): Finding {
   return { ...about, state: 'warning', detail: `${host} (${kind}) has no address`, fix };
 }
 
-/** What is known about the id of the agent on this machine. */
+/** Facts about the id of the agent on this machine. */
 export interface AgentIdFacts {
   /** The id in the agent's folder. Undefined if no agent has run there. */
   readonly id: string | undefined;

@@ -16,7 +16,7 @@ import type { Runtime } from './runtime.ts';
 const TICK_MS = 250;
 const RECONCILE_MS = 5_000;
 
-/** What the coordinator needs from NATS. */
+/** The parts of NATS that the coordinator depends on. */
 export type NatsPart = 'connection' | 'offers' | 'heartbeats';
 
 export interface RoundsOptions {

@@ -249,7 +249,7 @@ test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => 
   expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('uploads that send a byte now and then leave places for other agents', TIMEOUT, async () => {
+test('uploads that one caller keeps open leave places for other callers', TIMEOUT, async () => {
   const rejected = { count: 0 };
   const client = new ArtifactServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
   onTestFinished(() => client.close());

@@ -1,4 +1,4 @@
-/** Reads the lines that a program writes to its metrics file, each of which should be a report. */
+/** Reads a program's metrics file. Each of its lines should be a report. */
 import { StringDecoder } from 'node:string_decoder';
 import { GrowingFile } from './growing-file.ts';
 import type { TakeLine } from './output.ts';

@@ -487,7 +487,7 @@ test.each([
   [{ $case: 'regex', regex: 'epoch (?<epoch>\\d+): loss (?<loss>\\S+)' }, 'INFO epoch 1: loss 0.5'],
   [{ $case: 'json', json: true }, '{"epoch": 1, "loss": 0.5}'],
   [{ $case: 'python', python: true }, "{'loss': 0.5, 'epoch': 1.0}"],
-] as const)('a program that prints its reports to stderr only has a warning that says so: %j', async (source, line) => {
+] as const)('reports that a program prints to stderr only are named in a warning: %j', async (source, line) => {
   const script = `printf '%s\\n' "$LINE" "$LINE" >&2; printf '%s\\n' "$LINE" | sed 's/[0-9]/x/g'`;
   const program = { ...from(source), env: { LINE: line } };
   const { run, log, failure } = await runProgram(script, { program });

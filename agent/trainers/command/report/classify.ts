@@ -77,7 +77,7 @@ const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last
 /** Matches errors that only report that another process failed. The error of that process is above them. */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
-/** Matches errors that can follow from the failure of another process, of which the output has the reason. */
+/** Matches errors that the failure of another process can cause. The output then also has the actual reason. */
 const PEER_FAILED =
   /\b(?:NCCL|Gloo|DistBackendError|DistStoreError|BrokenPipeError|ConnectionResetError|ConnectionRefusedError|EOFError|BrokenProcessPool|TerminatedWorkerError|DataLoader worker|[Pp]eer)\b/;
 const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
@@ -110,9 +110,9 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 }
 
 /**
- * Returns the part of the output that can have the reason of a failure. If a Python program ended with a traceback, that is
- * the traceback with its causes and everything after it: the program went on after what it printed before. Without a
- * traceback, and if the error can follow from that of another process, it is the whole output.
+ * Returns the part of the output that can contain the reason of a failure. After a final Python traceback, this is the
+ * traceback with its causes and everything after it, because the program survived any earlier error. Without a traceback,
+ * or if another process can have caused the error, it is the whole output.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');

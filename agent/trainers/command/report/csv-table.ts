@@ -76,8 +76,8 @@ export class CsvTable {
   }
 
   /**
-   * The first row is a header unless it has numbers only. In a file that replaces another one, and after the first row, a
-   * header has names only, one of which is known.
+   * The first row is a header unless it has numbers only. Later rows, and the first row of a file that replaces another
+   * one, are headers if they have names only and share a name with the header before.
    */
   #isHeader(cells: readonly string[]): boolean {
     const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);

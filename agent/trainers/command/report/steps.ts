@@ -18,7 +18,7 @@ interface StepValue {
   readonly value: unknown;
 }
 
-/** The step of a line. `counted`: the line has a step that says nothing about its position, such as null. */
+/** The step of a line. `counted`: the line's step is unreadable, such as null, so its step is counted from the last one. */
 interface LineStep {
   readonly step: number | 'counted';
   /** The names that are no metrics. */
