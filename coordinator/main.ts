@@ -9,7 +9,7 @@ import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordi
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
 import { announceCoordinator, withdrawCoordinator } from '../lib/files/local-coordinators.ts';
 import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts';
-import { ensureToken, tokenFile } from '../lib/files/token-file.ts';
+import { ensureToken, NO_AUTH_TEXT, tokenFile } from '../lib/files/token-file.ts';
 import { type Address, DEFAULT_NATS, isLoopback } from '../lib/net/address.ts';
 import { awaitNats, closeNats } from '../lib/net/connect-nats.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../lib/net/http.ts';
@@ -136,6 +136,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const rejections = new RejectionLog(metrics.authRejected, log);
   const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
   const token = options.requireToken ? ownToken : undefined;
+  if (!options.requireToken && identity === undefined && isLoopback(options.listen)) log.warn(NO_AUTH_TEXT);
   const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts));
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });

@@ -23,7 +23,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
   readonly server?: string;
   readonly identity?: string;
   readonly tokenFile?: string;
-  readonly auth?: boolean;
+  readonly auth: boolean;
   readonly dir: string;
   readonly data: string;
   readonly workdir: string;
@@ -59,7 +59,7 @@ async function agent(options: Options): Promise<void> {
     identity,
     tokenOf: identity === undefined ? tokenSource(server, options.tokenFile) : () => ({ kind: 'none' }),
     tokenPath: options.tokenFile ?? (local === undefined ? undefined : tokenFile(local.dir)),
-    requireToken: options.auth ?? false,
+    requireToken: options.auth,
     slots: options.slots,
     slotsPerGpu: options.slotsPerGpu,
     labels: options.label,

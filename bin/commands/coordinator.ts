@@ -26,7 +26,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly retain?: number;
   readonly identity?: string;
   readonly insecure?: true;
-  readonly auth?: boolean;
+  readonly auth: boolean;
   readonly metricsTls?: true;
   readonly trialMetrics?: true;
 }
@@ -50,7 +50,7 @@ async function coordinator(options: Options): Promise<void> {
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
     insecure: options.insecure ?? false,
-    requireToken: options.auth ?? false,
+    requireToken: options.auth,
     metricsAuth: metricsAuth(options),
     metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,

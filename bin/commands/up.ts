@@ -42,7 +42,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly requireGpu?: true;
   readonly pack: number | 'auto';
   readonly logLevel: string;
-  readonly auth?: boolean;
+  readonly auth: boolean;
   readonly retry?: RetriedFailures;
 }
 
@@ -70,7 +70,7 @@ async function up(fileName: string, options: Options): Promise<void> {
     requireGpu: options.requireGpu ?? false,
     pack: options.pack,
     logLevel: options.logLevel,
-    requireToken: options.auth ?? false,
+    requireToken: options.auth,
     report: note,
   });
   try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordinatorFile, readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder, tightenedText } from '../../lib/files/private-files.ts';
-import { tokenFile } from '../../lib/files/token-file.ts';
+import { NO_AUTH_TEXT, tokenFile } from '../../lib/files/token-file.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { type SlotOptions, slotFlags } from '../options/slots.ts';
 import { packageRoot } from '../package.ts';
@@ -53,7 +53,8 @@ const LOG_LINES_SHOWN = 5;
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { dir, requireToken, report } = options;
-  const auth = requireToken ? ['--auth'] : [];
+  const auth = requireToken ? [] : ['--no-auth'];
+  if (!requireToken) report(NO_AUTH_TEXT);
   if (claimPrivateFolder(dir)) report(tightenedText(dir));
   claimPrivateFolder(join(dir, 'logs'));
   let fail: (error: Error) => void = () => {};

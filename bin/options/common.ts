@@ -32,13 +32,14 @@ export const TOKEN_FILE_HELP =
   'file with the token of a coordinator on this machine (default: TRAWL_TOKEN, or else the token of your own coordinator)';
 
 /**
- * Adds `--auth` and `--no-auth`.
- * @param what the thing on the loopback that is protected
+ * Adds `--no-auth`. By default, everything on the loopback requires the token of the data folder.
+ * @param what the thing on the loopback that the token protects
  */
 export function withAuth(command: Command, what: string): Command {
-  return command
-    .option('--auth', `on the loopback, require the token in the data folder for ${what}`)
-    .option('--no-auth', `on the loopback, require no token for ${what} (default)`);
+  return command.option(
+    '--no-auth',
+    `require no token on the loopback for ${what}: every user of this machine has access`,
+  );
 }
 
 /** Adds `--server`, `--dir`, `--identity` and `--token-file`. */

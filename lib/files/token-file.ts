@@ -11,6 +11,10 @@ const TOKEN_BYTES = 32;
 /** A header cannot contain other characters. */
 const TOKEN = /^[\x21-\x7e]{16,1000}$/;
 
+/** The consequence of `--no-auth`, for logs and messages. */
+export const NO_AUTH_TEXT =
+  '--no-auth: every user of this machine can run programs as you, stop your sweeps, and read and change their results';
+
 /** Returns the path of the token of a data folder. */
 export function tokenFile(dir: string): string {
   return join(dir, 'token');

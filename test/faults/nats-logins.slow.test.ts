@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { readToken, tokenFile } from '../../lib/files/token-file.ts';
 import { TestIdentities } from '../security/identities.ts';
 import { Cluster } from '../support/cluster.ts';
 import { ConfiguredNats, type NatsConfig } from '../support/configured-nats.ts';
@@ -49,7 +50,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
     const metrics = await freePort();
     await cluster.startAgent('agent', 2, undefined, 1, ['--metrics', `127.0.0.1:${metrics}`]);
     const { pid } = cluster.agent('agent');
-    const readyz = async () => (await fetch(`http://127.0.0.1:${metrics}/readyz`)).text();
+    const readyz = async () => (await fetch(`http://127.0.0.1:${metrics}/readyz`, { headers: cluster.headers })).text();
     await until('/readyz of the agent names the rejection', () =>
       readyz().then(
         (text) => text.startsWith('NATS does not accept the login'),
@@ -79,7 +80,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
     const pages = [cluster.metricsUrl, `http://127.0.0.1:${metrics}`].map((url) => new URL('/readyz', url));
     for (const page of pages) {
       await until(`${page} names the rejection`, async () =>
-        /rejects the login/.test(await (await fetch(page)).text()),
+        /rejects the login/.test(await (await fetch(page, { headers: cluster.headers })).text()),
       );
     }
     await sleep(REJECTED_MS);
@@ -145,7 +146,8 @@ test(
     await until('the agent is up', () => count(logs.agent, 'joined a coordinator') === 1);
     use(others);
     await restart();
-    const readyz = async () => (await fetch(`http://${metrics}/readyz`)).text();
+    const headers = { authorization: `Bearer ${readToken(tokenFile(dir))}` };
+    const readyz = async () => (await fetch(`http://${metrics}/readyz`, { headers })).text();
     await until('the coordinator is not ready', async () => /the connection to NATS is lost/.test(await readyz()));
     await sleep(REJECTED_MS);
     use(identities);

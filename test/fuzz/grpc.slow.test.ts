@@ -105,7 +105,7 @@ function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
 test('every method rejects unreadable and oversized messages with the right code, and counts both', {
   timeout: 60_000,
 }, async () => {
-  const cluster = await Cluster.start(testFolder());
+  const cluster = await Cluster.start(testFolder(), { requireToken: false });
   const before = storedRows(cluster.dir);
   const all = (piece: Uint8Array) => METHODS.map(({ path }) => ({ path, pieces: [piece], mustEnd: true }));
   const cut = await callAll(cluster, all(TRUNCATED));
@@ -121,7 +121,7 @@ test('every method rejects unreadable and oversized messages with the right code
 test('after any message to any method the coordinator reports the error, has changed nothing, and keeps working', {
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
-  const cluster = await Cluster.start(testFolder(), { lease: LEASE });
+  const cluster = await Cluster.start(testFolder(), { lease: LEASE, requireToken: false });
   await cluster.startAgent('worker', 2);
   const done = await runSweep(cluster, 100);
   await cluster.agent('worker').stop();

@@ -60,7 +60,7 @@ test.skipIf(missing !== undefined)(
   'Prometheus discovers coordinator and agents, every panel and annotation has data, and no alert fires',
   { timeout: 400_000 },
   async () => {
-    const cluster = await Cluster.start(join(folder, 'cluster'), { requireToken: true });
+    const cluster = await Cluster.start(join(folder, 'cluster'));
     const prometheus = await Prometheus.start(
       join(folder, 'prometheus'),
       new URL(cluster.metricsUrl).host,

@@ -15,7 +15,7 @@ const codeOf = async (url: string) => (await fetch(url)).status;
 test('an agent is discovered, and coordinator and agent report whether they are ready', {
   timeout: 180_000,
 }, async () => {
-  const cluster = await Cluster.start(testFolder(), { lease: '4s', requireToken: true });
+  const cluster = await Cluster.start(testFolder(), { lease: '4s' });
   const at = (page: string) => cluster.metricsUrl.replace('/metrics', page);
   expect(JSON.parse(await cluster.page('/sd'))).toEqual([]);
   expect(await codeOf(at('/healthz'))).toBe(200);

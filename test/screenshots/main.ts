@@ -110,7 +110,7 @@ const cluster = await startLocalCluster({
   requireGpu: false,
   pack: 1,
   logLevel: 'info',
-  requireToken: false,
+  requireToken: true,
   report,
 });
 try {

@@ -36,7 +36,7 @@ let failed: string[];
 
 beforeEach(async () => {
   process.env.NODE_OPTIONS = '--max-old-space-size=1024';
-  cluster = await Cluster.start(testFolder(), { lease: '60s' });
+  cluster = await Cluster.start(testFolder(), { lease: '60s', requireToken: false });
   slowest = 0;
   failed = [];
   const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);

@@ -116,7 +116,7 @@ test('another user is rejected by each port, method and file of a coordinator an
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();
-  const cluster = await Cluster.start(folder, { requireToken: true });
+  const cluster = await Cluster.start(folder);
   await cluster.startAgent('worker', 1);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
   await until('a trial runs', async () => ((await cluster.sweep(sweep))?.counts?.running ?? 0) > 0);
@@ -138,7 +138,7 @@ test('another user is rejected by each port, method, process and file of trawl u
 }, async () => {
   const folder = openFolder();
   const dir = join(folder, 'run');
-  const up = startTrawl('up', sweepFile(folder, SWEEP), '--auth', '--slots', '1', '--dir', dir);
+  const up = startTrawl('up', sweepFile(folder, SWEEP), '--slots', '1', '--dir', dir);
   const { address, metrics } = await until('the coordinator is up', () => readCoordinatorFile(dir));
   const log = join(dir, 'logs', 'agent.log');
   await until(

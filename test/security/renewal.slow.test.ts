@@ -11,7 +11,7 @@ import { sweepFile } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
-import { startSecured, startSecuredAgent } from './secured-cluster.ts';
+import { startSecured, startSecuredAgent, tokenHeaders } from './secured-cluster.ts';
 
 const LIMIT_MS = 180_000;
 /** In days. */
@@ -36,7 +36,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();
-  const { folder, identities, nats, address, metrics } = cluster;
+  const { folder, identities, nats, address, metrics, headers } = cluster;
   const agentFolder = await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days: SOON, force: false });
   const operator = await identities.add('ann', 'operator');
   nats.reload();
@@ -48,8 +48,8 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   expect((await trawl('doctor', '--identity', agentFolder)).stdout).toMatch(/certificate.*expires on/);
   const pidBefore = agent.daemon.pid;
   const agentMetrics = await until('the agent is up', () => /"metrics":"([^"]+)"/.exec(agent.log())?.[1]);
-  const expiryOf = async (page: string) => {
-    const text = await (await fetch(`http://127.0.0.1:${page.split(':').at(-1)}/metrics`)).text();
+  const expiryOf = async (page: string, headers: Record<string, string>) => {
+    const text = await (await fetch(`http://127.0.0.1:${page.split(':').at(-1)}/metrics`, { headers })).text();
     return Number(/^trawl_certificate_expiry_timestamp_seconds(?:\{.*\})? (.+)$/m.exec(text)?.[1]);
   };
 
@@ -59,8 +59,14 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   await until('the coordinator presents its renewed certificate', async () => {
     return (await presentedExpiry(Number(address.split(':')[1]))) === renewed('server');
   });
-  await until('the metrics of the coordinator have it', async () => (await expiryOf(metrics)) === renewed('server'));
-  await until('the metrics of the agent have it', async () => (await expiryOf(agentMetrics)) === renewed('agent-one'));
+  await until(
+    'the metrics of the coordinator have it',
+    async () => (await expiryOf(metrics, headers)) === renewed('server'),
+  );
+  await until(
+    'the metrics of the agent have it',
+    async () => (await expiryOf(agentMetrics, tokenHeaders(join(folder, 'agent')))) === renewed('agent-one'),
+  );
   await until('the coordinator has met the agent again', async () => !(await listed()).includes('expires in'));
   nats.reload();
   await until('NATS presents its renewed certificate', () => nats.log().includes('Reloaded: tls'));

@@ -37,8 +37,8 @@ parameters:
   a: {values: [1, 2]}
 `;
 
-async function rejectionCount({ metrics }: Secured, reason: string): Promise<number> {
-  const text = await (await fetch(`http://${metrics}/metrics`)).text();
+async function rejectionCount({ metrics, headers }: Secured, reason: string): Promise<number> {
+  const text = await (await fetch(`http://${metrics}/metrics`, { headers })).text();
   return Number(new RegExp(`^trawl_auth_rejected_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
 }
 

@@ -1,6 +1,7 @@
 /** A coordinator, a nats-server and agents with TLS, certificates and tokens, each in its own process. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readToken, tokenFile } from '../../lib/files/token-file.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
@@ -15,6 +16,8 @@ export interface Secured {
   readonly dir: string;
   readonly address: string;
   readonly metrics: string;
+  /** The headers that give access to the metrics of the coordinator. */
+  readonly headers: Record<string, string>;
   readonly log: () => string;
 }
 
@@ -33,7 +36,13 @@ export async function startSecured(...more: string[]): Promise<Secured> {
     ...['--listen', '0.0.0.0:0', '--metrics', '127.0.0.1:0', '--log-format', 'json', ...more],
   );
   const { address, metrics } = await until('the coordinator is up', () => coordinatorFile(dir));
-  return { folder, identities, nats, dir, address, metrics, log: () => readFileSync(log, 'utf8') };
+  const headers = tokenHeaders(dir);
+  return { folder, identities, nats, dir, address, metrics, headers, log: () => readFileSync(log, 'utf8') };
+}
+
+/** Returns the headers with the token of a data folder. */
+export function tokenHeaders(dir: string): Record<string, string> {
+  return { authorization: `Bearer ${readToken(tokenFile(dir))}` };
 }
 
 function coordinatorFile(dir: string): { address: string; metrics: string } | undefined {

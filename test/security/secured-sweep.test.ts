@@ -44,7 +44,7 @@ function get(
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
   test('runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
     const cluster = await startSecured();
-    const { folder, identities, address, metrics, dir } = cluster;
+    const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
     const viewer = await identities.add('wall', 'viewer');
     const agent = await identities.add('gpu-1', 'agent');
@@ -81,7 +81,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     const stranger = await trawl('ls', ...as(await elsewhere.add('ann', 'operator')));
     expect(stranger).toMatchObject({ code: EXIT.rejected, stderr: expect.stringContaining('certificate') });
 
-    const text = await (await fetch(`http://${metrics}/metrics`)).text();
+    const text = await (await fetch(`http://${metrics}/metrics`, { headers })).text();
     expect(text).toMatch(/^trawl_auth_rejected_total\{reason="role"\} [1-9]/m);
     expect(text).toMatch(/^trawl_auth_rejected_total\{reason="handshake"\} [1-9]/m);
     expect(text).toMatch(/^trawl_auth_rejected_total\{reason="other_attempt"\} 0/m);

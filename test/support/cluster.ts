@@ -19,7 +19,7 @@ export interface ClusterOptions {
   readonly lease?: string;
   /** The URL of a server that the test runs itself. Default: the cluster starts one. */
   readonly natsUrl?: string;
-  /** Whether clients need the token. Default: false. */
+  /** Whether the loopback requires the token. Default: true. */
   readonly requireToken?: boolean;
 }
 
@@ -34,11 +34,11 @@ export class Cluster {
   readonly #agents = new Map<string, Daemon>();
   #endpoints = { address: '127.0.0.1:0', metrics: '127.0.0.1:0', pid: 0 };
 
-  private constructor(folder: string, { lease = '15s', natsUrl, requireToken = false }: ClusterOptions) {
+  private constructor(folder: string, { lease = '15s', natsUrl, requireToken = true }: ClusterOptions) {
     this.folder = folder;
     this.#lease = lease;
     this.#natsUrl = natsUrl;
-    this.#auth = requireToken ? ['--auth'] : [];
+    this.#auth = requireToken ? [] : ['--no-auth'];
   }
 
   /** Starts a nats-server and a coordinator. Agents are started one by one. */
