@@ -15,7 +15,7 @@ import { spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 import { serveCanned } from '../test/support/cli/canned-service.ts';
 import { LiveSweep } from './dashboard/live-sweep.ts';
-import { scrollAndSort } from './dashboard/scroll-and-sort.ts';
+import { scrollAndSort } from './dashboard/scroll-and-sort.tsx';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const TRIALS = 10_000;

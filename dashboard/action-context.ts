@@ -16,8 +16,9 @@ import {
   sweepRows,
 } from './state/selectors.ts';
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
+import type { Size } from './terminal.ts';
 import { rowTrial } from './views/board-columns.ts';
-import { bodyLines, maxScroll, type Size } from './views/frame.ts';
+import { bodyLines, maxScroll } from './views/frame.ts';
 
 export function actionContext(model: Model, size: Size): ActionContext {
   const { state, board, columns, ui } = model;

@@ -1,9 +1,7 @@
-/** The dashboard without a terminal: keys and updates go in, frames come out. */
+/** The dashboard without a terminal: keys and updates go in, models come out. */
 import { errorMessage } from '../lib/text/error-message.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
-import type { StyledLine } from './draw/line.ts';
-import type { TerminalStyle } from './draw/paint.ts';
 import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';
 import type { Source } from './source.ts';
@@ -19,19 +17,18 @@ import { epochAt, epochShown, metricShown } from './state/selectors.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
+import type { Size, TerminalStyle } from './terminal.ts';
 import { boardColumns } from './views/board-columns.ts';
 import { chosenOrder } from './views/board-order.ts';
-import { frameOf, type Size } from './views/frame.ts';
 
 export interface DashboardSettings {
   readonly style: TerminalStyle;
   readonly kitty: boolean;
   readonly readonly: boolean;
   readonly banner: string;
-  readonly size: () => Size;
+  /** The size of the first frame. */
+  readonly size: Size;
   readonly now: () => number;
-  /** Called often: whenever the frame may have changed. */
-  readonly onChange: () => void;
   readonly onLeave: () => void;
   readonly onInterrupt: () => void;
   /** Called when the watched sweep's stream has ended. */
@@ -41,6 +38,9 @@ export interface DashboardSettings {
 }
 
 const ANALYSIS_INTERVAL_MS = 1_000;
+
+/** The interval between models without updates, in which durations and rates change. */
+const IDLE_FRAME_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
 
@@ -73,10 +73,19 @@ export class Dashboard {
     | undefined;
   #stream: SweepStream;
   #details: DetailCache;
+  #size: Size;
+  #listener: () => void = () => {};
+  #snapshot: Model | undefined;
+  #changed = false;
+  #publishedAtMs = 0;
+  readonly #onChange = () => {
+    this.#changed = true;
+  };
 
   constructor(source: Source, settings: DashboardSettings) {
     this.#source = source;
     this.#settings = settings;
+    this.#size = settings.size;
     this.#stream = this.#createStream('');
     this.#details = this.#createDetails('');
   }
@@ -99,13 +108,40 @@ export class Dashboard {
     this.#details.stop();
   }
 
-  /** Applies the updates since the last call and requests what the screen lacks. @returns whether there were updates */
-  tick(): boolean {
-    const updated = this.#stream.hasUpdates;
+  /** Registers the listener for new models. @returns a function that removes it */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listener = listener;
+    return () => {
+      this.#listener = () => {};
+    };
+  };
+
+  /** Returns the newest model. */
+  readonly model = (): Model => {
+    this.#snapshot ??= this.#build();
+    return this.#snapshot;
+  };
+
+  /** Applies the updates since the last call, requests what the screen lacks, and publishes a model if anything changed. */
+  tick(): void {
+    if (this.#stream.hasUpdates) this.#changed = true;
     this.#applyUpdates();
     this.#refreshSummary();
     this.#requestDetails();
-    return updated;
+    if (this.#changed || performance.now() - this.#publishedAtMs >= IDLE_FRAME_MS) this.publish();
+  }
+
+  /** Publishes a model of the current state. */
+  publish(): void {
+    this.#changed = false;
+    this.#publishedAtMs = performance.now();
+    this.#snapshot = this.#build();
+    this.#listener();
+  }
+
+  resize(size: Size): void {
+    this.#size = size;
+    this.publish();
   }
 
   /** Whether everything that the frame shows has arrived. */
@@ -121,7 +157,7 @@ export class Dashboard {
   press(press: Press): void {
     for (const key of keyNames(press)) {
       const before = this.#ui;
-      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.model(), this.#settings.size()));
+      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.#build(), this.#size));
       this.#ui = ui;
       if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
       if (effect !== undefined) this.#run(effect);
@@ -129,20 +165,17 @@ export class Dashboard {
       if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
     this.#requestDetails();
-    this.#settings.onChange();
+    this.publish();
   }
 
-  frame(): StyledLine[] {
-    return frameOf(this.model(), this.#settings.size());
-  }
-
-  model(): Model {
+  #build(): Model {
     const { style, kitty, readonly, banner } = this.#settings;
     const details = this.#details;
     const now = this.#settings.now();
     const curveOf = (id: string) => details.curves.get(id);
     const { state, board, columns } = this.#shown(curveOf, now);
     return {
+      size: this.#size,
       state,
       board,
       summary: this.#summaryOf(state),
@@ -167,14 +200,23 @@ export class Dashboard {
   }
 
   #createStream(sweepId: string): SweepStream {
-    const { now, onChange, onEnded, onFailed } = this.#settings;
+    const { now, onEnded, onFailed } = this.#settings;
     const onReconnect = () => this.#details.invalidate();
-    return new SweepStream(this.#source, sweepId, { now, onChange, onReconnect, onEnded, onFailed });
+    return new SweepStream(this.#source, sweepId, {
+      now,
+      onChange: this.#onChange,
+      onReconnect,
+      onEnded: () => {
+        this.#onChange();
+        onEnded();
+      },
+      onFailed,
+    });
   }
 
   #createDetails(sweepId: string): DetailCache {
     return new DetailCache(this.#source, sweepId, {
-      onChange: this.#settings.onChange,
+      onChange: this.#onChange,
       onError: (error) => {
         if (this.#stream.connection.lostSinceMs === undefined) this.#showError(error);
       },
@@ -194,7 +236,7 @@ export class Dashboard {
   /** Returns the frozen or the live data with the board in the user's order, and the columns of the leaderboard. */
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
-    const { columns: width } = this.#settings.size();
+    const { columns: width } = this.#size;
     const columns = boardColumns({ board, varying: state.varying, curveOf, now, width });
     const shown = { state, board: { ...board, chosen: chosenOrder(board, columns, this.#ui) } };
     if (this.#frozen !== undefined) this.#frozen = shown;
@@ -235,13 +277,13 @@ export class Dashboard {
 
   /** Requests whatever the current view shows and the Watch stream does not carry. */
   #requestDetails(): void {
-    const model = this.model();
+    const model = this.#build();
     const { ui, state } = model;
     const now = this.#settings.now();
     const details = this.#details;
     if (state.sweep === undefined || model.connection.lostSinceMs !== undefined) return;
     const view = viewOf(ui);
-    const trials = visibleTrials(model, this.#settings.size());
+    const trials = visibleTrials(model, this.#size);
     details.requestCurves(trials, now);
     details.followLog(view.kind === 'trial' || view.kind === 'log' ? state.trials.get(view.trialId) : undefined);
     if (view.kind === 'trial') {
@@ -286,7 +328,7 @@ export class Dashboard {
       const { text, retriedSweepId } = await runAction(this.#source, action);
       if (retriedSweepId !== undefined) this.#stream.restart(retriedSweepId);
       this.#ui = withStatus(this.#ui, `${action.name}: ${text}`);
-      this.#settings.onChange();
+      this.#onChange();
     } catch (error) {
       this.#showError(error, `${action.name}: `);
     }
@@ -294,6 +336,6 @@ export class Dashboard {
 
   #showError(error: unknown, prefix = ''): void {
     this.#ui = withStatus(this.#ui, prefix + errorMessage(error), true);
-    this.#settings.onChange();
+    this.#onChange();
   }
 }

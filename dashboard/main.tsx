@@ -1,16 +1,14 @@
-import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { render, useInput } from 'ink';
+import { render, renderToString } from 'ink';
 import { withResolvers } from '../lib/net/within.ts';
+import { setColours } from './colours.ts';
+import { App } from './components/App.tsx';
+import { Screen } from './components/Screen.tsx';
 import { Dashboard } from './dashboard.ts';
-import type { StyledLine } from './draw/line.ts';
-import { paintStyledLine, type TerminalStyle } from './draw/paint.ts';
-import type { Press } from './keys.ts';
-import { type PlacedImage, Screen } from './screen.ts';
 import type { Source } from './source.ts';
 import type { View } from './state/ui.ts';
-import { bodyLines, type Size } from './views/frame.ts';
-import { HEADER_LINES } from './views/header.ts';
+import { frameSize, inkOutput, type Size, type TerminalStyle } from './terminal.ts';
+import { ENTER_SCREEN, LEAVE_SCREEN } from './terminal-escapes.ts';
 
 export type { TerminalStyle, View };
 
@@ -40,12 +38,8 @@ export interface DashboardOptions {
  * fired, and the sweep continues. */
 export type DashboardResult = 'ended' | 'left';
 
-const FRAME_MS = 100;
-
-/** The interval between frames without updates, in which durations and rates change. */
-const IDLE_FRAME_MS = 1000;
-
-const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
+/** Keys are drawn at once. The dashboard itself publishes at most ten models a second (see use-model.ts). */
+const MAX_FPS = 60;
 
 /**
  * Shows a sweep on the whole terminal until the user quits (or the sweep ends, with `endWithSweep`), then restores the
@@ -54,75 +48,59 @@ const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
   const { stdout, stdin, sweep, style, signal } = options;
-  const size = (): Size => ({
-    columns: stdout.columns || DEFAULT_SIZE.columns,
-    rows: stdout.rows || DEFAULT_SIZE.rows,
-  });
   const { promise: result, resolve: end, reject: fail } = withResolvers<DashboardResult>();
   const leave = () => end('left');
-  let changed = false;
   const dashboard = new Dashboard(source, {
     style,
-    size,
+    size: frameSize(stdout),
     kitty: options.kitty ?? false,
     readonly: options.readonly ?? false,
     banner: options.banner ?? '',
     now: options.now ?? Date.now,
-    onChange: () => {
-      changed = true;
-    },
     onLeave: leave,
     onInterrupt: options.onInterrupt ?? leave,
     onEnded: () => {
-      changed = true;
       if (options.endWithSweep) end('ended');
     },
     onFailed: fail,
   });
   await dashboard.watch(sweep);
 
-  const screen = new Screen(stdout);
-  let drawnAtMs = 0;
-  const draw = () => {
-    changed = false;
-    drawnAtMs = Date.now();
-    const lines = dashboard.frame();
-    const { columns } = size();
-    screen.show(
-      lines.map((line) => paintStyledLine(line, columns, style)),
-      imagesOf(lines, size()),
-    );
-  };
-  const onPress = (pressed: Press) => {
-    dashboard.press(pressed);
-    draw();
-  };
-  screen.open();
-  const ink = render(<Keys onPress={onPress} />, { stdout: discardOutput(), stdin, ...INK });
-  const redraw = () => {
-    screen.invalidate();
-    draw();
-  };
-  const timer = setInterval(() => {
-    if (dashboard.tick() || changed || Date.now() - drawnAtMs >= IDLE_FRAME_MS) draw();
-  }, FRAME_MS);
-  draw();
-  stdout.on('resize', redraw);
-  process.on('SIGCONT', redraw);
+  setColours(style);
+  const restore = openScreen(stdout);
+  const ink = render(<App dashboard={dashboard} frameSize={() => frameSize(stdout)} />, {
+    stdout: inkOutput(stdout),
+    stdin,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    incrementalRendering: true,
+    maxFps: MAX_FPS,
+  });
+  const closed = ink.waitUntilExit();
   signal?.addEventListener('abort', leave, { once: true });
   if (signal?.aborted) leave();
   try {
-    return await result;
+    return await Promise.race([result, closed.then(() => result)]);
   } finally {
-    clearInterval(timer);
-    stdout.off('resize', redraw);
-    process.off('SIGCONT', redraw);
     signal?.removeEventListener('abort', leave);
     dashboard.stop();
     ink.unmount();
-    await ink.waitUntilExit();
-    screen.close();
+    await closed.catch(() => {});
+    restore();
   }
+}
+
+/** Opens the alternate screen. @returns a function that restores the terminal, which also runs when the process exits */
+function openScreen(stdout: NodeJS.WriteStream): () => void {
+  const restore = () => {
+    process.off('exit', restore);
+    process.off('uncaughtExceptionMonitor', restore);
+    stdout.write(LEAVE_SCREEN);
+  };
+  stdout.write(ENTER_SCREEN);
+  process.on('exit', restore);
+  process.on('uncaughtExceptionMonitor', restore);
+  return restore;
 }
 
 const ONCE_POLL_MS = 20;
@@ -144,9 +122,8 @@ export async function drawOnce(
     kitty: false,
     readonly: false,
     banner: '',
-    size: () => size,
+    size,
     now: Date.now,
-    onChange: () => {},
     onLeave: () => {},
     onInterrupt: () => {},
     onEnded: () => {},
@@ -164,30 +141,17 @@ export async function drawOnce(
       dashboard.tick();
       settled = dashboard.settled ? settled + 1 : 0;
     }
-    const lines = dashboard.frame().slice(0, -1);
+    dashboard.publish();
+    setColours(style);
+    const lines = renderToString(<Screen model={dashboard.model()} interactive={false} />, {
+      columns: size.columns,
+    }).split('\n');
+    const last = lines.findLastIndex((line) => line.trim() !== '');
     return lines
-      .slice(0, lines.findLastIndex(({ segments }) => segments.some(({ text }) => text.trim() !== '')) + 1)
-      .map((line) => `${paintStyledLine({ ...line, cursor: false }, size.columns, style).trimEnd()}\n`)
+      .slice(0, last + 1)
+      .map((line) => `${line.trimEnd()}\n`)
       .join('');
   } finally {
     dashboard.stop();
   }
-}
-
-/** Ink reads the keys but does not draw: its output takes 20 ms per frame, half of the response time of a key. */
-const INK = { debug: true, exitOnCtrlC: false, patchConsole: false } as const;
-
-function discardOutput(): NodeJS.WriteStream {
-  const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
-  return Object.assign(stream, { isTTY: false, columns: DEFAULT_SIZE.columns, rows: DEFAULT_SIZE.rows }) as never;
-}
-
-function imagesOf(lines: readonly StyledLine[], size: Size): PlacedImage[] {
-  const last = HEADER_LINES + bodyLines(size);
-  return lines.flatMap(({ spot }, row) => (spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }]));
-}
-
-function Keys({ onPress }: { readonly onPress: (press: Press) => void }) {
-  useInput((input, key) => onPress({ input, key }));
-  return null;
 }

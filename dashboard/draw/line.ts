@@ -9,7 +9,7 @@ export interface StyledLine {
   readonly spot?: ImageSpot | undefined;
 }
 
-export interface ImageSpot {
+interface ImageSpot {
   /** The number under which the terminal stores the image. */
   readonly number: number;
   readonly png: Uint8Array;
@@ -17,6 +17,11 @@ export interface ImageSpot {
   readonly column: number;
   readonly columns: number;
   readonly lines: number;
+}
+
+/** An image and its line, counted from 0. */
+export interface PlacedImage extends ImageSpot {
+  readonly row: number;
 }
 
 export const EMPTY_LINE: StyledLine = { segments: [] };

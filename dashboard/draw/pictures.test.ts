@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { columnsOf } from '../../lib/text/width.ts';
-import { showImage, transmit } from '../screen.ts';
+import { showImage, transmitImage } from '../terminal-escapes.ts';
+import { ascii } from './ascii.ts';
 import { BrailleCanvas } from './braille.ts';
-import { ascii } from './paint.ts';
 import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
 import { plot } from './plot.ts';
 import { sparkline } from './text-charts.ts';
@@ -108,7 +108,7 @@ test('an image is shrunk until it fits', () => {
 
 test('a PNG is sent in chunks that add up to the whole file', () => {
   const png = Uint8Array.from({ length: 10_000 }, (_, i) => i % 251);
-  const chunks = transmit(7, png).split('\u001b\\').filter(Boolean);
+  const chunks = transmitImage(7, png).split('\u001b\\').filter(Boolean);
   expect(chunks[0]).toSatisfy((chunk: string) => chunk.startsWith('\u001b_Ga=t,f=100,q=2,i=7,m=1;'));
   expect(chunks.at(-1)).toSatisfy((chunk: string) => chunk.startsWith('\u001b_Gq=2,m=0;'));
   const payload = chunks.map((chunk) => chunk.slice(chunk.indexOf(';') + 1)).join('');

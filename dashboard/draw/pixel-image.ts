@@ -1,8 +1,8 @@
 /** Greyscale images drawn with characters: two pixels per character with colours, shades without. */
 
 import type { Segment } from '../../lib/text/segment.ts';
+import type { TerminalStyle } from '../terminal.ts';
 import type { StyledLine } from './line.ts';
-import type { TerminalStyle } from './paint.ts';
 
 export interface PixelImage {
   readonly width: number;

@@ -1,9 +1,9 @@
 /** The data that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import type { TerminalStyle } from '../draw/paint.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance } from '../source.ts';
+import type { Size, TerminalStyle } from '../terminal.ts';
 import type { BoardColumn } from '../views/board-columns.ts';
 import type { Board } from './board.ts';
 import type { BoardRows } from './board-rows.ts';
@@ -37,6 +37,7 @@ export interface ConnectionStatus {
 }
 
 export interface Model {
+  readonly size: Size;
   readonly state: DashboardState;
   readonly board: Board;
   readonly summary: Summary;

@@ -1,7 +1,8 @@
 /** The whole screen as lines: header, current view, footer. */
-import { EMPTY_LINE, type StyledLine, styledLine } from '../draw/line.ts';
+import { EMPTY_LINE, type PlacedImage, type StyledLine, styledLine } from '../draw/line.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
+import type { Size } from '../terminal.ts';
 import { agentsView } from './agents-view.ts';
 import { compareView } from './compare-view.ts';
 import { FOOTER_LINES, footer, statusLine } from './footer.ts';
@@ -12,13 +13,7 @@ import { parametersView } from './parameters-view.ts';
 import { explainView, helpView, logView } from './text-views.ts';
 import { trialView } from './trial-view.ts';
 
-/** The size of the terminal. */
-export interface Size {
-  readonly columns: number;
-  readonly rows: number;
-}
-
-const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 4;
+const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 3;
 
 /** Returns the number of lines between header and footer. */
 export const bodyLines = ({ rows }: Size): number => (rows < LEAST_ROWS ? rows : rows - HEADER_LINES - FOOTER_LINES);
@@ -26,6 +21,16 @@ export const bodyLines = ({ rows }: Size): number => (rows < LEAST_ROWS ? rows :
 /** Returns how far a text view can scroll, in lines; 0 for lists. */
 export function maxScroll(model: Model, size: Size): number {
   return Math.max(0, textOf(model, size).length - bodyLines(size));
+}
+
+/** Returns the images of the frame, for a terminal with graphics. Images that do not fit are left out. */
+export function placedImages(model: Model): PlacedImage[] {
+  if (!model.kitty) return [];
+  const { size } = model;
+  const last = HEADER_LINES + bodyLines(size);
+  return frameOf(model, size).flatMap(({ spot }, row) =>
+    spot === undefined || row + spot.lines > last ? [] : [{ ...spot, row }],
+  );
 }
 
 /** Returns exactly as many lines as the terminal has. */

@@ -217,6 +217,28 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     }
   });
 
+  test('a resized dashboard leaves nothing on the screen of the shell, and keeps its scrollback', async () => {
+    const { cluster } = await clusterWith(sweepOf('tidy', 100));
+    const screen = top(cluster, [], { columns: 120, rows: 40 });
+    await screen.sees(/tidy {2}\d+ {2}running/);
+    for (const [columns, rows] of [
+      [80, 24],
+      [160, 50],
+      [60, 20],
+    ] as const) {
+      screen.resize(columns, rows);
+      await until(`the frame fills ${columns} x ${rows}`, () => {
+        const lines = screen.lines();
+        return /^tidy/.test(lines[0] ?? '') && /Enter open/.test(lines.at(-2) ?? '') && lines.at(-1) === '';
+      });
+    }
+    screen.press('q');
+    expect(await screen.exited).toBe(0);
+    expect(screen.alternate).toBe(false);
+    expect(screen.lines().join('').trim()).toBe('');
+    expect(screen.written).not.toContain('\u001b[3J');
+  });
+
   test('the dashboard works in a resized terminal, without colours, and in ASCII', async () => {
     const { cluster } = await clusterWith(sweepOf('sizes', 100));
     const screen = top(cluster, ['--readonly'], {
@@ -233,7 +255,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
       screen.resize(columns, rows);
       await until(`the frame fills ${columns} x ${rows}`, () => {
         const lines = screen.lines();
-        return lines.length === rows && /help|~$/.test(lines.at(-1) ?? '') && /^sizes/.test(lines[0] ?? '');
+        return lines.length === rows && /help|~$/.test(lines.at(-2) ?? '') && /^sizes/.test(lines[0] ?? '');
       });
     }
     screen.press('pK');

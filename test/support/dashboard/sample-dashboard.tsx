@@ -1,11 +1,11 @@
 /** A dashboard for tests, with a given source and frames drawn by Ink. */
 import { render } from 'ink-testing-library';
+import { setColours } from '../../../dashboard/colours.ts';
+import { Screen } from '../../../dashboard/components/Screen.tsx';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
-import type { TerminalStyle } from '../../../dashboard/draw/paint.ts';
 import type { Press } from '../../../dashboard/keys.ts';
 import type { Source } from '../../../dashboard/source.ts';
-import type { Size } from '../../../dashboard/views/frame.ts';
-import { Frame } from './frame.tsx';
+import type { Size, TerminalStyle } from '../../../dashboard/terminal.ts';
 import { START_MS } from './sample.ts';
 
 export const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
@@ -52,9 +52,8 @@ export async function sampleDashboard(
     kitty: more.kitty ?? false,
     readonly: more.readonly ?? false,
     banner: more.banner ?? '',
-    size: () => size,
+    size,
     now: () => clock.now,
-    onChange: () => {},
     onLeave: () => happened.push('left'),
     onInterrupt: () => happened.push('interrupted'),
     onEnded: () => happened.push('ended'),
@@ -78,7 +77,9 @@ export async function sampleDashboard(
       await settle();
     },
     frame() {
-      const app = render(<Frame lines={dashboard.frame()} size={size} style={style} />);
+      dashboard.publish();
+      setColours(style);
+      const app = render(<Screen model={dashboard.model()} />);
       const text = app.lastFrame() ?? '';
       app.unmount();
       return text.split('\n');

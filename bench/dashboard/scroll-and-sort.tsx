@@ -1,12 +1,16 @@
 /** Time from a key to a drawn frame with a very large sweep. */
+import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { render } from 'ink';
+import { App } from '../../dashboard/components/App.tsx';
 import { Dashboard } from '../../dashboard/dashboard.ts';
-import { paintStyledLine } from '../../dashboard/draw/paint.ts';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { LiveSweep } from './live-sweep.ts';
 
-const SIZE = { columns: 160, rows: 50 };
-const STYLE = { colour: true, ascii: false };
+const SIZE = { columns: 160, rows: 49 };
+const MAX_FPS = 60;
 
 export async function scrollAndSort(
   trials: number,
@@ -17,13 +21,12 @@ export async function scrollAndSort(
   const source = new SampleSource({ updates: sweep.snapshot() });
   const ignore = () => {};
   const dashboard = new Dashboard(source, {
-    style: STYLE,
+    style: { colour: true, ascii: false },
     kitty: false,
     readonly: true,
     banner: '',
-    size: () => SIZE,
+    size: SIZE,
     now: Date.now,
-    onChange: ignore,
     onLeave: ignore,
     onInterrupt: ignore,
     onEnded: ignore,
@@ -32,49 +35,71 @@ export async function scrollAndSort(
   await dashboard.watch('last');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   for (let i = 0; i < 2 + trials / 500; i++) await turn();
+  const output = new Writable({
+    write: (_chunk, _encoding, done) => {
+      output.emit('frame');
+      done();
+    },
+  });
+  const stdout = Object.assign(output, { isTTY: true, columns: SIZE.columns }) as unknown as NodeJS.WriteStream;
+  const stdin = Object.assign(new Writable(), {
+    isTTY: true,
+    setEncoding: ignore,
+    setRawMode: ignore,
+    ref: ignore,
+    unref: ignore,
+    read: () => null,
+  }) as unknown as NodeJS.ReadStream;
   const begun = performance.now();
   dashboard.tick();
-  paint(dashboard);
+  const ink = render(<App dashboard={dashboard} frameSize={() => SIZE} />, {
+    stdout,
+    stdin,
+    patchConsole: false,
+    exitOnCtrlC: false,
+    incrementalRendering: true,
+    maxFps: MAX_FPS,
+  });
   console.log(`${trials} trials: the first frame       ${(performance.now() - begun).toFixed(0)} ms`);
 
-  const time = (label: string, keys: readonly string[]) => {
+  const summary = (all: readonly number[]) =>
+    `median ${percentile(all, 0.5).toFixed(1)}, 90th percentile ${percentile(all, 0.9).toFixed(1)}, max ${Math.max(...all).toFixed(1)}`;
+  const time = async (label: string, keys: readonly string[]) => {
     // CPU time is comparable on a busy machine, wall time is not.
     const cpu: number[] = [];
-    const times = keys.map((key) => {
+    const times: number[] = [];
+    for (const key of keys) {
+      await sleep(2_000 / MAX_FPS);
       const used = process.cpuUsage();
       const from = performance.now();
+      const drawn = once(output, 'frame');
       dashboard.press({ input: key, key: {} });
-      paint(dashboard);
+      await drawn;
       const { user, system } = process.cpuUsage(used);
       cpu.push((user + system) / 1000);
-      return performance.now() - from;
-    });
-    const summary = (all: readonly number[]) =>
-      `median ${percentile(all, 0.5).toFixed(1)}, 90th percentile ${percentile(all, 0.9).toFixed(1)}, max ${Math.max(...all).toFixed(1)}`;
+      times.push(performance.now() - from);
+    }
     console.log(`${label.padEnd(28)} ${summary(times)} ms; CPU ${summary(cpu)} ms (${times.length})`);
   };
   const repeat = (keys: string, times: number) => [...keys.repeat(times)];
-  time('scroll: j', repeat('j', 100));
-  time('scroll: to the end and back', repeat('Gg', 10));
-  time('sort by another column', repeat('s', 16));
-  time('reverse the order', repeat('r', 6));
+  await time('scroll: j', repeat('j', 100));
+  await time('scroll: to the end and back', repeat('Gg', 10));
+  await time('sort by another column', repeat('s', 16));
+  await time('reverse the order', repeat('r', 6));
 
   const folds: number[] = [];
   for (let i = 0; i < 30; i++) {
     source.push(sweep.delta(100));
-    await turn();
-    await turn();
+    await sleep(2_000 / MAX_FPS);
     const from = performance.now();
+    const drawn = once(output, 'frame');
     dashboard.tick();
-    paint(dashboard);
+    await drawn;
     folds.push(performance.now() - from);
   }
   console.log(
     `${'100 reports to a frame'.padEnd(34)} median ${percentile(folds, 0.5).toFixed(1)} ms, max ${Math.max(...folds).toFixed(1)} ms (${folds.length})`,
   );
   dashboard.stop();
-}
-
-function paint(dashboard: Dashboard): void {
-  for (const line of dashboard.frame()) paintStyledLine(line, SIZE.columns, STYLE);
+  ink.unmount();
 }

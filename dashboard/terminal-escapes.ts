@@ -1,0 +1,45 @@
+/**
+ * The escape sequences for which Ink has no component: the alternate screen, Kitty's graphics protocol.
+ */
+
+/** Enters the alternate screen. Ink hides the cursor. */
+export const ENTER_SCREEN = '\u001b[?1049h\u001b[2J\u001b[H';
+
+/** Leaves the alternate screen and shows the cursor. */
+export const LEAVE_SCREEN = '\u001b[0m\u001b[?25h\u001b[?1049l';
+
+export const CLEAR_SCREEN = '\u001b[0m\u001b[2J\u001b[H';
+
+/**
+ * Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/): the terminal receives a PNG once and
+ * scales it to a number of columns and lines.
+ */
+
+/** The protocol allows at most 4096 bytes of base64 per escape sequence. */
+const CHUNK = 4096;
+
+const apc = (control: string, payload = ''): string =>
+  `\u001b_G${control}${payload === '' ? '' : `;${payload}`}\u001b\\`;
+
+/** Sends a PNG to the terminal under an id, without showing it. */
+export function transmitImage(id: number, png: Uint8Array): string {
+  const base64 = Buffer.from(png).toString('base64');
+  let sent = '';
+  for (let at = 0; at < base64.length; at += CHUNK) {
+    const more = at + CHUNK < base64.length ? 1 : 0;
+    const control = at === 0 ? `a=t,f=100,q=2,i=${id},m=${more}` : `q=2,m=${more}`;
+    sent += apc(control, base64.slice(at, at + CHUNK));
+  }
+  return sent;
+}
+
+/** Shows a sent image with its upper left corner at a cell (from 1). The cursor does not move. */
+export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
+  return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
+}
+
+/** Hides an image. The terminal keeps its data. */
+export const hideImage = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
+
+/** Hides every image and frees its memory in the terminal. */
+export const FREE_IMAGES = apc('a=d,d=A,q=2');
