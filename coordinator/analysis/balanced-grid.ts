@@ -21,7 +21,7 @@ export interface BalancedGrid {
   /** Factors with at least two values each. Parameters that change together are one factor, named after the first. */
   readonly factors: readonly Factor[];
   readonly observations: readonly Observation[];
-  /** One sentence for each parameter that always changes together with another one. */
+  /** One sentence per parameter that always changes together with another parameter. */
   readonly dependencies: readonly string[];
   /** One sentence for each group of trials that was skipped to balance the grid. */
   readonly skipped: readonly string[];
@@ -30,9 +30,9 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or a text with the reason if there is none. Drops values one by one, each time the value
- * that has the fewest combinations with the others, and then keeps the seeds that all combinations have. This is a
- * heuristic, because finding the largest balanced grid is NP-hard.
+ * Returns a balanced grid, or a text with the reason if there is none. Repeatedly drops the value with the fewest
+ * combinations, then keeps the seeds that all combinations have. This is a heuristic, because finding the largest
+ * balanced grid is NP-hard.
  * @param axes parameters that name a factor if several parameters change together
  * @param others parameters that are factors only if the axes do not determine them; the axes determine most parameters
  * that `when` sets
@@ -66,7 +66,7 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
   });
 }
 
-/** Removes factors whose values correspond one to one to those of an earlier factor. */
+/** Removes each factor whose values correspond one to one to the values of an earlier factor. */
 function withoutAliases(varying: readonly Factor[], all: readonly Observation[]) {
   const factors: Factor[] = [];
   const dependencies: string[] = [];

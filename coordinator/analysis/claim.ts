@@ -38,7 +38,7 @@ export type HypothesisClaim =
 export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 
-/** Parses a claim. Returns a text with the position and the error if the claim is invalid. */
+/** Parses a claim. Returns a message with the position of the error if the claim is invalid. */
 export function parseClaim(text: string): HypothesisClaim | string {
   const tokens = new ClaimTokens(text);
   const claim = claimOf(tokens);

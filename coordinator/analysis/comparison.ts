@@ -81,7 +81,10 @@ export function verdictOf({ low, high }: Estimate): Verdict {
   return high < 0 ? 'refuted' : 'undecided';
 }
 
-/** Returns the number of further seeds that would probably decide an undecided comparison, and a text about it. */
+/**
+ * Returns the number of further seeds that would probably decide an undecided comparison, and a sentence with this
+ * number.
+ */
 export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: number | undefined; text: string } {
   const { effect, standardError } = contrastOf(cells);
   if (standardError === 0) return { seeds: undefined, text: 'both sides are equal for every seed' };

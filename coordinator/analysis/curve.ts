@@ -9,7 +9,7 @@ export interface EpochReport {
  * Returns one report per epoch. An attempt that resumed from a checkpoint continues the curve from there; an attempt that
  * started from scratch replaces it.
  * @param reports sorted by attempt, then by epoch
- * @param resumedFrom the epoch that each attempt resumed from; attempts that are not in it started from scratch
+ * @param resumedFrom the epoch that each attempt resumed from; an attempt without an entry started from scratch
  */
 export function curveOf<T extends EpochReport>(
   reports: readonly T[],

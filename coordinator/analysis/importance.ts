@@ -39,9 +39,9 @@ export interface Importance {
 }
 
 /**
- * Analyses the variance of a metric over the trials that have a result. If they do not form a balanced grid because of
- * `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the rest. Without such a part,
- * there are no effects. Effects and interactions are sorted by share, the largest first.
+ * Analyses the variance of a metric over the trials that have a result. If the trials do not form a balanced grid
+ * because of `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the skipped trials.
+ * Without a balanced part, there are no effects. Effects and interactions are sorted by share, the largest first.
  * @param axes the sweep's axes, which name a factor if several parameters change together
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {

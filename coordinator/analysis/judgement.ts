@@ -20,7 +20,7 @@ export interface JudgedTrial {
 export type Verdict = 'supported' | 'refuted' | 'undecided';
 
 export interface Estimate {
-  /** The effect in the metric's unit. It is positive in the claim's direction. */
+  /** The effect in the metric's unit. A positive effect supports the claim. */
   readonly effect: number;
   /** The lower end of the confidence interval of the effect; `high` is the upper end. */
   readonly low: number;
@@ -29,7 +29,7 @@ export interface Estimate {
   readonly level: number;
   /** Hedges' g unless the method names another measure. It has the sign of the effect. */
   readonly effectSize: number;
-  /** The number of trials on the left and on the right side. A trend has the number of curves and 0. */
+  /** The number of trials on the left and on the right side. For a trend: the number of curves, and 0. */
   readonly n: readonly [number, number];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Pairs the two sides of a comparison. Trials are compared only within one setting of the parameters that the claim does
- * not name; the effect is the mean over the settings that both sides have.
+ * Pairs the two sides of a comparison. Trials are compared only if they agree in every parameter that the claim does
+ * not name. The effect is the mean over the settings that both sides have.
  */
 
 import { greatest, group, least, sum } from 'd3-array';
@@ -24,7 +24,7 @@ export interface Pairing {
   readonly settings: number;
   /** The number of settings that both sides have, but with fewer than two seeds. */
   readonly thinSettings: number;
-  /** Parameters that the claim does not name and in which the sides have no value in common. */
+  /** Parameters outside the claim for which the sides share no value. */
   readonly disjoint: readonly string[];
   /** The number of trials with a result on each side, paired or not. */
   readonly found: readonly [number, number];

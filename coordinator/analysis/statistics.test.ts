@@ -150,7 +150,7 @@ test('a single test gets the full rate, and no tests get no rates', () => {
   expect(holmRates([], 0.05)).toEqual([]);
 });
 
-test('Holm rates lie between Bonferroni and a single test, and no p-value above a failing one is rejected', () => {
+test('Holm rates lie between the Bonferroni rate and the rate of a single test, and after a failing p-value every larger p-value fails', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 0.2, noNaN: true }), { minLength: 1, maxLength: 8 }), (p) => {
       const rates = holmRates(p, 0.05);

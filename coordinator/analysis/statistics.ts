@@ -80,10 +80,10 @@ export const MAX_SEEDS_NEEDED = 100;
 const POWER = 0.8;
 
 /**
- * Returns the smallest number of seeds per config at which the measured effect, with the measured variances, would be
- * significant at the level with probability POWER: effect >= (t[level] + t[POWER]) x standard error, the usual
- * approximation for the sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical Research,
- * chapter 3). Returns undefined beyond MAX_SEEDS_NEEDED.
+ * Returns the smallest number of seeds per config at which the measured effect would be significant at the level with
+ * probability POWER. The criterion is effect >= (t[level] + t[POWER]) x standard error with the measured variances, the
+ * usual approximation for the sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical
+ * Research, chapter 3). Returns undefined if more than MAX_SEEDS_NEEDED seeds would be needed.
  */
 export function seedsNeeded(cells: readonly Cell[], level: number): number | undefined {
   const { effect, standardError } = contrastOf(cells);
@@ -104,10 +104,10 @@ function expectedError(cells: readonly Cell[], n: number): { standardError: numb
 }
 
 /**
- * Returns the error rate for each of several tests that keeps the rate of any error below `alpha`. This is Holm's
- * step-down procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m,
- * the next with alpha / (m - 1), and so on. After the first failure, all others get its rate. An interval at level 1 -
- * rate therefore excludes 0 if and only if the procedure rejects.
+ * Returns one error rate per test, so that the probability of any error stays below `alpha`. This is Holm's step-down
+ * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next
+ * with alpha / (m - 1), and so on. After the first failure, all larger p-values get the rate of the failing p-value. An
+ * interval at level 1 - rate therefore excludes 0 if and only if the procedure rejects.
  * @returns in the order of the p-values
  */
 export function holmRates(pValues: readonly number[], alpha: number): number[] {

@@ -8,16 +8,16 @@ import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts
 import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
-/** The shortest curve. With fewer values, no order of them is improbable enough to be significant. */
+/** The shortest curve. With fewer values, even a curve that always rises would not be significant. */
 const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;
 
 /**
- * Judges a trend. Reduces each trial's curve to one number, its tau, because the epochs of one trial are not
- * independent (summary measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the
- * interval, and the regional Kendall test checks the direction of all curves against chance. A verdict needs both to
- * agree.
+ * Judges a trend. Reduces each trial's curve to one number, tau, because the epochs of one trial are not independent
+ * (summary measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the interval, and the
+ * regional Kendall test checks the direction of all curves against chance. A claim is decided only if the interval and
+ * the test agree.
  */
 export function judgeTrend(metric: string, rises: boolean, trials: readonly JudgedTrial[]): JudgedPart {
   const claim = `${metric} ${rises ? 'rises' : 'falls'} over epochs`;

@@ -19,9 +19,9 @@ import {
 import { judgeTrend } from './trend.ts';
 
 /**
- * Judges each hypothesis by the trials that have a result. A claim is supported if its interval lies entirely on its
- * side of 0, refuted if it lies entirely on the other side, and otherwise undecided. `not A > B` is judged as `A < B`:
- * the absence of a significant difference supports neither.
+ * Judges each hypothesis by the trials that have a result. A claim is supported if the interval lies entirely on the
+ * claimed side of 0, refuted if the interval lies entirely on the other side, and otherwise undecided. `not A > B` is
+ * judged as `A < B`: the absence of a significant difference supports neither.
  */
 export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => {

@@ -84,7 +84,7 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
   return { sweepIds: sweepIds.length > 1 ? [] : [...sweepIds], reason, sinceMs: since, failedProbes, probeInMs };
 }
 
-/** Returns an agent. After a restart, only the facts in the store are known until it connects. */
+/** Returns an agent. After a restart of the coordinator, only these facts are known until the agent connects. */
 function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);
   const drainReason = core.drains.get(id)?.reason ?? '';

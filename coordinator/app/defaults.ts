@@ -1,4 +1,7 @@
-/** Defaults of options. They have their own file, so that the CLI can import them without loading the coordinator. */
+/**
+ * Defaults of options. The defaults have their own file, so that the CLI can import them without loading the
+ * coordinator.
+ */
 
 /** The time without a heartbeat, in milliseconds, after which the attempts of an agent are lost. */
 export const DEFAULT_LEASE_MS = 15_000;

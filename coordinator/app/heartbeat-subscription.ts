@@ -17,7 +17,7 @@ export interface HeartbeatOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** Whether an agent has an identity. Without authentication, every agent has one. */
+  /** Whether an agent has an identity. Always true without authentication. */
   readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }
@@ -26,7 +26,7 @@ export class HeartbeatSubscription {
   readonly #options: HeartbeatOptions;
   readonly #unreadable: SparseLog;
   #subscription: Subscription;
-  /** Why no heartbeats arrive; undefined while the subscription is open. */
+  /** The reason why no heartbeats arrive; undefined while the subscription is open. */
   #problem: string | undefined;
 
   constructor(options: HeartbeatOptions) {
@@ -35,12 +35,12 @@ export class HeartbeatSubscription {
     this.#subscription = this.#subscribe();
   }
 
-  /** Returns why no heartbeats arrive over NATS; undefined if they do. */
+  /** Returns the reason why no heartbeats arrive over NATS, or undefined if heartbeats arrive. */
   get problem(): string | undefined {
     return this.#subscription.isClosed() ? this.#problem : undefined;
   }
 
-  /** Subscribes again if the server has ended the subscription, because the permissions were changed. */
+  /** Subscribes again if the server ended the subscription after a change of permissions. */
   renew(): void {
     if (this.#subscription.isClosed() && !this.#options.nats.isClosed()) this.#subscription = this.#subscribe();
   }
@@ -51,12 +51,12 @@ export class HeartbeatSubscription {
       callback: (error, message) => {
         if (error !== null) {
           this.#problem = `heartbeats do not arrive over NATS: ${error.message}`;
-          return log.warn({ err: error }, 'could not receive heartbeats over NATS; those over gRPC continue');
+          return log.warn({ err: error }, 'could not receive heartbeats over NATS; heartbeats over gRPC continue');
         }
         try {
           const heartbeat = Heartbeat.decode(message.data);
           const { agentId } = heartbeat;
-          // NATS lets an agent publish only on its own subject, which therefore identifies it.
+          // NATS lets an agent publish only on its own subject, so the subject identifies the agent.
           if (message.subject !== heartbeatSubject(cluster, agentId)) {
             return rejections.record('other_agent', { subject: message.subject, agentId });
           }

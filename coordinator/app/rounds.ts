@@ -28,7 +28,7 @@ export interface RoundsOptions {
   readonly rejections: Pick<RejectionLog, 'record'>;
   /** Called with the problem when a part of the NATS connection fails, and with undefined when it recovers. */
   readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
-  /** Whether an agent has an identity. Without authentication, every agent has one. */
+  /** Whether an agent has an identity. Always true without authentication. */
   readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }
@@ -83,7 +83,7 @@ class Reconciler {
   /** Pools whose stream must be recreated, because no agent takes its offers. */
   readonly #stuck = new Set<string>();
 
-  /** @param onProblem called with the reason why offers cannot be published; undefined when they can */
+  /** @param onProblem called with the reason why offers cannot be published, and with undefined on recovery */
   constructor(runtime: Runtime, offers: Offers, onProblem: (problem: string | undefined) => void, log: Logger) {
     this.#runtime = runtime;
     this.#onProblem = onProblem;

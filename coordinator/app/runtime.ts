@@ -7,7 +7,7 @@ import { type Commit, Journal } from '../store/journal.ts';
 import { loadCore } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
 
-/** Monotonic time is added to this, so that `now` never jumps. */
+/** `now` is this value plus monotonic time, so `now` never jumps. */
 const startedAt = Date.now() - performance.now();
 
 /** Returns Unix milliseconds of a clock that never jumps. */
@@ -55,7 +55,7 @@ export class Runtime {
     return this.#journal.onCommit(listener);
   }
 
-  /** Resolves when this step and all earlier ones are durable, and its outputs are sent. */
+  /** Resolves when this step and all earlier steps are durable and the outputs of this step are sent. */
   async settle(step: Step): Promise<void> {
     this.#dropEnded(step.changes);
     try {
@@ -93,7 +93,7 @@ export class Runtime {
     this.#journal.flush();
   }
 
-  /** Removes ended sweeps from memory, because they are read from the store only. */
+  /** Removes ended sweeps from memory. Ended sweeps are read only from the store. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);

@@ -35,7 +35,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
   };
 }
 
-/** Resolves once the retries are durable. A repeated request is answered like the first one. */
+/** Resolves once the retries are durable. A repeated request gets the same answer as the first. */
 async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Retried> {
   if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
   checkLength('request_id', request.requestId);
@@ -53,7 +53,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
 
-/** Returns the id of the sweep that the request names, or else of the sweep that has all of its trials. */
+/** Returns the sweep id in the request, or the id of the one sweep that contains all requested trials. */
 function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): string {
   const given = sweep === '' ? '' : queries.findSweep(sweep);
   if (given !== '' && trials.every((selector) => parseTrialSelector(selector).sweep === undefined)) return given;

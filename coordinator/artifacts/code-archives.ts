@@ -1,4 +1,4 @@
-/** The code archives below the coordinator's folder: code/SHA256.tar. Only `prune` removes them. */
+/** Stores code archives as code/SHA256.tar in the coordinator's folder. Only `prune` removes archives. */
 import { createReadStream, existsSync } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
 
-/** The folder in the coordinator's folder. */
+/** The name of the folder of archives, inside the coordinator's folder. */
 export const CODE_FOLDER = 'code';
 const EXTENSION = '.tar';
 const PARTS = '.parts';
@@ -23,7 +23,7 @@ export function codeArchiveName(sha256: string): string {
 
 export interface RemovedCode {
   readonly archives: number;
-  /** Their total size. */
+  /** The total size of these archives in bytes. */
   readonly bytes: number;
 }
 
@@ -49,7 +49,7 @@ export class CodeArchives {
     return existsSync(this.path(sha256));
   }
 
-  /** Whether the archive is complete, intact and durable. If so, it counts as uploaded now. */
+  /** Whether the archive is complete, intact and durable. A complete archive counts as uploaded now. */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);
     if (!(await isStored({ path, top: this.dir }, archive))) return false;

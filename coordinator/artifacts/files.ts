@@ -14,9 +14,9 @@ import type { Artifact } from '../core/model.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
 import { moveToOrphans } from './orphans.ts';
 
-/** The folder in the coordinator's folder. */
+/** The name of the folder of artifacts, inside the coordinator's folder. */
 export const ARTIFACTS_FOLDER = 'artifacts';
-/** The folder of partial files. It cannot be the name of an artifact, because those never begin with a dot. */
+/** The folder of partial files. No artifact can have this name, because artifact names never begin with a dot. */
 const PARTS = '.parts';
 
 export class ArtifactFiles {
@@ -43,7 +43,10 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
-  /** Returns whether the file is complete. A complete file is flushed to disk, because its writer may have died before it did so. */
+  /**
+   * Returns whether the file is complete. A complete file is flushed to disk here, because its writer may have died
+   * before the flush.
+   */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
   }
@@ -51,7 +54,7 @@ export class ArtifactFiles {
   /**
    * Starts or resumes an upload. The caller closes the file.
    * @throws {RejectedError} while the attempt uploads the same contents
-   * @throws {ConflictError} when the name uses another artifact's file as a folder, or the reverse
+   * @throws {ConflictError} when the name uses a stored file as a folder, or a stored folder as a file
    */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
@@ -114,8 +117,8 @@ export class ArtifactFiles {
   }
 
   /**
-   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads: an ended attempt accepts no
-   * further records. Files that are being uploaded are kept.
+   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads. An ended attempt
+   * accepts no further records. Files that are being uploaded are kept.
    */
   async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {
     const folder = this.#folder(key);

@@ -1,4 +1,7 @@
-/** A file that is being uploaded: a partial file that can be resumed, then the complete one at its path, durably. */
+/**
+ * A file that is being uploaded. It is a partial file, which an upload can resume, until all bytes have arrived. Then
+ * it is moved durably to its path.
+ */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { type Checksum, checksumOfFile } from '../../lib/files/checksum.ts';
@@ -10,7 +13,7 @@ export interface UploadPlace {
   readonly part: string;
   /** The path of the complete file. */
   readonly path: string;
-  /** The coordinator's folder: folders from here down are made durable. */
+  /** The coordinator's folder. Every new folder inside it is made durable. */
   readonly top: string;
 }
 
@@ -32,7 +35,10 @@ export class IncomingFile {
     this.#size = offset;
   }
 
-  /** Starts or resumes an upload. The caller closes the file. @param onClosed called also when this fails */
+  /**
+   * Starts or resumes an upload. The caller closes the file. @param onClosed called when the file is closed, and also
+   * when this call fails
+   */
   static async begin(place: UploadPlace, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
     try {
       await mkdir(dirname(place.part), { recursive: true });
@@ -99,7 +105,10 @@ function conflictOf(error: unknown, path: string): unknown {
   return new ConflictError(`${path} conflicts with a stored file: a name cannot be both a file and a folder`);
 }
 
-/** Returns whether the file is complete. A complete file is flushed to disk, because its writer may have died before it did so. */
+/**
+ * Returns whether the file is complete. A complete file is flushed to disk here, because its writer may have died
+ * before the flush.
+ */
 export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== size) return false;
@@ -108,7 +117,7 @@ export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size,
   return true;
 }
 
-/** A rename is durable only after its folder is synced, and a new folder only after its parent is. */
+/** A rename is durable only after a sync of its folder. A new folder is durable only after a sync of its parent. */
 async function syncFolders(lowest: string, top: string): Promise<void> {
   for (let path = lowest; ; path = dirname(path)) {
     await syncPath(path);

@@ -1,18 +1,18 @@
 /**
- * Stores sets of orphans: files that no record in the store named when the coordinator started. A start moves them to
- * orphans/DATE/ in the coordinator's folder, with their paths. Only `prune` removes them.
+ * Stores sets of orphans: files that no record in the store named when the coordinator started. A start moves orphans
+ * to orphans/DATE/ in the coordinator's folder and keeps their paths. Only `prune` removes orphans.
  */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** The folder in the coordinator's folder. */
+/** The name of the folder of orphans, inside the coordinator's folder. */
 export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
-  /** The name of its folder: the time of the start. */
+  /** The name of the set's folder, which is the time of the start. */
   readonly name: string;
   readonly files: number;
-  /** Their total size. */
+  /** The total size of these files in bytes. */
   readonly bytes: number;
 }
 
@@ -77,7 +77,7 @@ async function measure(root: string, name: string): Promise<OrphanSet> {
   return { name, files, bytes };
 }
 
-/** Removes the sets of starts at or before `before`, in Unix milliseconds. @returns these sets */
+/** Removes the sets of starts at or before `before`, in Unix milliseconds. @returns the removed sets */
 export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {
   const old = (await orphanSets(dir)).filter(({ name }) => (orphanSetTime(name) ?? before) <= before);
   if (!dryRun) for (const { name } of old) await rm(join(dir, ORPHANS_FOLDER, name), { recursive: true, force: true });

@@ -16,7 +16,8 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
  * @param need bytes that are still to arrive
  * @param free bytes on the disk, without those that have arrived
  * @param reserved bytes that other uploads may still send
- * @returns `later` if it fits only without the reservations, and `never` if it does not fit even then
+ * @returns `later` if it fits only without the reservations, and `never` if it does not fit even without the
+ * reservations
  */
 export function spaceAnswer(need: number, free: number, reserved: number): SpaceAnswer {
   const available = free - MIN_FREE_BYTES;

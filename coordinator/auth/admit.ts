@@ -60,7 +60,8 @@ export function admit(
 const OWNER: Caller = { name: 'owner', role: 'owner' };
 
 /**
- * Decides whether a call to a coordinator on the loopback is admitted: every call of those who know its token is.
+ * Decides whether a call to a coordinator on the loopback is admitted. Every call with the coordinator's token is
+ * admitted.
  * @param file the path of the token, for the error message
  */
 export function admitOwner({ authorization }: Credentials, token: string, file: string): Admission {
@@ -73,7 +74,7 @@ export function admitOwner({ authorization }: Credentials, token: string, file: 
     );
   }
   if (!isSameSecret(given, token)) {
-    return unauthenticated('wrong_token', `the token is not that of this coordinator, which is in ${file}`);
+    return unauthenticated('wrong_token', `wrong token: the token of this coordinator is in ${file}`);
   }
   return { admitted: true, caller: OWNER };
 }

@@ -124,7 +124,10 @@ export function certificateExpiry(call: Pick<ServerInterceptingCallInterface, 'g
   return validTo === undefined ? undefined : Date.parse(validTo);
 }
 
-/** Returns a name that all calls of a caller share: that of its certificate, or else its connection. */
+/**
+ * Returns a name that all calls of one caller share: the name in the certificate or, without a certificate, the
+ * connection.
+ */
 export function callerOf(call: ServerInterceptingCallInterface): string {
   const holder = peerOf(call);
   return holder === undefined ? call.getPeer() : `${holder.role} ${holder.name}`;

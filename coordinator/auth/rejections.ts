@@ -5,7 +5,7 @@ import { SparseLog } from '../../lib/net/sparse-log.ts';
 
 /** The values of the label `reason` of `trawl_auth_rejected_total`. */
 export const REJECTION_REASONS = [
-  /** The peer does not use TLS, or uses no version or cipher that the coordinator accepts. */
+  /** The peer does not use TLS, or uses only versions or ciphers that the coordinator rejects. */
   'handshake',
   'no_certificate',
   /** The certificate was issued by another authority. */
@@ -17,16 +17,16 @@ export const REJECTION_REASONS = [
   'other_certificate',
   'role',
   'other_agent',
-  /** A heartbeat of an agent without an identity, such as a revoked one. */
+  /** A heartbeat of an agent without an identity, such as a revoked agent. */
   'unknown_agent',
   'other_attempt',
-  /** An agent exceeded a limit that an agent never reaches if it works as intended. */
+  /** An agent exceeded a limit that a correct agent never reaches. */
   'limit',
   'metrics',
 ] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];
 
-/** Counts every rejection, and logs it unless one with the same reason was logged recently. */
+/** Counts every rejection. Logs a rejection unless one with the same reason was logged recently. */
 export class RejectionLog {
   readonly #counter: Counter<'reason'>;
   readonly #log: Logger;

@@ -1,4 +1,7 @@
-/** Applies revocations while the coordinator runs: the calls of a revoked identity end, and so do the attempts of an agent. */
+/**
+ * Applies revocations while the coordinator runs. The calls of a revoked identity end, and the attempts of a revoked
+ * agent end.
+ */
 import type { Logger } from 'pino';
 import type { Runtime } from '../app/runtime.ts';
 import { onRevoked } from '../core/agents.ts';

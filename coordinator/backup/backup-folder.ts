@@ -19,7 +19,7 @@ import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
 /** The name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it. */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
-/** The folders beside the store, of artifacts and of code. */
+/** The folders of artifacts and of code, beside the store. */
 export const FILE_FOLDERS: readonly string[] = [ARTIFACTS_FOLDER, CODE_FOLDER];
 
 export const manifest = z.object({
@@ -44,7 +44,7 @@ export interface StoredFile {
   readonly sha256: string;
 }
 
-/** The files that a store names inside its folders. @throws {DamagedError} when a name leaves its folder */
+/** The files that a store names inside its folders. @throws {DamagedError} when a name points outside its folder */
 function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
   for (const { path } of files) innerPath('', path);
   return files;
@@ -52,7 +52,7 @@ function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
 
 /**
  * Returns the artifacts and code archives that a store of any version names.
- * @throws {DamagedError} when the name of one is not a path inside its folder
+ * @throws {DamagedError} when a name is not a path inside its folder
  */
 export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   const artifacts = db
@@ -110,7 +110,7 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   return sealed;
 }
 
-/** Verifies the size and the checksum of a file. @throws {DamagedError} when one of them is wrong */
+/** Verifies the size and the checksum of a file. @throws {DamagedError} when the size or the checksum is wrong */
 export async function verifyFile(path: string, { size, sha256 }: StoredFile): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
   throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
@@ -143,7 +143,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether a folder exists and contains files. A backup must not mix with them. */
+/** Whether a folder exists and contains files. A backup must not mix with other files. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

@@ -84,7 +84,7 @@ async function remove(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-/** Rejects a folder with files, unless an unfinished restore of the same backup left all of them. */
+/** Rejects a folder that contains files, unless all of them are left from an unfinished restore of the same backup. */
 function checkTarget(dir: string, source: Manifest): void {
   if (!existsSync(dir)) return;
   const temporary = new RegExp(`^${UNFINISHED_RESTORE.replace('.', '\\.')}\\.[0-9a-f]+\\.part$`);
@@ -121,8 +121,8 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * Gives the store a new cluster name. It separates the heartbeats and offers of the restored coordinator from those of
- * the original, which may still run.
+ * Gives the store a new cluster name. The new name separates the heartbeats and offers of the restored coordinator from
+ * the original coordinator, which may still run.
  */
 function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);

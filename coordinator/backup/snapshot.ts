@@ -25,7 +25,7 @@ export interface SnapshotSource {
   readonly log: Logger;
 }
 
-/** Returns a function that sends a snapshot. Only one can run at a time. */
+/** Returns a function that sends a snapshot. Only one snapshot can run at a time. */
 export function snapshots({ dir, db, files, archives, log }: SnapshotSource): () => AsyncGenerator<BackupResponse> {
   let busy = false;
   return async function* () {

@@ -28,7 +28,7 @@ export type AgentHello = Omit<
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until a
- * heartbeat lists those that the agent still has records of.
+ * heartbeat lists the attempts whose records the agent still has.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);
@@ -114,7 +114,7 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
   const agent = core.agents.get(agentId);
   const past = agent === undefined ? core.pastAgents.get(agentId) : factsOf(agent);
   if (past !== undefined) {
-    // Without the folder's name, the id is free at once for the holder of a new identity.
+    // An empty instance frees the id at once for the holder of a new identity.
     const facts: AgentFacts = { ...past, state: 'lost', instance: '' };
     core.agents.delete(agentId);
     core.pastAgents.set(agentId, facts);
@@ -131,7 +131,7 @@ function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }:
   for (const one of [lease, ...packMatesOf(core, lease)]) one.expiresAt = now + core.leaseMs;
 }
 
-/** Returns the state of an agent that people see. */
+/** Returns the displayed state of an agent. */
 export function displayedState(core: Core, agent: Agent): Exclude<AgentStateName, 'unspecified'> {
   if (agent.state !== 'connected') return agent.state;
   if (isDraining(core, agent)) return busySlots(core, agent.id) > 0 ? 'draining' : 'drained';

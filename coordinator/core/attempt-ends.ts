@@ -121,7 +121,7 @@ function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: 
   );
 }
 
-/** The results of the remaining attempt become the trial's. */
+/** The results of the remaining attempt become the results of the trial. */
 function promote(sweep: Sweep, trial: Trial, remaining: Lease): Change[] {
   if (trial.lease === remaining) return [];
   onPromotion(sweep, remaining.key);
@@ -146,7 +146,7 @@ function keepFailure(
   sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
 }
 
-/** The trial succeeded here, so its early failures on other agents count against them. */
+/** The trial succeeded here, so its early failures on other agents count against those agents. */
 function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
   sweep.streak = [];
   recordOf(sweep, agentId).successes += 1;
@@ -198,7 +198,7 @@ function decideFor(
 ): RetryDecision {
   const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
   if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
-  // Without a sound agent, the trial could be retried on a faulty one without end.
+  // If every agent is faulty, uncharged failures would retry the trial forever.
   const hasSound = hasSoundAgent(core, sweep, now);
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));

@@ -25,8 +25,8 @@ export interface ReceivedRecord {
   readonly agentId: string;
   readonly record: AttemptRecord;
   /**
-   * Whether no record of the attempt came before on the agent's stream. A stream begins with the oldest record of its
-   * agent, so earlier records cannot follow. Default: false.
+   * Whether this is the first record of the attempt on the agent's stream. A stream begins with the oldest record of
+   * its agent, so earlier records cannot follow. Default: false.
    */
   readonly isFirst?: boolean;
 }
@@ -73,7 +73,10 @@ export function onRecord(
 
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
 
-/** A speculative attempt is told to store no checkpoint. If its agent does, the file is kept, but never resumed from. */
+/**
+ * A speculative attempt must not store a checkpoint. If its agent sends a checkpoint anyway, the file is kept, but no
+ * attempt resumes from it.
+ */
 function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
   const { artifact } = record;
   return artifact.kind === 'checkpoint' ? { ...record, artifact: { ...artifact, kind: 'file' } } : record;
@@ -89,8 +92,8 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
 }
 
 /**
- * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. This happens when
- * the store was restored from an older backup. The trial is retried.
+ * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. The cause is a
+ * store that was restored from an older backup. The trial is retried.
  */
 function endWithoutRecords(
   core: Core,
@@ -124,7 +127,7 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
   if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
 }
 
-/** Returns why an agent may not send anything for an attempt, or undefined if it holds the lease. */
+/** Returns the reason why an agent may not send anything for an attempt, or undefined if the agent holds the lease. */
 export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
   return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
 }

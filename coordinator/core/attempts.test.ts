@@ -215,7 +215,7 @@ describe('leases', () => {
     expect(core.leases.get(keyText(key))?.expiresAt).toBe(expiresAt);
   });
 
-  test('a lease does not expire during an outage of the coordinator, and is a full lease after it', () => {
+  test('a lease does not expire during an outage of the coordinator, and has its full duration after the outage', () => {
     const sweep = sweepOf(1);
     run(sweep);
     const before = now;
@@ -266,7 +266,7 @@ describe('restarted agents', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('a restarted agent can still send earlier records, and its heartbeat ends the attempts that it does not list', () => {
+  test('a restarted agent can still send earlier records, and its heartbeat ends every unlisted attempt', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -297,7 +297,7 @@ describe('restarted agents', () => {
 describe('drained agents', () => {
   const DRAIN = { graceMs: 0, reason: '' };
 
-  test('a drained agent is granted no trials, which other agents can take, and its running attempts continue and can be claimed again', () => {
+  test('a drained agent is granted no trials, other agents can take the trials, and running attempts continue and can be claimed again', () => {
     const sweep = sweepOf(2);
     const key = run(sweep, 't0');
     onDrain(core, { agentId: 'a', ...DRAIN }, now);
@@ -327,7 +327,7 @@ describe('drained agents', () => {
     expect(shown()).toBe('connected');
   });
 
-  test('a drained agent stays drained across its restart, unless it was shutting down itself', () => {
+  test('a drained agent stays drained across its restart, unless the agent itself was shutting down', () => {
     const leaving = { agentId: 'a', incarnation: 'a1', held: [], leaving: true };
     onHeartbeat(core, leaving, now);
     onDrain(core, { agentId: 'b', ...DRAIN }, now);
@@ -376,7 +376,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'an attempt that ended in time during an outage of the coordinator can report that for one lease (here after %d ms)',
+    'an attempt that ended in time during an outage of the coordinator can report its end for one lease after the outage (here after %d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);
@@ -390,7 +390,7 @@ describe('time', () => {
     },
   );
 
-  test('an attempt that exceeded its timeout during an outage ends one lease after it, even if it still reports', () => {
+  test('an attempt that exceeded its timeout during an outage ends one lease after the outage, even if it still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     now += 100_000;
@@ -466,7 +466,7 @@ describe('max_failed', () => {
 });
 
 describe('user actions', () => {
-  test('in a paused sweep, offers are withdrawn until it is resumed, and running trials continue', () => {
+  test('in a paused sweep, offers are withdrawn until the sweep is resumed, and running trials continue', () => {
     const sweep = sweepOf(3);
     const key = run(sweep, 't0');
     onPause(core, { sweepId: '1', reason: 'lunch' });

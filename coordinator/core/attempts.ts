@@ -142,8 +142,8 @@ function grantPack(
 }
 
 /**
- * Grants a second attempt of a running trial. It is never packed. It starts from the beginning and stores no checkpoint,
- * so that the checkpoint of the first attempt stays valid whichever of the two ends first.
+ * Grants a second attempt of a running trial. It is never packed. The second attempt starts from the beginning and
+ * stores no checkpoint, so that the checkpoint of the first attempt stays valid.
  */
 function grantSpeculative(
   core: Core,

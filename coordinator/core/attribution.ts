@@ -15,7 +15,10 @@ export const MAX_PREFLIGHT_AGENTS = 3;
 export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_STREAK = 1_000;
-/** An agent is quarantined only if the program's own rate of early failures makes its failures less likely than this. */
+/**
+ * An agent is quarantined only if its failures have a probability below this value at the program's own rate of early
+ * failures.
+ */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors in the reason of a pause. */
 const NAMED_ERRORS = 3;
@@ -43,7 +46,10 @@ export function recordOf(sweep: Sweep, agentId: string): AgentRecord {
   return record;
 }
 
-/** Removes the early failures of a trial that has failed or was cancelled: they are no evidence against an agent. */
+/**
+ * Removes the early failures of a trial that has failed or was cancelled, because they are no evidence against an
+ * agent.
+ */
 export function withdrawEvidence(sweep: Sweep, trial: Trial): void {
   for (const { agentId } of trial.failedAttempts) sweep.records.get(agentId)?.failures.delete(trial.id);
 }
@@ -65,14 +71,17 @@ export function isSuspect(sweep: Sweep, agentId: string): boolean {
   return packs.size >= SUSPECT_TRIALS;
 }
 
-/** Whether the machine causes the agent's failures: enough of the trials succeeded elsewhere, where such failures are rare. */
+/**
+ * Whether the machine causes the agent's failures. True if enough of the failed trials succeeded on other agents and
+ * early failures are rare on those agents.
+ */
 export function isFaulty(sweep: Sweep, agentId: string): boolean {
   const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);
   const packs = new Set(refuted.map(({ pack }) => pack)).size;
   return packs >= SUSPECT_TRIALS && rateElsewhere(sweep, agentId) ** packs < CHANCE;
 }
 
-/** Returns the estimated probability that a trial fails early on another agent although it can succeed. */
+/** Returns the estimated probability that a trial fails early on another agent although the trial can succeed. */
 function rateElsewhere(sweep: Sweep, agentId: string): number {
   let failed = 0;
   let succeeded = 0;
@@ -96,7 +105,7 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
 }
 
 /**
- * Returns why the sweep must be paused after a failure: its trials fail everywhere.
+ * Returns the reason why the sweep must be paused after a failure, if its trials fail everywhere.
  * @param isAlone whether no other agent can run the sweep
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {

@@ -3,7 +3,7 @@ import { emptyCore } from '../../test/support/coordinator/sample-core.ts';
 import { GRACE_STORE_INTERVAL_MS, onDrain, remainingGraceMs } from './drain.ts';
 import { onTick } from './tick.ts';
 
-test('the remaining grace is stored at intervals, and once when it ends', () => {
+test('the remaining grace period is stored at intervals, and once when the period ends', () => {
   const core = emptyCore();
   onDrain(core, { agentId: 'a', graceMs: 2.5 * GRACE_STORE_INTERVAL_MS, reason: 'r' }, 0);
   const stored: [number, unknown][] = [];

@@ -2,7 +2,9 @@
 import type { Agent, Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
-/** How often the remaining grace is stored. A restart can lengthen a grace by at most this time. */
+/**
+ * The interval at which remaining grace periods are stored. A restart can lengthen a grace period by at most this time.
+ */
 export const GRACE_STORE_INTERVAL_MS = 10_000;
 
 export interface DrainRequest {
@@ -11,7 +13,7 @@ export interface DrainRequest {
   readonly reason: string;
 }
 
-/** Drains an agent. A second drain replaces the first, with its own grace and reason. */
+/** Drains an agent. A second drain replaces the grace period and the reason of the first. */
 export function onDrain(core: Core, { agentId, graceMs, reason }: DrainRequest, now: number): Step {
   core.drains.set(agentId, { graceEndsAt: now + graceMs, storedAt: now, reason });
   return drainStep(agentId, { graceLeftMs: graceMs, reason });
@@ -25,7 +27,7 @@ function drainStep(agentId: string, drain: StoredDrain | undefined): Step {
   return stepOf([{ kind: 'drain', agentId, drain }], [{ kind: 'drain', agentId }]);
 }
 
-/** Stores the remaining graces at intervals, and once when a grace ends. */
+/** Stores the remaining grace periods at intervals, and once when a grace period ends. */
 export function storeGraces(core: Core, now: number): Change[] {
   const changes: Change[] = [];
   for (const [agentId, drain] of core.drains) {
@@ -38,7 +40,8 @@ export function storeGraces(core: Core, now: number): Change[] {
 }
 
 /**
- * Returns the milliseconds until a drained agent hands back its running attempts, or undefined if it is not drained.
+ * Returns the milliseconds until a drained agent hands back its running attempts, or undefined if the agent is not
+ * drained.
  */
 export function remainingGraceMs(core: Core, agentId: string, now: number): number | undefined {
   const drain = core.drains.get(agentId);

@@ -129,7 +129,7 @@ function unavailableReason(core: Core, agent: Agent, now: number): AgentReason |
   return { reason: { $case: 'drained', drained: { reason: core.drains.get(agent.id)?.reason ?? '' } } };
 }
 
-/** Why the trial must not run on an agent that takes work. */
+/** The reason why the trial must not run on an agent that takes work. */
 function avoidedReason(
   core: Core,
   { sweep, trial, standing }: Waiting,

@@ -257,7 +257,7 @@ test('the histories reach every rejection, failure, end, and answer to a record'
     }),
     { numRuns: 140, seed: 1 },
   );
-  // Only a record exceeds a limit, and one that does is larger than those of these histories.
+  // Only an oversized record exceeds a limit, and these histories contain no oversized record.
   const { UNSPECIFIED: _, UNRECOGNIZED: __, LIMIT_EXCEEDED: ___, ...codes } = RefusalCode;
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),
@@ -289,7 +289,7 @@ const anySpeculation = fc.tuple(
   fc.array(fc.nat({ max: AGENT_IDS.length - 1 }), { minLength: 2, maxLength: 2 }),
 );
 
-/** Two agents start the trials of both sweeps, whose attempts become stragglers. */
+/** Two agents start the trials of both sweeps, and these attempts become stragglers. */
 function stragglerActions(agents: readonly number[]): HistoryAction[] {
   const heartbeats = AGENT_IDS.map((_, agent): HistoryAction => ({ do: 'heartbeat', agent }));
   return [

@@ -74,7 +74,7 @@ test('the id is free once the holder is lost', () => {
   expect(idConflict(core, OTHER, LEASE_MS + 1)).toBeUndefined();
 });
 
-test('after a restart of the coordinator, the last holder has one lease to return', () => {
+test('for one lease after a restart of the coordinator, an id is reserved for its last holder', () => {
   const { id, ...facts } = { ...FIRST, state: 'lost' as const, connectedAt: 0, lastHeardAt: 0 };
   const restarted = newCore(LEASE_MS, 50_000);
   restarted.pastAgents.set(id, facts);

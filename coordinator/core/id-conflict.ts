@@ -1,8 +1,11 @@
-/** Decides whether an agent can have an id that another agent has, or had. */
+/** Decides whether an agent can take an id that another agent uses or used. */
 import type { Agent, Core } from './model.ts';
 
 export interface IdConflict {
-  /** `wait`: the holder may be gone, and the id is free after `freeInMs` unless it returns. `in use`: it is connected. */
+  /**
+   * `wait`: the holder may be gone, and the id is free after `freeInMs` unless the holder returns. `in use`: the holder
+   * is connected.
+   */
   readonly kind: 'wait' | 'in use';
   /** The host of the holder. */
   readonly host: string;
@@ -13,10 +16,10 @@ export interface IdConflict {
 export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'location'>;
 
 /**
- * Returns why the sender of a hello cannot have its id at present; undefined when it can. An agent keeps its id until it
- * has left or is lost. A restart on the same folder takes over at once, because the lock of the folder proves that the
- * earlier process has ended. A folder that was moved takes over once the earlier stream has ended; a copy of a folder does
- * not take over from a connected agent.
+ * Returns the reason why the sender of a hello cannot use its id at present, or undefined if it can. An agent keeps its
+ * id until it has left or is lost. A restart on the same folder takes over at once, because the lock of the folder
+ * proves that the earlier process has ended. A folder that was moved takes over once the earlier stream has ended; a
+ * copy of a folder does not take over from a connected agent.
  */
 export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const holder = core.agents.get(hello.id);
@@ -32,7 +35,7 @@ export function idConflict(core: Core, hello: Identification, now: number): IdCo
   return { kind: mayBeGone ? 'wait' : 'in use', host: holder.host, freeInMs };
 }
 
-/** After the coordinator's restart, the agents of its earlier process have one lease to return. */
+/** After a restart of the coordinator, earlier agents have the duration of one lease to return. */
 function conflictWithPast(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const past = core.pastAgents.get(hello.id);
   if (past === undefined || past.state === 'left' || past.instance === '' || isSameFolder(past, hello)) {

@@ -14,7 +14,7 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
   core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
 }
 
-/** Removes a lease. If the trial has another, that attempt's results become the trial's. */
+/** Removes a lease. If the trial has another attempt, the results of that attempt become the results of the trial. */
 export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === lease) trial.lease = trial.speculation;
   trial.speculation = undefined;

@@ -12,12 +12,12 @@
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
  * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
  * - **report**: a record with the metrics of one epoch.
- * - **agent**: the process that runs trials on one machine. Each start of it is a new **incarnation**.
+ * - **agent**: the process that runs trials on one machine. Each start of the process is a new **incarnation**.
  * - **slot**: the part of an agent that runs one attempt or one pack.
  * - **pack**: trials that one slot trains together. Each has its own lease, its own records and its own end.
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
  * - **offer**: an invitation on NATS to run a trial.
- * - **lease**: the right to run an attempt. It expires unless it is renewed.
+ * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
  * - **preflight**: everything that an attempt needs before its program starts.
  * - **drain**: a request that an agent take no new work.
  *
@@ -45,12 +45,12 @@ export interface Failure {
   readonly message: string;
 }
 
-/** An end of an attempt by itself, or by the coordinator. */
+/** The end of an attempt that the attempt itself or the coordinator caused. */
 export type FinalEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded'> }
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
-/** How an attempt ended. `superseded`: another attempt of the trial, which ran at the same time, had its result first. */
+/** How an attempt ended. `superseded`: a concurrent attempt of the trial had its result first. */
 export type AttemptEnd = FinalEnd | { readonly outcome: 'superseded' };
 
 /** Classes of failure that a machine can be responsible for. */
@@ -60,7 +60,10 @@ export type AttributableClass = Extract<FailureClassName, 'oom' | 'crash' | 'tim
 export interface FailedAttempt {
   readonly agentId: string;
   readonly class: AttributableClass;
-  /** Whether the machine can be responsible: it failed soon after its start, in preflight, or without any report. */
+  /**
+   * Whether the machine can be responsible: the attempt failed soon after its start, in preflight, or without any
+   * report.
+   */
   readonly early: boolean;
   /** Whether another attempt of the trial continued, so that the failure is not charged to the trial. */
   readonly free: boolean;
@@ -164,7 +167,10 @@ export interface Lease {
   /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
   readonly resumedFrom: number;
   expiresAt: number;
-  /** The warning about an attempt that runs much longer than comparable ones (stragglers.ts). Undefined: it does not. */
+  /**
+   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts). Undefined if the
+   * attempt does not.
+   */
   straggler: string | undefined;
   /** Whether the attempt has reported. */
   reported: boolean;
@@ -196,11 +202,14 @@ export interface Trial {
   readonly packKey: string | undefined;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, which count against the retry budget. A manual retry resets them. */
+  /** Failed attempts by class, which count against the retry budget. A manual retry resets these counts. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** Attempts that failed with an attributable class. A manual retry resets them. */
+  /** Attempts that failed with an attributable class. A manual retry resets these counts. */
   failedAttempts: readonly FailedAttempt[];
-  /** Until then, the next attempt avoids the agents of `failedAttempts` if another agent can run it; 0: it avoids none. */
+  /**
+   * Until this time, the next attempt avoids the agents of `failedAttempts` if another agent can run the trial. 0 means
+   * that it avoids no agent.
+   */
   avoidUntil: number;
   /** The failure that put the trial in its present state. Undefined if the last attempt did not fail. */
   failure: FailureClassName | undefined;
@@ -211,21 +220,22 @@ export interface Trial {
    */
   pool: string | undefined;
   /**
-   * The pools that the same offer was made to before `pool`, since their queues were last recreated. It is made to none of
-   * them again, so that it stays in one queue long enough for that queue to count as stuck. Valid in state `offered`.
+   * The pools that the same offer was made to before `pool`, since their queues were last recreated. The offer is not
+   * repeated to these pools, so that it stays in one queue long enough for the queue to count as stuck. Valid in state
+   * `offered`.
    */
   earlierPools: readonly string[];
   /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */
   readyAt: number;
   /** The newest checkpoint. Undefined means that the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;
-  /** The attempt whose results are the trial's. Set while the trial runs. */
+  /** The attempt that provides the trial's results. Set while the trial runs. */
   lease: Lease | undefined;
   /** A speculative attempt that runs at the same time. */
   speculation: Lease | undefined;
-  /** An offer of a speculative attempt. It is not stored, because it can be made again. */
+  /** An offer of a speculative attempt. The offer is not stored, because it can be repeated. */
   speculativeOffer: SpeculativeOffer | undefined;
-  /** Whether the trial has had a speculative attempt. A manual retry resets it. */
+  /** Whether the trial has had a speculative attempt. A manual retry resets this flag. */
   speculated: boolean;
 }
 
@@ -297,7 +307,7 @@ interface EarlyFailure {
   readonly refuted: boolean;
 }
 
-/** One of several failures in a row. */
+/** One of several consecutive failures. */
 export interface StreakFailure {
   readonly trialId: string;
   readonly agentId: string;
@@ -370,13 +380,13 @@ export interface Share extends DurationEstimate {
   activeSlots: number;
   /** The sum of the start times of the usages that have not ended. */
   startedAtSum: number;
-  /** Whether, in the last scheduling pass, a trial was pending that a connected slot could run. */
+  /** Whether the last scheduling pass found a pending trial that a connected slot could run. */
   hasDemand: boolean;
 }
 
 /** A moving average of the time for which an attempt, or a pack, occupies a slot. */
 export interface DurationEstimate {
-  /** Undefined until one has ended. */
+  /** Undefined until an attempt has ended. */
   meanMs: number | undefined;
 }
 
@@ -405,7 +415,7 @@ export interface Agent {
   gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
-  /** When the certificate of its connection expires, for display. Undefined without TLS. */
+  /** When the agent's certificate expires; for display only. Undefined without TLS. */
   certificateExpires?: number | undefined;
   /** Whether the agent's slots form pools of their own, because some trials must not run on it. */
   isolated: boolean;
@@ -445,9 +455,12 @@ interface Drain {
   readonly reason: string;
 }
 
-/** An agent on which trials failed that succeeded elsewhere. It runs only probes while other agents can run the trials. */
+/**
+ * An agent on which trials failed and then succeeded elsewhere. It runs only probes while other agents can run the
+ * trials.
+ */
 export interface Quarantine {
-  /** The sweeps whose trials failed there. With two, the quarantine applies to all sweeps. */
+  /** The sweeps whose trials failed on the agent. With two sweeps, the quarantine applies to all sweeps. */
   readonly sweepIds: readonly string[];
   readonly since: number;
   readonly reason: string;
@@ -457,7 +470,7 @@ export interface Quarantine {
   readonly probeAt: number;
 }
 
-/** The whole state. Its `meanMs` is the duration estimate over all sweeps. */
+/** The state of the coordinator. `meanMs` is the duration estimate over all sweeps. */
 export interface Core extends DurationEstimate {
   /** In order of submission. */
   readonly sweeps: Map<string, Sweep>;

@@ -38,7 +38,7 @@ test('a claim is granted with pack mates, by index, up to the slot’s capacity'
   expect(granted).toEqual(['t0', 't1', 't3']);
 });
 
-test('a trial is granted alone to an agent without packs, or if it has no pack key', () => {
+test('a trial is granted alone if the agent trains no packs or the trial has no pack key', () => {
   const single = world({ pack: 1 });
   expect(mates(open(single.core, single.sweep, 't0').answer)).toEqual([]);
   const core = emptyCore();

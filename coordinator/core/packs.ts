@@ -5,9 +5,9 @@ import { freeSlotsFor } from './pools.ts';
 import { remainingConcurrency } from './trials.ts';
 
 /**
- * Takes the trials that are granted together with a trial that has just been leased. They belong to its sweep, have its
- * `packKey`, and are taken by index. Their number is limited by the slot's capacity and by the slot's share of the
- * trials, so that no slot is idle while another has a full pack.
+ * Takes the trials that are granted together with a trial that has just been leased. The mates belong to the trial's
+ * sweep, have the same `packKey`, and are taken by index. Their number is limited by the slot's capacity and by the
+ * slot's share of the trials, so that no slot is idle while another has a full pack.
  * @param capacity the number of trials that the slot can train together, including the first
  */
 export function takePackMates(
@@ -48,7 +48,7 @@ export function takePackMates(
   return mates;
 }
 
-/** Returns the number of trials that fit a slot: at most `pack`, and as many as fit its memory at this demand. */
+/** Returns the number of trials that fit a slot: at most `pack`, and no more than its memory allows at this demand. */
 export function packCapacity(pack: number, vramBytes: number, demandedBytes: number | undefined): number {
   return demandedBytes === undefined ? pack : Math.min(pack, Math.floor(vramBytes / demandedBytes));
 }

@@ -32,7 +32,7 @@ export function onDisconnect(
 
 /**
  * Marks an agent as left once it is shutting down, its stream has ended and it holds no attempts. Its last heartbeat
- * and the end of its stream arrive in any order.
+ * and the end of its stream can arrive in any order.
  */
 export function leaveIfDone(core: Core, agent: Agent): boolean {
   if (!agent.leaving || !agent.disconnected || agent.state !== 'connected' || busySlots(core, agent.id) > 0)
@@ -41,7 +41,10 @@ export function leaveIfDone(core: Core, agent: Agent): boolean {
   return true;
 }
 
-/** Finds the agents that are lost or have left, stores the times of the others, and removes the oldest entries. */
+/**
+ * Finds the agents that are lost or have left, stores the last message times of the other agents, and removes the
+ * oldest entries.
+ */
 export function updateAgents(core: Core, now: number): Change[] {
   const changes: Change[] = [];
   for (const agent of core.agents.values()) {
@@ -60,7 +63,7 @@ function forgetOldest(core: Core): Change[] {
   const excess = away.length + core.pastAgents.size - MAX_PAST_AGENTS;
   if (excess <= 0) return [];
   const past = [...core.pastAgents].map(([id, { lastHeardAt }]) => ({ id, lastHeardAt }));
-  // An agent with attempts, a drain or a quarantine still matters.
+  // An agent with attempts, a drain or a quarantine is kept.
   const removable = [...past, ...away.filter(({ id }) => busySlots(core, id) === 0)].filter(
     ({ id }) => !core.drains.has(id) && !core.quarantines.has(id),
   );

@@ -38,7 +38,9 @@ function canRun(sweep: Sweep, agent: Agent): boolean {
   return agent.pools.some((id, slot) => isEligible(sweep, { id, capability: capabilityOf(agent, slot) }));
 }
 
-/** Whether an agent outside a set can run the sweep's trials, or may be about to reconnect after a start. */
+/**
+ * Whether an agent outside a set can run the sweep's trials, or may still reconnect after a start of the coordinator.
+ */
 function hasOthers(
   core: Core,
   sweep: Sweep,
@@ -55,7 +57,7 @@ export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: numb
   return !hasOthers(core, sweep, standingOf(core, sweep, now).usable, new Set([agentId]), now);
 }
 
-/** After a start, agents have the time of a lease to reconnect. */
+/** After a start of the coordinator, agents have the duration of one lease to reconnect. */
 function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }
@@ -102,9 +104,9 @@ export function avoidedAgents(trial: Trial): ReadonlySet<string> {
 }
 
 /**
- * Returns the agents that may run a trial. A trial that failed goes to an agent on which nothing of the sweep has failed
- * early, else to one on which the trial has not failed, else to one on which it failed late, and to the others only if no
- * such agent exists.
+ * Returns the agents that may run a trial. A failed trial prefers, in this order: agents on which no trial of the sweep
+ * failed early, agents on which this trial has not failed, agents on which this trial failed late, and all other
+ * agents.
  */
 export function agentsFor(
   core: Core,
@@ -142,8 +144,9 @@ export function agentsForSpeculation(
 }
 
 /**
- * Returns the agents whose slots need pools of their own: a trial avoids them, they had early failures, they are
- * quarantined, or they must not run a wanted speculative attempt. None if only one agent takes work.
+ * Returns the agents whose slots need their own pools. These are agents that a trial avoids, that had early failures,
+ * that are quarantined, or that must not run a wanted speculative attempt. Returns no agents if only one agent takes
+ * work.
  */
 export function agentsToIsolate(core: Core): Set<string> {
   const isolated = new Set<string>();

@@ -13,7 +13,7 @@ export class PoolBudget {
 
   /**
    * Counts the pools that an agent announces.
-   * @returns why they are too many, and are not counted; undefined if they are within the limits
+   * @returns the reason if there are too many pools, in which case none is counted; undefined within the limits
    */
   announce(agentId: string, pools: Iterable<string>, now: number): string | undefined {
     this.#forgetBefore(now - POOL_WINDOW_MS);

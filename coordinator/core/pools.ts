@@ -36,7 +36,7 @@ export function poolsOf(agent: Announced): string[] {
 export interface Pool {
   readonly id: string;
   readonly capability: Capability;
-  /** The agent, if the pool is of an isolated agent. */
+  /** The agent that the pool belongs to, if that agent is isolated. */
   readonly owner: string | undefined;
   /** Number of slots of agents that take work. */
   slots: number;

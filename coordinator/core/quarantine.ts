@@ -5,7 +5,7 @@ import { takesWork } from './drain.ts';
 import type { Agent, AttemptEnd, Core, Lease, Quarantine, Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
-/** The first probe of a quarantined agent is due after this time; each failed probe doubles it. */
+/** The first probe of a quarantined agent is due after this time; each failed probe doubles the time. */
 const FIRST_PROBE_MS = 60_000;
 const MAX_PROBE_MS = 30 * 60_000;
 
@@ -63,8 +63,10 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
   return isFailure ? [change(core, agentId, next, `a probe of agent ${agentId} failed: it stays quarantined`)] : [];
 }
 
-/** Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Does nothing if there is
- * neither. */
+/**
+ * Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Does nothing if the agent
+ * has neither.
+ */
 export function onRelease(core: Core, { agentId }: { readonly agentId: string }): Step {
   const changes = core.quarantines.has(agentId) ? endQuarantine(core, agentId, `agent ${agentId} was released`) : [];
   for (const sweep of core.sweeps.values()) changes.push(...clearFailures(sweep, agentId));
@@ -92,8 +94,10 @@ function change(core: Core, agentId: string, quarantine: Quarantine | undefined,
   return { kind: 'quarantine', agentId, quarantine, sweepIds, detail };
 }
 
-/** Whether a quarantine excludes the agent. It does not if no other agent can run the trials, or if the quarantine's only
- * sweep has ended. */
+/**
+ * Whether a quarantine excludes the agent. A quarantine excludes no agent if no other agent can run the trials, or if
+ * the only sweep of the quarantine has ended.
+ */
 export function isQuarantined(core: Core, agent: Agent): boolean {
   const quarantine = core.quarantines.get(agent.id);
   if (quarantine === undefined) return false;

@@ -51,7 +51,7 @@ test('a retried trial gets its full budget again, and the numbers of its attempt
   expect(sampleTrial(sweep, 't0').attempts).toBe(4);
 });
 
-test('a retry in an ended sweep makes it run, and end again', () => {
+test('a retry makes an ended sweep run again, and the sweep ends again', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, { outcome: 'succeeded' }, failed('oom'));
   expect(sweep.state).toBe('finished');

@@ -6,7 +6,8 @@ import type { RetryBudget } from './model.ts';
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
 /**
- * A trial fails after this many drained attempts, so that no trial is handed back forever. Users never cause that many.
+ * A trial fails after this many drained attempts, so that no trial is handed back forever. Users never cause that many
+ * drains.
  */
 export const MAX_DRAINED_ATTEMPTS = 100;
 /** The longest backoff before a retry, in milliseconds. */

@@ -42,7 +42,7 @@ function grant(core: Core, count: number): void {
 }
 
 describe('the window of offers', () => {
-  test('the window has an offer per free slot and the offers ahead, however often it is filled', () => {
+  test('the window has one offer per free slot plus the offers ahead, however often it is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);
@@ -254,7 +254,7 @@ test('offers that the idle slots of one pool do not take are also made to anothe
   expect(schedule(core, IDLE_PATIENCE_MS + 2).outputs).toEqual([]);
 });
 
-test('an offer that no pool takes is made to each pool once, and then the queue that it is in counts as stuck', () => {
+test('an offer that no pool takes is made to each pool once, and then its last queue counts as stuck', () => {
   const core = emptyCore();
   for (const zone of ['a', 'b', 'c']) onHello(core, { ...agentHello(zone, `${zone}1`, 2), labels: { zone } }, 0);
   const sweep = addSweep(core, '1', 1);

@@ -13,8 +13,8 @@ import { type Change, type Output, type Step, stepOf } from './step.ts';
 import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**
- * Number of offers per slot beyond a pool's free slots. It is high enough that a slot that becomes free finds an offer,
- * and low enough that a pause or a higher priority takes effect at once.
+ * Number of offers per slot beyond a pool's free slots. High enough that a newly free slot finds an offer, and low
+ * enough that a pause or a higher priority takes effect at once.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
@@ -59,7 +59,10 @@ interface Pass {
   readonly outputs: Output[];
 }
 
-/** Moves the slots of agents that some trials avoid to pools of their own, and the others back. */
+/**
+ * Moves the slots of agents that some trials avoid to their own pools, and the slots of all other agents back to shared
+ * pools.
+ */
 function isolate(core: Core): Output[] {
   const isolated = agentsToIsolate(core);
   const outputs: Output[] = [];
@@ -294,8 +297,8 @@ export function preferredSweep(
 }
 
 /**
- * Returns the pools whose queue must be recreated, because slots are free and no agent takes the offers, even if the
- * queue lists them. The offers of these pools count as made now.
+ * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers,
+ * although the queue may list them. The offers of these pools count as made now.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {

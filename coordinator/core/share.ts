@@ -59,8 +59,8 @@ function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
 
 /**
  * Updates whether the sweep has demand. A sweep that gains demand joins at the level of its peers, so that it has no
- * credit for the time before its submission or while it was paused. This is the highest level, over the eligible pools,
- * of the peer that each pool serves next.
+ * credit for the time before its submission or while it was paused. The level of the peers is the highest level among
+ * the peers that the eligible pools serve next.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
  * @param hasDemand whether a trial of the sweep is pending that one of the pools could run

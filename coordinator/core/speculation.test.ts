@@ -37,7 +37,7 @@ function connect(...ids: readonly string[]): void {
   for (const id of ids) take(onHello(core, agentHello(id, `${id}1`, 1), now));
 }
 
-/** A sweep whose attempts are compared with five of a second. */
+/** Adds a sweep in which five attempts of one second have succeeded. */
 function sweepOf(trials: number, policy: Partial<SweepPolicy> = {}, id = '1', priority = 0): Sweep {
   const sweep = addSweep(core, id, trials, { speculate: true, ...policy }, undefined, priority);
   sweep.durations.ofSweep.push(1_000, 1_000, 1_000, 1_000, 1_000);
@@ -335,7 +335,7 @@ describe('of two attempts', () => {
     expect(core.slotsInUse.size).toBe(0);
   });
 
-  test('the second starts from the beginning, without checkpoints, and a checkpoint of it is a plain file', () => {
+  test('the second starts from the beginning and without checkpoints; a checkpoint that it sends is a plain file', () => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));

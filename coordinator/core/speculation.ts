@@ -51,7 +51,7 @@ function openOffers({ speculations }: Sweep): number {
   return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
 }
 
-/** Counts a speculative offer in its pool if it can stand. */
+/** Whether a speculative offer is still suitable for its pool. If so, the pool counts the offer. */
 function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string, Pool>, standing: Standing): boolean {
   const pool = pools.get(trial.speculativeOffer?.pool ?? '');
   if (pool === undefined) return false;
