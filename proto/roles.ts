@@ -20,6 +20,7 @@ const OPERATORS: readonly Role[] = ['operator'];
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   controlSweep: OPERATORS,
+  killTrial: OPERATORS,
   retryTrials: OPERATORS,
   listSweeps: PEOPLE,
   getSweep: PEOPLE,

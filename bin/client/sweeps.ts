@@ -124,6 +124,13 @@ export async function controlSweep(
   return present((await unary(connection, connection.client.controlSweep, request)).sweep);
 }
 
+/** Cancels one trial, and stops it if it runs. Returns the trial after the change. */
+export async function killTrial(connection: Connection, sweep: string, trial: string, reason = ''): Promise<Trial> {
+  const response = await unary(connection, connection.client.killTrial, { sweep, trial, reason });
+  if (response.trial === undefined) throw new Error('the response of the coordinator contains no trial');
+  return response.trial;
+}
+
 /**
  * Retries the named trials, or all trials of a sweep that failed or were cancelled.
  * @returns the sweep after the change, and the number of trials that became pending

@@ -1,10 +1,15 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { withConnection } from '../client/connect.ts';
-import { controlSweep, getSweep } from '../client/sweeps.ts';
+import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { unary } from '../client/rpc.ts';
+import { controlSweep, getSweep, killTrial } from '../client/sweeps.ts';
 import {
   type OutputOptions,
   type ServerOptions,
@@ -14,20 +19,62 @@ import {
   withServer,
 } from '../options/common.ts';
 
-import { printSweep } from '../output/messages.ts';
+import { printSweep, printTrial } from '../output/messages.ts';
 import { note } from '../output/print.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly reason?: string; readonly yes?: true };
 
 async function kill(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
-    const { sweep } = await getSweep(connection, selector);
+    const { sweep, trial } = await findTarget(connection, selector);
+    if (trial !== undefined) return killOne(connection, trial, options);
     const running = countText(sweep.counts?.running ?? 0, 'running trial');
     const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
     if (!options.yes && !(await confirm(question))) return note('kill cancelled');
     // Uses the id, because "last" can be another sweep by the time the user answers.
     await printSweep(await controlSweep(connection, sweep.id, SweepAction.KILL, options), options.output);
   });
+}
+
+async function killOne(connection: Connection, { sweepId, id, state }: Trial, options: Options): Promise<void> {
+  const question = `Kill trial ${trialSelector(sweepId, id)}, which is ${trialState.of(state)}?`;
+  if (!options.yes && !(await confirm(question))) return note('kill cancelled');
+  await printTrial(await killTrial(connection, sweepId, id, options.reason), options.output);
+}
+
+type Target =
+  | { readonly sweep: Sweep; readonly trial: undefined }
+  | { readonly sweep: undefined; readonly trial: Trial };
+
+/**
+ * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can be both.
+ * @throws {AmbiguousError} when several trials match, or a sweep and a trial
+ */
+async function findTarget(connection: Connection, selector: string): Promise<Target> {
+  if (parseTrialSelector(selector).sweep === undefined) {
+    return { sweep: (await getSweep(connection, selector)).sweep, trial: undefined };
+  }
+  const named = await unlessMissing(getSweep(connection, selector));
+  const found = unary(connection, connection.client.getTrial, { sweep: '', trial: selector });
+  const { trial } = named === undefined ? await found : ((await unlessMissing(found)) ?? {});
+  if (named === undefined) {
+    if (trial === undefined) throw new NotFoundError(`there is no trial ${selector}`);
+    return { sweep: undefined, trial };
+  }
+  if (trial === undefined) return { sweep: named.sweep, trial };
+  throw new AmbiguousError(
+    `${selector} is ambiguous; choose one of ${named.sweep.id} (the sweep of that name) and ` +
+      `${trialSelector(trial.sweepId, trial.id)} (a trial)`,
+  );
+}
+
+async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
 }
 
 /** Asks on the terminal. Any answer except y and yes means no. Without a terminal, the answer is yes. */
@@ -51,12 +98,13 @@ async function confirm(question: string): Promise<boolean> {
 export function registerKill(program: Command): void {
   const command = program
     .command('kill')
-    .description('kill a sweep: stop running trials now, and cancel pending ones')
-    .argument('<sweep>', 'sweep id, name or "last"')
+    .description('kill a sweep or one trial: stop running trials now, and cancel pending ones')
+    .argument('<sweep>', 'sweep id, name or "last", or SWEEP/TRIAL for one trial (id or unambiguous prefix)')
     .option('-y, --yes', 'skip the confirmation; without a terminal it is always skipped');
   withHelp(withOutput(withServer(withReason(command))), {
     examples: [
       ['trawl kill last', 'kill the newest sweep, after a confirmation'],
+      ['trawl kill 3/3f2a91bc', 'kill one trial; the others of sweep 3 continue'],
       ['trawl kill 3 -y', 'kill sweep 3 without a confirmation'],
     ],
   }).action((sweep: string, options: Options) => kill(sweep, options));

@@ -255,6 +255,58 @@ test.each(['pause', 'resume', 'stop', 'kill'])('%s sends its action with the rea
   });
 });
 
+test('kill SWEEP/TRIAL kills that trial only', async () => {
+  const asked: unknown[] = [];
+  const { stdout, exitCode } = await trawl(
+    {
+      getSweep: (_call, callback) => callback({ code: status.NOT_FOUND, details: 'there is no sweep "7/3f2a"' }),
+      getTrial: (call, callback) => {
+        asked.push(call.request);
+        callback(null, {
+          trial: { ...good, state: TrialState.RUNNING },
+          attempts: [],
+          reports: [],
+          artifacts: [],
+          programs: [],
+        });
+      },
+      killTrial: (call, callback) => {
+        asked.push(call.request);
+        callback(null, { trial: { ...good, state: TrialState.CANCELLED } });
+      },
+    },
+    ...['kill', '7/3f2a', '--reason', 'why not'],
+  );
+  expect(exitCode).toBe(0);
+  expect(stdout).toBe(`trial ${good.sweepId}/${good.id} cancelled\n`);
+  expect(asked).toEqual([
+    { sweep: '', trial: '7/3f2a' },
+    { sweep: good.sweepId, trial: good.id, reason: 'why not' },
+  ]);
+});
+
+test('kill rejects a name of both a sweep and a trial, and several trials, and kills nothing', async () => {
+  const both = await trawl(
+    {
+      getTrial: (_call, callback) =>
+        callback(null, { trial: good, attempts: [], reports: [], artifacts: [], programs: [] }),
+    },
+    ...['kill', 'a/b'],
+  );
+  expect(both.exitCode).toBe(2);
+  expect(both.stderr).toContain(
+    `a/b is ambiguous; choose one of 7 (the sweep of that name) and ${good.sweepId}/${good.id} (a trial)`,
+  );
+  server?.stop();
+  const details = 'trial 3f is ambiguous; choose one of 7/3f2a, 7/3f2b';
+  const several = await trawl(
+    { getTrial: (_call, callback) => callback({ code: status.FAILED_PRECONDITION, details }) },
+    ...['kill', '7/3f'],
+  );
+  expect(several.exitCode).toBe(2);
+  expect(several.stderr).toContain(details);
+});
+
 test('submit retries with the same request id when the coordinator stops before it answers', async () => {
   const file = join(dir, 'sweep.yaml');
   const text = 'name: x\ntrainer: noop\nparameters: {a: {values: [1, 2]}}\n';

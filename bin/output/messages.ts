@@ -1,9 +1,10 @@
 /** One-line results of the verbs that change a sweep or an agent. */
+import { trialSelector } from '../../lib/domain/selectors.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import type { Agent, Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import { agentState, sweepState } from '../../proto/names.ts';
+import type { Agent, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState, sweepState, trialState } from '../../proto/names.ts';
 import type { OutputFormat } from '../options/common.ts';
-import { agentJson, sweepJson } from './json.ts';
+import { agentJson, sweepJson, trialJson } from './json.ts';
 import { print, printJson } from './print.ts';
 
 /** Counts the trials that have not ended, such as `1 running, 47 pending`. */
@@ -17,6 +18,13 @@ export function printSweep(sweep: Sweep, output: OutputFormat): Promise<void> {
   if (output === 'json') return printJson(sweepJson(sweep));
   const { id, name, state } = sweep;
   return print(`${visibleText(`sweep ${id} (${name}) ${sweepState.of(state)}: ${remainingText(sweep)}`)}\n`);
+}
+
+/** Prints a trial after it was killed. */
+export function printTrial(trial: Trial, output: OutputFormat): Promise<void> {
+  if (output === 'json') return printJson(trialJson(trial));
+  const { sweepId, id, state } = trial;
+  return print(`${visibleText(`trial ${trialSelector(sweepId, id)} ${trialState.of(state)}`)}\n`);
 }
 
 /** Prints an agent after it was drained, undrained or released. */

@@ -57,7 +57,10 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     () => {},
   );
   const server = newServer(guard.interceptors);
-  server.addService(SweepServiceService, sweepService(source, { submit: reject, act: reject, retry }, log));
+  server.addService(
+    SweepServiceService,
+    sweepService(source, { submit: reject, act: reject, killTrial: reject, retry }, log),
+  );
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
   const space = SpaceLedger.of(dir);

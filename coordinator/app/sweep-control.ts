@@ -2,12 +2,13 @@
 import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
-import { onKill, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
+import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { checkRunnable, plan } from '../grid/plan.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
@@ -29,6 +30,14 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       const state = sweepState.of(runtime.queries.sweep(sweepId).state);
       if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
+      runtime.reschedule();
+    },
+    async killTrial(sweepId, trialId, reason) {
+      checkLength('reason', reason);
+      // Without a flush, the store could lack a retry of the trial.
+      runtime.flush();
+      if (runtime.queries.trial(sweepId, trialId).state === TrialState.CANCELLED) return;
+      await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()));
       runtime.reschedule();
     },
     retry: (request) => retry(runtime, request),

@@ -13,14 +13,13 @@ import {
   programFault,
   recordOf,
 } from './attribution.ts';
-import { dropLease, leasesOf } from './leases.ts';
+import { leasesOf } from './leases.ts';
 import type { AttemptEnd, Core, Failure, FinalEnd, Lease, Sweep, Trial } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
-import { clearFailures, onProbeEnd, quarantineIfFaulty } from './quarantine.ts';
+import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
+import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts';
 import { decideRetry, type RetryDecision } from './retry.ts';
-import { endSlotUsage } from './share.ts';
 import { type Change, combine, type Step, stepOf } from './step.ts';
-import { recordDuration } from './stragglers.ts';
 import { pause } from './sweeps.ts';
 import { closeIfDone, moveTrial, requeue, unfinished, withdrawSpeculativeOffer } from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
@@ -49,12 +48,6 @@ export function endAttempt(
   return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
 }
 
-interface RunningAttempt {
-  readonly sweep: Sweep;
-  readonly trial: Trial;
-  readonly lease: Lease;
-}
-
 /** Ends the only attempt of a trial. */
 function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
   const { key } = lease;
@@ -74,21 +67,6 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
   }
   changes.push(...closeIfDone(sweep));
   return stepOf(changes);
-}
-
-interface EndedHow {
-  readonly end: AttemptEnd;
-  readonly early: boolean;
-  readonly free: boolean;
-}
-
-function releaseAttempt(core: Core, attempt: RunningAttempt, { end, early, free }: EndedHow, now: number): Change[] {
-  const { sweep, trial, lease } = attempt;
-  dropLease(core, sweep, trial, lease);
-  endSlotUsage(core, sweep, lease, now);
-  const durationMs = now - lease.grantedAt;
-  recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
-  return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
 }
 
 /** The other attempt continues, so the failure costs the trial nothing. */

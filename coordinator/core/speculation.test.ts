@@ -326,8 +326,8 @@ describe('of two attempts', () => {
     speculate();
     take(onKill(core, { sweepId: '1', reason: 'enough' }, now));
     expect(endsOf()).toEqual([
-      [1, 'cancelled', false],
       [2, 'cancelled', false],
+      [1, 'cancelled', false],
     ]);
     expect(outputs.map((output) => (output.kind === 'revoke' ? output.agentId : ''))).toEqual(['a', 'b']);
     expect(changes.filter(({ kind }) => kind === 'trial')).toHaveLength(1);

@@ -1,17 +1,16 @@
-/** Adds, pauses, resumes, stops and kills sweeps, and changes their priority. */
+/** Adds, pauses, resumes, stops and kills sweeps, kills single trials, and changes priorities. */
 
 import TinyQueue from 'tinyqueue';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
-import { RejectedError } from '../../proto/errors.ts';
-import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { dropLease, leasesOf } from './leases.ts';
+import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
+import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { newDurations } from './stragglers.ts';
 import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
-import { newWarnings, onAttemptEnd, tracksProgram } from './warnings.ts';
+import { newWarnings, tracksProgram } from './warnings.ts';
 
 /** Returns a sweep without trials; `addTrial` adds them. */
 export function newSweep(id: string, state: SweepState, policy: SweepPolicy, priority: number): Sweep {
@@ -123,20 +122,32 @@ export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: numbe
   const detail = reason || 'the sweep was killed';
   const steps = [stepOf(cancelWaiting(sweep, detail))];
   for (const trial of sweep.trials.values()) {
-    const leases = leasesOf(trial);
-    if (leases.length === 0) continue;
-    for (const lease of leases) {
-      const { agentId, key } = lease;
-      dropLease(core, sweep, trial, lease);
-      const ended = { kind: 'ended', key, end: { outcome: 'cancelled' }, early: false, free: false } as const;
-      const refusal = { code: RefusalCode.ENDED, message: detail };
-      steps.push(stepOf([ended], [{ kind: 'revoke', agentId, key, refusal }]));
-    }
-    const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
-    const forgotten = leases.flatMap(({ key }) => onAttemptEnd(sweep, trial, key, now));
-    steps.push(stepOf([cancelled, ...forgotten]));
+    if (trial.state === 'running') steps.push(cancelTrial(core, sweep, trial, detail, now));
   }
   return combine([...steps, stepOf([setSweepState(sweep, 'killed', reason)])]);
+}
+
+export interface TrialRequest extends SweepRequest {
+  readonly trialId: string;
+}
+
+/** Cancels one trial that has not ended. Does nothing if it is already cancelled. The other trials of the sweep continue. */
+export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialRequest, now: number): Step {
+  const sweep = activeSweep(core, sweepId, `kill trial ${trialId} of`);
+  const trial = sweep.trials.get(trialId);
+  if (trial === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
+  switch (trial.state) {
+    case 'cancelled':
+      return NO_STEP;
+    case 'succeeded':
+    case 'stopped':
+    case 'failed':
+      throw new RejectedError(`trial ${trialId} has already ended (${trial.state})`);
+    default: {
+      const cancelled = cancelTrial(core, sweep, trial, reason || 'the trial was killed', now);
+      return combine([cancelled, stepOf(closeIfDone(sweep))]);
+    }
+  }
 }
 
 function cancelWaiting(sweep: Sweep, detail: string): Change[] {

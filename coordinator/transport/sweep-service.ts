@@ -39,6 +39,8 @@ export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
   /** Controls a sweep. @param priority the new priority, for SWEEP_ACTION_PRIORITIZE only */
   act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
+  /** Cancels a trial that has not ended. Does nothing if it is already cancelled. */
+  killTrial(sweepId: string, trialId: string, reason: string): Promise<void>;
   retry(request: RetryTrialsRequest): Promise<Retried>;
 }
 
@@ -70,6 +72,11 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       await control.act(id, request.action, request.reason, request.priority);
       return { sweep: queries.sweep(id) };
+    }),
+    killTrial: unaryHandler(log, async (request) => {
+      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+      await control.killTrial(sweepId, trialId, request.reason);
+      return { trial: queries.trial(sweepId, trialId) };
     }),
     retryTrials: unaryHandler(log, async (request) => {
       const { sweepId, trials } = await control.retry(request);

@@ -143,9 +143,10 @@ export class SimulatedCoordinator {
       service: bug.service?.(service, runtime) ?? service,
       artifacts: new ArtifactTransfers(runtime, this.files, () => clock.now),
     };
-    const { submit, act, retry } = sweepControl(runtime);
+    const { submit, act, killTrial, retry } = sweepControl(runtime);
     const control: SweepControl = {
       act,
+      killTrial,
       retry(request) {
         const answer = retry(request);
         onRetryAsked(request.requestId, answer);

@@ -55,6 +55,8 @@ export class Invariants {
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
+  /** Trials that a retry made pending again since they were last cancelled, as `SWEEP/TRIAL`. */
+  readonly revivedTrials = new Set<string>();
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;
   #commits = 0;
@@ -246,6 +248,7 @@ export class Invariants {
   #afterChange(change: Change): void {
     if (change.kind === 'trial') {
       this.reached.add(`trial ${change.state}`);
+      if (change.state === 'cancelled') this.revivedTrials.delete(`${change.sweepId}/${change.trialId}`);
       if (change.state === 'failed') this.#wasRetriedElsewhere(change);
     }
     if (change.kind === 'promoted') this.reached.add('a promoted attempt');
@@ -289,6 +292,7 @@ export class Invariants {
   #retriedOnce({ requestId, sweepId, trialId, failure }: Change & { kind: 'retried' }): void {
     this.reached.add(failure === undefined ? 'a cancelled trial retried' : 'a failed trial retried');
     const name = `${sweepId}/${trialId}`;
+    this.revivedTrials.add(name);
     const request = this.retries.get(requestId) ?? { trials: new Set(), commit: this.#commits };
     this.retries.set(requestId, request);
     if (request.trials.has(name)) this.violated(`${requestId} retried trial ${name} twice`);

@@ -22,6 +22,13 @@ export interface RetryOrder {
   readonly what: 'failed' | 'cancelled' | 'two';
 }
 
+/** A user kills one trial of a sweep, if possible one that runs. */
+interface TrialKill {
+  readonly at: number;
+  /** The index of the sweep, in order of submission. */
+  readonly sweep: number;
+}
+
 interface Order {
   readonly at: number;
   readonly verb: UserAction;
@@ -70,6 +77,7 @@ export interface Scenario {
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
   readonly retries: readonly RetryOrder[];
+  readonly trialKills: readonly TrialKill[];
   readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly ClusterFault[];
   readonly endProbabilities: EndProbabilities;
@@ -131,6 +139,14 @@ export function scenarioOf(seed: number): Scenario {
       what: retryRandom.pick(['failed', 'failed', 'cancelled', 'two']),
     }),
   );
+  const killRandom = new TestRandom(seed ^ 0x6b11);
+  const trialKills = Array.from(
+    { length: killRandom.next() < 0.4 ? Math.floor(killRandom.between(1, 5)) : 0 },
+    (): TrialKill => ({
+      at: Math.floor(killRandom.between(2_000, FAULTY_MS)),
+      sweep: Math.floor(killRandom.between(0, sweeps.length)),
+    }),
+  );
   const faults = Array.from({ length: whole(2, 18) }, () => anyFault(random, places));
   if (places.length > 1 && chance(0.4)) {
     faults.push({ at: whole(10_000, FAULTY_MS - 2_000), kind: 'agent leaves', place: random.pick(places) });
@@ -149,6 +165,7 @@ export function scenarioOf(seed: number): Scenario {
     orders,
     drains,
     retries,
+    trialKills,
     faults,
     sweeps: [
       ...sweeps.map(({ at, text }) => ({

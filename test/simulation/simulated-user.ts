@@ -19,6 +19,9 @@ export class SimulatedUser {
   /** Acknowledged actions. */
   readonly acknowledged: { readonly sweepId: string; readonly verb: UserAction }[] = [];
 
+  /** Trials whose kill was acknowledged. */
+  readonly killed: { readonly sweepId: string; readonly trialId: string }[] = [];
+
   /** The acknowledged number of retried trials per request. Undefined if the request was rejected. */
   readonly retried = new Map<string, number | undefined>();
   readonly #onRetried: (requestId: string, trials: number) => void;
@@ -34,7 +37,7 @@ export class SimulatedUser {
     this.#onRetried = onRetried;
   }
 
-  carryOut({ sweeps, orders, drains, retries, priorities, calmAt }: Scenario): void {
+  carryOut({ sweeps, orders, drains, retries, trialKills, priorities, calmAt }: Scenario): void {
     const { clock } = this.#network;
     for (const [at, sweep] of sweeps.entries())
       clock.after(sweep.at, this.#process, () => this.#submit(at, sweep.text));
@@ -48,6 +51,7 @@ export class SimulatedUser {
     for (const [at, order] of retries.entries()) {
       clock.after(order.at, this.#process, () => this.#retry(`retry ${at}`, order));
     }
+    for (const { at, sweep } of trialKills) clock.after(at, this.#process, () => this.#killTrial(sweep));
     for (const { at, sweep, priority } of priorities) {
       clock.after(at, this.#process, () => this.#prioritize(this.submitted.get(sweep), priority));
     }
@@ -73,6 +77,21 @@ export class SimulatedUser {
     this.#ask(
       ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a user asked', 0),
       () => this.acknowledged.push({ sweepId, verb }),
+    );
+  }
+
+  /** Kills a trial once; a lost request is not repeated. */
+  #killTrial(at: number): void {
+    const sweepId = this.submitted.get(at);
+    const row = this.#coordinator.disk.db
+      .prepare(
+        "select id from trials where sweep_id = ? order by state = 'running' desc, state in ('offered', 'pending') desc, id",
+      )
+      .get(sweepId ?? '') as { id: string } | undefined;
+    if (sweepId === undefined || row === undefined) return;
+    this.#ask(
+      ({ control }) => control.killTrial(sweepId, row.id, 'a user asked'),
+      () => this.killed.push({ sweepId, trialId: row.id }),
     );
   }
 

@@ -25,6 +25,7 @@ const EXPECTED = [
     'a second attempt',
     'a superseded attempt',
     'a promoted attempt',
+    'a killed trial',
   ],
 ];
 

@@ -283,6 +283,14 @@ class Simulation {
           `${requestId} was acknowledged for ${trials} trials; stored are ${durable.get(requestId)}`,
         );
     }
+    for (const { sweepId, trialId } of this.user.killed) {
+      this.invariants.reached.add('a killed trial');
+      const { state } = db.prepare('select state from trials where sweep_id = ? and id = ?').get(sweepId, trialId) as {
+        state: string;
+      };
+      if (state !== 'cancelled' && !this.invariants.revivedTrials.has(`${sweepId}/${trialId}`))
+        this.invariants.violated(`trial ${sweepId}/${trialId} was killed and is ${state}`);
+    }
     for (const { sweepId, verb } of this.user.acknowledged) {
       const state = stored.find((sweep) => sweep.id === sweepId)?.state;
       if (verb === 'KILL' && state !== 'killed' && !this.invariants.revived.has(sweepId))

@@ -16,7 +16,16 @@ import {
 import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
-import { addTrial, newSweep, onKill, onPause, onPriority, onResume, onStop } from '../../../coordinator/core/sweeps.ts';
+import {
+  addTrial,
+  newSweep,
+  onKill,
+  onKillTrial,
+  onPause,
+  onPriority,
+  onResume,
+  onStop,
+} from '../../../coordinator/core/sweeps.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../../proto/errors.ts';
@@ -49,6 +58,7 @@ export type HistoryAction =
       readonly body: Body;
     }
   | { readonly do: 'pause' | 'resume' | 'stop' | 'kill'; readonly pick: number }
+  | { readonly do: 'kill trial'; readonly pick: number; readonly trial: number }
   | { readonly do: 'retry'; readonly pick: number; readonly choice: RetryChoice }
   | { readonly do: 'prioritize'; readonly pick: number; readonly priority: number };
 
@@ -190,7 +200,7 @@ export class World {
   }
 
   #controlSweep(
-    action: Extract<HistoryAction, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'prioritize' }>,
+    action: Extract<HistoryAction, { do: 'pause' | 'resume' | 'stop' | 'kill' | 'kill trial' | 'prioritize' }>,
   ): HistoryResult {
     const id = `${(action.pick % 3) + 1}`;
     try {
@@ -203,6 +213,10 @@ export class World {
           return { step: onStop(this.core, { sweepId: id, reason: 'requested by a user' }) };
         case 'prioritize':
           return { step: onPriority(this.core, { sweepId: id, priority: action.priority }, this.now) };
+        case 'kill trial': {
+          const request = { sweepId: id, trialId: `t${action.trial}`, reason: 'requested by a user' };
+          return { step: onKillTrial(this.core, request, this.now) };
+        }
         case 'kill':
           return { step: onKill(this.core, { sweepId: id, reason: 'requested by a user' }, this.now) };
       }
@@ -301,6 +315,7 @@ export const anyAction: fc.Arbitrary<HistoryAction> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('stop', 'kill'), pick }) },
+  { weight: 2, arbitrary: fc.record({ do: verb('kill trial'), pick, trial: fc.nat({ max: 5 }) }) },
   { weight: 4, arbitrary: fc.record({ do: verb('prioritize'), pick, priority: fc.constantFrom(-1, 0, 1) }) },
   { weight: 5, arbitrary: fc.record({ do: verb('retry'), pick, choice: anyChoice }) },
 );

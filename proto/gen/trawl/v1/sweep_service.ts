@@ -181,6 +181,17 @@ export interface ControlSweepResponse {
   sweep: Sweep | undefined;
 }
 
+export interface KillTrialRequest {
+  /** As in GetTrialRequest. */
+  sweep: string;
+  trial: string;
+  reason: string;
+}
+
+export interface KillTrialResponse {
+  trial: Trial | undefined;
+}
+
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
   /** As in GetSweepRequest. Empty: the sweep that has the trials, or that they name as SWEEP/ID. */
@@ -191,7 +202,7 @@ export interface RetryTrialsRequest {
   failed: boolean;
   /** Trials whose last attempt failed with one of these classes. */
   failures: FailureClass[];
-  /** Every cancelled trial (of a sweep that was stopped or killed). */
+  /** Every cancelled trial (of a sweep that was stopped or killed, or killed by itself). */
   cancelled: boolean;
   /** Chosen by the client. Makes retries of the call idempotent. */
   requestId: string;
@@ -1178,6 +1189,140 @@ export const ControlSweepResponse: MessageFns<ControlSweepResponse> = {
   fromPartial(object: DeepPartial<ControlSweepResponse>): ControlSweepResponse {
     const message = createBaseControlSweepResponse();
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBaseKillTrialRequest(): KillTrialRequest {
+  return { sweep: "", trial: "", reason: "" };
+}
+
+export const KillTrialRequest: MessageFns<KillTrialRequest> = {
+  encode(message: KillTrialRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.trial !== "") {
+      writer.uint32(18).string(message.trial);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KillTrialRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKillTrialRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trial = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KillTrialRequest>): KillTrialRequest {
+    return KillTrialRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KillTrialRequest>): KillTrialRequest {
+    const message = createBaseKillTrialRequest();
+    message.sweep = object.sweep ?? "";
+    message.trial = object.trial ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseKillTrialResponse(): KillTrialResponse {
+  return { trial: undefined };
+}
+
+export const KillTrialResponse: MessageFns<KillTrialResponse> = {
+  encode(message: KillTrialResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trial !== undefined) {
+      Trial.encode(message.trial, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KillTrialResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKillTrialResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.trial = Trial.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KillTrialResponse>): KillTrialResponse {
+    return KillTrialResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KillTrialResponse>): KillTrialResponse {
+    const message = createBaseKillTrialResponse();
+    message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
     return message;
   },
 };
@@ -5098,6 +5243,16 @@ export const SweepServiceService = {
       Buffer.from(ControlSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
+  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  killTrial: {
+    path: "/trawl.v1.SweepService/KillTrial" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: KillTrialRequest): Buffer => Buffer.from(KillTrialRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): KillTrialRequest => KillTrialRequest.decode(value),
+    responseSerialize: (value: KillTrialResponse): Buffer => Buffer.from(KillTrialResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): KillTrialResponse => KillTrialResponse.decode(value),
+  },
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
    * sweep runs again.
@@ -5199,6 +5354,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
+  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
    * sweep runs again.
@@ -5296,6 +5453,22 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
+  ): ClientUnaryCall;
+  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  killTrial(
+    request: KillTrialRequest,
+    callback: (error: ServiceError | null, response: KillTrialResponse) => void,
+  ): ClientUnaryCall;
+  killTrial(
+    request: KillTrialRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: KillTrialResponse) => void,
+  ): ClientUnaryCall;
+  killTrial(
+    request: KillTrialRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: KillTrialResponse) => void,
   ): ClientUnaryCall;
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended

@@ -1,0 +1,49 @@
+/** Releases the leases of attempts that end: one attempt, or every attempt of a trial that is cancelled. */
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { dropLease, leasesOf } from './leases.ts';
+import type { AttemptEnd, Core, Lease, Sweep, Trial } from './model.ts';
+import { onProbeEnd } from './quarantine.ts';
+import { endSlotUsage } from './share.ts';
+import { type Change, type Step, stepOf } from './step.ts';
+import { recordDuration } from './stragglers.ts';
+import { moveTrial, withdrawSpeculativeOffer } from './trials.ts';
+import { onAttemptEnd } from './warnings.ts';
+
+export interface RunningAttempt {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+  readonly lease: Lease;
+}
+
+export interface EndedHow {
+  readonly end: AttemptEnd;
+  readonly early: boolean;
+  readonly free: boolean;
+}
+
+export function releaseAttempt(
+  core: Core,
+  { sweep, trial, lease }: RunningAttempt,
+  { end, early, free }: EndedHow,
+  now: number,
+): Change[] {
+  dropLease(core, sweep, trial, lease);
+  endSlotUsage(core, sweep, lease, now);
+  const durationMs = now - lease.grantedAt;
+  recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
+  return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
+}
+
+/** Cancels a trial that has not ended. Its agents are told to stop its attempts. */
+export function cancelTrial(core: Core, sweep: Sweep, trial: Trial, detail: string, now: number): Step {
+  withdrawSpeculativeOffer(sweep, trial);
+  const leases = leasesOf(trial);
+  const how = { end: { outcome: 'cancelled' }, early: false, free: false } as const;
+  // The first attempt ends last, so that no second one remains whose results would become the trial's.
+  const released = leases.toReversed().flatMap((lease) => releaseAttempt(core, { sweep, trial, lease }, how, now));
+  const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
+  const forgotten = leases.flatMap(({ key }) => onAttemptEnd(sweep, trial, key, now));
+  const refusal = { code: RefusalCode.ENDED, message: detail };
+  const revocations = leases.map(({ agentId, key }) => ({ kind: 'revoke', agentId, key, refusal }) as const);
+  return stepOf([...released, cancelled, ...forgotten], revocations);
+}
