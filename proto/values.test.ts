@@ -1,9 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, type Json, parameterValue, parseParameters, StructuredValue } from './values.ts';
+import {
+  canonicalJson,
+  type Json,
+  parameterValue,
+  parseParameters,
+  StructuredValue,
+  withOneSpelling,
+} from './values.ts';
 
-test('equal structured values are one object, whatever the order of their keys', () => {
-  expect(StructuredValue.of({ a: 1, b: [2, null] })).toBe(StructuredValue.of({ b: [2, null], a: 1 }));
+test('structured values with the same JSON are one object', () => {
+  expect(StructuredValue.of({ a: 1, b: [2, null] })).toBe(StructuredValue.of({ a: 1, b: [2, null] }));
   expect(StructuredValue.of(null)).toBe(parameterValue(null));
   expect(StructuredValue.of([1, 2])).not.toBe(StructuredValue.of([2, 1]));
 });
@@ -12,11 +19,25 @@ test('plain values are unchanged', () => {
   expect([1, 'a', true].map(parameterValue)).toEqual([1, 'a', true]);
 });
 
-test('a structured value is written as its canonical JSON', () => {
-  const value = StructuredValue.of({ b: [1, 'x'], a: null });
-  expect(`${value}`).toBe('{"a":null,"b":[1,"x"]}');
-  expect(JSON.stringify({ value })).toBe('{"value":{"a":null,"b":[1,"x"]}}');
-  expect(canonicalJson({ value })).toBe('{"value":{"a":null,"b":[1,"x"]}}');
+test('a structured value keeps the order of its keys, which its canonical JSON does not depend on', () => {
+  const value = StructuredValue.of({ b: [1, 'x'], a: { d: 1, c: 2 } });
+  expect(`${value}`).toBe('{"b":[1,"x"],"a":{"d":1,"c":2}}');
+  expect(JSON.stringify({ value })).toBe('{"value":{"b":[1,"x"],"a":{"d":1,"c":2}}}');
+  const other = StructuredValue.of({ a: { c: 2, d: 1 }, b: [1, 'x'] });
+  for (const each of [value, other]) {
+    expect(canonicalJson({ each })).toBe('{"each":{"a":{"c":2,"d":1},"b":[1,"x"]}}');
+  }
+});
+
+test('equal mappings of one sweep get the order of keys of the first', () => {
+  const data = {
+    first: [{ b: 1, a: { d: [], c: null } }],
+    second: { a: { c: null, d: [] }, b: 1 },
+    third: { d: [], c: null },
+  };
+  expect(JSON.stringify(withOneSpelling(data))).toBe(
+    '{"first":[{"b":1,"a":{"d":[],"c":null}}],"second":{"b":1,"a":{"d":[],"c":null}},"third":{"d":[],"c":null}}',
+  );
 });
 
 test('parameters are unchanged by a round trip through JSON', () => {

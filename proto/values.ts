@@ -11,26 +11,30 @@ export type Json =
   | { readonly [key: string]: Json };
 
 /**
- * A list, a mapping or null as a parameter's value. Equal values are one object, so `===`, `includes` and Map keys
- * compare them as they compare numbers. `JSON.stringify` writes the plain value, and `toString` returns its canonical
- * JSON.
+ * A list, a mapping or null as a parameter's value. Values with the same JSON are one object, so `===`, `includes` and Map
+ * keys compare them as they compare numbers. The keys of a mapping keep the order of the sweep file, because the program
+ * receives them in this order. A sweep has one order of keys per value (see `withOneSpelling`), so its equal values are one
+ * object too. `JSON.stringify` writes the plain value, and `toString` returns its JSON.
  */
 export class StructuredValue {
   static readonly #interned = new Map<string, StructuredValue>();
 
-  /** Canonical JSON: keys sorted, no spaces. */
+  /** JSON without spaces, with the keys in their order. */
   readonly text: string;
+  /** The value's one spelling among those that differ in the order of keys. See `canonicalJson`. */
+  readonly canonical: string;
   readonly data: null | readonly Json[] | { readonly [key: string]: Json };
 
   private constructor(text: string) {
     this.text = text;
     this.data = JSON.parse(text);
+    this.canonical = canonicalJson(this.data);
     Object.freeze(this);
   }
 
-  /** Returns the object of a list, a mapping or null; equal data has the same object. Numbers inside must be finite. */
+  /** Returns the object of a list, a mapping or null. Numbers inside must be finite. */
   static of(data: StructuredValue['data']): StructuredValue {
-    const text = canonicalJson(data);
+    const text = JSON.stringify(data);
     const known = StructuredValue.#interned.get(text);
     if (known !== undefined) return known;
     const value = new StructuredValue(text);
@@ -67,11 +71,30 @@ export function parseParameters(text: string): Record<string, ParameterValue> {
  * must be finite, because JSON writes the others as null.
  */
 export function canonicalJson(value: Json): string {
-  if (value instanceof StructuredValue) return value.text;
+  if (value instanceof StructuredValue) return value.canonical;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`;
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
+}
+
+/**
+ * Returns the data with one order of keys for all mappings that are equal: the order of the first one. Mappings inside a
+ * mapping count before it.
+ */
+export function withOneSpelling(data: unknown): unknown {
+  const first = new Map<string, unknown>();
+  const visit = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(visit);
+    if (typeof value !== 'object' || value === null) return value;
+    const mapping = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, visit(item)]));
+    const spelling = canonicalJson(mapping as Json);
+    const known = first.get(spelling);
+    if (known !== undefined) return known;
+    first.set(spelling, mapping);
+    return mapping;
+  };
+  return visit(data);
 }
 
 /** Array.isArray does not narrow readonly arrays. */

@@ -358,7 +358,7 @@ const yaml: [string, string][] = [
   ['', '1:1: the file is empty'],
   ['# only a comment\n', '1:1: the file is empty'],
   ['[]', '1:1: expected a mapping of keys, such as name, trainer and parameters, got a list'],
-  ['parameters: {}', '1:1: missing key "trainer"; write trainer: autoencoder'],
+  ['parameters: {}', '1:1: missing key "trainer"; write trainer: autoencoder, or the command of a program of your own'],
   ['trainer: noop', '1:1: missing key "parameters"; write parameters: {latent_dim: {values: [15, 30]}}'],
   [
     'trainer: autoencodr\nparameters: {}',

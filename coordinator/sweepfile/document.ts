@@ -15,6 +15,7 @@ import {
   visit,
 } from 'yaml';
 import { parameterKey, parameterName } from '../../lib/domain/parameters.ts';
+import { pythonJson } from '../../lib/text/python.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import {
   type Located,
@@ -25,6 +26,7 @@ import {
   SweepFileTooLargeError,
 } from './problems.ts';
 import { isNonFinite, pyyamlValue } from './pyyaml.ts';
+import { isFloat } from './values.ts';
 
 /** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
@@ -83,6 +85,9 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
+/** Keys of a W&B file with a text. A name such as `2024` needs no quotes. */
+const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
+
 /** Keys of a W&B file with values of parameters. Other keys can be trawl's own, such as `wandb: off`. */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
@@ -101,7 +106,7 @@ export function parseDocument(
   let reader = new DataReader(targets, fail);
   let root = reader.read(contents, 0, undefined, 0);
   if (isWandb(root.data)) {
-    reader = new DataReader(targets, fail, { pyyamlKeys: PYYAML_KEYS, keepsLast: true });
+    reader = new DataReader(targets, fail, { pyyamlKeys: PYYAML_KEYS, isWandb: true });
     root = reader.read(contents, 0, undefined, 0);
   }
   if (reader.findings.length > 0) {
@@ -197,8 +202,11 @@ interface Finding {
 interface ReaderOptions {
   /** The keys of the document whose values are read as by PyYAML. */
   readonly pyyamlKeys: ReadonlySet<string>;
-  /** Whether the last of several equal keys counts, as for PyYAML. Otherwise they are an error. */
-  readonly keepsLast: boolean;
+  /**
+   * Whether the file is read as W&B reads it. The last of several equal keys counts, at the position of the first. A key in
+   * `pyyamlKeys` can be a number, a boolean or null. The texts of the top level need no quotes.
+   */
+  readonly isWandb: boolean;
 }
 
 class DataReader {
@@ -213,7 +221,7 @@ class DataReader {
   constructor(
     targets: ReadonlyMap<Node, Node>,
     fail: Fail,
-    options: ReaderOptions = { pyyamlKeys: new Set(), keepsLast: false },
+    options: ReaderOptions = { pyyamlKeys: new Set(), isWandb: false },
   ) {
     this.#targets = targets;
     this.#fail = fail;
@@ -252,13 +260,13 @@ class DataReader {
       const name = this.#key(key, at);
       if (name === undefined) continue;
       if (depth === 0) this.#isPyyaml = this.#options.pyyamlKeys.has(name);
-      const entry = this.read(nodeOf(value), at, at, depth + 1);
-      if (own.has(name) && this.#options.keepsLast) {
-        this.duplicates.push({ offset: at, name: parameterName(name) });
-        own.delete(name);
-      }
-      if (own.has(name)) this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
-      else own.set(name, entry);
+      const read = this.read(nodeOf(value), at, at, depth + 1);
+      const isText = depth === 0 && this.#options.isWandb && TEXT_KEYS.has(name);
+      const entry = isText && isScalar(value) ? asText(read, value.source) : read;
+      if (own.has(name) && this.#options.isWandb) this.duplicates.push({ offset: at, name: parameterName(name) });
+      else if (own.has(name))
+        this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
+      own.set(name, entry);
     }
     // Own keys override merged ones, and the first mapping of a merged list overrides the later ones.
     const entries = new Map<string, Located>();
@@ -288,6 +296,8 @@ class DataReader {
     const node = isAlias(key) ? this.#targets.get(key) : key;
     const name = isScalar(node) ? node.value : undefined;
     if (typeof name === 'string') return parameterKey(name);
+    const isPlain = typeof name === 'number' || typeof name === 'boolean' || name === null;
+    if (this.#isPyyaml && isPlain && isScalar(node)) return jsonKey(node);
     this.findings.push({ offset, message: 'a key must be text; put quotes around it' });
     return undefined;
   }
@@ -307,6 +317,18 @@ class DataReader {
     }
     return typeof value === 'string' || typeof value === 'boolean' ? value : null;
   }
+}
+
+/** Returns the text of a key that YAML 1.2 does not read as text. A number keeps its form as a float: `1.0`. */
+function jsonKey({ value, source = '' }: Scalar): string {
+  const float = typeof value === 'number' && (!Number.isInteger(value) || isFloat({ data: value, source }));
+  return parameterKey(pythonJson(value, { float }));
+}
+
+/** Returns a scalar as the text that the file has. */
+function asText(located: Located, source: string | undefined): Located {
+  const isPlain = typeof located.data === 'number' || typeof located.data === 'boolean';
+  return isPlain && source !== undefined ? { ...located, data: source, source: undefined } : located;
 }
 
 function isMergeKey(key: unknown): boolean {

@@ -43,6 +43,10 @@ interface Context {
   readonly findings: Findings;
   /** Collects the keys that have no meaning in trawl. */
   readonly ignored: string[];
+  /** Whether the file is W&B's, which lists a value of a grid twice without running it twice. */
+  readonly isWandb: boolean;
+  /** Collects what the author of the file should know. */
+  readonly notes: string[];
 }
 
 export interface Space {
@@ -281,12 +285,16 @@ function listedAxisOf(
   name: string,
   values: readonly ParameterValue[],
   pathOf: (index: number) => Path,
-  { trainer, zipped, findings }: Context,
+  { trainer, zipped, findings, isWandb, notes }: Context,
 ): Axis | undefined {
   const first = new Map<ParameterValue, number>();
   let valid = true;
   for (const [index, value] of values.entries()) {
     const before = first.get(value);
+    if (before !== undefined && isWandb && !zipped.has(name)) {
+      notes.push(`${name}: ${show(value)} is listed twice and runs once`);
+      continue;
+    }
     const problem =
       before === undefined || zipped.has(name)
         ? valueProblem(trainer, name, value)
@@ -295,7 +303,7 @@ function listedAxisOf(
     valid &&= problem === undefined;
     if (before === undefined) first.set(value, index);
   }
-  return valid ? listedAxis(name, values) : undefined;
+  return valid ? listedAxis(name, isWandb && !zipped.has(name) ? [...first.keys()] : values) : undefined;
 }
 
 function wholeAxis(name: string, { min, max }: Omit<Steps, 'step'>, path: Path, context: Context): Axis | undefined {

@@ -1,5 +1,6 @@
 /** Parses the text of a sweep file: its document, then its shape, then the sweep. */
 import { quote } from '../../lib/text/quote.ts';
+import { withOneSpelling } from '../../proto/values.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
@@ -22,7 +23,7 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
   const known = Object.keys(sweepFileSchema.shape);
   const unused = definitions.filter((key) => !known.includes(key));
   const notes = duplicates.map(({ line, name }) => `line ${line}: duplicate key ${quote(name)}; the last value counts`);
-  const file = checkShape(withImpliedKeys(withoutKeys(root.data, unused)), root, findings);
+  const file = checkShape(withImpliedKeys(withoutKeys(withOneSpelling(root.data), unused)), root, findings);
   const spec = file === undefined ? undefined : specOf(file, { fileName, ignored: unused, notes }, root, findings);
   if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
   return spec;

@@ -92,7 +92,7 @@ function unknownKey(path: Path, key: string): string {
 function example(path: Path): string {
   switch (path.join('.')) {
     case 'trainer':
-      return '; write trainer: autoencoder';
+      return '; write trainer: autoencoder, or the command of a program of your own';
     case 'parameters':
       return '; write parameters: {latent_dim: {values: [15, 30]}}';
     default:

@@ -54,6 +54,8 @@ export function specOf(
     ...IGNORED_KEYS.filter((key) => has(root, [key])),
     ...IGNORED_METRIC_KEYS.filter((key) => has(root, ['metric', key])).map((key) => `metric.${key}`),
   ];
+  const isWandb = file.trainer === 'command' && isWandbFile(file);
+  const spaceNotes: string[] = [];
   const zipped = new Set(file.zip?.flat());
   const space = spaceOf(file, declarations, {
     trainerName: file.trainer,
@@ -62,6 +64,8 @@ export function specOf(
     zipped,
     findings,
     ignored,
+    isWandb,
+    notes: spaceNotes,
   });
   const places = new Map(declarations.map(({ name, path }) => [name, path]));
   const seedAxis = space.axes.find(({ name }) => name === SEED);
@@ -91,7 +95,7 @@ export function specOf(
     command: commandOf(file, context.declared, root, findings),
     program: programOf(file, named, root, findings),
     code: codeOf(file, findings),
-    isWandbFile: file.trainer === 'command' && isWandbFile(file),
+    isWandbFile: isWandb,
     metric,
     axes,
     zip: zipOf(file, context),
@@ -101,7 +105,7 @@ export function specOf(
     runCap: file.run_cap,
     earlyTerminate: earlyTerminateOf(file, ignored, findings),
     ignored,
-    notes: [...notesOf(file, metric), ...notes],
+    notes: [...notesOf(file, metric), ...notes, ...spaceNotes],
     seeds: seedsOf(file, seedAxis, context, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,

@@ -17,7 +17,7 @@ function written(data: unknown): unknown {
 }
 
 /** Returns whether a number is whole, but written as a float: `1.0`, `1e3`; or is not finite: `.inf`. */
-export function isFloat({ data, source = '' }: Located): boolean {
+export function isFloat({ data, source = '' }: Pick<Located, 'data' | 'source'>): boolean {
   if (isNonFinite(source)) return true;
   return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);
 }

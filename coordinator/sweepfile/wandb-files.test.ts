@@ -515,3 +515,72 @@ test('a value of any shape keeps its content, and equal values are one', () => {
     }),
   );
 });
+
+test('a value of a grid that is listed twice runs once, and a note says so', () => {
+  const text = `
+program: train.py
+method: grid
+parameters:
+  on: {values: [yes, on, no]}
+  lr: {values: [1e-3, 0.1, 1.0e-3]}
+  none: {values: [null, ~]}
+  seed: {values: [1, 2, 1]}
+`;
+  expect(points(text)).toEqual(
+    [true, false].flatMap((on) =>
+      [0.001, 0.1].flatMap((lr) => [1, 2].map(() => ({ on, lr, none: expect.anything() }))),
+    ),
+  );
+  expect(parse(text)).toMatchObject({ seeds: [1, 2] });
+  expect(parse(text).notes.slice(1)).toEqual([
+    'on: true is listed twice and runs once',
+    'lr: 0.001 is listed twice and runs once',
+    'none: null is listed twice and runs once',
+    'seed: 1 is listed twice and runs once',
+  ]);
+  expect(() => parse(text.replace('program: train.py', 'command: python3 train.py\nmetric: {name: loss}'))).toThrow(
+    'is listed twice, first at',
+  );
+});
+
+test('mappings keep the order of their keys, and keys that are not text become text as in JSON', () => {
+  const text = `
+program: train.py
+method: grid
+parameters:
+  cfg:
+    values:
+      - {z: 1, a: {y: 1, x: [{d: 1, c: 2}]}}
+      - {true: 1, null: 2, 1.5: 3, 1.0: 4}
+  same: {value: {a: {x: [{c: 2, d: 1}], y: 1}, z: 1}}
+`;
+  expect(points(text).map(({ cfg }) => pythonText(json(cfg)))).toEqual([
+    "{'z': 1, 'a': {'y': 1, 'x': [{'d': 1, 'c': 2}]}}",
+    "{'true': 1, 'null': 2, '1.5': 3, '1.0': 4}",
+  ]);
+  const [first] = points(text);
+  expect(first?.same).toBe(first?.cfg);
+});
+
+test('of two equal keys, the last value counts at the position of the first', () => {
+  const text = `
+program: train.py
+method: grid
+parameters:
+  lr: {value: 1}
+  bs: {value: 2}
+  lr: {value: 3}
+`;
+  expect(points(text).map((point) => Object.entries(point))).toEqual([
+    [
+      ['lr', 3],
+      ['bs', 2],
+    ],
+  ]);
+});
+
+test('texts of the top level need no quotes', () => {
+  const text =
+    'program: train.py\nproject: 2024\ndescription: 1.50\nname: 0012\nmethod: grid\nparameters: {lr: {value: 1}}';
+  expect(parse(text)).toMatchObject({ name: '0012', description: '1.50' });
+});

@@ -1,5 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { tfRecord } from './tfrecord.ts';
+import { tfRecord } from '../../../lib/files/tfrecord.ts';
 
 /** Writes fields of a protobuf message. The field numbers are those of TensorBoard's .proto files, which never change. */
 export type Fields = (writer: BinaryWriter) => BinaryWriter;
