@@ -33,13 +33,19 @@ interface Followed {
  * Follows the event files in a folder and its subfolders, links included, or a single event file. What the files contained
  * before the program started is skipped.
  */
-export async function eventFiles(folder: string, receiver: Pick<Reports, 'takeStep' | 'note'>): Promise<FileSource> {
+export async function eventFiles(
+  folder: string,
+  receiver: Pick<Reports, 'takeStep' | 'note' | 'onDamagedRecord'>,
+): Promise<FileSource> {
   const earlier = new Map((await listed(folder)).found.map((each) => [fileId(each.stats), each]));
   const names = new RunNames();
   const files = new Map<string, Followed>();
   let listedAt = 0;
   let listingMs = 0;
   let problem: string | undefined;
+
+  const readerOf = (name: string) =>
+    new EventFileReader((problem) => receiver.onDamagedRecord(join(folder, name), problem));
 
   const follow = (id: string, { name, stats }: Found): Followed | undefined => {
     if (files.size >= MAX_FILES) {
@@ -48,7 +54,7 @@ export async function eventFiles(folder: string, receiver: Pick<Reports, 'takeSt
     }
     const before = earlier.get(id);
     const skip = before?.name === name && before.stats.size < stats.size ? before.stats.size : 0;
-    const followed = { name, file: new GrowingFile(join(folder, name)), reader: new EventFileReader(), skip, seen: '' };
+    const followed = { name, file: new GrowingFile(join(folder, name)), reader: readerOf(name), skip, seen: '' };
     files.set(id, followed);
     return followed;
   };
@@ -67,7 +73,7 @@ export async function eventFiles(folder: string, receiver: Pick<Reports, 'takeSt
       if (added.kind === 'restart') {
         // The system uses the numbers of removed files again.
         followed.name = found.name;
-        followed.reader = new EventFileReader();
+        followed.reader = readerOf(found.name);
         followed.skip = 0;
         continue;
       }

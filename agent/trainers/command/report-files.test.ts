@@ -191,6 +191,21 @@ describe('event files', () => {
     expect(reports.sort()).toEqual(['1 loss=0.5 acc=0.25', '1 validation/loss=4', '2 loss=0.125']);
   });
 
+  test('with a damaged record report the other records, with a note in the log and a warning', async () => {
+    const damaged = eventRecord('loss', 2, 0.25);
+    damaged[20] = 0xff;
+    writeFileSync(
+      join(folder, 'one'),
+      Buffer.concat([eventRecord('loss', 1, 0.5), damaged, eventRecord('loss', 3, 0.125)]),
+    );
+    const { reports, log, notices } = await ended('mkdir tb; cp one tb/x.tfevents');
+    expect(reports).toEqual(['1 loss=0.5', '3 loss=0.125']);
+    expect(log).toContain('x.tfevents: a record does not match its checksum and is skipped');
+    expect(notices).toEqual([
+      { kind: 'unreadable_reports', message: '1 record of an event file is damaged', count: 1 },
+    ]);
+  });
+
   test('in a folder with a named pipe, a folder called like an event file and an unreadable folder', async () => {
     record('one', ['loss', 1, 0.5]);
     mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });

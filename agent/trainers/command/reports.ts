@@ -46,6 +46,7 @@ export class Reports {
   /** Log lines with numbers are harmless unless the program reports nothing else. */
   #ignored = 0;
   #unreadable = 0;
+  #damaged = 0;
   readonly #noted = new Set<string>();
   /** Serializes the reports of all sources. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -123,6 +124,12 @@ export class Reports {
     this.note('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
   }
 
+  /** Counts a record of an event file that is damaged. */
+  onDamagedRecord(file: string, problem: string): void {
+    this.#damaged += 1;
+    this.note('damaged', `${file}: ${problem}`);
+  }
+
   /**
    * Sends the count of unreadable reports, if there are any.
    * @param stderr the end of stderr, where reports are not read
@@ -139,8 +146,13 @@ export class Reports {
       return;
     }
     const count = this.#unreadable + (this.#count === 0 ? this.#ignored : 0);
-    if (count === 0) return;
-    this.#run.notice('unreadable_reports', `${count} lines look like reports but cannot be read`, count);
+    const problems: string[] = [];
+    if (count === 1) problems.push('1 line looks like a report but cannot be read');
+    if (count > 1) problems.push(`${count} lines look like reports but cannot be read`);
+    if (this.#damaged === 1) problems.push('1 record of an event file is damaged');
+    if (this.#damaged > 1) problems.push(`${this.#damaged} records of event files are damaged`);
+    if (problems.length === 0) return;
+    this.#run.notice('unreadable_reports', problems.join('; '), count + this.#damaged);
   }
 
   /** Returns the lines of a text that would be reports on stdout. */

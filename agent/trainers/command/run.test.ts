@@ -12,6 +12,7 @@ import { BadInputError } from '../../../proto/errors.ts';
 import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_ARTIFACT_NAME } from '../../../proto/limits.ts';
 import type { TrainingRun } from '../trainer.ts';
+import { eventRecord } from './event-record.fixture.ts';
 import { from, ranked, runProgramIn, SPEC } from './run-program.fixture.ts';
 
 let folder: string;
@@ -111,7 +112,7 @@ test('lines appended to the metrics file are reports, while the program runs and
   });
   expect(log).toContain('contains an invalid line');
   expect(run.notices).toEqual([
-    { kind: 'unreadable_reports', message: '1 lines look like reports but cannot be read', count: 1 },
+    { kind: 'unreadable_reports', message: '1 line looks like a report but cannot be read', count: 1 },
   ]);
 });
 
@@ -417,12 +418,7 @@ test('rows of an earlier trial are skipped, unless the program rewrites the file
 });
 
 test('scalars of TensorBoard event files are reports at their step, and files of an earlier trial are skipped', async () => {
-  // Event { step = 7; Summary { Value { tag = "epoch"; simple_value = 0.5 } } } as a TFRecord.
-  const value = Buffer.from([0x0a, 5, ...Buffer.from('epoch'), 0x15, 0, 0, 0, 0x3f]);
-  const event = Buffer.from([0x10, 7, 0x2a, value.length + 2, 0x0a, value.length, ...value]);
-  const header = Buffer.alloc(12);
-  header.writeBigUInt64LE(BigInt(event.length));
-  writeFileSync(join(folder, 'record'), Buffer.concat([header, event, Buffer.alloc(4)]));
+  writeFileSync(join(folder, 'record'), eventRecord('epoch', 7, 0.5));
   mkdirSync(join(folder, 'runs'));
   writeFileSync(join(folder, 'runs', 'events.out.tfevents.0'), readFileSync(join(folder, 'record')));
   const { run, failure } = await runProgram(

@@ -169,6 +169,7 @@ function whileRunning(
       await reports.takeStep(step, values);
     },
     onUnreadable: (line, problem) => reports.onUnreadable(line, problem),
+    onDamagedRecord: (file, problem) => reports.onDamagedRecord(file, problem),
     note: (kind, line) => reports.note(kind, line),
   };
 }

@@ -1,6 +1,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tfRecord } from '../../../../lib/files/tfrecord.ts';
 import { EventFileReader } from './event-file.ts';
 
 const message = (fill: (writer: BinaryWriter) => void): Uint8Array => {
@@ -51,12 +52,11 @@ const event = (step: number, ...values: Uint8Array[]) =>
     );
   });
 
-/** The checksums are not read, so they stay 0. */
-function record(data: Uint8Array): Buffer {
-  const header = Buffer.alloc(12);
-  header.writeBigUInt64LE(BigInt(data.length));
-  return Buffer.concat([header, data, Buffer.alloc(4)]);
-}
+const record = (data: Uint8Array) => Buffer.from(tfRecord(data));
+
+const neverDamaged = (problem: string) => {
+  throw new Error(problem);
+};
 
 const FILE = Buffer.concat([
   record(message((w) => w.tag(3, WireType.LengthDelimited).string('brain.Event:2'))),
@@ -73,17 +73,44 @@ const EXPECTED = [
   { tag: 'loss', step: 300, value: 0.125 },
 ];
 
-test('scalars are read, as plain values and as tensors; images, huge and damaged records are skipped', () => {
-  expect(new EventFileReader().push(FILE)).toEqual(EXPECTED);
+test('scalars are read, as plain values and as tensors; images, huge and invalid records are skipped', () => {
+  expect(new EventFileReader(neverDamaged).push(FILE)).toEqual(EXPECTED);
 });
 
 test('bytes that arrive in any pieces give the same scalars', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(FILE.length), { maxLength: 6 }), (cuts) => {
       const at = [0, ...cuts.sort((x, y) => x - y), FILE.length];
-      const reader = new EventFileReader();
+      const reader = new EventFileReader(neverDamaged);
       expect(at.slice(1).flatMap((end, i) => reader.push(FILE.subarray(at[i], end)))).toEqual(EXPECTED);
     }),
     { numRuns: 20 },
   );
+});
+
+const RECORDS = [1, 2, 3].map((step) => record(event(step, simple('loss', step / 2))));
+const WHOLE = Buffer.concat(RECORDS);
+const STEPS = [1, 2, 3];
+
+test('a changed byte costs its record or, in a length, everything after it, and is always reported', () => {
+  fc.assert(
+    fc.property(fc.nat(WHOLE.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(WHOLE.length), (at, change, cut) => {
+      const file = Buffer.from(WHOLE);
+      file[at] = (file[at] ?? 0) ^ change;
+      const problems: string[] = [];
+      const reader = new EventFileReader((problem) => problems.push(problem));
+      const scalars = [file.subarray(0, cut), file.subarray(cut)].flatMap((bytes) => reader.push(bytes));
+      const size = RECORDS[0]?.length ?? 0;
+      const damaged = 1 + Math.floor(at / size);
+      const isLength = at % size < 12;
+      expect(scalars.map(({ step }) => step)).toEqual(
+        STEPS.filter((step) => (isLength ? step < damaged : step !== damaged)),
+      );
+      expect(problems).toEqual([expect.stringContaining(isLength ? 'length of a record' : 'is skipped')]);
+    }),
+  );
+});
+
+test('an incomplete record at the end of a file is not damaged', () => {
+  expect(new EventFileReader(neverDamaged).push(WHOLE.subarray(0, -1)).map(({ step }) => step)).toEqual([1, 2]);
 });

@@ -4,9 +4,11 @@
  * fields that carry scalars are read: `simple_value`, and scalar tensors, which TensorFlow 2 and Keras write.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { maskedCrc } from '../../../../lib/files/tfrecord.ts';
 
 /** Scalars take less than a kilobyte; images and graphs take much more. */
 const MAX_SCALAR_RECORD = 1 << 20;
+const LENGTH_BYTES = 8;
 const HEADER_BYTES = 12;
 const FOOTER_BYTES = 4;
 
@@ -16,14 +18,25 @@ export interface Scalar {
   readonly value: number;
 }
 
-/** Cuts a growing event file into records and reads their scalars. Feed it the bytes in order. */
+/**
+ * Cuts a growing event file into records and reads their scalars. Feed it the bytes in order. A record whose data do not
+ * match their checksum is skipped. A length that does not match its checksum ends the reading, because the next record
+ * cannot be found.
+ */
 export class EventFileReader {
+  readonly #onDamage: (problem: string) => void;
+  #isEnded = false;
   #rest: Buffer = Buffer.alloc(0);
   /** Bytes left to skip of a record that is too large to hold scalars. */
   #skip = 0;
 
+  constructor(onDamage: (problem: string) => void) {
+    this.#onDamage = onDamage;
+  }
+
   /** @returns the scalars of every record that is complete by now */
   push(bytes: Uint8Array): Scalar[] {
+    if (this.#isEnded) return [];
     this.#rest = Buffer.concat([this.#rest, bytes]);
     const scalars: Scalar[] = [];
     for (;;) {
@@ -34,6 +47,12 @@ export class EventFileReader {
         if (this.#skip > 0) return scalars;
       }
       if (this.#rest.length < HEADER_BYTES) return scalars;
+      if (!matches(this.#rest, 0, LENGTH_BYTES)) {
+        this.#isEnded = true;
+        this.#rest = Buffer.alloc(0);
+        this.#onDamage('the length of a record does not match its checksum, and everything after it is not read');
+        return scalars;
+      }
       const length = Number(this.#rest.readBigUInt64LE(0));
       const whole = HEADER_BYTES + length + FOOTER_BYTES;
       if (length > MAX_SCALAR_RECORD) {
@@ -41,10 +60,17 @@ export class EventFileReader {
         continue;
       }
       if (this.#rest.length < whole) return scalars;
-      scalars.push(...scalarsOf(this.#rest.subarray(HEADER_BYTES, HEADER_BYTES + length)));
+      if (matches(this.#rest, HEADER_BYTES, length)) {
+        scalars.push(...scalarsOf(this.#rest.subarray(HEADER_BYTES, HEADER_BYTES + length)));
+      } else this.#onDamage('a record does not match its checksum and is skipped');
       this.#rest = this.#rest.subarray(whole);
     }
   }
+}
+
+/** Returns whether bytes match the checksum that follows them. */
+function matches(file: Buffer, start: number, length: number): boolean {
+  return maskedCrc(file.subarray(start, start + length)) === file.readUInt32LE(start + length);
 }
 
 function scalarsOf(event: Uint8Array): Scalar[] {
