@@ -1,13 +1,15 @@
 /**
  * The dashboard: cost of watching a large sweep with many reports, and time until it responds to a key.
  *
- *   npm run bench:dashboard
+ *   npm run bench:dashboard                  # this build alone
+ *   npm run bench:dashboard -- BEFORE        # and another build: the folder of a built checkout
  *
  * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50, with a gRPC server in this process that sends
- * 10,000 trials and then a delta of 100 reports ten times a second. Then 100,000 trials are sorted by every column and
- * scrolled in this process.
+ * 10,000 trials and then a delta of 100 reports ten times a second. Two builds are measured in turn, three times each, and
+ * the medians are compared. Then 100,000 trials are sorted by every column and scrolled in this process.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +17,6 @@ import { spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 import { serveCanned } from '../test/support/cli/canned-service.ts';
 import { LiveSweep } from './dashboard/live-sweep.ts';
-import { scrollAndSort } from './dashboard/scroll-and-sort.tsx';
 import { cpuSeconds, peakBytes } from './process-figures.ts';
 
 const TRIALS = 10_000;
@@ -29,7 +30,28 @@ const SIZE = { cols: 160, rows: 50 };
 const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
-async function measureWatch(): Promise<void> {
+const ROUNDS = 3;
+
+interface Figures {
+  readonly framesPerSecond: number;
+  readonly cpuPercent: number;
+  readonly kibPerSecond: number;
+  readonly keyMedianMs: number;
+  readonly keyP95Ms: number;
+  readonly peakMib: number;
+}
+
+const LABELS: readonly (readonly [keyof Figures, string, string])[] = [
+  ['framesPerSecond', 'frames per second', ''],
+  ['cpuPercent', 'CPU', ' % of a core'],
+  ['kibPerSecond', 'written to the terminal', ' KiB per second'],
+  ['keyMedianMs', 'key to frame, median', ' ms'],
+  ['keyP95Ms', 'key to frame, 95 of 100', ' ms'],
+  ['peakMib', 'peak memory', ' MiB'],
+];
+
+/** @param checkout a folder with a build of trawl */
+async function measureWatch(checkout: string): Promise<Figures> {
   const sweep = new LiveSweep(TRIALS);
   const server = await serveCanned({
     getSweep: (_call, callback) => callback(null, { sweep: sweep.row, text: '' }),
@@ -41,9 +63,8 @@ async function measureWatch(): Promise<void> {
       call.on('cancelled', () => clearInterval(timer));
     },
   });
-  const trawl = fileURLToPath(new URL('../../bin/trawl.mjs', import.meta.url));
   const screen = new headless.Terminal({ ...SIZE, allowProposedApi: true });
-  const top = spawn(process.execPath, [trawl, 'top', '--server', server.address], {
+  const top = spawn(process.execPath, [join(checkout, 'bin', 'trawl.mjs'), 'top', '--server', server.address], {
     ...SIZE,
     env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8' },
   });
@@ -59,12 +80,15 @@ async function measureWatch(): Promise<void> {
   const [cpu, sent, shown] = [cpuSeconds(top.pid), bytes, updates];
   await sleep(MEASURED_MS);
   const seconds = MEASURED_MS / 1000;
-  console.log(`${TRIALS} trials, ${(REPORTS_PER_DELTA * 1000) / DELTA_MS} reports per second, 160 x 50, ${seconds} s`);
-  console.log(`frames per second           ${((updates - shown) / seconds).toFixed(1)}`);
-  console.log(`CPU                         ${(((cpuSeconds(top.pid) - cpu) / seconds) * 100).toFixed(0)} % of a core`);
-  console.log(`written to the terminal     ${((bytes - sent) / seconds / 1024).toFixed(1)} KiB per second`);
-
-  const pane = () => /\[(\w+)\]/.exec(screen.buffer.active.getLine(5)?.translateToString() ?? '')?.[1];
+  const figures = {
+    framesPerSecond: (updates - shown) / seconds,
+    cpuPercent: ((cpuSeconds(top.pid) - cpu) / seconds) * 100,
+    kibPerSecond: (bytes - sent) / seconds / 1024,
+  };
+  const pane = () => {
+    const lines = Array.from({ length: 8 }, (_, row) => screen.buffer.active.getLine(row)?.translateToString() ?? '');
+    return /\[(sweep|agents)\]/.exec(lines.join('\n'))?.[1];
+  };
   const waits: number[] = [];
   for (let i = 0; i < KEYS; i++) {
     const [key, name] = i % 2 === 0 ? ['3', 'agents'] : ['1', 'sweep'];
@@ -79,16 +103,45 @@ async function measureWatch(): Promise<void> {
     waits.push(performance.now() - begun);
     await sleep(30 + (i % 7) * 10);
   }
-  console.log(`key to frame, median        ${percentile(waits, 0.5).toFixed(1)} ms`);
-  console.log(`key to frame, 95 of 100     ${percentile(waits, 0.95).toFixed(1)} ms`);
-  console.log(`peak memory                 ${(peakBytes(top.pid) / 2 ** 20).toFixed(0)} MiB\n`);
+  const peakMib = peakBytes(top.pid) / 2 ** 20;
   top.kill();
   server.stop();
+  return { ...figures, keyMedianMs: percentile(waits, 0.5), keyP95Ms: percentile(waits, 0.95), peakMib };
 }
+
+function report(now: readonly Figures[], before: readonly Figures[]): void {
+  const middle = (all: readonly Figures[], name: keyof Figures) =>
+    percentile(
+      all.map((one) => one[name]),
+      0.5,
+    );
+  console.log(
+    `${TRIALS} trials, ${(REPORTS_PER_DELTA * 1000) / DELTA_MS} reports per second, 160 x 50, ${MEASURED_MS / 1000} s, median of ${now.length}`,
+  );
+  for (const [name, label, unit] of LABELS) {
+    const own = middle(now, name);
+    const other =
+      before.length === 0
+        ? ''
+        : `; before ${middle(before, name).toFixed(1)}, ratio ${(own / middle(before, name)).toFixed(2)}`;
+    console.log(`${label.padEnd(27)} ${own.toFixed(1)}${unit}${other}`);
+  }
+  console.log('');
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const [before] = process.argv.slice(2);
+const figures: Record<'now' | 'before', Figures[]> = { now: [], before: [] };
 
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}\n`,
 );
-await measureWatch();
+for (let round = 0; round < ROUNDS; round++) {
+  if (before !== undefined) figures.before.push(await measureWatch(before));
+  figures.now.push(await measureWatch(root));
+}
+report(figures.now, figures.before);
+process.env.NODE_ENV = 'production';
+const { scrollAndSort } = await import('./dashboard/scroll-and-sort.tsx');
 await scrollAndSort(100_000, percentile);
 process.exit(0);

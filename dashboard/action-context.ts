@@ -3,7 +3,9 @@ import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
+import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
+import { bodyLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
   eventId,
@@ -16,21 +18,18 @@ import {
   sweepRows,
 } from './state/selectors.ts';
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
-import type { Size } from './terminal.ts';
-import { rowTrial } from './views/board-columns.ts';
-import { bodyLines, maxScroll } from './views/frame.ts';
 
-export function actionContext(model: Model, size: Size): ActionContext {
+export function actionContext(model: Model): ActionContext {
   const { state, board, columns, ui } = model;
   const { sweep } = state;
   const list = listOf(model);
   const row = boardRowUnderCursor(model);
-  const details = visibleTrials(model, size).map(({ id }) => model.details.get(id));
+  const details = visibleTrials(model).map(({ id }) => model.details.get(id));
   return {
     readonly: model.readonly,
     ...list,
-    pageLines: bodyLines(size) - 1,
-    maxOffset: list.rowCount > 0 ? 0 : maxScroll(model, size),
+    pageLines: bodyLines(model.size) - 1,
+    maxOffset: list.rowCount > 0 ? 0 : Math.max(0, model.contentLines - bodyLines(model.size)),
     sweep: sweep && {
       id: sweep.id,
       name: sweep.name,
@@ -118,12 +117,12 @@ function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agen
 }
 
 /** Returns the trials that the current view shows. */
-export function visibleTrials(model: Model, size: Size): Trial[] {
+export function visibleTrials(model: Model): Trial[] {
   const { ui, state, rows, board } = model;
   const view = viewOf(ui);
   switch (view.kind) {
     case 'sweep': {
-      const lines = bodyLines(size) - 1;
+      const lines = bodyLines(model.size) - 1;
       const { offset } = windowOf(cursorOf(ui), rows.length, lines, rows.indexOf);
       return rows.slice(offset, offset + lines).map((row) => rowTrial(row, board));
     }

@@ -7,6 +7,8 @@ import { runAction } from './run-action.ts';
 import type { Source } from './source.ts';
 import type { KeyEffect } from './state/actions.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
+import { boardColumns } from './state/board-columns.ts';
+import { chosenOrder } from './state/board-order.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { handleKey } from './state/handle-key.ts';
@@ -18,8 +20,6 @@ import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
 import type { Size, TerminalStyle } from './terminal.ts';
-import { boardColumns } from './views/board-columns.ts';
-import { chosenOrder } from './views/board-order.ts';
 
 export interface DashboardSettings {
   readonly style: TerminalStyle;
@@ -74,6 +74,7 @@ export class Dashboard {
   #stream: SweepStream;
   #details: DetailCache;
   #size: Size;
+  #contentLines = 0;
   #listener: () => void = () => {};
   #snapshot: Model | undefined;
   #changed = false;
@@ -139,6 +140,11 @@ export class Dashboard {
     this.#listener();
   }
 
+  /** Sets the number of lines of the text that the body scrolls through. */
+  readonly setContentLines = (lines: number): void => {
+    this.#contentLines = lines;
+  };
+
   resize(size: Size): void {
     this.#size = size;
     this.publish();
@@ -157,7 +163,7 @@ export class Dashboard {
   press(press: Press): void {
     for (const key of keyNames(press)) {
       const before = this.#ui;
-      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.#build(), this.#size));
+      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.#build()));
       this.#ui = ui;
       if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
       if (effect !== undefined) this.#run(effect);
@@ -176,6 +182,7 @@ export class Dashboard {
     const { state, board, columns } = this.#shown(curveOf, now);
     return {
       size: this.#size,
+      contentLines: this.#contentLines,
       state,
       board,
       summary: this.#summaryOf(state),
@@ -283,7 +290,7 @@ export class Dashboard {
     const details = this.#details;
     if (state.sweep === undefined || model.connection.lostSinceMs !== undefined) return;
     const view = viewOf(ui);
-    const trials = visibleTrials(model, this.#size);
+    const trials = visibleTrials(model);
     details.requestCurves(trials, now);
     details.followLog(view.kind === 'trial' || view.kind === 'log' ? state.trials.get(view.trialId) : undefined);
     if (view.kind === 'trial') {

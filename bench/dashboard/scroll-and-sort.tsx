@@ -89,8 +89,10 @@ export async function scrollAndSort(
 
   const folds: number[] = [];
   for (let i = 0; i < 30; i++) {
-    source.push(sweep.delta(100));
     await sleep(2_000 / MAX_FPS);
+    source.push(sweep.delta(100));
+    await turn();
+    await turn();
     const from = performance.now();
     const drawn = once(output, 'frame');
     dashboard.tick();

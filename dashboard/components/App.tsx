@@ -1,11 +1,13 @@
-import { useInput } from 'ink';
+import { useInput, useStdout } from 'ink';
+import { useEffect, useMemo, useRef } from 'react';
 import type { Dashboard } from '../dashboard.ts';
-import { useImages } from '../hooks/use-images.ts';
 import { useModel } from '../hooks/use-model.ts';
 import { useTerminalSize } from '../hooks/use-terminal-size.ts';
+import { bodyLines, HEADER_LINES } from '../state/layout.ts';
 import type { Size } from '../terminal.ts';
-import { placedImages } from '../views/frame.ts';
+import { FREE_IMAGES } from '../terminal-escapes.ts';
 import { Screen } from './Screen.tsx';
+import { ScreenContext, type ScreenContextValue } from './ScreenContext.ts';
 
 interface Props {
   readonly dashboard: Dashboard;
@@ -18,6 +20,28 @@ export function App({ dashboard, frameSize }: Props) {
   const redraws = useTerminalSize(dashboard, frameSize);
   const model = useModel(dashboard);
   useInput((input, key) => dashboard.press({ input, key }));
-  useImages(placedImages(model), redraws);
-  return <Screen model={model} />;
+  const sentImages = useSentImages();
+  const { kitty, size } = model;
+  const screen = useMemo((): ScreenContextValue => {
+    const body = [HEADER_LINES, HEADER_LINES + bodyLines(size)] as const;
+    return { kitty, redraws, sentImages, body, onContentLines: dashboard.setContentLines };
+  }, [kitty, size, redraws, sentImages, dashboard]);
+  return (
+    <ScreenContext value={screen}>
+      <Screen model={model} />
+    </ScreenContext>
+  );
+}
+
+/** Returns the images that the terminal has. They are freed at the end. */
+function useSentImages(): Map<number, Uint8Array> {
+  const { stdout } = useStdout();
+  const { current } = useRef(new Map<number, Uint8Array>());
+  useEffect(
+    () => () => {
+      if (current.size > 0) stdout.write(FREE_IMAGES);
+    },
+    [current, stdout],
+  );
+  return current;
 }

@@ -1,59 +1,85 @@
-import { Text } from 'ink';
+import chalk from 'chalk';
+import { Text, Transform } from 'ink';
 import { memo, useContext } from 'react';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
+import type { Style } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { ascii } from '../draw/ascii.ts';
-import { clip } from '../draw/layout.ts';
-import type { StyledLine } from '../draw/line.ts';
+import { clip } from '../draw/clip.ts';
 import type { TerminalStyle } from '../terminal.ts';
 import { TerminalStyleContext } from './TerminalStyle.ts';
 
-interface Props {
-  readonly line: StyledLine;
+interface LineProps {
+  readonly segments: readonly Segment[];
+  /** The width to which the line is cut. */
   readonly columns: number;
+  /** Whether the cursor is on this line. Such a line is drawn in reverse over the full width. */
+  readonly cursor?: boolean;
 }
 
-/** One line of the screen. The line under the cursor is drawn in reverse over the full width. */
-export const Line = memo(({ line: { segments, cursor }, columns }: Props) => {
+/**
+ * One line of styled pieces, cut to a width. Ink measures spaces of the same width, and the transform replaces them: Ink
+ * measures the text of every frame, slowly if it contains escape sequences, and remembers every text that it has measured.
+ */
+export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const terminal = useContext(TerminalStyleContext);
   const cut = clip(segments, columns);
-  const width = widthOf(cut);
-  const space = cursor && !terminal.plain ? columns - width : 0;
-  return (
-    <Text wrap="truncate" inverse={cursor === true && !terminal.plain}>
-      {width === 0 && space === 0 ? ' ' : null}
-      {cut.map((segment, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: segments have no identity besides their place
-        <Piece key={at} segment={segment} terminal={terminal} cursor={cursor === true} />
-      ))}
-      {space > 0 ? ' '.repeat(space) : null}
-    </Text>
-  );
+  const reversed = cursor && !terminal.plain;
+  const width = reversed ? columns : widthOf(cut);
+  const line = reversed
+    ? chalk.inverse(textOf(cut, terminal) + ' '.repeat(columns - widthOf(cut)))
+    : cut.map((segment) => painted(segment, terminal)).join('');
+  return <Transform transform={() => line}>{' '.repeat(Math.max(1, width))}</Transform>;
 }, isSameLine);
 
-function Piece(props: { readonly segment: Segment; readonly terminal: TerminalStyle; readonly cursor: boolean }) {
-  const { text, style, greys } = props.segment;
-  const { colour, plain } = props.terminal;
-  const shown = props.terminal.ascii ? ascii(text) : text;
+const textOf = (segments: readonly Segment[], { ascii: isAscii }: TerminalStyle): string => {
+  const text = segments.map((segment) => segment.text).join('');
+  return isAscii ? ascii(text) : text;
+};
+
+function painted({ text, style, greys }: Segment, { colour, plain, ascii: isAscii }: TerminalStyle): string {
+  const shown = isAscii ? ascii(text) : text;
+  if (plain || shown === '') return shown;
   if (greys !== undefined && colour) {
     const [front, back] = greys;
-    return (
-      <Text color={`ansi256(${FIRST_GREY + front})`} backgroundColor={`ansi256(${FIRST_GREY + back})`}>
-        {shown}
-      </Text>
-    );
+    return chalk.ansi256(FIRST_GREY + front).bgAnsi256(FIRST_GREY + back)(shown);
   }
-  if (props.cursor || plain || style === undefined) return shown;
-  if (style === 'bold') return <Text bold>{shown}</Text>;
-  if (style === 'dim') return <Text dimColor>{shown}</Text>;
-  return colour ? <Text color={style}>{shown}</Text> : shown;
+  if (style === undefined || (!colour && style !== 'bold' && style !== 'dim')) return shown;
+  return chalk[style](shown);
 }
 
 const FIRST_GREY = 232;
 
-function isSameLine(before: Props, after: Props): boolean {
-  const [a, b] = [before.line, after.line];
-  if (before.columns !== after.columns || a.cursor !== b.cursor) return false;
-  if (a === b || a.segments === b.segments) return true;
+interface LabelProps {
+  readonly text: string;
+  readonly columns: number;
+  readonly style?: Style | undefined;
+}
+
+/** One line in one style. Control characters are shown instead of interpreted. */
+export function Label({ text, columns, style }: LabelProps) {
+  return <Line segments={[{ text: visibleText(text), style }]} columns={columns} />;
+}
+
+interface ParagraphProps {
+  readonly text: string;
+  readonly style?: Style | undefined;
+}
+
+/** Text that wraps at spaces within its box. Control characters are shown instead of interpreted. */
+export function Paragraph({ text, style }: ParagraphProps) {
+  const terminal = useContext(TerminalStyleContext);
+  const shown = terminal.ascii ? ascii(visibleText(text)) : visibleText(text);
+  return (
+    <Transform transform={(line) => painted({ text: line, style }, terminal)}>
+      <Text wrap="wrap">{shown}</Text>
+    </Transform>
+  );
+}
+
+function isSameLine(a: LineProps, b: LineProps): boolean {
+  if (a.columns !== b.columns || (a.cursor ?? false) !== (b.cursor ?? false)) return false;
+  if (a.segments === b.segments) return true;
   if (a.segments.length !== b.segments.length) return false;
   return a.segments.every(({ text, style, greys }, at) => {
     const other = b.segments[at];

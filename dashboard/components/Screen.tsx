@@ -1,7 +1,11 @@
 import { Box } from 'ink';
+import { bodyLines, hasHeader } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
-import { frameOf } from '../views/frame.ts';
-import { Line } from './Line.tsx';
+import { viewOf } from '../state/ui.ts';
+import { Body } from './Body.tsx';
+import { Header } from './Header.tsx';
+import { KeyLine } from './KeyLine.tsx';
+import { StatusLine } from './StatusLine.tsx';
 import { TerminalStyleContext } from './TerminalStyle.ts';
 
 interface Props {
@@ -10,18 +14,22 @@ interface Props {
   readonly interactive?: boolean;
 }
 
-/** The whole screen: header, current view, footer. */
+/** The whole screen: header, current view, footer. A small terminal has only the view, and below it prompts and messages. */
 export function Screen({ model, interactive = true }: Props) {
-  const { columns, rows } = model.size;
-  const lines = frameOf(model, model.size);
-  const shown = interactive ? lines : lines.slice(0, -1).map((line) => ({ ...line, cursor: false }));
+  const { size, ui, readonly } = model;
+  const { columns, rows } = size;
+  const whole = hasHeader(size);
+  const status = whole || ui.prompt !== undefined || ui.status !== undefined;
+  const lines = whole ? bodyLines(size) : rows - (status ? 1 : 0);
   return (
     <TerminalStyleContext value={model.style}>
       <Box flexDirection="column" width={columns} height={rows} flexShrink={0}>
-        {shown.map((line, row) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
-          <Line key={row} line={line} columns={columns} />
-        ))}
+        {whole ? <Header model={model} columns={columns} /> : null}
+        <Box flexDirection="column" height={lines} flexShrink={0} overflowY="hidden">
+          <Body model={model} columns={columns} lines={lines} />
+        </Box>
+        {status ? <StatusLine model={model} columns={columns} /> : null}
+        {whole && interactive ? <KeyLine view={viewOf(ui).kind} readonly={readonly} columns={columns} /> : null}
       </Box>
     </TerminalStyleContext>
   );

@@ -2,7 +2,6 @@
 
 import type { Segment } from '../../lib/text/segment.ts';
 import type { TerminalStyle } from '../terminal.ts';
-import type { StyledLine } from './line.ts';
 
 export interface PixelImage {
   readonly width: number;
@@ -27,10 +26,10 @@ export function shrinkToFit(image: PixelImage, columns: number, lines: number): 
 }
 
 /** @param shrink number of pixels per drawn pixel, in each direction */
-export function imageLines(image: PixelImage, shrink: number, terminal: TerminalStyle): StyledLine[] {
+export function imageLines(image: PixelImage, shrink: number, terminal: TerminalStyle): Segment[][] {
   const { columns, lines } = imageSize(image, shrink);
   const shades = terminal.ascii ? ASCII_SHADES : SHADES;
-  return Array.from({ length: lines }, (_, row): StyledLine => {
+  return Array.from({ length: lines }, (_, row) => {
     const segments: { text: string; greys?: Segment['greys'] }[] = [];
     for (let column = 0; column < columns; column++) {
       const upper = mean(image, column, row * 2, shrink);
@@ -45,7 +44,7 @@ export function imageLines(image: PixelImage, shrink: number, terminal: Terminal
       if (last?.greys?.[0] === greys[0] && last.greys[1] === greys[1]) last.text += '▀';
       else segments.push({ text: '▀', greys });
     }
-    return { segments };
+    return segments;
   });
 }
 

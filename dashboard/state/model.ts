@@ -4,8 +4,8 @@ import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance } from '../source.ts';
 import type { Size, TerminalStyle } from '../terminal.ts';
-import type { BoardColumn } from '../views/board-columns.ts';
 import type { Board } from './board.ts';
+import type { BoardColumn } from './board-columns.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
@@ -38,6 +38,8 @@ export interface ConnectionStatus {
 
 export interface Model {
   readonly size: Size;
+  /** The number of lines of the text that the body scrolls through. */
+  readonly contentLines: number;
   readonly state: DashboardState;
   readonly board: Board;
   readonly summary: Summary;

@@ -1,10 +1,12 @@
 /** A dashboard for tests, with a given source and frames drawn by Ink. */
-import { render } from 'ink-testing-library';
+import { renderToString } from 'ink';
 import { setColours } from '../../../dashboard/colours.ts';
 import { Screen } from '../../../dashboard/components/Screen.tsx';
+import { ScreenContext } from '../../../dashboard/components/ScreenContext.ts';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
 import type { Press } from '../../../dashboard/keys.ts';
 import type { Source } from '../../../dashboard/source.ts';
+import { bodyLines, HEADER_LINES } from '../../../dashboard/state/layout.ts';
 import type { Size, TerminalStyle } from '../../../dashboard/terminal.ts';
 import { START_MS } from './sample.ts';
 
@@ -79,9 +81,19 @@ export async function sampleDashboard(
     frame() {
       dashboard.publish();
       setColours(style);
-      const app = render(<Screen model={dashboard.model()} />);
-      const text = app.lastFrame() ?? '';
-      app.unmount();
+      const screen = {
+        kitty: more.kitty ?? false,
+        redraws: 0,
+        sentImages: new Map(),
+        body: [HEADER_LINES, HEADER_LINES + bodyLines(size)] as const,
+        onContentLines: dashboard.setContentLines,
+      };
+      const text = renderToString(
+        <ScreenContext value={screen}>
+          <Screen model={dashboard.model()} />
+        </ScreenContext>,
+        { columns: size.columns },
+      );
       return text.split('\n');
     },
     stop: () => dashboard.stop(),

@@ -1,0 +1,87 @@
+import { Box } from 'ink';
+import { ownValue } from '../../lib/domain/own-value.ts';
+import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Column } from '../../lib/text/table.ts';
+import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Model } from '../state/model.ts';
+import { runtimeMs } from '../state/summary.ts';
+import { Label } from './Line.tsx';
+import { Table } from './Table.tsx';
+
+const BAR = 10;
+const GIB = 2 ** 30;
+
+interface Props {
+  readonly model: Model;
+  readonly agent: Agent;
+  readonly columns: number;
+}
+
+/** The GPUs and the running trials of an agent. */
+export function AgentDetail({ model, agent, columns }: Props) {
+  const running = [...model.state.trials.values()].filter(({ state, agentId }) => {
+    return state === 'TRIAL_STATE_RUNNING' && agentId === agent.id;
+  });
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      <Label text={agent.id} columns={columns} style="bold" />
+      {agent.gpuFigures.length === 0 ? null : (
+        <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
+          <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />
+        </Box>
+      )}
+      {running.length === 0 ? (
+        <Label text="idle for this sweep" columns={columns} style="dim" />
+      ) : (
+        <Table table={trialColumns(model)} rows={running} columns={columns} />
+      )}
+    </Box>
+  );
+}
+
+function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
+  return [
+    { header: 'GPU', numeric: true, cell: ({ index }) => String(index) },
+    { header: 'name', cell: ({ index }) => gpus[index] ?? '-' },
+    { header: 'util'.padEnd(BAR + 5), neverCut: true, cell: ({ utilization }) => barOf(utilization) },
+    {
+      header: 'memory'.padEnd(BAR + 5),
+      neverCut: true,
+      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) =>
+        barOf(used === undefined || total === undefined ? undefined : used / total),
+    },
+    {
+      header: 'GiB',
+      numeric: true,
+      cell: ({ memoryUsedBytes: used, memoryTotalBytes: total }) =>
+        used === undefined || total === undefined ? '-' : `${(used / GIB).toFixed(1)}/${(total / GIB).toFixed(0)}`,
+    },
+    { header: '°C', numeric: true, cell: ({ temperatureCelsius }) => temperatureCelsius?.toFixed(0) ?? '-' },
+    { header: 'W', numeric: true, cell: ({ powerWatts }) => powerWatts?.toFixed(0) ?? '-' },
+  ];
+}
+
+function barOf(share: number | undefined): string {
+  if (share === undefined || !Number.isFinite(share)) return '-';
+  const within = Math.min(1, Math.max(0, share));
+  const cells = Math.round(within * BAR);
+  return `${'█'.repeat(cells)}${'░'.repeat(BAR - cells)} ${String(Math.round(within * 100)).padStart(3)}%`;
+}
+
+function trialColumns({ board, state, now }: Model): Column<Trial>[] {
+  const metric = board.metrics[0]?.name ?? '';
+  return [
+    { header: 'trial', neverCut: true, cell: ({ id }) => shortId(id) },
+    {
+      header: 'epoch',
+      numeric: true,
+      cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
+    },
+    { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(ownValue(metrics, metric)) },
+    { header: 'time', numeric: true, cell: (trial) => formatSpan(runtimeMs(trial, now)) },
+    { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
+  ];
+}

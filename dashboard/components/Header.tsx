@@ -1,0 +1,155 @@
+import { Box } from 'ink';
+import { parameterText } from '../../lib/domain/parameters.ts';
+import { objectiveText } from '../../lib/domain/ranking.ts';
+import { noCounts, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import type { Segment } from '../../lib/text/segment.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { AgentState, type Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import { HEADER_LINES } from '../state/layout.ts';
+import type { Model } from '../state/model.ts';
+import type { Summary } from '../state/summary.ts';
+
+import { Label, Line } from './Line.tsx';
+import { PaneTabs } from './PaneTabs.tsx';
+import { StateBar } from './StateBar.tsx';
+
+const TALLY_COLUMNS = 22;
+
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+}
+
+/** The sweep and its state, progress, counts, rate and agents, the shared parameters, and the list of panes. */
+export function Header({ model, columns }: Props) {
+  const { state, summary, ui } = model;
+  const { sweep } = state;
+  return (
+    <Box flexDirection="column" height={HEADER_LINES} flexShrink={0}>
+      {sweep === undefined ? (
+        <Box flexDirection="column" flexGrow={1}>
+          <Label text="connecting..." columns={columns} />
+          <Line segments={notices(model)} columns={columns} />
+        </Box>
+      ) : (
+        <>
+          <Line segments={[...sweepTitle(model, sweep), ...notices(model)]} columns={columns} />
+          <Progress sweep={sweep} summary={summary} columns={columns} />
+          <Line segments={trialCounts(model, summary)} columns={columns} />
+          <Label text={pace(model, summary)} columns={columns} style="dim" />
+          <Line segments={[...warning(sweep), { text: constants(model), style: 'dim' }]} columns={columns} />
+        </>
+      )}
+      <PaneTabs open={ui.stack[0].kind} columns={columns} />
+    </Box>
+  );
+}
+
+function Progress({ sweep, summary, columns }: { sweep: Sweep; summary: Summary; columns: number }) {
+  const percent = summary.total === 0 ? 0 : Math.floor((summary.ended / summary.total) * 100);
+  const tally = ` ${String(percent).padStart(3)}% ${summary.ended}/${summary.total}`;
+  const width = Math.max(10, columns - TALLY_COLUMNS);
+  return (
+    <Box>
+      <StateBar counts={sweep.counts ?? noCounts()} columns={width} />
+      <Label text={tally} columns={Math.max(0, columns - width)} />
+    </Box>
+  );
+}
+
+function sweepTitle(model: Model, sweep: Sweep): Segment[] {
+  const name = sweepState.of(sweep.state);
+  return [
+    { text: visibleText(sweep.name), style: 'bold' },
+    { text: `  ${visibleText(sweep.id)}  ` },
+    { text: `${name}${pausedFor(model)}`, style: sweepStyle(name) },
+    { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
+  ];
+}
+
+function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
+  const away = connection.lostSinceMs;
+  return [
+    ...(away === undefined
+      ? []
+      : [
+          {
+            text: `  COORDINATOR UNREACHABLE for ${formatSpan(now - away)}, since ${clock(away)}: ${visibleText(connection.reason)}`,
+            style: 'yellow' as const,
+          },
+        ]),
+    ...(ui.frozen ? [{ text: '  FROZEN (u resumes)', style: 'yellow' as const }] : []),
+    ...(banner === '' ? [] : [{ text: `  ${visibleText(banner)}`, style: 'magenta' as const }]),
+    ...(readonly ? [{ text: '  read-only', style: 'dim' as const }] : []),
+  ];
+}
+
+const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
+
+function pausedFor({ state: { sweep, events }, now }: Model): string {
+  if (sweep?.state !== 'SWEEP_STATE_PAUSED') return '';
+  const paused = events.findLast(({ kind }) => kind === 'sweep paused');
+  return paused === undefined ? '' : ` ${wholeSpan(now - paused.atMs)} ago`;
+}
+
+const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
+
+function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
+  const { offered, ...counts } = sweep?.counts ?? noCounts();
+  const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
+  const segments = Object.entries({ ...counts, pending: counts.pending + offered })
+    .filter(([, count]) => count > 0)
+    .flatMap(([name, count]): Segment[] => {
+      if (name !== 'failed') return [{ text: `${count} ${name} · ` }];
+      return [{ text: `${count} failed${classes === '' ? '' : ` (${classes})`}`, style: 'yellow' }, { text: ' · ' }];
+    });
+  return [...segments, { text: elapsedText(sweep, wholeSpan(elapsedMs)) }];
+}
+
+function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
+  if (sweep?.state === 'SWEEP_STATE_INTERRUPTED') return `submitted ${elapsed} ago`;
+  return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
+}
+
+function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): string {
+  const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
+  const up = known.filter((agent) => agent.state !== AgentState.LOST);
+  const lost = known.length - up.length;
+  const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
+  const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
+  const range = etaRangeMs === undefined ? '' : ` (${formatSpan(etaRangeMs[0])} to ${formatSpan(etaRangeMs[1])})`;
+  const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
+  return visibleText(
+    [
+      perMinute === undefined ? 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
+      ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
+      `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up${lost === 0 ? '' : `, ${lost} lost`}`,
+      `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
+      gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,
+    ].join(' · '),
+  );
+}
+
+const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+
+function warning({ warnings }: Sweep): Segment[] {
+  const newest = warnings.at(-1);
+  if (newest === undefined) return [];
+  const others = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more)`;
+  return [{ text: `warning${others}: ${visibleText(newest.message)}  `, style: 'yellow' }];
+}
+
+function constants({ state }: Model): string {
+  const [first] = state.trials.values();
+  const metric = state.sweep?.metric;
+  const objective = metric === undefined ? '' : objectiveText(metric);
+  if (first === undefined) return visibleText(objective);
+  const shared = Object.keys(first.parameters)
+    .filter((name) => !state.varying.includes(name))
+    .sort()
+    .map((name) => `${name}=${parameterText(first, name)}`);
+  return visibleText([objective, ...shared].filter(Boolean).join('  '));
+}

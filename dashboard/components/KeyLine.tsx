@@ -1,0 +1,51 @@
+import { type Command, keyLabel, keysOf } from '../keys.ts';
+import type { ViewKind } from '../state/ui.ts';
+import { Label } from './Line.tsx';
+
+const HINTS: readonly (readonly [Command, string])[] = [
+  ['enter', 'open'],
+  ['back', 'back'],
+  ['filter', 'filter'],
+  ['sort', 'sort'],
+  ['mark', 'mark'],
+  ['compare', 'compare'],
+  ['earlier', 'earlier'],
+  ['later', 'later'],
+  ['metric', 'metric'],
+  ['pair', 'next pair'],
+  ['log', 'log'],
+  ['freeze', 'freeze'],
+  ['pause', 'pause'],
+  ['kill', 'kill'],
+  ['retry', 'retry'],
+  ['drain', 'drain'],
+  ['help', 'help'],
+];
+
+interface Props {
+  readonly view: ViewKind;
+  readonly readonly: boolean;
+  readonly columns: number;
+}
+
+/** The most important keys of a view, as many as fit. The key of the help always fits. */
+export function KeyLine({ view, readonly, columns }: Props) {
+  const bindings = keysOf(view, readonly);
+  const shown = HINTS.flatMap(([command, about]) => {
+    const key = bindings.find((binding) => binding.command === command)?.keys.at(-1);
+    return key === undefined ? [] : [`${keyLabel(key)} ${about}`];
+  });
+  return <Label text={fitting(shown, columns).join(BETWEEN)} columns={columns} style="dim" />;
+}
+
+const BETWEEN = ' · ';
+
+/** Leaves out hints from the end, but never the last one, until the others fit. */
+function fitting(hints: readonly string[], columns: number): readonly string[] {
+  const last = hints.slice(-1);
+  for (let count = hints.length - 1; count > 0; count--) {
+    const kept = [...hints.slice(0, count), ...last];
+    if (kept.join(BETWEEN).length <= columns) return kept;
+  }
+  return last;
+}

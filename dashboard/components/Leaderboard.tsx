@@ -1,0 +1,60 @@
+import type { Segment } from '../../lib/text/segment.ts';
+import type { BoardColumn } from '../state/board-columns.ts';
+import type { BoardRow } from '../state/board-rows.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf, windowOf } from '../state/ui.ts';
+import { Label } from './Line.tsx';
+import { WindowTable } from './Table.tsx';
+
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** The configs around the cursor, in the user's order. */
+export function Leaderboard({ model, columns: width, lines }: Props) {
+  const { columns, rows, ui } = model;
+  const shown = scrolled(columns, ui.columnOffset);
+  const room = Math.max(1, lines - 1);
+  const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
+  const window = rows.slice(offset, offset + room);
+  const table = shown.map((column) => ({ ...column, header: headed(column, model) }));
+  const gutter = (row: BoardRow): Segment => {
+    const marked = ui.marks.has(row.id);
+    const folds = row.trial === undefined && row.config.trials.length > 1;
+    const fold = folds ? (ui.unfolded.has(row.id) ? '▾' : '▸') : ' ';
+    return { text: `${marked ? '●' : ' '}${fold}`, style: marked ? 'magenta' : 'dim' };
+  };
+  return (
+    <>
+      <WindowTable
+        table={table}
+        rows={window}
+        columns={width}
+        cursor={at - offset}
+        id={({ id }) => id}
+        gutter={gutter}
+        left={shown.length < columns.length ? `←${columns.length - shown.length}` : ''}
+        more={(hidden) => `${hidden} more →`}
+      />
+      {window.length === 0 && model.state.sweep !== undefined ? <Empty model={model} columns={width} /> : null}
+    </>
+  );
+}
+
+function Empty({ model: { ui }, columns }: { readonly model: Model; readonly columns: number }) {
+  const text = ui.filterText === '' ? '  no trials yet' : `  no trial matches ${ui.filterText} (q clears the filter)`;
+  return <Label text={text} columns={columns} style="dim" />;
+}
+
+function scrolled(columns: readonly BoardColumn[], from: number): BoardColumn[] {
+  const fixed = columns.filter((column) => column.fixed);
+  return [...fixed, ...columns.filter((column) => !column.fixed).slice(from)];
+}
+
+function headed({ header, descending }: BoardColumn, { ui, board }: Model): string {
+  const sorted = ui.sortColumn ?? board.metrics[0]?.name;
+  if (header.trimEnd() !== sorted) return header;
+  return `${header.trimEnd()} ${descending === ui.reversed ? '▲' : '▼'}`;
+}

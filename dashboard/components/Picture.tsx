@@ -1,0 +1,49 @@
+import { Box, type DOMElement } from 'ink';
+import { useContext, useMemo, useRef } from 'react';
+import { imageLines, imageSize, shrinkToFit } from '../draw/pixel-image.ts';
+import { useKittyImage } from '../hooks/use-kitty-image.ts';
+import type { ReconstructionImage } from '../state/model.ts';
+import { Line } from './Line.tsx';
+import { ScreenContext } from './ScreenContext.ts';
+import { TerminalStyleContext } from './TerminalStyle.ts';
+
+interface Props {
+  readonly image: ReconstructionImage;
+  /** The most columns and lines that the image may have. */
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** An image, as large as fits: by Kitty's graphics protocol where the terminal supports it, otherwise in half blocks. */
+export function Picture({ image, columns, lines }: Props) {
+  const { kitty } = useContext(ScreenContext);
+  const shrink = shrinkToFit(image.pixels, columns, Math.max(1, lines));
+  return kitty ? <KittyPicture image={image} shrink={shrink} /> : <BlockPicture image={image} shrink={shrink} />;
+}
+
+interface ScaledProps {
+  readonly image: ReconstructionImage;
+  readonly shrink: number;
+}
+
+function BlockPicture({ image: { pixels }, shrink }: ScaledProps) {
+  const style = useContext(TerminalStyleContext);
+  const rows = useMemo(() => imageLines(pixels, shrink, style), [pixels, shrink, style]);
+  const { columns } = imageSize(pixels, shrink);
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      {rows.map((segments, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Line key={row} segments={segments} columns={columns} />
+      ))}
+    </Box>
+  );
+}
+
+/** Space for an image that the terminal draws over it. */
+function KittyPicture({ image, shrink }: ScaledProps) {
+  const space = useRef<DOMElement>(null);
+  const { columns, lines } = imageSize(image.pixels, shrink);
+  useKittyImage(space, image, { columns, lines });
+  return <Box ref={space} width={columns} height={lines} flexShrink={0} />;
+}

@@ -1,0 +1,32 @@
+import { render } from 'ink-testing-library';
+import { expect, test } from 'vitest';
+import { Legend, Plot } from './Plot.tsx';
+
+function drawn(...points: [number, number][]): string {
+  const app = render(<Plot title="loss" series={[{ name: 'a', points }]} columns={30} lines={6} />);
+  const frame = app.lastFrame() ?? '';
+  app.unmount();
+  return frame;
+}
+
+test('a plot draws a single value and equal values, and reports when no value is finite', () => {
+  expect(drawn([1, 5])).toMatch(/[\u2801-\u28ff]/);
+  expect(drawn([1, 5], [2, 5])).toMatch(/[\u2801-\u28ff]/);
+  expect(drawn([1, Number.NaN])).toContain('no values yet');
+});
+
+test('a plot has its title, its range and its first and last epoch', () => {
+  const lines = drawn([1, 5], [20, 1]).split('\n');
+  expect(lines).toHaveLength(6);
+  expect(lines[0]).toBe('loss');
+  expect(lines[1]).toMatch(/^ +5\.0000│/);
+  expect(lines[4]).toMatch(/^ +1\.0000│/);
+  expect(lines[5]).toMatch(/^ {11}1 +20$/);
+});
+
+test('a legend wraps between its names', () => {
+  const series = ['latent_dim=15', 'latent_dim=30', 'latent_dim=50'].map((name) => ({ name, points: [] }));
+  const app = render(<Legend series={series} columns={36} />);
+  expect(app.lastFrame()).toBe('a latent_dim=15  b latent_dim=30\nc latent_dim=50');
+  app.unmount();
+});

@@ -1,0 +1,132 @@
+import { Box } from 'ink';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
+import { seriesStyle } from '../../lib/text/style.ts';
+import { pad } from '../../lib/text/width.ts';
+import { BrailleCanvas } from '../draw/braille.ts';
+import { Label, Line } from './Line.tsx';
+
+export interface PlotSeries {
+  readonly name: string;
+  /** The points by ascending x. Values that are not finite break the line. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+const AXIS = 11;
+
+export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
+
+interface Props {
+  readonly title: string;
+  readonly series: readonly PlotSeries[];
+  readonly columns: number;
+  /** The total number of lines, including title and axis. */
+  readonly lines: number;
+}
+
+/** Curves as braille dots, with the value range on the left and the first and last epoch below. */
+export function Plot({ title, series, columns: width, lines }: Props) {
+  const rows = lines - 2;
+  const columns = width - AXIS;
+  const finite = series.flatMap(({ points }) => points.filter(([, y]) => Number.isFinite(y)));
+  const fits = rows >= 1 && columns >= 4;
+  return (
+    <Box flexDirection="column" width={width} height={fits ? lines : 1} flexShrink={0}>
+      <Label text={title} columns={width} style="bold" />
+      {fits && finite.length === 0 ? <Label text="no values yet" columns={width} style="dim" /> : null}
+      {fits && finite.length > 0 ? <Curves series={series} finite={finite} columns={columns} rows={rows} /> : null}
+    </Box>
+  );
+}
+
+interface CurvesProps {
+  readonly series: readonly PlotSeries[];
+  readonly finite: readonly (readonly [number, number])[];
+  readonly columns: number;
+  readonly rows: number;
+}
+
+function Curves({ series, finite, columns, rows }: CurvesProps) {
+  const [lowX, highX] = rangeOf(finite.map(([x]) => x));
+  const [lowY, highY] = rangeOf(finite.map(([, y]) => y));
+  const canvas = canvasOf(series, columns, rows, [lowX, highX], [lowY, highY]);
+  const label = (row: number): string => {
+    if (row === 0) return formatMetric(highY);
+    if (row === rows - 1) return formatMetric(lowY);
+    return row === Math.floor((rows - 1) / 2) && rows > 4 ? formatMetric((lowY + highY) / 2) : '';
+  };
+  return (
+    <>
+      {Array.from({ length: rows }, (_, row) => (
+        <Line
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+          key={row}
+          segments={[{ text: `${pad(label(row), AXIS - 1, 'left')}│`, style: 'dim' }, ...canvas.line(row)]}
+          columns={AXIS + columns}
+        />
+      ))}
+      <Box justifyContent="space-between" paddingLeft={AXIS} width={AXIS + columns}>
+        <Label text={formatStep(lowX)} columns={columns} style="dim" />
+        <Label text={formatStep(highX)} columns={columns} style="dim" />
+      </Box>
+    </>
+  );
+}
+
+function canvasOf(
+  series: readonly PlotSeries[],
+  columns: number,
+  rows: number,
+  [lowX, highX]: readonly [number, number],
+  [lowY, highY]: readonly [number, number],
+): BrailleCanvas {
+  const canvas = new BrailleCanvas(columns, rows);
+  const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
+  const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
+  // The first series is the most important one, so it is drawn on top.
+  for (const [s, { points }] of [...series.entries()].reverse()) {
+    let before: readonly [number, number] | undefined;
+    for (const [x, y] of points) {
+      if (!Number.isFinite(y)) {
+        before = undefined;
+        continue;
+      }
+      const at = [xOf(x), yOf(y)] as const;
+      if (before === undefined) canvas.dot(...at, s);
+      else canvas.stroke(...before, ...at, s);
+      before = at;
+    }
+  }
+  if (series.length > 1) {
+    series.forEach(({ points }, s) => {
+      const last = points.findLast(([, y]) => Number.isFinite(y));
+      if (last !== undefined) canvas.letter(xOf(last[0]), yOf(last[1]), seriesLetter(s), s);
+    });
+  }
+  return canvas;
+}
+
+/** The names of the series, such as `a latent_dim=15  b latent_dim=30`. */
+export function Legend({ series, columns }: { readonly series: readonly PlotSeries[]; readonly columns: number }) {
+  return (
+    <Box width={columns} flexWrap="wrap" columnGap={2} flexShrink={0}>
+      {series.map(({ name }, s) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a series has no identity besides its place
+        <Label key={s} text={`${seriesLetter(s)} ${name}`} columns={columns} style={seriesStyle(s)} />
+      ))}
+    </Box>
+  );
+}
+
+function rangeOf(values: readonly number[]): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return [low, high];
+}
+
+/** Halves the numbers, so that the range of the largest ones is finite. */
+const share = (value: number, low: number, high: number): number =>
+  high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;

@@ -1,0 +1,23 @@
+import { createContext } from 'react';
+
+/** The parts of the terminal that components deep in the tree depend on. */
+export interface ScreenContextValue {
+  /** Whether the terminal supports Kitty's graphics protocol. */
+  readonly kitty: boolean;
+  /** The number of times that the screen was cleared, which hides every image. */
+  readonly redraws: number;
+  /** The images that the terminal has, by their number. */
+  readonly sentImages: Map<number, Uint8Array>;
+  /** The first line of the body, and the line after its last one. */
+  readonly body: readonly [from: number, to: number];
+  /** Receives the number of lines of the text that the body scrolls through. */
+  readonly onContentLines: (lines: number) => void;
+}
+
+export const ScreenContext = createContext<ScreenContextValue>({
+  kitty: false,
+  redraws: 0,
+  sentImages: new Map(),
+  body: [0, 0],
+  onContentLines: () => {},
+});

@@ -1,0 +1,37 @@
+import type { Segment } from '../../lib/text/segment.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import type { TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
+import type { TrialStateName } from '../../proto/names.ts';
+import { Line } from './Line.tsx';
+
+/** A bar of trial states. */
+export function StateBar({ counts, columns }: { readonly counts: TrialCounts; readonly columns: number }) {
+  return <Line segments={stateBar(counts, columns)} columns={columns} />;
+}
+
+/** Each state has its own density, so that the bar reads without colour. */
+const PARTS: readonly (readonly [TrialStateName, string])[] = [
+  ['succeeded', '█'],
+  ['stopped', '▓'],
+  ['failed', '×'],
+  ['cancelled', '-'],
+  ['running', '▒'],
+  ['interrupted', '▒'],
+  ['offered', '░'],
+  ['pending', '░'],
+];
+
+/** Returns a bar of trial states, exactly `width` columns wide (by cumulative rounding). */
+function stateBar(counts: TrialCounts, width: number): Segment[] {
+  const total = PARTS.reduce((sum, [state]) => sum + counts[state], 0);
+  if (total === 0) return [{ text: '░'.repeat(width), style: 'dim' }];
+  let seen = 0;
+  let drawn = 0;
+  return PARTS.flatMap(([state, character]) => {
+    seen += counts[state];
+    const until = Math.round((seen / total) * width);
+    const text = character.repeat(until - drawn);
+    drawn = until;
+    return text === '' ? [] : [{ text, style: trialStyle(state) }];
+  });
+}

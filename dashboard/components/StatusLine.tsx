@@ -1,0 +1,56 @@
+import { formatSpan } from '../../lib/text/duration.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
+import { truncate } from '../../lib/text/width.ts';
+import type { Model } from '../state/model.ts';
+import type { Prompt } from '../state/ui.ts';
+import { Label, Line } from './Line.tsx';
+
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+}
+
+/** The open prompt, otherwise the last message, the filter or the latest event. */
+export function StatusLine({ model: { ui, state }, columns }: Props) {
+  const { prompt, status } = ui;
+  if (prompt?.kind === 'confirm') return <Question prompt={prompt} columns={columns} />;
+  if (prompt !== undefined)
+    return <PromptLine prompt={prompt} error={status?.failed ? status.text : ''} columns={columns} />;
+  if (status !== undefined)
+    return <Label text={status.text} columns={columns} style={status.failed ? 'yellow' : 'cyan'} />;
+  if (ui.filterText !== '') return <Label text={`filter: ${ui.filterText}`} columns={columns} style="magenta" />;
+  const event = state.events.at(-1);
+  if (event === undefined) return <Label text="" columns={columns} />;
+  const at = formatSpan(event.atMs - (state.sweep?.createdAtMs ?? 0));
+  const text = `+${at} ${shortId(event.trialId)} ${event.kind} ${firstLine(event.detail)}`;
+  return <Label text={text} columns={columns} style="dim" />;
+}
+
+const ANSWERS = ' [y/N]';
+
+function Question(props: { readonly prompt: Extract<Prompt, { kind: 'confirm' }>; readonly columns: number }) {
+  const room = Math.max(1, props.columns - ANSWERS.length);
+  const question = truncate(visibleText(props.prompt.question), room);
+  return <Label text={question + ANSWERS} columns={props.columns} style="yellow" />;
+}
+
+interface PromptProps {
+  readonly prompt: Exclude<Prompt, { kind: 'confirm' }>;
+  readonly error: string;
+  readonly columns: number;
+}
+
+function PromptLine({ prompt, error, columns }: PromptProps) {
+  const sign = prompt.kind === 'filter' ? '/' : ':';
+  return (
+    <Line
+      segments={[
+        { text: `${sign}${visibleText(prompt.text)}`, style: 'bold' },
+        { text: '█' },
+        { text: error === '' ? '' : `  ${visibleText(error)}`, style: 'yellow' },
+      ]}
+      columns={columns}
+    />
+  );
+}

@@ -1,0 +1,61 @@
+import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import type { Model } from '../state/model.ts';
+import { sweepRows } from '../state/selectors.ts';
+import { ListTable } from './ListTable.tsx';
+
+const BAR = 8;
+
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** Every sweep of the coordinator, newest first. */
+export function SweepsTable({ model, columns, lines }: Props) {
+  const table: Column<Sweep>[] = [
+    { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
+    { header: 'name', cell: ({ name }) => name },
+    {
+      header: 'state',
+      cell: ({ state }) => sweepState.of(state),
+      style: ({ state }) => sweepStyle(sweepState.of(state)),
+    },
+    { header: 'progress', neverCut: true, cell: bar },
+    { header: 'ended', numeric: true, cell: (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}` },
+    { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
+    { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
+    {
+      header: 'time',
+      numeric: true,
+      cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
+    },
+    { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
+    { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
+    { header: 'trainer', cell: ({ trainer }) => trainer },
+    { header: 'reason', cell: ({ reason }) => reason },
+  ];
+  return (
+    <ListTable
+      model={model}
+      view="sweeps"
+      table={table}
+      rows={sweepRows(model)}
+      id={({ id }) => id}
+      empty="no sweeps yet"
+      columns={columns}
+      lines={lines}
+    />
+  );
+}
+
+function bar(sweep: Sweep): string {
+  const total = trialTotal(sweep);
+  const cells = total === 0 ? 0 : Math.floor((endedTotal(sweep) / total) * BAR);
+  return '█'.repeat(cells) + '░'.repeat(BAR - cells);
+}

@@ -1,0 +1,70 @@
+import { Box } from 'ink';
+import type { Segment } from '../../lib/text/segment.ts';
+import { type Column, layoutTable } from '../../lib/text/table.ts';
+import { Line } from './Line.tsx';
+
+interface Props<Row> {
+  readonly table: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly columns: number;
+}
+
+/** A table without a cursor. */
+export function Table<Row>({ table, rows, columns }: Props<Row>) {
+  const { header, rows: cells } = layoutTable(table, rows, columns);
+  return (
+    <Box flexDirection="column" width={columns} flexShrink={0}>
+      <Line segments={header} columns={columns} />
+      {cells.map((segments, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Line key={row} segments={segments} columns={columns} />
+      ))}
+    </Box>
+  );
+}
+
+interface WindowProps<Row> extends Props<Row> {
+  /** The index of the row under the cursor in `rows`; -1 if there is none. */
+  readonly cursor: number;
+  readonly id: (row: Row) => string;
+  /** Two columns of marks before each row. */
+  readonly gutter?: (row: Row) => Segment;
+  /** Text before and after the header. */
+  readonly left?: string;
+  readonly more?: (hidden: number) => string;
+}
+
+const GUTTER = 2;
+const MOST_HIDDEN = 99;
+
+/** The visible rows of a table with a cursor. Rows keep their identity while they move. */
+export function WindowTable<Row>(props: WindowProps<Row>) {
+  const { table, rows, columns, cursor, id, gutter, left = '', more = (hidden) => `${hidden} more` } = props;
+  const width = columns - (gutter === undefined ? 0 : GUTTER);
+  const whole = layoutTable(table, rows, width);
+  const {
+    header,
+    rows: cells,
+    hidden,
+  } = whole.hidden.length === 0
+    ? whole
+    : layoutTable(table, rows, Math.max(1, width - more(MOST_HIDDEN).length - GUTTER));
+  const heading: Segment[] = [
+    { text: gutter === undefined ? '' : left.padEnd(GUTTER), style: 'dim' },
+    ...header,
+    { text: hidden.length === 0 ? '' : `  ${more(hidden.length)}`, style: 'dim' },
+  ];
+  return (
+    <Box flexDirection="column" width={columns} flexShrink={0}>
+      <Line segments={heading} columns={columns} />
+      {rows.map((row, at) => (
+        <Line
+          key={id(row)}
+          segments={[...(gutter === undefined ? [] : [gutter(row)]), ...(cells[at] ?? [])]}
+          columns={columns}
+          cursor={at === cursor}
+        />
+      ))}
+    </Box>
+  );
+}

@@ -1,0 +1,58 @@
+import { Box } from 'ink';
+import { ownValue } from '../../lib/domain/own-value.ts';
+import type { ReportPoint } from '../state/curve-cache.ts';
+import { Legend, Plot, type PlotSeries } from './Plot.tsx';
+
+const LOSS = /loss/;
+const PSNR = /psnr/;
+/** More curves in one panel are not distinguishable. */
+const MAX_SERIES = 6;
+
+export function seriesOf(name: string, points: readonly ReportPoint[], metric: string): PlotSeries {
+  return {
+    name,
+    points: points.flatMap(({ epoch, metrics }) => {
+      const value = ownValue(metrics, metric);
+      return value === undefined ? [] : [[epoch, value] as const];
+    }),
+  };
+}
+
+interface Props {
+  readonly points: readonly ReportPoint[];
+  /** The metric that is drawn first, on top of the others in its panel. */
+  readonly metric: string;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** Losses, PSNRs and other metrics of a trial in separate panels, side by side. */
+export function TrialCurves({ points, metric, columns, lines }: Props) {
+  const groups = groupsOf(points, metric);
+  if (groups.length === 0) return <Plot title="curves" series={[]} columns={columns} lines={lines} />;
+  const each = Math.floor((columns - 2 * (groups.length - 1)) / groups.length);
+  return (
+    <Box columnGap={2} flexShrink={0}>
+      {groups.map(({ title, names }) => {
+        const series = names.slice(0, MAX_SERIES).map((name) => seriesOf(name, points, name));
+        const [only = ''] = names;
+        return (
+          <Box key={title} flexDirection="column" width={each} flexShrink={0}>
+            <Plot title={names.length === 1 ? only : title} series={series} columns={each} lines={lines} />
+            {names.length === 1 ? null : <Legend series={series} columns={each} />}
+          </Box>
+        );
+      })}
+    </Box>
+  );
+}
+
+function groupsOf(points: readonly ReportPoint[], metric: string) {
+  const all = [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))].sort();
+  const names = all.includes(metric) ? [metric, ...all.filter((name) => name !== metric)] : all;
+  return [
+    { title: 'losses', names: names.filter((name) => LOSS.test(name)) },
+    { title: 'PSNR, dB', names: names.filter((name) => PSNR.test(name)) },
+    { title: 'other metrics', names: names.filter((name) => !LOSS.test(name) && !PSNR.test(name)) },
+  ].filter((group) => group.names.length > 0);
+}

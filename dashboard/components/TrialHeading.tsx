@@ -1,0 +1,96 @@
+import { Box } from 'ink';
+import { ownValue } from '../../lib/domain/own-value.ts';
+import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import type { Model } from '../state/model.ts';
+import { rankOf } from '../state/order.ts';
+import { failureLines } from '../state/selectors.ts';
+import { runtimeMs } from '../state/summary.ts';
+import { Label, Line, Paragraph } from './Line.tsx';
+
+interface Props {
+  readonly model: Model;
+  readonly trial: Trial;
+  readonly columns: number;
+}
+
+/** The state, failure, parameters and metrics of a trial. */
+export function TrialHeading({ model, trial, columns }: Props) {
+  const { state, ui } = model;
+  const name = trialState.of(trial.state);
+  const marked = ui.marks.has(trial.id) || ui.marks.has(trial.configId);
+  const shared = Object.keys(trial.parameters)
+    .filter((parameter) => !state.varying.includes(parameter))
+    .sort();
+  return (
+    <Box flexDirection="column" width={columns} flexShrink={0}>
+      <Line
+        segments={[
+          { text: `trial ${shortId(trial.id)}`, style: 'bold' },
+          { text: marked ? ' ●' : '', style: 'magenta' },
+          { text: `  ${name}`, style: trialStyle(name) },
+          { text: `  ${visibleText(factsOf(model, trial))}` },
+        ]}
+        columns={columns}
+      />
+      {trial.failure === undefined ? null : <FailureLines lines={failureLines(trial.failure)} columns={columns} />}
+      <Paragraph text={parametersText(trial, withSeed(state.varying))} style="bold" />
+      <Paragraph text={parametersText(trial, shared)} style="dim" />
+      <Paragraph text={metricsText(model, trial)} style="bold" />
+    </Box>
+  );
+}
+
+function factsOf({ now }: Model, trial: Trial): string {
+  const epochs = parameterText(trial, 'epochs');
+  const facts = [
+    `epoch ${formatStep(trial.epoch)}${epochs === '' ? '' : `/${epochs}`}`,
+    `attempt ${trial.attempts}`,
+    trial.agentId || 'no agent',
+    trial.backend,
+    formatSpan(runtimeMs(trial, now)),
+  ];
+  return facts.filter(Boolean).join(' · ');
+}
+
+/** The first line has the class and the error; the program's output is below. */
+function FailureLines({
+  lines: [first, ...output],
+  columns,
+}: {
+  lines: readonly [string, ...string[]];
+  columns: number;
+}) {
+  return (
+    <>
+      <Paragraph text={first} style="yellow" />
+      {output.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style="dim" />
+      ))}
+    </>
+  );
+}
+
+const withSeed = (names: readonly string[]): string[] => [...names.filter((name) => name !== SEED), SEED];
+
+function metricsText({ board }: Model, trial: Trial): string {
+  const places = board.metrics.map(({ name }, m) => {
+    const value = ownValue(trial.metrics, name);
+    const order = board.ranked[m];
+    return [name, value === undefined || order === undefined ? undefined : rankOf(order, value)] as const;
+  });
+  const values = Object.keys(trial.metrics)
+    .sort()
+    .map((name) => {
+      const place = places.find(([ranked]) => ranked === name)?.[1];
+      return `${name}=${formatMetric(ownValue(trial.metrics, name))}${place === undefined ? '' : ` (rank ${place})`}`;
+    });
+  return values.join('  ');
+}

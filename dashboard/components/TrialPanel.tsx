@@ -1,0 +1,65 @@
+import { Box } from 'ink';
+import type { Model } from '../state/model.ts';
+import { epochShown } from '../state/selectors.ts';
+import { AttemptsTable } from './AttemptsTable.tsx';
+import { Label } from './Line.tsx';
+import { MarkedCurves } from './MarkedCurves.tsx';
+import { Reconstruction } from './Reconstruction.tsx';
+import { TrialCurves } from './TrialCurves.tsx';
+import { TrialHeading } from './TrialHeading.tsx';
+
+const WIDE = 120;
+const PLOT_LINES = 10;
+const IMAGE_LINES = 16;
+const LOG_LINES = 8;
+
+interface Props {
+  readonly model: Model;
+  readonly trialId: string;
+  readonly columns: number;
+}
+
+/** A trial: its state, curves, attempts, the end of its log, reconstructions. */
+export function TrialPanel({ model, trialId, columns }: Props) {
+  const trial = model.state.trials.get(trialId);
+  if (trial === undefined) return <Label text="this trial no longer exists" columns={columns} style="yellow" />;
+  const detail = model.details.get(trialId);
+  const wide = columns >= WIDE;
+  const left = wide ? Math.floor((columns * 2) / 3) : columns;
+  const right = wide ? columns - left - 2 : columns;
+  const metric = model.board.metrics[0]?.name ?? '';
+  return (
+    <Box flexDirection="column" rowGap={1} flexShrink={0}>
+      <TrialHeading model={model} trial={trial} columns={columns} />
+      <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={1} flexShrink={0}>
+        <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
+          <TrialCurves points={model.curveOf(trialId)} metric={metric} columns={left} lines={PLOT_LINES} />
+          <MarkedCurves model={model} trial={trial} columns={left} lines={PLOT_LINES} />
+        </Box>
+        <Box flexDirection="column" width={right} rowGap={1} flexShrink={0}>
+          <AttemptsTable attempts={detail?.answer.attempts ?? []} now={model.now} columns={right} />
+          <LogEnd log={model.log} columns={right} />
+        </Box>
+      </Box>
+      <Reconstruction
+        detail={detail}
+        epoch={detail && epochShown(detail, model.ui.epochsBack)}
+        columns={columns}
+        lines={IMAGE_LINES}
+      />
+    </Box>
+  );
+}
+
+function LogEnd({ log, columns }: { readonly log: readonly string[]; readonly columns: number }) {
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      <Label text="log (l: full log)" columns={columns} style="bold" />
+      {log.length === 0 ? <Label text="no output yet" columns={columns} style="dim" /> : null}
+      {log.slice(-LOG_LINES).map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style="dim" />
+      ))}
+    </Box>
+  );
+}

@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { imageLines, imageSize, shrinkToFit } from './pixel-image.ts';
+
+const CHECKS = {
+  width: 4,
+  height: 4,
+  pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
+};
+
+test('two pixels share a character: two greys with colours, one shade without', () => {
+  const [first] = imageLines(CHECKS, 1, { colour: true, ascii: false });
+  expect(first).toEqual([
+    { text: '▀▀', greys: [23, 0] },
+    { text: '▀▀', greys: [0, 23] },
+  ]);
+  const plain = imageLines(CHECKS, 1, { colour: false, ascii: true });
+  expect(plain.map((segments) => segments.map(({ text }) => text).join(''))).toEqual(['++++', '++++']);
+});
+
+test('an image is shrunk until it fits', () => {
+  const size = fc.integer({ min: 1, max: 300 });
+  fc.assert(
+    fc.property(
+      size,
+      size,
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 1, max: 60 }),
+      (width, height, columns, lines) => {
+        const image = { width, height, pixels: new Uint8Array(width * height) };
+        const drawn = imageSize(image, shrinkToFit(image, columns, lines));
+        expect(drawn.columns).toBeLessThanOrEqual(columns);
+        expect(drawn.lines).toBeLessThanOrEqual(lines);
+      },
+    ),
+  );
+});

@@ -1,0 +1,221 @@
+import { ownValue } from '../../lib/domain/own-value.ts';
+import { parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
+import { sparkline } from '../draw/sparkline.ts';
+import type { Board } from './board.ts';
+import type { BoardRow } from './board-rows.ts';
+import { bestTrial, type ConfigRow, configState, rowSpread, rowValue } from './config-row.ts';
+import type { ReportPoint } from './curve-cache.ts';
+import { rankOf, type SortKey } from './order.ts';
+import { runtimeMs } from './summary.ts';
+
+/** A column of the leaderboard, with the key that sorts rows by it. */
+export interface BoardColumn extends Column<BoardRow> {
+  readonly key: (row: ConfigRow) => SortKey;
+  /** Whether the highest value comes first. */
+  readonly descending: boolean;
+  /** Whether the column stays in place when the others scroll. */
+  readonly fixed?: true | undefined;
+}
+
+export interface ColumnContext {
+  readonly board: Board;
+  readonly varying: readonly string[];
+  readonly curveOf: (trialId: string) => readonly ReportPoint[];
+  readonly now: number;
+  /** The width of the terminal. */
+  readonly width: number;
+}
+
+/** Returns the row's own trial, or the trial that represents its config. */
+export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
+  const [own] = board.metrics;
+  return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+}
+
+/** Returns every column, the most important first. */
+export function boardColumns(context: ColumnContext): BoardColumn[] {
+  const { board, varying } = context;
+  const shown = new Set(board.metrics.map(({ name }) => name));
+  const narrow = context.width < NARROW;
+  const [ownRank, ...otherRanks] = ranks(board);
+  return [
+    ...(ownRank === undefined ? [] : [ownRank]),
+    ...(narrow ? [] : otherRanks),
+    ...board.metrics.map((metric) => ({
+      ...metricColumn(metric.name, metric.goal === 'maximize'),
+      fixed: true as const,
+    })),
+    ...(narrow ? [] : [trend(context)]),
+    name(board),
+    ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
+    ...(varying.includes(SEED) && !board.hasReplicates ? [seeds()] : []),
+    ...progress(context),
+    ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
+    ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
+  ];
+}
+
+function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
+  const rank = (row: ConfigRow, m: number): number | undefined => {
+    const order = ranked[m];
+    const value = rowValue(row, metrics[m]?.name ?? '');
+    return order === undefined || value === undefined ? undefined : rankOf(order, value);
+  };
+  return metrics.map(({ name, goal }, m): BoardColumn => {
+    const own = m === 0;
+    return {
+      header: own ? '#' : `${name} rank`,
+      numeric: true,
+      fixed: true,
+      // Sorts by the ranked value: the rank changes whenever another row does.
+      descending: goal === 'maximize',
+      key: (row) => rowValue(row, name),
+      cell: ({ config, trial }) => {
+        if (trial !== undefined) return '';
+        const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
+        return `${star}${rank(config, m) ?? '-'}`;
+      },
+      style: ({ config, trial }) => (trial === undefined && rank(config, m) === 1 ? 'bold' : undefined),
+    };
+  });
+}
+
+function metricColumn(name: string, descending: boolean): BoardColumn {
+  return {
+    header: name,
+    numeric: true,
+    descending,
+    key: (row) => rowValue(row, name),
+    cell: ({ config, trial }) => {
+      if (trial !== undefined) return formatMetric(ownValue(trial.metrics, name));
+      if (config.trials.length === 1) return formatMetric(ownValue(config.trials[0].metrics, name));
+      const spread = rowSpread(config, name);
+      if (spread === undefined) return '-';
+      return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
+    },
+  };
+}
+
+const NARROW = 100;
+
+function trend({ board, curveOf, width }: ColumnContext): BoardColumn {
+  const metric = board.metrics[0]?.name ?? '';
+  const cells = width < NARROW ? 8 : 12;
+  return {
+    header: 'trend'.padEnd(cells),
+    neverCut: true,
+    descending: true,
+    key: (row) => {
+      const points = curveOf(rowTrial({ id: '', config: row, trial: undefined }, board).id);
+      const [first, last] = [points[0], points.at(-1)].map((point) => point && ownValue(point.metrics, metric));
+      return first === undefined || last === undefined ? undefined : Math.abs(last - first);
+    },
+    cell: (row) => {
+      const points = curveOf(rowTrial(row, board).id);
+      return sparkline(
+        points.map(({ metrics }) => ownValue(metrics, metric) ?? Number.NaN),
+        cells,
+      );
+    },
+    style: () => 'cyan',
+  };
+}
+
+function name(board: Board): BoardColumn {
+  return {
+    header: 'trial',
+    neverCut: true,
+    descending: false,
+    key: (row) => row.index,
+    cell: (row) => {
+      if (row.trial !== undefined) return `└ ${shortId(row.trial.id)} seed ${row.trial.seed}`;
+      const { trials } = row.config;
+      return trials.length === 1 ? shortId(rowTrial(row, board).id) : `${shortId(row.config.id)} ×${trials.length}`;
+    },
+  };
+}
+
+function parameterColumn(parameter: string): BoardColumn {
+  const keyOf = ({ trials: [first] }: ConfigRow): SortKey => {
+    const kind = ownValue(first.parameters, parameter)?.kind;
+    if (kind === undefined) return undefined;
+    return kind.$case === 'number' ? kind.number : parameterText(first, parameter);
+  };
+  return {
+    header: parameter,
+    numeric: true,
+    descending: false,
+    key: keyOf,
+    cell: ({ config, trial }) => (trial === undefined ? parameterText(config.trials[0], parameter) : ''),
+  };
+}
+
+function seeds(): BoardColumn {
+  return {
+    header: SEED,
+    numeric: true,
+    descending: false,
+    key: ({ trials: [first] }) => first.seed,
+    cell: ({ config }) => String(config.trials[0].seed),
+  };
+}
+
+function progress({ board, now }: ColumnContext): BoardColumn[] {
+  const of = (row: ConfigRow) => rowTrial({ id: '', config: row, trial: undefined }, board);
+  return [
+    {
+      header: 'epoch',
+      numeric: true,
+      descending: true,
+      key: (row) => of(row).epoch,
+      cell: (row) => {
+        const trial = rowTrial(row, board);
+        const epochs = parameterText(trial, 'epochs');
+        return epochs === '' ? formatStep(trial.epoch) : `${formatStep(trial.epoch)}/${epochs}`;
+      },
+    },
+    {
+      header: 'state',
+      neverCut: true,
+      descending: false,
+      key: (row) => configState(row).state,
+      cell: ({ config, trial }) => {
+        if (trial !== undefined) return trialState.of(trial.state);
+        const { state, count } = configState(config);
+        return count === config.trials.length ? state : `${count} of ${config.trials.length} ${state}`;
+      },
+      style: ({ config, trial }) =>
+        trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
+    },
+    {
+      header: 'attempts',
+      numeric: true,
+      descending: true,
+      key: (row) => of(row).attempts,
+      cell: (row) => String(rowTrial(row, board).attempts),
+    },
+    {
+      header: 'agent',
+      descending: false,
+      key: (row) => of(row).agentId || undefined,
+      cell: (row) => rowTrial(row, board).agentId || '-',
+    },
+    {
+      header: 'time',
+      numeric: true,
+      descending: true,
+      key: (row) => runtimeMs(of(row), now) || undefined,
+      cell: (row) => {
+        const ms = runtimeMs(rowTrial(row, board), now);
+        return ms === 0 ? '-' : formatSpan(ms);
+      },
+    },
+  ];
+}

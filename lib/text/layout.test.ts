@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import stringWidth from 'string-width';
+import { expect, test } from 'vitest';
+import { formatSpan } from './duration.ts';
+import { formatMetric, formatSpread } from './numbers.ts';
+import { type Column, layoutTable } from './table.ts';
+import { visibleLines, visibleText } from './visible-text.ts';
+import { columnsOf, pad, truncate } from './width.ts';
+
+const anyText = fc.string({ unit: 'binary' });
+
+test('escape sequences, line breaks and bidirectional overrides are shown, not interpreted', () => {
+  expect(visibleText('\u001b[31mred\u0007\n')).toBe('␛[31mred␇␊');
+  expect(visibleText('a\u202eb\u009bc\u007f')).toBe('a\\u{202e}b\\u{9b}c␡');
+  expect(visibleText('größe 数 🙂')).toBe('größe 数 🙂');
+});
+
+test('visible text contains no control characters, whatever the input', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(visibleText(text)).not.toMatch(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
+      expect(visibleLines(text).replace(/[\n\t]/g, '')).not.toMatch(/[\p{Cc}\p{Cs}]/u);
+    }),
+  );
+});
+
+test('truncated text fits the width, and text that fits is unchanged', () => {
+  fc.assert(
+    fc.property(anyText.map(visibleText), fc.nat(20), (text, width) => {
+      const cut = truncate(text, width);
+      expect(stringWidth(cut)).toBeLessThanOrEqual(width);
+      if (stringWidth(text) <= width) expect(cut).toBe(text);
+    }),
+  );
+});
+
+test('wide characters count as two columns', () => {
+  expect(truncate('数数数数', 5)).toBe('数数…');
+  expect(pad('数', 4, 'right')).toBe('数  ');
+  expect(pad('7', 3, 'left')).toBe('  7');
+});
+
+type Row = readonly string[];
+const text = (header: string, c: number): Column<Row> => ({ header, cell: (row) => row[c] ?? '' });
+const number = (header: string, c: number): Column<Row> => ({ ...text(header, c), numeric: true });
+const plain = (line: readonly { text: string }[]) => line.map((segment) => segment.text).join('');
+
+test('numbers are right-aligned, text is left-aligned', () => {
+  const { header, rows } = layoutTable(
+    [number('loss', 0), text('name', 1)],
+    [
+      ['0.5', 'a'],
+      ['12.25', 'bc'],
+    ],
+    undefined,
+  );
+  expect([header, ...rows].map(plain)).toEqual([' loss  name', '  0.5  a', '12.25  bc']);
+});
+
+test('a table without a width limit is not truncated', () => {
+  const long = 'x'.repeat(500);
+  const { rows, hidden } = layoutTable([text('a', 0), text('b', 1)], [[long, long]], undefined);
+  expect(plain(rows[0] ?? [])).toBe(`${long}  ${long}`);
+  expect(hidden).toEqual([]);
+});
+
+test('on a narrow terminal the widest text is truncated first, and numbers are not', () => {
+  const columns = [number('loss', 0), text('short', 1), text('long', 2)];
+  const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], 36);
+  expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
+});
+
+test('columns that do not fit are reported', () => {
+  const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
+  const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], 25);
+  expect(plain(rows[0] ?? [])).toBe('1234567890  1234567890');
+  expect(hidden).toEqual(['c']);
+});
+
+test('no line of a table exceeds the terminal width', () => {
+  const cells = fc.array(fc.tuple(anyText, anyText, fc.double().map(formatMetric)), { maxLength: 6 });
+  fc.assert(
+    fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
+      const layout = layoutTable([text('name', 0), text('other', 1), number('value', 2)], rows, width);
+      for (const line of [layout.header, ...layout.rows]) {
+        expect(stringWidth(plain(line))).toBeLessThanOrEqual(width);
+      }
+    }),
+  );
+});
+
+test('a standard deviation has two digits and no more decimals than its mean', () => {
+  expect(formatSpread(0.168401, 0.00151)).toBe('0.16840 ±0.0015');
+  expect(formatSpread(0.170051, 0.0000831)).toBe('0.17005 ±0.00008');
+  expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±0.00000');
+  expect(formatSpread(14.0251, 0)).toBe('14.025 ±0.0');
+  expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
+});
+
+test('metrics have five significant digits; nan and missing values are shown', () => {
+  expect([0.0123456, 21.3712345, 0, 1e-7, 12345678, Number.NaN, undefined].map(formatMetric)).toEqual([
+    '0.012346',
+    '21.371',
+    '0.0000',
+    '1.000e-7',
+    '1.235e+7',
+    'nan',
+    '-',
+  ]);
+});
+
+test('spans show their two largest units', () => {
+  expect([400, 12_340, 59_990, 123_000, 3_720_000, 273_600_000].map(formatSpan)).toEqual([
+    '0.4s',
+    '12.3s',
+    '1m00s',
+    '2m03s',
+    '1h02m',
+    '3d04h',
+  ]);
+});
+
+test('the fast width function agrees with string-width', () => {
+  const unit = fc.constantFrom(...'aZ ~·±×…─│┤█▓▒░▀▁▲▼▸▾★●→⠀⣿漢é', '👩‍👩‍👧');
+  fc.assert(
+    fc.property(fc.string({ unit }), (text) => {
+      expect(columnsOf(text)).toBe(stringWidth(text));
+    }),
+  );
+});
