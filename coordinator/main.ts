@@ -62,8 +62,8 @@ const HEARTBEATS_PER_LEASE = 5;
 export interface CoordinatorOptions {
   readonly dir: string;
   /**
-   * The URL of a NATS server, or the URLs of a cluster separated by commas. Default: those of the identity, or the
-   * local server.
+   * The URL of a NATS server, or the URLs of a cluster separated by commas. Default: the servers of the identity or,
+   * without an identity, the local server.
    */
   readonly natsUrl: string | undefined;
   readonly listen: Address;
@@ -74,7 +74,7 @@ export interface CoordinatorOptions {
   readonly insecure: boolean;
   /** The user and the password for `/metrics`. Undefined means no password. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Whether what is on the loopback requires the token of the data folder. */
+  /** Whether endpoints on the loopback require the token of the data folder. */
   readonly requireToken: boolean;
   /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];
@@ -243,8 +243,8 @@ function checkAddresses(options: CoordinatorOptions, identity: Identity | undefi
 }
 
 /**
- * Returns how calls are admitted: by their identities, or on the loopback by the token. Undefined admits every call, as
- * coordinators that require no token do.
+ * Returns how calls are admitted: by their identities, or on the loopback by the token. Returns undefined if every call
+ * is admitted, because no token is required.
  */
 function admission(
   { listen }: CoordinatorOptions,
@@ -267,7 +267,10 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
   else metrics.natsStreamLimit.set(limit);
 }
 
-/** Moves files that no row names aside. Keeps those of a running attempt, because its next record can name them. */
+/**
+ * Moves aside files that no row of the store names. Keeps the files of a running attempt, because its next record can
+ * name them.
+ */
 async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
     (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name),
@@ -315,7 +318,7 @@ class Readiness {
     this.#health.set(this.problem === undefined);
   }
 
-  /** Returns why the coordinator is not ready, or undefined if it is ready. */
+  /** Returns the reason why the coordinator is not ready, or undefined if it is ready. */
   get problem(): string | undefined {
     const connection = this.#problems.get('connection');
     if (connection !== undefined) return connection;

@@ -28,7 +28,7 @@ export const MACROS = {
   args_no_boolean_flags: 'many',
   /** `{"lr": 0.1, "layers": 3}` */
   args_json: 'one',
-  /** The path of a file with the same JSON. */
+  /** The path of a file with the JSON of args_json. */
   args_json_file: 'one',
   seed: 'one',
   /** The trial's id. */

@@ -39,7 +39,7 @@ export class BadInputError extends TrawlError {
   readonly grpcCode = status.INVALID_ARGUMENT;
 }
 
-/** Nothing has this name. */
+/** No item has this name. */
 export class NotFoundError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.NOT_FOUND;
@@ -75,7 +75,7 @@ export class OverloadedError extends TrawlError {
   readonly grpcCode = status.RESOURCE_EXHAUSTED;
 }
 
-/** The coordinator's disk has no space for a file. Only a person can change that. */
+/** The coordinator's disk has no space for a file. Only a person can free space. */
 export class NoSpaceError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = status.FAILED_PRECONDITION;

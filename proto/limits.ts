@@ -37,14 +37,17 @@ export const MAX_RECORDED_COMMAND = 16 * 1024;
 
 const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
 
-/** Returns why an artifact's name is invalid, or undefined. Names become paths below a folder, and must stay inside it. */
+/**
+ * Returns the reason why an artifact's name is invalid; undefined if it is valid. Names become paths below a folder,
+ * and must stay inside it.
+ */
 export function artifactNameProblem(name: string): string | undefined {
   if (name.length > MAX_ARTIFACT_NAME) return `it has more than ${MAX_ARTIFACT_NAME} characters`;
   if (name.split('/').every((segment) => PATH_SEGMENT.test(segment))) return undefined;
   return 'expected letters, digits and . _ + = @ , - with / between folders, and no folder or file that begins with a dot';
 }
 
-/** The most trials that one request names. */
+/** The maximum number of trials that one request can name. */
 export const MAX_TRIAL_IDS = 1_000;
 
 /** The maximum number of metrics in a report. */
@@ -64,7 +67,7 @@ export const LABEL_VALUE_RULE = '1 to 100 characters on one line';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Returns why the labels are invalid, or undefined. */
+/** Returns the reason why the labels are invalid; undefined if they are valid. */
 export function labelProblem(labels: Labels): string | undefined {
   const entries = Object.entries(labels);
   if (entries.length > MAX_LABELS) return `${entries.length} labels: expected at most ${MAX_LABELS}`;

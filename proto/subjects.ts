@@ -33,7 +33,7 @@ export function poolOffers(cluster: string, pool: string): string {
   return `trawl.${cluster}.offer.${pool}.>`;
 }
 
-/** Returns the subject of an agent's heartbeats. The coordinator subscribes to all of them. */
+/** Returns the subject of an agent's heartbeats. The coordinator subscribes to the heartbeats of all agents. */
 export function heartbeatSubject(cluster: string, agentId: string): string {
   return `trawl.${cluster}.heartbeat.${subjectToken(agentId)}`;
 }
@@ -47,8 +47,8 @@ const MAX_AGENT_ID = 253;
 const AGENT_ID = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*$/;
 
 /**
- * Returns why a text is not an agent's id; undefined when it is one. An id has the syntax of a host name, and is safe in
- * paths, tables and subjects.
+ * Returns the reason why a text is not an agent's id; undefined if it is one. An id has the syntax of a host name, and
+ * is safe in paths, tables and subjects.
  */
 export function agentIdProblem(id: string): string | undefined {
   if (AGENT_ID.test(id) && id.length <= MAX_AGENT_ID) return undefined;
@@ -81,7 +81,9 @@ export interface Permissions {
   readonly subscribe: readonly string[];
 }
 
-/** A request for offers. Its answer has several messages: the offers, and signs of life while there is none. */
+/**
+ * A request for offers. The answer consists of several messages: offers, and idle heartbeats while there is no offer.
+ */
 export const OFFER_PULLS = `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`;
 const OFFER_ACKNOWLEDGEMENTS = `$JS.ACK.*.${OFFER_CONSUMER}.>`;
 

@@ -68,7 +68,7 @@ export function parseParameters(text: string): Record<string, ParameterValue> {
 /**
  * Returns JSON with one spelling per value, so that equal values have equal hashes. Keys are sorted by code unit, there
  * are no spaces, and numbers have their shortest form (`1e-5` and `0.00001` are the same, and `-0` is `0`). Numbers
- * must be finite, because JSON writes the others as null.
+ * must be finite, because JSON writes other numbers as null.
  */
 export function canonicalJson(value: Json): string {
   if (value instanceof StructuredValue) return value.canonical;

@@ -20,7 +20,7 @@ export interface JudgedTrial {
 export type Verdict = 'supported' | 'refuted' | 'undecided';
 
 export interface Estimate {
-  /** The effect in the metric's unit. A positive effect supports the claim. */
+  /** The effect in the metric's unit. A positive effect is in the claim's direction. */
   readonly effect: number;
   /** The lower end of the confidence interval of the effect; `high` is the upper end. */
   readonly low: number;

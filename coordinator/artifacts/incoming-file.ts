@@ -36,8 +36,8 @@ export class IncomingFile {
   }
 
   /**
-   * Starts or resumes an upload. The caller closes the file. @param onClosed called when the file is closed, and also
-   * when this call fails
+   * Starts or resumes an upload. The caller closes the file.
+   * @param onClosed called when the file is closed, and also when this call fails
    */
   static async begin(place: UploadPlace, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
     try {

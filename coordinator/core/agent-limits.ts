@@ -28,7 +28,8 @@ export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' 
 }
 
 /**
- * Counts log text of an attempt. @returns the reason why the attempt must end; undefined if its log is within the limit
+ * Counts log text of an attempt.
+ * @returns the reason why the attempt must end; undefined if its log is within the limit
  */
 export function countLog({ received }: Pick<Lease, 'received'>, text: string): string | undefined {
   received.logCharacters += text.length;
@@ -40,8 +41,8 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
 const CHARACTERS_PER_VALUE = 20;
 
 /**
- * Counts a report of an attempt. @returns the reason why the attempt must end; undefined if its reports are within the
- * limit
+ * Counts a report of an attempt.
+ * @returns the reason why the attempt must end; undefined if its reports are within the limit
  */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {
   for (const name of Object.keys(metrics)) received.reportCharacters += name.length + CHARACTERS_PER_VALUE;

@@ -10,8 +10,8 @@ import { speculationCandidates } from './stragglers.ts';
 import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
 
 /**
- * Offers speculative attempts to idle slots, and withdraws such offers where the slot is needed. Must be called after
- * the pending trials of these sweeps, and of those of higher priority, were offered.
+ * Offers speculative attempts to idle slots, and withdraws such offers where a pending trial needs the slot. Must be
+ * called after the pending trials of these sweeps, and of all sweeps of higher priority, were offered.
  */
 export function offerSpeculative(
   core: Core,
@@ -29,7 +29,8 @@ export function offerSpeculative(
       else withdrawSpeculativeOffer(sweep, trial);
     }
   }
-  // After an outage of the coordinator, agents have the time of a lease to report the attempts that ended during it.
+  // After an outage of the coordinator, agents have the duration of one lease to report the attempts that ended during
+  // the outage.
   if (now - core.listeningSince < core.leaseMs) return outputs;
   for (const sweep of peers) {
     for (const trial of speculationCandidates(core, sweep)) {
@@ -60,7 +61,7 @@ function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string
   return true;
 }
 
-/** Whether the pool has an idle slot that no offer is for, on an agent that may run the attempt. */
+/** Whether the pool has an idle slot without an offer, on an agent that may run the attempt. */
 function isSuitable(core: Core, sweep: Sweep, pool: Pool, agents: ReadonlySet<string>): boolean {
   if (pool.free <= pool.offered || !isEligible(sweep, pool)) return false;
   if (pool.owner !== undefined) return agents.has(pool.owner);

@@ -41,7 +41,7 @@ export function combine(steps: readonly Step[]): Step {
   return { changes: steps.flatMap(({ changes }) => changes), outputs: steps.flatMap(({ outputs }) => outputs) };
 }
 
-/** A fact to store. Changes of sweeps, trials and attempts are one row in the event log each, except log text. */
+/** A fact to store. Each change of a sweep, trial or attempt is one row in the event log, except log text. */
 export type Change =
   | {
       readonly kind: 'trial';
@@ -54,16 +54,16 @@ export type Change =
       /** The failure of the last attempt, if it caused this change. */
       readonly failure: Failure | undefined;
     }
-  /** A user retried a trial: it is pending again, with a full retry budget. */
+  /** A user retried a trial. The trial is pending again, with a full retry budget. */
   | {
       readonly kind: 'retried';
       readonly sweepId: string;
       readonly trialId: string;
       /** The id of the user's request, which can be sent more than once. */
       readonly requestId: string;
-      /** Number of attempts so far. Their failures no longer count against the budget. */
+      /** Number of attempts so far. The failures of these attempts no longer count against the budget. */
       readonly attempts: number;
-      /** The class of the failure with which the trial had ended. Undefined if it was cancelled. */
+      /** The failure class of the trial before the retry. Undefined if the trial was cancelled. */
       readonly failure: FailureClassName | undefined;
       /**
        * The epoch of the checkpoint to continue from. 0 means that the trial starts from scratch, and that no
@@ -85,7 +85,7 @@ export type Change =
       /** Whether another attempt of the trial is running. */
       readonly speculative: boolean;
     }
-  /** The results of a speculative attempt become the trial's, because the other attempt ends. */
+  /** The results of a speculative attempt become the results of the trial, because the other attempt ends. */
   | { readonly kind: 'promoted'; readonly key: AttemptKey }
   | {
       readonly kind: 'ended';
@@ -93,20 +93,20 @@ export type Change =
       readonly end: AttemptEnd;
       /** Whether the failure was early, so that the machine can be its cause. */
       readonly early: boolean;
-      /** Whether the trial continues with its other attempt, so that a failure is not charged to it. */
+      /** Whether the trial continues with its other attempt, so that a failure is not charged to the trial. */
       readonly free: boolean;
     }
-  /** An agent's early failures in a sweep no longer count against it. */
+  /** The early failures in a sweep no longer count against an agent. */
   | { readonly kind: 'cleared'; readonly sweepId: string; readonly agentId: string }
   | {
       readonly kind: 'sweep';
       readonly sweepId: string;
       readonly state: SweepState;
-      /** For people; may be empty. Undefined: the reason of the previous state still applies. */
+      /** For display; may be empty. Undefined if the reason of the previous state still applies. */
       readonly reason: string | undefined;
     }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
-  /** A warning about a sweep appears, changes or, undefined, is removed. */
+  /** A warning about a sweep appears or changes, or is removed if undefined. */
   | {
       readonly kind: 'warning';
       readonly sweepId: string;
@@ -115,18 +115,18 @@ export type Change =
       /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
-  /** An attempt has run much longer than comparable ones. */
+  /** An attempt has run much longer than comparable attempts. */
   | {
       readonly kind: 'straggler';
       readonly key: AttemptKey;
       /** One human-readable sentence. */
       readonly detail: string;
     }
-  /** The facts about an agent have changed. Undefined: they are removed. */
+  /** The facts about an agent have changed. Undefined if the facts are removed. */
   | { readonly kind: 'agent'; readonly agentId: string; readonly facts: AgentFacts | undefined }
-  /** An agent is drained. Undefined: it may take work again. */
+  /** An agent is drained. Undefined if the agent may take work again. */
   | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
-  /** An agent is quarantined, or a probe failed. Undefined: the quarantine ended. */
+  /** An agent is quarantined, or a probe failed. Undefined if the quarantine has ended. */
   | {
       readonly kind: 'quarantine';
       readonly agentId: string;
@@ -151,7 +151,7 @@ export type Change =
       readonly at: number;
       readonly text: string;
     }
-  /** An attempt's own warning; replaces its earlier one of this kind. */
+  /** A warning that an attempt sent; replaces its earlier warning of this kind. */
   | {
       readonly kind: 'notice';
       readonly key: AttemptKey;
@@ -177,7 +177,7 @@ export type Change =
       readonly artifact: Artifact;
     };
 
-/** A drain in the store. The remaining grace is a duration, because clocks can differ across a restart. */
+/** A drain in the store. The remaining grace period is a duration, because clocks can differ across a restart. */
 export interface StoredDrain {
   readonly graceLeftMs: number;
   readonly reason: string;
@@ -189,7 +189,7 @@ export type StoredQuarantine = Omit<Quarantine, 'probeAt'>;
 /** A message that is sent once the changes before it are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
-  /** The agent must end an attempt that it no longer has the lease of. */
+  /** The agent must end an attempt whose lease it no longer holds. */
   | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
   | { readonly kind: 'drain'; readonly agentId: string }
   /** The agent's slots moved to other pools. */

@@ -88,7 +88,7 @@ test('four succeeded attempts are too few for a comparison', () => {
   expect(found()).toEqual([]);
 });
 
-test('an attempt is compared with five replicates of its config, and with the whole sweep if there are fewer', () => {
+test('an attempt is compared with five replicates of its config, and with the whole sweep if the config has fewer', () => {
   const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
   runAll(sweep, ids(0, 5), 100_000);
   runAll(sweep, ids(6, 10), 10_000);
@@ -113,7 +113,7 @@ test('an attempt of a few seconds is no straggler', () => {
   expect(found()).toHaveLength(1);
 });
 
-test('each attempt is found once, and the warning disappears with the last one', () => {
+test('each straggler is found once, and the warning disappears with the last straggler', () => {
   const sweep = addSweep(core, '1', 8);
   runAll(sweep, ids(0, 5), 10_000);
   const [first, second] = [start(sweep, 't5'), start(sweep, 't6')];
@@ -138,7 +138,7 @@ test('a killed sweep has no straggler', () => {
   expect(sweep.warnings.shown.has('straggler')).toBe(false);
 });
 
-test('attempts that failed or resumed from a checkpoint are not compared with', () => {
+test('attempts that failed or resumed from a checkpoint do not count in comparisons', () => {
   const sweep = addSweep(core, '1', 8, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
   runAll(sweep, ids(0, 4), 10_000);
   const failed = start(sweep, 't4');
@@ -150,7 +150,7 @@ test('attempts that failed or resumed from a checkpoint are not compared with', 
   expect(sweep.durations.ofSweep).toEqual([10_000, 10_000, 10_000, 10_000]);
 });
 
-test('after an outage of the coordinator, no attempt is found before its agent had time to report', () => {
+test('after an outage of the coordinator, no attempt is a straggler before its agent had time to report', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10_000);
   start(sweep, 't5');
@@ -161,7 +161,7 @@ test('after an outage of the coordinator, no attempt is found before its agent h
   expect(found()).toHaveLength(1);
 });
 
-test('the median is that of all durations, in any order', () => {
+test('the median covers all durations, in any order', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 5_000, max: 100_000 }), { minLength: 5, maxLength: 40 }), (times) => {
       core = newCore(LEASE_MS);

@@ -23,7 +23,7 @@ export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 's
   readonly durationMs: number;
 }
 
-/** Records the end of an attempt. One that resumed from a checkpoint is not comparable. */
+/** Records the end of an attempt. An attempt that resumed from a checkpoint is not comparable. */
 export function recordDuration(
   { durations }: Sweep,
   { configId }: Trial,
@@ -57,8 +57,8 @@ function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | 
 }
 
 /**
- * Finds running attempts that have become stragglers. Each is found once. After an outage of the coordinator, agents have
- * the time of a lease to report the attempts that ended during it.
+ * Finds running attempts that have become stragglers. Each attempt is found once. After an outage of the coordinator,
+ * agents have the duration of one lease to report the attempts that ended during the outage.
  */
 export function findStragglers(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
@@ -89,7 +89,7 @@ function describe({ key, agentId }: Lease, elapsedMs: number, { medianMs, attemp
   );
 }
 
-/** Returns the trials of which a second attempt is wanted, those that have been stragglers for longest first. */
+/** Returns the trials that need a second attempt, the longest-standing stragglers first. */
 export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
   if (!sweep.policy.speculate || sweep.state !== 'running') return [];
   return [...sweep.warnings.stragglers.keys()].flatMap((name) => {
@@ -99,7 +99,7 @@ export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
   });
 }
 
-/** Whether an agent must not run speculative attempts of the sweep: it is slow or suspected itself. */
+/** Whether an agent must not run speculative attempts of the sweep, because the agent itself is slow or suspect. */
 export function isUnsuitable(core: Core, sweep: Sweep, agentId: string): boolean {
   if (sweep.durations.slowAgents.has(agentId) || isQuarantinedFor(core, sweep, agentId)) return true;
   if ((sweep.records.get(agentId)?.failures.size ?? 0) > 0) return true;

@@ -71,7 +71,7 @@ test.each([
   }
 });
 
-test('a paused sweep ends at its target too, and a stopping one keeps its reason', () => {
+test('a paused sweep also ends at its target, and a stopping sweep keeps its reason', () => {
   const paused = running({ target: 0.5 });
   onPause(core, { sweepId: '1', reason: 'later' });
   report(paused.keys[0], 1, { test_loss: 0 });

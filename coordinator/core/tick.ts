@@ -16,8 +16,9 @@ import { onSilence } from './warnings.ts';
 const MAX_TICK_GAP = 1 / 4;
 
 /**
- * Records an outage of the coordinator itself, because its machine was suspended or its disk did not respond. It
- * received no heartbeats during the outage, so every lease is extended to a full lease from now, as after a start.
+ * Records an outage of the coordinator itself, because its machine was suspended or its disk did not respond. The
+ * coordinator received no heartbeats during the outage, so every lease is extended to its full duration from now, as
+ * after a start.
  * @param lastTickAt the time of the previous tick
  */
 export function recordOutage(core: Core, lastTickAt: number, now: number): void {
@@ -58,7 +59,8 @@ function expiryOf(core: Core, lease: Lease, now: number): Failure | undefined {
     return { class: 'lost', message: `agent ${lease.agentId} was not heard from for ${core.leaseMs / 1000} s` };
   }
   const timeoutMs = core.sweeps.get(lease.key.sweepId)?.policy.timeoutMs;
-  // After an outage of the coordinator, the agent has a lease's time to report that the attempt ended in time.
+  // After an outage of the coordinator, the agent has the duration of one lease to report that the attempt ended in
+  // time.
   const reportableUntil = lease.grantedAt < core.listeningSince ? core.listeningSince + core.leaseMs : lease.grantedAt;
   if (timeoutMs !== undefined && now >= Math.max(lease.grantedAt + timeoutMs, reportableUntil)) {
     return { class: 'timeout', message: `exceeded the sweep's timeout of ${timeoutMs / 1000} s` };

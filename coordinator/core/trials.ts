@@ -35,7 +35,7 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   if (state === 'failed' || state === 'cancelled') withdrawEvidence(sweep, trial);
 }
 
-/** Makes a trial pending again. With `readyAt`, it is not offered before that time. */
+/** Makes a trial pending again. With `readyAt`, the trial is not offered before that time. */
 export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: number): Change {
   const change = moveTrial(sweep, trial, 'pending', reason);
   trial.readyAt = readyAt ?? 0;
@@ -73,7 +73,7 @@ export function remainingConcurrency({ policy, counts, speculations }: Sweep): n
   return policy.concurrency - counts.offered - counts.running - second;
 }
 
-/** Withdraws the offer of a speculative attempt. An agent that pulls it later is rejected. */
+/** Withdraws the offer of a speculative attempt. A later claim of the offer is rejected. */
 export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
   if (trial.speculativeOffer === undefined) return;
   trial.speculativeOffer = undefined;
@@ -99,8 +99,8 @@ export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: strin
 }
 
 /**
- * Withdraws every offer of a sweep. No message is sent, because the claim of an agent that pulls such an offer later is
- * rejected, and the agent discards the offer.
+ * Withdraws every offer of a sweep. No message is sent. A later claim of such an offer is rejected, and the agent
+ * discards the offer.
  */
 export function withdrawOffers(sweep: Sweep, to: 'pending' | 'cancelled', detail: string): Change[] {
   for (const trial of sweep.speculations) withdrawSpeculativeOffer(sweep, trial);

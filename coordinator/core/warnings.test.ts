@@ -147,7 +147,7 @@ describe('a missing ranking metric', () => {
     ]);
   });
 
-  test('a trial that reports the metric only at its last step gives no warning after that', () => {
+  test('a trial that reports the metric only at its last step gives no warning after this report', () => {
     const sweep = programs(1, ranked('val'));
     const key = run(sweep, 't0');
     for (let step = 1; step <= 5; step++) report(key, step, { train: 1 });
@@ -255,7 +255,7 @@ describe('identical replicates', () => {
   });
 });
 
-test('notices of all attempts are added up, and a later notice of an attempt replaces its earlier one', () => {
+test('notices of all attempts are added up, and a later notice replaces the earlier notice of the same attempt', () => {
   const sweep = addSweep(core, '1', 3);
   const [a, b] = [run(sweep, 't0'), run(sweep, 't1')];
   send(a, { kind: 'notice', warning: 'unreadable_reports', message: 'a line', count: 2 });
@@ -307,7 +307,7 @@ describe('silent programs', () => {
     expect(messageOf(sweep, 'silent')).toBe('trial t0 on agent a has not reported for 12m00s');
   });
 
-  test('in a sweep with first_report, a program is silent after that time', () => {
+  test('in a sweep with first_report, a program counts as silent after this time', () => {
     const program = {
       env: {},
       report: [],

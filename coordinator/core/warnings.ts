@@ -55,7 +55,10 @@ function valuesName(sweep: Sweep, key: AttemptKey): string {
   return sweep.trials.get(key.trialId)?.speculation?.key.attempt === key.attempt ? keyText(key) : key.trialId;
 }
 
-/** The values of a speculative attempt become its trial's. Must be called while both attempts hold their leases. */
+/**
+ * The values of a speculative attempt become the values of its trial. Must be called while both attempts hold their
+ * leases.
+ */
 export function onPromotion({ warnings: { values } }: Sweep, key: AttemptKey): void {
   const own = values.get(keyText(key));
   values.delete(keyText(key));
@@ -102,7 +105,7 @@ export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
-/** Records the end of an attempt whose trial continues with, or ends by, its other attempt. */
+/** Records the end of an attempt whose trial has another attempt, which continues or has ended the trial. */
 export function onSecondAttemptEnd(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   sweep.warnings.values.delete(keyText(key));
   return forgetAttempt(sweep, key, now);
@@ -151,7 +154,7 @@ export interface NoticeEvent {
   readonly count: number;
 }
 
-/** Records a notice of an attempt. It replaces the attempt's earlier notice of its kind. */
+/** Records a notice of an attempt. The notice replaces the attempt's earlier notice of the same kind. */
 export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeEvent, now: number): Change[] {
   if (warning !== 'unreadable_reports' && warning !== 'hook_not_loaded') return [];
   const counts = sweep.warnings.notices.get(warning) ?? new Map<string, number>();
@@ -162,8 +165,8 @@ export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeE
 }
 
 /**
- * Finds running programs that have not reported for longer than expected. After an outage of the coordinator, agents have
- * the time of a lease to send the reports of that time.
+ * Finds running programs that have not reported for longer than expected. After an outage of the coordinator, agents
+ * have the duration of one lease to send the reports from the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
@@ -198,7 +201,7 @@ function showSilent(sweep: Sweep, now: number): Change[] {
   return show(sweep, 'silent', newestOf(sweep.warnings.silent, others), now);
 }
 
-/** Shows or removes the warning about attempts that run much longer than comparable ones. */
+/** Shows or removes the warning about attempts that run much longer than comparable attempts. */
 export function showStragglers(sweep: Sweep, now: number): Change[] {
   const others = (n: number) => `${n} other ${n === 1 ? 'attempt is' : 'attempts are'} slow`;
   return show(sweep, 'straggler', newestOf(sweep.warnings.stragglers, others), now);

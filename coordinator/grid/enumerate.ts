@@ -9,7 +9,7 @@ import { idsOf } from './trial-id.ts';
 
 const MAX_TRIALS = 200_000;
 
-/** The maximum number of points, including excluded ones. Enumerating this many takes a few seconds. */
+/** The maximum number of points, including excluded ones. Enumerating this many points takes a few seconds. */
 const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {
@@ -34,7 +34,7 @@ export interface PlannedTrial {
 export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
   if (spec.search !== undefined)
     throw new BadInputError(
-      `method ${spec.search.method} draws its points while the sweep runs; there is no list of them`,
+      `method ${spec.search.method} draws its points while the sweep runs, so they cannot be listed`,
     );
   const { trials, configs, points } = planned;
   if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);

@@ -23,14 +23,14 @@ replicates: 3
     { rule: 'p2=1|2|3', count: 3 * (1_000_000 - 2) },
   ]);
   const kept = 1e9 - 2_000 - 3 * (1_000_000 - 2);
-  // p0=1 turns 997 values of p2 into one for each of 1,000 p1; p1=9 turns 999 values of p0 into one for each p2.
+  // p0=1 merges 997 values of p2 for each of 1,000 values of p1; p1=9 merges 999 values of p0 for each value of p2.
   const merged = 1_000 * 996 + 997 * 998;
   expect(counted.duplicates).toBe(merged);
   expect(counted.configs).toBe(kept - merged);
   expect(counted.trials).toBe(3 * (kept - merged));
 });
 
-test('a grid of 10^15 points is counted, and one of more than 2^53 is rejected', () => {
+test('a grid of 10^15 points is counted, and a grid of more than 2^53 points is rejected', () => {
   expect(plan(parseSweep(thousands(5), 'big.yaml')).trials).toBe(1e15);
   expect(() => plan(parseSweep(thousands(6), 'big.yaml'))).toThrow(/max 9,007,199,254,740,991 in total/);
 });
@@ -89,7 +89,7 @@ test('rules that name too many values are rejected', () => {
   expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases \(max 250,000\)/);
 });
 
-test('a sweep without trials, with too many, or with too many points is rejected before it is enumerated', () => {
+test('a sweep with no trials, too many trials or too many points is rejected before it is enumerated', () => {
   const refusal = (text: string) => {
     try {
       enumerateTrials(parseSweep(text, 'x.yaml'));

@@ -20,23 +20,23 @@ import {
 } from './points.ts';
 import type { SweepSpec } from './spec.ts';
 
-/** The maximum number of cells, which take about half a second. */
+/** The maximum number of cells. A plan with this many cells takes about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates, or run_cap if that is less. Infinity for a search without run_cap. */
+  /** configs x replicates, or run_cap if run_cap is less. Infinity for a search without run_cap. */
   readonly trials: number;
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
-  /** The number of points of the grid, before exclude. 0: a search. */
+  /** The number of points of the grid, before exclude; 0 for a search. */
   readonly points: number;
   /** The number of values of each axis, by name. */
   readonly axes: Readonly<Record<string, number>>;
   /** The number of points that each exclude rule drops, in order. A point counts for the first rule that it matches. */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
-  /** The number of remaining points that are equal to another one after `when`. */
+  /** The number of remaining points that are equal to another point after `when`. */
   readonly duplicates: number;
 }
 
@@ -60,8 +60,8 @@ export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>
 }
 
 /**
- * Returns the plan of a search. Its number of trials is run_cap, because a search draws another point for each one that
- * a rule drops.
+ * Returns the plan of a search. The number of trials is run_cap, because a search replaces each point that a rule
+ * drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
   const trials = spec.runCap ?? Number.POSITIVE_INFINITY;
@@ -185,8 +185,8 @@ function namedValues({ exclude, when }: Rules): Map<string, Set<ParameterValue>>
 }
 
 /**
- * Returns the number of configs in a cell, and a key that identifies them. Two cells have equal keys or no config in
- * common.
+ * Returns the number of configs in a cell, and a key that identifies them. Two cells have either equal keys or no
+ * common config.
  */
 function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { key: string; count: number } {
   let count = cell.count;

@@ -72,7 +72,7 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
   return digits;
 }
 
-/** A class of a dimension: one index that a rule names or, without a row, all other indexes. */
+/** A class of a dimension. With a row, it is the index that a rule names; without a row, it is all other indexes. */
 export interface Class {
   readonly row: number | undefined;
   readonly count: number;

@@ -15,7 +15,7 @@ export interface SweepSpec {
   readonly command: readonly string[];
   /** How to run the program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
-  /** The code that the agents run. Undefined: programs run in the agents' working folders. */
+  /** The code that the agents run. Undefined if programs run in the agents' working folders. */
   readonly code: CodeSpec | undefined;
   /** Whether the file is written for Weights & Biases, which changes defaults of `program`. */
   readonly isWandbFile: boolean;
@@ -97,7 +97,7 @@ export interface Search {
   readonly space: ReadonlyMap<string, Distribution>;
 }
 
-/** Stops trials whose metric falls behind that of others at the same step. */
+/** Stops trials whose metric falls behind that of other trials at the same step. */
 export type EarlyTerminate =
   /** W&B's hyperband, or asynchronous successive halving. The steps of comparison grow by a factor of eta. */
   | {
@@ -107,7 +107,7 @@ export type EarlyTerminate =
       readonly eta: number;
       readonly strict: boolean;
     }
-  /** A trial is compared with the median of the others, from a step on. */
+  /** From a given step on, a trial is compared with the median of the other trials. */
   | { readonly type: 'median'; readonly minIter: number };
 
 export interface Metric {

@@ -12,7 +12,7 @@ import {
 } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 
-/** The length of an id: 64 bits, with which a million trials have a collision with a probability of 3e-8. */
+/** The length of an id. With 64 bits, a million trials have a collision with probability 3e-8. */
 const ID_DIGITS = 16;
 
 /** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */

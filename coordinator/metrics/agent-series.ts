@@ -7,8 +7,8 @@ import type { Agent, Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**
- * How long the series of a lost agent remain, and a lost or left agent is counted, in milliseconds. The time is long enough for an alert, but limited,
- * because the agents of a batch system have new names each time.
+ * The time in milliseconds for which a lost agent keeps its series, and for which a lost or left agent is counted. Long
+ * enough for an alert, but limited, because every agent of a batch system has a new name.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 

@@ -74,7 +74,7 @@ class Collector {
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
   /**
-   * The time at which a trial returned to the queue. Trials that are absent have been pending since their sweep was
+   * The time at which a trial returned to the queue. A trial without an entry has been pending since its sweep was
    * submitted.
    */
   readonly #pendingSince = new Map<string, number>();

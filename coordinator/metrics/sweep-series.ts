@@ -1,6 +1,6 @@
 /**
- * Maintains the series of one sweep. They start at zero for every known label value, and are removed after the sweep
- * ends.
+ * Maintains the series of one sweep. The series start at zero for every known label value, and are removed after the
+ * sweep ends.
  */
 import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
@@ -110,7 +110,7 @@ async function removeSweep(family: Metric, sweep: string): Promise<void> {
 }
 
 /**
- * The window of the estimate in milliseconds. It is long enough for a steady value, and short enough to react to a lost
+ * The window of the estimate in milliseconds. Long enough for a steady value, and short enough to react to a lost
  * agent.
  */
 const WINDOW_MS = 10 * 60_000;

@@ -1,4 +1,4 @@
-/** Maintains the optional series per trial, for all running trials and the best ended ones. */
+/** Maintains the optional series per trial, for all running trials and the best ended trials. */
 
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';

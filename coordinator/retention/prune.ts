@@ -121,7 +121,10 @@ export interface Pruned {
   readonly orphans: OrphanSet[];
 }
 
-/** Prunes sweeps, then the code archives that only they named, and orphans on request. @param dir the coordinator's folder */
+/**
+ * Prunes sweeps, then code archives that only the pruned sweeps named and, on request, orphans.
+ * @param dir the coordinator's folder
+ */
 export async function pruneAll(
   pruner: Pruner,
   dir: string,
@@ -137,8 +140,9 @@ export async function pruneAll(
 const RETENTION_INTERVAL_MS = 3_600_000;
 
 /**
- * Prunes sweeps that ended more than `retainMs` ago, now and every hour. Unused code archives are first removed after an
- * hour, because no start removes any. @returns a function that stops it
+ * Prunes sweeps that ended more than `retainMs` ago, now and every hour. Unused code archives are first removed after
+ * an hour, because a start removes no archives.
+ * @returns a function that stops the pruning
  */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {
   const prune = async () => {

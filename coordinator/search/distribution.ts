@@ -10,10 +10,10 @@ export type Distribution =
       readonly values: readonly ParameterValue[];
       readonly probabilities: readonly number[] | undefined;
     }
-  /** Both ends included. */
+  /** Both ends are included. */
   | { readonly kind: 'int_uniform'; readonly min: number; readonly max: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
-  /** `min` and `max` are the values themselves, above 0. A value and its inverse are log-uniform together. */
+  /** `min` and `max` are the values themselves, above 0. The inverse of a log-uniform value is log-uniform too. */
   | { readonly kind: 'log_uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
   | { readonly kind: 'normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
   /** exp(x) with x normal with mean `mu` and standard deviation `sigma`. */

@@ -1,7 +1,7 @@
 /**
- * The high-water mark of a store: a small file beside it with the number of the last committed transaction. SQLite opens
- * a store whose write-ahead log was lost, cut or altered, with the transactions before the damage. The mark shows that
- * later ones are missing.
+ * The high-water mark of a store: a small file beside it with the number of the last committed transaction. SQLite
+ * opens a store with a lost, cut or altered write-ahead log, and keeps only the transactions before the damage. The
+ * mark shows that later transactions are missing.
  *
  * The mark is written after each commit and before its acknowledgement, so it also holds after `kill -9`. It is synced
  * every second, so a power failure can leave a mark that is up to a second old.
@@ -29,13 +29,16 @@ export interface HighWater {
   readonly commits: number;
 }
 
-/** Returns the content of the file. Its length is constant, so that one write within a disk sector replaces it. */
+/**
+ * Returns the content of the file. The content has a constant length, so that one write within a disk sector replaces
+ * it.
+ */
 export function formatHighWater({ cluster, commits }: HighWater): string {
   const text = `${cluster} ${`${commits}`.padStart(COUNT_DIGITS, '0')}`;
   return `${text} ${sha256Of(text).slice(0, 16)}\n`;
 }
 
-/** Parses the content of the file. Returns undefined if it is damaged. */
+/** Parses the content of the file. Returns undefined if the content is damaged. */
 export function parseHighWater(content: string): HighWater | undefined {
   const [, cluster, digits] = /^([0-9a-f]{8}) (\d{16}) [0-9a-f]{16}\n$/.exec(content) ?? [];
   if (cluster === undefined || digits === undefined) return undefined;
@@ -130,8 +133,8 @@ export function trackHighWater(db: Db, dir: string, cluster: string): void {
 }
 
 /**
- * Runs `work` in one transaction that is counted, and moves the store's mark when it is durable. All writes after the
- * start use it.
+ * Runs `work` in one counted transaction, and moves the store's mark once the transaction is durable. All writes after
+ * the start use it.
  */
 export function commitCounted<T>(db: Db, work: () => T): T {
   const { count, mark } = trackedOf(db);

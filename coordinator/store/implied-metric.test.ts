@@ -35,7 +35,7 @@ function newSweep(metric: string) {
   };
 }
 
-test('a sweep without a metric is ranked by the first one that occurs in two reports of a trial', () => {
+test('a sweep without a metric is ranked by the first metric that occurs in two reports of a trial', () => {
   const sweep = newSweep('');
   expect(sweep.report('t0', { lr: 0.1, zeta: 1, val_accuracy: 0.5 })).toEqual(['', 'GOAL_MINIMIZE']);
   expect(sweep.report('t1', { zeta: 1 })).toEqual(['', 'GOAL_MINIMIZE']);

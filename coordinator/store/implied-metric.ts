@@ -1,9 +1,12 @@
-/** Determines the ranking metric of a sweep whose file names none, as its first reports are written. */
+/** Determines the ranking metric of a sweep from its first reports, if the sweep file names none. */
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
 
-/** Prepares the statements. @returns the function to call before a report is inserted, for sweeps without a metric only */
+/**
+ * Prepares the statements.
+ * @returns a function to call before a report is inserted; only for sweeps without a metric
+ */
 export function impliedMetricWriter(db: Database): (key: AttemptKey, names: readonly string[]) => void {
   const known = new Set<string>();
   const selectMetric = db.prepare('select metric from sweeps where id = ?');

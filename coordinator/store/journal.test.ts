@@ -197,7 +197,7 @@ test('a store written by a newer trawl is rejected', () => {
   expect(() => openStore(dir)).toThrow(/schema 99/);
 });
 
-test('reports of one step are merged; a metric keeps the value of its last step, and the step', async () => {
+test('reports of one step are merged; a metric keeps its last step and the value at this step', async () => {
   const { db, journal } = filled();
   const reported = (seq: number, epoch: number, metrics: Record<string, number>): Change => {
     return { kind: 'report', key, seq, at: 5, epoch, metrics };
@@ -233,7 +233,7 @@ test('reports of one step are merged; a metric keeps the value of its last step,
   });
 });
 
-test('with metric.at: best, the ranking metric keeps its best value and its step', async () => {
+test('with metric.at: best, the ranking metric keeps its best value and the step of this value', async () => {
   const db = openStore(dir);
   const ranking = { metric: 'loss', goal: 'minimize', at: 'best' } as const;
   insertSweep(db, { ...SWEEP, policy: { ...SWEEP.policy, ranking } }, [trial(0)], 1);

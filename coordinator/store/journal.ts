@@ -9,7 +9,7 @@ import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } fr
 
 /**
  * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on flushes,
- * and a longer one would delay acknowledgements.
+ * and a longer interval would delay acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 
@@ -36,7 +36,7 @@ export class Journal {
   #pending: PendingCommit[] = [];
   #scheduled = false;
   #lastBegun = Number.NEGATIVE_INFINITY;
-  /** The error of the first failed transaction. Every later commit is rejected with it. */
+  /** The error of the first failed transaction. Every later commit is rejected with this error. */
   #failure: unknown;
 
   constructor(db: Database, now: () => number) {
@@ -52,8 +52,8 @@ export class Journal {
   }
 
   /**
-   * Resolves when these changes and all earlier ones are durable. Rejects when they could not be written. Memory is
-   * then ahead of the store, and the process must end without another answer.
+   * Resolves when these changes and all earlier changes are durable. Rejects if the changes could not be written.
+   * Memory is then ahead of the store, and the process must end without another answer.
    */
   commit(changes: readonly Change[]): Promise<void> {
     for (const change of changes) this.#changes.push(change);

@@ -28,7 +28,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('after a restart, an agent that was connected is lost, one that had left is left, and the facts of both are kept', () => {
+test('after a restart, an agent that was connected is lost, an agent that had left is left, and the facts of both are kept', () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };
@@ -53,7 +53,7 @@ test.each([
   ['set back by a day', -DAY_MS],
   ['set forward by a day', DAY_MS],
 ])(
-  'a drain grace continues after a restart with its remaining time, although the clock was %s meanwhile',
+  'the grace period of a drain continues after a restart with its remaining time, although the clock was %s meanwhile',
   (_, jumpMs) => {
     const db = newStore();
     const core = emptyCore();

@@ -43,8 +43,8 @@ import {
 import { foldReports, parseValues, type ReportColumns } from './rows.ts';
 
 /**
- * Loads the core. Leases of running attempts are extended to a full lease from now, because no heartbeat could arrive
- * while the coordinator was down. Delays before a retry are not stored, so these retries are due immediately.
+ * Loads the core. Leases of running attempts are extended to their full duration from now, because no heartbeat could
+ * arrive while the coordinator was down. Delays before a retry are not stored, so retries are due immediately.
  */
 export function loadCore(db: Database, leaseMs: number, now: number): Core {
   const core = newCore(leaseMs, now);
@@ -56,7 +56,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
-    // The sweep had demand before the restart, so it must not start at the current virtual time.
+    // The sweep had demand before the restart, so it must not join at the level of its peers.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
@@ -398,7 +398,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
   }));
 }
 
-/** Enough to know the interval between reports, and fast for an attempt with many. */
+/** Enough to know the interval between reports, and fast for an attempt with many reports. */
 const READ_REPORTS = 1_000;
 
 function loadProgress(db: Database, { key, grantedAt }: Pick<Lease, 'key' | 'grantedAt'>, now: number): ReportProgress {

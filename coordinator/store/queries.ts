@@ -44,7 +44,7 @@ type Value = string | number;
 /** An ambiguous selector lists up to this many trials. */
 const MAX_CANDIDATES = 20;
 
-/** The trial's results are those of another attempt that ran at the same time as the attempt of row `r`. */
+/** Whether the trial's results come from another attempt, which ran at the same time as the attempt of row `r`. */
 const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
   and a.number = r.attempt and a.speculative = 1)`;
 
@@ -54,7 +54,10 @@ export class Queries {
   /** Each statement is prepared once, when it is first used. */
   readonly #statements = new Map<string, Statement>();
 
-  /** @param isOffline whether no coordinator uses the store: what has not ended is then interrupted. Default: false */
+  /**
+   * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
+   * interrupted; default: false
+   */
   constructor(db: Database, { isOffline = false }: { readonly isOffline?: boolean } = {}) {
     this.#db = db;
     this.#isOffline = isOffline;
@@ -225,8 +228,8 @@ export class Queries {
   }
 
   /**
-   * Returns the reports of a trial, in order of attempt and step, with those of one step merged. Omits a second attempt that
-   * runs at the same time, or was superseded.
+   * Returns the reports of a trial in order of attempt and step, merged by step. Omits a second attempt that runs
+   * concurrently or was superseded.
    */
   reports(sweepId: string, trialId: string): Report[] {
     return mergedByAttempts(
@@ -256,8 +259,8 @@ export class Queries {
   }
 
   /**
-   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and those of a second
-   * attempt that runs at the same time, or was superseded.
+   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and artifacts of a
+   * second attempt that runs concurrently or was superseded.
    */
   artifacts(sweepId: string, trialId: string): { trialId: string; artifact: Artifact }[] {
     return this.#all<ArtifactRow>(
@@ -269,8 +272,8 @@ export class Queries {
   }
 
   /**
-   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact, except a second
-   * attempt that runs at the same time, or was superseded.
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact, except a
+   * second attempt that runs concurrently or was superseded.
    * @throws {NotFoundError}
    */
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Artifact {

@@ -156,7 +156,7 @@ export interface AttemptRow extends FailureColumns {
   readonly ended_at: number;
   readonly outcome: AttemptOutcomeName | null;
   readonly resumed_from: number;
-  /** 1: the results of the trial are those of another attempt. 2: they are those of this speculative attempt. */
+  /** 1 if the trial's results come from another attempt, 2 if they come from this speculative attempt. */
   readonly speculative: number;
 }
 
@@ -233,7 +233,7 @@ export function sourceOf({ sha256, size, files, git, diff }: SourceRow): Source 
   return { archive: { sha256, size }, files, git: JSON.parse(git) ?? undefined, diff };
 }
 
-/** Converts metrics to JSON. Null stands for NaN, and a number beyond the largest for infinity. */
+/** Converts metrics to JSON. Null stands for NaN, and a number beyond the range of a double stands for infinity. */
 export function metricsJson(metrics: Iterable<readonly [string, number]>): string {
   return `{${[...metrics].map(([name, value]) => `${JSON.stringify(name)}:${numberJson(value)}`).join(',')}}`;
 }
@@ -243,7 +243,7 @@ function numberJson(value: number): string {
   return Number.isNaN(value) ? 'null' : `${value < 0 ? '-' : ''}1e999`;
 }
 
-/** Parses metrics. Versions that had no infinity wrote it as null. */
+/** Parses metrics. Older versions wrote infinity as null. */
 function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
@@ -261,7 +261,7 @@ export interface ReportColumns {
   readonly metrics: string;
 }
 
-/** Returns the values after reports, in order of arrival. */
+/** Returns the values after these reports, which are in order of arrival. */
 export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | undefined): MetricValues {
   let values: MetricValues = new Map();
   for (const { epoch, metrics } of rows) {

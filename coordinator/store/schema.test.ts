@@ -121,7 +121,7 @@ alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;
 `;
 
-test('upgrading a store of version 3 converts drain graces to remaining time, and keeps packs together', () => {
+test('upgrading a store of version 3 converts the grace periods of drains to remaining times, and keeps packs together', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

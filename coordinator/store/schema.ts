@@ -129,7 +129,7 @@ alter table ${table} drop column ${column};
 alter table ${table} rename column step to ${column};
 `;
 
-/** Version 3 stored the end of the grace in Unix milliseconds. */
+/** Version 3 stored the end of the grace period in Unix milliseconds. */
 const DRAINS_OF_VERSION_3 = DRAINS.replace('grace_left_ms', 'grace_ends_at');
 
 const TABLES = `
@@ -295,7 +295,7 @@ update sweeps set policy = json_set(policy, '$.speculate', json('false'));
 };
 
 /**
- * Creates the tables of an empty store, and upgrades those of an older version.
+ * Creates the tables of an empty store, and upgrades the tables of an older version.
  * @param cluster the name of a new store's coordinator on NATS
  * @param beforeUpgrade called with the version of an older store before anything is changed
  * @throws {RejectedError} when a newer trawl wrote the store

@@ -110,7 +110,7 @@ function coordinator() {
     speculate() {
       now += 10_000;
       take(onTick(core, now));
-      // An offer of a second attempt is not stored: it is made again after the restart.
+      // An offer of a second attempt is not stored, but is made again after the restart.
       schedule(core, now);
       const { step, answer } = onOpen(core, { key: SECOND, agentId: 'b', incarnation: 'b1', slot: 0 }, now);
       expect(answer).toMatchObject({ granted: true });
@@ -181,7 +181,7 @@ test('a second attempt that wins gives the trial its values, curve and artifacts
   expect(queries.sweep('1').state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('a first attempt that wins keeps its values, and the second one leaves no trace in the results', () => {
+test('a first attempt that wins keeps its values, and the second attempt leaves no trace in the results', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   speculate();
   report(SECOND, 1, 1);
@@ -199,7 +199,7 @@ test('a first attempt that wins keeps its values, and the second one leaves no t
   ]);
 });
 
-test('a trial whose first attempt fails continues with the values of the second, and its failure is free', () => {
+test('a trial whose first attempt fails continues with the values of the second, and the failure is not charged to the trial', () => {
   const { queries, report, end, speculate, curve, trial } = coordinator();
   report(FIRST, 1, 1);
   speculate();

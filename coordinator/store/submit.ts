@@ -22,7 +22,7 @@ export interface NewSweep {
   readonly replicates: number;
   /** The number of grid points that `exclude` dropped. */
   readonly excluded: number;
-  /** Undefined: the sweep has no code of its own. */
+  /** Undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
 }
 

@@ -238,9 +238,9 @@ function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
 /** Values of the column `speculative`. */
 const SPECULATIVE = {
   no: 0,
-  /** The results of the trial are those of another attempt. */
+  /** The results of the trial come from another attempt. */
   hidden: 1,
-  /** The results of the trial are those of this attempt, until the next attempt is granted. */
+  /** The results of the trial come from this attempt, until the next attempt is granted. */
   promoted: 2,
 } as const;
 

@@ -430,7 +430,7 @@ test('a list of too many values is rejected', () => {
   );
 });
 
-test('too many parameters and too long a text are rejected', () => {
+test('too many parameters and a text that is too long are rejected', () => {
   const many = Array.from({ length: 101 }, (_, index) => `p${index}: {value: 1}`).join(', ');
   expect(errorOf(`trainer: noop\nparameters: {${many}}`)).toBe(
     'x.yaml:2:13: parameters: expected at most 100 parameters, got a mapping',

@@ -18,7 +18,7 @@ const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
  * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
- * a command that is one text as a shell would. A folder of code in one text becomes a mapping.
+ * a command that is one text as a shell would. A code folder that is written as text becomes a mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
@@ -87,7 +87,7 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        // W&B's agent passes such text on: Hydra's interpolations, for example.
+        // W&B's agent passes such text on unchanged, such as Hydra's interpolations.
         if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
           return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
         }

@@ -232,7 +232,7 @@ class DataReader {
   read(node: Node | null, fallback: number, keyOffset: number | undefined, depth: number): Located {
     const offset = startOf(node, fallback);
     if (++this.#values > MAX_VALUES) this.#fail(offset, `more than ${MAX_VALUES} values after alias expansion`);
-    // The parser limits the nesting of the text, but an alias to its own parent never ends.
+    // The parser limits the nesting of the text, but an alias to its own parent nests without end.
     if (depth > MAX_NESTING) this.#fail(offset, `nested more than ${MAX_NESTING} levels deep through aliases`);
     const target = isAlias(node) ? (this.#targets.get(node) ?? null) : node;
     if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);
@@ -268,7 +268,7 @@ class DataReader {
         this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
       own.set(name, entry);
     }
-    // Own keys override merged ones, and the first mapping of a merged list overrides the later ones.
+    // Own keys override merged keys, and the first mapping of a merged list overrides later mappings.
     const entries = new Map<string, Located>();
     for (const source of merged.reverse()) {
       for (const [name, entry] of source.entries) entries.set(`${name}`, entry);

@@ -87,7 +87,7 @@ test.each([
   ['autoencoders.yaml', 'ca0b3b744a83bf0d01174422b77b5fd435dc69ab9ab04837de68cc263626b248'],
   ['noop.yaml', 'fd48c5943f7a6a9ff6127286d8c9aade5a11ad927597e4fcc6755d8db7dc6b5f'],
   ['python/sweep.yaml', '0ea9272f04e0eb1f101d8a5a9e729c06ffd3f2b41299c87b28acb5caf9a60f13'],
-])('the fingerprint of %s is the one of earlier versions', (name, fingerprint) => {
+])('the fingerprint of %s is the same as in earlier versions', (name, fingerprint) => {
   const text = readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8');
   expect(of(text)).toBe(fingerprint);
 });

@@ -51,7 +51,7 @@ function spaceData({ space }: Search): Json {
   return [...space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
 }
 
-/** The notation of numbers does not count, nor does first_report, which only warns. */
+/** The notation of numbers does not count. Neither does first_report, which only affects warnings. */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};
   const { env, report, classify, wandb, seedParameter } = program;

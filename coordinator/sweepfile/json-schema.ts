@@ -21,7 +21,7 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   return { ...schema, properties, patternProperties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
-/** Accepts one text too, which the parser converts before it checks the shape. */
+/** Also accepts a single text, which the parser converts before it checks the shape. */
 function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   if (typeof schema !== 'object') return {};
   const { description, ...list } = schema;

@@ -50,7 +50,7 @@ interface Context {
 }
 
 export interface Space {
-  /** The axes of a grid. For a search, only a parameter named seed with `value`, `values` or steps. */
+  /** The axes of a grid. For a search, this is only a parameter named seed with `value`, `values` or steps. */
   readonly axes: readonly Axis[];
   /** The distributions of a search. */
   readonly distributions: ReadonlyMap<string, Distribution>;

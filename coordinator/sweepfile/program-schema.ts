@@ -14,7 +14,7 @@ const MAX_PATTERNS = 200;
 
 const argumentError = 'expected text';
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** An argument of a command. Operating systems do not accept a NUL in it. */
+/** An argument of a command. Operating systems do not accept a NUL in an argument. */
 const argument = z
   .string({ error: argumentError })
   .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })

@@ -34,8 +34,8 @@ export function isWandbData(data: unknown): boolean {
 }
 
 /**
- * Returns whether a file can omit its metric: W&B's files can, and files whose command takes the parameters as W&B's
- * agent passes them, such as those of `trawl convert`.
+ * Returns whether a file can omit its metric. W&B files can, and so can files whose command takes the parameters as
+ * W&B's agent passes them, such as files of `trawl convert`.
  */
 export function canOmitMetric(file: SweepFile): boolean {
   return isWandbFile(file) || (file.command ?? []).some((item) => /\$\{args\w*\}/.test(item));

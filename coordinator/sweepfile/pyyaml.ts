@@ -9,12 +9,12 @@ const DECIMAL = /^[+-]?[1-9][\d_]*$/;
 const FLOAT = /^(?:[+-]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][+-]\d+)?$/;
 const SEXAGESIMAL = /^[+-]?(?:[1-9][\d_]*(?::[0-5]?\d)+|\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)$/;
 const NON_FINITE = /^(?:[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
-/** YAML 1.2 reads these as numbers; to PyYAML they are text, such as `08` and `0o17`. */
+/** Scalars such as `08` and `0o17`, which are numbers in YAML 1.2 and text in PyYAML. */
 const TEXT = /^(?:0o[0-7]+|[+-]?0\d*[89]\d*)$/;
 
 /**
- * Returns the value of a plain scalar, or undefined if YAML 1.2 reads it alike. Numbers such as `1e-5`, which are text to
- * PyYAML, stay numbers, because W&B's server reads them as numbers and its agent passes them on as `1e-05`.
+ * Returns the value of a plain scalar, or undefined if YAML 1.2 gives the same value. Numbers such as `1e-5`, which are
+ * text to PyYAML, stay numbers, because W&B's server reads them as numbers and its agent passes them on as `1e-05`.
  */
 export function pyyamlValue(source: string): boolean | number | string | undefined {
   if (TRUE.test(source)) return true;

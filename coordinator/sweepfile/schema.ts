@@ -158,7 +158,7 @@ export const sweepFileSchema = z.strictObject(
       .refine((parameters) => Object.keys(parameters).length <= MAX_PARAMETERS, {
         error: `expected at most ${MAX_PARAMETERS} parameters`,
       })
-      .describe(`the axes of the grid, of which the last varies fastest; up to ${MAX_PARAMETERS}`),
+      .describe(`the axes of the grid; the last axis varies fastest; up to ${MAX_PARAMETERS}`),
     zip: list(
       list(z.string({ error: "expected a parameter's name" }), 'names', MAX_PARAMETERS),
       'lists of names',
@@ -171,7 +171,7 @@ export const sweepFileSchema = z.strictObject(
     exclude: list(conditions, 'rules', MAX_RULES)
       .optional()
       .describe(
-        'rules that drop the points that match all their conditions; a list of values matches any of them; default: none',
+        'rules that drop points; a rule drops the points that match all of its conditions, and a list of values matches any of its values; default: none',
       ),
     when: list(
       z.strictObject(
@@ -232,7 +232,7 @@ export const sweepFileSchema = z.strictObject(
           backoff: duration
             .optional()
             .describe(
-              'delay before the first retry, such as 10s; doubles with each further one, up to 5 minutes; default 2s',
+              'delay before the first retry, such as 10s; doubles with each further retry, up to 5 minutes; default 2s',
             ),
         },
         { error: 'expected a mapping, such as {oom: 1, crash: 2, timeout: 1, backoff: 10s}' },

@@ -11,7 +11,7 @@ import { type Findings, has, type Located, locate, type Path } from './problems.
 import { COMMAND_EXAMPLE } from './program-schema.ts';
 import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
-/** Keys of planned features. They are rejected as not yet supported instead of as unknown. */
+/** Keys of planned features. They are rejected as not yet supported, not as unknown. */
 const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'warm_start', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 

@@ -23,7 +23,7 @@ import { metricProblem } from './trainer-rules.ts';
 import { hasFloats } from './values.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
-/** The default interval of reconstruction images, in epochs: 1, 5, 9, 13. */
+/** The default interval of reconstruction images, in epochs: images after epochs 1, 5, 9 and 13. */
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
@@ -32,13 +32,13 @@ export interface FileFacts {
   readonly fileName: string;
   /** Keys without a meaning of their own, such as definitions of anchors. */
   readonly ignored: readonly string[];
-  /** What the author of the file should know. */
+  /** Notes for the author of the file. */
   readonly notes: readonly string[];
 }
 
 /**
- * Builds a sweep from a file whose shape is valid. Adds a finding for each problem; the result is only valid if there
- * are none.
+ * Builds a sweep from a file whose shape is valid. Adds a finding for each problem; the result is valid only if there
+ * are no findings.
  */
 export function specOf(
   file: SweepFile,
@@ -223,7 +223,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   };
 }
 
-/** Returns the seeds of the replicates. The values of a parameter named seed are such seeds. */
+/** Returns the seeds of the replicates. The values of a parameter named seed are also seeds of the replicates. */
 function seedsOf(
   file: SweepFile,
   seedAxis: Axis | undefined,

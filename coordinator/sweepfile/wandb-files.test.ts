@@ -345,7 +345,7 @@ parameters: {lr: {values: [1, 2]}}
   ]);
 });
 
-test('a command in one text is split as a shell would', () => {
+test('a command that is one text is split as a shell would split it', () => {
   const spec = parse(`
 command: python3 -c "print(1, 2)" --name='a b' \${args} --copy=\${param:m.lr}
 metric: {name: loss}
@@ -504,7 +504,7 @@ test('any text without =, control characters and spaces at its ends is a name', 
   );
 });
 
-test('a value of any shape keeps its content, and equal values are one', () => {
+test('a value of any shape keeps its content, and equal values are one object', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       const text = JSON.stringify(value);

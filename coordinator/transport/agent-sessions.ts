@@ -15,9 +15,9 @@ import { MAX_UNREAD_ANSWERS } from './limits.ts';
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * All sessions by agent. The current session of an agent is the one with the newest hello. The others are usually about
- * to close. If the hello of a dead process arrives after that of its successor, the session of the successor remains
- * current.
+ * All sessions by agent. The current session of an agent is the one with the newest hello. Other sessions of the agent
+ * are usually about to close. If the hello of a dead process arrives after that of its successor, the session of the
+ * successor remains current.
  */
 export class AgentSessions {
   /** The open sessions by agent. The newest session is last. */
@@ -62,7 +62,7 @@ export class AgentSession {
     this.hello = hello;
   }
 
-  /** Marks that the attempt has sent a record on this stream, and returns whether it was the first one. */
+  /** Marks that the attempt has sent a record on this stream, and returns whether this record was the first. */
   isFirstRecordOf(key: AttemptKey): boolean {
     const name = keyText(key);
     if (this.#seen.has(name)) return false;

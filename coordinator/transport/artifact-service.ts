@@ -33,8 +33,7 @@ export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
   /**
-   * The core, whose running attempts can upload files. Undefined if the store is only read, so that uploads are
-   * rejected.
+   * The core, whose running attempts can upload files. Undefined if the store is read-only; uploads are then rejected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;

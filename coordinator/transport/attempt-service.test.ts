@@ -162,7 +162,7 @@ describe('streams', () => {
 
   const other = { incarnation: 'b1', instance: 'other folder', location: 'there', host: 'h2' };
 
-  test('a second agent with the id of a connected one is rejected for good, and the first continues', async () => {
+  test('a second agent with the id of a connected agent is rejected permanently, and the first agent continues', async () => {
     const first = new Stream().hello();
     await first.next();
     const error = await new Stream().hello(other).broken();
@@ -178,7 +178,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('another agent can have the id after the lease of the silent holder, and the stream of the holder ends', async () => {
+  test('another agent can take the id after the lease of a silent holder, and the stream of the holder ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;
@@ -320,7 +320,7 @@ describe('records', () => {
     expect(stored(key).epoch).toBe(1);
   });
 
-  test('records without the first ones of their attempt end the attempt, and the stream continues', async () => {
+  test('an attempt whose first records are missing ends, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({

@@ -104,7 +104,8 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // All claims are validated before the first decision, because the changes of a decision must be settled.
+    // All claims are validated before the first decision, because an error after a decision would leave its changes
+    // unsettled.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return {
         key: attemptKeyOf(key),
@@ -250,7 +251,7 @@ export class AttemptService {
       return;
     }
     const { kind, host: holder, freeInMs } = conflict;
-    log.warn({ agentId, host, holder, freeInMs }, 'rejected an agent, because another one has its id');
+    log.warn({ agentId, host, holder, freeInMs }, 'rejected an agent, because another agent has its id');
     if (kind === 'in use') {
       throw new RejectedError(
         `agent id ${agentId} is in use by the agent on host ${holder}: give each agent its own --id ` +

@@ -114,7 +114,7 @@ test('an interrupted upload resumes, and no incomplete archive is visible', asyn
   expect(await read()).toEqual(BYTES);
 });
 
-test('a damaged upload is rejected, and the next one starts again', async () => {
+test('a damaged upload is rejected, and the next upload starts from the beginning', async () => {
   await expect(put([Buffer.alloc(BYTES.length)])).rejects.toMatchObject({ code: status.DATA_LOSS });
   expect(archives()).toEqual([]);
   expect((await put([BYTES]))[0]).toEqual({ $case: 'offset', offset: 0 });

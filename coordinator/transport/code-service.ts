@@ -28,7 +28,10 @@ const SHA256 = /^[0-9a-f]{64}$/;
 
 export interface CodeServiceOptions {
   readonly archives: CodeArchives;
-  /** The trials whose code agents can read. Undefined: no uploads and no agents, because the store is only read. */
+  /**
+   * The trials whose code agents can read. Undefined if the store is read-only; there are then no uploads and no
+   * agents.
+   */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly space: SpaceLedger;
@@ -51,7 +54,7 @@ async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
   const archive = checkedArchive(first.message.header);
   if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
-  // Another client can upload the same code at the same time. The second one sends nothing.
+  // Another client can upload the same code at the same time. The second client sends nothing.
   await archives.exclusively(archive.sha256, () => store(call, next, { archives, space }, archive));
 }
 

@@ -34,7 +34,7 @@ async function serving(): Promise<() => SweepServiceClient> {
   };
 }
 
-/** Starts a call. @returns a function that cancels it, or the error with which it was rejected */
+/** Starts a call. @returns a function that cancels the call, or the error if the call was rejected */
 async function start(client: SweepServiceClient) {
   const call = client.listCurves({ sweep: '1', trialIds: [] });
   return new Promise<(() => void) | Error>((resolve) => {
@@ -61,7 +61,7 @@ test('calls beyond the limit of a caller, or of all callers, are rejected until 
   await expect.poll(async () => typeof (await start(b))).toBe('function');
 });
 
-test('a rejected call frees no place of another', async () => {
+test('a rejected call does not free the place of another call', async () => {
   const connect = await serving();
   const client = connect();
   for (let at = 0; at < LIMIT.perCaller; at++) await start(client);

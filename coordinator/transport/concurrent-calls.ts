@@ -1,5 +1,5 @@
 /**
- * Limits the concurrent calls of each caller, and of all callers together, so that no caller can use up the memory and
+ * Limits the concurrent calls of each caller and of all callers together, so that no caller can use up the memory and
  * the places that all callers share.
  */
 import {
@@ -35,7 +35,7 @@ const LIMITS: Readonly<Record<string, CallLimit>> = {
   '/trawl.v1.SweepService/ReadLog': STREAMS,
   '/trawl.v1.SweepService/Watch': { perCaller: 64, total: 256 },
 };
-/** The limit of each other method. */
+/** The limit of every other method. */
 const OTHER: CallLimit = { perCaller: 128, total: 1_024 };
 
 /** Returns the limit of a method, by its path. */
@@ -53,7 +53,10 @@ class ConcurrentCalls {
     this.#limit = limit;
   }
 
-  /** Counts a call, unless it exceeds a limit. @returns the exceeded limit, for the message; undefined if it was counted */
+  /**
+   * Counts a call, unless it exceeds a limit.
+   * @returns the exceeded limit, for the message; undefined if the call was counted
+   */
   add(caller: string): string | undefined {
     const own = this.#byCaller.get(caller) ?? 0;
     const { perCaller, total } = this.#limit;

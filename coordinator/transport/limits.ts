@@ -6,7 +6,7 @@ import { BadInputError } from '../../proto/errors.ts';
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** Open calls per connection. An agent has one stream, and a few calls per starting slot. */
 export const MAX_STREAMS = 1_024;
-/** Open connections. Further ones are closed immediately. */
+/** Open connections. Further connections are closed immediately. */
 export const MAX_CONNECTIONS = 4_096;
 /** The time limit of the TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
@@ -24,7 +24,7 @@ export const STALL_MS = 60_000;
 /** The minimum rate of an upload, averaged over the time that the coordinator has waited for its data. */
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
-/** Records of one agent that are not yet durable. At this number, the coordinator stops reading its stream. */
+/** Records of one agent that are not yet durable. At this number, the coordinator stops reading the agent's stream. */
 export const MAX_UNSETTLED_RECORDS = 4_096;
 /** Answers that an agent has not read yet. */
 export const MAX_UNREAD_ANSWERS = 8_192;

@@ -129,7 +129,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // The offers are read after the list of the stream, so that they are at least as recent.
+    // The offers are read after the list of the stream, so that the offers are at least as recent as the list.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.#publish(offer)));
@@ -233,7 +233,7 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
-/** Returns what a failed request to NATS means to an operator. */
+/** Returns the meaning of a failed NATS request for an operator. */
 export function natsReason(error: unknown): string {
   if (!(error instanceof NatsError)) return errorMessage(error);
   if (error.api_error !== undefined) return error.api_error.description;

@@ -45,7 +45,7 @@ function messagesOf<Request extends UploadMessage, Response>(
   call: ServerDuplexStream<Request, Response>,
   stallMs: number,
 ): NextMessage<Request> {
-  // The end of the input must not destroy the stream, because the answer is still to be sent.
+  // The end of the input must not destroy the stream, because the answer must still be sent.
   const messages = call.iterator({ destroyOnReturn: false }) as AsyncIterator<Request>;
   let waitedMs = 0;
   let received = 0;
@@ -66,13 +66,13 @@ function messagesOf<Request extends UploadMessage, Response>(
   };
 }
 
-/** Whether an upload that the coordinator has waited for is too slow. The first `stallMs` are not judged. */
+/** Whether an upload that the coordinator has waited for is too slow. The first `stallMs` do not count. */
 export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boolean {
   return waitedMs > stallMs && bytes < (waitedMs / 1_000) * MIN_UPLOAD_BYTES_PER_S;
 }
 
 /**
- * Reserves space for the rest of a file, receives it, and stores it durably. Does not close it.
+ * Reserves space for the rest of a file, receives it, and stores it durably. Does not close the file.
  * @param name of the file, for messages
  * @param onReserved called when there is space
  * @param nextChunk returns the next chunk; undefined at the end of the upload

@@ -108,7 +108,9 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
   }
 }
 
-/** Each page of rows is read when the last one is sent. A row that changed meanwhile is sent again with its event. */
+/**
+ * Each page of rows is read when the previous page is sent. A row that changed meanwhile is sent again with its event.
+ */
 function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
   const sweep = queries.sweep(sweepId);
   let trials = queries.trialsAfter(sweepId, -1, TRIALS_PER_MESSAGE);
@@ -135,7 +137,7 @@ function* deltaOf(
   }
 }
 
-/** Returns a message with further rows of the snapshot or delta before it. */
+/** Returns a message with further rows of the preceding snapshot or delta. */
 function further(trials: Trial[], eventSeq: number, more: boolean): WatchResponse {
   return { update: { $case: 'delta', delta: { sweep: undefined, trials, events: [], agents: [], eventSeq, more } } };
 }

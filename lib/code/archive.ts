@@ -1,7 +1,8 @@
 /**
- * A folder of code as one tar archive: packed where a sweep is submitted, unpacked for each attempt. The same files give
- * the same bytes on any machine, so the archive's checksum identifies them. It is not compressed: compressors differ
- * between versions, and an archive cannot unpack to more than its own size.
+ * Packs a folder of code into one tar archive when a sweep is submitted, and unpacks the archive for each attempt. The
+ * same files give the same bytes on any machine, so the archive's checksum identifies the files. The archive is not
+ * compressed, because compressors differ between versions and because an uncompressed archive cannot unpack to more
+ * than its own size.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -18,14 +19,14 @@ const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
-/** Modification times differ between two copies of the same files. */
+/** Replaces modification times, which differ between two copies of the same files. */
 const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
 /**
  * Packs a folder into a new archive, and returns the archive's checksum and size.
  * @param archive the path of the archive; no file may exist there
- * @throws {BadInputError} when a file disappears or changes its size meanwhile
+ * @throws {BadInputError} when a file disappears or changes its size during packing
  */
 export async function packCode(folder: CodeFolder, archive: string): Promise<CodeArchive> {
   const hash = createHash('sha256');
@@ -101,7 +102,7 @@ export interface ArchiveEntry {
 }
 
 /**
- * Unpacks an archive into a folder, which is created. Writes nothing if an entry would be outside the folder.
+ * Creates a folder and unpacks an archive into it. Writes nothing if an entry would be outside the folder.
  * @throws {DamagedError} when the archive is malformed, or has an entry that a folder of code cannot have
  */
 export async function unpackCode(archive: string, into: string): Promise<void> {
@@ -134,7 +135,7 @@ async function entriesOf(archive: string): Promise<ArchiveEntry[]> {
   return entries;
 }
 
-/** Returns why an archive with these entries must not be unpacked; undefined if it can be. */
+/** Returns the reason why an archive with these entries must not be unpacked; undefined if it may be unpacked. */
 export function entriesProblem(entries: readonly ArchiveEntry[]): string | undefined {
   if (entries.length > MAX_CODE_FILES) return `it has more than ${MAX_CODE_FILES} entries`;
   const bytes = entries.reduce((sum, { size }) => sum + size, 0);

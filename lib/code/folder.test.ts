@@ -47,7 +47,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('exclude the patterns of every .gitignore, in subfolders too, and those of `exclude`', async () => {
+  test('exclude the patterns of every .gitignore, in subfolders too, and the patterns of `exclude`', async () => {
     const code = write({
       '.gitignore': 'data/\n*.log\n!keep.log\n/top.txt\n',
       'data/big.bin': 'x',

@@ -1,4 +1,6 @@
-/** Lists the files of a folder that are sent to the agents: those that git would track, with their current content. */
+/**
+ * Lists the files of a folder that are sent to the agents: the files that git would track, with their current content.
+ */
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
@@ -10,7 +12,10 @@ import { quote } from '../text/quote.ts';
 import { formatSize } from '../text/size.ts';
 import { chartFolderOf, ownFile, ownFolder } from './own-output.ts';
 
-/** Never sent, besides what .gitignore names: history, caches, installed packages and the files of W&B's own runs. */
+/**
+ * Files that are never sent, in addition to .gitignore: history, caches, installed packages and the files of W&B's own
+ * runs.
+ */
 const ALWAYS_EXCLUDED = [
   '.git',
   '__pycache__/',
@@ -35,7 +40,7 @@ export interface CodeFile {
   /** Bytes; 0 for a link. */
   readonly size: number;
   readonly isExecutable: boolean;
-  /** The target of a symbolic link, relative to the link's folder. Undefined: a regular file. */
+  /** The target of a symbolic link, relative to the link's folder. Undefined for a regular file. */
   readonly target?: string;
 }
 
@@ -95,7 +100,7 @@ async function levelsAbove(root: string): Promise<Level[]> {
   for (let folder = root; ; folder = dirname(folder)) {
     if (folder !== root) folders.unshift(folder);
     if (existsSync(join(folder, '.git'))) break;
-    // Outside a repository, files above the folder say nothing about it.
+    // Outside a repository, .gitignore files above the folder do not apply.
     if (dirname(folder) === folder) return [];
   }
   const levels: Level[] = [];
@@ -146,7 +151,7 @@ class Walk {
     const rules = await rulesIn(join(this.root, prefix));
     const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
     const chartFolders = new Set<string>();
-    // A report comes before its folder, so that the folder is known.
+    // Files come before folders, so that a report is read before the folder of its charts.
     for (const entry of entries.sort((a, b) => Number(a.isDirectory()) - Number(b.isDirectory()))) {
       const path = `${prefix}${entry.name}`;
       const tested = entry.isDirectory() ? `${path}/` : path;
@@ -209,7 +214,7 @@ class Walk {
     const sent = new Set(this.#files.flatMap(({ path }) => [path, ...foldersOf(path)]));
     const links = this.#links.flatMap(({ path, to }): CodeFile[] => {
       if (to === '' || sent.has(to)) {
-        // The whole way is resolved, so that no link leads through another.
+        // The full path is resolved, so that no link leads through another link.
         return [{ path, size: 0, isExecutable: false, target: posix.relative(posix.dirname(path), to) || '.' }];
       }
       this.#omitted.push({ path, reason: `a link to ${to}, which is not sent` });

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 /** A network file system can take long to compare many files. */
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-/** The maximum number of untracked files that are listed. Further ones are only counted. */
+/** The maximum number of untracked files that are listed. Further files are only counted. */
 const MAX_UNTRACKED = 100;
 
 /** The configuration of a repository must not start programs. */
@@ -24,8 +24,8 @@ export interface GitFacts {
 }
 
 /**
- * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never fails: without a commit, the
- * state has the reason.
+ * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never fails. Without a commit, the
+ * state contains the reason.
  * @param withDiff whether to return the text of the changes
  */
 export async function gitFacts(dir: string, withDiff: boolean): Promise<GitFacts> {

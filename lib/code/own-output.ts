@@ -1,6 +1,6 @@
 /**
- * Recognizes what trawl itself wrote into a folder of code: its reports, its exports and its folders. They are not code,
- * and a sweep would have new code after each of them. They are recognized by their content, whatever their names are.
+ * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. They are not code, and
+ * each of them would change the code of later sweeps. They are recognized by their content, not by their names.
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -39,7 +39,7 @@ const MARKS: ReadonlyMap<string, Mark> = new Map([
 const EXAMINED_BYTES = 2_048;
 
 /**
- * Returns what a file is if trawl wrote it, such as `a report written by trawl`; otherwise undefined.
+ * Returns a description of a file that trawl wrote, such as `a report written by trawl`; undefined for other files.
  * @throws {Error} if the file cannot be read
  */
 export async function ownFile(path: string): Promise<string | undefined> {
@@ -65,7 +65,10 @@ const FOLDERS: readonly { readonly kind: string; readonly files: readonly string
   { kind: 'keys of "trawl certs"', files: [IDENTITY_FILES.certificate, IDENTITY_FILES.key] },
 ];
 
-/** Returns what a folder is if trawl made it, such as `the data folder of a coordinator`; otherwise undefined. */
+/**
+ * Returns a description of a folder that trawl made, such as `the data folder of a coordinator`; undefined for other
+ * folders.
+ */
 export function ownFolder(path: string): string | undefined {
   return FOLDERS.find(({ files }) => files.every((name) => existsSync(join(path, name))))?.kind;
 }

@@ -8,7 +8,7 @@ import { rank } from './ranking.ts';
 import { configSpread, countedReplicates } from './trial-result.ts';
 import { noCounts } from './trial-state.ts';
 
-/** Returns the id of a trial's config. A trial without one is the only replicate of its own config. */
+/** Returns the id of a trial's config. A trial without a config id is the only replicate of its own config. */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
 
 /** Groups trials into configs, in order of index. Their ranks are 0 until `rankConfigs` sets them. */

@@ -1,9 +1,9 @@
-/** Chooses the attempt of a trial that its results are from. */
+/** Chooses the attempt that provides the results of a trial. */
 import type { Attempt } from '../../proto/gen/trawl/v1/types.ts';
 
 /**
- * Returns the newest attempt, except a second attempt that runs at the same time as another, or was superseded by it;
- * undefined if the trial has no attempt.
+ * Returns the newest attempt, but skips a second attempt that runs concurrently with another attempt or was superseded
+ * by it. Returns undefined if the trial has no attempt.
  */
 export function currentAttempt(attempts: readonly Attempt[]): Attempt | undefined {
   return attempts.findLast(({ hidden }) => !hidden);

@@ -41,7 +41,7 @@ test('without a coordinator, a running or stopping sweep is interrupted, and oth
   });
 });
 
-test('the number of trials, and of those that ended, is the same with and without a coordinator', () => {
+test('the numbers of trials and of ended trials are the same with and without a coordinator', () => {
   const names = Object.keys(noCounts()).filter((name) => name !== 'interrupted');
   const counts = fc.record(Object.fromEntries(names.map((name) => [name, fc.nat(1_000)])));
   fc.assert(

@@ -11,7 +11,7 @@ export function interruptedSweep(sweep: Sweep): Sweep {
   return { ...sweep, counts, state: isActive ? 'SWEEP_STATE_INTERRUPTED' : sweep.state };
 }
 
-/** Returns a trial as it is without a coordinator: a running one is interrupted, and an offered one is pending. */
+/** Returns a trial as it is without a coordinator: a running trial is interrupted, and an offered trial is pending. */
 export function interruptedTrial(trial: Trial): Trial {
   switch (trial.state) {
     case 'TRIAL_STATE_RUNNING':

@@ -9,7 +9,7 @@ export interface MetricValue {
 
 export type MetricValues = ReadonlyMap<string, MetricValue>;
 
-/** The step whose value a trial is ranked by. All other metrics have the value of their last step. */
+/** The step that provides the value for the ranking. All other metrics have the value of their last step. */
 export interface RankingRule {
   readonly metric: string;
   readonly goal: GoalName;
@@ -39,7 +39,7 @@ export function withReport(
   return next;
 }
 
-/** Any finite value is better than one that is not. */
+/** Any finite value is better than NaN or infinity. */
 function isBetter(value: number, than: number, goal: GoalName): boolean {
   if (!Number.isFinite(value)) return false;
   if (!Number.isFinite(than)) return true;
@@ -53,8 +53,8 @@ export interface StepMetrics {
 }
 
 /**
- * Merges the reports of one step into one, in order of their steps. Of two values of one metric at one step, the later
- * wins; other properties are those of the step's last report.
+ * Merges the reports of one step into one, in order of their steps. If a metric has two values at one step, the later
+ * value counts. Other properties come from the step's last report.
  * @param reports in the order in which they arrived
  */
 export function mergedBySteps<R extends StepMetrics>(reports: readonly R[]): R[] {

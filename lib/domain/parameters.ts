@@ -5,7 +5,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { parameterValue } from '../../proto/values.ts';
 import { ownValue } from './own-value.ts';
 
-/** The column of the seed. It is not a parameter of the sweep file, but is shown like one. */
+/** The column of the seed. It is not a parameter of the sweep file, but is shown like a parameter. */
 export const SEED = 'seed';
 
 const PROTO = '__proto__';

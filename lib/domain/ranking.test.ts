@@ -93,7 +93,7 @@ test('the second ranked metric is psnr, or test_loss if the objective is psnr, a
   expect(rankedMetrics(sampleSweep(), ['test_loss'])).toEqual([loss]);
 });
 
-test('the goal is the sweep’s own for its own metric, and the default one for others', () => {
+test('a sweep’s own metric has the sweep’s goal, and other metrics have their default goal', () => {
   const sweep = sampleSweep({ metric: { name: 'accuracy', goal: Goal.MINIMIZE } });
   expect([goalOf(sweep, 'accuracy'), goalOf(sweep, 'psnr'), goalOf(sweep, 'test_loss')]).toEqual([
     'minimize',
@@ -117,7 +117,7 @@ test.each(['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss
   },
 );
 
-test('as long as a sweep has no metric, it is ranked by the first one that is reported', () => {
+test('as long as a sweep has no metric, it is ranked by the first reported metric', () => {
   const items = [{ metrics: {} }, { metrics: { zeta: 1, acc: 2 } }, { metrics: { loss: 1 } }];
   expect(rankingMetric('', items)).toBe('zeta');
   expect(rankingMetric('loss', items)).toBe('loss');
@@ -133,6 +133,6 @@ test.each([
   [['lr', 'val.loss'], ['lr', 'val.loss'], 'val.loss'],
   [['step', '_runtime', 'trainer/global_step', 'b'], ['step', '_runtime', 'trainer/global_step', 'b'], 'b'],
   [['constructor'], ['constructor'], 'constructor'],
-])('of %j, after reports with %j, the metric that ranks is %j', (names, earlier, metric) => {
+])('a report of %j after reports with %j makes %j the ranking metric', (names, earlier, metric) => {
   expect(firstRepeatedMetric(names, new Set(earlier), { lr: 0.1 })).toBe(metric);
 });

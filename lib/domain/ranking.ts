@@ -1,4 +1,4 @@
-/** Ranks trials and configs by a metric, and defines which metrics a sweep ranks by and the goal of each. */
+/** Ranks trials and configs by a metric, and defines the ranking metrics of a sweep and their goals. */
 import { Goal, type Metric, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { trialValue } from './trial-result.ts';
@@ -13,7 +13,10 @@ export function usualGoal(metric: string): GoalName {
   return /^(psnr|accuracy)|_(psnr|accuracy)$/.test(metric) ? 'maximize' : 'minimize';
 }
 
-/** Returns the goal of a metric in a sweep: the sweep's own for its own metric, else the usual one. */
+/**
+ * Returns the goal of a metric in a sweep: the sweep's goal for the sweep's own metric, and the default goal for other
+ * metrics.
+ */
 export function goalOf(sweep: Sweep, metric: string): GoalName {
   const own = sweep.metric;
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
@@ -28,7 +31,7 @@ export function objectiveText({ name, goal: direction }: Metric): string {
 const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ation)?)$/i;
 
 /**
- * Returns the metric that ranks a sweep whose file names none: the first one that occurs in two reports of a trial.
+ * Returns the metric that ranks a sweep whose file names none: the first metric that occurs in two reports of a trial.
  * Parameters and counters, such as `step`, do not rank.
  * @param names of a report, in its order
  * @param earlier the names of the trial's earlier reports
@@ -43,8 +46,8 @@ export function firstRepeatedMetric(
 }
 
 /**
- * Returns the metric that ranks a sweep: its own or, as long as it has none, the first one of the first item that has
- * any. Returns an empty string if none has been reported yet.
+ * Returns the ranking metric of a sweep: its own metric or, while it has none, the first metric of the first item with
+ * metrics. Returns an empty string if none has been reported yet.
  * @param own the sweep's own metric, or an empty string if it has none yet
  * @param items trials or configs
  */
@@ -61,8 +64,8 @@ export function rankingMetric(
 }
 
 /**
- * Returns the metrics that a sweep is ranked by: its own metric, then `psnr` (or the test loss if psnr is the sweep's
- * own) if any trial has reported it.
+ * Returns the ranking metrics of a sweep: its own metric, then `psnr` (or the test loss, if the own metric is psnr) if
+ * any trial has reported it.
  * @param reported names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {

@@ -1,7 +1,7 @@
 /** Parses and formats the selectors of trials: a prefix of the trial's id or, if several sweeps have such a trial, `SWEEP/ID`. */
 
 export interface TrialSelector {
-  /** Id or name of a sweep, or `last`. Undefined: the selector names no sweep. */
+  /** Id or name of a sweep, or `last`. Undefined if the selector names no sweep. */
   readonly sweep: string | undefined;
   /** A prefix of the trial's id. */
   readonly trial: string;

@@ -1,4 +1,4 @@
-/** `metric.target`: the sweep ends when a trial reaches it. */
+/** Checks `metric.target`: a sweep ends when a trial reaches this value. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 

@@ -15,7 +15,7 @@ test('only succeeded and stopped trials have a result', () => {
   ]);
 });
 
-test('a running trial has the value of its latest report; a failed or pending one has none', () => {
+test('a running trial has the value of its latest report; a failed or pending trial has none', () => {
   expect(trialValue(runningTrial(0, 1, { loss: 2 }), 'loss')).toBe(2);
   expect(trialValue(failedTrial(0, 2), 'loss')).toBeUndefined();
   expect(trialValue(trialAt(0, { metrics: { loss: 2 } }), 'loss')).toBeUndefined();
@@ -28,7 +28,7 @@ test('a trial without a metric has no value of it, even if every object inherits
   expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
 });
 
-test('a config’s value is the mean over the replicates with a result or, while there are none, over the running ones', () => {
+test('a config’s value is the mean over the replicates with a result or, if none has a result, over the running replicates', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);
   expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);

@@ -40,8 +40,8 @@ export function trialValue(trial: Trial, metric: string): number | undefined {
 }
 
 /**
- * Returns the replicates that a config's value is computed from: those with a result or, if none has one, the running
- * ones.
+ * Returns the replicates that a config's value is computed from: the replicates with a result or, if none has a result,
+ * the running replicates.
  */
 export function countedReplicates(replicates: readonly Trial[]): readonly Trial[] {
   const ended = replicates.filter(({ state }) => endedWithResult(state));

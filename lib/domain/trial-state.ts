@@ -7,13 +7,13 @@ const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
 );
 const ENDED_SWEEP: ReadonlySet<string> = new Set(['finished', 'stopped', 'killed']);
 
-/** Whether the trial has ended. A retry can make it pending again. */
+/** Whether the trial has ended. A retry can make an ended trial pending again. */
 export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state);
 
-/** Whether the sweep has ended. A retry can make it run again. */
+/** Whether the sweep has ended. A retry can make an ended sweep run again. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
-/** Whether the sweep is paused and none of its trials is running. Nothing more happens until it is resumed. */
+/** Whether the sweep is paused and none of its trials is running. Nothing more happens until the sweep is resumed. */
 export function isHalted({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
 }

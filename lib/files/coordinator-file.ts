@@ -1,4 +1,7 @@
-/** `coordinator.json` in the coordinator's folder: the addresses and the process of the coordinator that runs on it. */
+/**
+ * `coordinator.json` in the coordinator's folder: the addresses and the process of the coordinator that runs on the
+ * folder.
+ */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -15,7 +18,7 @@ const coordinatorFile = z.object({
   tls: z.boolean().default(false),
 });
 
-/** The store in a coordinator's folder. */
+/** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
 
 export type CoordinatorFile = z.infer<typeof coordinatorFile>;

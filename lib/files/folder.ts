@@ -1,4 +1,4 @@
-/** Folders that a user names: checks and creates them, and explains why one cannot be used. */
+/** Checks and creates folders that a user names, and explains why a folder cannot be used. */
 import { accessSync, constants, mkdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { BadInputError } from '../../proto/errors.ts';
@@ -24,7 +24,7 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x1cd1, 'devpts'],
 ]);
 
-/** The reasons for which the system rejects a path. They can only be changed by another path or by other permissions. */
+/** Reasons why the system rejects a path. Only another path or other permissions can help. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
@@ -37,7 +37,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'the path has too many symbolic links',
 };
 
-/** Returns why the system rejected a path, from the error of a file operation; undefined for other errors. */
+/**
+ * Returns the reason why the system rejected a path, from the error of a file operation; undefined for other errors.
+ */
 export function pathProblem(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? REASONS[`${error.code}`] : undefined;
 }
@@ -49,8 +51,8 @@ export function shownPath(path: string): string {
 }
 
 /**
- * Returns why files cannot be written in a folder, or why it cannot be created; undefined when nothing prevents it. Changes
- * nothing. Free space is not checked.
+ * Returns the reason why a folder cannot be created, or why files cannot be written in it; undefined if the folder can
+ * be used. Changes nothing. Free space is not checked.
  */
 export function folderProblem(path: string): string | undefined {
   if (path === '') return 'the path is empty';
@@ -93,7 +95,10 @@ function entryAt(path: string): Stats | undefined {
   }
 }
 
-/** Checks that files can be written in a folder, or that it can be created. Changes nothing. @throws {BadInputError} */
+/**
+ * Checks that files can be written in a folder, or that the folder can be created. Changes nothing.
+ * @throws {BadInputError}
+ */
 export function checkFolder(name: string, path: string): void {
   const problem = folderProblem(path);
   if (problem !== undefined) throw unusable(name, path, problem);

@@ -1,6 +1,7 @@
 /**
- * The user's own runtime folder: one file per coordinator that this user runs on this machine, named by its address. It
- * leads clients on the same machine to the coordinator's token and to its NATS server.
+ * Manages the user's runtime folder, which has one file per coordinator that this user runs on this machine. The file's
+ * name is the address of the coordinator. The file leads clients on the same machine to the coordinator's token and
+ * NATS server.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
@@ -22,8 +23,9 @@ const entry = z.object({
 export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
 
 /**
- * Returns the runtime folders, the preferred one first. `$XDG_RUNTIME_DIR` is removed when the user's last session ends,
- * so there is a second one in the state folder, which machines with a shared home folder share: it has a folder per host.
+ * Returns the runtime folders, the preferred one first. `$XDG_RUNTIME_DIR` is removed when the user's last session
+ * ends, so a second runtime folder is in the state folder. It has a folder per host, because machines can share a home
+ * folder.
  */
 function runtimeFolders(): string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
@@ -34,7 +36,7 @@ function runtimeFolders(): string[] {
 const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0.1' : host}:${port}.json`;
 
 /**
- * Adds a coordinator, and removes those whose process is gone.
+ * Adds a coordinator, and removes coordinators whose process has ended.
  * @returns the reason for each folder that could not be written
  */
 export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
@@ -63,8 +65,8 @@ export function withdrawCoordinator(address: Address): void {
 }
 
 /**
- * Returns the coordinator that this user runs at a loopback address. Its process can have ended since. Ignores folders of
- * other users.
+ * Returns the coordinator that this user runs at a loopback address. The process of the coordinator may have ended
+ * since. Ignores folders of other users.
  */
 export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
   if (!isLoopback(address)) return undefined;

@@ -12,8 +12,8 @@ const ROOT = 0;
 export const USER_UMASK = 'TRAWL_USER_UMASK';
 
 /**
- * Makes every file and folder that this process and its children create private. The children also find the umask that
- * was in effect before in the environment.
+ * Makes every file and folder that this process and its children create private. The environment of the children
+ * contains the umask that was in effect before.
  */
 export function keepFilesPrivate(): void {
   const before = process.umask(PRIVATE_UMASK);
@@ -21,7 +21,7 @@ export function keepFilesPrivate(): void {
 }
 
 /**
- * Creates a private folder, or claims an existing one: one that others can access becomes private.
+ * Creates a private folder, or makes an existing folder private.
  * @returns whether the permissions of an existing folder were reduced
  * @throws {BadInputError} when the folder cannot be used
  * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user

@@ -1,13 +1,14 @@
 /**
- * Safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors): eight bytes of
- * header length, a JSON header of names, shapes and offsets, then the tensors' bytes, all little-endian. Numbers use the
- * machine's byte order: every platform of Node except IBM's mainframes is little-endian.
+ * Reads and writes safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors). A
+ * file consists of eight bytes of header length, a JSON header of names, shapes and offsets, and the tensors' bytes,
+ * all little-endian. Numbers use the machine's byte order: every platform of Node except IBM's mainframes is
+ * little-endian.
  */
 
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The supported number types, a part of those that the format has. */
+/** The supported subset of the format's number types. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;
@@ -28,7 +29,7 @@ export interface SafetensorsFile {
 /** The format sets this limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-/** Padding the header to a multiple of this aligns the data after it. */
+/** The header is padded to a multiple of this size, which aligns the data after it. */
 const ALIGNMENT = 8;
 const METADATA = '__metadata__';
 

@@ -21,7 +21,8 @@ export function tokenFile(dir: string): string {
 }
 
 /**
- * Returns the token of a data folder, and creates it if the folder has none. Only one process may call it at a time.
+ * Returns the token of a data folder, and creates it if the folder has none. Only one process may call this function at
+ * a time.
  * @throws {BadInputError} when the file has no valid token
  */
 export function ensureToken(dir: string): string {

@@ -40,7 +40,7 @@ const NATS_URL =
 /**
  * Returns the value of `--nats`, or else of TRAWL_NATS: the URLs of one or more servers, separated by commas. Returns
  * undefined if neither is set.
- * @throws {BadInputError} if one of them is not a URL
+ * @throws {BadInputError} if a value is not a URL
  */
 export function natsUrls(flag: string | undefined): string | undefined {
   const urls = flag ?? (process.env.TRAWL_NATS || undefined);

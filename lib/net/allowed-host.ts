@@ -1,5 +1,7 @@
-/** Checks the Host header of a request, so that a web page cannot reach a local server through a host name of its own (DNS
- * rebinding). */
+/**
+ * Checks the Host header of a request, so that a web page cannot reach a local server through its own host name (DNS
+ * rebinding).
+ */
 import { isIP } from 'node:net';
 import type { Address } from './address.ts';
 
@@ -15,7 +17,10 @@ export interface HostRule {
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
-/** Returns the lower-case name or address in a Host header, without port, brackets and final dot. Undefined if malformed. */
+/**
+ * Returns the lower-case name or address in a Host header, without port, brackets and final dot. Undefined if the
+ * header is malformed.
+ */
 export function hostOf(header: string): string | undefined {
   const groups = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^\s:/@[\]]+?)\.?)(?::\d{1,5})?$/.exec(header)?.groups;
   return (groups?.v6 ?? groups?.name)?.toLowerCase();

@@ -83,7 +83,7 @@ async function headerOf(
   return { arrived, header, error };
 }
 
-test('each call has the token, and none if there is none', async () => {
+test('each call has the token, if there is one', async () => {
   const answer = await headerOf(() => ({ kind: 'token', token: 'secret-of-the-owner' }));
   expect(answer).toEqual({ arrived: true, header: 'Bearer secret-of-the-owner', error: null });
   expect(await headerOf(() => ({ kind: 'none' }))).toEqual({ arrived: true, header: undefined, error: null });

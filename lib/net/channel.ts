@@ -24,7 +24,7 @@ export interface Channel {
 const CERTIFICATE_NAME = 'localhost';
 
 /**
- * Returns the options that decide about a web proxy. Coordinators are on this machine or on a private network, so the
+ * Returns the channel options for web proxies. Coordinators are on this machine or on a private network, so the
  * variables http_proxy, https_proxy and grpc_proxy apply only with TRAWL_USE_PROXY=1.
  */
 function proxyOptions(): ChannelOptions {
@@ -63,7 +63,10 @@ export function channelTo(address: string, identity: Identity | undefined, token
   };
 }
 
-/** gRPC adds call credentials only to TLS connections. The loopback has none, but only root can read its traffic. */
+/**
+ * gRPC adds call credentials only to TLS connections. Loopback connections do not use TLS, but only root can read their
+ * traffic.
+ */
 function addToken(tokenOf: TokenSource): Interceptor {
   return (options, nextCall) =>
     new InterceptingCall(nextCall(options), {

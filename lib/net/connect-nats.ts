@@ -34,7 +34,7 @@ const CLOSE_LIMIT_MS = 1_000;
  * @param url one server, or several of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
- * @throws {UnreachableError} if no server responds, or it rejects the login
+ * @throws {UnreachableError} if no server responds, or the server rejects the login
  */
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
   const delay = new ReconnectDelay();
@@ -136,7 +136,7 @@ class ReconnectDelay {
   }
 }
 
-/** Returns the credentials of the first URL that has some. The servers of a cluster share their users. */
+/** Returns the credentials of the first URL with credentials. The servers of a cluster share their users. */
 function secretsOf(urls: string): { user?: string; pass?: string; token?: string } {
   const secrets = /^(?:[a-z+]+:\/\/)?(?<user>[^:@,]*)(?::(?<pass>[^@,]*))?@/i;
   for (const url of urls.split(',')) {

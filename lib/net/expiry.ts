@@ -1,4 +1,4 @@
-/** The expiry of certificates. */
+/** Determines whether a certificate has expired or will expire soon. */
 
 /** How long before the expiry of a certificate the warnings begin, in seconds. */
 const EXPIRY_WARNING_S = 7 * 86_400;

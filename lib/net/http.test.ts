@@ -63,7 +63,7 @@ test.each<[string, string]>([
   ['nothing', ''],
   ['half a request', 'GET /metrics HTTP/1.1\r\nHost: loc'],
   ['a request line', 'GET /healthz HTTP/1.1\r\n'],
-])('connections that send %s keep nobody out', async (_, text) => {
+])('connections that send %s do not block other clients', async (_, text) => {
   for (let at = 0; at < 200; at++) {
     const socket = connect(port, '127.0.0.1').on('error', () => {});
     onTestFinished(() => void socket.destroy());
@@ -75,7 +75,7 @@ test.each<[string, string]>([
   expect(performance.now() - begun).toBeLessThan(5_000);
 });
 
-test('with a token, only its holders read the pages and the reason in /readyz', async () => {
+test('if a token is required, only callers with the token can read the pages and the reason in /readyz', async () => {
   const token = 'a-token-of-the-owner';
   const pages = {
     registry: new Registry(),

@@ -11,7 +11,7 @@ import { type HostRule, isAllowedHost } from './allowed-host.ts';
 import type { Identity } from './identity.ts';
 import { bearerToken, isSameSecret } from './secret.ts';
 
-/** At this number, a new connection replaces the oldest one that has no request in progress. */
+/** At this number, a new connection replaces the oldest connection without a request in progress. */
 const MAX_CONNECTIONS = 64;
 /** In milliseconds and bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
@@ -115,8 +115,8 @@ export async function serveOperatorPages(
 }
 
 /**
- * Closes the oldest connection without a request in progress when there are too many, so that connections that send
- * nothing, or half a request, cannot keep others out.
+ * When there are too many connections, closes the oldest one without a request in progress. Connections that send
+ * nothing, or half a request, therefore cannot block other clients.
  */
 function limitConnections(server: Server): void {
   /** The open connections by their remote port, oldest first. Over TLS, a request has another socket than its connection. */
@@ -170,7 +170,7 @@ function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity 
   return "a client certificate of the coordinator's authority is required";
 }
 
-/** On the loopback, `/readyz` gives its reason only to those who know the token. */
+/** On the loopback, `/readyz` gives its reason only to callers with the token. */
 function mayKnowReasons(request: IncomingMessage, protection: Protection): boolean {
   const { auth } = protection;
   return auth === undefined || !('token' in auth) || rejectionReason(request, protection) === undefined;
@@ -214,8 +214,8 @@ function isAuthorized(header: string | undefined, { user, password }: BasicAuth)
 }
 
 /**
- * Omits gauges whose names end in `_total`, which Prometheus' naming rules forbid, and metrics that are of little use or
- * repeat others: the number of series counts on every agent.
+ * Omits gauges whose names end in `_total`, because Prometheus' naming rules forbid them. Also omits metrics that are
+ * of little use or repeat others, because every agent exports each series.
  */
 const OMITTED_METRICS =
   /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds|heap_size_total_bytes|version_info)|process_((heap|virtual_memory)_bytes|cpu_(user|system)_seconds_total|start_time_seconds|max_fds))$/;

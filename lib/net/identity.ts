@@ -30,7 +30,7 @@ export const IDENTITY_FILES = {
 export const AGENT_HOST = 'trawl-agent';
 
 export interface Identity {
-  /** The folder that it was read from. */
+  /** The folder that the identity was read from. */
   readonly dir: string;
   readonly name: string;
   readonly role: Role | typeof COORDINATOR;
@@ -89,7 +89,7 @@ function read(dir: string, file: string): Buffer {
   }
 }
 
-/** What a certificate says about its holder. */
+/** The facts in a certificate. */
 export interface CertificateFacts {
   readonly name: string;
   readonly role: string;

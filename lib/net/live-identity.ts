@@ -7,7 +7,7 @@ import { type ExpiryState, expiryState } from './expiry.ts';
 import { IDENTITY_FILES, type Identity, readIdentity } from './identity.ts';
 
 const CHECK_MS = 1_000;
-/** Warnings are repeated daily; of an expired certificate, hourly. */
+/** Warnings are repeated daily, and hourly once the certificate has expired. */
 const REPEAT_MS = { soon: 86_400_000, expired: 3_600_000 };
 
 export class LiveIdentity {
@@ -29,7 +29,8 @@ export class LiveIdentity {
 
   /**
    * Reads the folder again whenever its certificate changes, until `stop`.
-   * @param onRenewed called with each new identity. One that is invalid, or that another holder owns, is logged and ignored
+   * @param onRenewed called with each new identity. An invalid identity, or the identity of another holder, is logged
+   * and ignored
    */
   watch(onRenewed: (identity: Identity) => void): void {
     this.#warn();
@@ -60,7 +61,7 @@ export class LiveIdentity {
       // A folder that is being copied is read again when its next file changes.
       this.#log.warn(
         { dir, reason: errorMessage(error) },
-        'could not read the renewed identity; the old one is still in use',
+        'could not read the renewed identity; the old identity is still in use',
       );
       return undefined;
     }

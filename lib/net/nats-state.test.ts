@@ -81,7 +81,7 @@ test('a denied subject is named and logged once, until no request for it has bee
     );
     vi.advanceTimersByTime(DENIED_FOR_MS);
     expect(state.problem).toBeUndefined();
-    expect(lines.slice(5)).toEqual(Array(5).fill('NATS denies the subject no longer'));
+    expect(lines.slice(5)).toEqual(Array(5).fill('NATS no longer denies the subject'));
   } finally {
     vi.useRealTimers();
   }

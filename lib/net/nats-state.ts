@@ -2,7 +2,7 @@
 import { ErrorCode, Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 
-/** Why a server rejects a login, by the code of its error. */
+/** The reasons why a server rejects a login, by error code. */
 const REJECTED_LOGINS: Readonly<Record<string, string>> = {
   [ErrorCode.AuthorizationViolation]: 'the server rejects the login',
   [ErrorCode.AuthenticationExpired]: 'the login has expired',
@@ -10,7 +10,7 @@ const REJECTED_LOGINS: Readonly<Record<string, string>> = {
   [ErrorCode.AccountExpired]: 'the account has expired',
 };
 
-/** Returns why the server rejects the login; undefined if the error has another cause. */
+/** Returns the reason why the server rejects the login; undefined if the error has another cause. */
 export function rejectedLogin(code: unknown): string | undefined {
   return REJECTED_LOGINS[`${code}`];
 }
@@ -18,21 +18,23 @@ export function rejectedLogin(code: unknown): string | undefined {
 export interface NatsStateEvents {
   /** Called with the reason when the connection is lost or the reason changes, and with undefined when it is restored. */
   onProblem?(problem: string | undefined): void;
-  /** Called once for each time that the connection is restored. */
+  /** Called each time the connection is restored. */
   onReconnect?(): void;
 }
 
 const LOST = 'the connection to NATS is lost';
 
-/** How long a denial counts. Everything that trawl sends is repeated within this time, and denied again. */
+/**
+ * The time for which a denial counts. trawl repeats every request within this time, so a lasting denial occurs again.
+ */
 export const DENIED_FOR_MS = 30_000;
 
 /** Inboxes, acknowledgements, offers and requests differ in their last tokens, and are denied together. */
 const FAMILY = /^(_INBOX[^.]*|\$JS\.ACK|\$JS\.API(?:\.[A-Z]+)+|trawl\.[^.]+\.offer)\..*/;
 
 /**
- * Logs one line when the connection is lost, one if the server rejects the login, and one when it is restored; and one
- * when the permissions deny a subject, and one when they no longer do.
+ * Logs one line each when the connection is lost, when the server rejects the login, when the connection is restored,
+ * when the permissions deny a subject, and when the denial ends.
  */
 export class NatsState {
   readonly #log: Logger;
@@ -47,7 +49,10 @@ export class NatsState {
     this.#follow(nats).catch((error) => log.error({ err: error }, 'could not watch the connection to NATS'));
   }
 
-  /** Returns why the connection is lost, or what its permissions deny; undefined if nothing is wrong. */
+  /**
+   * Returns the reason why the connection is lost, or the subjects that its permissions deny; undefined if there is no
+   * problem.
+   */
   get problem(): string | undefined {
     if (this.#problem !== undefined || this.#denied.size === 0) return this.#problem;
     return `the permissions on NATS deny ${[...this.#denied.keys()].join(' and ')}`;
@@ -62,7 +67,7 @@ export class NatsState {
     }
   }
 
-  /** The client repeats this event, and that of the reconnection, for each failed attempt. */
+  /** The client repeats this event and the reconnection event for each failed attempt. */
   #onDisconnect(): void {
     if (this.#problem !== undefined) return;
     this.#log.warn('lost the connection to NATS; reconnecting');
@@ -83,7 +88,7 @@ export class NatsState {
     clearTimeout(before);
     const onEnd = () => {
       this.#denied.delete(denied);
-      this.#log.info({ denied }, 'NATS denies the subject no longer');
+      this.#log.info({ denied }, 'NATS no longer denies the subject');
     };
     this.#denied.set(denied, setTimeout(onEnd, DENIED_FOR_MS).unref());
   }

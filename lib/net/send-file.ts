@@ -1,4 +1,4 @@
-/** Sends a file on a gRPC stream at the pace at which the peer reads. */
+/** Sends a file on a gRPC stream as fast as the peer reads. */
 import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';

@@ -1,4 +1,4 @@
-/** Limits the rate of log lines about events that a client can cause at any rate. */
+/** Limits the rate of log lines about events that a client can cause arbitrarily often. */
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 

@@ -11,7 +11,7 @@ type TokenAnswer =
   | { readonly kind: 'token'; readonly token: string }
   /** No token is known. */
   | { readonly kind: 'none' }
-  /** The address belongs to another user now, who must receive neither the token nor the request. */
+  /** The address now belongs to another user, who must receive neither the token nor the request. */
   | { readonly kind: 'foreign'; readonly message: string };
 
 /** Called for each call, because a coordinator can be restarted while a client waits for it. */
@@ -28,8 +28,9 @@ export function fileToken(path: string): TokenSource {
 }
 
 /**
- * Returns the token for an address: that in the file, or else TRAWL_TOKEN, or else that of the coordinator that this user
- * runs there. Without TLS, only the loopback keeps a token secret, so other addresses receive none.
+ * Returns the token for an address. The file takes precedence over TRAWL_TOKEN, and TRAWL_TOKEN over the token of the
+ * coordinator that this user runs at the address. Without TLS, only the loopback keeps a token secret, so other
+ * addresses receive none.
  * @param file the value of --token-file
  * @throws {BadInputError} when the file has no valid token, or the address is not on the loopback
  */

@@ -1,4 +1,4 @@
-/** Suggests names for misspelled ones. */
+/** Suggests corrections of misspelled names. */
 
 /** Characters per permitted edit. At least one edit is always permitted. */
 const CHARACTERS_PER_EDIT = 3;
@@ -13,8 +13,8 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
 const MIN_PREFIX = 3;
 
 /**
- * Returns the candidate with the fewest edits. If none is close enough, returns the first candidate that begins with
- * the name or with which the name begins. Ignores case, and treats `-` as `_`.
+ * Returns the candidate with the fewest edits. If no candidate is close enough, returns the first candidate that is a
+ * prefix of the name or has the name as a prefix. Ignores case, and treats `-` as `_`.
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined;

@@ -13,10 +13,12 @@ import { formatSpan } from './duration.ts';
 import { formatSize } from './size.ts';
 import { firstLine } from './visible-text.ts';
 
-/** Failures that are never retried: the same parameters give the same result. */
+/** Failures that are never retried, because the same parameters give the same result. */
 const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
 
-/** Returns the explanation as lines. Names in them are unescaped: pass them through `visibleText` for a terminal. */
+/**
+ * Returns the explanation as lines. Names in the lines are unescaped: pass them through `visibleText` for a terminal.
+ */
 export function explainLines(explained: ExplainTrialResponse, now: number): string[] {
   const { trial, sinceMs, agents } = explained;
   if (trial === undefined) throw new Error('the coordinator answered without a trial');
@@ -95,7 +97,10 @@ export function waitReasonText({ reason }: WaitReason): string {
   }
 }
 
-/** Returns what a slot has and what the sweep requires, such as `8 GiB of GPU memory (the sweep requires 16 GiB)`. */
+/**
+ * Returns the resource of a slot and the requirement of the sweep, such as `8 GiB of GPU memory (the sweep requires 16
+ * GiB)`.
+ */
 export function shortfallText({ kind }: Shortfall): string {
   switch (kind?.$case) {
     case 'trainer': {

@@ -64,7 +64,7 @@ const MIN_TEXT_WIDTH = 8;
 interface ColumnNeed {
   /** Width of the widest cell, including the header. */
   readonly natural: number;
-  /** Whether the column can be cut. Numbers cannot: a cut number reads as another number. */
+  /** Whether the column can be cut. Numbers cannot be cut, because a cut number reads as another number. */
   readonly mayCut: boolean;
 }
 

@@ -54,7 +54,10 @@ export interface PutResponse {
 }
 
 export interface ListRequest {
-  /** Empty: any sweep, or the one that `trial` names as SWEEP/ID. A trial id that several sweeps have is ambiguous. */
+  /**
+   * Empty means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
+   * ambiguous.
+   */
   sweep: string;
   /** The id of a trial or an unambiguous prefix. Empty means every trial of the sweep. */
   trial: string;

@@ -117,7 +117,7 @@ export const RefusalCode = {
   UNFIT: "REFUSAL_CODE_UNFIT",
   /** OUTRANKED - A trial of higher priority is pending for the slot. The offer remains valid. */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
-  /** AVOIDED - Trials of the sweep fail on the agent, or this trial has. The offer remains valid for other agents. */
+  /** AVOIDED - Trials of the sweep fail on the agent, or this trial has failed there. The offer remains valid for other agents. */
   AVOIDED: "REFUSAL_CODE_AVOIDED",
   /** SLOT_FULL - The slot already holds as many leases as it can. The offer remains valid. */
   SLOT_FULL: "REFUSAL_CODE_SLOT_FULL",
@@ -315,9 +315,9 @@ export interface ProgramSpec {
   metric: string;
   /** Milliseconds without a first report after which the sweep shows a warning. */
   firstReportMs: number;
-  /** The parameter that carries the seed, if the sweep file has one; it is passed like any other. */
+  /** The parameter that carries the seed, if the sweep file has one; it is passed like any other parameter. */
   seedParameter: string;
-  /** The names of all parameters, the seed's included, in the order of the sweep file. Arguments follow it. */
+  /** The names of all parameters, the seed's included, in the order of the sweep file. Arguments are in this order. */
   parameterOrder: string[];
 }
 
@@ -384,7 +384,7 @@ export interface Hello {
   labels: { [key: string]: string };
   /** One per slot, in order. */
   slotFacts: SlotFacts[];
-  /** Names of the trainers that it supports. */
+  /** Names of the trainers that the agent supports. */
   trainers: string[];
   /** Identifies the agent's folder. Created with the folder, and stored there. */
   instance: string;
@@ -419,7 +419,7 @@ export interface Record {
     { $case: "artifact"; artifact: Artifact }
     | { $case: "notice"; notice: Notice }
     | //
-    /** A later one replaces the earlier. */
+    /** A later program start replaces the earlier one. */
     { $case: "program"; program: ProgramStart }
     | undefined;
 }
@@ -439,7 +439,10 @@ export interface LogChunk {
   text: string;
 }
 
-/** A problem of the attempt that the sweep's warnings show. A notice replaces the attempt's earlier notice of its kind. */
+/**
+ * A problem of the attempt that the sweep's warnings show. A notice replaces the attempt's earlier notice of the same
+ * kind.
+ */
 export interface Notice {
   kind: WarningKind;
   message: string;
@@ -476,8 +479,8 @@ export interface Welcome {
 }
 
 /**
- * Orders the agent to start no new trials, and to hand back attempts that still run after the grace. A repeated Drain
- * replaces the grace.
+ * Orders the agent to start no new trials, and to hand back attempts that still run after the grace period. A repeated
+ * Drain replaces the grace period.
  */
 export interface Drain {
   graceMs: number;
@@ -515,7 +518,7 @@ export interface Command {
 }
 
 /**
- * Sent every few seconds, on NATS and on the Report stream, so that the loss of one of them costs no lease. Renews the
+ * Sent every few seconds, on NATS and on the Report stream, so that the loss of one path costs no lease. Renews the
  * leases of the agent.
  */
 export interface Heartbeat {

@@ -91,10 +91,10 @@ export interface PruneResponse {
 
 /** The files that one start of the coordinator moved aside, because the store did not name them. */
 export interface OrphanSet {
-  /** The name of their folder below orphans/: the time of the start. */
+  /** The name of the folder of these files below orphans/, which is the time of the start. */
   name: string;
   files: number;
-  /** Their total size. */
+  /** Total size of these files. */
   bytes: number;
 }
 
@@ -1046,9 +1046,9 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * Stops new trials on an agent. Attempts that still run after the grace period are handed back, without cost to their
    * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
-   * replaces grace and reason.
+   * replaces the grace period and the reason.
    */
   drainAgent: {
     path: "/trawl.v1.OperationsService/DrainAgent" as const,
@@ -1070,7 +1070,10 @@ export const OperationsServiceService = {
       Buffer.from(UndrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
-  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  /**
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
+   * neither.
+   */
   releaseAgent: {
     path: "/trawl.v1.OperationsService/ReleaseAgent" as const,
     requestStream: false as const,
@@ -1105,14 +1108,17 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * Stops new trials on an agent. Attempts that still run after the grace period are handed back, without cost to their
    * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
-   * replaces grace and reason.
+   * replaces the grace period and the reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
-  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  /**
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
+   * neither.
+   */
   releaseAgent: handleUnaryCall<ReleaseAgentRequest, ReleaseAgentResponse>;
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: handleUnaryCall<PruneRequest, PruneResponse>;
@@ -1122,9 +1128,9 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 
 export interface OperationsServiceClient extends Client {
   /**
-   * Stops new trials on an agent. Attempts that still run after the grace are handed back, without cost to their
+   * Stops new trials on an agent. Attempts that still run after the grace period are handed back, without cost to their
    * trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator. A repeated call
-   * replaces grace and reason.
+   * replaces the grace period and the reason.
    */
   drainAgent(
     request: DrainAgentRequest,
@@ -1157,7 +1163,10 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
   ): ClientUnaryCall;
-  /** Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if there is neither. */
+  /**
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
+   * neither.
+   */
   releaseAgent(
     request: ReleaseAgentRequest,
     callback: (error: ServiceError | null, response: ReleaseAgentResponse) => void,

@@ -127,7 +127,7 @@ export interface SubmitRequest {
   text: string;
   /** Chosen by the client. Makes retries of the call idempotent. */
   requestId: string;
-  /** The code that the sweep file names. Its archive was uploaded before (CodeService.PutCode). */
+  /** The code that the sweep file names. Its archive must be uploaded first (CodeService.PutCode). */
   source: Source | undefined;
 }
 
@@ -161,7 +161,7 @@ export interface GetSourceRequest {
 }
 
 export interface GetSourceResponse {
-  /** Absent: the sweep was submitted without code. */
+  /** Absent if the sweep was submitted without code. */
   source:
     | Source
     | undefined;
@@ -194,7 +194,7 @@ export interface KillTrialResponse {
 
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
-  /** As in GetSweepRequest. Empty: the sweep that has the trials, or that they name as SWEEP/ID. */
+  /** As in GetSweepRequest. Empty means the sweep that has the trials, or the sweep that the selectors name as SWEEP/ID. */
   sweep: string;
   /** Ids or unambiguous prefixes. */
   trials: string[];
@@ -230,8 +230,8 @@ export interface ListTrialsRequest {
   /** Empty means all. */
   states: TrialState[];
   /**
-   * Only these trials, in their order and without a rank; at most 1,000. Empty means all. Excludes the other fields
-   * except sweep.
+   * Only these trials, in the order of the request and without a rank; at most 1,000. Empty means all. Excludes the
+   * other fields except sweep.
    */
   trialIds: string[];
 }
@@ -269,7 +269,10 @@ export interface Curve {
 }
 
 export interface GetTrialRequest {
-  /** Empty: any sweep, or the one that `trial` names as SWEEP/ID. A trial id that several sweeps have is ambiguous. */
+  /**
+   * Empty means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
+   * ambiguous.
+   */
   sweep: string;
   /** The id or an unambiguous prefix. */
   trial: string;
@@ -314,7 +317,7 @@ export interface WatchDelta {
   events: Event[];
   /** All agents, if any of them changed. */
   agents: Agent[];
-  /** The newest event that is covered by this delta and those that `more` announces. */
+  /** The newest event that this delta and the deltas that `more` announces cover. */
   eventSeq: number;
   /** More rows of the same state follow. */
   more: boolean;
@@ -391,7 +394,7 @@ export interface WaitReason_Offered {
 }
 
 export interface WaitReason_Backoff {
-  /** Until the retry. */
+  /** Milliseconds until the retry. */
   remainingMs: number;
 }
 
@@ -440,7 +443,7 @@ export interface AgentVerdict {
   fitSlots: number;
   /** The number of these slots that are idle. */
   freeSlots: number;
-  /** Why the other slots cannot. */
+  /** The reasons why the other slots cannot run the trial. */
   reasons: AgentReason[];
 }
 
@@ -460,7 +463,7 @@ export interface AgentReason {
 }
 
 export interface AgentReason_Lost {
-  /** Since the last message of the agent. */
+  /** Milliseconds since the last message of the agent. */
   silentMs: number;
 }
 
@@ -470,7 +473,7 @@ export interface AgentReason_Leaving {
 
 /** The agent has stopped. */
 export interface AgentReason_Left {
-  /** Since the last message of the agent. */
+  /** Milliseconds since the last message of the agent. */
   agoMs: number;
 }
 
@@ -499,7 +502,7 @@ export interface AgentReason_Suspect {
   trials: number;
 }
 
-/** The trial failed on the agent, and waits for another one. */
+/** The trial failed on the agent, and waits for another agent. */
 export interface AgentReason_FailedHere {
   /** Milliseconds until the trial may run on the agent after all. */
   remainingMs: number;
@@ -5192,10 +5195,10 @@ export const Shortfall_Label: MessageFns<Shortfall_Label> = {
   },
 };
 
-/** Submits, steers, lists and watches sweeps. */
+/** Submits, controls, lists and watches sweeps. */
 export type SweepServiceService = typeof SweepServiceService;
 export const SweepServiceService = {
-  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: {
     path: "/trawl.v1.SweepService/Submit" as const,
     requestStream: false as const,
@@ -5347,7 +5350,7 @@ export const SweepServiceService = {
 } as const;
 
 export interface SweepServiceServer extends UntypedServiceImplementation {
-  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
@@ -5377,7 +5380,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
 }
 
 export interface SweepServiceClient extends Client {
-  /** Adds a sweep. Answered once it is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit(
     request: SubmitRequest,
     callback: (error: ServiceError | null, response: SubmitResponse) => void,

@@ -102,7 +102,7 @@ export const SweepState = {
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
   KILLED: "SWEEP_STATE_KILLED",
-  /** INTERRUPTED - The sweep has not ended, and its coordinator is gone. Only a data folder without a coordinator shows it. */
+  /** INTERRUPTED - The sweep has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
   INTERRUPTED: "SWEEP_STATE_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -284,7 +284,10 @@ export const TrialState = {
   STOPPED: "TRIAL_STATE_STOPPED",
   FAILED: "TRIAL_STATE_FAILED",
   CANCELLED: "TRIAL_STATE_CANCELLED",
-  /** INTERRUPTED - The trial was running when its coordinator was last known to run. Only a data folder without a coordinator shows it. */
+  /**
+   * INTERRUPTED - The trial was running when its coordinator was last known to run. Only a data folder without a coordinator shows
+   * this state.
+   */
   INTERRUPTED: "TRIAL_STATE_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -470,9 +473,9 @@ export const AttemptOutcome = {
   STOPPED: "ATTEMPT_OUTCOME_STOPPED",
   FAILED: "ATTEMPT_OUTCOME_FAILED",
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
-  /** INTERRUPTED - Has not ended, and its coordinator is gone. Only a data folder without a coordinator shows it. */
+  /** INTERRUPTED - Has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
-  /** SUPERSEDED - Another attempt of the trial, which ran at the same time, had its result first. */
+  /** SUPERSEDED - A concurrent attempt of the trial had its result first. */
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -544,7 +547,10 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
 
 export const ArtifactKind = {
   UNSPECIFIED: "ARTIFACT_KIND_UNSPECIFIED",
-  /** CHECKPOINT - A later attempt resumes from it. Only a trial's newest is kept, and it is deleted when the trial succeeds. */
+  /**
+   * CHECKPOINT - A later attempt resumes from it. Only the newest checkpoint of a trial is kept, and it is deleted when the trial
+   * succeeds.
+   */
   CHECKPOINT: "ARTIFACT_KIND_CHECKPOINT",
   /** RECONSTRUCTION - The network's reconstructions of fixed test images, as a picture and as raw bytes. */
   RECONSTRUCTION: "ARTIFACT_KIND_RECONSTRUCTION",
@@ -731,24 +737,24 @@ export interface Source {
   git:
     | GitState
     | undefined;
-  /** Changes of tracked files since the commit. Empty: none, or not recorded. */
+  /** Changes of tracked files since the commit. Empty if there are none, or they are not recorded. */
   diff: string;
 }
 
 /** The version of the code as git knows it. */
 export interface GitState {
-  /** Empty: none, see `missing`. */
+  /** Empty if there is none; see `missing`. */
   commit: string;
-  /** Empty: no branch is checked out. */
+  /** Empty if no branch is checked out. */
   branch: string;
-  /** The address of the remote named origin, without credentials; empty: none. */
+  /** The address of the remote named origin, without credentials; empty if there is none. */
   remote: string;
   /** Whether tracked files differ from the commit. */
   dirty: boolean;
   /** The first untracked files. */
   untracked: string[];
   untrackedCount: number;
-  /** Why there is no commit, such as "the folder is not in a git repository"; empty: there is one. */
+  /** Why there is no commit, such as "the folder is not in a git repository"; empty if there is a commit. */
   missing: string;
 }
 
@@ -772,7 +778,7 @@ export interface Environment {
   sha256: string;
   python: string;
   packages: string;
-  /** Agents whose attempts ran in it. */
+  /** Agents whose attempts ran in this environment. */
   agents: string[];
   attempts: number;
 }
@@ -826,7 +832,7 @@ export interface Trial {
     | undefined;
   /** The highest step reported so far: an epoch, or whatever the program counts; 0 or more. */
   epoch: number;
-  /** Each metric's value at its highest step, or, for the sweep's metric with `at: best`, its best. */
+  /** The value of each metric at its highest step. With `at: best`, the sweep's metric has its best value. */
   metrics: { [key: string]: number };
   /** The step of each value in `metrics`. */
   metricSteps: { [key: string]: number };
@@ -1001,13 +1007,13 @@ export interface Agent_LabelsEntry {
 
 /** Why an agent receives only probes, and when. */
 export interface Quarantine {
-  /** The sweeps that it applies to; empty: all. */
+  /** The sweeps that the quarantine applies to; empty means all sweeps. */
   sweepIds: string[];
   /** The reason, in one sentence. */
   reason: string;
   sinceMs: number;
   failedProbes: number;
-  /** Milliseconds until a trial may be offered as a probe; 0: as soon as there is one. */
+  /** Milliseconds until a trial may be offered as a probe; 0 means as soon as there is one. */
   probeInMs: number;
 }
 
