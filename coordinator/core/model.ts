@@ -281,11 +281,19 @@ export interface Sweep {
   streak: readonly StreakFailure[];
 }
 
-/** The durations of attempts that succeeded without a checkpoint, in milliseconds and in ascending order. */
+/** The most recent durations of a group of attempts, in milliseconds. Both lists have the same values. */
+export interface RecentDurations {
+  /** In order of arrival. */
+  readonly arrived: number[];
+  /** In ascending order. */
+  readonly sorted: number[];
+}
+
+/** The recent durations of attempts that succeeded without a checkpoint. */
 export interface AttemptDurations {
-  readonly ofSweep: number[];
-  /** By config id. */
-  readonly ofConfigs: Map<string, number[]>;
+  readonly ofSweep: RecentDurations;
+  /** By config id. The config with the newest duration is last. */
+  readonly ofConfigs: Map<string, RecentDurations>;
   /** The agents on which the newest ended attempt was a straggler. */
   readonly slowAgents: Set<string>;
 }

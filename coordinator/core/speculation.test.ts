@@ -11,6 +11,7 @@ import { onDrain } from './drain.ts';
 import type { Core, FinalEnd, Sweep, SweepPolicy } from './model.ts';
 import { schedule, standingOffers } from './scheduler.ts';
 import type { Change, Output, Step } from './step.ts';
+import { addDuration } from './stragglers.ts';
 import { addTrial, onKill, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
@@ -40,7 +41,7 @@ function connect(...ids: readonly string[]): void {
 /** Adds a sweep in which five attempts of one second have succeeded. */
 function sweepOf(trials: number, policy: Partial<SweepPolicy> = {}, id = '1', priority = 0): Sweep {
   const sweep = addSweep(core, id, trials, { speculate: true, ...policy }, undefined, priority);
-  sweep.durations.ofSweep.push(1_000, 1_000, 1_000, 1_000, 1_000);
+  for (let attempt = 0; attempt < 5; attempt++) addDuration(sweep.durations.ofSweep, 1_000, 5);
   return sweep;
 }
 

@@ -15,7 +15,7 @@ import { onOpen } from './attempts.ts';
 import { type Core, newCore, type Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';
 import type { Change, Step } from './step.ts';
-import { MIN_STRAGGLER_MS } from './stragglers.ts';
+import { addDuration, KEPT_CONFIGS, KEPT_DURATIONS, MIN_STRAGGLER_MS, recordDuration } from './stragglers.ts';
 import { onKill } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
@@ -147,7 +147,7 @@ test('attempts that failed or resumed from a checkpoint do not count in comparis
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 3, size: 1, sha256: '', attempt: 0 } as const;
   sampleTrial(sweep, 't5').checkpoint = checkpoint;
   runAll(sweep, ['t5'], 1_000);
-  expect(sweep.durations.ofSweep).toEqual([10_000, 10_000, 10_000, 10_000]);
+  expect(sweep.durations.ofSweep.sorted).toEqual([10_000, 10_000, 10_000, 10_000]);
 });
 
 test('after an outage of the coordinator, no attempt is a straggler before its agent had time to report', () => {
@@ -181,4 +181,32 @@ test('the median covers all durations, in any order', () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test('the newest durations are kept in ascending order, and older ones are forgotten', () => {
+  const durations = fc.array(fc.nat(20), { maxLength: 40 });
+  fc.assert(
+    fc.property(durations, fc.integer({ min: 1, max: 10 }), (all, limit) => {
+      const recent = { arrived: [], sorted: [] };
+      for (const ms of all) addDuration(recent, ms, limit);
+      expect(recent.arrived).toEqual(all.slice(-limit));
+      expect(recent.sorted).toEqual(all.slice(-limit).toSorted((a, b) => a - b));
+    }),
+  );
+});
+
+test('the durations of a sweep of many configs and attempts are limited', () => {
+  const sweep = addSweep(core, '1', 1);
+  const trial = sampleTrial(sweep, 't0');
+  const ended = { agentId: 'a', resumedFrom: 0, straggler: undefined, succeeded: true, durationMs: 1 };
+  const configs = KEPT_CONFIGS + 10;
+  for (let config = 0; config < configs; config++) recordDuration(sweep, { ...trial, configId: `c${config}` }, ended);
+  for (let attempt = 0; attempt < 2 * KEPT_DURATIONS.ofConfig; attempt++) {
+    recordDuration(sweep, { ...trial, configId: 'c10' }, { ...ended, durationMs: 2 });
+  }
+  const { ofSweep, ofConfigs } = sweep.durations;
+  expect(ofSweep.sorted).toHaveLength(KEPT_DURATIONS.ofSweep);
+  expect(ofConfigs.size).toBe(KEPT_CONFIGS);
+  expect([ofConfigs.has('c9'), ofConfigs.has('c10')]).toEqual([false, true]);
+  expect(ofConfigs.get('c10')?.sorted).toEqual(Array.from({ length: KEPT_DURATIONS.ofConfig }, () => 2));
 });

@@ -1,9 +1,9 @@
 /** Finds stragglers: attempts that run much longer than comparable attempts did. */
-import { bisectRight, quantileSorted } from 'd3-array';
+import { bisectLeft, bisectRight, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { isQuarantinedFor } from './attribution.ts';
-import type { AttemptDurations, Core, Lease, Sweep, Trial } from './model.ts';
+import type { AttemptDurations, Core, Lease, RecentDurations, Sweep, Trial } from './model.ts';
 import type { Change } from './step.ts';
 import { showStragglers } from './warnings.ts';
 
@@ -13,9 +13,24 @@ const STRAGGLER_FACTOR = 3;
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
+/** The durations that are kept per sweep and per config. Each new one replaces the oldest. */
+export const KEPT_DURATIONS = { ofSweep: 1_000, ofConfig: 100 };
+/** The configs of a sweep whose durations are kept: those in which an attempt succeeded most recently. */
+export const KEPT_CONFIGS = 1_000;
+
+const noDurations = (): RecentDurations => ({ arrived: [], sorted: [] });
 
 export function newDurations(): AttemptDurations {
-  return { ofSweep: [], ofConfigs: new Map(), slowAgents: new Set() };
+  return { ofSweep: noDurations(), ofConfigs: new Map(), slowAgents: new Set() };
+}
+
+/** Adds a duration. Beyond `limit`, the oldest one is removed. */
+export function addDuration({ arrived, sorted }: RecentDurations, durationMs: number, limit: number): void {
+  arrived.push(durationMs);
+  sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);
+  if (arrived.length <= limit) return;
+  const oldest = arrived.shift();
+  if (oldest !== undefined) sorted.splice(bisectLeft(sorted, oldest), 1);
 }
 
 export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 'straggler'> {
@@ -33,11 +48,15 @@ export function recordDuration(
   if (!succeeded) return;
   if (straggler === undefined) durations.slowAgents.delete(agentId);
   if (resumedFrom > 0) return;
-  const ofConfig = durations.ofConfigs.get(configId) ?? [];
-  durations.ofConfigs.set(configId, ofConfig);
-  for (const sorted of [durations.ofSweep, ofConfig]) {
-    sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);
-  }
+  const { ofSweep, ofConfigs } = durations;
+  const ofConfig = ofConfigs.get(configId) ?? noDurations();
+  addDuration(ofSweep, durationMs, KEPT_DURATIONS.ofSweep);
+  addDuration(ofConfig, durationMs, KEPT_DURATIONS.ofConfig);
+  ofConfigs.delete(configId);
+  ofConfigs.set(configId, ofConfig);
+  if (ofConfigs.size <= KEPT_CONFIGS) return;
+  const [stalest] = ofConfigs.keys();
+  if (stalest !== undefined) ofConfigs.delete(stalest);
 }
 
 interface Comparison {
@@ -49,9 +68,9 @@ interface Comparison {
 
 /** Compares with the trial's replicates if enough of them have succeeded, otherwise with all trials of the sweep. */
 function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | undefined {
-  const ofConfig = durations.ofConfigs.get(configId) ?? [];
+  const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];
   const sameConfig = ofConfig.length >= COMPARABLE_ATTEMPTS;
-  const sorted = sameConfig ? ofConfig : durations.ofSweep;
+  const sorted = sameConfig ? ofConfig : durations.ofSweep.sorted;
   if (sorted.length < COMPARABLE_ATTEMPTS) return undefined;
   return { medianMs: quantileSorted(sorted, 0.5) ?? 0, attempts: sorted.length, sameConfig };
 }

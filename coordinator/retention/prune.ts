@@ -32,6 +32,7 @@ export interface PrunedSweep {
 
 const SWEEP_TABLES = [
   'trials',
+  'trial_counts',
   'attempts',
   'reports',
   'logs',

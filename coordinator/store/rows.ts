@@ -125,6 +125,13 @@ export interface TrialRow extends FailureColumns {
   readonly ended_at: number;
 }
 
+/** The parts of a trial that rank it. */
+export type TrialResult = Pick<Trial, 'index' | 'state' | 'metrics'>;
+
+export function trialResultOf({ idx, state, metrics }: Pick<TrialRow, 'idx' | 'state' | 'metrics'>): TrialResult {
+  return { index: idx, state: trialState.to(state), metrics: parseMetrics(metrics) };
+}
+
 export function trialOf(row: TrialRow): Trial {
   return {
     sweepId: `${row.sweep_id}`,

@@ -11,7 +11,17 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_13 = `
+drop trigger trial_added;
+drop trigger trial_moved;
+drop trigger trial_removed;
+drop table trial_counts;
+drop index trials_by_index;
+pragma user_version = 13;
+`;
+
 const TO_VERSION_12 = `
+${TO_VERSION_13}
 alter table attempts drop column speculative;
 alter table attempts drop column free;
 update sweeps set policy = json_remove(policy, '$.speculate');
@@ -199,6 +209,30 @@ test('a store of version 8 is upgraded: its failures count against no agent, and
   expect(sweep?.trials.get('t0')?.failedAttempts).toEqual([
     { agentId: 'a', class: 'crash', early: false, free: false },
   ]);
+});
+
+test('a store of version 13 is upgraded, and counts its trials by state', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = ['t0', 't1', 't2'].map((trialId, index) => ({
+    trialId,
+    configId: 'c',
+    index,
+    seed: 0,
+    parameters: {},
+  }));
+  insertSweep(old, NEW_SWEEP, trials, 1);
+  old.exec(TO_VERSION_13);
+  old.exec("update trials set state = 'failed' where id = 't1'");
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  expect(new Queries(db).sweep('1').counts).toMatchObject({ pending: 2, failed: 1 });
+  db.exec("update trials set state = 'running' where id = 't2'");
+  expect(new Queries(db).sweep('1').counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
 });
 
 const NEW_SWEEP = {

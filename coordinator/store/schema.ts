@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 13;
+export const SCHEMA_VERSION = 14;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -120,6 +120,27 @@ create table agents (
 const AGENT_INSTANCES = `
 alter table agents add column instance text not null default '';
 alter table agents add column location text not null default '';
+`;
+
+/** Keeps the number of a sweep's trials in each state, because counting the rows of a large sweep takes too long per call. */
+const TRIAL_COUNTS = `
+create table trial_counts (
+  sweep_id integer not null,
+  state text not null,
+  n integer not null,
+  primary key (sweep_id, state)
+) strict, without rowid;
+create trigger trial_added after insert on trials begin
+  insert into trial_counts values (new.sweep_id, new.state, 1) on conflict do update set n = n + 1;
+end;
+create trigger trial_moved after update of state on trials when new.state <> old.state begin
+  update trial_counts set n = n - 1 where sweep_id = old.sweep_id and state = old.state;
+  insert into trial_counts values (new.sweep_id, new.state, 1) on conflict do update set n = n + 1;
+end;
+create trigger trial_removed after delete on trials begin
+  update trial_counts set n = n - 1 where sweep_id = old.sweep_id and state = old.state;
+end;
+create index trials_by_index on trials (sweep_id, idx);
 `;
 
 const toReal = (table: string, column: string) => `
@@ -243,6 +264,7 @@ ${PROGRAMS}
 ${QUARANTINES}
 ${AGENTS_OF_VERSION_10}
 ${AGENT_INSTANCES}
+${TRIAL_COUNTS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -291,6 +313,10 @@ ${QUARANTINES}
 alter table attempts add column speculative integer not null default 0;
 alter table attempts add column free integer not null default 0;
 update sweeps set policy = json_set(policy, '$.speculate', json('false'));
+`,
+  14: `
+${TRIAL_COUNTS}
+insert into trial_counts select sweep_id, state, count(*) from trials group by sweep_id, state;
 `,
 };
 

@@ -40,6 +40,9 @@ class Turns {
 
 const turns = new Turns();
 
+/** Resolves when a handler may continue. Long reads wait for a turn before each part, so that other calls run in between. */
+export const nextTurn = (): Promise<void> => turns.next();
+
 export function unaryHandler<Request, Response>(
   log: Logger,
   handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Response | Promise<Response>,
@@ -73,12 +76,12 @@ export function streamHandler<Request, Response>(
     call.on('close', () => ended.abort());
     call.on('error', () => ended.abort());
     (async () => {
-      await turns.next();
+      await nextTurn();
       for await (const response of produce(call.request, ended.signal, call)) {
         if (ended.signal.aborted) return;
         const stalled = new OverloadedError(`the client read nothing from ${call.getPath()} for ${stallMs} ms`);
         await within(stallMs, stalled, sent(call, response, ended.signal));
-        await turns.next();
+        await nextTurn();
       }
       call.end();
     })().catch((error) => {

@@ -3,7 +3,8 @@
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
-import { goalOf, rankingMetric, rankTrials } from '../../lib/domain/ranking.ts';
+import { goalOf, rank, rankingMetric } from '../../lib/domain/ranking.ts';
+import { trialValue } from '../../lib/domain/trial-result.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   ControlSweepRequest,
@@ -20,14 +21,14 @@ import type {
   SweepAction,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { curveOf } from '../analysis/curve.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { explainTrial } from './explain.ts';
-import { streamHandler, unaryHandler } from './handlers.ts';
+import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { AgentRoster, TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
@@ -82,8 +83,8 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const { sweepId, trials } = await control.retry(request);
       return { sweep: queries.sweep(sweepId), retried: trials };
     }),
-    listTrials: streamHandler(log, (request) => listTrials(queries, request)),
-    listConfigs: streamHandler(log, (request) => listConfigs(queries, request)),
+    listTrials: streamHandler(log, (request, signal) => listTrials(queries, request, signal)),
+    listConfigs: streamHandler(log, (request, signal) => listConfigs(queries, request, signal)),
     listCurves: streamHandler(log, (request) => listCurves(queries, request)),
     getTrial: unaryHandler(log, (request) => {
       const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
@@ -107,7 +108,11 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
   };
 }
 
-async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncGenerator<ListTrialsResponse> {
+async function* listTrials(
+  queries: Queries,
+  request: ListTrialsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ListTrialsResponse> {
   const { trialIds } = request;
   if (trialIds.length > MAX_TRIAL_IDS) {
     throw new BadInputError(`too many trial_ids: ${trialIds.length} (max ${MAX_TRIAL_IDS})`);
@@ -117,36 +122,97 @@ async function* listTrials(queries: Queries, request: ListTrialsRequest): AsyncG
     for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
     return;
   }
-  const ranked = rankedIds(queries, sweep, request);
-  for (let at = 0; at < ranked.length; at += TRIALS_PER_MESSAGE) {
-    const part = ranked.slice(at, at + TRIALS_PER_MESSAGE);
-    yield { trials: part.map(({ id, rank }) => ({ ...queries.trial(sweep.id, id), rank })) };
+  const { indices, places } = await rankedIndices(queries, sweep, request, signal);
+  for (let at = 0; at < indices.length; at += TRIALS_PER_MESSAGE) {
+    const trials: Trial[] = [];
+    for (let next = at; next < Math.min(at + TRIALS_PER_MESSAGE, indices.length); next++) {
+      const trial = queries.trialAt(sweep.id, indices[next] ?? 0);
+      if (trial !== undefined) trials.push({ ...trial, rank: places[next] ?? 0 });
+    }
+    yield { trials };
   }
 }
 
-/** Returns ids with their ranks, not rows, because the rows of a large sweep must not stay in memory while the client reads. */
-function rankedIds(queries: Queries, sweep: Sweep, request: ListTrialsRequest): Pick<Trial, 'id' | 'rank'>[] {
-  const trials = queries.trials(sweep.id);
-  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
-  if (request.rankBy !== '') mustBeReported(metric, trials);
-  const ranked = rankTrials(trials, metric, rankingGoal(sweep, metric, request.goal));
-  const states = new Set(request.states);
-  return ranked
-    .filter(({ state }) => states.size === 0 || states.has(state))
-    .slice(0, request.limit === 0 ? undefined : request.limit)
-    .map(({ id, rank }) => ({ id, rank }));
+/** Yields the pages that `read` returns, one after another. Other calls run between two pages. */
+async function* pages<Row extends Pick<Trial, 'index'>>(
+  read: (afterIndex: number) => Row[],
+  signal: AbortSignal,
+): AsyncGenerator<Row[]> {
+  let page = read(-1);
+  while (page.length > 0 && !signal.aborted) {
+    yield page;
+    await nextTurn();
+    page = read(page.at(-1)?.index ?? 0);
+  }
 }
 
-async function* listConfigs(queries: Queries, request: ListConfigsRequest): AsyncGenerator<ListConfigsResponse> {
-  const sweep = queries.sweep(queries.findSweep(request.sweep));
-  const trials = queries.trials(sweep.id);
-  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
-  if (request.rankBy !== '') mustBeReported(metric, trials);
-  const ranked = rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal));
-  const rows = ranked.slice(0, request.limit === 0 ? undefined : request.limit);
+/** The indices of trials, best first, and their ranks. */
+interface RankedIndices {
+  readonly indices: Uint32Array;
+  readonly places: Uint32Array;
+}
+
+/** Ranks a sweep's trials. Keeps numbers only, because the rows of a large sweep must not stay in memory. */
+async function rankedIndices(
+  queries: Queries,
+  sweep: Sweep,
+  { rankBy, goal: asked, states, limit }: ListTrialsRequest,
+  signal: AbortSignal,
+): Promise<RankedIndices> {
+  const wanted = new Set(states);
+  const reported = new Set<string>();
+  const indices: number[] = [];
+  /** NaN for a trial without a value. */
+  const values: number[] = [];
+  const unwanted = new Set<number>();
+  let metric = rankingMetric(rankBy || sweep.metric?.name, []);
+  const read = (after: number) => queries.resultsAfter(sweep.id, after, TRIALS_PER_MESSAGE);
+  for await (const page of pages(read, signal)) {
+    metric = rankingMetric(metric, page);
+    for (const trial of page) {
+      for (const name of Object.keys(trial.metrics)) reported.add(name);
+      indices.push(trial.index);
+      values.push(trialValue(trial, metric) ?? Number.NaN);
+      if (wanted.size > 0 && !wanted.has(trial.state)) unwanted.add(trial.index);
+    }
+  }
+  if (rankBy !== '') mustBeReported(metric, reported);
+  const items = indices.map((index, at) => ({ index, value: values[at] }));
+  const ranked = rank(items, ({ value }) => value, rankingGoal(sweep, metric, asked))
+    .filter(([{ index }]) => !unwanted.has(index))
+    .slice(0, limit === 0 ? undefined : limit);
+  return {
+    indices: Uint32Array.from(ranked, ([{ index }]) => index),
+    places: Uint32Array.from(ranked, ([, place]) => place),
+  };
+}
+
+/** Configs are computed for one call at a time, because all rows of the sweep are in memory meanwhile. */
+let lastConfigs: Promise<unknown> = Promise.resolve();
+
+async function* listConfigs(
+  queries: Queries,
+  request: ListConfigsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ListConfigsResponse> {
+  const computed = lastConfigs.then(() => rankedConfigs(queries, request, signal));
+  lastConfigs = computed.catch(() => {});
+  const rows = await computed;
   for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
     yield { configs: rows.slice(at, at + TRIALS_PER_MESSAGE) };
   }
+}
+
+async function rankedConfigs(queries: Queries, request: ListConfigsRequest, signal: AbortSignal): Promise<Config[]> {
+  if (signal.aborted) return [];
+  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const trials: Trial[] = [];
+  const read = (after: number) => queries.trialsAfter(sweep.id, after, TRIALS_PER_MESSAGE);
+  for await (const page of pages(read, signal)) trials.push(...page);
+  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
+  if (request.rankBy !== '') mustBeReported(metric, new Set(trials.flatMap(({ metrics }) => Object.keys(metrics))));
+  const ranked = rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal));
+  return ranked.slice(0, request.limit === 0 ? undefined : request.limit);
 }
 
 async function* listCurves(queries: Queries, request: ListCurvesRequest): AsyncGenerator<ListCurvesResponse> {
@@ -164,8 +230,7 @@ function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goa
   return asked === 'GOAL_MINIMIZE' || asked === 'GOAL_MAXIMIZE' ? goal.of(asked) : goalOf(sweep, metric);
 }
 
-function mustBeReported(metric: string, trials: readonly { metrics: Record<string, number> }[]): void {
-  const reported = new Set(trials.flatMap((trial) => Object.keys(trial.metrics)));
+function mustBeReported(metric: string, reported: ReadonlySet<string>): void {
   if (reported.size === 0 || reported.has(metric)) return;
   throw new BadInputError(
     `no trial reports ${JSON.stringify(metric)}; reported metrics: ${[...reported].sort().join(', ')}`,

@@ -12,7 +12,7 @@ export function interruptedSweep(sweep: Sweep): Sweep {
 }
 
 /** Returns a trial as it is without a coordinator: a running trial is interrupted, and an offered trial is pending. */
-export function interruptedTrial(trial: Trial): Trial {
+export function interruptedTrial<Part extends Pick<Trial, 'state'>>(trial: Part): Part {
   switch (trial.state) {
     case 'TRIAL_STATE_RUNNING':
       return { ...trial, state: 'TRIAL_STATE_INTERRUPTED' };

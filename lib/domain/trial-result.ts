@@ -35,7 +35,7 @@ export function finiteMetric(metrics: Readonly<Record<string, number>>, name: st
 }
 
 /** Returns the value that a single trial is ranked by: its result or, while it runs, its latest report. */
-export function trialValue(trial: Trial, metric: string): number | undefined {
+export function trialValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: string): number | undefined {
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 

@@ -16,6 +16,7 @@ import {
 import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
+import { addDuration } from '../../../coordinator/core/stragglers.ts';
 import {
   addTrial,
   newSweep,
@@ -98,7 +99,7 @@ export class World {
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
       // Enough durations for every attempt to be compared.
-      durations.ofSweep.push(...SHORT_DURATIONS);
+      for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
     }
   }
 
