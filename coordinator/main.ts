@@ -115,10 +115,26 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
   const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
-  const nats = await awaitNats(natsUrl, `trawl coordinator ${cluster}`, identity, log).catch((error: unknown) => {
-    db.close();
-    throw error;
-  });
+  const rejections = new RejectionLog(metrics.authRejected, log);
+  const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
+  const token = options.requireToken ? ownToken : undefined;
+  if (!options.requireToken && identity === undefined && isLoopback(options.listen)) log.warn(NO_AUTH_TEXT);
+  const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts));
+  const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
+  const readiness = new Readiness(new Health(server, SERVICES));
+  const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
+  const loaded: LoadedParts = {};
+  const pages = await servePages(options, identity, token, { loaded, metrics, readiness, rejections }).catch(
+    closing(() => db.close()),
+  );
+  const nats = await awaitNats(natsUrl, `trawl coordinator ${cluster}`, identity, log, (problem) =>
+    onProblem('connection', problem),
+  ).catch(
+    closing(() => {
+      pages.stop();
+      db.close();
+    }),
+  );
   const offers = new Offers(nats, cluster, log, (fill) => measureStream(metrics, fill));
   const runtime = new Runtime({
     db,
@@ -133,14 +149,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   runtime.onCommit((commit) => afterCommit(commit, files, log));
   const cleaner = attemptFileCleaner(runtime, files, log);
   runtime.onCommit(cleaner.afterCommit);
-  const rejections = new RejectionLog(metrics.authRejected, log);
-  const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
-  const token = options.requireToken ? ownToken : undefined;
-  if (!options.requireToken && identity === undefined && isLoopback(options.listen)) log.warn(NO_AUTH_TEXT);
-  const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts));
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
   const collecting = startCollecting(runtime, metrics, options);
+  Object.assign(loaded, { runtime, collecting });
   const pruner = new Pruner(db, files, archives, (id) => runtime.core.sweeps.has(id));
   const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
@@ -149,18 +161,14 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   });
 
   initializeCallSeries(metrics, SERVICES);
-  const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
-  const readiness = new Readiness(new Health(server, SERVICES));
   addReflection(server, options.protoDir);
   addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });
-  const pages = await servePages(options, identity, token, { runtime, metrics, collecting, readiness, rejections });
   const listener = await listen(server, options.listen, {
     identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
     onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
   });
   if (identity === undefined && isLoopback(listener)) announce(listener, { dir, nats: natsUrl }, log);
-  const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
   const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;
   const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
   const live = identity && new LiveIdentity(identity, log);
@@ -367,10 +375,23 @@ function addServices(server: Server, parts: ServiceParts): void {
   );
 }
 
+/** Returns a handler that calls `close` and throws the error again. */
+function closing(close: () => void): (error: unknown) => never {
+  return (error) => {
+    close();
+    throw error;
+  };
+}
+
+/** The parts that a coordinator loads once it has logged in to NATS. Until then, its pages serve without them. */
+interface LoadedParts {
+  runtime?: Runtime;
+  collecting?: Collecting;
+}
+
 interface PageParts {
-  readonly runtime: Runtime;
+  readonly loaded: LoadedParts;
   readonly metrics: CoordinatorMetrics;
-  readonly collecting: Collecting;
   readonly readiness: Readiness;
   readonly rejections: RejectionLog;
 }
@@ -379,14 +400,14 @@ function servePages(
   { metrics: address, metricsAuth, metricsHosts, metricsTls }: CoordinatorOptions,
   identity: Identity | undefined,
   token: TokenAuth | undefined,
-  { runtime, metrics, collecting, readiness, rejections }: PageParts,
+  { loaded, metrics, readiness, rejections }: PageParts,
 ): Promise<ServedPages> {
   return serveOperatorPages(
     {
       registry: metrics.registry,
-      measure: collecting.measure,
+      measure: () => loaded.collecting?.measure(),
       unready: () => readiness.problem,
-      json: { '/sd': () => agentTargets(runtime.core, hostname(), now()) },
+      json: { '/sd': () => (loaded.runtime === undefined ? [] : agentTargets(loaded.runtime.core, hostname(), now())) },
     },
     address,
     {

@@ -1,5 +1,5 @@
 /** Logins that a NATS server rejects, until its configuration or its certificate is corrected. */
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -65,6 +65,35 @@ describe.each(rejections)('while %s', (_, rejected) => {
     expect(count(cluster.logOf('agent'), REJECTED)).toBe(1);
     expect(count(cluster.logOf('agent'), 'NATS accepts the login')).toBe(1);
     expect((await readyz()).trim()).toBe('ok');
+  });
+
+  test('a starting coordinator serves /readyz with the reason, /healthz and /metrics', LIMIT, async () => {
+    const folder = testFolder();
+    const nats = await ConfiguredNats.start(folder, rejected);
+    const [dir, metrics] = [join(folder, 'coordinator'), await freePort()];
+    const log = join(folder, 'coordinator.log');
+    const addresses = ['--listen', '127.0.0.1:0', '--metrics', `127.0.0.1:${metrics}`];
+    await startDaemon(log, 'coordinator', '--dir', dir, '--nats', nats.url, ...addresses);
+    const page = async (path: string, headers = {}) => {
+      const response = await fetch(`http://127.0.0.1:${metrics}${path}`, { headers });
+      return { status: response.status, text: (await response.text()).trim() };
+    };
+    const own = () => ({ authorization: `Bearer ${readToken(tokenFile(dir))}` });
+    await until('the coordinator has its token', () => existsSync(tokenFile(dir)));
+    await until('/readyz names the rejection', () =>
+      page('/readyz', own()).then(
+        ({ status, text }) => status === 503 && text.startsWith('NATS does not accept the login'),
+        () => false,
+      ),
+    );
+    expect(await page('/readyz')).toEqual({ status: 503, text: 'not ready' });
+    expect(await page('/healthz')).toEqual({ status: 200, text: 'ok' });
+    expect((await page('/metrics')).status).toBe(401);
+    expect((await page('/metrics', own())).text).toMatch(/^# HELP trawl_/m);
+    expect(await page('/sd', own())).toEqual({ status: 200, text: '[]' });
+    nats.reload({});
+    await until('/readyz is ok', async () => (await page('/readyz')).status === 200);
+    expect((await page('/metrics', own())).text).toMatch(/^trawl_build_info\{/m);
   });
 
   test('running trials continue, and one line is logged at first and one at the recovery', LIMIT, async () => {
