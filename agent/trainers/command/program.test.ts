@@ -114,6 +114,21 @@ test.skipIf(!isLinux)('processes in their own sessions end with the program, and
   await waitForEnd(pids);
 });
 
+test.skipIf(!isLinux)(
+  'a process in its own session that ignores SIGTERM does not hold up an ended program for long',
+  async () => {
+    const program = new Program({
+      command: ['/bin/sh', '-c', `setsid sh -c 'trap "" TERM; echo $$; sleep 60 >/dev/null' & sleep 0.3`],
+      workdir: '/tmp',
+      environment: { PATH: process.env.PATH },
+      graceS: 60,
+    });
+    const pids = await pidsFrom(program.stdout);
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    await waitForEnd(pids);
+  },
+);
+
 test.each([
   ['with a child in its own session', 'setsid sleep 60 & child=$!; sleep 0.3; echo $$ $child; wait'],
   ['that handles SIGTERM', 'sleep 60 & echo $$ $!; wait'],

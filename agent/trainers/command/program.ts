@@ -12,6 +12,8 @@ import { MARKER, markedProcesses, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL, which a program can use for a last checkpoint. */
 export const STOP_GRACE_S = 10;
+/** Milliseconds between SIGTERM and SIGKILL for processes in other sessions, after the program has exited by itself. */
+const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
 /** Ends the process group when the pipe closes without `done`, which also happens when SIGKILL ends the worker. */
@@ -93,7 +95,7 @@ export class Program {
     } finally {
       await this.#stopped;
       this.#signal('SIGKILL');
-      await this.#endMarked();
+      await this.#endMarked(this.#stopped === undefined ? Math.min(LEFTOVER_GRACE_MS, this.#graceMs) : this.#graceMs);
       // The system can reuse the number of the group.
       this.#group = 0;
       guardInput.end('done\n');
@@ -115,9 +117,9 @@ export class Program {
   }
 
   /** Ends processes outside the group: SIGTERM, and SIGKILL after the grace period. */
-  async #endMarked(): Promise<void> {
+  async #endMarked(graceMs: number): Promise<void> {
     if (!(await signalMarked(this.#marker, 'SIGTERM'))) return;
-    for (let waited = 0; waited < this.#graceMs; waited += 2 * POLL_MS) {
+    for (let waited = 0; waited < graceMs; waited += 2 * POLL_MS) {
       await sleep(2 * POLL_MS);
       if ((await markedProcesses(this.#marker)).length === 0) return;
     }

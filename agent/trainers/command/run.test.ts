@@ -192,6 +192,7 @@ test('an attempt that resumes from a checkpoint counts epochs from there, and ca
 
 test.each([
   ['echo first >&2; echo last >&2; exit 3', /^crash: sh exited with code 3: last\nstderr:\nfirst\nlast$/],
+  ['printf "x%.0s" $(seq 3000) >&2; exit 3', /^crash: sh exited with code 3: x{499}…$/],
   [`${OK}; exit 1`, /^crash: sh exited with code 1, with no output$/],
   [
     'echo one; echo "ValueError: bad"; exit 1',

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { unpackCode } from '../../../lib/code/archive.ts';
 import { settlesWithin } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
+import { truncate } from '../../../lib/text/width.ts';
 import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
@@ -216,6 +217,9 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   }
 }
 
+/** The width of the error that is shown first. Tables and logs show it on one line. */
+const MAX_CAUSE = 500;
+
 interface ProgramOutput {
   readonly stderr: OutputTail;
   readonly stdout: OutputTail;
@@ -243,6 +247,6 @@ function exitFailure(
   const context = lines.length > 1 || (lines[0] ?? cause) !== cause ? `\n${stream}:\n${lines.join('\n')}` : '';
   return new TrainingError(
     kind,
-    `${name} ${how}${hint}${cause === undefined ? ', with no output' : `: ${cause}`}${context}`,
+    `${name} ${how}${hint}${cause === undefined ? ', with no output' : `: ${truncate(cause, MAX_CAUSE)}`}${context}`,
   );
 }
