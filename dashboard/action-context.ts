@@ -1,11 +1,11 @@
 /** Reads the context of a key press off the model. */
 import { sweepEnded } from '../lib/domain/trial-state.ts';
-import { AgentState, type Trial } from '../proto/gen/trawl/v1/types.ts';
+import { AgentState, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
-import { bodyLines } from './state/layout.ts';
+import { bodyLines, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
   eventId,
@@ -21,14 +21,14 @@ import { cursorOf, viewOf, windowOf } from './state/ui.ts';
 
 export function actionContext(model: Model): ActionContext {
   const { state, board, columns, ui } = model;
-  const { sweep } = state;
+  const sweep = sweepUnderCursor(model);
   const list = listOf(model);
   const row = boardRowUnderCursor(model);
   const details = visibleTrials(model).map(({ id }) => model.details.get(id));
   return {
     readonly: model.readonly,
     ...list,
-    pageLines: bodyLines(model.size) - 1,
+    pageLines: listLines(model) - 1,
     maxOffset: list.rowCount > 0 ? 0 : Math.max(0, model.contentLines - bodyLines(model.size)),
     sweep: sweep && {
       id: sweep.id,
@@ -40,6 +40,10 @@ export function actionContext(model: Model): ActionContext {
     config: row && { id: row.config.id, replicates: row.config.trials.length },
     agent: agentUnderCursor(model),
     trialId: trialIdOf(model),
+    copyId: copyIdOf(model),
+    nextFailure: (by) => nextFailure(model, by),
+    neighbour: (by) => neighbourOf(model, by),
+    trialsUnderCursor: () => trialsUnderCursor(model),
     selectedTrials: () => selectedTrials(model),
     sortColumns: columns.map(({ header }) => header.trimEnd()),
     sortColumn: sortedColumn(ui, board) ?? '',
@@ -100,19 +104,63 @@ function selectedTrials(model: Model): Trial[] {
     const replicates = (id: string) => board.configs[board.at.get(id) ?? -1]?.trials ?? [];
     return [...new Set([...ui.marks].flatMap((id) => state.trials.get(id) ?? replicates(id)))];
   }
-  if (view.kind === 'sweep') {
+  return trialsUnderCursor(model);
+}
+
+function trialsUnderCursor(model: Model): Trial[] {
+  if (viewOf(model.ui).kind === 'sweep') {
     const row = boardRowUnderCursor(model);
     return row === undefined ? [] : row.trial === undefined ? [...row.config.trials] : [row.trial];
   }
-  const trial = state.trials.get(trialIdOf(model) ?? '');
+  const trial = model.state.trials.get(trialIdOf(model) ?? '');
   return trial === undefined ? [] : [trial];
+}
+
+function sweepUnderCursor(model: Model): Sweep | undefined {
+  if (viewOf(model.ui).kind !== 'sweeps') return model.state.sweep;
+  const sweeps = sweepRows(model);
+  const indexOf = (wanted: string) => sweeps.findIndex(({ id }) => id === wanted);
+  return sweeps[windowOf(cursorOf(model.ui), sweeps.length, 1, indexOf).at];
+}
+
+function copyIdOf(model: Model): string | undefined {
+  const { kind } = viewOf(model.ui);
+  if (kind === 'agents') return agentUnderCursor(model)?.id;
+  if (kind === 'sweeps') return sweepUnderCursor(model)?.id;
+  return trialIdOf(model) ?? model.state.sweep?.id;
+}
+
+/** Returns the index of the next failed row after the cursor, around the end of the leaderboard. */
+function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
+  const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);
+  const all = rows.slice(0, rows.length);
+  for (let step = 1; step <= all.length; step++) {
+    const index = (at + by * step + all.length * 2) % all.length;
+    const row = all[index];
+    const trials = row === undefined ? [] : row.trial === undefined ? row.config.trials : [row.trial];
+    if (trials.some(({ state }) => state === 'TRIAL_STATE_FAILED')) return index;
+  }
+  return -1;
+}
+
+/** Returns the trial of the row next to the open trial, or to its config, on the leaderboard. */
+function neighbourOf(model: Model, by: 1 | -1): string | undefined {
+  const { rows, board, state } = model;
+  const trial = state.trials.get(trialIdOf(model) ?? '');
+  if (trial === undefined) return undefined;
+  const own = rows.indexOf(trial.id);
+  const at = own >= 0 ? own : rows.indexOf(trial.configId || trial.id);
+  const [row] = at < 0 || at + by < 0 ? [] : rows.slice(at + by, at + by + 1);
+  return row && rowTrial(row, board).id;
 }
 
 function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agent'] {
   if (viewOf(ui).kind !== 'agents') return undefined;
   const { at } = windowOf(cursorOf(ui), agents.length, 1, (id) => agents.findIndex((agent) => agent.id === id));
   const agent = agents[at];
-  const drained = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
+  const draining = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
+  // A lost agent stays drained until it is undrained.
+  const drained = draining || (agent?.state === AgentState.LOST && agent.drainReason !== '');
   return agent && { id: agent.id, drained };
 }
 
@@ -122,7 +170,7 @@ export function visibleTrials(model: Model): Trial[] {
   const view = viewOf(ui);
   switch (view.kind) {
     case 'sweep': {
-      const lines = bodyLines(model.size) - 1;
+      const lines = listLines(model) - 1;
       const { offset } = windowOf(cursorOf(ui), rows.length, lines, rows.indexOf);
       return rows.slice(offset, offset + lines).map((row) => rowTrial(row, board));
     }

@@ -156,16 +156,97 @@ test('p pauses a running sweep and resumes a paused one; the status line reports
   at.stop();
 });
 
-test('K asks for confirmation, and any key but y cancels', async () => {
+test(':kill asks for confirmation, and any key but y cancels', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_KILLED' }) });
-  await at.press('K');
+  await at.press(':', ...'kill', 'enter');
   expect(at.status()).toBe('kill sweep 7 (autoencoders)? 1 trial is running and will be stopped now [y/N]');
   await at.press('n');
   expect(at.source.acts).toEqual([]);
   expect(at.status()).toBe('kill cancelled');
-  await at.press('K', 'y');
+  await at.press(':', ...'kill', 'enter', 'y');
   expect(at.source.acts).toEqual([['7', 'kill']]);
   expect(at.status()).toContain('is killed');
+  at.stop();
+});
+
+test('K kills the unfinished trials of the row under the cursor after a confirmation', async () => {
+  const at = await start();
+  await at.press('K');
+  expect(at.status()).toBe('cannot kill 2 trials of config c2d00000: they have ended');
+  await at.press('G', 'K');
+  expect(at.status()).toBe('kill 2 unfinished trials? 1 running will be stopped now [y/N]');
+  await at.press('n');
+  expect(at.status()).toBe('kill trials cancelled');
+  expect(at.source.killed).toEqual([]);
+  await at.press('K', 'y');
+  expect(at.source.killed).toEqual([
+    ['7', '6e1f2a3b4c5d6e7f'],
+    ['7', '7e1f2a3b4c5d6e7f'],
+  ]);
+  expect(at.source.acts).toEqual([]);
+  expect(at.status()).toBe('kill trials: 2 trials are cancelled');
+  at.stop();
+});
+
+test('in the list of sweeps, p, x and K apply to the sweep under the cursor', async () => {
+  const sweeps = [midSweep, sampleSweep({ id: '6', name: 'earlier', createdAtMs: 1 })];
+  const at = await start({
+    sweeps,
+    act: () => ({ ...midSweep, id: '6', name: 'earlier', state: 'SWEEP_STATE_PAUSED' }),
+  });
+  await at.press('5');
+  await at.press('j', 'p');
+  expect(at.source.acts).toEqual([['6', 'pause']]);
+  await at.press('K');
+  expect(at.status()).toContain('kill sweep 6 (earlier)?');
+  await at.press('y');
+  expect(at.source.acts.at(-1)).toEqual(['6', 'kill']);
+  await at.press('x');
+  expect(at.status()).toContain('stop sweep 6 (earlier)?');
+  at.stop();
+});
+
+test('n and N move to the next and the previous failed row, and y copies the id of the row', async () => {
+  const at = await start();
+  await at.press('n');
+  const failed = at.cursor();
+  expect(at.frame().join('\n')).toMatch(/1 of 2 failed|failed/);
+  await at.press('N');
+  expect(at.cursor()).toBe(failed);
+  await at.press('g', 'y');
+  expect(at.happened).toEqual(['copied 4e1f2a3b4c5d6e7f']);
+  at.stop();
+});
+
+test('in the trial view, → and ← open the trial of the next and the previous row', async () => {
+  const at = await start();
+  await at.press('d', 'right');
+  expect(at.view()).toEqual({ kind: 'trial', trialId: '0e1f2a3b4c5d6e7f' });
+  await at.press('left');
+  expect(at.view()).toEqual({ kind: 'trial', trialId: '4e1f2a3b4c5d6e7f' });
+  await at.press('left');
+  expect(at.status()).toBe('no previous trial');
+  at.stop();
+});
+
+test('a filter and a command are recalled with the arrows and completed with Tab', async () => {
+  const at = await start();
+  await at.press('/', ...'noise', 'tab', 'backspace', ...'=0', 'enter');
+  expect(at.rows()).toHaveLength(2);
+  await at.press('q', '/', 'up', 'enter');
+  expect(at.frame()[HEADER - 2]).toMatch(/1 of 2 of 4, filter: noise_std=0$/);
+  at.stop();
+});
+
+test('the wheel moves the cursor, and a press moves it to its row and opens it', async () => {
+  const at = await start();
+  at.dashboard.point({ kind: 'wheel', by: 1 });
+  expect(at.cursor()).toBe('c3d0000000000000');
+  at.dashboard.point({ kind: 'press', row: HEADER + 1 });
+  expect(at.cursor()).toBe('c0d0000000000000');
+  expect(at.rows()).toHaveLength(4);
+  at.dashboard.point({ kind: 'press', row: HEADER + 1 });
+  expect(at.rows().length).toBeGreaterThan(4);
   at.stop();
 });
 
@@ -197,7 +278,7 @@ test('the status line shows why an action was rejected', async () => {
 test('an ended sweep cannot be killed', async () => {
   const over = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
   const at = await start({ updates: [snapshot(over, [...midTrials])] });
-  await at.press('K');
+  await at.press(':', ...'kill', 'enter');
   expect(at.status()).toBe('cannot kill sweep 7: it has ended');
   expect(at.source.acts).toEqual([]);
   at.stop();
@@ -250,7 +331,7 @@ test('keys that arrive together, over a slow connection or pasted, are handled o
 
 test('a key typed before a question appeared does not answer it', async () => {
   const at = await start({ act: () => midSweep });
-  await at.press('Ky');
+  await at.press('GKy');
   expect(at.source.acts).toEqual([]);
   expect(at.status()).toContain('[y/N]');
   at.stop();

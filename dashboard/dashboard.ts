@@ -13,6 +13,7 @@ import { type BoardRows, boardRows } from './state/board-rows.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
+import { handleMouse, type MouseEvent } from './state/mouse.ts';
 import type { RowOrder } from './state/order.ts';
 import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { epochAt, epochShown, metricShown } from './state/selectors.ts';
@@ -31,6 +32,8 @@ export interface DashboardSettings {
   readonly now: () => number;
   readonly onLeave: () => void;
   readonly onInterrupt: () => void;
+  /** Called with text for the clipboard. */
+  readonly onCopy: (text: string) => void;
   /** Called when the watched sweep's stream has ended. */
   readonly onEnded: () => void;
   /** Called when the sweep cannot be watched. */
@@ -107,6 +110,14 @@ export class Dashboard {
   stop(): void {
     this.#stream.stop();
     this.#details.stop();
+  }
+
+  point(event: MouseEvent): void {
+    const { ui, effect } = handleMouse(this.#ui, event, actionContext(this.#build()));
+    this.#ui = ui;
+    if (effect !== undefined) this.#run(effect);
+    this.#requestDetails();
+    this.publish();
   }
 
   /** Registers the listener for new models. @returns a function that removes it */
@@ -321,6 +332,9 @@ export class Dashboard {
         return;
       case 'interrupt':
         this.#settings.onInterrupt();
+        return;
+      case 'copy':
+        this.#settings.onCopy(effect.text);
         return;
       case 'watch':
         this.watch(effect.sweep).catch((error) => this.#showError(error));

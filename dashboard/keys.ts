@@ -41,7 +41,12 @@ export type Command =
   | 'pane3'
   | 'pane4'
   | 'pane5'
-  | 'nextPane';
+  | 'nextPane'
+  | 'nextFailure'
+  | 'previousFailure'
+  | 'nextTrial'
+  | 'previousTrial'
+  | 'copy';
 
 export interface KeyBinding {
   /** Names of keys, as `keyNames` returns them. */
@@ -67,6 +72,7 @@ const CONTROL_VIEWS: readonly ViewKind[] = [
   'log',
   'explain',
 ];
+const KILL_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'events', 'sweeps', 'log', 'explain'];
 const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'log', 'explain'];
 
 /** In the order of the help. A new key needs a line here, a command above and a case in state/handle-key.ts. */
@@ -116,6 +122,11 @@ export const KEYS: readonly KeyBinding[] = [
   },
   { keys: ['['], command: 'earlier', about: 'reconstructions of an earlier epoch', in: ['trial', 'compare'] },
   { keys: [']'], command: 'later', about: 'reconstructions of a later epoch', in: ['trial', 'compare'] },
+  { keys: ['n'], command: 'nextFailure', about: 'next failed row', in: BOARD_VIEW },
+  { keys: ['N'], command: 'previousFailure', about: 'previous failed row', in: BOARD_VIEW },
+  { keys: ['right'], command: 'nextTrial', about: 'trial of the next row', in: ['trial'] },
+  { keys: ['left'], command: 'previousTrial', about: 'trial of the previous row', in: ['trial'] },
+  { keys: ['y'], command: 'copy', about: 'copy the id of the trial, agent or sweep' },
   { keys: ['m'], command: 'metric', about: 'next metric', in: ['parameters', 'compare'] },
   { keys: ['h'], command: 'pair', about: 'heat map of the next two parameters', in: ['parameters'] },
   { keys: ['u'], command: 'freeze', about: 'freeze / resume display' },
@@ -130,8 +141,8 @@ export const KEYS: readonly KeyBinding[] = [
   {
     keys: ['K'],
     command: 'kill',
-    about: 'kill the sweep; running trials are stopped (asks first)',
-    in: CONTROL_VIEWS,
+    about: 'kill the trial, or the sweep under the cursor in the list of sweeps (asks first)',
+    in: KILL_VIEWS,
     changes: true,
   },
   {

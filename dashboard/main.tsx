@@ -8,7 +8,7 @@ import { Dashboard } from './dashboard.ts';
 import type { Source } from './source.ts';
 import type { View } from './state/ui.ts';
 import { frameSize, inkOutput, type Size, type TerminalStyle } from './terminal.ts';
-import { ENTER_SCREEN, LEAVE_SCREEN } from './terminal-escapes.ts';
+import { copyText, ENTER_SCREEN, LEAVE_SCREEN, MOUSE_OFF, MOUSE_ON } from './terminal-escapes.ts';
 
 export type { TerminalStyle, View };
 
@@ -59,6 +59,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     now: options.now ?? Date.now,
     onLeave: leave,
     onInterrupt: options.onInterrupt ?? leave,
+    onCopy: (text) => stdout.write(copyText(text)),
     onEnded: () => {
       if (options.endWithSweep) end('ended');
     },
@@ -95,9 +96,9 @@ function openScreen(stdout: NodeJS.WriteStream): () => void {
   const restore = () => {
     process.off('exit', restore);
     process.off('uncaughtExceptionMonitor', restore);
-    stdout.write(LEAVE_SCREEN);
+    stdout.write(MOUSE_OFF + LEAVE_SCREEN);
   };
-  stdout.write(ENTER_SCREEN);
+  stdout.write(ENTER_SCREEN + MOUSE_ON);
   process.on('exit', restore);
   process.on('uncaughtExceptionMonitor', restore);
   return restore;
@@ -126,6 +127,7 @@ export async function drawOnce(
     now: Date.now,
     onLeave: () => {},
     onInterrupt: () => {},
+    onCopy: () => {},
     onEnded: () => {},
     onFailed: (error) => {
       failure = { error };

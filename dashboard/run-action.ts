@@ -1,4 +1,5 @@
 /** Sends an action to the source and describes its result for the status line. */
+import { shortId } from '../lib/text/short-id.ts';
 import type { Sweep, TrialCounts } from '../proto/gen/trawl/v1/types.ts';
 import { agentState, sweepState } from '../proto/names.ts';
 import type { Source } from './source.ts';
@@ -25,6 +26,15 @@ export async function runAction(source: Source, action: Action): Promise<ActionR
       return {
         text: running ? text : `${text}; ${nameOf(sweep)} is ${sweepState.of(sweep.state)}`,
         retriedSweepId: retried > 0 ? sweep.id : undefined,
+      };
+    }
+    case 'kill trials': {
+      const { sweepId, trialIds } = action;
+      for (const id of trialIds) await source.killTrial(sweepId, id);
+      const [first = ''] = trialIds;
+      return {
+        text:
+          trialIds.length === 1 ? `trial ${shortId(first)} is cancelled` : `${trialIds.length} trials are cancelled`,
       };
     }
     case 'priority': {

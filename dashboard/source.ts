@@ -47,6 +47,8 @@ export interface Source {
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
   /** Returns the sweep after the action. */
   controlSweep(sweepId: string, action: SweepActionName): Promise<Sweep>;
+  /** Cancels a trial, and stops it if it runs. Returns the trial after the change. */
+  killTrial(sweepId: string, trialId: string): Promise<Trial>;
   /** Returns the sweep after the retry, and the number of trials that were retried. */
   retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
   /** Returns the sweep with its new priority. */

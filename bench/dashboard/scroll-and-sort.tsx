@@ -29,6 +29,7 @@ export async function scrollAndSort(
     now: Date.now,
     onLeave: ignore,
     onInterrupt: ignore,
+    onCopy: ignore,
     onEnded: ignore,
     onFailed: ignore,
   });

@@ -8,7 +8,7 @@ import { failureClass, trialState } from '../../proto/names.ts';
 import { readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
-import { getSweep, retryTrials, streamCurves } from '../client/sweeps.ts';
+import { getSweep, killTrial, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 
 /** The analysis of variance of more trials would block the dashboard. */
@@ -92,6 +92,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
       if (answer.sweep === undefined) throw new Error('the coordinator answered without a sweep');
       return answer.sweep;
     },
+    killTrial: (sweep, trial) => killTrial(connection, sweep, trial, REASON),
     retry: (sweep, which) => retryTrials(connection, { sweep, ...retryRequestOf(which) }),
     async prioritize(sweep, priority) {
       const request = { sweep, action: SweepAction.PRIORITIZE, reason: REASON, priority };

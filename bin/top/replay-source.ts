@@ -90,6 +90,7 @@ export function replaySource(connection: Connection, history: History, speed: nu
       };
     },
     controlSweep: rejectChange,
+    killTrial: rejectChange,
     retry: rejectChange,
     prioritize: rejectChange,
     drain: rejectChange,

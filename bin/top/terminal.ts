@@ -8,7 +8,7 @@ import type { Source } from '../../dashboard/source.ts';
  */
 const GUARD = `
 read -r given && exit
-printf '\\033[0m\\033[?25h\\033[?1049l\\033[?2026l'
+printf '\\033[?1006l\\033[?1000l\\033[0m\\033[?25h\\033[?1049l\\033[?2026l'
 stty sane <&1
 `;
 

@@ -4,6 +4,7 @@ import type { Dashboard } from '../dashboard.ts';
 import { useModel } from '../hooks/use-model.ts';
 import { useTerminalSize } from '../hooks/use-terminal-size.ts';
 import { bodyLines, HEADER_LINES } from '../state/layout.ts';
+import { isMouseReport, mouseEventOf } from '../state/mouse.ts';
 import type { Size } from '../terminal.ts';
 import { FREE_IMAGES } from '../terminal-escapes.ts';
 import { Screen } from './Screen.tsx';
@@ -19,7 +20,11 @@ interface Props {
 export function App({ dashboard, frameSize }: Props) {
   const redraws = useTerminalSize(dashboard, frameSize);
   const model = useModel(dashboard);
-  useInput((input, key) => dashboard.press({ input, key }));
+  useInput((input, key) => {
+    if (!isMouseReport(input)) return dashboard.press({ input, key });
+    const event = mouseEventOf(input);
+    if (event !== undefined) dashboard.point(event);
+  });
   const sentImages = useSentImages();
   const { kitty, size } = model;
   const screen = useMemo((): ScreenContextValue => {

@@ -25,7 +25,7 @@ interface Props {
 
 /** The sweep and its state, progress, counts, rate and agents, the shared parameters, and the list of panes. */
 export function Header({ model, columns }: Props) {
-  const { state, summary, ui } = model;
+  const { state, summary } = model;
   const { sweep } = state;
   return (
     <Box flexDirection="column" height={HEADER_LINES} flexShrink={0}>
@@ -43,7 +43,7 @@ export function Header({ model, columns }: Props) {
           <Line segments={[...warning(sweep), { text: constants(model), style: 'dim' }]} columns={columns} />
         </>
       )}
-      <PaneTabs open={ui.stack[0].kind} columns={columns} />
+      <PaneTabs model={model} columns={columns} />
     </Box>
   );
 }

@@ -1,14 +1,33 @@
-import type { Segment } from '../../lib/text/segment.ts';
+import { Box } from 'ink';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { PANES } from '../source.ts';
-import type { ViewKind } from '../state/ui.ts';
+import type { Model } from '../state/model.ts';
+import { cursorOf, viewOf, windowOf } from '../state/ui.ts';
 import { Line } from './Line.tsx';
 
-/** The panes with their keys. */
-export function PaneTabs({ open, columns }: { readonly open: ViewKind; readonly columns: number }) {
-  const segments = PANES.flatMap((pane, i): Segment[] => [
+/** The panes with their keys; on the right, the filter and the position of the cursor. */
+export function PaneTabs({ model, columns }: { readonly model: Model; readonly columns: number }) {
+  const [{ kind: open }] = model.ui.stack;
+  const tabs = PANES.flatMap((pane, i): Segment[] => [
     { text: ` ${i + 1} `, style: 'dim' },
     { text: pane === open ? `[${pane}]` : pane, style: pane === open ? 'bold' : 'dim' },
     { text: ' ' },
   ]);
-  return <Line segments={segments} columns={columns} />;
+  const place = positionOf(model);
+  const room = Math.max(0, columns - widthOf(tabs) - 1);
+  return (
+    <Box justifyContent="space-between" width={columns} flexShrink={0}>
+      <Line segments={tabs} columns={columns} />
+      {room < widthOf(place) / 2 ? null : <Line segments={place} columns={room} />}
+    </Box>
+  );
+}
+
+function positionOf({ ui, rows, board }: Model): Segment[] {
+  if (viewOf(ui).kind !== 'sweep' || board.configs.length === 0) return [];
+  const { at } = windowOf(cursorOf(ui, 'sweep'), rows.length, 1, rows.indexOf);
+  const position: Segment = { text: `${at + 1} of ${rows.length}`, style: 'dim' };
+  if (ui.filterText === '') return [position];
+  return [position, { text: ` of ${board.configs.length}, filter: ${visibleText(ui.filterText)}`, style: 'magenta' }];
 }

@@ -42,12 +42,14 @@ interface PromptProps {
 }
 
 function PromptLine({ prompt, error, columns }: PromptProps) {
+  const characters = [...prompt.text];
   const sign = prompt.kind === 'filter' ? '/' : ':';
   return (
     <Line
       segments={[
-        { text: `${sign}${visibleText(prompt.text)}`, style: 'bold' },
+        { text: sign + visibleText(characters.slice(0, prompt.at).join('')), style: 'bold' },
         { text: '█' },
+        { text: visibleText(characters.slice(prompt.at).join('')), style: 'bold' },
         { text: error === '' ? '' : `  ${visibleText(error)}`, style: 'yellow' },
       ]}
       columns={columns}

@@ -57,7 +57,7 @@ test.each([
 
 test('the smallest terminal shows a question with its answers', async () => {
   const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 40, rows: 8 });
-  await at.press('K');
+  await at.press(':', ...'kill', 'enter');
   expect(at.frame().at(-1)).toBe('kill sweep 7 (autoencoders)? 1 tr… [y/N]');
   at.stop();
 });

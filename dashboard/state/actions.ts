@@ -1,4 +1,7 @@
 /** Actions on sweeps, trials and agents. Each is sent immediately or after a confirmation. */
+import { trialEnded } from '../../lib/domain/trial-state.ts';
+import { countText } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
@@ -16,6 +19,7 @@ export interface ActionContext {
   readonly pageLines: number;
   /** How far a view of text can scroll. */
   readonly maxOffset: number;
+  /** The sweep under the cursor in the list of sweeps, otherwise the watched one. */
   readonly sweep:
     | {
         readonly id: string;
@@ -29,8 +33,16 @@ export interface ActionContext {
   readonly config: { readonly id: string; readonly replicates: number } | undefined;
   /** The agent under the cursor, in the agents view. */
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
+  /** The id of the row, trial or agent under the cursor, which `y` copies. */
+  readonly copyId: string | undefined;
+  /** The index of the next failed row of the leaderboard in a direction, around its end; -1 if there is none. */
+  readonly nextFailure: (by: 1 | -1) => number;
+  /** The trial of the next or previous row of the leaderboard. */
+  readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;
+  /** The trial that is open, or the trials of the row under the cursor. Empty in views without trials. */
+  readonly trialsUnderCursor: () => readonly Trial[];
   /** The marked trials in views that show marks, otherwise the trials under the cursor (all replicates of a config). */
   readonly selectedTrials: () => readonly Trial[];
   readonly sortColumns: readonly string[];
@@ -48,6 +60,7 @@ export interface ActionContext {
 export type KeyEffect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }
+  | { readonly kind: 'copy'; readonly text: string }
   | { readonly kind: 'action'; readonly action: Action }
   | { readonly kind: 'watch'; readonly sweep: string };
 
@@ -83,6 +96,29 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
     name,
     sweepId: sweep.id,
   });
+}
+
+/** Cancels the unfinished trials under the cursor after a confirmation, or kills the sweep where the view shows no trial. */
+export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
+  const { sweep, trialsUnderCursor } = context;
+  const trials = trialsUnderCursor();
+  const [first] = trials;
+  if (sweep === undefined || first === undefined) return confirmControl(ui, context, 'kill');
+  const open = trials.filter((trial) => !trialEnded(trial));
+  const name =
+    trials.length === 1 ? `trial ${shortId(first.id)}` : `${trials.length} trials of config ${shortId(first.configId)}`;
+  if (open.length === 0)
+    return rejected(ui, `cannot kill ${name}: ${trials.length === 1 ? 'it has' : 'they have'} ended`);
+  const running = open.filter(({ state }) => state === 'TRIAL_STATE_RUNNING').length;
+  const subject = trials.length === 1 ? name : countText(open.length, 'unfinished trial');
+  const fate =
+    running === 0
+      ? ''
+      : trials.length === 1
+        ? ' It is running and will be stopped now'
+        : ` ${running} running will be stopped now`;
+  const trialIds = open.map(({ id }) => id);
+  return confirm(ui, `kill ${subject}?${fate}`, { name: 'kill trials', sweepId: sweep.id, trialIds });
 }
 
 /** Drains the agent under the cursor after a confirmation, or lets it take trials again at once. */

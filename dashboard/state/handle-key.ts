@@ -4,14 +4,26 @@ import { PANES, type Pane } from '../source.ts';
 import {
   type ActionContext,
   confirmControl,
+  confirmKill,
   type KeyResult,
   requestControl,
   retrySelected,
   toggleDrain,
 } from './actions.ts';
-import { back, move, openPane, openRow, openView, setFolded, sortBy, toggleMark } from './navigation.ts';
+import {
+  back,
+  move,
+  moveTo,
+  openNeighbour,
+  openPane,
+  openRow,
+  openView,
+  setFolded,
+  sortBy,
+  toggleMark,
+} from './navigation.ts';
 import { handlePromptKey } from './prompt.ts';
-import { START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
+import { openPrompt, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
 
 /** @param key a name that `keyNames` returns */
 export function handleKey(ui: Ui, key: string, context: ActionContext): KeyResult {
@@ -45,9 +57,9 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'help':
       return { ui: openView(ui, { kind: 'help' }) };
     case 'filter':
-      return { ui: { ...ui, prompt: { kind: 'filter', text: ui.filterText } } };
+      return { ui: openPrompt(ui, 'filter', ui.filterText) };
     case 'command':
-      return { ui: { ...ui, prompt: { kind: 'command', text: '' } } };
+      return { ui: openPrompt(ui, 'command', '') };
     case 'sort':
       return { ui: sortBy(ui, nextOf(context.sortColumns, context.sortColumn, 1)) };
     case 'sortBack':
@@ -92,8 +104,20 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'pause':
       return requestControl(ui, context, context.sweep?.paused ? 'resume' : 'pause');
     case 'stop':
-    case 'kill':
       return confirmControl(ui, context, command);
+    case 'kill':
+      return confirmKill(ui, context);
+    case 'nextFailure':
+    case 'previousFailure': {
+      const at = context.nextFailure(command === 'nextFailure' ? 1 : -1);
+      return at < 0 ? { ui: withStatus(ui, 'no row has a failed trial') } : { ui: moveTo(ui, context, at) };
+    }
+    case 'nextTrial':
+    case 'previousTrial':
+      return { ui: openNeighbour(ui, context, command === 'nextTrial' ? 1 : -1) };
+    case 'copy':
+      if (context.copyId === undefined) return { ui };
+      return { ui: withStatus(ui, `copied ${context.copyId}`), effect: { kind: 'copy', text: context.copyId } };
     case 'drain':
       return toggleDrain(ui, context);
     case 'retry':

@@ -1,5 +1,7 @@
 /** The parts of the screen, in lines. */
 import type { Size } from '../terminal.ts';
+import type { Model } from './model.ts';
+import { viewOf } from './ui.ts';
 
 export const HEADER_LINES = 6;
 const FOOTER_LINES = 2;
@@ -12,3 +14,16 @@ export const hasHeader = ({ rows }: Size): boolean => rows >= LEAST_ROWS;
 /** Returns the number of lines between header and footer. */
 export const bodyLines = (size: Size): number =>
   hasHeader(size) ? size.rows - HEADER_LINES - FOOTER_LINES : size.rows;
+
+/** The number of lines of the preview below the leaderboard, and of those that the leaderboard keeps on a tall terminal. */
+const PREVIEW_LINES = 16;
+const MIN_BOARD_LINES = 20;
+
+/** Returns the number of lines of the list, including its heading. The rest of the body previews the row under the cursor. */
+export function listLines({ size, ui, rows }: Pick<Model, 'size' | 'ui' | 'rows'>): number {
+  const lines = bodyLines(size);
+  if (viewOf(ui).kind !== 'sweep' || rows.length === 0) return lines;
+  const needed = rows.length + 1;
+  if (lines - needed >= PREVIEW_LINES) return needed;
+  return lines - PREVIEW_LINES >= MIN_BOARD_LINES ? lines - PREVIEW_LINES : lines;
+}

@@ -8,6 +8,7 @@ import {
   type Cursor,
   cursorOf,
   LIST_VIEWS,
+  openPrompt,
   START_CURSOR,
   type Ui,
   type View,
@@ -27,10 +28,24 @@ export function move(ui: Ui, context: ActionContext, by: number): Ui {
   }
   const found = cursor.id === undefined ? -1 : context.indexOf(cursor.id);
   const from = found >= 0 ? found : cursor.at;
-  const at = Math.min(Math.max(0, from + by), Math.max(0, context.rowCount - 1));
-  const moved: Cursor = { id: context.idAt(at), at, offset: cursor.offset };
+  return moveTo(ui, context, Math.min(Math.max(0, from + by), Math.max(0, context.rowCount - 1)));
+}
+
+/** Moves the cursor of a list to a row. */
+export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
+  const { kind } = viewOf(ui);
+  const moved: Cursor = { id: context.idAt(at), at, offset: cursorOf(ui).offset };
   const { offset } = windowOf(moved, context.rowCount, context.pageLines, () => at);
   return withCursor(ui, kind, { ...moved, offset });
+}
+
+/** Opens the trial of the next or previous row of the leaderboard instead of the open one, and moves its cursor there. */
+export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
+  const trialId = context.neighbour(by);
+  if (trialId === undefined) return withStatus(ui, `no ${by > 0 ? 'next' : 'previous'} trial`);
+  const [base, ...rest] = ui.stack;
+  const last: View = { kind: 'trial', trialId };
+  return { ...withCursor(ui, 'trial', START_CURSOR), stack: [base, ...rest.slice(0, -1), last], epochsBack: 0 };
 }
 
 /** Opens a view on top of the current one. A log opens at its end. */
@@ -123,6 +138,6 @@ export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyRe
     return { ui: withStatus(filtered, `filter: no trial has a field ${JSON.stringify(unknown)}`, true) };
   } catch (error) {
     if (!(error instanceof BadInputError)) throw error;
-    return { ui: withStatus({ ...ui, prompt: { kind: 'filter', text } }, error.message, true) };
+    return { ui: withStatus(openPrompt(ui, 'filter', text), error.message, true) };
   }
 }

@@ -8,6 +8,7 @@ import {
   retryGroups,
   sendAction,
 } from './actions.ts';
+import { completeWord, editLine } from './line-editor.ts';
 import { applyFilter, openPane, openView, sortBy } from './navigation.ts';
 import { type Prompt, type Ui, withStatus } from './ui.ts';
 
@@ -21,29 +22,70 @@ export function handlePromptKey(ui: Ui, prompt: Prompt, key: string, context: Ac
   if (key === 'escape') return { ui: closed };
   if (key === 'enter') {
     const text = prompt.text.trim();
-    return prompt.kind === 'filter' ? applyFilter(closed, prompt.text, context) : runCommand(closed, text, context);
+    const entered = withHistory(closed, prompt.kind, text);
+    return prompt.kind === 'filter' ? applyFilter(entered, prompt.text, context) : runCommand(entered, text, context);
   }
-  if (key === 'backspace') {
-    if (prompt.text === '') return { ui: closed };
-    return { ui: { ...ui, prompt: { ...prompt, text: [...prompt.text].slice(0, -1).join('') } } };
-  }
-  const typed = key === 'space' ? ' ' : NAMED_KEYS.has(key) || key.startsWith('ctrl-') ? '' : key;
-  return { ui: { ...ui, status: undefined, prompt: { ...prompt, text: prompt.text + typed } } };
+  if (key === 'backspace' && prompt.text === '') return { ui: closed };
+  if (key === 'up' || key === 'down') return { ui: { ...ui, prompt: recalled(ui, prompt, key === 'up' ? 1 : -1) } };
+  const line = key === 'tab' ? completeWord(prompt, candidates(prompt, context)) : editLine(prompt, key);
+  return { ui: { ...ui, status: undefined, prompt: { ...prompt, ...line } } };
 }
 
-const NAMED_KEYS: ReadonlySet<string> = new Set([
-  'up',
-  'down',
-  'left',
-  'right',
-  'pageup',
-  'pagedown',
-  'home',
-  'end',
-  'tab',
-]);
+type TextPrompt = Exclude<Prompt, { kind: 'confirm' }>;
 
-const COMMANDS = 'sort, filter, metric, heat, sweep, pause, resume, stop, kill, retry, priority, help, quit';
+const MAX_HISTORY = 50;
+
+function withHistory(ui: Ui, kind: TextPrompt['kind'], text: string): Ui {
+  if (text === '') return ui;
+  const entries = [text, ...ui.history[kind].filter((entry) => entry !== text)].slice(0, MAX_HISTORY);
+  return { ...ui, history: { ...ui.history, [kind]: entries } };
+}
+
+/** Returns the prompt with an earlier or later entry of its history. */
+function recalled({ history }: Ui, prompt: TextPrompt, by: 1 | -1): TextPrompt {
+  const entries = history[prompt.kind];
+  const entry = Math.min(Math.max(-1, prompt.entry + by), entries.length - 1);
+  const text = entries[entry] ?? '';
+  return { ...prompt, entry, text, at: [...text].length };
+}
+
+/** The words that can be completed in a prompt. */
+function candidates(prompt: TextPrompt, context: ActionContext): readonly string[] {
+  const { metricNames, parameters, sortColumns } = context;
+  if (prompt.kind === 'filter') return [...new Set([...metricNames, ...parameters, ...FIELDS])];
+  const [verb, ...rest] = prompt.text.split(/\s+/);
+  if (rest.length === 0) return COMMANDS;
+  switch (verb) {
+    case 'sort':
+      return sortColumns;
+    case 'metric':
+      return metricNames;
+    case 'heat':
+      return parameters;
+    case 'filter':
+      return [...metricNames, ...parameters, ...FIELDS];
+    default:
+      return [];
+  }
+}
+
+const FIELDS = ['state', 'agent', 'trial', 'config', 'epoch', 'attempts', 'seed', 'index', 'backend', 'failure'];
+
+const COMMANDS = [
+  'sort',
+  'filter',
+  'metric',
+  'heat',
+  'sweep',
+  'pause',
+  'resume',
+  'stop',
+  'kill',
+  'retry',
+  'priority',
+  'help',
+  'quit',
+];
 const READ_ONLY = 'read-only: changes are disabled';
 
 function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
@@ -90,6 +132,6 @@ function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
     case 'help':
       return { ui: openView(ui, { kind: 'help' }) };
     default:
-      return failed(`no command ${JSON.stringify(verb)}; commands: ${COMMANDS}`);
+      return failed(`no command ${JSON.stringify(verb)}; commands: ${COMMANDS.join(', ')}`);
   }
 }

@@ -24,11 +24,25 @@ export type Action =
   | { readonly name: SweepActionName; readonly sweepId: string }
   | { readonly name: 'priority'; readonly sweepId: string; readonly priority: number }
   | { readonly name: 'retry'; readonly sweepId: string; readonly selection: RetrySelection }
+  | { readonly name: 'kill trials'; readonly sweepId: string; readonly trialIds: readonly string[] }
   | { readonly name: 'drain' | 'undrain'; readonly agentId: string };
 
-export type Prompt =
-  | { readonly kind: 'filter' | 'command'; readonly text: string }
-  | { readonly kind: 'confirm'; readonly question: string; readonly action: Action };
+interface TextPrompt {
+  readonly kind: 'filter' | 'command';
+  readonly text: string;
+  /** The position of the cursor, in characters. */
+  readonly at: number;
+  /** The entry of the history that is shown; -1 if none is. */
+  readonly entry: number;
+}
+
+/** Opens a prompt with the cursor at the end of its text. */
+export const openPrompt = (ui: Ui, kind: TextPrompt['kind'], text: string): Ui => ({
+  ...ui,
+  prompt: { kind, text, at: [...text].length, entry: -1 },
+});
+
+export type Prompt = TextPrompt | { readonly kind: 'confirm'; readonly question: string; readonly action: Action };
 
 interface StatusMessage {
   readonly text: string;
@@ -51,6 +65,8 @@ export interface Ui {
   /** Number of leaderboard columns scrolled past. */
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
+  /** The entered filters and commands, newest first. */
+  readonly history: Readonly<Record<'filter' | 'command', readonly string[]>>;
   readonly status: StatusMessage | undefined;
   /** The metric that the charts show. Undefined means the sweep's own metric. */
   readonly metric: string | undefined;
@@ -75,6 +91,7 @@ export function initialUi(view: View): Ui {
     unfolded: new Set(),
     columnOffset: 0,
     prompt: undefined,
+    history: { filter: [], command: [] },
     status: undefined,
     metric: undefined,
     pair: undefined,

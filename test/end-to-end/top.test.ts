@@ -70,7 +70,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press('1');
     screen.press('/');
     screen.press('x=2 and y<=2\r');
-    await screen.sees('filter: x=2 and y<=2');
+    await screen.sees(/1 of 2 of 12, filter: x=2 and y<=2/);
     await until(
       'two rows remain',
       () => screen.lines().filter((line) => / [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,
@@ -84,12 +84,14 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_PAUSED');
     screen.press('p');
     await screen.sees(/live {2}\d+ {2}running/);
-    screen.press('K');
+    screen.press(':');
+    screen.press('kill\r');
     await screen.sees(/kill sweep \d+ \(live\)\? \d+ trials are running and will be stopped now \[y\/N\]/);
     screen.press('n');
     await screen.sees('kill cancelled');
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_RUNNING');
-    screen.press('K');
+    screen.press(':');
+    screen.press('kill\r');
     await screen.sees('[y/N]');
     screen.press('y');
     await screen.sees(/kill: sweep \d+ \(live\) is killed/);

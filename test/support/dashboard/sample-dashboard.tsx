@@ -17,6 +17,7 @@ const KEYS: Readonly<Record<string, Press>> = {
   escape: { input: '', key: { escape: true } },
   tab: { input: '', key: { tab: true } },
   right: { input: '', key: { rightArrow: true } },
+  up: { input: '', key: { upArrow: true } },
   left: { input: '', key: { leftArrow: true } },
   backspace: { input: '', key: { backspace: true } },
   pagedown: { input: '', key: { pageDown: true } },
@@ -58,6 +59,7 @@ export async function sampleDashboard(
     now: () => clock.now,
     onLeave: () => happened.push('left'),
     onInterrupt: () => happened.push('interrupted'),
+    onCopy: (text) => happened.push(`copied ${text}`),
     onEnded: () => happened.push('ended'),
     onFailed: (error) => happened.push(`failed: ${error}`),
   });

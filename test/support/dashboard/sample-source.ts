@@ -2,7 +2,14 @@
 import { encode } from 'fast-png';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Agent, Artifact, Event, Report, Sweep } from '../../../proto/gen/trawl/v1/types.ts';
+import {
+  type Agent,
+  type Artifact,
+  type Event,
+  type Report,
+  type Sweep,
+  Trial,
+} from '../../../proto/gen/trawl/v1/types.ts';
 import { sampleAgent, sampleSweep } from './sample.ts';
 
 export interface SampleAnswers {
@@ -23,6 +30,7 @@ export class SampleSource implements Source {
   readonly retries: [string, RetrySelection][] = [];
   readonly priorities: [string, number][] = [];
   readonly drains: [string, boolean][] = [];
+  readonly killed: [string, string][] = [];
   readonly watched: string[] = [];
   readonly #answers: SampleAnswers;
   readonly #later: WatchResponse[] = [];
@@ -105,6 +113,11 @@ export class SampleSource implements Source {
     this.acts.push([sweepId, act]);
     if (this.#answers.act === undefined) throw new Error('no canned answer');
     return this.#answers.act(act);
+  }
+
+  async killTrial(sweepId: string, trialId: string): Promise<Trial> {
+    this.killed.push([sweepId, trialId]);
+    return Trial.fromPartial({ id: trialId, state: 'TRIAL_STATE_CANCELLED' });
   }
 
   async retry(sweepId: string, which: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }> {

@@ -1,0 +1,63 @@
+/** Edits one line of text as a shell does. */
+
+export interface EditedLine {
+  readonly text: string;
+  /** The position of the cursor, in characters. */
+  readonly at: number;
+}
+
+/** Returns the line after a key. Keys that do not edit change nothing. @param key a name that `keyNames` returns */
+export function editLine(line: EditedLine, key: string): EditedLine {
+  const before = [...line.text].slice(0, line.at);
+  const after = [...line.text].slice(line.at);
+  switch (key) {
+    case 'left':
+      return { text: line.text, at: Math.max(0, line.at - 1) };
+    case 'right':
+      return { text: line.text, at: Math.min(before.length + after.length, line.at + 1) };
+    case 'home':
+    case 'ctrl-a':
+      return { text: line.text, at: 0 };
+    case 'end':
+    case 'ctrl-e':
+      return { text: line.text, at: before.length + after.length };
+    case 'backspace':
+      return joined(before.slice(0, -1), after);
+    case 'ctrl-u':
+      return joined([], after);
+    case 'ctrl-k':
+      return joined(before, []);
+    case 'ctrl-w':
+      return joined([...before.join('').replace(/\S*\s*$/u, '')], after);
+    case 'space':
+      return joined([...before, ' '], after);
+    default:
+      return NAMED_KEYS.has(key) || key.startsWith('ctrl-') ? line : joined([...before, ...key], after);
+  }
+}
+
+const joined = (before: readonly string[], after: readonly string[]): EditedLine => ({
+  text: [...before, ...after].join(''),
+  at: before.length,
+});
+
+const NAMED_KEYS: ReadonlySet<string> = new Set(['up', 'down', 'pageup', 'pagedown', 'tab', 'enter', 'escape']);
+
+/**
+ * Completes the word before the cursor as far as its candidates agree.
+ * @param candidates the words that may stand there
+ */
+export function completeWord(line: EditedLine, candidates: readonly string[]): EditedLine {
+  const before = [...line.text].slice(0, line.at).join('');
+  const word = /[^\s()!<>=~]*$/u.exec(before)?.[0] ?? '';
+  const found = candidates.filter((candidate) => candidate.startsWith(word));
+  const [first = ''] = found;
+  const common = found.reduce((shared, one) => {
+    let length = 0;
+    while (length < shared.length && shared[length] === one[length]) length++;
+    return shared.slice(0, length);
+  }, first);
+  const end = found.length === 1 ? ' ' : '';
+  const added = common.slice(word.length) + end;
+  return joined([...before, ...added], [...line.text].slice(line.at));
+}
