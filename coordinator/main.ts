@@ -166,7 +166,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const listener = await listen(server, options.listen, {
     identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
-    onFull: (from) => log.warn({ from }, 'too many connections: closed a new one'),
+    onFull: (from) => log.warn({ from }, 'too many connections: closed a new connection'),
   });
   if (identity === undefined && isLoopback(listener)) announce(listener, { dir, nats: natsUrl }, log);
   const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 /**
  * The command line of a user's program in a sweep file (trainer `command`): a list of arguments that can contain macros,
- * with the names that Weights & Biases uses. It is not passed to a shell. `$${` is an escaped `${`.
+ * with the names that Weights & Biases uses. The command line is not passed to a shell. `$${` is an escaped `${`.
  */
 
 /**

@@ -81,7 +81,7 @@ export class NoSpaceError extends TrawlError {
   readonly grpcCode = status.FAILED_PRECONDITION;
 }
 
-/** The name of a file conflicts with one that is already stored. */
+/** The name of a file conflicts with the name of a stored file. */
 export class ConflictError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = status.ALREADY_EXISTS;

@@ -21,7 +21,7 @@ export const MAX_ARTIFACT_NAME = 200;
 /** The size of one chunk of a transfer. */
 export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 
-/** The largest code archive, whatever the sweep file allows. */
+/** The largest code archive, even if the sweep file allows more. */
 export const MAX_CODE_BYTES = 1 << 30;
 /** The default limit on the files of a code folder. */
 export const DEFAULT_CODE_BYTES = 100 * 1_000_000;

@@ -47,8 +47,8 @@ const MAX_AGENT_ID = 253;
 const AGENT_ID = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*$/;
 
 /**
- * Returns the reason why a text is not an agent's id; undefined if it is one. An id has the syntax of a host name, and
- * is safe in paths, tables and subjects.
+ * Returns the reason why a text is not an agent's id; undefined for a valid id. An id has the syntax of a host name,
+ * and is safe in paths, tables and subjects.
  */
 export function agentIdProblem(id: string): string | undefined {
   if (AGENT_ID.test(id) && id.length <= MAX_AGENT_ID) return undefined;
@@ -63,7 +63,7 @@ function subjectToken(agentId: string): string {
   return agentId.replaceAll('.', ':');
 }
 
-/** The syntax of the ids of sweeps, trials and clusters. An id is one token of a subject and one segment of a path. */
+/** The syntax of the ids of sweeps, trials and clusters. An id is one token of a subject and one folder of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Whether an attempt key is valid. Its ids become parts of subjects and paths. */

@@ -72,7 +72,7 @@ export const TRAINERS = {
       train_size: {
         rule: integer(1, 60_000),
         default: 60_000,
-        about: 'number of training images: the first ones of the data set',
+        about: 'number of training images, from the start of the data set',
       },
       l1_in_gradient: {
         rule: { kind: 'flag' },

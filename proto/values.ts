@@ -21,7 +21,7 @@ export class StructuredValue {
 
   /** JSON without spaces, with the keys in their order. */
   readonly text: string;
-  /** The value's one spelling among those that differ in the order of keys. See `canonicalJson`. */
+  /** The value in canonical form, which does not depend on the order of keys. See `canonicalJson`. */
   readonly canonical: string;
   readonly data: null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -79,8 +79,8 @@ export function canonicalJson(value: Json): string {
 }
 
 /**
- * Returns the data with one order of keys for all mappings that are equal: the order of the first one. Mappings inside a
- * mapping count before it.
+ * Returns the data with one order of keys for all mappings that are equal: the order of the first mapping. Mappings
+ * inside a mapping count before it.
  */
 export function withOneSpelling(data: unknown): unknown {
   const first = new Map<string, unknown>();

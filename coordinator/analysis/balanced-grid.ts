@@ -18,7 +18,10 @@ export interface Observation {
 }
 
 export interface BalancedGrid {
-  /** Factors with at least two values each. Parameters that change together are one factor, named after the first. */
+  /**
+   * Factors with at least two values each. Parameters that change together are one factor, which has the name of the
+   * first parameter.
+   */
   readonly factors: readonly Factor[];
   readonly observations: readonly Observation[];
   /** One sentence per parameter that always changes together with another parameter. */

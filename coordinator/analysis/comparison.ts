@@ -1,4 +1,4 @@
-/** Judges comparisons of means or ranges. Several comparisons of one claim share one error rate. */
+/** Judges comparisons of means or ranges. The comparisons of one claim share one error rate. */
 import { countText } from '../../lib/text/numbers.ts';
 import type { Direction, Quantity } from './claim.ts';
 import {

@@ -75,7 +75,7 @@ test('the seed of a failed replicate is skipped in all configs and counted', () 
   expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);
 });
 
-test('parameters that change together are one factor, named after the axis', () => {
+test('parameters that change together are one factor with the name of the axis', () => {
   const tied = grid.map((one) => ({
     ...one,
     parameters: { epochs: one.parameters.depth === 5 ? 13 : 10, ...one.parameters },

@@ -13,7 +13,7 @@ export interface ParameterEffect {
   readonly parameter: string;
   /** The share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined if there is no residual to test against, as with one seed per config. */
+  /** Undefined without a residual to test against, for example with one seed per config. */
   readonly f: number | undefined;
   readonly p: number | undefined;
   /** The metric at each value of the parameter, over all other parameters and seeds. */

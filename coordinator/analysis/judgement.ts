@@ -27,7 +27,7 @@ export interface Estimate {
   readonly high: number;
   /** The level of the interval, such as 0.95. */
   readonly level: number;
-  /** Hedges' g unless the method names another measure. It has the sign of the effect. */
+  /** Hedges' g unless the method names another measure. Its sign is the sign of the effect. */
   readonly effectSize: number;
   /** The number of trials on the left and on the right side. For a trend: the number of curves, and 0. */
   readonly n: readonly [number, number];

@@ -1,7 +1,8 @@
 /**
- * Computes estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as those of
- * one config; variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test (Welch, Biometrika
- * 34, 1947); the degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin 2, 1946).
+ * Computes estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as the
+ * replicates of one config; variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test
+ * (Welch, Biometrika 34, 1947); the degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin
+ * 2, 1946).
  *
  * Distributions come from jstat, which has no dependencies and agrees with scipy to nine digits in the range used here.
  */
@@ -76,7 +77,7 @@ export function pValueOf({ effect, standardError, df }: Contrast): number {
  */
 export const MAX_SEEDS_NEEDED = 100;
 
-/** The probability with which the suggested number of seeds is sufficient, if the effect is as measured. */
+/** The probability that the suggested number of seeds is sufficient, if the effect is as measured. */
 const POWER = 0.8;
 
 /**

@@ -21,7 +21,7 @@ import { judgeTrend } from './trend.ts';
 /**
  * Judges each hypothesis by the trials that have a result. A claim is supported if the interval lies entirely on the
  * claimed side of 0, refuted if the interval lies entirely on the other side, and otherwise undecided. `not A > B` is
- * judged as `A < B`: the absence of a significant difference supports neither.
+ * judged as `A < B`: the absence of a significant difference supports neither claim.
  */
 export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => {

@@ -80,7 +80,7 @@ class Reconciler {
   readonly #onProblem: (problem: string | undefined) => void;
   #problem: string | undefined;
   readonly #expected;
-  /** Pools whose stream must be recreated, because no agent takes its offers. */
+  /** Pools whose stream must be recreated, because no agent takes offers from it. */
   readonly #stuck = new Set<string>();
 
   /** @param onProblem called with the reason why offers cannot be published, and with undefined on recovery */

@@ -94,7 +94,7 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives and partial uploads that were last uploaded before `before`, except those in use.
+   * Removes archives and partial uploads that were last uploaded before `before`, except archives and uploads in use.
    * @param isUsed whether a sweep names the archive
    * @param before Unix milliseconds
    * @param dryRun counts without removing

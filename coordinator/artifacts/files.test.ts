@@ -131,7 +131,7 @@ test.each([
   await put(files, 1, 'other');
 });
 
-test('of two concurrent uploads with conflicting names, the later one is rejected by name', async () => {
+test('of two concurrent uploads with conflicting names, the later upload is rejected by name', async () => {
   const files = new ArtifactFiles(dir);
   const slow = await files.begin(key(1), { ...FILE, name: 'a' });
   await slow.append(BYTES);
@@ -140,7 +140,7 @@ test('of two concurrent uploads with conflicting names, the later one is rejecte
   await slow.close();
 });
 
-test('files of an ended attempt that no record names are removed, except those being uploaded', async () => {
+test('files of an ended attempt that no record names are removed, except files being uploaded', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'kept/file');
   await put(files, 1, 'kept/other');

@@ -97,7 +97,7 @@ export class ArtifactFiles {
   }
 
   /**
-   * Moves every file for which `isNamed` returns false to `orphans/`. Only for startup, when there are no uploads.
+   * Moves every file that `isNamed` rejects to `orphans/`. Only for startup, when there are no uploads.
    * @param at Unix milliseconds
    * @returns the number of files moved
    */

@@ -5,7 +5,7 @@ import { MIN_FREE_BYTES, type Reservation, SpaceLedger, spaceAnswer } from './sp
 
 const MB = 1_000_000;
 
-test('uploads that have space never fill the disk below the space kept for the store, whatever their order', async () => {
+test('uploads that have space never fill the disk below the space kept for the store in any order', async () => {
   const action = fc.oneof(
     fc.record({ kind: fc.constant('begin' as const), bytes: fc.integer({ min: 0, max: 900 * MB }) }),
     fc.record({ kind: fc.constant('write' as const), index: fc.nat(), bytes: fc.nat({ max: 300 * MB }) }),
@@ -44,7 +44,7 @@ test('uploads that have space never fill the disk below the space kept for the s
   );
 });
 
-test('of four uploads of 330 MB into 640 MB, one is accepted, and the others wait and then fail with the reason', async () => {
+test('of four uploads of 330 MB into 640 MB, one is accepted, and the other uploads wait and then fail with the reason', async () => {
   let free = 640 * MB;
   const ledger = new SpaceLedger(async () => free);
   const first = await ledger.reserve('artifact a', 330 * MB);

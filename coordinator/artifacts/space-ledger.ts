@@ -14,7 +14,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
 /**
  * Decides whether an upload fits.
  * @param need bytes that are still to arrive
- * @param free bytes on the disk, without those that have arrived
+ * @param free bytes on the disk, after the bytes that have arrived
  * @param reserved bytes that other uploads may still send
  * @returns `later` if it fits only without the reservations, and `never` if it does not fit even without the
  * reservations

@@ -64,7 +64,7 @@ export class Identities {
 
   /**
    * Checks the file regularly from now on.
-   * @param onRevoked called with the identities whose token is no longer valid, before any other token is accepted
+   * @param onRevoked called with the identities whose token is no longer valid, before any new token is accepted
    * @returns a function that stops the checks
    */
   watch(onRevoked: (revoked: readonly KnownIdentity[]) => void): () => void {

@@ -1,4 +1,6 @@
-/** Sends the store, its artifacts and its code archives as of one moment, while the coordinator keeps running. */
+/**
+ * Sends a consistent snapshot of the store, its artifacts and its code archives, while the coordinator keeps running.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, existsSync, statSync } from 'node:fs';

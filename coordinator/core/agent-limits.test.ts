@@ -46,7 +46,7 @@ test('a slot holds a running lease and the next lease; further claims for the sl
   expect(claim(core, sweep, 't2', 0)).toBe('granted');
 });
 
-test('an agent leases at most two trials per slot, whatever slots it names', () => {
+test('an agent leases at most two trials per slot, for any slot numbers in its claims', () => {
   const { core, sweep } = world({ slots: 2, trials: 12 });
   for (const [at, trial] of [...sweep.trials.keys()].entries())
     claim(core, sweep, trial, [0, 1, 2, 99, 2 ** 31][at % 5] ?? 0);

@@ -55,8 +55,9 @@ export interface HeartbeatFacts {
 }
 
 /**
- * How long after its grant an unconfirmed lease is renewed. A lease is unconfirmed if the answer to the agent's claim
- * was lost and the agent claims again. After this time the lease expires, and another agent can run the trial.
+ * The time after the grant for which an unconfirmed lease is renewed. A lease is unconfirmed if the answer to the
+ * agent's claim was lost and the agent claims again. After this time the lease expires, and another agent can run the
+ * trial.
  */
 export const UNCONFIRMED_LEASE_MS = 60_000;
 
@@ -85,7 +86,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
     } else if (lease?.agentId !== agentId || lease.incarnation !== agent?.incarnation) {
-      // A late heartbeat of an earlier process must not end an attempt of the current one.
+      // A late heartbeat of an earlier process must not end an attempt of the current process.
       const message = `attempt ${keyText(key)} is not leased to this agent`;
       revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }
@@ -102,8 +103,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 }
 
 /**
- * Ends every attempt of an agent whose identity was revoked, and forgets its process, so that its heartbeats renew nothing.
- * The agent is lost until it connects with a new identity.
+ * Ends every attempt of an agent whose identity was revoked. Forgets the process of the agent, so that its heartbeats
+ * renew nothing. The agent is lost until it connects with a new identity.
  */
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;

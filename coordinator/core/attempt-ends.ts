@@ -86,7 +86,7 @@ function failOneOfTwo(
   return stepOf(changes);
 }
 
-/** Ends the other attempt of a trial, because one has its final result. */
+/** Ends the other attempt of a trial, because one attempt has the final result. */
 function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: Lease, now: number): Step {
   const { key, agentId } = lease;
   const promoted = promote(sweep, trial, winner);
@@ -190,7 +190,7 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // An agent that has run a trial of the sweep is better evidence against the trial than one that has not.
+  // An agent that has run a trial of the sweep is better evidence against the trial than an agent that has not.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

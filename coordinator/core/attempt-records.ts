@@ -33,7 +33,7 @@ export interface ReceivedRecord {
 
 export type RecordAnswer =
   | { readonly result: 'accepted' | 'duplicate' }
-  /** Earlier records are missing: the agent must resend from the expected one. */
+  /** Earlier records are missing: the agent must resend from the expected record. */
   | { readonly result: 'gap'; readonly expected: number }
   /** Earlier records are lost, which ended the attempt. */
   | { readonly result: 'lost'; readonly refusal: Refusal }

@@ -315,7 +315,7 @@ describe('drained agents', () => {
     expect(schedule(core, now).outputs).toMatchObject([{ kind: 'offer', key: { attempt: 2 } }]);
   });
 
-  test('a drained agent is displayed as draining while an attempt runs, then as drained, and after undrain as connected', () => {
+  test('a drained agent is displayed as draining while an attempt runs, then as drained, and as connected after an undrain', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const shown = () => displayedState(core, agentNamed('a'));
@@ -477,7 +477,7 @@ describe('user actions', () => {
     expect(schedule(core, now).outputs).toHaveLength(2);
   });
 
-  test('in a stopped sweep, pending trials are cancelled, running ones finish, and failures are not retried', () => {
+  test('in a stopped sweep, pending trials are cancelled, running trials finish, and failures are not retried', () => {
     const sweep = sweepOf(4);
     const [good, bad] = [run(sweep, 't0'), run(sweep, 't1')];
     onStop(core, { sweepId: '1', reason: 'enough' });
@@ -500,7 +500,7 @@ describe('user actions', () => {
     expect(send(key, 1, 'succeeded').answer).toMatchObject({ result: 'rejected' });
   });
 
-  test('actions on an unknown or ended sweep, and a pause or resume of a stopping one, are rejected', () => {
+  test('actions on an unknown or ended sweep are rejected, and so are a pause and a resume of a stopping sweep', () => {
     const sweep = sweepOf(1);
     expect(() => onPause(core, { sweepId: '9', reason: '' })).toThrow(/cannot pause sweep 9/);
     run(sweep);

@@ -201,7 +201,7 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   if (lease === undefined) {
     return rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
-  // A trial in one slot's pack must not also run in another slot that claims it.
+  // A trial in one slot's pack must not also run in another slot.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
     const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
       return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };

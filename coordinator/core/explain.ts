@@ -13,7 +13,7 @@ import { hasOfferableTrial } from './scheduler.ts';
 import { remainingConcurrency } from './trials.ts';
 
 export interface Explanation {
-  /** Reasons in the sweep itself come first, then those in other sweeps, then those that concern all agents. */
+  /** Reasons in the sweep itself come first, then reasons in other sweeps, then reasons that concern all agents. */
   readonly reasons: WaitReason[];
   /** Every known agent, by id. */
   readonly agents: AgentVerdict[];

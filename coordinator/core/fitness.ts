@@ -1,6 +1,5 @@
 /**
- * Decides which slots can run which trials. The scheduler, claims and `trawl explain` all use this one set of
- * conditions.
+ * Decides which slots can run which trials. The scheduler, claims and `trawl explain` use the same conditions.
  */
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';

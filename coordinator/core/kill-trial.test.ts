@@ -12,7 +12,7 @@ import { onTick } from './tick.ts';
 
 const REASON = 'it wastes a GPU';
 
-/** A core in which agent `a` runs trial t0 of three in its only slot. */
+/** A core in which agent `a` runs trial t0 of three trials in its only slot. */
 function runningCore(trials = 3) {
   const core = emptyCore();
   const sweep = addSweep(core, '1', trials);
@@ -28,7 +28,7 @@ function runningCore(trials = 3) {
 const kill = (core: ReturnType<typeof emptyCore>, trialId: string, reason = REASON) =>
   onKillTrial(core, { sweepId: '1', trialId, reason }, 1_000);
 
-test('a killed running trial is cancelled, and its agent is told to stop the attempt', () => {
+test('a killed running trial is cancelled, and its agent receives an order to stop the attempt', () => {
   const { core, sweep, trial, key } = runningCore();
   const { changes, outputs } = kill(core, trial.id);
   expect(changes).toEqual([

@@ -37,7 +37,7 @@ export function busySlots(core: Core, agentId: string): number {
   return core.slotsInUse.get(agentId)?.size ?? 0;
 }
 
-/** Returns the other leases that were granted together with this one. */
+/** Returns the other leases that were granted in the same pack. */
 export function packMatesOf(core: Core, lease: Lease): Lease[] {
   return [...core.leases.values()].filter((other) => other !== lease && other.pack === lease.pack);
 }

@@ -7,8 +7,8 @@
  *   same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
- * - **speculative attempt**: a second attempt of a trial whose first one is a straggler. The first of the two that succeeds
- *   supersedes the other.
+ * - **speculative attempt**: a second attempt of a trial whose first attempt is a straggler. The first of the two that
+ *   succeeds supersedes the other.
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
  * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
  * - **report**: a record with the metrics of one epoch.
@@ -130,7 +130,7 @@ export interface RetryBudget {
   readonly oom: number;
   readonly crash: number;
   readonly timeout: number;
-  /** Delay before the first retry. It doubles with each further retry. */
+  /** Delay before the first retry. The delay doubles with each further retry. */
   readonly backoffMs: number;
 }
 
@@ -176,7 +176,7 @@ export interface Lease {
   reported: boolean;
   /** The number of the newest accepted record. 0 means none. */
   lastSeq: number;
-  /** What the agent has sent for the attempt since the coordinator started. */
+  /** The amount of data that the agent has sent for the attempt since the coordinator started. */
   readonly received: ReceivedAmounts;
 }
 
@@ -259,7 +259,7 @@ export interface Sweep {
   readonly counts: Record<TrialState, number>;
   /** Trials in state `offered`. */
   readonly offers: Set<Trial>;
-  /** Trials with a speculative offer or a speculative attempt beside the first one. */
+  /** Trials with a speculative offer or a speculative attempt beside the first attempt. */
   readonly speculations: Set<Trial>;
   /** Trials that may be offered to any agent, by index. Can contain trials that are no longer pending. */
   readonly ready: TinyQueue<Trial>;
@@ -271,11 +271,11 @@ export interface Sweep {
   readonly packable: Map<string, TinyQueue<Trial>>;
   /** Trials that wait for their backoff to end, by time. Can contain trials that are no longer pending. */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
-  /** Cache of `isEligible` by pool id: neither a pool's capability nor a sweep's demand ever changes. */
+  /** Cache of `isEligible` by pool id. The capability of a pool and the demand of a sweep never change. */
   readonly eligible: Map<string, boolean>;
   readonly warnings: SweepWarnings;
   readonly durations: AttemptDurations;
-  /** How the sweep's trials ended on each agent, by agent id (attribution.ts). */
+  /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
   /** The failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
@@ -298,11 +298,11 @@ export interface AttemptDurations {
   readonly slowAgents: Set<string>;
 }
 
-/** How the trials of one sweep ended on one agent. */
+/** The outcomes of one sweep's trials on one agent. */
 export interface AgentRecord {
   /** Trials that succeeded here, or were stopped early. */
   successes: number;
-  /** Trials that failed early here and then succeeded on another agent. */
+  /** Trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /** Trials that failed early here since the last success here, by id. Excludes trials that then failed or were cancelled. */
   readonly failures: Map<string, EarlyFailure>;
@@ -372,7 +372,7 @@ export interface ReportProgress {
   /** Time of the last report or, before that, of the grant. */
   lastAt: number;
   reported: boolean;
-  /** The longest time between two reports, or from the grant to the first one. */
+  /** The longest time between two reports, or from the grant to the first report. */
   longestMs: number;
   /** The first three distinct steps. */
   readonly steps: Set<number>;
@@ -464,8 +464,8 @@ interface Drain {
 }
 
 /**
- * An agent on which trials failed and then succeeded elsewhere. It runs only probes while other agents can run the
- * trials.
+ * An agent on which trials failed and then succeeded elsewhere. The agent runs only probes while other agents can run
+ * the trials.
  */
 export interface Quarantine {
   /** The sweeps whose trials failed on the agent. With two sweeps, the quarantine applies to all sweeps. */
@@ -485,7 +485,7 @@ export interface Core extends DurationEstimate {
   readonly agents: Map<string, Agent>;
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
-  /** Agents that have not connected since the coordinator started. None of them has the state connected. */
+  /** Agents that have not connected since the coordinator started. No agent in this map has the state connected. */
   readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
   readonly quarantines: Map<string, Quarantine>;
@@ -494,7 +494,7 @@ export interface Core extends DurationEstimate {
   /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
   /**
-   * The start of the present period in which agents could reach the coordinator. Leases expire only because of silence
+   * The start of the current period in which agents could reach the coordinator. Leases expire only because of silence
    * after this time.
    */
   listeningSince: number;

@@ -6,7 +6,7 @@ import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 /** The maximum number of disconnected agents whose facts are kept. The agents with the oldest last message are removed first. */
 export const MAX_PAST_AGENTS = 1_000;
 
-/** How often the time of an agent's last message is stored, in milliseconds. */
+/** The interval at which the time of an agent's last message is stored, in milliseconds. */
 export const AGENT_STORE_INTERVAL_MS = 60_000;
 
 export function agentChange(agent: Agent): Change {

@@ -6,12 +6,14 @@ import { capabilityOf, isEligible } from './pools.ts';
 import { isProbeDue } from './quarantine.ts';
 import { isUnsuitable, speculationCandidates } from './stragglers.ts';
 
-/** How long a retry waits for an agent on which its trial has not failed, if all of them are busy. */
+/**
+ * The maximum time that a retry waits for an agent on which its trial has not failed, while all such agents are busy.
+ */
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 
 /** The agents of a sweep. */
 export interface Standing {
-  /** Agents that take work and can run the sweep's trials, excluded ones included. */
+  /** Agents that take work and can run the sweep's trials, including excluded agents. */
   readonly usable: ReadonlySet<string>;
   /** Agents that receive no trial of the sweep. */
   readonly excluded: ReadonlySet<string>;

@@ -4,7 +4,10 @@
 export const MAX_AGENT_POOLS = 128;
 /** The maximum number of pools of all agents within `POOL_WINDOW_MS`. */
 export const MAX_POOLS = 2_048;
-/** The time for which the queue of a pool remains after its last agent left, because the agent can reconnect. */
+/**
+ * The time for which the queue of a pool remains after its last agent has left. An agent can reconnect within this
+ * time.
+ */
 export const POOL_WINDOW_MS = 10 * 60_000;
 
 export class PoolBudget {

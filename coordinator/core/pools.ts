@@ -16,7 +16,7 @@ export function capabilityOf(agent: Omit<Announced, 'id' | 'slots' | 'isolated'>
   return { backend, labels, trainers, ...(agent.slotFacts[slot] ?? NO_GPU) };
 }
 
-/** Returns the id of a pool. It is one token of a NATS subject, and is equal for slots of equal capability. */
+/** Returns the id of a pool. The id is one token of a NATS subject, and is equal for slots of equal capability. */
 function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability, owner: string | undefined): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const content = JSON.stringify([
@@ -42,7 +42,7 @@ export interface Pool {
   slots: number;
   /** Number of these slots that are idle. */
   free: number;
-  /** Number of open offers of sweeps whose priority is at least that of the sweep being scheduled. */
+  /** Number of open offers of sweeps with at least the priority of the sweep that is being scheduled. */
   offered: number;
 }
 

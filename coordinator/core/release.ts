@@ -34,12 +34,13 @@ export function releaseAttempt(
   return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
 }
 
-/** Cancels a trial that has not ended. Its agents are told to stop its attempts. */
+/** Cancels a trial that has not ended. The agents of the trial receive an order to stop its attempts. */
 export function cancelTrial(core: Core, sweep: Sweep, trial: Trial, detail: string, now: number): Step {
   withdrawSpeculativeOffer(sweep, trial);
   const leases = leasesOf(trial);
   const how = { end: { outcome: 'cancelled' }, early: false, free: false } as const;
-  // The first attempt ends last, so that no second one remains whose results would become the trial's.
+  // The first attempt ends last, because otherwise the results of a second attempt would become the results of the
+  // trial.
   const released = leases.toReversed().flatMap((lease) => releaseAttempt(core, { sweep, trial, lease }, how, now));
   const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
   const forgotten = leases.flatMap(({ key }) => onAttemptEnd(sweep, trial, key, now));

@@ -37,7 +37,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 /**
  * Decides on a retry.
  * @param failure how the attempt failed
- * @param failedSoFar number of the trial's attempts that failed in this way, including this one
+ * @param failedSoFar number of the trial's attempts that failed with this class, including this one
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };

@@ -53,7 +53,7 @@ describe('the window of offers', () => {
     expect(offered(core)).toEqual(['1/t2', '1/t3']);
   });
 
-  test('the window never exceeds its size, whatever the slots, trials and grants', () => {
+  test('the window never exceeds its size, for any slots, trials and grants', () => {
     const size = fc.nat({ max: 6 });
     fc.assert(
       fc.property(
@@ -111,7 +111,7 @@ describe('the order of offers', () => {
     expect(offered(core)).toEqual(['1/t0', '1/t1']);
   });
 
-  test('offers continue with the next sweep when one is paused or has reached its concurrency limit', () => {
+  test('offers continue with the next sweep when a sweep is paused or has reached its concurrency limit', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3, { concurrency: 1 });
     addSweep(core, '2', 3);
@@ -165,7 +165,7 @@ describe('offers', () => {
       .filter(({ pool }) => pool === poolOfAgent(core, id))
       .map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
-  test('an offer goes to slots that meet the demands, and a sweep that no slot can run does not block others', () => {
+  test('an offer goes to slots that meet the demands, and a sweep that no slot can run does not block other sweeps', () => {
     const core = mixed();
     const resources = { labels: { zone: 'nowhere' } };
     addSweep(core, '1', 10, { resources });
@@ -179,7 +179,7 @@ describe('offers', () => {
     expect(offeredTo(core, 'cpu')).toEqual(['4/t0', '4/t1']);
   });
 
-  test('an offer goes to free slots before busy ones', () => {
+  test('an offer goes to free slots before busy slots', () => {
     const core = mixed();
     const busy = addSweep(core, '1', 1, { resources: { gpu: 1, labels: {} } });
     schedule(core, NOW);
@@ -238,7 +238,7 @@ describe('offers', () => {
   });
 });
 
-test('offers that the idle slots of one pool do not take are also made to another pool, each trial once', () => {
+test('offers that the idle slots of one pool do not take are also made to another pool, once per trial', () => {
   const core = emptyCore();
   onHello(core, agentHello('stalled', 's1', 4), 0);
   const sweep = addSweep(core, '1', 4);

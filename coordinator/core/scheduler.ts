@@ -24,7 +24,7 @@ export const IDLE_PATIENCE_MS = 5_000;
 /** After this time in milliseconds with free slots in its pool, an offer counts as lost by the queue. */
 export const OFFER_PATIENCE_MS = 30_000;
 
-/** An offer, and the pool in whose queue it is. */
+/** An offer, and the pool whose queue contains it. */
 export interface StandingOffer {
   readonly pool: string;
   readonly key: AttemptKey;
@@ -32,7 +32,7 @@ export interface StandingOffer {
 
 /**
  * Fills each pool's window of offers. A sweep that no pool can run is skipped. Offers of a sweep of higher priority
- * displace those of lower priority.
+ * displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
@@ -81,7 +81,9 @@ function standing({ core, standings, now }: Pass, sweep: Sweep): Standing {
   return known;
 }
 
-/** Whether the sweep's trials may be offered to the pool at all. A pool that is only probed has room for one offer. */
+/**
+ * Whether the sweep's trials may be offered to the pool at all. A pool that runs only a probe has room for one offer.
+ */
 function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   if (!isEligible(sweep, pool)) return false;
   const { excluded, probes } = standing(pass, sweep);

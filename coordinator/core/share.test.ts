@@ -48,7 +48,7 @@ class Cluster {
     }
   }
 
-  /** Free slots claim offers from the queue; offers whose claims are rejected as outranked remain in it. */
+  /** Free slots claim offers from the queue. Offers whose claims are rejected as outranked remain in the queue. */
   claim(): void {
     for (let slot = 0; slot < this.slots; slot++) {
       if (this.#running.some((each) => each.slot === slot)) continue;
@@ -98,7 +98,7 @@ class Cluster {
 }
 
 describe('sweeps of one priority', () => {
-  test('sweeps of one priority share the slots by weight, whatever their sizes and the durations of their trials', () => {
+  test('sweeps of one priority share the slots by weight, independently of their sizes and of the durations of their trials', () => {
     const cluster = new Cluster(4);
     cluster.add('1', 50_000, 1, 1_000);
     cluster.add('2', 500_000, 3, 9_000);
@@ -184,7 +184,7 @@ describe('sweeps of one priority', () => {
 });
 
 describe('a sweep of higher priority', () => {
-  test('a sweep of higher priority runs before all trials that have not started, and the others continue after it', () => {
+  test('a sweep of higher priority runs before all trials that have not started, and the other sweeps continue after it', () => {
     const cluster = new Cluster(3);
     cluster.add('1', 100, 1_000, 1_000);
     cluster.run(10);
@@ -200,7 +200,7 @@ describe('a sweep of higher priority', () => {
     expect(cluster.grants.get('1')).toBeGreaterThan(before);
   });
 
-  test('a trial of higher priority is granted first even if another offer is ahead of its own in the queue', () => {
+  test('a trial of higher priority is granted first, even if another offer is further ahead in the queue', () => {
     const core = emptyCore();
     onHello(core, agentHello('a', '1', 2), 0);
     const other = addSweep(core, '1', 9);
@@ -239,7 +239,7 @@ describe('a sweep of higher priority', () => {
     );
   });
 
-  test('a sweep of higher priority that no slot can run does not block others', () => {
+  test('a sweep of higher priority that no slot can run does not block other sweeps', () => {
     const cluster = new Cluster(2);
     cluster.add('1', 10, 1, 1_000);
     addSweep(cluster.core, '2', 5, { resources: { labels: { zone: 'moon' } } }, undefined, 9);

@@ -5,8 +5,8 @@
  *
  * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
  * will have when all its present attempts and offers have ended. The next offer goes to the sweep with the smallest
- * tag. The average duration of the sweep's attempts is the estimate for the next one. A pack counts as one slot's time.
- * Shares are not stored: after a restart every sweep starts with the attempts that run.
+ * tag. The average duration of the sweep's attempts is the estimate for its next attempt. A pack counts as the time of
+ * one slot. Shares are not stored: after a restart every sweep starts with the attempts that run.
  */
 import type { DurationEstimate, Lease, Share, SlotUsage, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
@@ -63,7 +63,7 @@ function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
  * the peers that the eligible pools serve next.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
- * @param hasDemand whether a trial of the sweep is pending that one of the pools could run
+ * @param hasDemand whether one of the pools could run a pending trial of the sweep
  */
 export function updateDemand(
   sweep: Sweep,

@@ -217,7 +217,7 @@ describe('an offer of a second attempt', () => {
     expect(end('a', FIRST, 'succeeded')).toEqual({ result: 'accepted' });
   });
 
-  test('is not made to an agent whose own attempts are slow, or that failed early', () => {
+  test('is not made to an agent whose own attempts are slow or failed early', () => {
     connect('a', 'b', 'c', 'd');
     const sweep = sweepOf(2);
     take(schedule(core, now));
@@ -274,7 +274,7 @@ describe('of two attempts', () => {
   });
 
   test.each(['crash', 'oom', 'timeout', 'lost', 'nan', 'drained', 'preflight', 'rejected'] as const)(
-    'one that fails with %s costs the trial nothing while the other continues',
+    'an attempt that fails with %s costs the trial nothing while the other attempt continues',
     (failure) => {
       const sweep = speculate({ retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
       const trial = sampleTrial(sweep, 't0');
@@ -299,7 +299,7 @@ describe('of two attempts', () => {
     expect(sweep.counts.succeeded).toBe(1);
   });
 
-  test('the last one that fails uses the retry budget of the trial', () => {
+  test('the last attempt that fails uses the retry budget of the trial', () => {
     const sweep = speculate({ retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
     const trial = sampleTrial(sweep, 't0');
     wait(60_000);
@@ -309,7 +309,7 @@ describe('of two attempts', () => {
     expect(trial.failedAttempts.map(({ free }) => free)).toEqual([true, false]);
   });
 
-  test('each has its own timeout', () => {
+  test('each attempt has its own timeout', () => {
     const sweep = speculate({ timeoutMs: 20_000 });
     wait(14_999);
     expect(endsOf()).toEqual([]);

@@ -131,7 +131,7 @@ export type Change =
       readonly kind: 'quarantine';
       readonly agentId: string;
       readonly quarantine: StoredQuarantine | undefined;
-      /** The sweeps whose event log shows the change. */
+      /** The sweeps whose event logs show the change. */
       readonly sweepIds: readonly string[];
       /** One human-readable sentence. */
       readonly detail: string;
@@ -161,7 +161,7 @@ export type Change =
       readonly message: string;
       readonly count: number;
     }
-  /** How an attempt's program was started; replaces what was recorded earlier. */
+  /** How an attempt's program was started; replaces an earlier record. */
   | {
       readonly kind: 'program';
       readonly key: AttemptKey;

@@ -56,7 +56,7 @@ function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
   for (const key of keys) succeed(key);
 }
 
-/** Ticks at a time after the start of the attempts, whose agent stays connected. */
+/** Ticks at a time after the start of the attempts. The agent of the attempts stays connected. */
 function tickAfter(ms: number): void {
   now += ms;
   for (const agent of core.agents.values()) agent.lastHeardAt = now;

@@ -116,7 +116,7 @@ export function stopAtTarget(
   return stop(sweep, targetReason({ trialId, metric: ranking.metric, value, step, target }));
 }
 
-/** Cancels every trial that has not ended, running ones included. */
+/** Cancels every trial that has not ended, including running trials. */
 export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, 'kill');
   const detail = reason || 'the sweep was killed';

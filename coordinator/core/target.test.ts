@@ -37,7 +37,7 @@ function end(key: AttemptKey | undefined, seq: number) {
   return onRecord(core, { agentId: 'a', record }, NOW).step;
 }
 
-test('a trial that reaches the target ends the sweep: pending trials are cancelled, and running ones finish', () => {
+test('a trial that reaches the target ends the sweep: pending trials are cancelled, and running trials finish', () => {
   const { sweep, keys } = running({ target: 0.5 });
   report(keys[0], 1, { test_loss: 0.6, other: 0 });
   expect(sweep.state).toBe('running');

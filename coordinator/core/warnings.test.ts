@@ -190,7 +190,7 @@ describe('a missing ranking metric', () => {
     expect(shown(sweep, 'missing_metric')?.count).toBe(7);
   });
 
-  test('a sweep is not paused when one of its first trials has the metric', () => {
+  test('a sweep is not paused if one of its first trials has the metric', () => {
     const sweep = programs(10, ranked('val'));
     runToEnd(sweep, 't0', { val: 1 });
     for (let i = 1; i < 9; i++) runToEnd(sweep, `t${i}`, { loss: 1 });

@@ -38,7 +38,7 @@ export function newWarnings(): SweepWarnings {
   };
 }
 
-/** Whether the sweep runs a program of the user, whose reports are not known in advance. */
+/** Whether the sweep runs a program of the user. The reports of such a program are not known in advance. */
 export function tracksProgram({ policy }: Sweep): boolean {
   return policy.trainer === 'command';
 }
@@ -325,8 +325,8 @@ export function restoreSpeculativeValues({ warnings }: Sweep, key: AttemptKey, v
 }
 
 /**
- * Restores the progress of a running attempt, after the warnings of its sweep. The time for which it has been silent
- * includes the coordinator's downtime.
+ * Restores the progress of a running attempt, after the warnings of its sweep. The silent time includes the downtime of
+ * the coordinator.
  */
 export function restoreProgress(
   sweep: Sweep,

@@ -9,7 +9,7 @@ import { idsOf } from './trial-id.ts';
 
 const MAX_TRIALS = 200_000;
 
-/** The maximum number of points, including excluded ones. Enumerating this many points takes a few seconds. */
+/** The maximum number of points, including excluded points. Enumerating this many points takes a few seconds. */
 const MAX_WALKED_POINTS = 500_000;
 
 export interface PlannedTrial {

@@ -193,7 +193,7 @@ function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { k
   for (const { axes, count: covered } of cell.sides) {
     if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
   }
-  // The list distinguishes a null value from a missing one.
+  // The list distinguishes a null value from a missing value.
   const keyed = (value: ParameterValue | undefined) => (value === undefined ? null : [value]);
   const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => keyed(overrides[name] ?? cell.point[name])));
   const others = Object.keys(defaults).map((name) => keyed(overrides[name] ?? defaults[name]));

@@ -17,7 +17,9 @@ import { GpuSeconds } from './gpu-seconds.ts';
 import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
-/** How long the series of a sweep remain after its end, in milliseconds, so that the last values are scraped. */
+/**
+ * The time for which the series of a sweep remain after its end, in milliseconds, so that the last values are scraped.
+ */
 const SERIES_RETENTION_MS = 10 * 60_000;
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
@@ -26,7 +28,7 @@ export interface CollectingOptions {
   readonly version: string;
   /** Whether each trial has series. */
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep remain, in milliseconds. Default: ten minutes. */
+  /** The time for which the series of an ended sweep remain, in milliseconds. Default: ten minutes. */
   readonly lingerMs?: number;
 }
 
@@ -270,7 +272,7 @@ class Collector {
 
 function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
   offersOutstanding.reset();
-  // The pools of isolated agents come and go, and share one series.
+  // The pools of isolated agents appear and disappear, and share one series.
   const isolated = new Set([...core.agents.values()].flatMap((agent) => (agent.isolated ? agent.pools : [])));
   const labelOf = (pool: string) => (isolated.has(pool) ? 'isolated' : pool);
   for (const pool of livePools(core)) offersOutstanding.set({ pool: labelOf(pool) }, 0);

@@ -2,7 +2,7 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
 export interface GpuSecondsOptions {
-  /** Returns the number of GPUs per slot of an agent. It is less than 1 if slots share a GPU, and 0 without GPUs. */
+  /** Returns the number of GPUs per slot of an agent. Less than 1 if slots share a GPU, and 0 without GPUs. */
   readonly gpusPerSlot: (agentId: string) => number;
   readonly add: (sweep: string, seconds: number) => void;
 }

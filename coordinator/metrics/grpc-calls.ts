@@ -5,7 +5,7 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
-/** Streams whose duration depends on their client or the amount of their data, and so does not measure the server. */
+/** Streams whose duration depends on the client or the amount of data, and therefore says nothing about the server. */
 const UNTIMED: ReadonlySet<string> = new Set([
   'Report',
   'Watch',

@@ -59,7 +59,7 @@ export class TrialSeries {
     this.#metrics.trialMetric.reset();
     this.#metrics.trialEpoch.reset();
     for (const [sweep, best] of this.#ended) for (const values of best) this.#show(sweep, values);
-    // If two attempts of a trial run, the values of the first one are shown.
+    // If two attempts of a trial run, the series shows the values of the first attempt.
     for (const { sweep, values } of [...this.#running.values()].reverse()) this.#show(sweep, values);
   }
 

@@ -1,6 +1,6 @@
 /**
- * Removes ended sweeps. The rows of a sweep are removed in one transaction, and then its files. If the process dies in
- * between, the next start of the coordinator moves the files to `orphans/` (artifacts/orphans.ts).
+ * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. If the process
+ * dies in between, the next start of the coordinator moves the files to `orphans/` (artifacts/orphans.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
@@ -13,7 +13,7 @@ import { commitCounted } from '../store/high-water.ts';
 export interface PruneOptions {
   /** Removes only sweeps that ended at least this long ago, in milliseconds. */
   readonly olderThanMs: number;
-  /** The number of newest ended sweeps to keep, whatever their age. */
+  /** The number of newest ended sweeps to keep, of any age. */
   readonly keep: number;
   /** Returns the sweeps without removing them. */
   readonly dryRun: boolean;

@@ -48,7 +48,7 @@ export function parseHighWater(content: string): HighWater | undefined {
 
 /**
  * Checks that the store in `dir` holds everything up to its mark. Changes neither the store nor its write-ahead log, so
- * that they can be repaired. A folder without a mark is accepted.
+ * that a user can repair them. A folder without a mark is accepted.
  * @throws {RejectedError} when the store holds less or is another store, or the mark is damaged
  */
 export function checkHighWater(dir: string): void {

@@ -87,7 +87,10 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
   return core;
 }
 
-/** Loads the agents that the store knows. None is connected: an agent that was connected is lost until it returns. */
+/**
+ * Loads the agents that the store knows. No agent is connected yet: an agent that was connected is lost until it
+ * returns.
+ */
 export function loadAgents(db: Database): Map<string, AgentFacts> {
   const rows = db
     .prepare(

@@ -36,7 +36,7 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   claimPrivateFolder(dir);
   const db = new Database(path);
   try {
-    // The operating system releases an exclusive lock however its holder dies.
+    // The operating system releases an exclusive lock even if its holder is killed.
     db.exec('pragma locking_mode = exclusive');
     checkUndamaged(db, path);
     db.exec('pragma journal_mode = wal');

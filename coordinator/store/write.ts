@@ -1,4 +1,6 @@
-/** Writes changes as rows. Each group of tables has a function. All of them must be called inside a transaction. */
+/**
+ * Writes changes as rows. Each group of tables has one function, which must be called inside a transaction.
+ */
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
@@ -217,7 +219,7 @@ function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
     grantSpeculative({ key }: ChangeOf<'granted'>): void {
       grantSpeculative.run(key.attempt, key.sweepId, key.trialId);
     },
-    /** Replaces the trial's values by those of the attempt that continues. */
+    /** Replaces the trial's values by the values of the attempt that continues. */
     promote({ key }: ChangeOf<'promoted'>): void {
       promote.run(...values.ofAttempt(key), key.sweepId, key.trialId, key.attempt);
     },
@@ -342,7 +344,7 @@ function artifactWriter(db: Database) {
   const deleteCheckpoints = db.prepare(
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
-  /** Removes the rows of checkpoints. @param kept the checkpoint that replaces the others, whose file is not dropped */
+  /** Removes the rows of checkpoints. @param kept the checkpoint that replaces the others; its file is kept */
   const dropCheckpoints = (
     { sweepId, trialId }: { readonly sweepId: string; readonly trialId: string },
     dropped: DroppedArtifact[],
@@ -425,7 +427,7 @@ function quarantineWriter(db: Database): (change: ChangeOf<'quarantine'>, addEve
   };
 }
 
-/** Stores each list of packages once, however many attempts ran with it. */
+/** Stores each list of packages once for any number of attempts. */
 function programWriter(db: Database): (change: ChangeOf<'program'>) => void {
   const insert = db.prepare(
     `insert or replace into programs (sweep_id, trial_id, attempt, command, interpreter, python, environment, seq, at)

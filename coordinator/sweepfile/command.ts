@@ -18,7 +18,7 @@ const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
  * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
- * a command that is one text as a shell would. A code folder that is written as text becomes a mapping.
+ * a command that is one text as a shell would split it. A code folder that is written as text becomes a mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;

@@ -167,7 +167,7 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
   yield* parser.end();
 }
 
-/** Fails at the first syntax error, because a damaged file can have one per character. */
+/** Fails at the first syntax error, because a damaged file can have one error per character. */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
@@ -200,7 +200,7 @@ interface Finding {
 }
 
 interface ReaderOptions {
-  /** The keys of the document whose values are read as by PyYAML. */
+  /** The keys of the document whose values are read by PyYAML's rules. */
   readonly pyyamlKeys: ReadonlySet<string>;
   /**
    * Whether the file is read as W&B reads it. The last of several equal keys counts, at the position of the first. A key in

@@ -63,7 +63,7 @@ test('the example with every key has the documented counts', async () => {
   });
 });
 
-test("the study's sweep matches its protocol: three seeds of each net, and nothing else", async () => {
+test("the study's sweep matches its protocol: exactly three seeds of each net", async () => {
   const spec = await example('autoencoder-study.yaml');
   expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
   const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));

@@ -11,7 +11,7 @@ interface FileKey {
 }
 
 /**
- * Returns the text, in which the values of each file replace its name. Line numbers do not change.
+ * Returns the text with the values of each file in place of its name. Line numbers do not change.
  * @param read returns the text of a file that the sweep file names
  * @throws {SweepFileError} if the text is not valid YAML, or a file cannot be read or has no values
  */

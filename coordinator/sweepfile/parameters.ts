@@ -19,7 +19,7 @@ export interface Declaration {
   readonly located: Located;
 }
 
-/** Returns all parameters in the file's order, including invalid ones. */
+/** Returns all parameters in the file's order, including invalid parameters. */
 export function declarationsOf(root: Located): Declaration[] {
   const parameters = root.entries.get('parameters');
   return parameters === undefined ? [] : declarationsIn(parameters, ['parameters'], '');
@@ -56,7 +56,7 @@ export interface Space {
   readonly distributions: ReadonlyMap<string, Distribution>;
 }
 
-/** Returns the valid axes and distributions in the file's order, and adds findings for the others. */
+/** Returns the valid axes and distributions in the file's order, and adds findings for invalid entries. */
 export function spaceOf(file: SweepFile, declarations: readonly Declaration[], context: Context): Space {
   const { findings } = context;
   const axes: Axis[] = [];
@@ -381,7 +381,7 @@ function checkRows(names: readonly string[], group: number, { axes, findings, pl
 }
 
 /**
- * Returns the first row of a group that repeats an earlier one. If one axis has no repeated values, all rows are
+ * Returns the first row of a group that repeats an earlier row. If one axis has no repeated values, all rows are
  * distinct.
  */
 function repeatedRow(members: readonly Axis[]): { row: number; before: number } | undefined {

@@ -26,7 +26,7 @@ export function isWandbFile(file: Partial<Record<keyof SweepFile, unknown>>): bo
   return command.some((item) => typeof item === 'string' && WANDB_MACRO.test(item));
 }
 
-/** Returns whether the data of a sweep file are those of a W&B file. Accepts data whose shape has not been checked. */
+/** Returns whether the data of a sweep file come from a W&B file. Accepts data whose shape has not been checked. */
 export function isWandbData(data: unknown): boolean {
   return (
     typeof data === 'object' && data !== null && 'trainer' in data && data.trainer === 'command' && isWandbFile(data)

@@ -15,7 +15,7 @@ import { parameterOf } from './values.ts';
 export interface RuleContext {
   readonly trainerName: TrainerName;
   readonly trainer: TrainerSpec;
-  /** The names under parameters, including those with invalid values. */
+  /** The names under parameters, including names with invalid values. */
   readonly declared: readonly string[];
   readonly axes: ReadonlyMap<string, Axis>;
   /** The names with a single `value`. */

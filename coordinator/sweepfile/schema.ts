@@ -105,7 +105,7 @@ const earlyTerminate = z.strictObject(
       .number({ error: etaError })
       .gt(1, { error: etaError })
       .optional()
-      .describe('each comparison is at eta times the step of the one before; default 3'),
+      .describe('each comparison is at eta times the step of the previous comparison; default 3'),
     strict: z.boolean({ error: 'expected true or false' }).optional().describe('default: false'),
   },
   { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },

@@ -516,7 +516,7 @@ test('a value of any shape keeps its content, and equal values are one object', 
   );
 });
 
-test('a value of a grid that is listed twice runs once, and a note says so', () => {
+test('a value of a grid that is listed twice runs once, and a note reports the duplicate', () => {
   const text = `
 program: train.py
 method: grid

@@ -15,9 +15,9 @@ import { MAX_UNREAD_ANSWERS } from './limits.ts';
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * All sessions by agent. The current session of an agent is the one with the newest hello. Other sessions of the agent
- * are usually about to close. If the hello of a dead process arrives after that of its successor, the session of the
- * successor remains current.
+ * All sessions by agent. The current session of an agent is the session with the newest hello. Other sessions of the
+ * agent are usually about to close. If the hello of a dead process arrives after that of its successor, the session of
+ * the successor remains current.
  */
 export class AgentSessions {
   /** The open sessions by agent. The newest session is last. */

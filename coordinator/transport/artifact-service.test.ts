@@ -232,7 +232,7 @@ test.each([
   expect(isTooSlow(bytes, waitedMs, 60_000)).toBe(slow);
 });
 
-test('an upload that sends a byte now and then times out', async () => {
+test('an upload that sends a byte only now and then times out', async () => {
   end();
   await begin({ stallMs: 400 });
   const call = client.put();

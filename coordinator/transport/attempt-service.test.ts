@@ -350,7 +350,7 @@ describe('records', () => {
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
-  test('records of an earlier incarnation are accepted until the first heartbeat of the next one', async () => {
+  test('records of an earlier incarnation are accepted until the first heartbeat of the next incarnation', async () => {
     const { key } = await granted();
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();

@@ -82,7 +82,7 @@ const submit = (more: Partial<SubmitRequest> = {}) => {
 const archives = () =>
   existsSync(join(dir, 'code')) ? readdirSync(join(dir, 'code')).filter((name) => !name.startsWith('.')) : [];
 
-test('an archive is stored once, can be read from any offset, and is then named by a sweep', async () => {
+test('an archive is stored once, can be read from any offset, and can then be named by a sweep', async () => {
   expect(await put([BYTES])).toEqual([
     { $case: 'offset', offset: 0 },
     { $case: 'stored', stored: true },
@@ -120,7 +120,7 @@ test('a damaged upload is rejected, and the next upload starts from the beginnin
   expect((await put([BYTES]))[0]).toEqual({ $case: 'offset', offset: 0 });
 });
 
-test('two clients that upload the same archive at the same time both succeed, and one of them sends nothing', async () => {
+test('when two clients upload the same archive at the same time, both succeed, and one client sends nothing', async () => {
   const results = await Promise.all([put([BYTES]), put([BYTES])]);
   expect(results.map((answers) => answers.at(-1))).toEqual([
     { $case: 'stored', stored: true },

@@ -12,7 +12,7 @@ import { newServer } from './server.ts';
 
 const LIMIT = { perCaller: 2, total: 3 };
 
-/** Starts a server whose ListCurves sends one message and then waits for its end. */
+/** Starts a server whose ListCurves sends one message and then waits for the end of the call. */
 async function serving(): Promise<() => SweepServiceClient> {
   async function* endless(_: unknown, signal: AbortSignal) {
     yield { curves: [] };
@@ -48,7 +48,7 @@ const rejection = (limit: string) => ({
   details: expect.stringContaining(`too many concurrent ListCurves calls (${limit})`),
 });
 
-test('calls beyond the limit of a caller, or of all callers, are rejected until others end', async () => {
+test('calls beyond the limit of a caller, or of all callers, are rejected until other calls end', async () => {
   const connect = await serving();
   const [a, b] = [connect(), connect()];
   const first = await start(a);

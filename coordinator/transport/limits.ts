@@ -4,7 +4,7 @@ import { BadInputError } from '../../proto/errors.ts';
 
 /** The largest message. A submission has a sweep file and a diff of up to 1 MiB each. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** Open calls per connection. An agent has one stream, and a few calls per starting slot. */
+/** Open calls per connection. An agent has one stream, and a few calls for each slot that starts an attempt. */
 export const MAX_STREAMS = 1_024;
 /** Open connections. Further connections are closed immediately. */
 export const MAX_CONNECTIONS = 4_096;

@@ -31,7 +31,7 @@ const OFFER_ACK_WAIT_MS = 5_000;
 /** The maximum number of delivered offers without an answer, over all agents. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
-/** The maximum number of offers in a queue, including stale ones. Further offers are rejected and published later. */
+/** The maximum number of offers in a queue, including stale offers. Further offers are rejected and published later. */
 const MAX_OFFERS = 100_000;
 
 /** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
@@ -100,8 +100,8 @@ export class Offers {
   }
 
   /**
-   * Publishes the offers that the streams lack. Stale offers are harmless, because an agent that pulls one is not
-   * granted the lease and discards the offer.
+   * Publishes the offers that the streams lack. Stale offers are harmless, because the claim of a stale offer is
+   * rejected, and the agent discards the offer.
    * @returns the number of missing offers
    */
   async reconcile(expected: ExpectedOffers): Promise<number> {

@@ -36,7 +36,7 @@ export function checkExposure(address: Address, insecure: boolean, secured: bool
  * Returns a server without services.
  * @param interceptors called in this order for every call
  * @param onStatus called for every call that ends
- * @param keepalive the times after which a silent peer is disconnected; tests use shorter ones
+ * @param keepalive the times after which a silent peer is disconnected; tests use shorter times
  */
 export function newServer(
   interceptors: ServerInterceptor[] = [],

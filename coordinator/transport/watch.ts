@@ -13,7 +13,9 @@ import { WATCH_BACKLOG } from './limits.ts';
 const WATCH_INTERVAL_MS = 100;
 /** Trials per message. A watcher that does not read costs the memory of one message. */
 export const TRIALS_PER_MESSAGE = 250;
-/** At most one trial per event, so that each message of a catch-up is complete, and a watcher can continue after it. */
+/**
+ * At most one trial per event. Each message of a catch-up is therefore complete, and a watcher can continue after it.
+ */
 const EVENTS_PER_MESSAGE = TRIALS_PER_MESSAGE;
 
 export interface WatchSource {

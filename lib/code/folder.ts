@@ -55,7 +55,7 @@ export interface CodeFolder {
 }
 
 export interface CodeRules {
-  /** Patterns in the syntax of .gitignore, relative to the folder. They apply in addition to .gitignore. */
+  /** Patterns in the syntax of .gitignore, relative to the folder. These patterns apply in addition to .gitignore. */
   readonly exclude?: readonly string[];
   /** Bytes of all files. Default: DEFAULT_CODE_BYTES. */
   readonly maxBytes?: number;
@@ -192,7 +192,7 @@ class Walk {
     return true;
   }
 
-  /** Node replaces the bytes of a name that are not valid UTF-8, and then cannot find the file. */
+  /** Node replaces invalid UTF-8 bytes in a name, and then cannot find the file. */
   #omitMissing(path: string): void {
     const isReplaced = path.includes('\ufffd');
     this.#omitted.push({ path, reason: isReplaced ? 'its name is not UTF-8' : 'removed while the folder was read' });

@@ -1,6 +1,6 @@
 /**
- * A store whose coordinator was killed still has the state `running`. Readers of the store see `interrupted` instead, because it
- * is unknown whether those trials still run, and their results cannot arrive until a coordinator starts.
+ * A store whose coordinator was killed still has the state `running`. Readers of the store see `interrupted` instead,
+ * because it is unknown whether the trials still run. Their results cannot arrive until a coordinator starts.
  */
 import type { Attempt, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 

@@ -60,7 +60,7 @@ describe('reports of one step', () => {
     ]);
   });
 
-  test('merged reports give the same values as single ones', () => {
+  test('merged reports give the same values as single reports', () => {
     const report = fc.tuple(
       fc.integer({ min: 0, max: 5 }),
       fc.dictionary(fc.constantFrom('a', 'b', 'loss'), fc.integer({ min: 0, max: 9 })),

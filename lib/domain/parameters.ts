@@ -1,4 +1,6 @@
-/** Converts parameters of trials and configs to and from the wire, finds those that vary, and formats them. */
+/**
+ * Converts parameters of trials and configs to and from the wire, finds parameters that vary, and formats parameters.
+ */
 
 import type { Trial, ParameterValue as WireValue } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -32,7 +34,7 @@ export interface ParameterSplit {
   readonly constant: Readonly<Record<string, ParameterValue>>;
 }
 
-/** Splits the parameters of some points into those that vary and those that are constant. */
+/** Splits the parameters of some points into varying and constant parameters. */
 export function splitParameters(points: Iterable<ParameterPoint>): ParameterSplit {
   const first = new Map<string, ParameterValue>();
   const holders = new Map<string, number>();

@@ -21,7 +21,7 @@ beforeEach(() => {
   symlinkSync(join(dir, 'loop'), join(dir, 'loop'));
 });
 
-test('a new folder is created with its parents, and an existing one is kept', () => {
+test('a new folder is created with its parents, and an existing folder is kept', () => {
   const folder = join(dir, 'a', 'b', 'c');
   expect(folderProblem(folder)).toBeUndefined();
   expect(existsSync(folder)).toBe(false);
@@ -31,7 +31,7 @@ test('a new folder is created with its parents, and an existing one is kept', ()
   expect(existsSync(join(folder, 'kept'))).toBe(true);
 });
 
-test('new folders get the requested mode, and existing ones keep theirs', () => {
+test('new folders get the requested mode, and existing folders keep their mode', () => {
   mkdirSync(join(dir, 'old'));
   chmodSync(join(dir, 'old'), 0o755);
   requireFolder('--dir', join(dir, 'old', 'new'), 0o700);
@@ -81,7 +81,7 @@ test('only errors about paths have a reason', () => {
   expect(pathProblem('EROFS')).toBeUndefined();
 });
 
-test('a long path is shortened in messages, and a short one is shown whole', () => {
+test('a long path is shortened in messages, and a short path is shown whole', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 600 }), (path) => {
       const shown = shownPath(path);

@@ -1,4 +1,4 @@
-/** Keeps trawl's folders and files readable by their owner only, whatever the umask. */
+/** Keeps trawl's folders and files readable by their owner only, under any umask. */
 import { chmodSync, existsSync, lstatSync, statSync } from 'node:fs';
 import { RejectedError } from '../../proto/errors.ts';
 import { requireFolder } from './folder.ts';
@@ -48,7 +48,7 @@ export function claimPrivateFolder(path: string): boolean {
   return true;
 }
 
-/** Describes a folder whose permissions were reduced, for a log or a terminal. */
+/** Describes a folder whose permissions were reduced; for a log or a terminal. */
 export function tightenedText(path: string): string {
   return `other users could access ${path}; it is now accessible to its owner only (mode 0700)`;
 }

@@ -170,5 +170,5 @@ function isStrings(value: unknown): value is Record<string, string> {
 }
 
 function malformed(problem: string): BadInputError {
-  return new BadInputError(`not a safetensors file, or a damaged one: ${problem}`);
+  return new BadInputError(`not a safetensors file, or a damaged safetensors file: ${problem}`);
 }

@@ -38,8 +38,8 @@ const NATS_URL =
   /^(?:(?:nats|tls|ws|wss):\/\/)?(?:[^@/\s]*@)?(?<host>\[[0-9a-fA-F:.]+\]|[^\s:/[\]@]+)(?::(?<port>\d{1,5}))?\/?$/i;
 
 /**
- * Returns the value of `--nats`, or else of TRAWL_NATS: the URLs of one or more servers, separated by commas. Returns
- * undefined if neither is set.
+ * Returns the value of `--nats` or, without the flag, of TRAWL_NATS: the URLs of one or more servers, separated by
+ * commas. Returns undefined if neither is set.
  * @throws {BadInputError} if a value is not a URL
  */
 export function natsUrls(flag: string | undefined): string | undefined {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Backoff, backoffDelay } from './backoff.ts';
 
-test('each delay is twice the one before, up to the limit, and starts again after a reset', () => {
+test('each delay is twice the previous delay, up to the limit, and starts again after a reset', () => {
   const backoff = new Backoff(250, 1_500);
   expect([1, 2, 3, 4, 5].map(() => backoff.next())).toEqual([250, 500, 1_000, 1_500, 1_500]);
   backoff.reset();

@@ -1,4 +1,4 @@
-/** Computes exponential backoff: each delay is twice the previous one, up to a limit. */
+/** Computes exponential backoff: each delay is twice the previous delay, up to a limit. */
 
 /** Returns the delay before a retry, in milliseconds. @param retry counts from 1 */
 export function backoffDelay(retry: number, firstMs: number, maxMs: number): number {

@@ -19,7 +19,7 @@ const MAX_LOGIN_WAIT_MS = 5_000;
 /** A server sends INFO as soon as a client connects. */
 const INFO_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** An absent member of a cluster must not delay the others. */
+/** An absent member of a cluster must not delay the other members. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
  * Pings detect a server whose machine lost power or network. With the client's default of two minutes, an agent would
@@ -31,7 +31,7 @@ const CLOSE_LIMIT_MS = 1_000;
 
 /**
  * Connects to NATS. A lost connection is restored without a limit on the retries.
- * @param url one server, or several of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
+ * @param url one server, or several servers of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
  * @throws {UnreachableError} if no server responds, or the server rejects the login
@@ -116,7 +116,7 @@ function sendsInfo(url: string): Promise<boolean> {
   });
 }
 
-/** The delay before each connection attempt. It grows while the server rejects the login. */
+/** The delay before each connection attempt. The delay grows while the server rejects the login. */
 class ReconnectDelay {
   readonly #backoff = new Backoff(RECONNECT_WAIT_MS, MAX_LOGIN_WAIT_MS);
   #ms = RECONNECT_WAIT_MS;

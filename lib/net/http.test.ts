@@ -43,7 +43,7 @@ test.each(['/metrics', '/sd', '/healthz', '/readyz'])('%s answers GET and HEAD o
   }
 });
 
-test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts an allowed one', async (path) => {
+test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts an allowed Host', async (path) => {
   const code = path === '/other' ? 404 : 200;
   for (const host of ['localhost', '127.0.0.1:1', 'trawl.svc:80'])
     expect((await call('GET', path, host)).code).toBe(code);

@@ -115,8 +115,8 @@ export async function serveOperatorPages(
 }
 
 /**
- * When there are too many connections, closes the oldest one without a request in progress. Connections that send
- * nothing, or half a request, therefore cannot block other clients.
+ * When there are too many connections, closes the oldest connection without a request in progress. Connections that
+ * send nothing, or half a request, therefore cannot block other clients.
  */
 function limitConnections(server: Server): void {
   /** The open connections by their remote port, oldest first. Over TLS, a request has another socket than its connection. */

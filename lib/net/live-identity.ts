@@ -1,4 +1,7 @@
-/** Follows an identity whose certificate can be renewed in its folder while the process runs, and warns before it expires. */
+/**
+ * Follows an identity whose certificate can be renewed while the process runs, and warns before the certificate
+ * expires.
+ */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';

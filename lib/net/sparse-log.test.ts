@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { LOG_EVERY_MS, SparseLog } from './sparse-log.ts';
 
-test('the first of many events is logged, and the next line counts the suppressed ones', async () => {
+test('the first of many events is logged, and the next line counts the suppressed events', async () => {
   const lines: { from: number; suppressed?: number }[] = [];
   const sparse = new SparseLog(pino({}, { write: (line) => void lines.push(JSON.parse(line)) }), 'refused');
   for (let from = 0; from < 100; from++) sparse.warn({ from });

@@ -15,7 +15,7 @@ test('escape sequences, line breaks and bidirectional overrides are shown, not i
   expect(visibleText('größe 数 🙂')).toBe('größe 数 🙂');
 });
 
-test('visible text contains no control characters, whatever the input', () => {
+test('visible text contains no control characters for any input', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       expect(visibleText(text)).not.toMatch(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);

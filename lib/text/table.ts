@@ -24,7 +24,7 @@ export interface TableLayout {
 
 /**
  * Lays out a table for a terminal of `width` columns. Nothing is cut if `width` is undefined, as for a pipe. Makes
- * cells safe to print. Columns should be in order of importance, because the last ones are hidden first.
+ * cells safe to print. Columns should be in order of importance, because the last columns are hidden first.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],

@@ -302,7 +302,7 @@ export interface ProgramSpec {
   env: { [key: string]: string };
   /** The sources of its metrics. All of them are read. Empty means JSON lines. */
   report: ReportSource[];
-  /** Patterns that classify failures. They are tried in order, before the built-in patterns. */
+  /** Patterns that classify failures. The patterns are tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
   wandb: WandbMode;
   /** The code that each attempt runs in a folder of its own. Absent if programs run in the agent's working folder. */
@@ -419,7 +419,7 @@ export interface Record {
     { $case: "artifact"; artifact: Artifact }
     | { $case: "notice"; notice: Notice }
     | //
-    /** A later program start replaces the earlier one. */
+    /** A later program start replaces an earlier program start. */
     { $case: "program"; program: ProgramStart }
     | undefined;
 }

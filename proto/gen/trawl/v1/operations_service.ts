@@ -70,7 +70,7 @@ export interface BackupFile {
 export interface PruneRequest {
   /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;
-  /** Number of newest ended sweeps to keep, whatever their age. */
+  /** Number of newest ended sweeps to keep, of any age. */
   keep: number;
   /** Returns the sweeps without removing them. */
   dryRun: boolean;

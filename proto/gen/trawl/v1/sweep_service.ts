@@ -52,9 +52,9 @@ export const SweepAction = {
   /** PAUSE - Grants no new leases. Running trials continue. */
   PAUSE: "SWEEP_ACTION_PAUSE",
   RESUME: "SWEEP_ACTION_RESUME",
-  /** STOP - Running trials finish, pending ones are cancelled. */
+  /** STOP - Running trials finish, and pending trials are cancelled. */
   STOP: "SWEEP_ACTION_STOP",
-  /** KILL - Running trials are stopped now, pending ones are cancelled. */
+  /** KILL - Running trials are stopped now, and pending trials are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
   /** PRIORITIZE - Sets the priority. Running trials continue. */
   PRIORITIZE: "SWEEP_ACTION_PRIORITIZE",
@@ -439,7 +439,7 @@ export interface WaitReason_SlotsBusy {
 /** Whether an agent can run a pending trial. */
 export interface AgentVerdict {
   agentId: string;
-  /** Slots that can run the trial, busy ones included. */
+  /** Slots that can run the trial, including busy slots. */
   fitSlots: number;
   /** The number of these slots that are idle. */
   freeSlots: number;

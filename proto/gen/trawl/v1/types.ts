@@ -13,7 +13,7 @@ export const protobufFileName = "trawl/v1/types.proto";
 
 export const WarningKind = {
   UNSPECIFIED: "WARNING_KIND_UNSPECIFIED",
-  /** MISSING_METRIC - Trials report metrics, but not the one that ranks the sweep. */
+  /** MISSING_METRIC - Trials report metrics, but not the metric that ranks the sweep. */
   MISSING_METRIC: "WARNING_KIND_MISSING_METRIC",
   /** IDENTICAL_REPLICATES - All replicates of a config have the same results: the program may not use its seed. */
   IDENTICAL_REPLICATES: "WARNING_KIND_IDENTICAL_REPLICATES",
@@ -623,7 +623,7 @@ export const AgentState = {
   DRAINING: "AGENT_STATE_DRAINING",
   /** DRAINED - The agent accepts no new trials, and none are running. */
   DRAINED: "AGENT_STATE_DRAINED",
-  /** QUARANTINED - Trials that failed on the agent succeeded elsewhere. It receives only single trials, as probes. */
+  /** QUARANTINED - Trials that failed on the agent succeeded elsewhere. The agent receives only single trials, as probes. */
   QUARANTINED: "AGENT_STATE_QUARANTINED",
   /** LEFT - The agent stopped after it had finished or handed back its trials. */
   LEFT: "AGENT_STATE_LEFT",
@@ -783,7 +783,7 @@ export interface Environment {
   attempts: number;
 }
 
-/** A problem that does not stop a sweep, but that the user should know early. */
+/** A problem that does not stop a sweep, but that the user should know about early. */
 export interface SweepWarning {
   kind: WarningKind;
   message: string;
@@ -830,7 +830,7 @@ export interface Trial {
   failure:
     | Failure
     | undefined;
-  /** The highest step reported so far: an epoch, or whatever the program counts; 0 or more. */
+  /** The highest step reported so far: an epoch, or another count of the program; 0 or more. */
   epoch: number;
   /** The value of each metric at its highest step. With `at: best`, the sweep's metric has its best value. */
   metrics: { [key: string]: number };
@@ -883,9 +883,9 @@ export interface Attempt {
     | undefined;
   /** The step of the checkpoint that the attempt resumed from; 0 if it started from the beginning. */
   resumedFrom: number;
-  /** Whether another attempt of the trial was running when this one was granted. */
+  /** Whether another attempt of the trial was running when this attempt was granted. */
   speculative: boolean;
-  /** Whether the trial's results are those of another attempt that ran at the same time. */
+  /** Whether the trial's results come from another attempt that ran at the same time. */
   hidden: boolean;
 }
 
@@ -926,7 +926,7 @@ export interface Config {
   counts:
     | TrialCounts
     | undefined;
-  /** Over the replicates that are running, succeeded or were stopped, but not those that failed or were cancelled. */
+  /** Over replicates that are running, succeeded or were stopped; failed and cancelled replicates do not count. */
   metrics: { [key: string]: Spread };
   /** In order of their seeds. */
   trialIds: string[];
@@ -983,7 +983,7 @@ export interface Agent {
   gpus: string[];
   /** The reason given for the drain; empty if none was given. */
   drainReason: string;
-  /** The number of trials that one slot trains as a pack; 1 if it trains them one at a time. */
+  /** The number of trials that one slot trains as a pack; 1 if it trains one trial at a time. */
   pack: number;
   /** From the last heartbeat. */
   gpuFigures: GpuFigures[];
