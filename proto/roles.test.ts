@@ -45,6 +45,7 @@ test('operators change state, agents run attempts, and viewers only read', () =>
     'OperationsService/ReleaseAgent',
     'OperationsService/UndrainAgent',
     'SweepService/ControlSweep',
+    'SweepService/KillTrial',
     'SweepService/RetryTrials',
     'SweepService/Submit',
   ]);

@@ -100,14 +100,14 @@ const FILES: Readonly<Record<string, Expected>> = {
     space: {
       channels: '[16,32,64], [32,64,128]',
       crop: 'null, [128,128]',
-      loss: '{"name":"dice"}, {"gamma":2,"name":"focal"}',
+      loss: '{"name":"dice"}, {"name":"focal","gamma":2}',
       augment: '{"flip":true,"rotate":null}',
       tol: '1e-7',
     },
     objective: 'maximize dice at last',
     commands: [
       `/usr/bin/env python3 unet.py '--channels=[16, 32, 64]' --crop=None '--loss={'\\''name'\\'': '\\''dice'\\''}' '--augment={'\\''flip'\\'': True, '\\''rotate'\\'': None}' --tol=1e-07`,
-      `/usr/bin/env python3 unet.py '--channels=[32, 64, 128]' '--crop=[128, 128]' '--loss={'\\''gamma'\\'': 2.0, '\\''name'\\'': '\\''focal'\\''}' '--augment={'\\''flip'\\'': True, '\\''rotate'\\'': None}' --tol=1e-07`,
+      `/usr/bin/env python3 unet.py '--channels=[32, 64, 128]' '--crop=[128, 128]' '--loss={'\\''name'\\'': '\\''focal'\\'', '\\''gamma'\\'': 2.0}' '--augment={'\\''flip'\\'': True, '\\''rotate'\\'': None}' --tol=1e-07`,
     ],
   },
   'boolean-flags.yaml': {
