@@ -2,10 +2,14 @@ import { expect, test } from 'vitest';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import {
+  countReport,
   isSlotFull,
   MAX_ATTEMPT_LOG_CHARACTERS,
+  MAX_ATTEMPT_PROGRAMS,
   MAX_ATTEMPT_REPORT_CHARACTERS,
   MAX_LEASES_PER_SLOT,
+  MAX_REPORTED_METRICS,
+  nothingReceived,
 } from './agent-limits.ts';
 import { onHello } from './agents.ts';
 import { endAttempt } from './attempt-ends.ts';
@@ -75,7 +79,7 @@ test('a pack counts as one lease of its slot', () => {
     resumedFrom: 0,
     straggler: undefined,
     speculative: false,
-    received: { logCharacters: 0, reportCharacters: 0 },
+    received: nothingReceived(),
   });
   const full = Array.from({ length: 6 }, (_, at) => {
     addLease(core, sweep, sampleTrial(sweep, `t${at}`), lease(at));
@@ -88,8 +92,17 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
   ['log', MAX_ATTEMPT_LOG_CHARACTERS / 1_000_000, () => ({ kind: 'log', text: 'x'.repeat(1_000_000) })],
   [
     'reports',
-    Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 10_000_020),
+    Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 10_000_120),
     (epoch) => ({ kind: 'report', epoch, metrics: { ['m'.repeat(10_000_000)]: 1 } }),
+  ],
+  ['metrics', MAX_REPORTED_METRICS, (epoch) => ({ kind: 'report', epoch, metrics: { [`m${epoch}`]: 1 } })],
+  [
+    'programs',
+    MAX_ATTEMPT_PROGRAMS,
+    (seq) => ({
+      kind: 'program',
+      program: { attempt: 1, command: ['python'], interpreter: '', python: '', packages: `torch==${seq}` },
+    }),
   ],
 ])('an attempt whose agent sends too much of its %s ends as rejected, and is not retried', (_, allowed, bodyOf) => {
   const { core, sweep } = world();
@@ -105,4 +118,11 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
   expect(step.changes.map(({ kind }) => kind)).not.toContain('log');
   expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'failed', failure: 'rejected' });
   expect(send(allowed + 2).answer).toMatchObject({ result: 'rejected' });
+});
+
+test('reports without metrics count against the limit of an attempt', () => {
+  const lease = { received: nothingReceived() };
+  let reports = 0;
+  while (countReport(lease, {}) === undefined) reports += 1;
+  expect(reports).toBe(Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 100));
 });

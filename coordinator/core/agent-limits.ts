@@ -3,7 +3,8 @@
  * stays below every limit.
  */
 import { formatSize } from '../../lib/text/size.ts';
-import type { Core, Lease } from './model.ts';
+import { MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
+import type { Core, Lease, ReceivedAmounts } from './model.ts';
 
 /**
  * The maximum number of attempts, or packs, that hold leases for one slot. An agent can claim the next attempt before
@@ -14,8 +15,24 @@ export const MAX_LEASES_PER_SLOT = 2;
 /** The maximum size of an attempt's log, in characters. A correct agent sends about a million. */
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
-/** The maximum size of an attempt's reports, in characters of JSON. */
-export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 30;
+/**
+ * The maximum size of an attempt's reports, in characters of JSON. A reader of the trial holds all of them in memory, so
+ * they must fit into the heap of a coordinator several times.
+ */
+export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
+
+/**
+ * The maximum number of different metrics that the reports of an attempt name. The stored row of a trial has a value for
+ * each. An agent sends about half of them.
+ */
+export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
+
+/** The maximum number of program records of an attempt. An agent sends one, and each can add a list of packages. */
+export const MAX_ATTEMPT_PROGRAMS = 10;
+
+export function nothingReceived(): ReceivedAmounts {
+  return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), programs: 0 };
+}
 
 /** Whether the slot already holds as many leases as it can. */
 export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>): boolean {
@@ -39,13 +56,26 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
 
 /** The punctuation and the digits of a metric's value. */
 const CHARACTERS_PER_VALUE = 20;
+/** The keys, the step and the time of a report, and its event. */
+const CHARACTERS_PER_REPORT = 100;
 
-/**
- * Counts a report of an attempt.
- * @returns the reason why the attempt must end; undefined if its reports are within the limit
- */
+/** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {
-  for (const name of Object.keys(metrics)) received.reportCharacters += name.length + CHARACTERS_PER_VALUE;
+  received.reportCharacters += CHARACTERS_PER_REPORT;
+  for (const name of Object.keys(metrics)) {
+    received.reportCharacters += name.length + CHARACTERS_PER_VALUE;
+    received.metrics.add(name);
+  }
+  if (received.metrics.size > MAX_REPORTED_METRICS) {
+    return `the reports of the attempt name more than ${MAX_REPORTED_METRICS} metrics`;
+  }
   if (received.reportCharacters <= MAX_ATTEMPT_REPORT_CHARACTERS) return undefined;
   return `the reports of the attempt exceed ${formatSize(MAX_ATTEMPT_REPORT_CHARACTERS)}`;
+}
+
+/** Counts a program record of an attempt. @returns why the attempt must end; undefined if it is within the limit */
+export function countProgram({ received }: Pick<Lease, 'received'>): string | undefined {
+  received.programs += 1;
+  if (received.programs <= MAX_ATTEMPT_PROGRAMS) return undefined;
+  return `the agent sent more than ${MAX_ATTEMPT_PROGRAMS} programs for one attempt`;
 }

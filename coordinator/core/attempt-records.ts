@@ -3,7 +3,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
-import { countLog, countReport } from './agent-limits.ts';
+import { countLog, countProgram, countReport } from './agent-limits.ts';
 import { endAttempt } from './attempt-ends.ts';
 import { leasesOf } from './leases.ts';
 import type { Artifact, Core, FinalEnd, Lease } from './model.ts';
@@ -110,6 +110,7 @@ function endWithoutRecords(
 
 function excessOf(lease: Lease, record: AttemptRecord): string | undefined {
   if (record.kind === 'log') return countLog(lease, record.text);
+  if (record.kind === 'program') return countProgram(lease);
   return record.kind === 'report' ? countReport(lease, record.metrics) : undefined;
 }
 

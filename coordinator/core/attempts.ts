@@ -1,8 +1,9 @@
 /** Answers claims: grants attempts, alone, in packs, or as second attempts of running trials. */
+
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { isSlotFull, MAX_LEASES_PER_SLOT } from './agent-limits.ts';
+import { isSlotFull, MAX_LEASES_PER_SLOT, nothingReceived } from './agent-limits.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, leasesOf, packMatesOf } from './leases.ts';
@@ -188,7 +189,7 @@ function grant(
     straggler: undefined,
     reported: false,
     lastSeq: 0,
-    received: { logCharacters: 0, reportCharacters: 0 },
+    received: nothingReceived(),
   });
   setState(sweep, trial, 'running');
   trial.failure = undefined;

@@ -180,10 +180,12 @@ export interface Lease {
   readonly received: ReceivedAmounts;
 }
 
-interface ReceivedAmounts {
+export interface ReceivedAmounts {
   logCharacters: number;
   /** The size of the reports, in characters of JSON. */
   reportCharacters: number;
+  readonly metrics: Set<string>;
+  programs: number;
 }
 
 /** The time for which one attempt, or one pack, occupies a slot. */

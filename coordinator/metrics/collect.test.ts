@@ -7,6 +7,7 @@ import { sweepControl } from '../app/sweep-control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
 import { onKill } from '../core/sweeps.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
+import { MAX_BEST_METRICS } from './sweep-series.ts';
 
 const SMALL: BusyOptions = {
   sweeps: 1,
@@ -49,6 +50,14 @@ test('the metrics of a running sweep match the store', async () => {
   expect(figure(text, 'trawl_last_improvement_timestamp_seconds{sweep="1"}')).toBeLessThanOrEqual(now() / 1000);
   expect(figure(text, 'trawl_sweep_start_timestamp_seconds{sweep="1"}')).toBeGreaterThan(now() / 1000 - 600);
   expect(figure(text, 'trawl_agent_slots{agent="agent-0",state="free"}')).toBeGreaterThanOrEqual(0);
+});
+
+test('a sweep whose trials report many metrics has a limited number of series', async () => {
+  const metrics = Array.from({ length: MAX_BEST_METRICS + 50 }, (_, at) => `m${at}`);
+  const { scrape } = await busy({ trialsPerSweep: 4, run: 2, metrics: [...metrics, 'test_loss'] });
+  const series = (await scrape()).split('\n').filter((line) => line.startsWith('trawl_best_metric{'));
+  expect(series).toHaveLength(MAX_BEST_METRICS + 1);
+  expect(series.some((line) => line.includes('metric="test_loss"'))).toBe(true);
 });
 
 test('counters of events that have not happened are zero', async () => {

@@ -14,6 +14,9 @@ import type { Ranking } from './trial-series.ts';
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
 
+/** The metrics of a sweep that have a series: the one that ranks it, and those that are reported first. */
+export const MAX_BEST_METRICS = 200;
+
 export class SweepSeries {
   readonly id: string;
   readonly pace = new Pace();
@@ -46,6 +49,7 @@ export class SweepSeries {
     const lastReportAt = queries.lastReportAt(sweepId);
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
     for (const { metric, least, greatest } of queries.extremes(sweepId)) {
+      if (!this.#hasSeries(metric)) continue;
       const best = this.#lessIsBetter(metric) ? least : greatest;
       this.#best.set(metric, best);
       m.bestMetric.set({ sweep: sweepId, metric }, best);
@@ -56,7 +60,7 @@ export class SweepSeries {
     const { id: sweep } = this;
     this.#metrics.lastReport.set({ sweep }, at / 1000);
     for (const [metric, value] of Object.entries(values)) {
-      if (!Number.isFinite(value)) continue;
+      if (!Number.isFinite(value) || !this.#hasSeries(metric)) continue;
       const best = this.#best.get(metric);
       if (best !== undefined && (this.#lessIsBetter(metric) ? value >= best : value <= best)) continue;
       this.#best.set(metric, value);
@@ -93,6 +97,10 @@ export class SweepSeries {
 
   remove(): void {
     for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
+  }
+
+  #hasSeries(metric: string): boolean {
+    return this.#best.size < MAX_BEST_METRICS || this.#best.has(metric) || metric === this.ranking.metric;
   }
 
   #lessIsBetter(metric: string): boolean {

@@ -1,10 +1,12 @@
 /** Loads the live sweeps from the store into memory at the start. */
+
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
+import { nothingReceived } from '../core/agent-limits.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
 import {
@@ -397,7 +399,7 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     straggler: row.straggler ?? undefined,
     reported: row.reported > 0,
     lastSeq: row.last_seq,
-    received: { logCharacters: 0, reportCharacters: 0 },
+    received: nothingReceived(),
   }));
 }
 

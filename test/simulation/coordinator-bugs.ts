@@ -1,6 +1,7 @@
 /** Deliberate bugs of a coordinator. */
 
 import { Runtime } from '../../coordinator/app/runtime.ts';
+import { nothingReceived } from '../../coordinator/core/agent-limits.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/model.ts';
 import { beginSlotUsage } from '../../coordinator/core/share.ts';
@@ -35,6 +36,19 @@ class KeepsLosers extends Runtime {
     const changes = step.changes.filter((change) => change.kind !== 'ended' || change.end.outcome !== 'superseded');
     return super.settle({ ...step, changes });
   }
+}
+
+type EndedChange = Step['changes'][number] & { readonly kind: 'ended' };
+
+/** Changes how attempts of trials end in the store. */
+function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): Bug {
+  class ChangesEnds extends Runtime {
+    override settle(step: Step): Promise<void> {
+      const changes = step.changes.map((change) => (change.kind === 'ended' ? changeEnd(change) : change));
+      return super.settle({ ...step, changes });
+    }
+  }
+  return { about, runtime: (options) => new ChangesEnds(options) };
 }
 
 class LosesPromotions extends Runtime {
@@ -158,7 +172,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
       usage,
       reported: false,
       lastSeq: 0,
-      received: { logCharacters: 0, reportCharacters: 0 },
+      received: nothingReceived(),
       resumedFrom: 0,
       straggler: undefined,
       ...times,
@@ -299,6 +313,15 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'the attempt that another one superseded is not ended',
     runtime: (options) => new KeepsLosers(options),
   },
+  'one-of-two-charged': endsAs('the failure of one of two attempts uses a retry', (ended) => ({
+    ...ended,
+    free: false,
+  })),
+  'loser-charged': endsAs('the attempt that another one superseded counts as lost', (ended) =>
+    ended.end.outcome === 'superseded'
+      ? { ...ended, end: { outcome: 'failed', failure: { class: 'lost', message: 'superseded' } } }
+      : ended,
+  ),
   'promotions-lost': {
     about: 'a trial keeps the results of its first attempt although the second one continues',
     runtime: (options) => new LosesPromotions(options),
