@@ -54,6 +54,17 @@ test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts
   expect(rejected).toHaveLength(3);
 });
 
+test('a request with several Host headers is rejected, whichever of them is allowed', async () => {
+  const own = `Host: 127.0.0.1:${port}\r\n`;
+  for (const hosts of [`${own}Host: evil.example\r\n`, `Host: evil.example\r\n${own}`, own + own]) {
+    const socket = connect(port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    socket.write(`GET /metrics HTTP/1.1\r\n${hosts}\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(`${answer}`).toMatch(/^HTTP\/1.1 403 /);
+  }
+});
+
 test('probes reach /healthz and /readyz with any Host', async () => {
   expect((await call('GET', '/healthz', 'probe')).code).toBe(200);
   expect((await call('GET', '/readyz', 'probe')).code).toBe(200);

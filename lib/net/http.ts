@@ -150,7 +150,8 @@ function secureContext({ authority, certificate, key }: Identity): SecureContext
   return { ca: authority, cert: certificate, key, minVersion: 'TLSv1.2' };
 }
 
-function foreignHost({ headers }: IncomingMessage, rule: HostRule): string | undefined {
+function foreignHost({ headers, headersDistinct }: IncomingMessage, rule: HostRule): string | undefined {
+  if ((headersDistinct.host?.length ?? 0) > 1) return 'the request has several Host headers';
   if (isAllowedHost(headers.host, rule)) return undefined;
   const host = JSON.stringify(headers.host ?? '');
   return `the Host ${host} is not an address of this server: use its address, or allow the name with --metrics-host`;
