@@ -2,7 +2,7 @@ import { type Importance, importanceOf } from '../../coordinator/analysis/import
 import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
 import { judge } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
-import type { Hypothesis, SweepSpec } from '../../coordinator/grid/spec.ts';
+import { type Hypothesis, type SweepSpec, sweptParameters } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
@@ -83,7 +83,9 @@ export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportDa
 }
 
 function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
-  const axes = spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
+  // The points of a search do not share values, so effects cannot be separated.
+  if (spec.search !== undefined) return undefined;
+  const axes = sweptParameters(spec);
   const any = trials.some(({ metrics }) => ownValue(metrics, metric) !== undefined);
   return axes.length === 0 || !any ? undefined : importanceOf(trials, metric, axes);
 }

@@ -1,4 +1,5 @@
 /** Functions on the results of a sweep that several sections use. */
+import { sweptParameters } from '../../coordinator/grid/spec.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
@@ -34,7 +35,7 @@ export interface VariedParameters {
 export function variedParameters(data: ReportData): VariedParameters {
   const parameters = new Map(data.configs.map((config) => [config, parametersOf(config)]));
   const all = [...parameters.values()];
-  const axes = data.spec.axes.filter(({ size }) => size > 1).map(({ name }) => name);
+  const axes = sweptParameters(data.spec);
   const varying = varyingParameters(all, axes);
   const followers = new Set(data.spec.zip.flatMap((names) => names.slice(1)));
   const own = new Set(axes.filter((name) => !followers.has(name)));

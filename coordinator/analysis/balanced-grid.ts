@@ -49,6 +49,8 @@ export function balancedGrid(
   if (varying.length === 0) return 'no parameter has two values with a result';
   const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
+  const alone = valueOfEachConfig(varying, all);
+  if (alone !== undefined) return `${alone} has another value in each config, so its effect cannot be told from others`;
   const { factors, dependencies } = withoutDetermined(withoutAliases(varying, all), axes, all);
   const whole = fullGrid(factors, all);
   if (whole.observations.length === 0) return 'no two values of a parameter were combined with the same other values';
@@ -67,6 +69,15 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
     if (values.every((value) => typeof value === 'number')) values.sort((a, b) => Number(a) - Number(b));
     return values.length < 2 ? [] : [{ name, values }];
   });
+}
+
+/**
+ * Returns the name of a factor whose value is unique to each config, as in a random search, if there are other factors and
+ * no replicates. It would explain all of the variation, whatever its effect.
+ */
+function valueOfEachConfig(varying: readonly Factor[], all: readonly Observation[]): string | undefined {
+  if (varying.length < 2) return undefined;
+  return varying.find(({ values }) => values.length === all.length)?.name;
 }
 
 /** Removes each factor whose values correspond one to one to the values of an earlier factor. */

@@ -4,7 +4,11 @@ declare module 'jstat' {
     readonly studentt: { cdf(x: number, df: number): number; inv(p: number, df: number): number };
     /** Regularised incomplete beta function. */
     ibeta(x: number, a: number, b: number): number;
-    readonly normal: { cdf(x: number, mean: number, std: number): number };
+    readonly normal: {
+      cdf(x: number, mean: number, std: number): number;
+      inv(p: number, mean: number, std: number): number;
+    };
+    readonly beta: { inv(p: number, alpha: number, beta: number): number };
   }
   const jStat: JStat;
   export default jStat;

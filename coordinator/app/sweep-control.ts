@@ -11,6 +11,7 @@ import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { checkRunnable, plan } from '../grid/plan.ts';
+import { sweptParameters } from '../grid/spec.ts';
 import { loadEndedSweep, loadSweep } from '../store/load.ts';
 import type { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
@@ -124,7 +125,7 @@ async function submit(
     trainer: spec.trainer,
     metric: spec.metric.name,
     goal: spec.metric.goal,
-    axes: spec.axes.filter((axis) => axis.size > 1).map((axis) => axis.name),
+    axes: sweptParameters(spec),
     policy,
     priority: spec.priority,
     configs: Number(planned.configs),

@@ -1,13 +1,10 @@
 /** Enumerates the trials of a sweep. */
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../proto/errors.ts';
-import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { walkPoints } from './configs.ts';
 import { type Plan, plan } from './plan.ts';
-import { digitsOf, dimensionsOf, effectOf, pointAt, pointCount } from './points.ts';
-import type { SweepSpec } from './spec.ts';
-import { idsOf } from './trial-id.ts';
-
-const MAX_TRIALS = 200_000;
+import { isDrawn, MAX_TRIALS, type SweepSpec } from './spec.ts';
 
 /** The maximum number of points, including excluded points. Enumerating this many points takes a few seconds. */
 const MAX_WALKED_POINTS = 500_000;
@@ -32,27 +29,29 @@ export interface PlannedTrial {
  * points
  */
 export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Generator<PlannedTrial, void, undefined> {
-  if (spec.search !== undefined)
+  if (spec.search !== undefined && !isDrawn(spec.search))
     throw new BadInputError(
       `method ${spec.search.method} draws its points while the sweep runs, so they cannot be listed`,
     );
   const { trials, configs, points } = planned;
-  if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point of the grid`);
+  if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point`);
   if (trials > MAX_TRIALS) {
     throw new BadInputError(
       `sweep ${spec.name} has ${trials.toLocaleString('en')} trials (${configs.toLocaleString('en')} configs, ` +
         `${spec.seeds.length} seeds), more than the maximum of ${MAX_TRIALS.toLocaleString('en')}; ` +
-        'shorten an axis, exclude more points, or split the sweep',
+        (spec.search === undefined ? 'shorten an axis, exclude more points, or split the sweep' : 'lower run_cap'),
     );
   }
-  if (points > MAX_WALKED_POINTS) {
+  if (spec.search === undefined && points > MAX_WALKED_POINTS) {
     throw new BadInputError(
       `sweep ${spec.name} keeps only ${configs.toLocaleString('en')} of the ${points.toLocaleString('en')} points of its ` +
         `grid, which is too many to enumerate (max ${MAX_WALKED_POINTS.toLocaleString('en')} points); shorten its axes ` +
         'instead of excluding points, or split the sweep',
     );
   }
-  return numbered(spec.order.kind === 'grid' ? trialsOf(spec) : shuffled(trialsOf(spec), spec.order.seed), trials);
+  // The points of a search have no order that could be shuffled.
+  const isShuffled = spec.order.kind === 'shuffled' && spec.search === undefined;
+  return numbered(isShuffled ? shuffled(trialsOf(spec), spec.order.seed) : trialsOf(spec), trials);
 }
 
 type Unnumbered = Omit<PlannedTrial, 'index'>;
@@ -66,22 +65,10 @@ function* numbered(trials: Iterable<Unnumbered>, limit: number): Generator<Plann
 }
 
 function* trialsOf(spec: SweepSpec): Generator<Unnumbered, void, undefined> {
-  const trainer: TrainerSpec = TRAINERS[spec.trainer];
-  const dimensions = dimensionsOf(spec);
-  const sizes = dimensions.map(({ size }) => size);
-  const points = pointCount(dimensions, 1);
-  const seen = new Set<string>();
-  for (let position = 0; position < points; position++) {
-    const point = pointAt(dimensions, digitsOf(sizes, position));
-    const effect = effectOf(spec, point);
-    if ('excludedBy' in effect) continue;
-    const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
-    const ids = idsOf(spec.trainer, parameters);
-    if (seen.has(ids.configId)) continue;
-    seen.add(ids.configId);
-    for (const seed of spec.seeds) {
-      yield { parameters, seed, trialId: ids.trialId(seed), configId: ids.configId };
-    }
+  for (const point of walkPoints(spec)) {
+    if (point.kind !== 'config') continue;
+    const { parameters, configId, trialId } = point;
+    for (const seed of spec.seeds) yield { parameters, seed, trialId: trialId(seed), configId };
   }
 }
 

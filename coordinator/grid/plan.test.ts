@@ -99,7 +99,7 @@ test('a sweep with no trials, too many trials or too many points is rejected bef
     return 'accepted';
   };
   expect(refusal('{trainer: noop, parameters: {a: {value: 1}}, exclude: [{a: 1}]}')).toBe(
-    'sweep x has no trials: exclude drops every point of the grid',
+    'sweep x has no trials: exclude drops every point',
   );
   expect(refusal(thousands(2))).toMatch(/1,000,000 trials .* more than the maximum of 200,000/);
   const thin = Array.from({ length: 999 }, (_, value) => value + 1).join(', ');

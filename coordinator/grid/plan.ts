@@ -7,6 +7,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
+import { walkPoints } from './configs.ts';
 import {
   type Class,
   classesOf,
@@ -18,19 +19,19 @@ import {
   type Rules,
   ruleText,
 } from './points.ts';
-import type { SweepSpec } from './spec.ts';
+import { DEFAULT_RUN_CAP, isDrawn, MAX_TRIALS, type SweepSpec } from './spec.ts';
 
 /** The maximum number of cells. A plan with this many cells takes about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates, or run_cap if run_cap is less. Infinity for a search without run_cap. */
+  /** configs x replicates, or run_cap if run_cap is less. Infinity for a tpe search without run_cap. */
   readonly trials: number;
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
-  /** The number of points of the grid, before exclude; 0 for a search. */
+  /** The number of points of the grid, or of the points that a search draws, before exclude. */
   readonly points: number;
   /** The number of values of each axis, by name. */
   readonly axes: Readonly<Record<string, number>>;
@@ -45,23 +46,50 @@ export interface Plan {
  * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
-  return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
+  if (spec.search === undefined) return gridPlan(spec);
+  return isDrawn(spec.search) ? drawnPlan(spec) : searchPlan(spec);
 }
 
 /**
  * Checks that a sweep can be run and not only planned.
- * @throws {BadInputError} for a method other than grid, and for early_terminate
+ * @throws {BadInputError} for method tpe, and for early_terminate
  */
 export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {
   const { search, earlyTerminate } = spec;
-  const feature = search === undefined ? undefined : `method ${search.method}`;
+  const feature = search === undefined || isDrawn(search) ? undefined : `method ${search.method}`;
   const blocked = feature ?? (earlyTerminate === undefined ? undefined : 'early_terminate');
   if (blocked !== undefined) throw new BadInputError(`${blocked} cannot run yet; \`trawl plan\` checks the file`);
 }
 
+/** Returns the plan of a random or Sobol search, whose points are drawn for it. */
+function drawnPlan(spec: SweepSpec): Plan {
+  const excluded = spec.exclude.map(() => 0);
+  const limit = spec.runCap ?? DEFAULT_RUN_CAP;
+  // A sweep with more trials is rejected, so their points are not drawn.
+  const enough = Math.ceil(Math.min(limit, MAX_TRIALS) / spec.seeds.length);
+  let [points, configs, duplicates] = [0, 0, 0];
+  for (const point of walkPoints(spec)) {
+    points += 1;
+    if (point.kind === 'duplicate') duplicates += 1;
+    else if (point.kind === 'excluded') excluded[point.rule] = (excluded[point.rule] ?? 0) + 1;
+    else configs += 1;
+    if (configs === enough) break;
+  }
+  return {
+    sweep: spec.name,
+    trials: configs === enough ? limit : configs * spec.seeds.length,
+    configs,
+    replicates: spec.seeds.length,
+    points,
+    axes: {},
+    excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
+    duplicates,
+  };
+}
+
 /**
- * Returns the plan of a search. The number of trials is run_cap, because a search replaces each point that a rule
- * drops.
+ * Returns the plan of a search that depends on results. The number of trials is run_cap, because a search replaces each
+ * point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
   const trials = spec.runCap ?? Number.POSITIVE_INFINITY;

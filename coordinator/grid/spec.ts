@@ -4,8 +4,21 @@ import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Distribution } from '../search/distribution.ts';
+import type { Drawing } from '../search/drawn-points.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
+
+/** Returns the names of the parameters with more than one value, `when` aside, in the file's order. */
+export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'search'>): string[] {
+  if (search === undefined) return axes.filter(({ size }) => size > 1).map(({ name }) => name);
+  return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);
+}
+
+/** The maximum number of trials of a sweep. */
+export const MAX_TRIALS = 200_000;
+
+/** The number of trials of a random or Sobol search whose file has no run_cap. */
+export const DEFAULT_RUN_CAP = 10_000;
 
 export interface SweepSpec {
   readonly name: string;
@@ -33,7 +46,7 @@ export interface SweepSpec {
   readonly when: readonly WhenRule[];
   /** The method and the space of a search. Undefined means all points of the grid of the axes. */
   readonly search: Search | undefined;
-  /** The maximum number of trials. Undefined means no limit. */
+  /** The maximum number of trials. Undefined means no limit for a grid, and DEFAULT_RUN_CAP for a search. */
   readonly runCap: number | undefined;
   /** The rule that stops trials that fall behind. Undefined means none. */
   readonly earlyTerminate: EarlyTerminate | undefined;
@@ -89,12 +102,12 @@ export interface Hypothesis {
   readonly where: readonly Condition[];
 }
 
-export interface Search {
-  readonly method: 'random' | 'tpe' | 'sobol';
-  /** The same as `runCap` of the sweep. */
-  readonly runCap: number | undefined;
-  /** The distribution of each parameter, in the file's order. */
-  readonly space: ReadonlyMap<string, Distribution>;
+/** A search. The points of `random` and `sobol` do not depend on results. */
+export type Search = Drawing | { readonly method: 'tpe'; readonly space: ReadonlyMap<string, Distribution> };
+
+/** Returns whether the points of a search do not depend on results. */
+export function isDrawn(search: Search | undefined): search is Drawing {
+  return search !== undefined && search.method !== 'tpe';
 }
 
 /** Stops trials whose metric falls behind that of other trials at the same step. */

@@ -214,7 +214,10 @@ const types: [string, string][] = [
   ['seeds: [1, 2, 1]', '4:15: seeds: 1 is listed twice, first at 4:9'],
   ['seeds: [-1]', '4:9: expected a whole number from 0 to 4294967295, got -1'],
   ['order: shuffled', '4:8: order: shuffled requires a seed, such as seed: 1'],
-  ['seed: 3', '4:1: seed applies to order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]'],
+  [
+    'seed: 3',
+    '4:1: seed applies to order: shuffled and method: random only; for the seeds of the trials write seeds: [0, 1, 2]',
+  ],
 ];
 
 const axes: [string, string][] = [

@@ -4,7 +4,7 @@ import type { ReportSource } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/model.ts';
 import type { Condition } from '../grid/points.ts';
-import type { Search, SweepSpec } from '../grid/spec.ts';
+import { isDrawn, type Search, type SweepSpec } from '../grid/spec.ts';
 import { programDefaults } from './program.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './spec.ts';
 
@@ -38,7 +38,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(spec.speculate ? { speculate: true } : {}),
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
-    ...(spec.search === undefined ? {} : { method: spec.search.method, space: spaceData(spec.search) }),
+    ...(spec.search === undefined ? {} : searchData(spec.search)),
     ...(spec.runCap === undefined ? {} : { runCap: spec.runCap }),
     ...(spec.earlyTerminate === undefined ? {} : { earlyTerminate: JSON.parse(JSON.stringify(spec.earlyTerminate)) }),
     ...(spec.code === undefined ? {} : { code: { dir: spec.code.dir, exclude: spec.code.exclude } }),
@@ -47,8 +47,10 @@ export function sweepFingerprint(spec: SweepSpec): string {
   return sha256Of(canonicalJson(content));
 }
 
-function spaceData({ space }: Search): Json {
-  return [...space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
+function searchData(search: Search): Record<string, Json> {
+  const space = [...search.space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
+  const data = { method: search.method, space };
+  return isDrawn(search) && search.seed !== 0 ? { ...data, searchSeed: search.seed } : data;
 }
 
 /** The notation of numbers does not count. Neither does first_report, which only affects warnings. */

@@ -128,7 +128,7 @@ export const sweepFileSchema = z.strictObject(
     method: z
       .enum(METHODS)
       .optional()
-      .describe('how the points are chosen; bayes is treated as tpe; default: grid. Only grid can run yet'),
+      .describe('how the points are chosen; bayes is treated as tpe, which cannot run yet; default: grid'),
     metric: z
       .strictObject(
         {
@@ -200,7 +200,9 @@ export const sweepFileSchema = z.strictObject(
       .enum(['grid', 'shuffled'])
       .optional()
       .describe('the order in which trials start; shuffled requires seed; default: grid'),
-    seed: whole(0, MAX_SEED).optional().describe('the seed of order: shuffled, from 0 to 4294967295'),
+    seed: whole(0, MAX_SEED)
+      .optional()
+      .describe('the seed of order: shuffled (required there) and of method: random (default 0), from 0 to 4294967295'),
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
       .describe(

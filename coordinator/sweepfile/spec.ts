@@ -10,8 +10,16 @@ import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Axis } from '../grid/axes.ts';
-import type { EarlyTerminate, Metric, Search, SweepSpec, TrialOrder } from '../grid/spec.ts';
+import {
+  DEFAULT_RUN_CAP,
+  type EarlyTerminate,
+  type Metric,
+  type Search,
+  type SweepSpec,
+  type TrialOrder,
+} from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
+import { MAX_SOBOL_DIMENSIONS } from '../search/sobol.ts';
 import { commandOf } from './command.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
@@ -101,7 +109,7 @@ export function specOf(
     zip: zipOf(file, context),
     exclude: excludeRulesOf(file.exclude, context),
     when,
-    search: isGrid ? undefined : searchOf(file, space.distributions),
+    search: isGrid ? undefined : searchOf(file, space.distributions, findings),
     runCap: file.run_cap,
     earlyTerminate: earlyTerminateOf(file, ignored, findings),
     ignored,
@@ -140,12 +148,15 @@ function isWrittenAsFloat({ entries }: Located): boolean {
   return hasFraction || [...values, ...single].some(hasFloats);
 }
 
-function searchOf({ method, run_cap: runCap }: SweepFile, space: ReadonlyMap<string, Distribution>): Search {
-  return {
-    method: method === 'bayes' || method === 'tpe' ? 'tpe' : method === 'sobol' ? 'sobol' : 'random',
-    runCap,
-    space,
-  };
+function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {
+  if (method === 'bayes' || method === 'tpe') return { method: 'tpe', space };
+  if (method !== 'sobol') return { method: 'random', seed: seed ?? 0, space };
+  const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
+  if (dimensions > MAX_SOBOL_DIMENSIONS) {
+    const remedy = 'fix some of them, or write method: random';
+    findings.atKey(['parameters'], `${dimensions} parameters vary (max ${MAX_SOBOL_DIMENSIONS} for sobol); ${remedy}`);
+  }
+  return { method, seed: 0, space };
 }
 
 /** The default of eta in Weights & Biases. */
@@ -191,6 +202,9 @@ function earlyTerminateOf(
 function notesOf(file: SweepFile, metric: Metric): string[] {
   const notes: string[] = [];
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
+  if ((file.method === 'random' || file.method === 'sobol') && file.run_cap === undefined) {
+    notes.push(`the file has no run_cap: the sweep has at most ${DEFAULT_RUN_CAP.toLocaleString('en')} trials`);
+  }
   if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
   if (metric.name === '') {
     notes.push(
@@ -275,10 +289,10 @@ function orderOf(file: SweepFile, findings: Findings): TrialOrder {
     if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
     return { kind: 'shuffled', seed: file.seed ?? 0 };
   }
-  if (file.seed !== undefined) {
+  if (file.seed !== undefined && file.method !== 'random') {
     findings.atKey(
       ['seed'],
-      'seed applies to order: shuffled only; for the seeds of the trials write seeds: [0, 1, 2]',
+      'seed applies to order: shuffled and method: random only; for the seeds of the trials write seeds: [0, 1, 2]',
     );
   }
   return { kind: 'grid' };

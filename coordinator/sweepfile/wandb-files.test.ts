@@ -160,14 +160,14 @@ parameters:
   momentum: {min: 0.5, max: 0.99}
   batch: {values: [32, 64]}
 `);
-  expect(spec.search).toMatchObject({ method: 'random', runCap: 5 });
+  expect(spec).toMatchObject({ search: { method: 'random', seed: 0 }, runCap: 5 });
   expect([...(spec.search?.space ?? [])]).toEqual([
     ['lr', { kind: 'log_uniform', min: 0.0001, max: 0.1, q: undefined }],
     ['momentum', { kind: 'uniform', min: 0.5, max: 0.99, q: undefined }],
     ['batch', { kind: 'categorical', values: [32, 64], probabilities: undefined }],
   ]);
   expect(plan(spec)).toMatchObject({ trials: 5, configs: 5, replicates: 1, axes: {} });
-  expect(() => checkRunnable(spec)).toThrow('method random cannot run yet; `trawl plan` checks the file');
+  expect(() => checkRunnable(spec)).not.toThrow();
 });
 
 test('early_terminate is parsed', () => {

@@ -75,13 +75,16 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** Formats one parameter of a point as text; empty if the point does not have it. */
+/** Digits of a number in texts for people. More digits than this are noise of a search, such as 0.00593746335990412. */
+const SHOWN_DIGITS = 7;
+
+/** Formats one parameter of a point as text; empty if the point does not have it. Numbers have at most seven digits. */
 export function parameterText({ parameters, seed }: ParameterPoint, name: string): string {
   const kind = ownValue(parameters, parameterKey(name))?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';
   switch (kind.$case) {
     case 'number':
-      return String(kind.number);
+      return String(Number(kind.number.toPrecision(SHOWN_DIGITS)));
     case 'text':
       return kind.text;
     case 'flag':

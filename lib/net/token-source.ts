@@ -22,9 +22,21 @@ export function givenToken(token: string): TokenSource {
   return () => ({ kind: 'token', token });
 }
 
-/** Returns the token in a file that the user names. @throws {BadInputError} when the file has no valid token */
+/**
+ * Returns the token in a file that the user names. The file is read for each call, because a coordinator that is restored
+ * from a backup creates another token. While the file has no valid token, the last one counts.
+ * @throws {BadInputError} when the file has no valid token at first
+ */
 export function fileToken(path: string): TokenSource {
-  return givenToken(readToken(path));
+  let token = readToken(path);
+  return () => {
+    try {
+      token = readToken(path);
+    } catch {
+      // A restore replaces the folder of the file.
+    }
+    return { kind: 'token', token };
+  };
 }
 
 /**

@@ -145,6 +145,8 @@ export class Cluster {
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...this.#auth,
+      // The token is found by the coordinator's address, and a proxy has another one.
+      ...(server === this.address ? [] : ['--token-file', tokenFile(this.dir)]),
       ...more,
     );
     this.#agents.set(name, agent);

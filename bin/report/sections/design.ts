@@ -1,5 +1,7 @@
 import type { Axis } from '../../../coordinator/grid/axes.ts';
 import { ruleText } from '../../../coordinator/grid/points.ts';
+import type { Search, SweepSpec } from '../../../coordinator/grid/spec.ts';
+import { distributionText } from '../../../coordinator/search/distribution.ts';
 import { countText, formatCount } from '../../../lib/text/numbers.ts';
 import { trainerSpec } from '../../../proto/trainers.ts';
 import type { ReportData } from '../data.ts';
@@ -29,10 +31,28 @@ export function designSection(data: ReportData, space: VariedParameters): Sectio
     ...(dropped.length === 0 ? [] : [['omitted', dropped.join('; ')] as [string, string]]),
     ...(fixed === '' ? [] : [['fixed parameters', fixed] as [string, string]]),
   ];
-  const blocks: ReportBlock[] = [{ kind: 'facts', rows: facts }, axesTable(spec.axes.filter(({ size }) => size > 1))];
+  const blocks: ReportBlock[] = [{ kind: 'facts', rows: facts }, spaceTable(spec)];
   const rules = rulesTable(data);
   if (rules !== undefined) blocks.push(rules);
   return { id: 'design', title: 'Design', blocks };
+}
+
+function spaceTable({ axes, search }: SweepSpec): ReportBlock {
+  return search === undefined ? axesTable(axes.filter(({ size }) => size > 1)) : distributionsTable(search);
+}
+
+function distributionsTable({ method, space }: Search): ReportBlock {
+  return {
+    kind: 'table',
+    table: {
+      caption: `Space of the ${method} search`,
+      columns: [
+        { header: 'parameter', numeric: false },
+        { header: 'distribution', numeric: false },
+      ],
+      rows: Array.from(space, ([name, distribution]) => [name, distributionText(distribution)]),
+    },
+  };
 }
 
 function axesTable(axes: readonly Axis[]): ReportBlock {

@@ -1,0 +1,33 @@
+/** Draws the points of a search that does not depend on results. */
+import type { ParameterValue } from '../../proto/trainers.ts';
+import type { Distribution } from './distribution.ts';
+import { valueAt } from './quantile.ts';
+import { randomCoordinate } from './random.ts';
+import { sobolCoordinate } from './sobol.ts';
+
+/** The methods whose points do not depend on results. */
+export type DrawingMethod = 'random' | 'sobol';
+
+export interface Drawing {
+  readonly method: DrawingMethod;
+  /** Random searches with different seeds have different points. Sobol sequences have no seed. */
+  readonly seed: number;
+  /** The distribution of each parameter, in the file's order. */
+  readonly space: ReadonlyMap<string, Distribution>;
+}
+
+/**
+ * Returns a point. It depends on its number only, so more points of the same search begin with the same ones.
+ * @param index the number of the point, from 0
+ */
+export function drawnPoint({ method, seed, space }: Drawing, index: number): Record<string, ParameterValue> {
+  // A parameter can be named `__proto__`.
+  const point: Record<string, ParameterValue> = Object.create(null);
+  let dimension = 0;
+  for (const [name, distribution] of space) {
+    if (distribution.kind === 'constant') point[name] = distribution.value;
+    else if (method === 'sobol') point[name] = valueAt(distribution, sobolCoordinate(index, dimension++));
+    else point[name] = valueAt(distribution, randomCoordinate(seed, index, name));
+  }
+  return point;
+}

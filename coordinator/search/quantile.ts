@@ -1,0 +1,83 @@
+/** Maps a number between 0 and 1 to a value of a distribution, so that any source of such numbers is a sampler. */
+import jStat from 'jstat';
+import type { ParameterValue } from '../../proto/trainers.ts';
+import type { Distribution } from './distribution.ts';
+
+/** Significant digits of a value. With more of them, 3 times 0.1 would be 0.30000000000000004. */
+const DIGITS = 15;
+
+/**
+ * Returns the value below which a share `u` of the distribution lies (the inverse of its cumulative distribution
+ * function). A value with `q` is the nearest multiple of q, within min and max if a multiple lies between them.
+ * @param u above 0 and below 1
+ */
+export function valueAt(distribution: Distribution, u: number): ParameterValue {
+  switch (distribution.kind) {
+    case 'constant':
+      return distribution.value;
+    case 'categorical':
+      return categoryAt(distribution, u);
+    case 'int_uniform': {
+      const { min, max } = distribution;
+      return Math.min(max, min + Math.floor(u * (max - min + 1))) + 0;
+    }
+    case 'uniform': {
+      const { min, max, q } = distribution;
+      return rounded(min + u * (max - min), q, { min, max });
+    }
+    case 'log_uniform': {
+      const { min, max, q } = distribution;
+      return rounded(min * (max / min) ** u, q, { min, max });
+    }
+    case 'normal':
+      return rounded(normalAt(distribution, u), distribution.q);
+    case 'log_normal':
+      return rounded(Math.exp(normalAt(distribution, u)), distribution.q);
+    case 'beta':
+      return rounded(jStat.beta.inv(u, distribution.a, distribution.b), distribution.q);
+  }
+}
+
+function categoryAt({ values, probabilities }: Distribution & { kind: 'categorical' }, u: number): ParameterValue {
+  let below = 0;
+  let drawn: ParameterValue | undefined;
+  for (const [index, value] of values.entries()) {
+    const probability = probabilities?.[index] ?? 1 / values.length;
+    if (probability === 0) continue;
+    drawn = value;
+    below += probability;
+    if (u < below) break;
+  }
+  // Rounding can leave the sum of the probabilities below u. The last value is drawn then.
+  if (drawn === undefined) throw new RangeError('a categorical distribution must have a value that can be drawn');
+  return drawn;
+}
+
+function normalAt({ mu, sigma }: { readonly mu: number; readonly sigma: number }, u: number): number {
+  // jStat has no exact median.
+  return sigma === 0 || u === 0.5 ? mu : jStat.normal.inv(u, mu, sigma);
+}
+
+interface Limits {
+  readonly min: number;
+  readonly max: number;
+}
+
+const UNLIMITED: Limits = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+
+function rounded(value: number, q: number | undefined, { min, max }: Limits = UNLIMITED): number {
+  if (q === undefined) return clamped(toDigits(value), min, max);
+  const multiple = Math.round(value / q);
+  const first = Math.ceil(toDigits(min / q));
+  const last = Math.floor(toDigits(max / q));
+  return toDigits((first <= last ? clamped(multiple, first, last) : multiple) * q);
+}
+
+/** Adding 0 turns -0 into 0, whose text is the same as that of 0 in every program. */
+function toDigits(value: number): number {
+  return Number(value.toPrecision(DIGITS)) + 0;
+}
+
+function clamped(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
+}

@@ -1,0 +1,64 @@
+/**
+ * Sobol sequences, whose points cover a space more evenly than random ones (I. M. Sobol', USSR Comput. Math. Math. Phys.
+ * 7 (1967); in the order of Gray codes: I. A. Antonov and V. M. Saleev, 19 (1979)). The points are those of
+ * `scipy.stats.qmc.Sobol(d, scramble=False)` without its first one.
+ */
+import { DIRECTIONS } from './sobol-directions.ts';
+
+/** Bits of a coordinate, as in SciPy. A sequence has 2^30 points. */
+const BITS = 30;
+
+/** Numbers of the dimensions after the first. */
+const INITIAL = DIRECTIONS.trim()
+  .split('\n')
+  .map((line) => line.split(' ').map(Number));
+
+/** The maximum number of dimensions, that is, of parameters that vary. */
+export const MAX_SOBOL_DIMENSIONS = INITIAL.length + 1;
+
+const cached = new Map<number, readonly number[]>();
+
+/**
+ * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The point at the origin, with
+ * which the sequence would begin, is left out, because a normal distribution has no value there.
+ * @param index the number of the point, from 0 to 2^30 - 2
+ * @param dimension from 0 to MAX_SOBOL_DIMENSIONS - 1
+ * @throws {RangeError} for another dimension
+ */
+export function sobolCoordinate(index: number, dimension: number): number {
+  const directions = directionsOf(dimension);
+  const position = index + 1;
+  const gray = position ^ (position >>> 1);
+  let bits = 0;
+  for (let bit = 0; bit < BITS; bit++) if ((gray >>> bit) & 1) bits ^= directions[bit] ?? 0;
+  return bits / 2 ** BITS;
+}
+
+/** Returns the direction numbers v_1, v_2, ... of a dimension, as integers with BITS bits. */
+function directionsOf(dimension: number): readonly number[] {
+  const known = cached.get(dimension);
+  if (known !== undefined) return known;
+  const initial = dimension === 0 ? [] : INITIAL[dimension - 1];
+  if (initial === undefined) throw new RangeError(`a Sobol sequence has no dimension ${dimension}`);
+  const directions = dimension === 0 ? unitDirections() : recurrence(initial);
+  cached.set(dimension, directions);
+  return directions;
+}
+
+function unitDirections(): number[] {
+  return Array.from({ length: BITS }, (_, bit) => 2 ** (BITS - 1 - bit));
+}
+
+/** Continues m_1, m_2, ... by the recurrence of the polynomial (Joe and Kuo, 2008, equation 2). */
+function recurrence([polynomial = 1, ...initial]: readonly number[]): number[] {
+  const degree = initial.length;
+  const m = [...initial];
+  for (let k = degree; k < BITS; k++) {
+    let next = (m[k - degree] ?? 0) ^ ((m[k - degree] ?? 0) * 2 ** degree);
+    for (let i = 1; i < degree; i++) {
+      if ((polynomial >>> (degree - i)) & 1) next ^= (m[k - i] ?? 0) * 2 ** i;
+    }
+    m.push(next);
+  }
+  return m.map((value, k) => value * 2 ** (BITS - 1 - k));
+}
