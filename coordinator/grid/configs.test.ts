@@ -79,7 +79,9 @@ test('without run_cap, a search has 10,000 trials, and the plan says so', () => 
 });
 
 test('a run_cap above the maximum is rejected', () => {
-  expect(() => trialsOf(fileOf('method: random\nrun_cap: 200001'))).toThrow(/200,001 trials.*lower run_cap/);
+  expect(() => trialsOf(fileOf('method: random\nrun_cap: 200001'))).toThrow(
+    'run_cap 200,001 is too large for a search (max 200,000)',
+  );
 });
 
 test('a Sobol search has at most 128 parameters that vary', () => {

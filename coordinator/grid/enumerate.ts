@@ -39,7 +39,7 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
     throw new BadInputError(
       `sweep ${spec.name} has ${trials.toLocaleString('en')} trials (${configs.toLocaleString('en')} configs, ` +
         `${spec.seeds.length} seeds), more than the maximum of ${MAX_TRIALS.toLocaleString('en')}; ` +
-        (spec.search === undefined ? 'shorten an axis, exclude more points, or split the sweep' : 'lower run_cap'),
+        'shorten an axis, exclude more points, or split the sweep',
     );
   }
   if (spec.search === undefined && points > MAX_WALKED_POINTS) {

@@ -4,6 +4,7 @@
  * dimension form one class. A cell is one class of each dimension. Dimensions that no rule names are not divided, and
  * only multiply the counts.
  */
+import { formatCount } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
@@ -43,7 +44,7 @@ export interface Plan {
 
 /**
  * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid.
- * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
+ * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS, and for a search beyond MAX_TRIALS
  */
 export function plan(spec: SweepSpec): Plan {
   if (spec.search === undefined) return gridPlan(spec);
@@ -65,8 +66,9 @@ export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>
 function drawnPlan(spec: SweepSpec): Plan {
   const excluded = spec.exclude.map(() => 0);
   const limit = spec.runCap ?? DEFAULT_RUN_CAP;
-  // A sweep with more trials is rejected, so their points are not drawn.
-  const enough = Math.ceil(Math.min(limit, MAX_TRIALS) / spec.seeds.length);
+  if (limit > MAX_TRIALS)
+    throw new BadInputError(`run_cap ${formatCount(limit)} is too large for a search (max ${formatCount(MAX_TRIALS)})`);
+  const enough = Math.ceil(limit / spec.seeds.length);
   let [points, configs, duplicates] = [0, 0, 0];
   for (const point of walkPoints(spec)) {
     points += 1;

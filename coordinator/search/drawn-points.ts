@@ -5,11 +5,9 @@ import { valueAt } from './quantile.ts';
 import { randomCoordinate } from './random.ts';
 import { sobolCoordinate } from './sobol.ts';
 
-/** The methods whose points do not depend on results. */
-export type DrawingMethod = 'random' | 'sobol';
-
+/** A search whose points do not depend on results. */
 export interface Drawing {
-  readonly method: DrawingMethod;
+  readonly method: 'random' | 'sobol';
   /** Random searches with different seeds have different points. Sobol sequences have no seed. */
   readonly seed: number;
   /** The distribution of each parameter, in the file's order. */
