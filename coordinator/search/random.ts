@@ -1,7 +1,9 @@
 /** Random search: every point is drawn independently. */
 import { hash } from 'node:crypto';
 
-const FRACTION_BITS = 53;
+/** Bits of the first and the second part of a fraction, which together are the bits of a double. */
+const HIGH_BITS = 32;
+const LOW_BITS = 21;
 
 /**
  * Returns a number between 0 and 1, both excluded, for a parameter of a point. It depends on the arguments only, so a
@@ -11,6 +13,6 @@ const FRACTION_BITS = 53;
  */
 export function randomCoordinate(seed: number, index: number, parameter: string): number {
   const digest = hash('sha256', `${seed}/${index}/${parameter}`, 'buffer');
-  const bits = digest.readBigUInt64BE() >> BigInt(64 - FRACTION_BITS);
-  return (Number(bits) + 0.5) / 2 ** FRACTION_BITS;
+  const bits = digest.readUInt32BE(0) * 2 ** LOW_BITS + (digest.readUInt32BE(4) >>> (HIGH_BITS - LOW_BITS));
+  return (bits + 0.5) / 2 ** (HIGH_BITS + LOW_BITS);
 }
