@@ -14,6 +14,7 @@ import type { Identity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { NatsState } from '../lib/net/nats-state.ts';
 import type { TokenSource } from '../lib/net/token-source.ts';
+import { errorMessage } from '../lib/text/error-message.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
@@ -28,6 +29,7 @@ import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
 import { type Operator, startOperator } from './metrics/operator.ts';
 import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
+import { LeftoverPrograms } from './supervisor/leftover-programs.ts';
 import { type LifetimeLimits, lifetimeEnd } from './supervisor/lifetime.ts';
 import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
@@ -132,6 +134,9 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     const state = new NatsState(nats, log, { onReconnect });
     natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, operator);
+    const leftovers = new LeftoverPrograms(hello.location, log);
+    // The agent does not wait for the grace period of these programs.
+    leftovers.endEarlier().catch(onLeftoverError(log));
     const started = new AgentRuntime({
       dir,
       server,
@@ -143,7 +148,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       // A coordinator on this machine sleeps with it, and its leases do not expire meanwhile.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
-      startWorker: workerStarter(options, resources),
+      startWorker: workerStarter(options, resources, leftovers),
       onUnreadableOffer: () => operator?.countUnreadable('nats'),
       onDatasetUse: (use) => operator?.countDatasetUse(use),
     });
@@ -257,8 +262,9 @@ function helloOf(
 }
 
 function workerStarter(
-  { dataDir, workdir, requireGpu, pack }: AgentOptions,
+  { dataDir, workdir, requireGpu, pack, log }: AgentOptions,
   { gpus, vendor, cores, slots }: Resources,
+  leftovers: LeftoverPrograms,
 ): StartWorker {
   const setup = {
     dataDir,
@@ -271,9 +277,22 @@ function workerStarter(
   };
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
-    return new WorkerProcess({ ...setup, gpuSharedBy }, gpuEnvironment(vendor, own), events);
+    const marker = leftovers.markerOfWorker();
+    const onExit = (how: string) => {
+      events.onExit(how);
+      leftovers.endOf(marker).catch(onLeftoverError(log));
+    };
+    const { onMessage, onLog } = events;
+    return new WorkerProcess({ ...setup, gpuSharedBy, marker }, gpuEnvironment(vendor, own), {
+      onMessage,
+      onLog,
+      onExit,
+    });
   };
 }
+
+const onLeftoverError = (log: Logger) => (error: unknown) =>
+  log.error({ error: errorMessage(error) }, 'could not end the processes of programs whose worker is dead');
 
 const LIFETIME_POLL_MS = 500;
 

@@ -24,6 +24,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     command: [],
     program: undefined,
     workdir: tmpdir(),
+    marker: '',
     code: undefined,
     checkpointEvery: 0,
     reconstructEvery: 0,

@@ -25,6 +25,8 @@ export interface TrainingRun {
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
+  /** The start of the marker of the program's processes (see command/processes.ts). */
+  readonly marker: string;
   /** The path of the archive of the code that the program runs in. Undefined if it runs in `workdir`. */
   readonly code: string | undefined;
   /** The number of epochs between checkpoints. Zero means no checkpoints. */

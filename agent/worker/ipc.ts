@@ -12,6 +12,8 @@ export interface WorkerSetup {
   readonly dataDir: string;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
+  /** The start of the marker of the processes of users' programs. */
+  readonly marker: string;
   readonly requireGpu: boolean;
   /** The number of cores of the machine. */
   readonly cores: number;

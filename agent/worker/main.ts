@@ -67,6 +67,7 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
     dir: workFolder(folder),
     dataDir: setup.dataDir,
     workdir: setup.workdir,
+    marker: setup.marker,
     signal: controller.signal,
     report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),
     started: (command, interpreter) => report(key, { kind: 'program', command, interpreter }),

@@ -4,30 +4,41 @@
  * only the program's process group is known.
  */
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The environment variable that marks the processes of one attempt. */
 export const MARKER = 'TRAWL_PROCESSES';
 
-/** Returns the ids of the running processes with this marker. */
-export async function markedProcesses(marker: string): Promise<number[]> {
+const POLL_MS = 100;
+
+/** The maximum number of times that SIGKILL is sent. Processes can fork while they are listed. */
+const MAX_KILLS = 10;
+
+/** Returns the ids of the running processes whose marker is accepted. */
+async function markedProcesses(accepts: (marker: string) => boolean): Promise<number[]> {
   if (process.platform !== 'linux') return [];
-  const wanted = Buffer.from(`${MARKER}=${marker}\0`);
   const names = await readdir('/proc').catch(() => []);
   const found = await Promise.all(
     names
       .filter((name) => /^\d+$/.test(name))
       .map(async (pid) => {
         // Processes of other users cannot be read, and processes end meanwhile.
-        const environment = await readFile(`/proc/${pid}/environ`).catch(() => undefined);
-        return environment?.includes(wanted) ? [Number(pid)] : [];
+        const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+        const marker = markerIn(environment);
+        return marker !== undefined && accepts(marker) ? [Number(pid)] : [];
       }),
   );
   return found.flat();
 }
 
-/** Sends a signal to the processes with this marker. @returns whether there are any */
-export async function signalMarked(marker: string, signal: NodeJS.Signals): Promise<boolean> {
-  const pids = await markedProcesses(marker);
+function markerIn(environment: string): string | undefined {
+  const variable = environment.split('\0').find((each) => each.startsWith(`${MARKER}=`));
+  return variable?.slice(MARKER.length + 1);
+}
+
+/** Sends a signal to the processes whose marker is accepted. @returns the number of processes */
+export async function signalMarked(accepts: (marker: string) => boolean, signal: NodeJS.Signals): Promise<number> {
+  const pids = await markedProcesses(accepts);
   for (const pid of pids) {
     try {
       process.kill(pid, signal);
@@ -35,5 +46,20 @@ export async function signalMarked(marker: string, signal: NodeJS.Signals): Prom
       // The process has ended since.
     }
   }
-  return pids.length > 0;
+  return pids.length;
+}
+
+/**
+ * Ends the processes whose marker is accepted: SIGTERM, and SIGKILL after the grace period.
+ * @returns the number of processes that were found at first
+ */
+export async function endMarked(accepts: (marker: string) => boolean, graceMs: number): Promise<number> {
+  const found = await signalMarked(accepts, 'SIGTERM');
+  if (found === 0) return 0;
+  for (let waited = 0; waited < graceMs; waited += POLL_MS) {
+    await sleep(POLL_MS);
+    if ((await markedProcesses(accepts)).length === 0) return found;
+  }
+  for (let kills = 0; kills < MAX_KILLS && (await signalMarked(accepts, 'SIGKILL')) > 0; kills++) await sleep(POLL_MS);
+  return found;
 }

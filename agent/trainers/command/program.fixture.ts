@@ -4,6 +4,7 @@ import { Program } from './program.ts';
 const program = new Program({
   command: process.argv.slice(2),
   workdir: process.cwd(),
+  marker: '',
   environment: process.env,
   graceS: 1,
 });

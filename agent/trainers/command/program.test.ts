@@ -13,6 +13,7 @@ const start = (script: string, ...args: string[]) =>
     workdir: process.cwd(),
     environment: process.env,
     graceS: 1,
+    marker: '',
   });
 
 async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
@@ -68,6 +69,7 @@ test('a program runs in its folder with its variables, and inherits no other pip
     workdir: '/',
     environment: { WHO: 'me' },
     graceS: 1,
+    marker: '',
   });
   expect(await textOf(program.stdout)).toBe('/\nme\n');
   expect(await program.exited).toEqual({ code: 0, signal: null });
@@ -122,6 +124,7 @@ test.skipIf(!isLinux)(
       workdir: '/tmp',
       environment: { PATH: process.env.PATH },
       graceS: 60,
+      marker: '',
     });
     const pids = await pidsFrom(program.stdout);
     expect(await program.exited).toEqual({ code: 0, signal: null });

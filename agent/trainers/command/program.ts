@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
-import { MARKER, markedProcesses, signalMarked } from './processes.ts';
+import { endMarked, MARKER, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL, which a program can use for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -46,6 +46,8 @@ export interface ProgramStart {
   readonly environment: NodeJS.ProcessEnv;
   /** Whole seconds between SIGTERM and SIGKILL. */
   readonly graceS: number;
+  /** The start of the marker of the program's processes. */
+  readonly marker: string;
 }
 
 export interface Exit {
@@ -61,11 +63,13 @@ export class Program {
   /** The process group; 0 when it has ended. */
   #group: number;
   readonly #graceMs: number;
-  readonly #marker = randomBytes(16).toString('hex');
+  readonly #marker: string;
+  readonly #isMarked = (marker: string): boolean => marker === this.#marker;
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or an argument or a variable contains a NUL */
-  constructor({ command, workdir, environment, graceS }: ProgramStart) {
+  constructor({ command, workdir, environment, graceS, marker }: ProgramStart) {
+    this.#marker = `${marker}${randomBytes(16).toString('hex')}`;
     const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, this.#marker], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
@@ -95,7 +99,8 @@ export class Program {
     } finally {
       await this.#stopped;
       this.#signal('SIGKILL');
-      await this.#endMarked(this.#stopped === undefined ? Math.min(LEFTOVER_GRACE_MS, this.#graceMs) : this.#graceMs);
+      const isStopped = this.#stopped !== undefined;
+      await endMarked(this.#isMarked, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
       // The system can reuse the number of the group.
       this.#group = 0;
       guardInput.end('done\n');
@@ -111,20 +116,9 @@ export class Program {
     this.#signal('SIGTERM');
     // A process suspended by SIGSTOP would not act on SIGTERM.
     this.#signal('SIGCONT');
-    await signalMarked(this.#marker, 'SIGTERM');
+    await signalMarked(this.#isMarked, 'SIGTERM');
     for (let waited = 0; waited < this.#graceMs && this.#signal(0); waited += POLL_MS) await sleep(POLL_MS);
     this.#signal('SIGKILL');
-  }
-
-  /** Ends processes outside the group: SIGTERM, and SIGKILL after the grace period. */
-  async #endMarked(graceMs: number): Promise<void> {
-    if (!(await signalMarked(this.#marker, 'SIGTERM'))) return;
-    for (let waited = 0; waited < graceMs; waited += 2 * POLL_MS) {
-      await sleep(2 * POLL_MS);
-      if ((await markedProcesses(this.#marker)).length === 0) return;
-    }
-    // Processes can fork while they are listed.
-    for (let tries = 0; tries < 10 && (await signalMarked(this.#marker, 'SIGKILL')); tries++) await sleep(POLL_MS);
   }
 
   /** @returns whether the group still has a process */

@@ -45,6 +45,7 @@ export async function runProgramIn(
     command: typeof program === 'string' ? ['sh', '-c', program, 'sh', '${args}'] : program,
     dir: join(folder, 'work'),
     workdir: folder,
+    marker: '',
     program: ranked('loss'),
     keep: async (artifact, content) => {
       if (content instanceof Uint8Array) throw new Error('expected a file');

@@ -73,7 +73,13 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const receiver = whileRunning(reports, AbortSignal.any([stopped.signal, run.signal]));
   const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), receiver);
   const oomKillsBefore = await oomKills();
-  const program = startProgram({ command: [path, ...rest], workdir, environment, graceS: STOP_GRACE_S });
+  const program = startProgram({
+    command: [path, ...rest],
+    workdir,
+    environment,
+    graceS: STOP_GRACE_S,
+    marker: run.marker,
+  });
   const stop = () => program.stop();
   run.signal.addEventListener('abort', stop, { once: true });
   if (run.signal.aborted) stop();

@@ -1,0 +1,62 @@
+/** Tests of `LeftoverPrograms` with real processes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import pino from 'pino';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MARKER } from '../trainers/command/processes.ts';
+import { LeftoverPrograms } from './leftover-programs.ts';
+
+const LOCATION = `test-${process.pid}`;
+const log = pino({ level: 'silent' });
+const started: ChildProcess[] = [];
+
+/** Starts a process with a marker in a session of its own. */
+async function marked(marker: string): Promise<ChildProcess> {
+  const child = spawn('sleep', ['60'], {
+    detached: true,
+    stdio: 'ignore',
+    env: { [MARKER]: marker, PATH: process.env.PATH },
+  });
+  started.push(child);
+  await once(child, 'spawn');
+  return child;
+}
+
+const signalOf = async (child: ChildProcess) => child.signalCode ?? (await once(child, 'exit'))[1];
+
+beforeEach(() => {
+  delete process.env[MARKER];
+});
+afterEach(() => {
+  delete process.env[MARKER];
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+const onLinux = test.skipIf(process.platform !== 'linux');
+
+onLinux('a new agent ends the programs of an earlier agent in its folder, and no others', async () => {
+  const agent = new LeftoverPrograms(LOCATION, log);
+  const own = await marked(`${agent.markerOfWorker()}1`);
+  const foreign = await marked(`${LOCATION}0.run.worker.1`);
+  const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
+  await agent.endEarlier();
+  expect(await signalOf(earlier)).toBe('SIGTERM');
+  expect([own.exitCode, own.signalCode, foreign.exitCode, foreign.signalCode]).toEqual([null, null, null, null]);
+});
+
+onLinux('the programs of a worker end with it, and those of other workers go on', async () => {
+  const agent = new LeftoverPrograms(LOCATION, log);
+  const [dead, alive] = [agent.markerOfWorker(), agent.markerOfWorker()];
+  const left = await marked(`${dead}1`);
+  const other = await marked(`${alive}1`);
+  await agent.endOf(dead);
+  expect(await signalOf(left)).toBe('SIGTERM');
+  expect([other.exitCode, other.signalCode]).toEqual([null, null]);
+});
+
+onLinux('an agent that a program of the earlier agent has started ends none of them', async () => {
+  const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
+  process.env[MARKER] = `${new LeftoverPrograms(LOCATION, log).markerOfWorker()}2`;
+  await new LeftoverPrograms(LOCATION, log).endEarlier();
+  expect([earlier.exitCode, earlier.signalCode]).toEqual([null, null]);
+});

@@ -1,0 +1,45 @@
+/**
+ * Ends programs whose worker is dead. Their guard does this too (see trainers/command/program.ts), unless it was killed as
+ * well. Markers have the form FOLDER.RUN.WORKER.ATTEMPT, so that each run of an agent knows its own programs.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { endMarked, MARKER } from '../trainers/command/processes.ts';
+import { STOP_GRACE_S } from '../trainers/command/program.ts';
+
+const GRACE_MS = STOP_GRACE_S * 1000;
+
+export class LeftoverPrograms {
+  readonly #log: Logger;
+  readonly #folder: string;
+  readonly #run: string;
+
+  /** @param location identifies the agent's folder, which no other agent uses at the same time */
+  constructor(location: string, log: Logger) {
+    this.#log = log;
+    this.#folder = `${location}.`;
+    this.#run = `${this.#folder}${randomBytes(8).toString('hex')}.`;
+  }
+
+  /** Returns the start of the markers of a new worker's programs. */
+  markerOfWorker(): string {
+    return `${this.#run}${randomBytes(8).toString('hex')}.`;
+  }
+
+  /** Ends the programs that an earlier agent in this folder has left running. */
+  async endEarlier(): Promise<void> {
+    // A program of the earlier agent can have started this one.
+    if (process.env[MARKER]?.startsWith(this.#folder) === true) return;
+    await this.#end((marker) => marker.startsWith(this.#folder) && !marker.startsWith(this.#run));
+  }
+
+  /** Ends the programs of a worker that has exited. */
+  async endOf(markerOfWorker: string): Promise<void> {
+    await this.#end((marker) => marker.startsWith(markerOfWorker));
+  }
+
+  async #end(accepts: (marker: string) => boolean): Promise<void> {
+    const processes = await endMarked(accepts, GRACE_MS);
+    if (processes > 0) this.#log.warn({ processes }, 'ended processes of programs whose worker is dead');
+  }
+}
