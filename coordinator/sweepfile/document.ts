@@ -25,7 +25,7 @@ import {
   SweepFileError,
   SweepFileTooLargeError,
 } from './problems.ts';
-import { isNonFinite, pyyamlValue } from './pyyaml.ts';
+import { isNonFinite, pyyamlArgument, pyyamlValue } from './pyyaml.ts';
 import { isFloat } from './values.ts';
 
 /** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
@@ -204,7 +204,8 @@ interface ReaderOptions {
   readonly pyyamlKeys: ReadonlySet<string>;
   /**
    * Whether the file is read as W&B reads it. The last of several equal keys counts, at the position of the first. A key in
-   * `pyyamlKeys` can be a number, a boolean or null. The texts of the top level need no quotes.
+   * `pyyamlKeys` can be a number, a boolean or null. The texts of the top level and the items of a
+   * command need no quotes.
    */
   readonly isWandb: boolean;
 }
@@ -216,6 +217,7 @@ class DataReader {
   readonly #fail: Fail;
   readonly #options: ReaderOptions;
   #isPyyaml = false;
+  #isCommand = false;
   #values = 0;
 
   constructor(
@@ -259,7 +261,10 @@ class DataReader {
       }
       const name = this.#key(key, at);
       if (name === undefined) continue;
-      if (depth === 0) this.#isPyyaml = this.#options.pyyamlKeys.has(name);
+      if (depth === 0) {
+        this.#isPyyaml = this.#options.pyyamlKeys.has(name);
+        this.#isCommand = this.#options.isWandb && name === 'command';
+      }
       const read = this.read(nodeOf(value), at, at, depth + 1);
       const isText = depth === 0 && this.#options.isWandb && TEXT_KEYS.has(name);
       const entry = isText && isScalar(value) ? asText(read, value.source) : read;
@@ -288,12 +293,19 @@ class DataReader {
   }
 
   #list(items: readonly unknown[], offset: number, keyOffset: number | undefined, depth: number): Located {
-    const list = items.map((item) => this.read(nodeOf(item), offset, undefined, depth + 1));
+    const list = items.map((item) => {
+      const read = this.read(nodeOf(item), offset, undefined, depth + 1);
+      return this.#isCommand && depth === 1 ? asArgument(read, this.#targetOf(item)) : read;
+    });
     return { data: list.map(({ data }) => data), offset, keyOffset, entries: new Map(list.entries()) };
   }
 
+  #targetOf(node: unknown): unknown {
+    return isAlias(node) ? this.#targets.get(node) : node;
+  }
+
   #key(key: unknown, offset: number): string | undefined {
-    const node = isAlias(key) ? this.#targets.get(key) : key;
+    const node = this.#targetOf(key);
     const name = isScalar(node) ? node.value : undefined;
     if (typeof name === 'string') return parameterKey(name);
     const isPlain = typeof name === 'number' || typeof name === 'boolean' || name === null;
@@ -329,6 +341,12 @@ function jsonKey({ value, source = '' }: Scalar): string {
 function asText(located: Located, source: string | undefined): Located {
   const isPlain = typeof located.data === 'number' || typeof located.data === 'boolean';
   return isPlain && source !== undefined ? { ...located, data: source, source: undefined } : located;
+}
+
+/** Returns an item of a W&B command as text. */
+function asArgument(located: Located, node: unknown): Located {
+  if (!isScalar(node) || node.type !== 'PLAIN' || node.tag !== undefined) return located;
+  return { ...located, data: pyyamlArgument(node.source ?? '', located.data), source: undefined };
 }
 
 function isMergeKey(key: unknown): boolean {

@@ -1,4 +1,5 @@
 /** Reads plain scalars as PyYAML (YAML 1.1) does, where it differs from YAML 1.2. W&B reads its files with PyYAML. */
+import { pythonText } from '../../lib/text/python.ts';
 
 const TRUE = /^(?:yes|Yes|YES|on|On|ON)$/;
 const FALSE = /^(?:no|No|NO|off|Off|OFF)$/;
@@ -30,6 +31,16 @@ export function pyyamlValue(source: string): boolean | number | string | undefin
 /** Returns the text of a number that is not finite, as Python writes it. JSON has no such numbers. */
 function nonFiniteText(source: string): string {
   return source.toLowerCase().replace(/^\+/, '').replace('.', '');
+}
+
+/**
+ * Returns the argument that W&B's agent makes of a plain scalar in a command: Python's `str` of the value that PyYAML reads.
+ * @param value the value in YAML 1.2
+ */
+export function pyyamlArgument(source: string, value: unknown): string {
+  const read = pyyamlValue(source) ?? value;
+  const isText = typeof read === 'number' && /^[^x]*e/i.test(source) && !FLOAT.test(source);
+  return isText ? source : pythonText(read, { float: typeof read === 'number' && FLOAT.test(source) });
 }
 
 /** Returns whether a plain scalar is a number that is not finite, such as `.inf`. */

@@ -584,3 +584,35 @@ test('texts of the top level need no quotes', () => {
     'program: train.py\nproject: 2024\ndescription: 1.50\nname: 0012\nmethod: grid\nparameters: {lr: {value: 1}}';
   expect(parse(text)).toMatchObject({ name: '0012', description: '1.50' });
 });
+
+test('the items of a command need no quotes, and are written as by Python from the values that PyYAML reads', () => {
+  const text = (items: string) => `
+program: train.py
+method: grid
+parameters: {lr: {value: 1}}
+command: [python3, "\${program}", ${items}]
+`;
+  const items: readonly (readonly [written: string, argument: string])[] = [
+    ['5', '5'],
+    ['-0.50', '-0.5'],
+    ['1.0', '1.0'],
+    ['1e-3', '1e-3'],
+    ['1.0e-3', '0.001'],
+    ['1e5', '1e5'],
+    ['1_000', '1000'],
+    ['0x1F', '31'],
+    ['017', '15'],
+    ['08', '08'],
+    ['true', 'True'],
+    ['off', 'False'],
+    ['null', 'None'],
+    ['"5"', '5'],
+    ['"on"', 'on'],
+    ['"1_000"', '1_000'],
+  ];
+  const { command } = parse(text(items.map(([written]) => written).join(', ')));
+  expect(command).toEqual(['python3', 'train.py', ...items.map(([, argument]) => argument)]);
+  expect(() => parse('command: [python3, 5]\nmetric: {name: loss}\nparameters: {lr: {value: 1}}')).toThrow(
+    'w.yaml:1:20: expected text, got 5; put quotes around it',
+  );
+});
