@@ -46,3 +46,29 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'silent',
   'straggler',
 ];
+
+/** Kinds of the events of agents, which belong to no sweep. */
+const AGENT_EVENT_KINDS = [
+  'joined',
+  'left',
+  'lost',
+  'returned',
+  'quarantined',
+  'released',
+  'drained',
+  'undrained',
+] as const;
+export type AgentEventKind = (typeof AGENT_EVENT_KINDS)[number];
+
+/** Every kind of event that the store keeps. */
+export const EVENT_KINDS = [
+  'submitted',
+  ...(['running', 'paused', 'stopping', 'finished', 'stopped', 'killed'] as const).map(
+    (state) => `sweep ${state}` as const,
+  ),
+  ...(['priority', 'warning', 'warning removed', 'quarantine'] as const),
+  ...(['pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
+  ...(['granted', 'speculated', 'straggler', 'reported', 'ended'] as const),
+  ...AGENT_EVENT_KINDS,
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];

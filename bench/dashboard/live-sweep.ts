@@ -88,6 +88,8 @@ export class LiveSweep {
         attempt: 1,
         kind: 'reported',
         detail: `epoch ${epoch}`,
+        by: '',
+        agentId: '',
       });
     }
     const delta = { sweep: this.row, trials, events, agents: [], eventSeq: this.#seq, more: false };

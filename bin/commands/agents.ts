@@ -23,8 +23,9 @@ import { resultTerminal } from '../output/terminal.ts';
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
 /** Returns why the agent takes no trials; empty if no reason is known. */
-function reasonOf({ drainReason, quarantine }: Agent): string {
-  if (drainReason !== '' || quarantine === undefined) return drainReason;
+function reasonOf({ drainReason, drainedBy, quarantine }: Agent): string {
+  const drained = [drainedBy && `drained by ${drainedBy}`, drainReason].filter((part) => part !== '').join(': ');
+  if (drained !== '' || quarantine === undefined) return drained;
   const { sweepIds, reason, probeInMs } = quarantine;
   const scope = sweepIds.length === 0 ? 'all sweeps' : `sweep ${sweepIds.join(', ')}`;
   return `${scope}: ${reason}; next probe ${probeInMs === 0 ? 'due' : `in ${formatSpan(probeInMs)}`}`;

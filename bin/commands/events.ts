@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
+import { EVENT_KINDS, type EventKind } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
 import { getSweep } from '../client/sweeps.ts';
@@ -14,6 +16,7 @@ interface Options extends ServerOptions, OutputOptions {
   readonly follow?: true;
   readonly reports?: true;
   readonly trial?: string;
+  readonly kind?: readonly EventKind[];
 }
 
 const FROM_THE_FIRST = -1;
@@ -42,41 +45,80 @@ async function* eventsOf(connection: Connection, sweep: string, follow: boolean)
   }
 }
 
-function textOf({ atMs, trialId, attempt, kind, detail }: Event): string {
-  const which = trialId === '' ? '' : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
-  return visibleText(`${isoTime(atMs)}  ${which.padEnd(10)}  ${kind.padEnd(9)}  ${firstLine(detail)}`.trimEnd());
+function textOf({ atMs, trialId, attempt, agentId, kind, detail, by }: Event): string {
+  const which = trialId === '' ? agentId : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
+  const what = [firstLine(detail), by && `(by ${by})`].filter((part) => part !== '').join(' ');
+  return visibleText(`${isoTime(atMs)}  ${which.padEnd(10)}  ${kind.padEnd(9)}  ${what}`.trimEnd());
 }
 
-function jsonOf({ seq, atMs, sweepId, trialId, attempt, kind, detail }: Event): string {
-  const source = { sweep: sweepId, trial: trialId || null, attempt: attempt || null };
-  return jsonSafe(JSON.stringify({ seq, at: isoTime(atMs), ...source, kind, detail }));
+function jsonOf({ seq, atMs, sweepId, trialId, attempt, agentId, kind, detail, by }: Event): string {
+  const sweep = agentId === '' ? sweepId : null;
+  const source = { sweep, trial: trialId || null, attempt: attempt || null, agent: agentId || null };
+  return jsonSafe(JSON.stringify({ seq, at: isoTime(atMs), ...source, kind, detail, by: by || null }));
 }
 
-async function events(selector: string, { follow, reports, trial, output, ...options }: Options): Promise<void> {
+interface Selection {
+  readonly sweepId: string;
+  /** Undefined: all trials, and the sweep itself. */
+  readonly trialId: string | undefined;
+}
+
+/** @param selector undefined: the sweep of the trial, or else the newest sweep */
+async function select(
+  connection: Connection,
+  selector: string | undefined,
+  name: string | undefined,
+): Promise<Selection> {
+  if (name === undefined)
+    return { sweepId: (await getSweep(connection, selector ?? 'last')).sweep.id, trialId: undefined };
+  const request = { sweep: selector ?? '', trial: name };
+  const { trial } = await unary(connection, connection.client.getTrial, request);
+  if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
+  return { sweepId: trial.sweepId, trialId: trial.id };
+}
+
+async function events(
+  selector: string | undefined,
+  { follow, reports, trial, kind: kinds, output, ...options }: Options,
+): Promise<void> {
   await withConnection(options, async (connection) => {
-    const { sweep } = await getSweep(connection, selector);
-    const only = trial && (await unary(connection, connection.client.getTrial, { sweep: sweep.id, trial })).trial?.id;
-    for await (const event of eventsOf(connection, sweep.id, follow ?? false)) {
-      if ((event.kind === REPORTED && !reports) || (only && event.trialId !== only)) continue;
+    const { sweepId, trialId } = await select(connection, selector, trial);
+    const isShown = ({ kind }: Event) => {
+      return kinds === undefined ? kind !== REPORTED || reports === true : kinds.some((one) => one === kind);
+    };
+    for await (const event of eventsOf(connection, sweepId, follow ?? false)) {
+      if (!isShown(event) || (trialId !== undefined && event.trialId !== trialId)) continue;
       await print(`${output === 'json' ? jsonOf(event) : textOf(event)}\n`);
     }
   });
 }
 
+function kindOption(text: string, before: readonly EventKind[] = []): readonly EventKind[] {
+  const kind = EVENT_KINDS.find((one) => one === text);
+  if (kind !== undefined) return [...before, kind];
+  throw new InvalidArgumentError(`Expected one of: ${EVENT_KINDS.join(', ')}${didYouMean(text, EVENT_KINDS)}`);
+}
+
 export function registerEvents(program: Command): void {
   const command = program
     .command('events')
-    .description('print the events of a sweep, oldest first')
-    .argument('[sweep]', 'sweep id, name or "last"', 'last')
+    .description('print the events of a sweep, and of the agents while it had not ended, oldest first')
+    .argument('[sweep]', 'sweep id, name or "last" (default: the sweep of --trial, or else last)')
     .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
     .option('--reports', 'include the report of each epoch')
-    .option('--trial <trial>', 'only events of this trial (id or unambiguous prefix)');
+    .option('--trial <trial>', 'only events of this trial of any sweep (id, unambiguous prefix or SWEEP/ID)')
+    .option(
+      '--kind <kind>',
+      'only events of this kind, such as failed, lost or "sweep paused"; repeatable',
+      kindOption,
+    );
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl events', 'events of the newest sweep so far'],
       ['trawl events 3 -f', 'follow sweep 3'],
       ['trawl events --trial 3f2a91bc --reports', 'events of one trial, with every epoch'],
+      ['trawl events --kind lost --kind returned', 'agents that were lost, and that returned'],
       ['trawl events -o json | jq -r .kind | sort | uniq -c', 'count events by kind; one JSON object per line'],
     ],
-  }).action((sweep: string, options: Options) => events(sweep, options));
+  }).action((sweep: string | undefined, options: Options) => events(sweep, options));
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
@@ -31,7 +32,7 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
     { header: 'name', cell: (sweep) => sweep.name },
     {
       header: 'state',
-      cell: (sweep) => sweepState.of(sweep.state),
+      cell: (sweep) => sweepStateText(sweep, now),
       style: (sweep) => sweepStyle(sweepState.of(sweep.state)),
     },
     number('ended', (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}`),

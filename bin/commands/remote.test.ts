@@ -11,7 +11,7 @@ import type {
   SubmitRequest,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { FailureClass, SweepState, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { Event, FailureClass, SweepState, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
@@ -62,7 +62,7 @@ async function trawl(overrides: Partial<SweepServiceServer>, ...args: string[]) 
 test('ls prints a table without colour or control characters, ids with -q, and an array with -o json', async () => {
   const table = await trawl({}, 'ls');
   expect(table).toMatchObject({ stderr: '', exitCode: 0 });
-  expect(table.stdout).toMatch(/^ +7 {2}hostile ␛\[2J {2}finished +2\/2 +0 +1 {2}/m);
+  expect(table.stdout).toMatch(/^ +7 {2}hostile ␛\[2J {2}finished, 1 of 2 failed +2\/2 +0 +1 {2}/m);
   expect(table.stdout).not.toContain('\u001b');
   expect((await trawl({}, 'ls', '-q')).stdout).toBe('7\n');
   expect(JSON.parse((await trawl({}, 'ls', '-o', 'json')).stdout)).toMatchObject([
@@ -253,6 +253,30 @@ test.each(['pause', 'resume', 'stop', 'kill'])('%s sends its action with the rea
     reason: verb === 'resume' ? '' : 'why not',
     priority: 0,
   });
+});
+
+test('events --kind shows events of these kinds with their agents and users', async () => {
+  const events = [
+    { seq: 1, kind: 'sweep paused', detail: 'why not', by: 'ann@desk' },
+    { seq: 2, kind: 'lost', agentId: 'gpu-1', sweepId: '0', detail: 'nothing was received' },
+    { seq: 3, kind: 'reported', trialId: good.id, attempt: 1, detail: 'epoch 1' },
+    { seq: 4, kind: 'failed', trialId: good.id, detail: 'oom' },
+  ].map((event) => Event.fromPartial({ sweepId: '7', atMs: START_MS, ...event }));
+  const watch: SweepServiceServer['watch'] = (call) => {
+    if (call.request.sinceEventSeq === 0) call.write(snapshot(sweep, [], [], { eventSeq: 4 }));
+    else call.write(delta({ sweep, events, eventSeq: 4 }));
+    call.end();
+  };
+  const shown = await trawl({ watch }, 'events', '--kind', 'lost', '--kind', 'sweep paused');
+  expect(shown.exitCode, shown.stderr).toBe(0);
+  expect(shown.stdout.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(/Z {14}sweep paused {2}why not \(by ann@desk\)$/),
+    expect.stringMatching(/Z {2}gpu-1 {7}lost {7}nothing was received$/),
+  ]);
+  server?.stop();
+  const unknown = await trawl({ watch }, 'events', '--kind', 'losst');
+  expect(unknown.exitCode).toBe(2);
+  expect(unknown.stderr).toContain('did you mean "lost"?');
 });
 
 test('kill SWEEP/TRIAL kills that trial only', async () => {

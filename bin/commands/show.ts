@@ -6,6 +6,7 @@ import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
 import { NotFoundError } from '../../proto/errors.ts';
@@ -19,7 +20,7 @@ import {
   type Sweep,
   type Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactKind, failureClass, sweepState, trialState } from '../../proto/names.ts';
+import { artifactKind, failureClass, trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { getSource, getSweep } from '../client/sweeps.ts';
@@ -61,7 +62,8 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
     [
       ['sweep', sweep.id],
       ['name', sweep.name],
-      ['state', sweepState.of(sweep.state) + (sweep.reason === '' ? '' : `: ${sweep.reason}`)],
+      ['state', sweepStateText(sweep, Date.now()) + (sweep.reason === '' ? '' : `: ${sweep.reason}`)],
+      ['since', isoTime(sweep.stateSinceMs) ?? '-'],
       ...warningFields(sweep),
       ['trainer', sweep.trainer],
       ['priority', `${sweep.priority}, weight ${sweep.weight}`],

@@ -164,6 +164,8 @@ export function sweepJson(sweep: Sweep) {
     name: sweep.name,
     state: sweepState.of(sweep.state),
     reason: sweep.reason || null,
+    state_since: isoTime(sweep.stateSinceMs),
+    state_by: sweep.stateBy || null,
     trainer: sweep.trainer,
     metric:
       sweep.metric === undefined
@@ -191,6 +193,8 @@ export function agentJson(agent: Agent) {
     host: agent.host,
     state: agentState.of(agent.state),
     drain_reason: agent.drainReason || null,
+    drained_by: agent.drainedBy || null,
+    drained_since: isoTime(agent.drainedSinceMs),
     quarantine: agent.quarantine === undefined ? null : quarantineJson(agent.quarantine),
     slots: agent.slots,
     busy: agent.busy,

@@ -3,7 +3,7 @@ import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors
 import { type Agent, Agent as AgentMessage, type Quarantine } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 import { displayedState } from '../core/agents.ts';
-import { onDrain, onUndrain } from '../core/drain.ts';
+import { type DrainRequest, onDrain, onUndrain } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import type { AgentFacts, Core } from '../core/model.ts';
 import { onRelease } from '../core/quarantine.ts';
@@ -12,30 +12,31 @@ import type { Runtime } from './runtime.ts';
 const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
-  drain(agent: string, graceMs: number, reason: string): Promise<Agent>;
-  undrain(agent: string): Promise<Agent>;
+  /** @param by the user who requested it; may be empty */
+  drain(agent: string, request: Omit<DrainRequest, 'agentId'>): Promise<Agent>;
+  undrain(agent: string, by: string): Promise<Agent>;
   /** Ends a quarantine. */
-  release(agent: string): Promise<Agent>;
+  release(agent: string, by: string): Promise<Agent>;
 }
 
 export function agentControl(runtime: Runtime): AgentControl {
   const { core } = runtime;
   return {
-    async drain(name, graceMs, reason) {
-      if (graceMs > MAX_GRACE_MS) throw new BadInputError('grace too long (max 365 days)');
+    async drain(name, request) {
+      if (request.graceMs > MAX_GRACE_MS) throw new BadInputError('grace too long (max 365 days)');
       const id = findAgent(core, name);
-      await runtime.settle(onDrain(core, { agentId: id, graceMs, reason }, runtime.now()));
+      await runtime.settle(onDrain(core, { agentId: id, ...request }, runtime.now()), request.by);
       return agentOf(core, id, runtime.now());
     },
-    async undrain(name) {
+    async undrain(name, by) {
       const id = findAgent(core, name);
-      await runtime.settle(onUndrain(core, { agentId: id }));
+      await runtime.settle(onUndrain(core, { agentId: id }), by);
       runtime.reschedule();
       return agentOf(core, id, runtime.now());
     },
-    async release(name) {
+    async release(name, by) {
       const id = findAgent(core, name);
-      await runtime.settle(onRelease(core, { agentId: id }));
+      await runtime.settle(onRelease(core, { agentId: id }), by);
       runtime.reschedule();
       return agentOf(core, id, runtime.now());
     },
@@ -87,13 +88,15 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
 /** Returns an agent. After a restart of the coordinator, only these facts are known until the agent connects. */
 function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);
-  const drainReason = core.drains.get(id)?.reason ?? '';
+  const { reason: drainReason = '', by: drainedBy = '', since: drainedSinceMs = 0 } = core.drains.get(id) ?? {};
   if (agent === undefined) {
     const past = core.pastAgents.get(id);
     const known = past && pastAgentOf(id, past);
     return AgentMessage.fromPartial({
       ...(known ?? { id, state: agentState.to('lost'), pack: 1 }),
       drainReason,
+      drainedBy,
+      drainedSinceMs,
       quarantine: quarantineOf(core, id, now),
     });
   }
@@ -109,6 +112,8 @@ function agentOf(core: Core, id: string, now: number): Agent {
     lastHeartbeatMs: agent.lastHeardAt,
     gpus: [...agent.gpus],
     drainReason,
+    drainedBy,
+    drainedSinceMs,
     labels: { ...agent.labels },
     slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
     pack: agent.pack,

@@ -47,9 +47,9 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   };
   // A retry is the same decision as in a coordinator, but nothing is offered, because no agent is connected.
   let runtime: Runtime | undefined;
-  const retry: SweepControl['retry'] = (request) => {
+  const retry: SweepControl['retry'] = (request, by) => {
     runtime ??= new Runtime({ db, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
-    return sweepControl(runtime).retry(request);
+    return sweepControl(runtime).retry(request, by);
   };
   const token = randomBytes(32).toString('base64url');
   const guard = new Guard(

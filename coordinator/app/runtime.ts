@@ -55,11 +55,14 @@ export class Runtime {
     return this.#journal.onCommit(listener);
   }
 
-  /** Resolves when this step and all earlier steps are durable and the outputs of this step are sent. */
-  async settle(step: Step): Promise<void> {
+  /**
+   * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
+   * @param by the user who requested the step. Default: none
+   */
+  async settle(step: Step, by = ''): Promise<void> {
     this.#dropEnded(step.changes);
     try {
-      await this.#journal.commit(step.changes);
+      await this.#journal.commit(step.changes, by);
     } catch (error) {
       this.#onBroken(error);
       throw error;

@@ -1,7 +1,7 @@
 /** Submits and controls the sweeps of a running coordinator, and retries their trials. */
 import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
-import type { RetryTrialsRequest, SubmitRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
@@ -19,34 +19,34 @@ import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { submittedSource } from '../transport/code-service.ts';
 import { checkLength } from '../transport/limits.ts';
-import type { Retried, SweepControl } from '../transport/sweep-service.ts';
+import type { ControlRequest, Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 
 /** @param archives the stored code. Undefined: sweeps with code are rejected */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
     submit: (request) => submit(runtime, archives, request),
-    async act(sweepId, action, reason, priority) {
-      checkLength('reason', reason);
+    async act(sweepId, request, by) {
+      checkLength('reason', request.reason);
       const state = sweepState.of(runtime.queries.sweep(sweepId).state);
       if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
-      await runtime.settle(stepFor(runtime, sweepId, action, reason, priority));
+      await runtime.settle(stepFor(runtime, sweepId, request), by);
       runtime.reschedule();
     },
-    async killTrial(sweepId, trialId, reason) {
+    async killTrial(sweepId, trialId, reason, by) {
       checkLength('reason', reason);
       // Without a flush, the store could lack a retry of the trial.
       runtime.flush();
       if (runtime.queries.trial(sweepId, trialId).state === TrialState.CANCELLED) return;
-      await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()));
+      await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()), by);
       runtime.reschedule();
     },
-    retry: (request) => retry(runtime, request),
+    retry: (request, by) => retry(runtime, request, by),
   };
 }
 
 /** Resolves once the retries are durable. A repeated request gets the same answer as the first. */
-async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Retried> {
+async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string): Promise<Retried> {
   if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
   checkLength('request_id', request.requestId);
   const choice = choiceOf(request);
@@ -58,7 +58,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest): Promise<Ret
   const sweepId = sweepToRetry(queries, request);
   const sweep = core.sweeps.get(sweepId) ?? loadEndedSweep(db, sweepId, runtime.now());
   const step = onRetry(core, { sweep, choice, requestId: request.requestId });
-  await runtime.settle(step);
+  await runtime.settle(step, by);
   runtime.reschedule();
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
@@ -140,7 +140,7 @@ async function submit(
   return id;
 }
 
-function stepFor(runtime: Runtime, sweepId: string, action: SweepAction, reason: string, priority: number) {
+function stepFor(runtime: Runtime, sweepId: string, { action, reason, priority }: ControlRequest) {
   switch (action) {
     case 'SWEEP_ACTION_PAUSE':
       return onPause(runtime.core, { sweepId, reason });

@@ -1,5 +1,6 @@
 /** Handles hellos and heartbeats of agents. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { countText } from '../../lib/text/numbers.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentStateName } from '../../proto/names.ts';
@@ -7,7 +8,7 @@ import { endAttempt } from './attempt-ends.ts';
 import { isDraining } from './drain.ts';
 import { busySlots, packMatesOf } from './leases.ts';
 import type { Agent, AgentFacts, Core, Lease } from './model.ts';
-import { agentChange, factsOf, leaveIfDone } from './past-agents.ts';
+import { agentChange, departureOf, factsOf, leaveIfDone } from './past-agents.ts';
 import { agentsToIsolate } from './placement.ts';
 import { poolsOf } from './pools.ts';
 import { isQuarantined } from './quarantine.ts';
@@ -37,9 +38,24 @@ export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const times = { connectedAt, lastHeardAt: now, storedAt: now };
   const agent = { ...hello, ...times, isolated, state: 'connected', leaving: false, disconnected: false } as const;
   const connected: Agent = { ...agent, pools: poolsOf(agent) };
+  const event = arrivalOf(connected, known, core.pastAgents.get(hello.id));
   core.agents.set(hello.id, connected);
   core.pastAgents.delete(hello.id);
-  return stepOf([agentChange(connected)]);
+  return stepOf([agentChange(connected, event)]);
+}
+
+/** Returns the event of an agent that connects; undefined if its process was connected all the time. */
+function arrivalOf(
+  { id, host, slots, incarnation }: Agent,
+  known: Agent | undefined,
+  past: AgentFacts | undefined,
+): ReturnType<typeof departureOf> {
+  if (known?.incarnation === incarnation && known.state === 'connected') return undefined;
+  const detail = `agent ${id} on ${host}, ${countText(slots, 'slot')}`;
+  if (known?.incarnation === incarnation || (known === undefined && past?.state === 'lost')) {
+    return { kind: 'returned', detail };
+  }
+  return { kind: 'joined', detail: known === undefined || known.state === 'left' ? detail : `${detail}: restarted` };
 }
 
 export interface HeartbeatFacts {
@@ -75,8 +91,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     agent.state = 'connected';
     agent.leaving = beat.leaving;
     agent.gpuFigures = beat.gpuFigures ?? [];
-    if (leaveIfDone(core, agent)) changes.push(agentChange(agent));
-    else if (wasAway) changes.push(agentChange(agent));
+    if (leaveIfDone(core, agent)) changes.push(agentChange(agent, departureOf(agent, now)));
+    else if (wasAway) changes.push(agentChange(agent, { kind: 'returned', detail: `agent ${agentId} reports again` }));
   }
   const held = new Set<Lease>();
   const revoked: Output[] = [];
@@ -119,7 +135,8 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
     const facts: AgentFacts = { ...past, state: 'lost', instance: '' };
     core.agents.delete(agentId);
     core.pastAgents.set(agentId, facts);
-    steps.push(stepOf([{ kind: 'agent', agentId, facts }]));
+    const event = { kind: 'lost', detail: `the identity of agent ${agentId} was revoked` } as const;
+    steps.push(stepOf([{ kind: 'agent', agentId, facts, event }]));
   }
   return combine(steps);
 }

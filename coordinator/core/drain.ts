@@ -11,12 +11,14 @@ export interface DrainRequest {
   readonly agentId: string;
   readonly graceMs: number;
   readonly reason: string;
+  /** The user who drains the agent. Default: empty. */
+  readonly by?: string | undefined;
 }
 
 /** Drains an agent. A second drain replaces the grace period and the reason of the first. */
-export function onDrain(core: Core, { agentId, graceMs, reason }: DrainRequest, now: number): Step {
-  core.drains.set(agentId, { graceEndsAt: now + graceMs, storedAt: now, reason });
-  return drainStep(agentId, { graceLeftMs: graceMs, reason });
+export function onDrain(core: Core, { agentId, graceMs, reason, by = '' }: DrainRequest, now: number): Step {
+  core.drains.set(agentId, { graceEndsAt: now + graceMs, storedAt: now, reason, by, since: now });
+  return drainStep(agentId, { graceLeftMs: graceMs, reason, by, since: now });
 }
 
 export function onUndrain(core: Core, { agentId }: Pick<DrainRequest, 'agentId'>): Step {
@@ -24,17 +26,18 @@ export function onUndrain(core: Core, { agentId }: Pick<DrainRequest, 'agentId'>
 }
 
 function drainStep(agentId: string, drain: StoredDrain | undefined): Step {
-  return stepOf([{ kind: 'drain', agentId, drain }], [{ kind: 'drain', agentId }]);
+  return stepOf([{ kind: 'drain', agentId, drain, isNew: true }], [{ kind: 'drain', agentId }]);
 }
 
 /** Stores the remaining grace periods at intervals, and once when a grace period ends. */
 export function storeGraces(core: Core, now: number): Change[] {
   const changes: Change[] = [];
   for (const [agentId, drain] of core.drains) {
-    const { graceEndsAt, storedAt, reason } = drain;
+    const { graceEndsAt, storedAt, reason, by, since } = drain;
     if (storedAt >= graceEndsAt || now < Math.min(graceEndsAt, storedAt + GRACE_STORE_INTERVAL_MS)) continue;
     drain.storedAt = now;
-    changes.push({ kind: 'drain', agentId, drain: { graceLeftMs: Math.max(0, graceEndsAt - now), reason } });
+    const graceLeftMs = Math.max(0, graceEndsAt - now);
+    changes.push({ kind: 'drain', agentId, drain: { graceLeftMs, reason, by, since }, isNew: false });
   }
   return changes;
 }

@@ -463,6 +463,10 @@ interface Drain {
   storedAt: number;
   /** The reason for display. May be empty. */
   readonly reason: string;
+  /** The user who drained the agent; may be empty. */
+  readonly by: string;
+  /** When. 0 if unknown. */
+  readonly since: number;
 }
 
 /**

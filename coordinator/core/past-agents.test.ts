@@ -96,7 +96,7 @@ test('at most MAX_PAST_AGENTS disconnected agents are kept, and the oldest are r
   for (let n = 0; n < MAX_PAST_AGENTS + 3; n++) {
     core.pastAgents.set(`p${n}`, { ...facts, state: 'lost', lastHeardAt: n });
   }
-  core.drains.set('p1', { graceEndsAt: 0, storedAt: 0, reason: '' });
+  core.drains.set('p1', { graceEndsAt: 0, storedAt: 0, reason: '', by: '', since: 0 });
   const forgotten = onTick(core, 1).changes.flatMap((change) => (change.kind === 'agent' ? [change] : []));
   expect(forgotten).toEqual(['p0', 'p2', 'p3'].map((agentId) => ({ kind: 'agent', agentId, facts: undefined })));
   expect(core.pastAgents.size).toBe(MAX_PAST_AGENTS);

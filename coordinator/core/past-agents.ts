@@ -1,4 +1,5 @@
 /** Agents that left or were lost, and the facts about them that outlive a restart. */
+import { formatSpan } from '../../lib/text/duration.ts';
 import { busySlots } from './leases.ts';
 import type { Agent, AgentFacts, Core } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
@@ -9,8 +10,18 @@ export const MAX_PAST_AGENTS = 1_000;
 /** The interval at which the time of an agent's last message is stored, in milliseconds. */
 export const AGENT_STORE_INTERVAL_MS = 60_000;
 
-export function agentChange(agent: Agent): Change {
-  return { kind: 'agent', agentId: agent.id, facts: factsOf(agent) };
+/** @param event the event that the change is. Default: none */
+export function agentChange(agent: Agent, event?: AgentChange['event']): Change {
+  return { kind: 'agent', agentId: agent.id, facts: factsOf(agent), event };
+}
+
+type AgentChange = Change & { readonly kind: 'agent' };
+
+/** Returns the event of an agent that has left or is lost; undefined if it is connected. */
+export function departureOf({ id, state, lastHeardAt }: Agent, now: number): AgentChange['event'] {
+  if (state === 'left') return { kind: 'left', detail: `agent ${id} stopped` };
+  if (state === 'connected') return undefined;
+  return { kind: 'lost', detail: `nothing was received from agent ${id} for ${formatSpan(now - lastHeardAt)}` };
 }
 
 /** Returns the facts about an agent that outlive it. */
@@ -27,7 +38,7 @@ export function onDisconnect(
   const agent = core.agents.get(agentId);
   if (agent?.incarnation !== incarnation) return NO_STEP;
   agent.disconnected = true;
-  return leaveIfDone(core, agent) ? stepOf([agentChange(agent)]) : NO_STEP;
+  return leaveIfDone(core, agent) ? stepOf([agentChange(agent, departureOf(agent, agent.lastHeardAt))]) : NO_STEP;
 }
 
 /**
@@ -53,7 +64,7 @@ export function updateAgents(core: Core, now: number): Change[] {
     if (isSilent) agent.state = agent.leaving && busySlots(core, agent.id) === 0 ? 'left' : 'lost';
     else if (!leaveIfDone(core, agent) && now - agent.storedAt < AGENT_STORE_INTERVAL_MS) continue;
     agent.storedAt = now;
-    changes.push(agentChange(agent));
+    changes.push(agentChange(agent, departureOf(agent, now)));
   }
   return [...changes, ...forgetOldest(core)];
 }

@@ -6,7 +6,7 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
-import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
+import type { AgentEventKind, FailureClassName, WarningKindName } from '../../proto/names.ts';
 import type {
   AgentFacts,
   Artifact,
@@ -123,9 +123,21 @@ export type Change =
       readonly detail: string;
     }
   /** The facts about an agent have changed. Undefined if the facts are removed. */
-  | { readonly kind: 'agent'; readonly agentId: string; readonly facts: AgentFacts | undefined }
+  | {
+      readonly kind: 'agent';
+      readonly agentId: string;
+      readonly facts: AgentFacts | undefined;
+      /** The event that the change is. Undefined: only figures have changed. */
+      readonly event?: AgentEvent | undefined;
+    }
   /** An agent is drained. Undefined if the agent may take work again. */
-  | { readonly kind: 'drain'; readonly agentId: string; readonly drain: StoredDrain | undefined }
+  | {
+      readonly kind: 'drain';
+      readonly agentId: string;
+      readonly drain: StoredDrain | undefined;
+      /** Whether a request started, replaced or ended the drain. False if only the remaining grace has changed. */
+      readonly isNew: boolean;
+    }
   /** An agent is quarantined, or a probe failed. Undefined if the quarantine has ended. */
   | {
       readonly kind: 'quarantine';
@@ -177,10 +189,20 @@ export type Change =
       readonly artifact: Artifact;
     };
 
+interface AgentEvent {
+  readonly kind: Extract<AgentEventKind, 'joined' | 'left' | 'lost' | 'returned'>;
+  /** One human-readable sentence. */
+  readonly detail: string;
+}
+
 /** A drain in the store. The remaining grace period is a duration, because clocks can differ across a restart. */
 export interface StoredDrain {
   readonly graceLeftMs: number;
   readonly reason: string;
+  /** The user who drained the agent; may be empty. */
+  readonly by: string;
+  /** When. 0 if an older trawl stored the drain. */
+  readonly since: number;
 }
 
 /** A quarantine in the store. The delay of the next probe follows from the failed probes. */

@@ -105,7 +105,7 @@ test('the series of a sweep that runs again after its end are kept', async () =>
   const { served, scrape } = await busy({ lingerMs: 300 });
   await served.runtime.settle(onKill(served.runtime.core, { sweepId: '1', reason: '' }, served.runtime.now()));
   const request = { sweep: '1', trials: [], failed: true, failures: [], cancelled: false, requestId: 'r' };
-  expect(await sweepControl(served.runtime).retry(request)).toEqual({ sweepId: '1', trials: 2 });
+  expect(await sweepControl(served.runtime).retry(request, '')).toEqual({ sweepId: '1', trials: 2 });
   await sleep(600);
   const text = await scrape();
   expect(figure(text, 'trawl_trial_retries_total{sweep="1",class="nan"}')).toBe(2);

@@ -246,3 +246,30 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
   expect(found).toMatchObject({ epoch: 3, metrics: { loss: 1, other: 2 }, metricSteps: { loss: 2, other: 3 } });
   expect(new Queries(db).sweep('1').metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
+
+test('events name the user who caused them, and events of agents belong to every sweep that has not ended', async () => {
+  const db = openStore(dir);
+  insertSweep(db, SWEEP, [trial(0)], 10);
+  let now = 20;
+  const journal = new Journal(db, () => now);
+  const facts = {
+    ...{ instance: 'i', location: 'l', host: 'h', version: 'v', slots: 1, backend: 'wasm', gpus: [] },
+    ...{ connectedAt: 1, lastHeardAt: 2 },
+    state: 'lost' as const,
+  };
+  const lost = { kind: 'agent', agentId: 'a', facts, event: { kind: 'lost', detail: 'silent' } } as const;
+  await journal.commit([{ kind: 'sweep', sweepId: '1', state: 'paused', reason: 'why not' }], 'ann@desk');
+  await journal.commit([lost]);
+  now = 30;
+  await journal.commit([{ kind: 'sweep', sweepId: '1', state: 'killed', reason: '' }], 'bob@desk');
+  now = 40;
+  await journal.commit([lost]);
+  const queries = new Queries(db);
+  expect(queries.eventsAfter('1', 0, 100).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs])).toEqual([
+    ['submitted', '', '', 10],
+    ['sweep paused', 'ann@desk', '', 20],
+    ['lost', '', 'a', 20],
+    ['sweep killed', 'bob@desk', '', 30],
+  ]);
+  expect(queries.sweep('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
+});

@@ -22,6 +22,12 @@ export interface Commit {
   readonly seconds: number;
 }
 
+/** A change, and the user who made it; empty for the coordinator's own changes. */
+interface AttributedChange {
+  readonly change: Change;
+  readonly by: string;
+}
+
 interface PendingCommit {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -32,7 +38,7 @@ export class Journal {
   readonly #write: ReturnType<typeof changeWriter>;
   readonly #now: () => number;
   readonly #listeners = new Set<(commit: Commit) => void>();
-  #changes: Change[] = [];
+  #changes: AttributedChange[] = [];
   #pending: PendingCommit[] = [];
   #scheduled = false;
   #lastBegun = Number.NEGATIVE_INFINITY;
@@ -54,9 +60,10 @@ export class Journal {
   /**
    * Resolves when these changes and all earlier changes are durable. Rejects if the changes could not be written.
    * Memory is then ahead of the store, and the process must end without another answer.
+   * @param by the user who made the changes. Default: none
    */
-  commit(changes: readonly Change[]): Promise<void> {
-    for (const change of changes) this.#changes.push(change);
+  commit(changes: readonly Change[], by = ''): Promise<void> {
+    for (const change of changes) this.#changes.push({ change, by });
     return new Promise((resolve, reject) => {
       this.#pending.push({ resolve, reject });
       if (this.#scheduled) return;
@@ -85,14 +92,15 @@ export class Journal {
     for (const { resolve } of pending) resolve();
   }
 
-  #writeAll(changes: readonly Change[]): void {
+  #writeAll(attributed: readonly AttributedChange[]): void {
     const begun = performance.now();
     this.#lastBegun = begun;
     const at = this.#now();
     const written: Written = { events: [], dropped: [] };
     commitCounted(this.#db, () => {
-      for (const change of changes) this.#write(change, at, written);
+      for (const { change, by } of attributed) this.#write(change, at, written, by);
     });
+    const changes = attributed.map(({ change }) => change);
     const commit = { changes, ...written, seconds: (performance.now() - begun) / 1000 };
     for (const listener of this.#listeners) listener(commit);
   }

@@ -77,8 +77,8 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     }
     core.sweeps.set(sweep.id, sweep);
   }
-  for (const { agentId, graceLeftMs, reason } of loadDrains(db)) {
-    core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, reason });
+  for (const { agentId, graceLeftMs, ...drain } of loadDrains(db)) {
+    core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
   for (const { agentId, ...quarantine } of loadQuarantines(db)) {
     // If the clock was set back, a probe must still be recognized by the time of its grant.
@@ -132,7 +132,9 @@ export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
 }
 
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
-  const rows = db.prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason from drains').all();
+  const rows = db
+    .prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason, by, since from drains')
+    .all();
   return rows as (StoredDrain & { agentId: string })[];
 }
 

@@ -334,11 +334,15 @@ export class Queries {
     );
   }
 
-  /** Returns up to `limit` events of the sweep after the event `seq`, in order. */
+  /** Returns up to `limit` events after the event `seq`, in order: those of the sweep, and those of agents while it had not ended. */
   eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
     return this.#all(
-      `select seq, at as atMs, cast(sweep_id as text) as sweepId, trial_id as trialId, attempt, kind, detail
-       from events where seq > ? and sweep_id = ? order by seq limit ?`,
+      `select e.seq, e.at as atMs, cast(e.sweep_id as text) as sweepId, e.trial_id as trialId, e.attempt, e.kind, e.detail,
+         e.by, e.agent_id as agentId
+       from events as e join sweeps as s on s.id = ?2
+       where e.seq > ?1 and (e.sweep_id = ?2
+         or (e.sweep_id = 0 and e.at >= s.created_at and (s.ended_at = 0 or e.at <= s.ended_at)))
+       order by e.seq limit ?3`,
       seq,
       sweepId,
       limit,

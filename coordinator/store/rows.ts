@@ -49,6 +49,8 @@ export interface SweepRow {
   readonly reason: string;
   readonly created_at: number;
   readonly ended_at: number;
+  readonly state_at: number;
+  readonly state_by: string;
   readonly priority: number;
   readonly policy: string;
 }
@@ -87,6 +89,8 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     excluded: row.excluded,
     createdAtMs: row.created_at,
     endedAtMs: row.ended_at,
+    stateSinceMs: row.state_at || row.created_at,
+    stateBy: row.state_by,
     fingerprint: row.fingerprint,
     axes: JSON.parse(row.axes),
     priority: row.priority,

@@ -11,7 +11,19 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_14 = `
+drop index agent_events;
+alter table events drop column by;
+alter table events drop column agent_id;
+alter table drains drop column by;
+alter table drains drop column since;
+alter table sweeps drop column state_by;
+alter table sweeps drop column state_at;
+pragma user_version = 14;
+`;
+
 const TO_VERSION_13 = `
+${TO_VERSION_14}
 drop trigger trial_added;
 drop trigger trial_moved;
 drop trigger trial_removed;
@@ -247,3 +259,36 @@ const NEW_SWEEP = {
   },
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
+
+test('a store of version 14 is upgraded: the times of pauses come from the events, and no user is known', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const sweep = { name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop', policy: PLAIN_POLICY };
+  const counts = {
+    metric: 'm',
+    goal: 'minimize',
+    axes: [],
+    configs: 1,
+    replicates: 1,
+    excluded: 0,
+    priority: 0,
+  } as const;
+  for (const requestId of ['r1', 'r2']) insertSweep(old, { ...sweep, ...counts, requestId }, [], 1_000);
+  old.exec(`update sweeps set state = 'paused' where id = 1`);
+  old.exec(TO_VERSION_14);
+  old.exec(`insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (5000, 1, '', 0, 'sweep paused', ''),
+    (6000, 1, '', 0, 'sweep running', ''), (7000, 1, '', 0, 'sweep paused', '')`);
+  old.exec("insert into drains values ('a', 9, 'new driver')");
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  expect(new Queries(db).sweeps()).toMatchObject([
+    { id: '1', stateSinceMs: 7_000, stateBy: '' },
+    { id: '2', stateSinceMs: 1_000, stateBy: '' },
+  ]);
+  expect(new Queries(db).eventsAfter('1', 0, 100).at(-1)).toMatchObject({ kind: 'sweep paused', by: '', agentId: '' });
+  expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
+});

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 14;
+export const SCHEMA_VERSION = 15;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -143,6 +143,17 @@ end;
 create index trials_by_index on trials (sweep_id, idx);
 `;
 
+/** Users who changed something, when, and the events of agents, which belong to no sweep (`sweep_id` 0). */
+const USERS = `
+alter table sweeps add column state_by text not null default '';
+alter table sweeps add column state_at integer not null default 0;
+alter table drains add column by text not null default '';
+alter table drains add column since integer not null default 0;
+alter table events add column by text not null default '';
+alter table events add column agent_id text not null default '';
+create index agent_events on events (seq) where sweep_id = 0;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -265,6 +276,7 @@ ${QUARANTINES}
 ${AGENTS_OF_VERSION_10}
 ${AGENT_INSTANCES}
 ${TRIAL_COUNTS}
+${USERS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -317,6 +329,11 @@ update sweeps set policy = json_set(policy, '$.speculate', json('false'));
   14: `
 ${TRIAL_COUNTS}
 insert into trial_counts select sweep_id, state, count(*) from trials group by sweep_id, state;
+`,
+  15: `
+${USERS}
+update sweeps set state_at = coalesce(
+  (select max(at) from events where sweep_id = sweeps.id and kind = 'sweep ' || sweeps.state), created_at);
 `,
 };
 

@@ -6,6 +6,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
+import type { AgentEventKind, EventKind } from '../../proto/names.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
@@ -19,6 +20,10 @@ export interface StoredEvent {
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;
+  /** The user who caused the event. Empty: the coordinator or an agent did. */
+  readonly by: string;
+  /** The agent that the event is about, if it belongs to no sweep. */
+  readonly agentId: string;
 }
 
 /** An artifact whose row was removed. Its file can be removed once the transaction is durable. */
@@ -34,10 +39,14 @@ export interface Written {
 }
 
 type ChangeOf<Kind extends Change['kind']> = Change & { kind: Kind };
-type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: string, detail: string) => void;
+type AddAgentEvent = (agentId: string, kind: AgentEventKind, detail: string) => void;
+type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: EventKind, detail: string) => void;
 
-/** Prepares every statement once. @returns the function that writes one change at the time `at` */
-export function changeWriter(db: Database): (change: Change, at: number, written: Written) => void {
+/**
+ * Prepares every statement once. @returns the function that writes one change at the time `at`; `by` is the user who made
+ * it (default: none)
+ */
+export function changeWriter(db: Database): (change: Change, at: number, written: Written, by?: string) => void {
   const insertEvent = eventWriter(db);
   const artifacts = artifactWriter(db);
   const policyOf = sweepPolicies(db);
@@ -50,9 +59,13 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
   const writeWarning = warningWriter(db);
-  return (change, at, written) => {
+  return (change, at, written, by = '') => {
+    const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
+      written.events.push(insertEvent({ ...event, at, by }));
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
-      written.events.push(insertEvent({ at, sweepId, trialId, attempt, kind, detail }));
+      add({ sweepId, trialId, attempt, agentId: '', kind, detail });
+    const addAgentEvent: AddAgentEvent = (agentId, kind, detail) =>
+      add({ sweepId: AGENT_EVENTS, trialId: '', attempt: 0, agentId, kind, detail });
     switch (change.kind) {
       case 'trial':
         trials.move(change, at, addEvent);
@@ -99,16 +112,16 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         artifacts.insert(change, written.dropped);
         break;
       case 'agent':
-        writeAgent(change);
+        writeAgent(change, addAgentEvent);
         break;
       case 'drain':
-        writeDrain(change);
+        writeDrain(change, addAgentEvent);
         break;
       case 'quarantine':
-        writeQuarantine(change, addEvent);
+        writeQuarantine(change, addEvent, addAgentEvent);
         break;
       case 'sweep':
-        sweeps.move(change, at, addEvent);
+        sweeps.move(change, at, by, addEvent);
         break;
       case 'priority':
         sweeps.prioritize(change, addEvent);
@@ -117,13 +130,25 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   };
 }
 
+/** The sweep id of events about agents, which belong to no sweep. */
+export const AGENT_EVENTS = '0';
+
+/** The number of events about agents that are kept. Older ones are removed. */
+const MAX_AGENT_EVENTS = 10_000;
+
 function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
   const insert = db.prepare(
-    'insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, ?, ?, ?, ?)',
+    `insert into events (at, sweep_id, trial_id, attempt, kind, detail, by, agent_id)
+     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const removeOldest = db.prepare(
+    `delete from events where sweep_id = 0 and seq <=
+       (select seq from events where sweep_id = 0 order by seq desc limit 1 offset ${MAX_AGENT_EVENTS})`,
   );
   return (event) => {
-    const { at, sweepId, trialId, attempt, kind, detail } = event;
-    const { lastInsertRowid } = insert.run(at, sweepId, trialId, attempt, kind, detail);
+    const { at, sweepId, trialId, attempt, kind, detail, by, agentId } = event;
+    const { lastInsertRowid } = insert.run(at, sweepId, trialId, attempt, kind, detail, by, agentId);
+    if (sweepId === AGENT_EVENTS) removeOldest.run();
     return { seq: Number(lastInsertRowid), ...event };
   };
 }
@@ -371,13 +396,13 @@ function sweepWriter(db: Database) {
   const move = db.prepare(
     `update sweeps set state = ?1, reason = coalesce(?2, reason),
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end,
-       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end
+       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end, state_at = ?3, state_by = ?5
      where id = ?4`,
   );
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
-    move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, addEvent: AddEvent): void {
-      move.run(state, reason ?? null, at, sweepId);
+    move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
+      move.run(state, reason ?? null, at, sweepId, by);
       addEvent(sweepId, '', 0, `sweep ${state}`, reason ?? '');
     },
     prioritize({ sweepId, priority, before }: ChangeOf<'priority'>, addEvent: AddEvent): void {
@@ -387,13 +412,14 @@ function sweepWriter(db: Database) {
   };
 }
 
-function agentWriter(db: Database): (change: ChangeOf<'agent'>) => void {
+function agentWriter(db: Database): (change: ChangeOf<'agent'>, addEvent: AddAgentEvent) => void {
   const insert = db.prepare(
     `insert or replace into agents (agent_id, instance, location, host, version, slots, backend, gpus, state,
      connected_at, last_heard_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const remove = db.prepare('delete from agents where agent_id = ?');
-  return ({ agentId, facts }) => {
+  return ({ agentId, facts, event }, addEvent) => {
+    if (event !== undefined) addEvent(agentId, event.kind, event.detail);
     if (facts === undefined) remove.run(agentId);
     else {
       const { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
@@ -403,23 +429,31 @@ function agentWriter(db: Database): (change: ChangeOf<'agent'>) => void {
   };
 }
 
-function drainWriter(db: Database): (change: ChangeOf<'drain'>) => void {
-  const insert = db.prepare('insert or replace into drains (agent_id, grace_left_ms, reason) values (?, ?, ?)');
+function drainWriter(db: Database): (change: ChangeOf<'drain'>, addEvent: AddAgentEvent) => void {
+  const insert = db.prepare(
+    'insert or replace into drains (agent_id, grace_left_ms, reason, by, since) values (?, ?, ?, ?, ?)',
+  );
   const remove = db.prepare('delete from drains where agent_id = ?');
-  return ({ agentId, drain }) => {
+  return ({ agentId, drain, isNew }, addEvent) => {
     if (drain === undefined) remove.run(agentId);
-    else insert.run(agentId, drain.graceLeftMs, drain.reason);
+    else insert.run(agentId, drain.graceLeftMs, drain.reason, drain.by, drain.since);
+    if (isNew) addEvent(agentId, drain === undefined ? 'undrained' : 'drained', drain?.reason ?? '');
   };
 }
 
-function quarantineWriter(db: Database): (change: ChangeOf<'quarantine'>, addEvent: AddEvent) => void {
+function quarantineWriter(
+  db: Database,
+): (change: ChangeOf<'quarantine'>, addEvent: AddEvent, addAgentEvent: AddAgentEvent) => void {
   const insert = db.prepare(
     'insert or replace into quarantines (agent_id, sweep_ids, since, reason, failed_probes) values (?, ?, ?, ?, ?)',
   );
   const remove = db.prepare('delete from quarantines where agent_id = ?');
-  return ({ agentId, quarantine, sweepIds, detail }, addEvent) => {
-    if (quarantine === undefined) remove.run(agentId);
-    else {
+  return ({ agentId, quarantine, sweepIds, detail }, addEvent, addAgentEvent) => {
+    if (quarantine === undefined) {
+      remove.run(agentId);
+      addAgentEvent(agentId, 'released', detail);
+    } else {
+      if (quarantine.failedProbes === 0) addAgentEvent(agentId, 'quarantined', detail);
       const { sweepIds: covered, since, reason, failedProbes } = quarantine;
       insert.run(agentId, JSON.stringify(covered), since, reason, failedProbes);
     }

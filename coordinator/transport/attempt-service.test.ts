@@ -129,13 +129,15 @@ describe('streams', () => {
     const control = agentControl(served.runtime);
     const stream = new Stream().hello();
     await stream.next();
-    expect(await control.drain('a', 90_000, 'new driver')).toMatchObject({ drainReason: 'new driver' });
+    expect(await control.drain('a', { graceMs: 90_000, reason: 'new driver' })).toMatchObject({
+      drainReason: 'new driver',
+    });
     const drain = { graceMs: expect.closeTo(90_000, -4) };
     expect(await stream.next()).toMatchObject({ command: { kind: { $case: 'drain', drain } } });
     expect(await new Stream().hello({ incarnation: 'a2' }).next()).toMatchObject({ welcome: { drain } });
     const again = new Stream().hello({ incarnation: 'a3' });
     await again.next();
-    await control.undrain('a');
+    await control.undrain('a', '');
     expect(await again.next()).toMatchObject({ command: { kind: { $case: 'undrain' } } });
     expect(await new Stream().hello().next()).toMatchObject({ welcome: { drain: undefined } });
   });
@@ -144,9 +146,9 @@ describe('streams', () => {
     await new Stream().hello().next();
     await new Stream().hello({ agentId: 'ab', incarnation: 'ab1' }).next();
     const control = agentControl(served.runtime);
-    await expect(control.drain('b', 0, '')).rejects.toThrow(/no agent "b"; known agents: a, ab/);
-    await expect(control.drain('', 0, '')).rejects.toThrow(/no agent ""/);
-    expect(await control.drain('a', 0, '')).toMatchObject({ id: 'a' });
+    await expect(control.drain('b', { graceMs: 0, reason: '' })).rejects.toThrow(/no agent "b"; known agents: a, ab/);
+    await expect(control.drain('', { graceMs: 0, reason: '' })).rejects.toThrow(/no agent ""/);
+    expect(await control.drain('a', { graceMs: 0, reason: '' })).toMatchObject({ id: 'a' });
   });
 
   test('the stream of a dead process is superseded by that of its successor, even if its hello arrives last', async () => {
@@ -174,7 +176,7 @@ describe('streams', () => {
       code: status.PERMISSION_DENIED,
     });
     expect(served.runtime.core.agents.get('a')).toMatchObject({ incarnation: 'a1', host: 'h', disconnected: false });
-    await agentControl(served.runtime).drain('a', 0, '');
+    await agentControl(served.runtime).drain('a', { graceMs: 0, reason: '' });
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
@@ -346,7 +348,11 @@ describe('records', () => {
 
   test('records are rejected as soon as their sweep is killed', async () => {
     const { stream, key } = await granted();
-    await sweepControl(served.runtime).act(key.sweepId, 'SWEEP_ACTION_KILL', 'wrong data', 0);
+    await sweepControl(served.runtime).act(
+      key.sweepId,
+      { action: 'SWEEP_ACTION_KILL', reason: 'wrong data', priority: 0 },
+      '',
+    );
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 

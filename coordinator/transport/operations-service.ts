@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../app/agent-control.ts';
+import { userOf } from '../auth/user.ts';
 import type { Pruned, PruneOptions } from '../retention/prune.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
@@ -26,19 +27,19 @@ export function operationsService(
       return { sweeps: removed, codeArchives: code.archives, codeBytes: code.bytes, orphans };
     }),
     backup: streamHandler(log, () => backup()),
-    drainAgent: unaryHandler(log, async ({ agent, graceMs, reason }) => {
+    drainAgent: unaryHandler(log, async ({ agent, graceMs, reason }, call) => {
       checkLength('reason', reason);
-      const drained = await agents.drain(agent, graceMs, reason);
+      const drained = await agents.drain(agent, { graceMs, reason, by: userOf(call) });
       log.info({ agentId: drained.id, graceMs, reason }, 'drained an agent');
       return { agent: drained };
     }),
-    undrainAgent: unaryHandler(log, async ({ agent }) => {
-      const undrained = await agents.undrain(agent);
+    undrainAgent: unaryHandler(log, async ({ agent }, call) => {
+      const undrained = await agents.undrain(agent, userOf(call));
       log.info({ agentId: undrained.id }, 'undrained an agent');
       return { agent: undrained };
     }),
-    releaseAgent: unaryHandler(log, async ({ agent }) => {
-      const released = await agents.release(agent);
+    releaseAgent: unaryHandler(log, async ({ agent }, call) => {
+      const released = await agents.release(agent, userOf(call));
       log.info({ agentId: released.id }, 'released an agent');
       return { agent: released };
     }),

@@ -18,13 +18,13 @@ import type {
   ReadLogResponse,
   RetryTrialsRequest,
   SubmitRequest,
-  SweepAction,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { curveOf } from '../analysis/curve.ts';
+import { userOf } from '../auth/user.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { explainTrial } from './explain.ts';
@@ -38,12 +38,14 @@ const MAX_ENVIRONMENTS = 100;
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
 export interface SweepControl {
   submit(request: SubmitRequest): Promise<string>;
-  /** Controls a sweep. @param priority the new priority, for SWEEP_ACTION_PRIORITIZE only */
-  act(sweepId: string, action: SweepAction, reason: string, priority: number): Promise<void>;
+  /** Controls a sweep. @param by the user who requested it; may be empty */
+  act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
   /** Cancels a trial that has not ended. Does nothing if it is already cancelled. */
-  killTrial(sweepId: string, trialId: string, reason: string): Promise<void>;
-  retry(request: RetryTrialsRequest): Promise<Retried>;
+  killTrial(sweepId: string, trialId: string, reason: string, by: string): Promise<void>;
+  retry(request: RetryTrialsRequest, by: string): Promise<Retried>;
 }
+
+export type ControlRequest = Pick<ControlSweepRequest, 'action' | 'reason' | 'priority'>;
 
 export interface Retried {
   readonly sweepId: string;
@@ -69,18 +71,18 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       const id = queries.findSweep(request.sweep);
       return { source: queries.source(id), environments: queries.environments(id, MAX_ENVIRONMENTS) };
     }),
-    controlSweep: unaryHandler(log, async (request: ControlSweepRequest) => {
+    controlSweep: unaryHandler(log, async (request: ControlSweepRequest, call) => {
       const id = queries.findSweep(request.sweep);
-      await control.act(id, request.action, request.reason, request.priority);
+      await control.act(id, request, userOf(call));
       return { sweep: queries.sweep(id) };
     }),
-    killTrial: unaryHandler(log, async (request) => {
+    killTrial: unaryHandler(log, async (request, call) => {
       const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
-      await control.killTrial(sweepId, trialId, request.reason);
+      await control.killTrial(sweepId, trialId, request.reason, userOf(call));
       return { trial: queries.trial(sweepId, trialId) };
     }),
-    retryTrials: unaryHandler(log, async (request) => {
-      const { sweepId, trials } = await control.retry(request);
+    retryTrials: unaryHandler(log, async (request, call) => {
+      const { sweepId, trials } = await control.retry(request, userOf(call));
       return { sweep: queries.sweep(sweepId), retried: trials };
     }),
     listTrials: streamHandler(log, (request, signal) => listTrials(queries, request, signal)),

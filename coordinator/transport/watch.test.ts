@@ -60,7 +60,8 @@ class Watcher {
   }
 }
 
-const kill = () => sweepControl(served.runtime).act(sweepId, 'SWEEP_ACTION_KILL', 'enough', 0);
+const kill = () =>
+  sweepControl(served.runtime).act(sweepId, { action: 'SWEEP_ACTION_KILL', reason: 'enough', priority: 0 }, '');
 const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
 const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
@@ -98,7 +99,7 @@ test('an event during the catch-up is sent once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = sweepControl(served.runtime);
-  await control.act(sweepId, 'SWEEP_ACTION_PAUSE', 'a', 0);
+  await control.act(sweepId, { action: 'SWEEP_ACTION_PAUSE', reason: 'a', priority: 0 }, 'ann@desk');
   for await (const response of watchMessages(
     source(),
     new AgentRoster(() => []),

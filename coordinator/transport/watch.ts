@@ -8,6 +8,7 @@ import { sweepState } from '../../proto/names.ts';
 import { isEnded } from '../core/model.ts';
 import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
+import { AGENT_EVENTS } from '../store/write.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 
 const WATCH_INTERVAL_MS = 100;
@@ -80,8 +81,12 @@ export async function* watchMessages(
       const agentsChanged = text !== lastAgents;
       lastAgents = text;
       if (!pending.any && !agentsChanged) continue;
-      const { trialIds, events } = pending.drain(sentUpTo);
+      const { trialIds, events: all } = pending.drain(sentUpTo);
       sweep = queries.sweep(sweepId);
+      const { endedAtMs } = sweep;
+      const events = all.filter((event) => {
+        return event.sweepId !== AGENT_EVENTS || endedAtMs === 0 || event.atMs <= endedAtMs;
+      });
       if (events.length === 0 && !agentsChanged) continue;
       sentUpTo = events.at(-1)?.seq ?? sentUpTo;
       yield* deltaOf(queries, trialIds, {
@@ -164,7 +169,9 @@ class PendingChanges {
 
   add(commit: Commit): void {
     if (this.#overflowed) return;
-    for (const event of commit.events) if (event.sweepId === this.#sweepId) this.#events.push(event);
+    for (const event of commit.events) {
+      if (event.sweepId === this.#sweepId || event.sweepId === AGENT_EVENTS) this.#events.push(event);
+    }
     if (this.#events.length <= WATCH_BACKLOG) return;
     // The watcher does not read. Its next `drain` throws.
     this.#overflowed = true;

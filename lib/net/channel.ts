@@ -1,5 +1,6 @@
 /** Opens the channel from a client to the coordinator, with its credentials. */
 import { isIP } from 'node:net';
+import { hostname, userInfo } from 'node:os';
 import { checkServerIdentity } from 'node:tls';
 import {
   type ChannelCredentials,
@@ -11,6 +12,7 @@ import {
   Metadata,
   status,
 } from '@grpc/grpc-js';
+import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
 import { parseAddress } from './address.ts';
 import type { Identity } from './identity.ts';
 import type { TokenSource } from './token-source.ts';
@@ -39,7 +41,7 @@ function proxyOptions(): ChannelOptions {
  */
 export function channelTo(address: string, identity: Identity | undefined, tokenOf?: TokenSource): Channel {
   if (identity === undefined) {
-    const interceptors = tokenOf === undefined ? [] : [addToken(tokenOf)];
+    const interceptors = [addUser, ...(tokenOf === undefined ? [] : [addToken(tokenOf)])];
     return { shown: credentials.createInsecure(), options: { ...proxyOptions(), interceptors } };
   }
   const { authority, key, certificate, token } = identity;
@@ -61,6 +63,29 @@ export function channelTo(address: string, identity: Identity | undefined, token
       ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME }),
     },
   };
+}
+
+/** Gives the user's name and host, which the coordinator records for a change. A certificate has its own name. */
+const addUser: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start(metadata, listener, next) {
+      metadata.set(USER_HEADER, user());
+      next(metadata, listener);
+    },
+  });
+
+/** Returns USER@HOST, with `?` for each character that a header cannot have. */
+function user(): string {
+  return `${userName()}@${hostname()}`.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_USER);
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container can run as a user id without a name.
+    return `uid-${process.getuid?.() ?? 0}`;
+  }
 }
 
 /**

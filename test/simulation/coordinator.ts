@@ -147,8 +147,8 @@ export class SimulatedCoordinator {
     const control: SweepControl = {
       act,
       killTrial,
-      retry(request) {
-        const answer = retry(request);
+      retry(request, by) {
+        const answer = retry(request, by);
         onRetryAsked(request.requestId, answer);
         return answer;
       },

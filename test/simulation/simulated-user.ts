@@ -7,6 +7,7 @@ import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import type { RetryOrder, Scenario, UserAction } from './scenario.ts';
 
+const USER = 'ann@desk';
 const ASK_AGAIN_MS = 2_000;
 const RESUME_EVERY_MS = 5_000;
 
@@ -75,7 +76,12 @@ export class SimulatedUser {
   /** Sends an action once; a lost one is not repeated. */
   #act(sweepId: string, verb: UserAction): void {
     this.#ask(
-      ({ control }) => control.act(sweepId, `SWEEP_ACTION_${verb}` as SweepAction, 'a user asked', 0),
+      ({ control }) =>
+        control.act(
+          sweepId,
+          { action: `SWEEP_ACTION_${verb}` as SweepAction, reason: 'a user asked', priority: 0 },
+          USER,
+        ),
       () => this.acknowledged.push({ sweepId, verb }),
     );
   }
@@ -90,7 +96,7 @@ export class SimulatedUser {
       .get(sweepId ?? '') as { id: string } | undefined;
     if (sweepId === undefined || row === undefined) return;
     this.#ask(
-      ({ control }) => control.killTrial(sweepId, row.id, 'a user asked'),
+      ({ control }) => control.killTrial(sweepId, row.id, 'a user asked', USER),
       () => this.killed.push({ sweepId, trialId: row.id }),
     );
   }
@@ -105,7 +111,7 @@ export class SimulatedUser {
     const ask = () => {
       if (this.retried.has(requestId)) return;
       this.#ask(
-        ({ control }) => control.retry(request),
+        ({ control }) => control.retry(request, USER),
         ({ trials }) => {
           this.retried.set(requestId, trials);
           this.#onRetried(requestId, trials);
@@ -128,14 +134,17 @@ export class SimulatedUser {
   #prioritize(sweepId: string | undefined, priority: number): void {
     if (sweepId === undefined) return;
     this.#ask(
-      ({ control }) => control.act(sweepId, 'SWEEP_ACTION_PRIORITIZE', '', priority),
+      ({ control }) => control.act(sweepId, { action: 'SWEEP_ACTION_PRIORITIZE', reason: '', priority }, USER),
       () => {},
     );
   }
 
   #drain(agent: string, graceMs: number | undefined): void {
     this.#ask(
-      ({ agents }) => (graceMs === undefined ? agents.undrain(agent) : agents.drain(agent, graceMs, 'a user asked')),
+      ({ agents }) =>
+        graceMs === undefined
+          ? agents.undrain(agent, USER)
+          : agents.drain(agent, { graceMs, reason: 'a user asked', by: USER }),
       () => {},
     );
   }

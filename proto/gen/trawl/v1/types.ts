@@ -720,6 +720,10 @@ export interface Sweep {
   weight: number;
   /** Oldest first. */
   warnings: SweepWarning[];
+  /** When the sweep entered its state. */
+  stateSinceMs: number;
+  /** The user who put the sweep into its state, such as ann@gpu-1; empty: the coordinator did, or the user is unknown. */
+  stateBy: string;
 }
 
 /** A folder of code, as a tar archive that is identified by its checksum. */
@@ -964,10 +968,15 @@ export interface Event {
    * paused").
    * Of a trial: its new state (pending, offered, succeeded, stopped, failed, cancelled), or retried, if a user made it
    * pending again. Of an attempt: granted (the trial is now running), reported, ended.
+   * Of an agent (sweep_id is 0): joined, left, lost, returned, quarantined, released, drained, undrained.
    */
   kind: string;
   /** One sentence for the user. */
   detail: string;
+  /** The user who caused the event; empty: the coordinator or an agent did, or the user is unknown. */
+  by: string;
+  /** The agent, for an event that belongs to no sweep. */
+  agentId: string;
 }
 
 /** A machine that runs trials. */
@@ -998,6 +1007,9 @@ export interface Agent {
   connectedAtMs: number;
   /** When its certificate expires; 0 without TLS or while it is not connected. */
   certificateExpiresMs: number;
+  /** The user who drained the agent, and when; empty and 0 if it is not drained or that is unknown. */
+  drainedBy: string;
+  drainedSinceMs: number;
 }
 
 export interface Agent_LabelsEntry {
@@ -1048,6 +1060,8 @@ function createBaseSweep(): Sweep {
     priority: 0,
     weight: 0,
     warnings: [],
+    stateSinceMs: 0,
+    stateBy: "",
   };
 }
 
@@ -1103,6 +1117,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     for (const v of message.warnings) {
       SweepWarning.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.stateSinceMs !== 0) {
+      writer.uint32(144).int64(message.stateSinceMs);
+    }
+    if (message.stateBy !== "") {
+      writer.uint32(154).string(message.stateBy);
     }
     return writer;
   },
@@ -1256,6 +1276,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.warnings.push(SweepWarning.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.stateSinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.stateBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1294,6 +1330,8 @@ export const Sweep: MessageFns<Sweep> = {
     message.priority = object.priority ?? 0;
     message.weight = object.weight ?? 0;
     message.warnings = object.warnings?.map((e) => SweepWarning.fromPartial(e)) || [];
+    message.stateSinceMs = object.stateSinceMs ?? 0;
+    message.stateBy = object.stateBy ?? "";
     return message;
   },
 };
@@ -3651,7 +3689,7 @@ export const Spread: MessageFns<Spread> = {
 };
 
 function createBaseEvent(): Event {
-  return { seq: 0, atMs: 0, sweepId: "", trialId: "", attempt: 0, kind: "", detail: "" };
+  return { seq: 0, atMs: 0, sweepId: "", trialId: "", attempt: 0, kind: "", detail: "", by: "", agentId: "" };
 }
 
 export const Event: MessageFns<Event> = {
@@ -3676,6 +3714,12 @@ export const Event: MessageFns<Event> = {
     }
     if (message.detail !== "") {
       writer.uint32(58).string(message.detail);
+    }
+    if (message.by !== "") {
+      writer.uint32(66).string(message.by);
+    }
+    if (message.agentId !== "") {
+      writer.uint32(74).string(message.agentId);
     }
     return writer;
   },
@@ -3749,6 +3793,22 @@ export const Event: MessageFns<Event> = {
             message.detail = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.agentId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3773,6 +3833,8 @@ export const Event: MessageFns<Event> = {
     message.attempt = object.attempt ?? 0;
     message.kind = object.kind ?? "";
     message.detail = object.detail ?? "";
+    message.by = object.by ?? "";
+    message.agentId = object.agentId ?? "";
     return message;
   },
 };
@@ -3796,6 +3858,8 @@ function createBaseAgent(): Agent {
     quarantine: undefined,
     connectedAtMs: 0,
     certificateExpiresMs: 0,
+    drainedBy: "",
+    drainedSinceMs: 0,
   };
 }
 
@@ -3855,6 +3919,12 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.certificateExpiresMs !== 0) {
       writer.uint32(136).int64(message.certificateExpiresMs);
+    }
+    if (message.drainedBy !== "") {
+      writer.uint32(146).string(message.drainedBy);
+    }
+    if (message.drainedSinceMs !== 0) {
+      writer.uint32(152).int64(message.drainedSinceMs);
     }
     return writer;
   },
@@ -4021,6 +4091,22 @@ export const Agent: MessageFns<Agent> = {
             message.certificateExpiresMs = longToNumber(reader.int64());
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.drainedBy = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.drainedSinceMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4065,6 +4151,8 @@ export const Agent: MessageFns<Agent> = {
       : undefined;
     message.connectedAtMs = object.connectedAtMs ?? 0;
     message.certificateExpiresMs = object.certificateExpiresMs ?? 0;
+    message.drainedBy = object.drainedBy ?? "";
+    message.drainedSinceMs = object.drainedSinceMs ?? 0;
     return message;
   },
 };

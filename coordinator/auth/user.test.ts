@@ -1,0 +1,21 @@
+import { Metadata } from '@grpc/grpc-js';
+import { expect, test } from 'vitest';
+import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
+import { userOf } from './user.ts';
+
+function call(given: string | undefined, certified?: string) {
+  const metadata = new Metadata();
+  if (given !== undefined) metadata.set(USER_HEADER, given);
+  const sslPeerCertificate = certified === undefined ? undefined : { subject: { CN: certified } };
+  return { metadata, getAuthContext: () => ({ sslPeerCertificate }) };
+}
+
+test('the name of the certificate counts, not the name that the client gives', () => {
+  expect(userOf(call('root@box', 'ann'))).toBe('ann');
+  expect(userOf(call('ann@gpu-1'))).toBe('ann@gpu-1');
+  expect(userOf(call(undefined))).toBe('');
+});
+
+test('a long name is cut', () => {
+  expect(userOf(call('x'.repeat(1_000)))).toHaveLength(MAX_USER);
+});

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { agentHello, emptyCore, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { onHeartbeat, onHello } from './agents.ts';
+import type { Core } from './model.ts';
+import { onDisconnect } from './past-agents.ts';
+import type { Step } from './step.ts';
+import { onTick } from './tick.ts';
+
+const kinds = ({ changes }: Step) =>
+  changes.flatMap((change) => (change.kind === 'agent' && change.event !== undefined ? [change.event.kind] : []));
+
+const hello = (core: Core, incarnation: string, now: number) =>
+  kinds(onHello(core, agentHello('a', incarnation, 2), now));
+const beat = (core: Core, incarnation: string, now: number, leaving = false) =>
+  onHeartbeat(core, { agentId: 'a', incarnation, held: [], leaving }, now);
+
+test('an agent joins once, and a new stream of the same process is no event', () => {
+  const core = emptyCore();
+  expect(hello(core, 'a1', 0)).toEqual(['joined']);
+  expect(hello(core, 'a1', 10)).toEqual([]);
+  expect(kinds(beat(core, 'a1', 20))).toEqual([]);
+});
+
+test('a silent agent is lost once, and returns with its next heartbeat', () => {
+  const core = emptyCore();
+  core.listeningSince = 0;
+  hello(core, 'a1', 0);
+  expect(kinds(onTick(core, LEASE_MS + 1))).toEqual(['lost']);
+  expect(kinds(onTick(core, 3 * LEASE_MS))).toEqual([]);
+  expect(kinds(beat(core, 'a1', 3 * LEASE_MS + 1))).toEqual(['returned']);
+});
+
+test('an agent that was asked to stop has left, and joins when it starts again', () => {
+  const core = emptyCore();
+  hello(core, 'a1', 0);
+  beat(core, 'a1', 10, true);
+  expect(kinds(onDisconnect(core, { agentId: 'a', incarnation: 'a1' }))).toEqual(['left']);
+  expect(hello(core, 'a2', 20)).toEqual(['joined']);
+});
+
+test('an agent that restarts joins again, and one that was connected before the coordinator started returns', () => {
+  const core = emptyCore();
+  hello(core, 'a1', 0);
+  expect(hello(core, 'a2', 10)).toEqual(['joined']);
+  const restarted = emptyCore();
+  restarted.pastAgents.set('a', {
+    ...{ instance: 'i', location: 'l', host: 'h', version: 'v', slots: 2, backend: 'wasm', gpus: [] },
+    ...{ state: 'lost', connectedAt: 0, lastHeardAt: 0 },
+  });
+  expect(hello(restarted, 'a2', 20)).toEqual(['returned']);
+});

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import { sampleSweep } from '../../test/support/dashboard/sample.ts';
+import { sweepStateText } from './sweep-state.ts';
+
+const NOW = 1_000_000;
+const text = (overrides: Parameters<typeof sampleSweep>[0]) => sweepStateText(sampleSweep(overrides), NOW);
+
+test('a paused sweep shows who paused it, and when', () => {
+  const paused = { state: SweepState.PAUSED, stateSinceMs: NOW - 123_000 };
+  expect(text({ ...paused, stateBy: 'ann@gpu-1' })).toBe('paused by ann@gpu-1, 2m03s ago');
+  expect(text(paused)).toBe('paused, 2m03s ago');
+});
+
+test('a finished sweep shows how many of its trials failed', () => {
+  expect(text({ state: SweepState.FINISHED, counts: { succeeded: 27, failed: 36 } })).toBe('finished, 36 of 63 failed');
+  expect(text({ state: SweepState.FINISHED, counts: { succeeded: 63 } })).toBe('finished');
+});
+
+test('a killed sweep shows who killed it, and how many trials were cancelled', () => {
+  const counts = { succeeded: 10, failed: 2, cancelled: 51 };
+  expect(text({ state: SweepState.KILLED, stateBy: 'ann', counts })).toBe(
+    'killed by ann, 2 of 63 failed, 51 of 63 cancelled',
+  );
+});
+
+test('a running sweep is running', () => {
+  expect(text({ state: SweepState.RUNNING, stateBy: 'ann' })).toBe('running');
+});

@@ -1,0 +1,23 @@
+/** Describes the state of a sweep in words, as tables and the dashboard show it. */
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import { trialTotal } from '../domain/trial-state.ts';
+import { formatSpan } from './duration.ts';
+
+/**
+ * Returns the state with what people ask next: who paused, stopped or killed the sweep and when, and how many trials
+ * failed or were cancelled. Examples: `running`, `paused by ann@gpu-1, 2m03s ago`, `finished, 36 of 63 failed`.
+ */
+export function sweepStateText(sweep: Sweep, now: number): string {
+  const state = sweepState.of(sweep.state);
+  if (state === 'running' || state === 'interrupted') return state;
+  const by = sweep.stateBy === '' ? '' : ` by ${sweep.stateBy}`;
+  if (state === 'paused' || state === 'stopping')
+    return `${state}${by}, ${formatSpan(Math.max(0, now - sweep.stateSinceMs))} ago`;
+  const { failed = 0, cancelled = 0 } = sweep.counts ?? {};
+  const shares = [
+    ...(failed > 0 ? [`${failed} of ${trialTotal(sweep)} failed`] : []),
+    ...(cancelled > 0 ? [`${cancelled} of ${trialTotal(sweep)} cancelled`] : []),
+  ];
+  return [`${state}${state === 'finished' ? '' : by}`, ...shares].join(', ');
+}
