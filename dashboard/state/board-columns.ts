@@ -39,24 +39,27 @@ export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
   return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
 }
 
-/** Returns every column, the most important first. */
+const fixed = (columns: readonly (BoardColumn | undefined)[]): BoardColumn[] =>
+  columns.flatMap((column) => (column === undefined ? [] : [{ ...column, fixed: true as const }]));
+
+/** Returns every column, the most important first. The ranking metric, the trial, its epoch and its state are always visible. */
 export function boardColumns(context: ColumnContext): BoardColumn[] {
   const { board, varying } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));
   const narrow = context.width < NARROW;
   const [ownRank, ...otherRanks] = ranks(board);
+  const metrics = board.metrics.map(({ name: metric, goal }) => metricColumn(metric, goal === 'maximize'));
+  const [epoch, state, ...rest] = progress(context);
   return [
     ...(ownRank === undefined ? [] : [ownRank]),
     ...(narrow ? [] : otherRanks),
-    ...board.metrics.map((metric) => ({
-      ...metricColumn(metric.name, metric.goal === 'maximize'),
-      fixed: true as const,
-    })),
+    ...fixed(narrow ? metrics.slice(0, 1) : metrics),
+    ...fixed([name(board), epoch, state]),
+    ...(narrow ? metrics.slice(1) : []),
     ...(narrow ? [] : [trend(context)]),
-    name(board),
     ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
     ...(varying.includes(SEED) && !board.hasReplicates ? [seeds()] : []),
-    ...progress(context),
+    ...rest,
     ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
     ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
   ];
