@@ -383,7 +383,10 @@ function closing(close: () => void): (error: unknown) => never {
   };
 }
 
-/** The parts that a coordinator loads once it has logged in to NATS. Until then, its pages serve without them. */
+/**
+ * The parts that a coordinator loads once it has logged in to NATS. Until then, the pages of the coordinator are served
+ * without them.
+ */
 interface LoadedParts {
   runtime?: Runtime;
   collecting?: Collecting;

@@ -1,4 +1,6 @@
-/** Defines the roles that can call each method. The coordinator checks them before it reads a request. */
+/**
+ * Defines the roles that can call each method. The coordinator checks the role of the caller before it reads a request.
+ */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
 import { CodeServiceService } from './gen/trawl/v1/code_service.ts';

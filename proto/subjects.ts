@@ -66,7 +66,7 @@ function subjectToken(agentId: string): string {
 /** The syntax of the ids of sweeps, trials and clusters. An id is one token of a subject and one folder of a path. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Whether an attempt key is valid. Its ids become parts of subjects and paths. */
+/** Whether an attempt key is valid. The ids in the key become parts of subjects and paths. */
 export function isAttemptKey({ sweepId, trialId, attempt }: AttemptKey): boolean {
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }

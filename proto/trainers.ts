@@ -24,7 +24,7 @@ export interface ParameterSpec {
 export interface TrainerSpec {
   readonly about: string;
   readonly parameters: Readonly<Record<string, ParameterSpec>>;
-  /** Whether the trainer accepts parameters that are not listed. Their values are not checked. */
+  /** Whether the trainer accepts parameters that are not listed. The values of these parameters are not checked. */
   readonly open: boolean;
   /**
    * Metrics of every report; the first is the default objective. If empty, the trainer reports any metrics, and the

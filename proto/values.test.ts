@@ -19,7 +19,7 @@ test('plain values are unchanged', () => {
   expect([1, 'a', true].map(parameterValue)).toEqual([1, 'a', true]);
 });
 
-test('a structured value keeps the order of its keys, which its canonical JSON does not depend on', () => {
+test('a structured value keeps the order of its keys, and its canonical JSON does not depend on this order', () => {
   const value = StructuredValue.of({ b: [1, 'x'], a: { d: 1, c: 2 } });
   expect(`${value}`).toBe('{"b":[1,"x"],"a":{"d":1,"c":2}}');
   expect(JSON.stringify({ value })).toBe('{"value":{"b":[1,"x"],"a":{"d":1,"c":2}}}');

@@ -56,8 +56,8 @@ export interface JudgedHypothesis {
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /**
-   * The number of further seeds per config that would probably decide the hypothesis. Undefined if it is decided, or if
-   * no number can be estimated.
+   * The number of further seeds per config that would probably decide the hypothesis. Undefined if the hypothesis is
+   * decided, or if no number can be estimated.
    */
   readonly moreSeeds: number | undefined;
   /** The statistical method, in one sentence. */

@@ -22,7 +22,7 @@ import { checkLength } from '../transport/limits.ts';
 import type { ControlRequest, Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 
-/** @param archives the stored code. Undefined: sweeps with code are rejected */
+/** @param archives the stored code. Undefined if sweeps with code are rejected. */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
     submit: (request) => submit(runtime, archives, request),

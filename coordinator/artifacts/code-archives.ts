@@ -13,7 +13,10 @@ export const CODE_FOLDER = 'code';
 const EXTENSION = '.tar';
 const PARTS = '.parts';
 
-/** An archive that no sweep names is kept for this long after its last upload, because its sweep can still be submitted. */
+/**
+ * An archive that no sweep names is kept for this long after its last upload, because a sweep with this archive can
+ * still be submitted.
+ */
 export const UNUSED_CODE_MS = 3_600_000;
 
 /** Returns the name of an archive's file. */

@@ -1,6 +1,6 @@
 /**
- * A file that is being uploaded. It is a partial file, which an upload can resume, until all bytes have arrived. Then
- * it is moved durably to its path.
+ * A file that is being uploaded. The upload writes a partial file, which a later upload can resume. Once all bytes have
+ * arrived, the file is moved durably to its path.
  */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
@@ -69,7 +69,7 @@ export class IncomingFile {
   /**
    * Moves the complete file to its path, durably.
    * @returns false if the checksum is wrong; the partial file is then deleted
-   * @throws {ConflictError} when a part of its path is a file, or its path is a folder
+   * @throws {ConflictError} when a part of the file's path is a file, or the path is a folder
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();

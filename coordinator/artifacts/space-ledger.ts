@@ -16,8 +16,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
  * @param need bytes that are still to arrive
  * @param free bytes on the disk, after the bytes that have arrived
  * @param reserved bytes that other uploads may still send
- * @returns `later` if it fits only without the reservations, and `never` if it does not fit even without the
- * reservations
+ * @returns `later` if the file fits only without the reservations, and `never` if it does not fit at all
  */
 export function spaceAnswer(need: number, free: number, reserved: number): SpaceAnswer {
   const available = free - MIN_FREE_BYTES;
@@ -58,8 +57,8 @@ export class SpaceLedger {
   /**
    * Reserves space. The caller releases it when the upload ends.
    * @param name of the file, for messages
-   * @throws {OverloadedError} when it may fit once other uploads have ended
-   * @throws {NoSpaceError} when it does not fit
+   * @throws {OverloadedError} when the file may fit once other uploads have ended
+   * @throws {NoSpaceError} when the file does not fit
    */
   async reserve(name: string, bytes: number): Promise<Reservation> {
     const free = await this.#freeBytes();

@@ -16,8 +16,8 @@ export interface RevocationOptions {
 }
 
 /**
- * Revokes the attempts of agents that lost their identity while the coordinator was stopped, and of each agent that loses
- * it from now on.
+ * Revokes the attempts of agents that lost their identity while the coordinator was stopped, and of every agent that
+ * loses its identity later.
  * @returns a function that stops watching
  */
 export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {

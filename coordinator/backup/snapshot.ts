@@ -63,7 +63,7 @@ export function snapshots({ dir, db, files, archives, log }: SnapshotSource): ()
 }
 
 /**
- * Reads a file in another process. A process that closes any descriptor of a file loses all its locks on that file,
+ * Reads a file in another process. A process that closes any descriptor of a file loses all of its locks on the file,
  * including SQLite's lock on the store.
  */
 async function* readInChildProcess(path: string): AsyncGenerator<Buffer> {

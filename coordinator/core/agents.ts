@@ -119,8 +119,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 }
 
 /**
- * Ends every attempt of an agent whose identity was revoked. Forgets the process of the agent, so that its heartbeats
- * renew nothing. The agent is lost until it connects with a new identity.
+ * Ends every attempt of an agent whose identity was revoked. Forgets the process of the agent, so that later heartbeats
+ * of the process renew nothing. The agent is lost until it connects with a new identity.
  */
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;

@@ -114,7 +114,7 @@ function excessOf(lease: Lease, record: AttemptRecord): string | undefined {
   return record.kind === 'report' ? countReport(lease, record.metrics) : undefined;
 }
 
-/** Ends an attempt whose agent exceeded a limit. Its trial is not retried. */
+/** Ends an attempt whose agent exceeded a limit. The trial of the attempt is not retried. */
 function endForExcess(core: Core, { key }: AttemptRecord, message: string, now: number): Answered<RecordAnswer> {
   const failure = { class: 'rejected', message } as const;
   return {

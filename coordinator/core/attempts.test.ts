@@ -243,7 +243,7 @@ describe('leases', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
-  test('a heartbeat of another agent that lists a lease does not renew it, and revokes the attempt on that agent', () => {
+  test('a heartbeat of another agent that lists a lease does not renew the lease, and revokes the attempt on that agent', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
     now += 1_000;
@@ -362,7 +362,7 @@ describe('time', () => {
     expect(core.agents.get('a')?.state).toBe('connected');
   });
 
-  test('an attempt that exceeds the sweep’s timeout ends even if it still reports', () => {
+  test('an attempt that exceeds the sweep’s timeout ends even if the attempt still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     for (let seq = 1; seq <= 5; seq++) {
@@ -390,7 +390,7 @@ describe('time', () => {
     },
   );
 
-  test('an attempt that exceeded its timeout during an outage ends one lease after the outage, even if it still reports', () => {
+  test('an attempt that exceeded its timeout during an outage ends one lease after the outage, even if the attempt still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     now += 100_000;

@@ -163,7 +163,7 @@ describe('a bad program', () => {
     expect(sweep.state).toBe('paused');
   });
 
-  test('also pauses its sweep if it fails late', () => {
+  test('also pauses its sweep if the trials fail late', () => {
     const late: Plan = { ...broken, afterMs: 2 * MINUTE };
     const cluster = new VirtualCluster([agent('a', late), agent('b', late)]);
     const sweep = cluster.submit(30, NO_RETRY);

@@ -16,8 +16,8 @@ export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_STREAK = 1_000;
 /**
- * An agent is quarantined only if its failures have a probability below this value at the program's own rate of early
- * failures.
+ * An agent is quarantined only if its failures would have a probability below this value on a sound machine, given how
+ * often trials of the program fail early.
  */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors in the reason of a pause. */

@@ -16,10 +16,10 @@ export interface IdConflict {
 export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'location'>;
 
 /**
- * Returns the reason why the sender of a hello cannot use its id at present, or undefined if it can. An agent keeps its
- * id until it has left or is lost. A restart on the same folder takes over at once, because the lock of the folder
- * proves that the earlier process has ended. A folder that was moved takes over once the earlier stream has ended; a
- * copy of a folder does not take over from a connected agent.
+ * Returns the reason why the sender of a hello cannot use its id at present, or undefined if the sender can use it. An
+ * agent keeps its id until it has left or is lost. A restart on the same folder takes over at once, because the lock of
+ * the folder proves that the earlier process has ended. A folder that was moved takes over once the earlier stream has
+ * ended; a copy of a folder does not take over from a connected agent.
  */
 export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const holder = core.agents.get(hello.id);

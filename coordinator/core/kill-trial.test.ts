@@ -93,7 +93,7 @@ test('a second kill changes nothing, and an ended or unknown trial is rejected',
   expect(() => kill(core, 'nope')).toThrow(NotFoundError);
 });
 
-test('the sweep ends with its last trial: finished, or stopped if it was stopping', () => {
+test('the sweep ends with its last trial: a stopping sweep becomes stopped, and other sweeps become finished', () => {
   const finished = runningCore(1);
   expect(kill(finished.core, finished.trial.id).changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
   const stopping = runningCore(2);

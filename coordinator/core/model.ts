@@ -3,8 +3,8 @@
  * folder change.
  *
  * - **sweep**: a submitted file, with the trials that it defines.
- * - **trial**: one point of the grid and one seed. Its id is a hash of both, so the same point and seed are always the
- *   same trial.
+ * - **trial**: one point of the grid and one seed. The id of a trial is a hash of its point and seed, so the same point
+ *   and seed are always the same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
  * - **speculative attempt**: a second attempt of a trial whose first attempt is a straggler. The first of the two that
@@ -14,7 +14,7 @@
  * - **report**: a record with the metrics of one epoch.
  * - **agent**: the process that runs trials on one machine. Each start of the process is a new **incarnation**.
  * - **slot**: the part of an agent that runs one attempt or one pack.
- * - **pack**: trials that one slot trains together. Each has its own lease, its own records and its own end.
+ * - **pack**: trials that one slot trains together. Each trial of a pack has its own lease, records and end.
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
  * - **offer**: an invitation on NATS to run a trial.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
@@ -168,8 +168,8 @@ export interface Lease {
   readonly resumedFrom: number;
   expiresAt: number;
   /**
-   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts). Undefined if the
-   * attempt does not.
+   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts). Undefined if there is
+   * no such warning.
    */
   straggler: string | undefined;
   /** Whether the attempt has reported. */
@@ -283,7 +283,7 @@ export interface Sweep {
   streak: readonly StreakFailure[];
 }
 
-/** The most recent durations of a group of attempts, in milliseconds. Both lists have the same values. */
+/** The most recent durations of a group of attempts, in milliseconds. Both lists contain the same values. */
 export interface RecentDurations {
   /** In order of arrival. */
   readonly arrived: number[];
@@ -421,13 +421,13 @@ export interface Agent {
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
-  /** Measurements of the last heartbeat. They are displayed, but not used in any decision. */
+  /** Measurements of the last heartbeat. The measurements are displayed, but not used in any decision. */
   gpuFigures?: readonly GpuFigures[];
   /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
   /** When the agent's certificate expires; for display only. Undefined without TLS. */
   certificateExpires?: number | undefined;
-  /** Whether the agent's slots form pools of their own, because some trials must not run on it. */
+  /** Whether the agent's slots form pools of their own, because some trials must not run on the agent. */
   isolated: boolean;
   state: 'connected' | 'lost' | 'left';
   /** The agent is shutting down and takes no new work. */
@@ -495,7 +495,7 @@ export interface Core extends DurationEstimate {
   readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
   readonly quarantines: Map<string, Quarantine>;
-  /** Every running attempt, by `keyText`. Only leases.ts changes it. */
+  /** Every running attempt, by `keyText`. Only leases.ts changes this map. */
   readonly leases: Map<string, Lease>;
   /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;

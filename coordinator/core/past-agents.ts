@@ -1,4 +1,4 @@
-/** Agents that left or were lost, and the facts about them that outlive a restart. */
+/** Manages agents that left or were lost, and the facts about these agents that outlive a restart. */
 import { formatSpan } from '../../lib/text/duration.ts';
 import { busySlots } from './leases.ts';
 import type { Agent, AgentFacts, Core } from './model.ts';

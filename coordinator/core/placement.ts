@@ -71,7 +71,10 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
   return known;
 }
 
-/** Whether an agent on which the trial has not failed early can run it: now, after it has reconnected, or not at all. */
+/**
+ * Whether an agent on which the trial has not failed early can run the trial: now, after it has reconnected, or not at
+ * all.
+ */
 export function agentElsewhere(
   core: Core,
   sweep: Sweep,

@@ -33,7 +33,7 @@ export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   return ![...core.leases.values()].some((lease) => lease.agentId === agentId && isProbe(core, lease));
 }
 
-/** Whether a lease was granted while its agent was quarantined for its sweep. */
+/** Whether the lease was granted while a quarantine of its agent covered its sweep. */
 function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   const quarantine = core.quarantines.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);

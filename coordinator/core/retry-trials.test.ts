@@ -95,7 +95,7 @@ test('an ended sweep stays ended if no trial matches', () => {
   expect(sweep.state).toBe('finished');
 });
 
-test('a retried trial resumes from its checkpoint, unless it diverged', () => {
+test('a retried trial resumes from its checkpoint, unless the trial diverged', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, failed('oom'), failed('nan'));
   for (const trial of sweep.trials.values()) {

@@ -1,7 +1,7 @@
 /**
  * Defines the result of a decision. Every decision has the shape `(core, event, now) → Step`: it changes the core in
- * memory, and returns the changes to store and the outputs to send once they are durable. A decision that does not
- * depend on the time takes no `now`; a decision that also answers its caller returns an `Answered`.
+ * memory, and returns the changes to store and the outputs to send once the changes are durable. A decision that does
+ * not depend on the time takes no `now`; a decision that also answers its caller returns an `Answered`.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -51,7 +51,7 @@ export type Change =
       readonly state: Exclude<TrialState, 'running'>;
       /** The reason for display. Empty if the state needs no explanation. */
       readonly detail: string;
-      /** The failure of the last attempt, if it caused this change. */
+      /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
     }
   /** A user retried a trial. The trial is pending again, with a full retry budget. */

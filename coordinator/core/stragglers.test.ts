@@ -183,7 +183,7 @@ test('the median covers all durations, in any order', () => {
   );
 });
 
-test('the newest durations are kept in ascending order, and older ones are forgotten', () => {
+test('the newest durations are kept in ascending order, and older durations are forgotten', () => {
   const durations = fc.array(fc.nat(20), { maxLength: 40 });
   fc.assert(
     fc.property(durations, fc.integer({ min: 1, max: 10 }), (all, limit) => {

@@ -13,9 +13,11 @@ const STRAGGLER_FACTOR = 3;
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
-/** The durations that are kept per sweep and per config. Each new one replaces the oldest. */
+/** The durations that are kept per sweep and per config. Each new duration replaces the oldest. */
 export const KEPT_DURATIONS = { ofSweep: 1_000, ofConfig: 100 };
-/** The configs of a sweep whose durations are kept: those in which an attempt succeeded most recently. */
+/**
+ * The configs of a sweep whose durations are kept. These are the configs in which an attempt succeeded most recently.
+ */
 export const KEPT_CONFIGS = 1_000;
 
 const noDurations = (): RecentDurations => ({ arrived: [], sorted: [] });
@@ -24,7 +26,7 @@ export function newDurations(): AttemptDurations {
   return { ofSweep: noDurations(), ofConfigs: new Map(), slowAgents: new Set() };
 }
 
-/** Adds a duration. Beyond `limit`, the oldest one is removed. */
+/** Adds a duration. Beyond `limit`, the config with the oldest success is removed. */
 export function addDuration({ arrived, sorted }: RecentDurations, durationMs: number, limit: number): void {
   arrived.push(durationMs);
   sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);

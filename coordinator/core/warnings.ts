@@ -1,6 +1,7 @@
 /**
- * Detects problems that do not stop a sweep, and that the user should know early. A sweep has one warning per kind. Its
- * message and count are updated when the problem occurs again, and it is removed when its cause disappears.
+ * Detects problems that do not stop a sweep, and that the user should know early. A sweep has one warning per kind. The
+ * message and the count of a warning are updated when the problem occurs again, and the warning is removed when its
+ * cause disappears.
  */
 import { createHash } from 'node:crypto';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -17,7 +18,9 @@ const TRIALS_WITHOUT_METRIC = 5;
 const STEPS_WITHOUT_METRIC = 3;
 const NAMED_METRICS = 8;
 const KEPT_METRICS = 1_000;
-/** The shortest silence that gives a warning, in milliseconds. It is also the default limit for the first report. */
+/**
+ * The shortest silence that gives a warning, in milliseconds. This time is also the default limit for the first report.
+ */
 const SILENCE_MS = 5 * 60_000;
 /** A program counts as silent after this multiple of its longest interval between reports. */
 const SILENT_INTERVALS = 3;

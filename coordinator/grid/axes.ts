@@ -104,7 +104,7 @@ function withoutMinusZero(value: ParameterValue): ParameterValue {
 }
 
 /**
- * An exact decimal, `digits * 10^-scale`. It has no rounding errors: 0.1 is 1 * 10^-1 and not the nearest binary
+ * An exact decimal, `digits * 10^-scale`. A decimal has no rounding errors: 0.1 is 1 * 10^-1 and not the nearest binary
  * fraction.
  */
 interface Decimal {

@@ -139,8 +139,8 @@ function gridPlan(spec: SweepSpec): Plan {
 }
 
 /**
- * Returns the number of configs under run_cap. This is an upper bound in shuffled order, where the first trials can be
- * of any config.
+ * Returns the number of configs under run_cap. The result is an upper bound in shuffled order, because the first trials
+ * can be of any config.
  */
 function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: number): number {
   return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
@@ -163,7 +163,7 @@ interface Cell {
   readonly count: number;
   /** The values that rules name. A parameter with any other value is absent. */
   readonly point: GridPoint;
-  /** The divided dimensions, each with the number of its values that the cell covers. */
+  /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 

@@ -1,4 +1,4 @@
-/** Defines a sweep after parsing. Its values are valid, and every default is filled in. */
+/** Defines a sweep after parsing. The values of the sweep are valid, and every default is filled in. */
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
@@ -38,10 +38,10 @@ export interface SweepSpec {
   readonly axes: readonly Axis[];
   /** Groups of axes of one size that advance together. A name is in one group at most. */
   readonly zip: readonly (readonly string[])[];
-  /** The rules that drop points. They are applied in order, before `when`. */
+  /** The rules that drop points. The rules are applied in order, before `when`. */
   readonly exclude: readonly ExcludeRule[];
   /**
-   * The rules that set parameters. They are applied in order. Their conditions refer to the point before any `when`.
+   * The rules that set parameters. The rules are applied in order. The conditions refer to the point before any `when`.
    */
   readonly when: readonly WhenRule[];
   /** The method and the space of a search. Undefined means all points of the grid of the axes. */
@@ -76,7 +76,7 @@ export interface SweepSpec {
   readonly checkpointEvery: number;
   /** Epochs between two reconstruction images. 0 means no images. */
   readonly reconstructEvery: number;
-  /** The hypotheses in the file's order. Their names are distinct. */
+  /** The hypotheses in the file's order. The names of the hypotheses are distinct. */
   readonly hypotheses: readonly Hypothesis[];
 }
 

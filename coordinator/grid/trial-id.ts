@@ -20,7 +20,7 @@ export function trialId(trainer: TrainerName, parameters: Parameters, seed: numb
   return idsOf(trainer, parameters).trialId(seed);
 }
 
-/** Returns the id that all replicates of a config share. It is computed like `trialId`, without the seed. */
+/** Returns the id that all replicates of a config share. The id is computed like `trialId`, without the seed. */
 export function configId(trainer: TrainerName, parameters: Parameters): string {
   return idsOf(trainer, parameters).configId;
 }

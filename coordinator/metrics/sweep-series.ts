@@ -90,7 +90,7 @@ export class SweepSeries {
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
-  /** Removes the end of the sweep. Called when its trials are retried after it ended. */
+  /** Removes the end of the sweep. Called when trials of the sweep are retried after its end. */
   resume(): void {
     this.#metrics.sweepEnd.remove({ sweep: this.id });
   }

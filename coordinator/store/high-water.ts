@@ -3,8 +3,8 @@
  * opens a store with a lost, cut or altered write-ahead log, and keeps only the transactions before the damage. The
  * mark shows that later transactions are missing.
  *
- * The mark is written after each commit and before its acknowledgement, so it also holds after `kill -9`. It is synced
- * every second, so a power failure can leave a mark that is up to a second old.
+ * The mark is written after each commit and before the acknowledgement of the commit, so it also holds after `kill -9`.
+ * The mark is synced every second, so a power failure can leave a mark that is up to a second old.
  */
 import { closeSync, existsSync, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -97,7 +97,9 @@ function shortfall(store: string, { cluster, commits }: HighWater): string | und
   }
 }
 
-/** SQLite needs this much space for its index of the write-ahead log, and reports a lack of it as an I/O error. */
+/**
+ * SQLite needs this much space for its index of the write-ahead log, and reports insufficient space as an I/O error.
+ */
 const INDEX_BYTES = 64 * 1024;
 
 function isFull(store: string): boolean {

@@ -58,7 +58,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
     const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
-    // The sweep had demand before the restart, so it must not join at the level of its peers.
+    // The sweep had demand before the restart, so it must not be treated like a sweep that gains demand.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
     for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {

@@ -20,8 +20,8 @@ export function upgradeCopy(schema: number): string {
 
 /**
  * Opens the store in `dir`, creating it unless `create` is false.
- * @throws {RejectedError} when another process holds the store, it is damaged, it holds less than was acknowledged, or a
- * newer trawl wrote it
+ * @throws {RejectedError} when another process holds the store, the store is damaged, the store lacks acknowledged
+ * data, or a newer trawl wrote the store
  * @throws {NotFoundError} when `create` is false and there is no store
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {

@@ -118,8 +118,8 @@ export class Queries {
   }
 
   /**
-   * Returns the id of a sweep. The selector is its id, its name (which means the newest sweep of that name), or `last`
-   * or an empty string for the newest sweep.
+   * Returns the id of a sweep. The selector is the id of the sweep, its name (which means the newest sweep of that
+   * name), or `last` or an empty string for the newest sweep.
    * @throws {NotFoundError}
    */
   findSweep(selector: string): string {
@@ -147,7 +147,7 @@ export class Queries {
     ).map((row) => this.#trial(row));
   }
 
-  /** Like `trialsAfter`, but only the parts that rank a trial, which are read several times as fast. */
+  /** Like `trialsAfter`, but reads only the parts that rank a trial, which is several times as fast. */
   resultsAfter(sweepId: string, afterIndex: number, limit: number): TrialResult[] {
     return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics'>>(
       'select idx, state, metrics from trials where sweep_id = ? and idx > ? order by idx limit ?',

@@ -129,7 +129,7 @@ export interface TrialRow extends FailureColumns {
   readonly ended_at: number;
 }
 
-/** The parts of a trial that rank it. */
+/** The parts of a trial that determine its rank. */
 export type TrialResult = Pick<Trial, 'index' | 'state' | 'metrics'>;
 
 export function trialResultOf({ idx, state, metrics }: Pick<TrialRow, 'idx' | 'state' | 'metrics'>): TrialResult {

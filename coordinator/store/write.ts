@@ -26,7 +26,7 @@ export interface StoredEvent {
   readonly agentId: string;
 }
 
-/** An artifact whose row was removed. Its file can be removed once the transaction is durable. */
+/** An artifact whose row was removed. The file of the artifact can be removed once the transaction is durable. */
 export interface DroppedArtifact {
   readonly key: AttemptKey;
   readonly name: string;

@@ -175,7 +175,7 @@ function checkSyntax(syntax: CST.Token, fail: Fail): void {
   }
 }
 
-/** Returns the target of each alias, which is the last node before it with its anchor. */
+/** Returns the target of each alias, which is the last earlier node with the anchor of the alias. */
 function targetsOf(contents: Node | null, fail: Fail): ReadonlyMap<Node, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Node, Node>();

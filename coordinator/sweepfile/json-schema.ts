@@ -6,7 +6,10 @@ import { sweepFileSchema } from './schema.ts';
 /** One of these keys is required, because command and program imply trainer command. */
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
-/** Returns JSON Schema, draft 2020-12. It accepts every valid file, and invalid files that only the parser can detect. */
+/**
+ * Returns JSON Schema, draft 2020-12. The schema accepts every valid file, and invalid files that only the parser can
+ * detect.
+ */
 export function sweepFileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(sweepFileSchema, { io: 'input', target: 'draft-2020-12' });
   const trainers = Object.entries(TRAINERS).map(([name, trainer]) => forTrainer(name, trainer));

@@ -6,7 +6,7 @@ import { anyValue, atLeastOne, finite, list, text } from './fields.ts';
 
 /** The maximum length of a parameter's name, in characters. */
 export const MAX_PARAMETER_NAME = 256;
-/** The syntax of a parameter's name. It accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
+/** The syntax of a parameter's name. The syntax accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
 const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_PARAMETER_NAME}}(?<!\\s)$`, 'u');
 
 export const parameterName = z.string().regex(PARAMETER_NAME);

@@ -339,8 +339,8 @@ function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
 }
 
 /**
- * Returns the groups of axes that advance together. A parameter with a single `value` can be in a group, but the result
- * omits it, because it is combined with every row anyway.
+ * Returns the groups of axes that advance together. A parameter with a single `value` can be in a group. The result
+ * omits such a parameter, because it is combined with every row anyway.
  */
 export function zipOf(file: SweepFile, context: RuleContext): string[][] {
   const groups = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** Parses the text of a sweep file: its document, then its shape, then the sweep. */
+/** Parses the text of a sweep file in three steps: the document, the shape and the sweep. */
 import { quote } from '../../lib/text/quote.ts';
 import { withOneSpelling } from '../../proto/values.ts';
 import type { SweepSpec } from '../grid/spec.ts';

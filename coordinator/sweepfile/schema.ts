@@ -74,7 +74,7 @@ const resources = z.strictObject(
 
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
-/** Keys of Weights & Biases that have no meaning in trawl. They are accepted, and the plan lists them. */
+/** Keys of Weights & Biases that have no meaning in trawl. These keys are accepted, and the plan lists them. */
 export const IGNORED_KEYS = [
   'project',
   'entity',
@@ -140,7 +140,7 @@ export const sweepFileSchema = z.strictObject(
           at: z
             .enum(['last', 'best'])
             .optional()
-            .describe("whether a trial's value is its last or its best over the steps; default: last"),
+            .describe("whether a trial's value is the last or the best value over the steps; default: last"),
           target: finite.optional().describe('the sweep ends when one trial reaches this value'),
           impute: ignored,
           impute_while_running: ignored,

@@ -16,8 +16,8 @@ export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
  * All sessions by agent. The current session of an agent is the session with the newest hello. Other sessions of the
- * agent are usually about to close. If the hello of a dead process arrives after that of its successor, the session of
- * the successor remains current.
+ * agent are usually about to close. If the hello of a dead process arrives after the hello of its successor, the
+ * session of the successor remains current.
  */
 export class AgentSessions {
   /** The open sessions by agent. The newest session is last. */
@@ -38,7 +38,7 @@ export class AgentSessions {
     else open.push(session);
   }
 
-  /** Removes a session. @returns whether it was the current session of its agent */
+  /** Removes a session. @returns whether the session was the current session of its agent */
   remove(session: AgentSession): boolean {
     const open = this.#open.get(session.agentId) ?? [];
     const wasCurrent = open.at(-1) === session;

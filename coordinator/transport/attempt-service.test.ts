@@ -151,7 +151,7 @@ describe('streams', () => {
     expect(await control.drain('a', { graceMs: 0, reason: '' })).toMatchObject({ id: 'a' });
   });
 
-  test('the stream of a dead process is superseded by that of its successor, even if its hello arrives last', async () => {
+  test('the stream of a dead process is superseded by the stream of its successor, even if the hello of the dead process arrives last', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();

@@ -244,7 +244,8 @@ export class AttemptService {
     const { agentId, host } = hello;
     const conflict = idConflict(runtime.core, { ...hello, id: agentId }, runtime.now());
     if (conflict === undefined) {
-      // Another agent had the id and was lost. If it still runs, its next hello is rejected.
+      // An agent with this id was lost, and another agent has the id now. If the lost agent still runs, its next hello
+      // is rejected.
       for (const session of this.#sessions.all(agentId)) {
         if (session.hello.instance !== hello.instance) session.end(`agent id ${agentId} now belongs to another agent`);
       }

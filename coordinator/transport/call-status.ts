@@ -32,8 +32,8 @@ const UNREADABLE_PREFIXES = ['Error deserializing request', 'Failed to decompres
 const TOO_LARGE_PREFIXES = ['Received message larger than max', 'Received message that decompresses'];
 
 /**
- * Reports and rewrites statuses. It must be the first interceptor of a server, because only the first interceptor wraps
- * the library's own call.
+ * Reports and rewrites statuses. This interceptor must be the first interceptor of a server, because only the first
+ * interceptor wraps the library's own call.
  */
 export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): ServerInterceptor {
   return ({ path }, call) => {

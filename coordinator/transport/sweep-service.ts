@@ -189,7 +189,7 @@ async function rankedIndices(
   };
 }
 
-/** Configs are computed for one call at a time, because all rows of the sweep are in memory meanwhile. */
+/** Configs are computed for one call at a time, because each computation holds all rows of the sweep in memory. */
 let lastConfigs: Promise<unknown> = Promise.resolve();
 
 async function* listConfigs(

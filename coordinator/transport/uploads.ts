@@ -20,7 +20,7 @@ interface UploadMessage {
 export type NextMessage<Request> = () => Promise<Request | undefined>;
 
 /**
- * @param receive receives one file. Its error ends the call
+ * @param receive receives one file. An error of `receive` ends the call
  * @param stallMs the time limit for the next message
  */
 export function uploadHandler<Request extends UploadMessage, Response>(

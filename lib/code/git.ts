@@ -60,7 +60,7 @@ async function diffOf(dir: string): Promise<string> {
   return limitedDiff(text);
 }
 
-/** Cuts a diff at a line, so that it has at most MAX_DIFF_BYTES with the notice at its end. */
+/** Cuts a diff at a line, so that the diff with the notice at its end has at most MAX_DIFF_BYTES. */
 export function limitedDiff(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_DIFF_BYTES) return text;

@@ -11,7 +11,7 @@ import { noCounts } from './trial-state.ts';
 /** Returns the id of a trial's config. A trial without a config id is the only replicate of its own config. */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
 
-/** Groups trials into configs, in order of index. Their ranks are 0 until `rankConfigs` sets them. */
+/** Groups trials into configs, in order of index. The ranks are 0 until `rankConfigs` sets them. */
 export function configsOf(trials: readonly Trial[]): Config[] {
   return groups(trials, configIdOf)
     .map(([id, replicates]) => configOf(id, replicates))

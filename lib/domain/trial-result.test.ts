@@ -23,7 +23,7 @@ test('a running trial has the value of its latest report; a failed or pending tr
   expect(trialValue(endedTrial(0, {}), 'loss')).toBeUndefined();
 });
 
-test('a trial without a metric has no value of it, even if every object inherits a property of that name', () => {
+test('a trial without a metric has no value of the metric, even if every object inherits a property of that name', () => {
   expect(trialValue(endedTrial(0, { loss: 1 }), 'constructor')).toBeUndefined();
   expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
 });

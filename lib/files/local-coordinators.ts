@@ -24,8 +24,8 @@ export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
 
 /**
  * Returns the runtime folders, the preferred one first. `$XDG_RUNTIME_DIR` is removed when the user's last session
- * ends, so a second runtime folder is in the state folder. It has a folder per host, because machines can share a home
- * folder.
+ * ends, so a second runtime folder is in the state folder. The state folder has a folder per host, because machines can
+ * share a home folder.
  */
 function runtimeFolders(): string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;

@@ -1,4 +1,4 @@
-/** Follows a NATS connection: when it is lost, why, and when it is restored. */
+/** Follows a NATS connection: when and why it is lost, and when it is restored. */
 import { ErrorCode, Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 

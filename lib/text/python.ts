@@ -1,4 +1,4 @@
-/** Formats values like Python's `str`. The agent of W&B writes them this way on a program's command line. */
+/** Formats values like Python's `str`. The agent of W&B writes values this way on a program's command line. */
 
 export interface PythonStyle {
   /**

@@ -9,7 +9,7 @@ import { columnsOf, pad, truncate } from './width.ts';
 export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
-  /** Whether the text is never cut, because it is useless without its end. */
+  /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;

@@ -234,7 +234,7 @@ export interface AttemptKey {
   attempt: number;
 }
 
-/** An invitation on NATS to run a trial. The agent needs a lease to run it, which it requests with Open. */
+/** An invitation on NATS to run a trial. The agent needs a lease to run the trial, and requests the lease with Open. */
 export interface Offer {
   key: AttemptKey | undefined;
 }
@@ -529,7 +529,7 @@ export interface Heartbeat {
   leaving: boolean;
   /** One per GPU, at most a few seconds old. Empty if the driver reports none. */
   gpuFigures: GpuFigures[];
-  /** Claims without an answer. Their leases may exist, because an answer can be lost. */
+  /** Claims without an answer. The leases may exist, because an answer can be lost. */
   claimed: AttemptKey[];
 }
 

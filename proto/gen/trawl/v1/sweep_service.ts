@@ -306,7 +306,10 @@ export interface WatchSnapshot {
   agents: Agent[];
   /** The newest event that the snapshot contains. */
   eventSeq: number;
-  /** More trials of the snapshot follow as deltas. A watcher can resume after event_seq only once it has them. */
+  /**
+   * More trials of the snapshot follow as deltas. A watcher can resume after event_seq only once it has received all of
+   * them.
+   */
   more: boolean;
 }
 
@@ -317,7 +320,7 @@ export interface WatchDelta {
   events: Event[];
   /** All agents, if any of them changed. */
   agents: Agent[];
-  /** The newest event that this delta and the deltas that `more` announces cover. */
+  /** The newest event that is covered by this delta together with the deltas that `more` announces. */
   eventSeq: number;
   /** More rows of the same state follow. */
   more: boolean;
@@ -5246,7 +5249,7 @@ export const SweepServiceService = {
       Buffer.from(ControlSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
-  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
   killTrial: {
     path: "/trawl.v1.SweepService/KillTrial" as const,
     requestStream: false as const,
@@ -5357,7 +5360,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
-  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
   killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
@@ -5457,7 +5460,7 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
-  /** Cancels one trial, and stops it if it runs. Answered once durable. Does nothing if it is already cancelled. */
+  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
   killTrial(
     request: KillTrialRequest,
     callback: (error: ServiceError | null, response: KillTrialResponse) => void,

@@ -1005,7 +1005,7 @@ export interface Agent {
     | undefined;
   /** When its process first connected; 0 if unknown. */
   connectedAtMs: number;
-  /** When its certificate expires; 0 without TLS or while it is not connected. */
+  /** When the agent's certificate expires; 0 without TLS or while the agent is not connected. */
   certificateExpiresMs: number;
   /** The user who drained the agent, and when; empty and 0 if it is not drained or that is unknown. */
   drainedBy: string;
