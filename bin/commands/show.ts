@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { etaOf, etaTrials, type TimeLeft, usableSlots } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -20,10 +21,11 @@ import {
   type Sweep,
   type Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactKind, failureClass, trialState } from '../../proto/names.ts';
+import { artifactKind, failureClass, sweepState, trialState } from '../../proto/names.ts';
+import { listAgents } from '../client/agents.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { getSource, getSweep } from '../client/sweeps.ts';
+import { getSource, getSweep, listTrials } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -55,7 +57,23 @@ function spanText(fromMs: number, toMs: number): string {
   return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
 }
 
-function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
+/** The time left of sweeps with more trials is not estimated, because all trials are read for it. */
+const MAX_ESTIMATED_TRIALS = 20_000;
+
+/** Returns the time until the sweep ends; undefined if it has ended, is too large, or nothing was measured yet. */
+async function timeLeft(connection: Connection, sweep: Sweep): Promise<TimeLeft | undefined> {
+  const state = sweepState.of(sweep.state);
+  if (sweepEnded(sweep) || state === 'interrupted' || trialTotal(sweep) > MAX_ESTIMATED_TRIALS) return undefined;
+  const trials = etaTrials(await listTrials(connection, { sweep: sweep.id }));
+  const slots = usableSlots(await listAgents(connection));
+  return etaOf({ trials, slots, paused: state !== 'running', now: Date.now() }).sweep;
+}
+
+function timeLeftText({ expectedMs, lowMs, highMs }: TimeLeft): string {
+  return `${formatSpan(expectedMs)} (90% interval ${formatSpan(lowMs)} to ${formatSpan(highMs)})`;
+}
+
+function sweepText(sweep: Sweep, facts: GetSourceResponse, left: TimeLeft | undefined, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
   const metric = sweep.metric && `${objectiveText(sweep.metric)}${best}`;
   return renderFields(
@@ -74,6 +92,7 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', isoTime(sweep.createdAtMs) ?? '-'],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
+      ...(left === undefined ? [] : [['time left', timeLeftText(left)] as const]),
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),
     ],
@@ -226,9 +245,18 @@ function packagesOf(environments: readonly { readonly packages: string }[], sele
 
 async function showSweep(connection: Connection, sweep: Sweep, text: string, options: Options): Promise<void> {
   const facts = await getSource(connection, sweep.id);
-  if (options.output !== 'json') return print(sweepText(sweep, facts, resultTerminal(options)));
+  const left = await timeLeft(connection, sweep);
+  if (options.output !== 'json') return print(sweepText(sweep, facts, left, resultTerminal(options)));
   const code = facts.source === undefined ? null : sourceJson(facts.source);
-  return printJson({ ...sweepJson(sweep), file: text, code, environments: facts.environments.map(environmentJson) });
+  const seconds_left =
+    left === undefined ? null : { expected: left.expectedMs / 1000, low: left.lowMs / 1000, high: left.highMs / 1000 };
+  return printJson({
+    ...sweepJson(sweep),
+    seconds_left,
+    file: text,
+    code,
+    environments: facts.environments.map(environmentJson),
+  });
 }
 
 function show(selector: string, options: Options): Promise<void> {

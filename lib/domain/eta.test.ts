@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { RECORDED_SWEEPS, type RecordedSweep } from './eta.fixture.ts';
+import { type EtaSituation, type EtaTrial, etaOf } from './eta.ts';
+
+const NOW = 1_000_000;
+
+const anyTrial: fc.Arbitrary<Omit<EtaTrial, 'id'>> = fc
+  .record({
+    config: fc.nat({ max: 4 }),
+    state: fc.constantFrom('waiting' as const, 'running' as const, 'ended' as const),
+    done: fc.double({ min: 0, max: 1, noNaN: true }),
+    epochs: fc.constantFrom(undefined, 1, 5, 20),
+    agoMs: fc.integer({ min: 1, max: 500_000 }),
+    lastedMs: fc.integer({ min: 1, max: 500_000 }),
+  })
+  .map(({ config, state, done, epochs, agoMs, lastedMs }) => ({
+    configId: `c${config}`,
+    state,
+    epochs,
+    epoch: state === 'waiting' ? 0 : Math.floor(done * (epochs ?? 3)),
+    startedAtMs: state === 'waiting' ? 0 : NOW - agoMs - (state === 'ended' ? lastedMs : 0),
+    endedAtMs: state === 'ended' ? NOW - agoMs : 0,
+  }));
+
+const anySituation: fc.Arbitrary<EtaSituation> = fc
+  .record({ trials: fc.array(anyTrial, { maxLength: 30 }), slots: fc.nat({ max: 6 }), paused: fc.boolean() })
+  .map(({ trials, ...rest }) => ({ ...rest, now: NOW, trials: trials.map((one, at) => ({ ...one, id: `t${at}` })) }));
+
+test('every interval is finite, positive and contains its expectation, and the sweep ends with its last trial', () => {
+  fc.assert(
+    fc.property(anySituation, (situation) => {
+      const { sweep, trials } = etaOf(situation);
+      for (const { lowMs, expectedMs, highMs } of [...trials.values(), ...(sweep ? [sweep] : [])]) {
+        expect(Number.isFinite(highMs)).toBe(true);
+        expect(lowMs).toBeGreaterThan(0);
+        expect(expectedMs).toBeGreaterThanOrEqual(lowMs);
+        expect(highMs).toBeGreaterThanOrEqual(expectedMs);
+      }
+      if (sweep) expect(sweep.expectedMs).toBe(Math.max(...[...trials.values()].map((one) => one.expectedMs)));
+    }),
+  );
+});
+
+test('once something was measured, each trial that runs or will run has an estimate, and no other has', () => {
+  fc.assert(
+    fc.property(anySituation, (situation) => {
+      const { trials } = etaOf(situation);
+      if (trials.size === 0) return;
+      const starts = !situation.paused && situation.slots > 0;
+      const expected = situation.trials.filter(({ state }) => state === 'running' || (state === 'waiting' && starts));
+      expect([...trials.keys()].sort()).toEqual(expected.map(({ id }) => id).sort());
+    }),
+  );
+});
+
+test('a paused sweep ends no later, and another slot delays nothing', () => {
+  fc.assert(
+    fc.property(anySituation, (situation) => {
+      const until = (change: Partial<EtaSituation>) => etaOf({ ...situation, ...change }).sweep?.expectedMs;
+      const unpaused = until({ paused: false });
+      if (unpaused === undefined) return;
+      expect(until({ paused: true }) ?? 0).toBeLessThanOrEqual(unpaused);
+      expect(until({ paused: false, slots: situation.slots + 1 })).toBeLessThanOrEqual(unpaused + 1e-6);
+    }),
+  );
+});
+
+test('only running trials count while a sweep is paused, and nothing is estimated before a measurement', () => {
+  const waiting = { configId: 'c', state: 'waiting', epoch: 0, epochs: 10, startedAtMs: 0, endedAtMs: 0 } as const;
+  const running = { ...waiting, id: 'r', state: 'running', epoch: 5, startedAtMs: NOW - 5_500 } as const;
+  const trials = [running, ...[1, 2, 3].map((at) => ({ ...waiting, id: `w${at}` }))];
+  const { sweep } = etaOf({ trials, slots: 1, paused: true, now: NOW });
+  expect(sweep?.expectedMs).toBeGreaterThan(4_000);
+  expect(sweep?.expectedMs).toBeLessThan(6_000);
+  expect(etaOf({ trials, slots: 1, paused: false, now: NOW }).sweep?.expectedMs).toBeGreaterThan(30_000);
+  expect(etaOf({ trials: trials.slice(1), slots: 1, paused: false, now: NOW }).sweep).toBeUndefined();
+});
+
+/** The sweep as it was known at a time. */
+function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituation {
+  return {
+    slots,
+    paused: false,
+    now: now + 1,
+    trials: trials.map(([config, epochs, startMs, endMs, reportsMs], at): EtaTrial => {
+      const state = endMs <= now ? 'ended' : startMs <= now ? 'running' : 'waiting';
+      return {
+        ...{ id: `${at}`, configId: `${config}`, state, epochs },
+        epoch: reportsMs.filter((ms) => ms <= now).length,
+        startedAtMs: state === 'waiting' ? 0 : startMs + 1,
+        endedAtMs: state === 'ended' ? endMs + 1 : 0,
+      };
+    }),
+  };
+}
+
+test('the 90% intervals cover at least 80% of the outcomes of recorded sweeps, of trials and of sweeps', () => {
+  const covered = { sweep: [] as boolean[], trials: [] as boolean[] };
+  for (const recorded of RECORDED_SWEEPS) {
+    const endMs = Math.max(...recorded.trials.map(([, , , end]) => end));
+    for (let twentieth = 1; twentieth < 20; twentieth++) {
+      const now = Math.round((endMs * twentieth) / 20);
+      const { sweep, trials } = etaOf(situationAt(recorded, now));
+      if (sweep === undefined) continue;
+      covered.sweep.push(endMs - now >= sweep.lowMs && endMs - now <= sweep.highMs);
+      for (const [id, { lowMs, highMs }] of trials) {
+        const left = (recorded.trials[Number(id)]?.[3] ?? 0) - now;
+        covered.trials.push(left >= lowMs && left <= highMs);
+      }
+    }
+  }
+  const share = (all: readonly boolean[]) => all.filter((one) => one).length / all.length;
+  expect(covered.sweep.length).toBeGreaterThan(80);
+  expect(share(covered.sweep)).toBeGreaterThanOrEqual(0.8);
+  expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
+});

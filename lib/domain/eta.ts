@@ -1,0 +1,238 @@
+/**
+ * Estimates when the trials of a sweep, and the sweep itself, end: the remaining epochs, times the epoch times that were
+ * measured for the config, on the slots that there are. Times are Unix milliseconds; durations are milliseconds.
+ *
+ * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial. A
+ * config without measurements therefore gets the mean of the sweep with a wide interval, and each measurement narrows it.
+ */
+import { max, mean, sum, variance } from 'd3-array';
+import TinyQueue from 'tinyqueue';
+import type { Agent, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState, type TrialStateName, trialState } from '../../proto/names.ts';
+
+export interface EtaTrial {
+  readonly id: string;
+  readonly configId: string;
+  /** `waiting`: pending or offered. */
+  readonly state: 'waiting' | 'running' | 'ended';
+  /** Epochs reported so far. */
+  readonly epoch: number;
+  /** Epochs of a whole run. Undefined if it is unknown; a whole run is then measured at once. */
+  readonly epochs: number | undefined;
+  /** Start of the latest attempt. 0 if there was none. */
+  readonly startedAtMs: number;
+  /** 0 until the trial ends. */
+  readonly endedAtMs: number;
+}
+
+export interface EtaSituation {
+  /** In the order in which they start. */
+  readonly trials: readonly EtaTrial[];
+  /** Slots that can run the trials, busy ones included. */
+  readonly slots: number;
+  /** Whether the sweep starts no more trials, so that only its running trials count. */
+  readonly paused: boolean;
+  readonly now: number;
+}
+
+/** A duration from now, with a 90% interval. */
+export interface TimeLeft {
+  readonly lowMs: number;
+  readonly expectedMs: number;
+  readonly highMs: number;
+}
+
+interface Eta {
+  /** Until the last trial that still runs has ended. Undefined if nothing is left, nothing was measured, or no slot is free. */
+  readonly sweep: TimeLeft | undefined;
+  /** By trial id: until its end. Has no entry for ended trials, and for waiting trials that do not start. */
+  readonly trials: ReadonlyMap<string, TimeLeft>;
+}
+
+const NOTHING: Eta = { sweep: undefined, trials: new Map() };
+
+/** The normal quantile of a two-sided 90% interval. */
+const TWO_SIDED_90 = 1.645;
+
+/** Assumptions before any measurement, as standard deviations of the logarithm, with the weight of so many measurements. */
+const PRIOR_NOISE = 0.25;
+const PRIOR_BETWEEN_CONFIGS = 0.7;
+const PRIOR_WEIGHT = 2;
+
+/** The part of an unknown run that is assumed to be left when it takes longer than expected. */
+const LEAST_LEFT = 0.1;
+
+export function etaOf({ trials, slots, paused, now }: EtaSituation): Eta {
+  const pace = paceOf(trials, now);
+  if (pace === undefined) return NOTHING;
+  const running = trials.filter(({ state }) => state === 'running').map((trial) => remainingOf(trial, pace, now));
+  const waiting = paused ? [] : trials.filter(({ state }) => state === 'waiting').map((trial) => wholeOf(trial, pace));
+  if (running.length + waiting.length === 0) return NOTHING;
+  if (slots === 0 && running.length === 0) return NOTHING;
+  const times = new Map(running.map((part) => [part.id, intervalOf(part.ms, spreadOf(part), pace)]));
+  if (waiting.length > 0 && slots === 0) return { sweep: undefined, trials: times };
+  const free = new TinyQueue(running.map(({ ms }) => ms));
+  while (free.length < slots) free.push(0);
+  for (const part of waiting) {
+    const startsIn = free.pop() ?? 0;
+    free.push(startsIn + part.ms);
+    // What runs before the trial is as uncertain as the trial itself, but its errors partly cancel.
+    const before = startsIn * Math.hypot(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
+    times.set(part.id, intervalOf(startsIn + part.ms, Math.hypot(spreadOf(part), before), pace));
+  }
+  const parts = [...running, ...waiting];
+  const lanes = Math.min(Math.max(slots, running.length), parts.length);
+  const expectedMs = max(times.values(), (time) => time.expectedMs) ?? 0;
+  return { sweep: intervalOf(expectedMs, sweepSpread(parts, lanes), pace), trials: times };
+}
+
+/** The remaining work of one trial. */
+interface Part {
+  readonly id: string;
+  readonly configId: string;
+  readonly ms: number;
+  /** Standard deviation from the noise of the trial itself. */
+  readonly noiseMs: number;
+  /** Relative standard deviation from the unknown mean of its config. All trials of a config share it. */
+  readonly uncertainty: number;
+  /** Relative standard deviation from the unknown mean of the sweep. All trials share it. */
+  readonly shared: number;
+}
+
+const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
+  return Math.hypot(noiseMs, ms * uncertainty, ms * shared);
+};
+
+/** Returns the standard deviation of the time until all parts are done: of the work per lane, and of the last trial. */
+function sweepSpread(parts: readonly Part[], lanes: number): number {
+  const ofConfigs = new Map<string, { ms: number; uncertainty: number }>();
+  for (const { configId, ms, uncertainty } of parts) {
+    const config = ofConfigs.get(configId) ?? { ms: 0, uncertainty };
+    ofConfigs.set(configId, { ...config, ms: config.ms + ms });
+  }
+  const ofConfig = sum([...ofConfigs.values()], ({ ms, uncertainty }) => (ms * uncertainty) ** 2);
+  const own = sum(parts, ({ noiseMs }) => noiseMs ** 2);
+  const common = sum(parts, ({ ms, shared }) => ms * shared);
+  return Math.hypot(Math.sqrt(ofConfig + own) / lanes, common / lanes, max(parts, spreadOf) ?? 0);
+}
+
+function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): TimeLeft {
+  // Approximates Student's quantile, because the noise itself was estimated from few trials.
+  const factor = TWO_SIDED_90 * (1 + 1 / freedom);
+  const relative = expectedMs === 0 ? 0 : (factor * spreadMs) / expectedMs;
+  return { lowMs: expectedMs / (1 + relative), expectedMs, highMs: expectedMs * (1 + relative) };
+}
+
+interface Pace {
+  /** The standard deviation of the logarithm of a trial's epoch time within its config. */
+  readonly noise: number;
+  /** Degrees of freedom of `noise`, the prior included. */
+  readonly freedom: number;
+  /** The share of its epochs that a trial runs on average: less than 1 if some fail or are stopped early. */
+  readonly share: number;
+  /** The standard deviation of that share between trials. */
+  readonly shareSpread: number;
+  ofConfig(configId: string): ConfigPace;
+}
+
+interface ConfigPace {
+  /** The expected time of an epoch. */
+  readonly unitMs: number;
+  /** Standard deviations of its logarithm: from the config's own deviation, and from the mean of the sweep. */
+  readonly uncertainty: number;
+  readonly shared: number;
+}
+
+/** Measures the epoch times. Returns undefined if no trial has reported or ended. */
+function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
+  const byConfig = new Map<string, number[]>();
+  for (const trial of trials) {
+    const ms = epochMs(trial, now);
+    if (ms === undefined) continue;
+    const known = byConfig.get(trial.configId);
+    if (known === undefined) byConfig.set(trial.configId, [Math.log(ms)]);
+    else known.push(Math.log(ms));
+  }
+  if (byConfig.size === 0) return undefined;
+  const groups = [...byConfig.values()].map((values) => ({ values, mean: mean(values) ?? 0 }));
+  const within = sum(groups, ({ values, mean: center }) => sum(values, (value) => (value - center) ** 2));
+  const freedom = PRIOR_WEIGHT + sum(groups, ({ values }) => values.length - 1);
+  const noise2 = (PRIOR_WEIGHT * PRIOR_NOISE ** 2 + within) / freedom;
+  const center = mean(groups, (one) => one.mean) ?? 0;
+  const observed = (groups.length - 1) * (variance(groups, (one) => one.mean) ?? 0);
+  const between2 = (PRIOR_WEIGHT * PRIOR_BETWEEN_CONFIGS ** 2 + observed) / (PRIOR_WEIGHT + groups.length - 1);
+  const shares = trials.flatMap(({ state, epoch, epochs }) => {
+    return state === 'ended' && epochs !== undefined && epoch > 0 ? [Math.min(1, epoch / epochs)] : [];
+  });
+  return {
+    noise: Math.sqrt(noise2),
+    freedom,
+    share: ((mean(shares) ?? 1) * shares.length + 1) / (shares.length + 1),
+    shareSpread: Math.sqrt(variance(shares) ?? 0),
+    ofConfig(configId) {
+      const values = byConfig.get(configId) ?? [];
+      const precision = values.length / noise2 + 1 / between2;
+      const logMs = (sum(values) / noise2 + center / between2) / precision;
+      const unitMs = Math.exp(logMs + (noise2 + 1 / precision) / 2);
+      const ofCenter = 1 / between2 / precision;
+      const shared = ofCenter * Math.sqrt(between2 / groups.length);
+      return { unitMs, uncertainty: Math.sqrt(1 / precision), shared };
+    },
+  };
+}
+
+/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined if there is no measurement. */
+function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
+  if (startedAtMs === 0) return undefined;
+  if (state === 'ended') {
+    const ms = endedAtMs - startedAtMs;
+    if (ms <= 0) return undefined;
+    if (epochs === undefined) return ms;
+    return epoch > 0 ? ms / epoch : undefined;
+  }
+  // The last report was on average half an epoch ago.
+  return state === 'running' && epochs !== undefined && epoch > 0 && now > startedAtMs
+    ? (now - startedAtMs) / (epoch + 0.5)
+    : undefined;
+}
+
+function wholeOf({ id, configId, epochs = 1 }: EtaTrial, pace: Pace): Part {
+  const { unitMs, uncertainty, shared } = pace.ofConfig(configId);
+  const ms = epochs * unitMs * pace.share;
+  const noiseMs = ms * Math.hypot(pace.noise, pace.shareSpread);
+  return { id, configId, ms, noiseMs, uncertainty, shared };
+}
+
+function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
+  const { id, configId, epoch, epochs, startedAtMs } = trial;
+  const { unitMs, uncertainty, shared } = pace.ofConfig(configId);
+  if (epochs === undefined) {
+    const ms = Math.max(unitMs - (now - startedAtMs), unitMs * LEAST_LEFT);
+    return { id, configId, ms, noiseMs: unitMs * pace.noise, uncertainty, shared };
+  }
+  const left = Math.max(epochs - epoch, 0);
+  const ms = unitMs * Math.max(left - 0.5, 0.25);
+  // The time since the last report is unknown: up to one epoch.
+  return { id, configId, ms, noiseMs: Math.hypot(ms * pace.noise, unitMs / Math.sqrt(12)), uncertainty, shared };
+}
+
+/** Describes trials as `etaOf` needs them. The parameter `epochs`, if it is a number, gives the length of a whole run. */
+export function etaTrials(trials: readonly Trial[]): EtaTrial[] {
+  return [...trials]
+    .sort((a, b) => a.index - b.index)
+    .map(({ id, configId, state, epoch, parameters, startedAtMs, endedAtMs }) => {
+      const kind = parameters.epochs?.kind;
+      const epochs = kind?.$case === 'number' && kind.number > 0 ? kind.number : undefined;
+      return { id, configId, epoch, epochs, startedAtMs, endedAtMs, state: phaseOf(trialState.of(state)) };
+    });
+}
+
+function phaseOf(state: TrialStateName): EtaTrial['state'] {
+  if (state === 'running') return 'running';
+  return state === 'pending' || state === 'offered' || state === 'interrupted' ? 'waiting' : 'ended';
+}
+
+/** Returns the slots of agents that take work. */
+export function usableSlots(agents: readonly Agent[]): number {
+  return sum(agents, ({ state, slots }) => (agentState.of(state) === 'connected' ? slots : 0));
+}
