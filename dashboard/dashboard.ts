@@ -81,6 +81,7 @@ export class Dashboard {
   #listener: () => void = () => {};
   #snapshot: Model | undefined;
   #changed = false;
+  #closed = false;
   #publishedAtMs = 0;
   readonly #onChange = () => {
     this.#changed = true;
@@ -97,6 +98,7 @@ export class Dashboard {
   /** Watches a sweep instead of the current one. @throws {TrawlError} when there is no such sweep */
   async watch(sweep: string): Promise<void> {
     const id = await this.#source.find(sweep);
+    if (this.#closed) return;
     this.stop();
     this.#stream = this.#createStream(id);
     this.#details = this.#createDetails(id);
@@ -105,6 +107,12 @@ export class Dashboard {
     const { stack, status } = this.#ui;
     this.#ui = { ...initialUi(stack[0]), stack, status };
     this.#stream.start();
+  }
+
+  /** Stops for good, also a watch that is about to start. */
+  close(): void {
+    this.#closed = true;
+    this.stop();
   }
 
   stop(): void {

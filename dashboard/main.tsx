@@ -65,8 +65,6 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     },
     onFailed: fail,
   });
-  await dashboard.watch(sweep);
-
   setColours(style);
   const restore = openScreen(stdout);
   const ink = render(<App dashboard={dashboard} frameSize={() => frameSize(stdout)} />, {
@@ -78,13 +76,14 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     maxFps: MAX_FPS,
   });
   const closed = ink.waitUntilExit();
+  dashboard.watch(sweep).catch(fail);
   signal?.addEventListener('abort', leave, { once: true });
   if (signal?.aborted) leave();
   try {
     return await Promise.race([result, closed.then(() => result)]);
   } finally {
     signal?.removeEventListener('abort', leave);
-    dashboard.stop();
+    dashboard.close();
     ink.unmount();
     await closed.catch(() => {});
     restore();

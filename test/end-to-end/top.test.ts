@@ -73,7 +73,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/1 of 2 of 12, filter: x=2 and y<=2/);
     await until(
       'two rows remain',
-      () => screen.lines().filter((line) => / [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,
+      () => screen.lines().filter((line) => /^.{2} *\d+ .* [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,
     );
     screen.press('\u001b');
     await until('the filter is off', () => !screen.lines().join('\n').includes('filter: x=2'));
