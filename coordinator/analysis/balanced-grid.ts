@@ -50,7 +50,8 @@ export function balancedGrid(
   const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
   const alone = valueOfEachConfig(varying, all);
-  if (alone !== undefined) return `${alone} has another value in each config, so its effect cannot be told from others`;
+  if (alone !== undefined)
+    return `${alone} has another value in each config, so its effect cannot be separated from the effects of other parameters`;
   const { factors, dependencies } = withoutDetermined(withoutAliases(varying, all), axes, all);
   const whole = fullGrid(factors, all);
   if (whole.observations.length === 0) return 'no two values of a parameter were combined with the same other values';
@@ -72,8 +73,8 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
 }
 
 /**
- * Returns the name of a factor whose value is unique to each config, as in a random search, if there are other factors and
- * no replicates. It would explain all of the variation, whatever its effect.
+ * Returns the name of a factor with a different value in each config, as in a random search, if there are other factors
+ * and no replicates. Such a factor would explain all of the variation, even without an effect.
  */
 function valueOfEachConfig(varying: readonly Factor[], all: readonly Observation[]): string | undefined {
   if (varying.length < 2) return undefined;

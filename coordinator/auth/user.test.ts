@@ -10,7 +10,7 @@ function call(given: string | undefined, certified?: string) {
   return { metadata, getAuthContext: () => ({ sslPeerCertificate }) };
 }
 
-test('the name of the certificate counts, not the name that the client gives', () => {
+test('the name in the certificate counts, not the name that the client gives', () => {
   expect(userOf(call('root@box', 'ann'))).toBe('ann');
   expect(userOf(call('ann@gpu-1'))).toBe('ann@gpu-1');
   expect(userOf(call(undefined))).toBe('');

@@ -9,8 +9,8 @@ export interface UserCall {
 }
 
 /**
- * Returns the name of the certificate or, without one, the name that the client gives, such as `ann@gpu-1`. Returns an
- * empty text if there is neither. A name that a client gives is not verified.
+ * Returns the name in the certificate or, without a certificate, the name that the client gives, such as `ann@gpu-1`.
+ * Returns an empty text if there is neither name. A name that a client gives is not verified.
  */
 export function userOf(call: UserCall): string {
   const certified = call.getAuthContext().sslPeerCertificate?.subject.CN;

@@ -16,18 +16,21 @@ export const MAX_LEASES_PER_SLOT = 2;
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
- * The maximum size of an attempt's reports, in characters of JSON. A reader of the trial holds all of them in memory, so
- * they must fit into the heap of a coordinator several times.
+ * The maximum size of an attempt's reports, in characters of JSON. A reader of the trial holds all reports in memory,
+ * so the reports must fit into the heap of a coordinator several times.
  */
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
 /**
- * The maximum number of different metrics that the reports of an attempt name. The stored row of a trial has a value for
- * each. An agent sends about half of them.
+ * The maximum number of different metrics that the reports of an attempt name. The stored row of a trial has a value
+ * for each metric. A correct agent sends about half as many.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
 
-/** The maximum number of program records of an attempt. An agent sends one, and each can add a list of packages. */
+/**
+ * The maximum number of program records of an attempt. A correct agent sends one program record, and each record can
+ * add a list of packages.
+ */
 export const MAX_ATTEMPT_PROGRAMS = 10;
 
 export function nothingReceived(): ReceivedAmounts {
@@ -73,7 +76,10 @@ export function countReport({ received }: Pick<Lease, 'received'>, metrics: obje
   return `the reports of the attempt exceed ${formatSize(MAX_ATTEMPT_REPORT_CHARACTERS)}`;
 }
 
-/** Counts a program record of an attempt. @returns why the attempt must end; undefined if it is within the limit */
+/**
+ * Counts a program record of an attempt.
+ * @returns the reason why the attempt must end; undefined if the number is within the limit
+ */
 export function countProgram({ received }: Pick<Lease, 'received'>): string | undefined {
   received.programs += 1;
   if (received.programs <= MAX_ATTEMPT_PROGRAMS) return undefined;

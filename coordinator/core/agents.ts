@@ -44,7 +44,7 @@ export function onHello(core: Core, hello: AgentHello, now: number): Step {
   return stepOf([agentChange(connected, event)]);
 }
 
-/** Returns the event of an agent that connects; undefined if its process was connected all the time. */
+/** Returns the event of an agent that connects; undefined if the process of the agent was connected all the time. */
 function arrivalOf(
   { id, host, slots, incarnation }: Agent,
   known: Agent | undefined,

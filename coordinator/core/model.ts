@@ -465,7 +465,7 @@ interface Drain {
   readonly reason: string;
   /** The user who drained the agent; may be empty. */
   readonly by: string;
-  /** When. 0 if unknown. */
+  /** When the agent was drained; 0 if unknown. */
   readonly since: number;
 }
 

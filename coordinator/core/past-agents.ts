@@ -17,7 +17,7 @@ export function agentChange(agent: Agent, event?: AgentChange['event']): Change 
 
 type AgentChange = Change & { readonly kind: 'agent' };
 
-/** Returns the event of an agent that has left or is lost; undefined if it is connected. */
+/** Returns the event of an agent that has left or is lost; undefined if the agent is connected. */
 export function departureOf({ id, state, lastHeardAt }: Agent, now: number): AgentChange['event'] {
   if (state === 'left') return { kind: 'left', detail: `agent ${id} stopped` };
   if (state === 'connected') return undefined;

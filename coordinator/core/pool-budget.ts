@@ -1,6 +1,6 @@
 /** Limits the number of pools, because each pool costs memory in the coordinator and in the NATS server. */
 
-/** The maximum number of pools that one agent can have had within `POOL_WINDOW_MS`. */
+/** The maximum number of different pools that one agent can announce within `POOL_WINDOW_MS`. */
 export const MAX_AGENT_POOLS = 128;
 /** The maximum number of pools of all agents within `POOL_WINDOW_MS`. */
 export const MAX_POOLS = 2_048;

@@ -110,7 +110,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('3') / total).toBeCloseTo(2 / 6, 2);
   });
 
-  test('the weighted slot times of two sweeps differ by at most the time of their running trials and of the offers made in advance', () => {
+  test('the weighted slot times of two sweeps differ by at most the time of their running trials plus the time of their offers made in advance', () => {
     const anySweep = fc.record({
       weight: fc.constantFrom(0.5, 1, 2, 5),
       durationMs: fc.constantFrom(500, 1_000, 4_000),

@@ -127,7 +127,7 @@ export type Change =
       readonly kind: 'agent';
       readonly agentId: string;
       readonly facts: AgentFacts | undefined;
-      /** The event that the change is. Undefined: only figures have changed. */
+      /** The event that the change causes. Undefined if only figures have changed. */
       readonly event?: AgentEvent | undefined;
     }
   /** An agent is drained. Undefined if the agent may take work again. */
@@ -135,7 +135,9 @@ export type Change =
       readonly kind: 'drain';
       readonly agentId: string;
       readonly drain: StoredDrain | undefined;
-      /** Whether a request started, replaced or ended the drain. False if only the remaining grace has changed. */
+      /**
+       * Whether a request started, replaced or ended the drain. False if only the remaining grace period has changed.
+       */
       readonly isNew: boolean;
     }
   /** An agent is quarantined, or a probe failed. Undefined if the quarantine has ended. */
@@ -201,7 +203,7 @@ export interface StoredDrain {
   readonly reason: string;
   /** The user who drained the agent; may be empty. */
   readonly by: string;
-  /** When. 0 if an older trawl stored the drain. */
+  /** When the agent was drained; 0 if an older trawl stored the drain. */
   readonly since: number;
 }
 

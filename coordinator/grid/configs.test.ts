@@ -35,7 +35,7 @@ test('the first point of a Sobol search is the centre of the space', () => {
   expect(points(fileOf('method: sobol\nrun_cap: 1'))).toEqual([{ lr: 0.01, layers: 3, opt: 'sgd' }]);
 });
 
-test('a further parameter of a random search does not change the values of the others', () => {
+test('a further parameter of a random search does not change the values of the other parameters', () => {
   const text = 'method: random\nrun_cap: 5';
   const more = points(fileOf(text, `${SPACE}  dropout: {min: 0.0, max: 0.5}\n`));
   expect(more.map(({ lr, layers, opt }) => ({ lr, layers, opt }))).toEqual(points(fileOf(text)));
@@ -53,7 +53,7 @@ test('run_cap counts the replicates', () => {
   expect(plan(parse(text))).toMatchObject({ trials: 5, configs: 3, replicates: 2 });
 });
 
-test('another point is drawn for each one that exclude drops, and the plan counts them', () => {
+test('a search replaces each point that exclude drops, and the plan counts the dropped points', () => {
   const text = fileOf('method: random\nrun_cap: 40\nexclude: [{opt: sgd}]');
   expect(points(text).every(({ opt }) => opt === 'adam')).toBe(true);
   const { trials, points: drawn, excluded } = plan(parse(text));
@@ -72,7 +72,7 @@ test('a search whose points are all excluded is rejected', () => {
   expect(() => trialsOf(text)).toThrow('sweep x has no trials: exclude drops every point');
 });
 
-test('without run_cap, a search has 10,000 trials, and the plan says so', () => {
+test('without run_cap, a search has 10,000 trials, and the plan reports this limit', () => {
   const spec = parse(fileOf('method: random'));
   expect(plan(spec).trials).toBe(10_000);
   expect(spec.notes).toContain('the file has no run_cap: the sweep has at most 10,000 trials');

@@ -5,7 +5,10 @@ import { digitsOf, dimensionsOf, effectOf, type GridPoint, pointAt, pointCount }
 import { isDrawn, type SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** A search ends after this many points in a row without a new config: its space has no more, or almost no more. */
+/**
+ * A search ends after this many consecutive points without a new config, because its space then has few or no further
+ * points.
+ */
 const MAX_REPEATED_POINTS = 10_000;
 
 /** A point, after the rules of the sweep. */
@@ -19,12 +22,12 @@ export type WalkedPoint =
     }
   /** An exclude rule, by its position, drops the point. */
   | { readonly kind: 'excluded'; readonly rule: number }
-  /** The point is equal to an earlier one. */
+  /** The point is equal to an earlier point. */
   | { readonly kind: 'duplicate' };
 
 /**
- * Yields every point of a grid, or the points of a random or Sobol search until it repeats itself. The caller stops at the
- * number of configs that it needs.
+ * Yields every point of a grid, or the points of a random or Sobol search until it repeats itself. The caller stops
+ * when it has enough configs.
  */
 export function* walkPoints(spec: SweepSpec): Generator<WalkedPoint, void, undefined> {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];

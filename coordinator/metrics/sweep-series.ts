@@ -14,7 +14,7 @@ import type { Ranking } from './trial-series.ts';
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
 
-/** The metrics of a sweep that have a series: the one that ranks it, and those that are reported first. */
+/** The metrics of a sweep that have a series: the ranking metric, and the metrics that are reported first. */
 export const MAX_BEST_METRICS = 200;
 
 export class SweepSeries {

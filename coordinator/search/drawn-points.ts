@@ -15,7 +15,7 @@ export interface Drawing {
 }
 
 /**
- * Returns a point. It depends on its number only, so more points of the same search begin with the same ones.
+ * Returns a point. A point depends on its number only, so more points of the same search begin with the same points.
  * @param index the number of the point, from 0
  */
 export function drawnPoint({ method, seed, space }: Drawing, index: number): Record<string, ParameterValue> {

@@ -1,9 +1,12 @@
-/** Maps a number between 0 and 1 to a value of a distribution, so that any source of such numbers is a sampler. */
+/**
+ * Maps a number between 0 and 1 to a value of a distribution, so that any source of numbers between 0 and 1 is a
+ * sampler.
+ */
 import jStat from 'jstat';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
 
-/** Significant digits of a value. With more of them, 3 times 0.1 would be 0.30000000000000004. */
+/** Significant digits of a value. With more digits, 3 times 0.1 would be 0.30000000000000004. */
 const DIGITS = 15;
 
 /**
@@ -48,7 +51,7 @@ function categoryAt({ values, probabilities }: Distribution & { kind: 'categoric
     below += probability;
     if (u < below) break;
   }
-  // Rounding can leave the sum of the probabilities below u. The last value is drawn then.
+  // Rounding can leave the sum of the probabilities below u. In this case, the last value is drawn.
   if (drawn === undefined) throw new RangeError('a categorical distribution must have a value that can be drawn');
   return drawn;
 }
@@ -73,7 +76,7 @@ function rounded(value: number, q: number | undefined, { min, max }: Limits = UN
   return toDigits((first <= last ? clamped(multiple, first, last) : multiple) * q);
 }
 
-/** Adding 0 turns -0 into 0, whose text is the same as that of 0 in every program. */
+/** Adding 0 turns -0 into 0, because not every program writes -0 as 0. */
 function toDigits(value: number): number {
   return Number(value.toPrecision(DIGITS)) + 0;
 }

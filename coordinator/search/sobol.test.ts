@@ -21,7 +21,7 @@ const SCIPY = [
   ],
 ];
 
-test('the points are those of SciPy without the first one', () => {
+test('the points are those of SciPy without its first point', () => {
   expect(ROWS.map((row) => COLUMNS.map((dimension) => sobolCoordinate(row - 1, dimension)))).toEqual(SCIPY);
 });
 

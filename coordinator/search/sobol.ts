@@ -1,7 +1,7 @@
 /**
  * Sobol sequences, whose points cover a space more evenly than random ones (I. M. Sobol', USSR Comput. Math. Math. Phys.
  * 7 (1967); in the order of Gray codes: I. A. Antonov and V. M. Saleev, 19 (1979)). The points are those of
- * `scipy.stats.qmc.Sobol(d, scramble=False)` without its first one.
+ * `scipy.stats.qmc.Sobol(d, scramble=False)` without its first point.
  */
 import { DIRECTIONS } from './sobol-directions.ts';
 
@@ -13,14 +13,14 @@ const INITIAL = DIRECTIONS.trim()
   .split('\n')
   .map((line) => line.split(' ').map(Number));
 
-/** The maximum number of dimensions, that is, of parameters that vary. */
+/** The maximum number of dimensions, which is the maximum number of parameters that vary. */
 export const MAX_SOBOL_DIMENSIONS = INITIAL.length + 1;
 
 const cached = new Map<number, readonly number[]>();
 
 /**
- * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The point at the origin, with
- * which the sequence would begin, is left out, because a normal distribution has no value there.
+ * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The point at the origin,
+ * which is the first point of the sequence, is left out, because a normal distribution has no value there.
  * @param index the number of the point, from 0 to 2^30 - 2
  * @param dimension from 0 to MAX_SOBOL_DIMENSIONS - 1
  * @throws {RangeError} for another dimension

@@ -25,8 +25,8 @@ function newFolder(): string {
 }
 
 /**
- * Returns the path of a filled store that was written by another process, because libsql keeps the lock of a closed
- * store.
+ * Returns the path of a filled store. Another process writes the store, because libsql keeps the lock of a store until
+ * the process ends.
  */
 function filledStore(): string {
   const db = openStore(newFolder());

@@ -334,7 +334,10 @@ export class Queries {
     );
   }
 
-  /** Returns up to `limit` events after the event `seq`, in order: those of the sweep, and those of agents while it had not ended. */
+  /**
+   * Returns up to `limit` events after the event `seq`, in order: events of the sweep, and events of agents from before
+   * the end of the sweep.
+   */
   eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
     return this.#all(
       `select e.seq, e.at as atMs, cast(e.sweep_id as text) as sweepId, e.trial_id as trialId, e.attempt, e.kind, e.detail,

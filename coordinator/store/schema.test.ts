@@ -260,7 +260,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('a store of version 14 is upgraded: the times of pauses come from the events, and no user is known', () => {
+test('after an upgrade of a store of version 14, the times of pauses come from the events, and no user is known', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -143,7 +143,10 @@ end;
 create index trials_by_index on trials (sweep_id, idx);
 `;
 
-/** Users who changed something, when, and the events of agents, which belong to no sweep (`sweep_id` 0). */
+/**
+ * Adds the users who changed something, the times of the changes, and the events of agents. Events of agents belong to
+ * no sweep (`sweep_id` 0).
+ */
 const USERS = `
 alter table sweeps add column state_by text not null default '';
 alter table sweeps add column state_at integer not null default 0;

@@ -20,7 +20,7 @@ export interface StoredEvent {
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;
-  /** The user who caused the event. Empty: the coordinator or an agent did. */
+  /** The user who caused the event. Empty if the coordinator or an agent caused the event. */
   readonly by: string;
   /** The agent that the event is about, if it belongs to no sweep. */
   readonly agentId: string;
@@ -43,8 +43,8 @@ type AddAgentEvent = (agentId: string, kind: AgentEventKind, detail: string) => 
 type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: EventKind, detail: string) => void;
 
 /**
- * Prepares every statement once. @returns the function that writes one change at the time `at`; `by` is the user who made
- * it (default: none)
+ * Prepares every statement once.
+ * @returns the function that writes one change at the time `at`; `by` is the user who made it (default: none)
  */
 export function changeWriter(db: Database): (change: Change, at: number, written: Written, by?: string) => void {
   const insertEvent = eventWriter(db);
@@ -133,7 +133,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
 /** The sweep id of events about agents, which belong to no sweep. */
 export const AGENT_EVENTS = '0';
 
-/** The number of events about agents that are kept. Older ones are removed. */
+/** The number of events about agents that are kept. Older events about agents are removed. */
 const MAX_AGENT_EVENTS = 10_000;
 
 function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {

@@ -34,7 +34,8 @@ function nonFiniteText(source: string): string {
 }
 
 /**
- * Returns the argument that W&B's agent makes of a plain scalar in a command: Python's `str` of the value that PyYAML reads.
+ * Returns the argument that W&B's agent writes for a plain scalar in a command: Python's `str` of the value that PyYAML
+ * reads.
  * @param value the value in YAML 1.2
  */
 export function pyyamlArgument(source: string, value: unknown): string {

@@ -94,7 +94,7 @@ interface Level {
   readonly rules: Ignore;
 }
 
-/** The .gitignore files between the repository's root and a folder, which apply to the folder too. */
+/** The .gitignore files from the repository's root down to a folder. These files apply to the folder too. */
 async function levelsAbove(root: string): Promise<Level[]> {
   const folders: string[] = [];
   for (let folder = root; ; folder = dirname(folder)) {

@@ -54,7 +54,7 @@ test.each(['/metrics', '/sd', '/other'])('%s rejects a foreign Host, and accepts
   expect(rejected).toHaveLength(3);
 });
 
-test('a request with several Host headers is rejected, whichever of them is allowed', async () => {
+test('a request with several Host headers is rejected, even if one of them is allowed', async () => {
   const own = `Host: 127.0.0.1:${port}\r\n`;
   for (const hosts of [`${own}Host: evil.example\r\n`, `Host: evil.example\r\n${own}`, own + own]) {
     const socket = connect(port, '127.0.0.1');

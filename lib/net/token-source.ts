@@ -23,8 +23,8 @@ export function givenToken(token: string): TokenSource {
 }
 
 /**
- * Returns the token in a file that the user names. The file is read for each call, because a coordinator that is restored
- * from a backup creates another token. While the file has no valid token, the last one counts.
+ * Returns the token in a file that the user names. The file is read for each call, because a coordinator that was
+ * restored from a backup creates a new token. While the file has no valid token, the last valid token is used.
  * @throws {BadInputError} when the file has no valid token at first
  */
 export function fileToken(path: string): TokenSource {

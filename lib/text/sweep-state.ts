@@ -1,12 +1,12 @@
-/** Describes the state of a sweep in words, as tables and the dashboard show it. */
+/** Formats the state of a sweep for tables and the dashboard. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { trialTotal } from '../domain/trial-state.ts';
 import { formatSpan } from './duration.ts';
 
 /**
- * Returns the state with what people ask next: who paused, stopped or killed the sweep and when, and how many trials
- * failed or were cancelled. Examples: `running`, `paused by ann@gpu-1, 2m03s ago`, `finished, 36 of 63 failed`.
+ * Returns the state with its details: the user who paused, stopped or killed the sweep, the time, and the number of
+ * failed or cancelled trials. Examples: `running`, `paused by ann@gpu-1, 2m03s ago`, `finished, 36 of 63 failed`.
  */
 export function sweepStateText(sweep: Sweep, now: number): string {
   const state = sweepState.of(sweep.state);

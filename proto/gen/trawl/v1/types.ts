@@ -722,7 +722,10 @@ export interface Sweep {
   warnings: SweepWarning[];
   /** When the sweep entered its state. */
   stateSinceMs: number;
-  /** The user who put the sweep into its state, such as ann@gpu-1; empty: the coordinator did, or the user is unknown. */
+  /**
+   * The user who put the sweep into its state, such as ann@gpu-1; empty if the coordinator did, or if the user is
+   * unknown.
+   */
   stateBy: string;
 }
 
@@ -973,7 +976,7 @@ export interface Event {
   kind: string;
   /** One sentence for the user. */
   detail: string;
-  /** The user who caused the event; empty: the coordinator or an agent did, or the user is unknown. */
+  /** The user who caused the event; empty if the coordinator or an agent did, or if the user is unknown. */
   by: string;
   /** The agent, for an event that belongs to no sweep. */
   agentId: string;
@@ -1007,7 +1010,7 @@ export interface Agent {
   connectedAtMs: number;
   /** When the agent's certificate expires; 0 without TLS or while the agent is not connected. */
   certificateExpiresMs: number;
-  /** The user who drained the agent, and when; empty and 0 if it is not drained or that is unknown. */
+  /** The user who drained the agent, and the time; empty and 0 if the agent is not drained or they are unknown. */
   drainedBy: string;
   drainedSinceMs: number;
 }
