@@ -166,6 +166,7 @@ export function sweepJson(sweep: Sweep) {
     reason: sweep.reason || null,
     state_since: isoTime(sweep.stateSinceMs),
     state_by: sweep.stateBy || null,
+    blocked: sweep.blocked || null,
     trainer: sweep.trainer,
     metric:
       sweep.metric === undefined

@@ -1,5 +1,6 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
+import { blockedReason } from '../core/blocked.ts';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import type { Change, Output, Step } from '../core/step.ts';
@@ -43,7 +44,7 @@ export class Runtime {
     this.db = db;
     this.now = clock;
     this.core = loadCore(db, leaseMs, clock());
-    this.queries = new Queries(db);
+    this.queries = new Queries(db, { blocked: (sweepId) => blockedReason(this.core, sweepId) });
     this.#send = send;
     this.#onBroken = onBroken;
     this.#onPass = onPass;

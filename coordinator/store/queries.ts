@@ -53,16 +53,25 @@ const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.swee
 export class Queries {
   readonly #db: Database;
   readonly #isOffline: boolean;
+  readonly #blocked: (sweepId: string) => string;
   /** Each statement is prepared once, when it is first used. */
   readonly #statements = new Map<string, Statement>();
 
   /**
    * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
    * interrupted; default: false
+   * @param blocked returns why nothing of a sweep can run; default: it always can
    */
-  constructor(db: Database, { isOffline = false }: { readonly isOffline?: boolean } = {}) {
+  constructor(
+    db: Database,
+    {
+      isOffline = false,
+      blocked = () => '',
+    }: { readonly isOffline?: boolean; readonly blocked?: (sweepId: string) => string } = {},
+  ) {
     this.#db = db;
     this.#isOffline = isOffline;
+    this.#blocked = blocked;
   }
 
   sweeps(): Sweep[] {
@@ -375,7 +384,8 @@ export class Queries {
       'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
       row.id,
     );
-    const sweep = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
+    const stored = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
+    const sweep = { ...stored, blocked: this.#blocked(stored.id) };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;
   }
 

@@ -91,6 +91,7 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     endedAtMs: row.ended_at,
     stateSinceMs: row.state_at || row.created_at,
     stateBy: row.state_by,
+    blocked: '',
     fingerprint: row.fingerprint,
     axes: JSON.parse(row.axes),
     priority: row.priority,

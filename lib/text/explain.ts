@@ -10,6 +10,7 @@ import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { formatSpan } from './duration.ts';
+import { countText } from './numbers.ts';
 import { formatSize } from './size.ts';
 import { firstLine } from './visible-text.ts';
 
@@ -124,6 +125,26 @@ export function shortfallText({ kind }: Shortfall): string {
       if (actual !== undefined) return `label ${name} is ${actual} (the sweep requires ${required})`;
       return `no label ${name} (the sweep requires ${required})${didYouMean(name, names)}`;
     }
+    case undefined:
+      return 'a requirement that this version of trawl cannot display';
+  }
+}
+
+/** Describes a demand that no agent meets, such as `no agent has 200 GiB of GPU memory`. Equal for equal demands. */
+export function missingText({ kind }: Shortfall): string {
+  switch (kind?.$case) {
+    case 'trainer':
+      return `no agent has the trainer ${kind.trainer.required}`;
+    case 'gpus': {
+      const { required } = kind.gpus;
+      return `no agent has a slot ${required === 0 ? 'without GPUs' : `with ${countText(required, 'GPU')}`}`;
+    }
+    case 'unusedGpu':
+      return 'no agent computes on its GPU (run trawl doctor on the machines)';
+    case 'vram':
+      return `no agent has ${formatSize(kind.vram.requiredBytes)} of GPU memory`;
+    case 'label':
+      return `no agent has the label ${kind.label.name}=${kind.label.required}`;
     case undefined:
       return 'a requirement that this version of trawl cannot display';
   }

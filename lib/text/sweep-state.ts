@@ -10,7 +10,9 @@ import { formatSpan } from './duration.ts';
  */
 export function sweepStateText(sweep: Sweep, now: number): string {
   const state = sweepState.of(sweep.state);
-  if (state === 'running' || state === 'interrupted') return state;
+  if (state === 'running' || state === 'interrupted') {
+    return sweep.blocked === '' ? state : `${state}, but nothing can run: ${sweep.blocked}`;
+  }
   const by = sweep.stateBy === '' ? '' : ` by ${sweep.stateBy}`;
   if (state === 'paused' || state === 'stopping')
     return `${state}${by}, ${formatSpan(Math.max(0, now - sweep.stateSinceMs))} ago`;

@@ -727,6 +727,8 @@ export interface Sweep {
    * unknown.
    */
   stateBy: string;
+  /** Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty: one can. */
+  blocked: string;
 }
 
 /** A folder of code, as a tar archive that is identified by its checksum. */
@@ -1065,6 +1067,7 @@ function createBaseSweep(): Sweep {
     warnings: [],
     stateSinceMs: 0,
     stateBy: "",
+    blocked: "",
   };
 }
 
@@ -1126,6 +1129,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.stateBy !== "") {
       writer.uint32(154).string(message.stateBy);
+    }
+    if (message.blocked !== "") {
+      writer.uint32(162).string(message.blocked);
     }
     return writer;
   },
@@ -1295,6 +1301,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.stateBy = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.blocked = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1335,6 +1349,7 @@ export const Sweep: MessageFns<Sweep> = {
     message.warnings = object.warnings?.map((e) => SweepWarning.fromPartial(e)) || [];
     message.stateSinceMs = object.stateSinceMs ?? 0;
     message.stateBy = object.stateBy ?? "";
+    message.blocked = object.blocked ?? "";
     return message;
   },
 };
