@@ -1,7 +1,7 @@
 /**
  * Manages the folder of `trawl certs`, which contains:
  *
- * - `ca/`: the certificate authority and its key. Only `trawl certs` needs it; keep it on one machine.
+ * - `ca/`: the certificate authority and its key. Only `trawl certs` needs the key; keep it on one machine.
  * - `server/`: the identity of the coordinator and the NATS server, and the list of known identities and their roles.
  * - `nats-HOST/`: the identity of each NATS server of a cluster.
  * - `agent-NAME/`, `user-NAME/`: the identity of each agent and user.
@@ -38,7 +38,7 @@ const MAX_NAME = 64;
 export interface InitOptions {
   /** Host names and addresses of the coordinator's machine, the preferred one first. */
   readonly hosts: readonly string[];
-  /** Hosts of a NATS cluster. Empty means one NATS server on the machine of the coordinator. */
+  /** Hosts of a NATS cluster. An empty list means one NATS server on the machine of the coordinator. */
   readonly natsHosts?: readonly string[];
   readonly days: number;
   readonly authorityDays: number;
@@ -48,7 +48,7 @@ export interface InitOptions {
 
 export interface ServerFolders {
   readonly coordinator: string;
-  /** Folders of the NATS servers. A single server uses the coordinator's folder. */
+  /** Folders of the NATS servers. A single server uses the folder of the coordinator. */
   readonly nats: readonly string[];
 }
 
@@ -147,7 +147,7 @@ function writeIdentity(folder: string, authority: string, issued: KeyAndCertific
   writePrivately(join(folder, IDENTITY_FILES.servers), servers);
 }
 
-/** Rewrites the accounts of the NATS servers as this version of trawl defines them. @returns the folders of the servers */
+/** Rewrites the account files of the NATS servers for this version of trawl. @returns the folders of the servers */
 export function writeAccounts(dir: string): readonly string[] {
   writeAccountsOf(dir, readIdentities(join(dir, 'server')));
   return natsFolders(dir);
@@ -171,7 +171,7 @@ function serversAt(host: string, natsHosts: readonly string[]): string {
   return `${JSON.stringify(servers)}\n`;
 }
 
-/** Reads the authority. @throws {BadInputError} if the folder has none */
+/** Reads the authority. @throws {BadInputError} if the folder has no authority */
 export function readAuthority(dir: string): KeyAndCertificate {
   const folder = join(dir, 'ca');
   const [certificate, key] = [IDENTITY_FILES.authority, IDENTITY_FILES.key].map((file) => join(folder, file));

@@ -21,7 +21,7 @@ export interface CertificateSubject {
   readonly role: string;
   /** Distinguishes the certificates of one name, for NATS. */
   readonly serial?: string;
-  /** Host names and addresses of a server. Undefined for the certificate of a client. */
+  /** Host names and addresses of a server. The certificate of a client has none. */
   readonly hosts?: readonly string[];
 }
 

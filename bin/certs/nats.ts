@@ -23,7 +23,7 @@ export const NATS_ACCOUNTS = 'nats-accounts.conf';
 /** A heartbeat contains every attempt of an agent, in about a hundred bytes each. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
-/** The maximum number of subscriptions of one client. An agent needs one. */
+/** The maximum number of subscriptions of one client. An agent needs one subscription. */
 const MAX_SUBSCRIPTIONS = 64;
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 
@@ -105,8 +105,8 @@ const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
 /**
  * Returns the accounts file. It is rewritten whenever an agent is added or revoked.
  *
- * Agents have an account of their own, because a server publishes its reply on any subject that a request names, without
- * a check of permissions. A reply to an agent stays in the account of the agents, which has no stream and no JetStream API
+ * Agents have a separate account, because a request can name any subject for its reply, and the server does not check permissions
+ * for this subject. A reply to an agent stays in the account of the agents, which has no stream and no JetStream API
  * (docs/decisions/nats-accounts.md).
  */
 export function natsAccounts(agents: readonly KnownIdentity[]): string {
@@ -138,7 +138,7 @@ ${imported.map((entry) => `      ${entry}`).join('\n')}
 `;
 }
 
-/** @param serial the serial number in the certificate's subject, so that an earlier certificate of the name is rejected */
+/** @param serial the serial number in the certificate's subject, by which NATS rejects earlier certificates of the same name */
 function user(role: string, name: string, { publish, subscribe }: Permissions, serial?: string): string {
   const allow = (subjects: readonly string[]) => `{ allow: [${subjects.map(text).join(', ')}] }`;
   const subject = `CN=${name},OU=${role}${serial === undefined ? '' : `,SERIALNUMBER=${serial}`}`;
@@ -160,8 +160,8 @@ export interface NatsServers {
 }
 
 /**
- * Creates a folder `nats-HOST/` for each server of a cluster. Each server has its own certificate, so that none of them
- * holds the coordinator's key.
+ * Creates a folder `nats-HOST/` for each server of a cluster. Each server has its own certificate, so that no server holds the
+ * coordinator's key.
  * @returns the folders
  */
 export async function createNatsServers(
@@ -195,7 +195,7 @@ export function isNatsFolder(dir: string, name: string): boolean {
   return name.startsWith(PREFIX) && existsSync(join(dir, name, NATS_CONFIG));
 }
 
-/** The name contains no colons, because scp would parse those of an IPv6 address as the end of a host name. */
+/** The name contains no colons, because scp would parse a colon of an IPv6 address as the end of a host name. */
 function natsFolder(dir: string, host: string): string {
   return join(dir, `${PREFIX}${host.replaceAll(':', '-')}`);
 }

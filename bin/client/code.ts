@@ -21,11 +21,11 @@ export interface PackedCode {
   readonly path: string;
 }
 
-/** A sweep file with its place, to which paths in it are relative. */
+/** A sweep file with its folder. Paths in the file are relative to the folder. */
 type SpecifiedFile = Pick<LoadedSweepFile, 'fileName' | 'spec'>;
 
 /**
- * Lists the files of the folder that a sweep file names with `code`. Returns undefined if it names none.
+ * Lists the files of the folder that a sweep file names with `code`. Returns undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile): Promise<CodeFolder | undefined> {
@@ -34,7 +34,7 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 
 /**
  * Packs the folder that a sweep file names with `code`, and passes it to `work`. The archive is removed afterwards.
- * Passes undefined if the sweep file names no folder.
+ * Passes undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function withPackedCode<T>(
@@ -55,8 +55,8 @@ export async function withPackedCode<T>(
 }
 
 /**
- * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted
- * upload continues where it ended. The archive is durable when this returns.
+ * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted upload is
+ * resumed. The coordinator has stored the archive durably when the promise resolves.
  * @throws {UnreachableError | RejectedError}
  */
 export async function uploadCode(connection: Connection, { path, source }: PackedCode): Promise<void> {

@@ -35,8 +35,8 @@ export interface ConnectOptions {
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
   /**
-   * A file with the token of a coordinator on the loopback. Default: the token in `dir`, or else TRAWL_TOKEN, or else that
-   * of the coordinator that this user runs at the address.
+   * A file with the token of a coordinator on the loopback. Default: the token in `dir`, or else TRAWL_TOKEN, or else the token
+   * of this user's coordinator at the address.
    */
   readonly tokenFile?: string | undefined;
 }
@@ -108,7 +108,7 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 }
 
 /**
- * Connects to the coordinator that uses a data folder. Returns undefined if none answers. Does not read the folder's
+ * Connects to the coordinator that uses a data folder. Returns undefined if no coordinator answers. Does not read the folder's
  * store.
  * @throws {RejectedError} when the coordinator requires an identity and none is given
  */
@@ -143,8 +143,7 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 }
 
 /**
- * Returns the coordinator's file only if its process is alive, because another coordinator can use the port of a dead
- * one.
+ * Returns the coordinator's file only if its process is alive, because another coordinator can use the port of a dead process.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);

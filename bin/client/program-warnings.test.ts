@@ -16,7 +16,7 @@ describe('the ranking metric', () => {
     metricWarning(parse(`command: [a, "\${args}"]\nmetric: {name: ${metric}}\nreport: ${report}\n${PARAMETERS}`));
   const regex = "{regex: 'epoch (?<epoch>.) val_loss (?<val_loss>.)'}";
 
-  test('that is no group of a pattern has a warning with the nearest group', () => {
+  test('a metric that is not a group of a pattern has a warning with the nearest group', () => {
     expect(warning('valloss', regex)).toBe(
       'no group of the regex is named like the metric "valloss"; did you mean "val_loss"?',
     );
@@ -25,7 +25,7 @@ describe('the ranking metric', () => {
     );
   });
 
-  test('has no warning if it can be reported', () => {
+  test('a metric that can be reported has no warning', () => {
     expect(warning('val_loss', regex)).toBe(undefined);
     expect(warning('psnr', `[${regex}, json]`)).toBe(undefined);
     expect(warning('psnr', `[${regex}, {regex: 'psnr=(?<psnr>.)'}]`)).toBe(undefined);
@@ -38,13 +38,13 @@ describe('parameters', () => {
   const warning = (command: string, more = '', script = '') =>
     parametersWarning(parse(`command: ${command}\nmetric: {name: loss}\n${more}${PARAMETERS}`), script);
 
-  test('have a warning if none of them reaches the program', () => {
+  test('a sweep has a warning if no parameter reaches the program', () => {
     const none = `no parameter seems to reach the program: ${REMEDY}`;
     expect(warning('[python3, train.py]')).toBe(none);
     expect(warning('[python3, train.py, "${seed}", "${artifacts}"]', '', 'import os')).toBe(none);
   });
 
-  test('with several values that do not reach the program are named', () => {
+  test('parameters with several values that do not reach the program are named', () => {
     expect(warning('[a, "${param:lr}"]')).toBe(`the parameter bs does not seem to reach the program: ${REMEDY}`);
     expect(warning('[a, "${param:fixed}"]')).toBe(`the parameters lr, bs do not seem to reach the program: ${REMEDY}`);
   });
@@ -100,7 +100,7 @@ describe('a script', () => {
     );
   };
 
-  test('that is missing in the working folder has a warning with the nearest name', async () => {
+  test('a script that is missing in the working folder has a warning with the nearest name', async () => {
     expect(await warnings('train.py')).toEqual([]);
     expect(await warnings(join(dir, 'train.py'))).toEqual([]);
     expect(await warnings('trian.py')).toEqual([`the script "trian.py" is not in ${dir}; did you mean "train.py"?`]);
@@ -114,7 +114,7 @@ describe('a script', () => {
     expect(await programWarnings(beside, undefined, undefined)).toEqual([]);
   });
 
-  test('that is not sent with the code has a warning with the reason', async () => {
+  test('a script that is not sent with the code has a warning with the reason', async () => {
     expect(await warnings('main.py', true)).toEqual([]);
     expect(await warnings('./main.py', true)).toEqual([]);
     expect(await warnings('main2.py', true)).toEqual([

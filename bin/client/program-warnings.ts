@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Finds what is probably wrong with the program of a sweep file although the file is valid: the ranking metric is no group
- * of its patterns, its script is missing, or parameters do not reach it.
+ * Finds probable errors in the program of a valid sweep file: no pattern has a group for the ranking metric, the script is
+ * missing, or parameters do not reach the program.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -16,7 +16,7 @@ import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
 
 const SCRIPT = /\.(?:py|sh|bash|js|mjs|cjs|ts|r|jl|pl|rb|lua)$/i;
-/** After these flags, an interpreter runs no script. */
+/** With one of these flags, an interpreter runs no script file. */
 const NO_SCRIPT = new Set(['-c', '-m', '-e', '--eval', '-p']);
 const INTERPRETERS =
   /^(?:env|python[\d.]*|pypy[\d.]*|bash|sh|zsh|dash|node|deno|bun|Rscript|julia|perl|ruby|lua|torchrun|accelerate|deepspeed|uv|poetry)$/;
@@ -24,8 +24,8 @@ const MAX_SCRIPT_BYTES = 1 << 20;
 
 /**
  * Returns the warnings about a sweep file's program, one sentence each.
- * @param workdir the working folder of programs without `code`; undefined if only their agents know it
- * @param folder the code that is sent to the agents, if the file names any
+ * @param workdir the working folder of programs without `code`; undefined if only the agents know the folder
+ * @param folder the code that is sent to the agents; undefined if the file has no `code`
  */
 export async function programWarnings(
   { fileName, spec }: Pick<LoadedSweepFile, 'fileName' | 'spec'>,
@@ -76,7 +76,7 @@ export function parametersWarning(spec: SweepSpec, script: string): string | und
   return `the ${noun} ${lost.join(', ')} ${verb} not seem to reach the program: ${remedy}`;
 }
 
-/** Returns the path of the script that a command runs, as far as its words show. */
+/** Returns the path of the script that a command runs; undefined if the command does not contain it. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const [first = '', ...rest] = command;
   if (SCRIPT.test(first) || /^\.{0,2}\//.test(first)) {

@@ -40,8 +40,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * This time and the time that a program gets to stop are together shorter than the 30 s that service managers usually
- * wait.
+ * Service managers usually wait 30 s. This time plus the time in which a program must stop is shorter.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -110,8 +109,8 @@ function serverOf({ server }: Options, identity: Identity | undefined): string {
 }
 
 /**
- * Returns the URL of NATS: the given one, or else that of the coordinator on this machine. If both name the same server, the
- * one of the coordinator has the password.
+ * Returns the URL of NATS: the given URL, or else the URL from the coordinator on this machine. If both URLs name the same
+ * server, returns the coordinator's URL, which has the password.
  */
 function natsUrlOf(given: string | undefined, local: LocalCoordinator | undefined): string {
   if (local === undefined) return given ?? DEFAULT_NATS;

@@ -19,7 +19,7 @@ interface DoctorOptions extends OutputOptions {
 
 export function registerDoctor(program: Command): void {
   const command = withOutput(program.command('doctor'))
-    .description('check whether this machine can run sweeps, and how to fix what is missing')
+    .description('check whether this machine can run sweeps, and print how to fix each problem')
     .option('--nats <url>', 'check this NATS server (default: TRAWL_NATS, or else a local nats-server program)')
     .option('--dir <dir>', 'data folder to check', pathOption, '.')
     .option('--agent-dir <dir>', 'folder of the agent to check', pathOption, defaultAgentDir())

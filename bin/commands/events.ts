@@ -32,7 +32,7 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
 }
 
 /**
- * Yields the events of a sweep from the first one. Without `follow`, ends after the newest event; otherwise, ends with
+ * Yields all events of a sweep, oldest first. Without `follow`, ends after the newest event; otherwise, ends with
  * the sweep.
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {

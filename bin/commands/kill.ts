@@ -47,7 +47,7 @@ type Target =
   | { readonly sweep: undefined; readonly trial: Trial };
 
 /**
- * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can be both.
+ * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can name a sweep and a trial.
  * @throws {AmbiguousError} when several trials match, or a sweep and a trial
  */
 async function findTarget(connection: Connection, selector: string): Promise<Target> {

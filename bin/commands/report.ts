@@ -35,7 +35,7 @@ export function registerReport(program: Command): void {
       'output file, or a folder if it exists or ends in / (default: NAME-report.html and NAME-report.md)',
       pathOption,
     )
-    .option('--file <sweep.yaml>', 'test the hypotheses of this file instead of those of the sweep')
+    .option('--file <sweep.yaml>', 'test the hypotheses of this file instead of the hypotheses of the sweep')
     .addHelpText('after', ABOUT);
   withHelp(withServer(command), {
     examples: [

@@ -117,7 +117,7 @@ async function run(
 
 /**
  * Shows the sweep until it ends or the signal is aborted. A terminal shows the dashboard; other outputs get one line
- * per event. Without a terminal, a paused sweep ends the output when none of its trials is running any more.
+ * per event. Without a terminal, the output also ends when the sweep is paused and has no running trials.
  */
 async function follow(
   connection: Connection,
@@ -160,7 +160,7 @@ async function follow(
   }
 }
 
-/** Yields the updates unchanged, and reports the warnings in them. */
+/** Yields the updates unchanged, and reports their warnings. */
 async function* withWarnings(
   updates: AsyncIterable<WatchResponse>,
   warnings: WarningNotes,

@@ -29,8 +29,8 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 const PATIENCE_MS = 60 * 60_000;
 
 /**
- * Returns the last known state of the sweep. It has ended unless the signal was aborted first, or, without a terminal,
- * the sweep is paused and none of its trials is running.
+ * Returns the last known state of the sweep. The sweep has ended, with two exceptions: the signal was aborted, or the sweep is
+ * paused without running trials and there is no terminal.
  */
 async function follow(
   connection: Connection,
@@ -59,7 +59,7 @@ async function follow(
 }
 
 /**
- * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once none of its trials is running.
+ * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once it has no running trials.
  * Returns undefined on Ctrl-C.
  */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {

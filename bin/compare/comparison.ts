@@ -18,9 +18,9 @@ export interface Difference {
 
 interface ComparedMetric {
   readonly name: string;
-  /** One entry per config. Undefined for a config without a value. */
+  /** One entry per config. The entry of a config without a value is undefined. */
   readonly spreads: readonly (Spread | undefined)[];
-  /** One entry per config. Undefined for the first config, and if either config has fewer than two results. */
+  /** One entry per config. An entry is undefined for the first config, and if one of the two configs has fewer than two results. */
   readonly differences: readonly (Difference | undefined)[];
 }
 
@@ -33,7 +33,7 @@ export interface ConfigComparison {
 }
 
 /**
- * Compares configs with the first of them.
+ * Compares each config with the first config.
  * @param trials contains at least the trials of the configs
  * @param metrics names, in display order
  */
@@ -83,7 +83,7 @@ export const DEFAULT_COMPARED = 3;
 /**
  * Selects configs by prefixes of their ids or of their trials' ids.
  * @param configs by rank
- * @param listCommand the command that lists them, for messages
+ * @param listCommand the command that lists the configs, for messages
  * @returns at least two configs, in the order of the selectors
  * @throws {NotFoundError | AmbiguousError | BadInputError}
  */

@@ -5,7 +5,7 @@ interface Flag {
   readonly names: readonly string[];
   readonly about: string;
   readonly takesValue: boolean;
-  /** The allowed values. Empty means any value. */
+  /** The allowed values. An empty list allows any value. */
   readonly choices: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export interface Verb {
   readonly path: readonly string[];
   readonly about: string;
   readonly flags: readonly Flag[];
-  /** The words allowed next: subcommands or argument values. Empty means any word. */
+  /** The words allowed next: subcommands or argument values. An empty list allows any word. */
   readonly words: readonly string[];
 }
 

@@ -20,7 +20,7 @@ const KNOWN =
   'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or Hydra arguments';
 
 /**
- * Converts a file. Detects its format unless `format` is given.
+ * Converts a file. Detects the format of the file unless `format` is given.
  * @throws {BadInputError} when the file cannot be read, or its format is unknown
  */
 export async function convertFile(path: string, format?: Format): Promise<Converted> {
@@ -32,7 +32,7 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 }
 
 /**
- * Converts a text. Detects its format unless `format` is given.
+ * Converts a text. Detects the format of the text unless `format` is given.
  * @param where the name of the text in error messages
  * @param readBeside reads a file that the text refers to
  */
@@ -49,7 +49,7 @@ export async function convertText(
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }
 
-/** Used if the source has no command, because a sweep file without one is invalid. */
+/** The command if the source has none, because a sweep file without a command is invalid. */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 
 async function convertedText(

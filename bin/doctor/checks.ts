@@ -23,7 +23,7 @@ export async function nodeFinding(version: string): Promise<Finding> {
   return { name: 'Node', state: 'missing', detail, fix, needed: true };
 }
 
-/** Returns a finding per TensorFlow backend, and one more if none loads. */
+/** Returns a finding per TensorFlow backend, and a finding if no backend loads. */
 export function backendFindings(probes: readonly BackendProbe[], gpus: readonly Gpu[]): readonly Finding[] {
   const findings = probes.map(({ name: backend, loads, reason, tensorflow }): Finding => {
     const name = `backend ${backend}`;
@@ -37,7 +37,7 @@ export function backendFindings(probes: readonly BackendProbe[], gpus: readonly 
   return [...findings, { name: 'backends', state: 'missing', detail: 'none loads', fix, needed: true }];
 }
 
-/** Returns a finding per visible GPU, one if GPUs are hidden, and one per problem. A machine without GPUs trains on the CPU. */
+/** Returns a finding per visible GPU, a finding if GPUs are hidden, and a finding per problem. A machine without GPUs trains on the CPU. */
 export function gpuFindings({ gpus, found, problems, notes }: GpuDiscovery): readonly Finding[] {
   const broken = problems.map((detail): Finding => {
     return {
@@ -67,7 +67,7 @@ export function gpuFindings({ gpus, found, problems, notes }: GpuDiscovery): rea
   return [...broken, visible, ...each];
 }
 
-/** Returns the finding for a data set. A missing one is downloaded when a trial first needs it. */
+/** Returns the finding for a data set. A missing data set is downloaded when a trial first needs it. */
 export function datasetFinding({ name, state, detail }: DatasetStatus): Finding {
   const about = { name: `data set ${name}`, detail, needed: false };
   switch (state) {

@@ -57,7 +57,7 @@ export function hostFinding(host: string, resolves: boolean): Finding {
 
 /** Facts about the id of the agent on this machine. */
 export interface AgentIdFacts {
-  /** The id in the agent's folder. Undefined if no agent has run there. */
+  /** The id in the agent's folder; undefined if no agent has used the folder. */
   readonly id: string | undefined;
   readonly host: string;
   /** The agents of the coordinator, or why they are unknown. */

@@ -8,7 +8,7 @@ export interface Finding {
   /** `missing` means absent or unusable; `warning` means usable, with a limitation. */
   readonly state: 'ok' | 'missing' | 'warning';
   readonly detail: string;
-  /** How to fix the problem, in one or more lines. Always present for an item that a sweep needs. */
+  /** How to fix the problem, in one or more lines. Required if sweeps need the item. */
   readonly fix?: string;
   /** Whether sweeps need the item to run on this machine. */
   readonly needed: boolean;

@@ -9,7 +9,7 @@ export interface CurveRow {
   readonly seed: number;
   readonly parameters: TrialJson['parameters'];
   readonly epoch: number;
-  /** The attempt that reported it. */
+  /** The attempt that reported the metrics. */
   readonly attempt: number;
   readonly at: string | null;
   readonly metrics: TrialJson['metrics'];

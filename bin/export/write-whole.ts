@@ -12,7 +12,7 @@ function cannot(path: string, error: unknown): Error {
   return new BadInputError(`--out: could not write ${shownPath(path)}: ${errorMessage(error)}`);
 }
 
-/** Deletes a temporary file or folder. Errors are ignored, because the first error is the one to report. */
+/** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */
 async function discard(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }

@@ -48,7 +48,7 @@ export function spawnBound(
  * start.
  */
 export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> {
-  // The pipe only binds the two processes; errors on it are expected when the child ends.
+  // The pipe carries no data. Errors of the pipe are expected when the child ends.
   child.stdin?.on('error', () => {});
   return new Promise((resolve) => {
     child.once('error', () => resolve({ code: 127 }));

@@ -13,7 +13,7 @@ import { startNatsServer } from './nats-server.ts';
 
 export interface LocalClusterOptions {
   readonly dir: string;
-  /** URL of a running NATS server. Undefined starts one. */
+  /** URL of a running NATS server. If undefined, a server is started. */
   readonly natsUrl: string | undefined;
   readonly slots: SlotOptions;
   readonly dataDir: string | undefined;

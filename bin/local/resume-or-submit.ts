@@ -10,8 +10,9 @@ import type { LoadedSweepFile } from '../options/sweep-file.ts';
 import { suggested } from '../output/suggested.ts';
 
 /**
- * Returns the sweep that `trawl up` runs. This is the newest sweep in the data folder that has the same content and code
- * and was not stopped or killed, or else a new sweep. An unfinished sweep keeps the code that was submitted with it. A paused sweep is resumed. Unfinished sweeps of other files are paused,
+ * Returns the sweep that `trawl up` runs. The result is the newest sweep in the data folder with the same content and code that
+ * was not stopped or killed, or else a new sweep. An unfinished sweep keeps its submitted code. A paused sweep is resumed.
+ * Unfinished sweeps of other files are paused,
  * so that they do not compete for the machine.
  * @param dir the data folder, for the commands that messages suggest
  */
@@ -37,8 +38,8 @@ export async function resumeOrSubmit(
 }
 
 /**
- * Returns the newest sweep with the same code, or else the newest unfinished one, whose trials all run the code that was
- * submitted with it.
+ * Returns the newest sweep with the same code, or else the newest unfinished sweep. All trials of an unfinished sweep run its
+ * submitted code.
  * @param candidates newest first
  */
 async function sweepWithCode(

@@ -7,7 +7,7 @@ export interface Interruption {
 }
 
 /**
- * Returns a promise for the first SIGINT or SIGTERM and one for the second. A third signal exits the process
+ * Returns a promise for the first SIGINT or SIGTERM and a promise for the second signal. A third signal exits the process
  * immediately.
  */
 export function untilSignals(): { readonly first: Promise<Interruption>; readonly second: Promise<void> } {

@@ -99,7 +99,7 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Exit codes in addition to the usual ones. */
+  /** Exit codes in addition to the usual exit codes. */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;

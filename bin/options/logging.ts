@@ -33,7 +33,7 @@ export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
     base: { part },
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
-    // Logs contain names chosen by others, and are shown on terminals.
+    // Logs contain names that other users chose, so control characters are escaped before they reach a terminal.
     hooks: { streamWrite: text ? visibleRecord : jsonSafe },
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };

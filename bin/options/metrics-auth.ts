@@ -24,7 +24,7 @@ export function withMetricsAuth(command: Command): Command {
 
 /**
  * Returns the credentials, or undefined if neither option is given.
- * @throws {BadInputError} when only one of the options is given, or the file is missing or empty
+ * @throws {BadInputError} when only one of the two options is given, or the file is missing or empty
  */
 export function metricsAuth({ metricsUser, metricsPasswordFile }: MetricsAuthOptions): BasicAuth | undefined {
   if (metricsUser === undefined && metricsPasswordFile === undefined) return undefined;

@@ -10,15 +10,14 @@ export interface LoadedSweepFile {
   /** The file name that the user gave. */
   readonly fileName: string;
   /**
-   * The text of the sweep file. The values of the files that it names are inlined, because a coordinator reads no files
-   * of its clients.
+   * The text of the sweep file. Values from other files are inlined, because a coordinator cannot read the files of its clients.
    */
   readonly text: string;
   readonly spec: SweepSpec;
 }
 
 /**
- * Reads and validates a sweep file and the files of values that it names. Their paths are relative to the sweep file.
+ * Reads and validates a sweep file and its files of values. The paths of the files are relative to the sweep file.
  * @throws {BadInputError} with file, line and column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {

@@ -61,7 +61,7 @@ export function environmentJson({ sha256, python, packages, agents, attempts }: 
   return { sha256, python: python || null, packages: packages.split('\n'), agents, attempts };
 }
 
-/** Returns one line for each file that cannot be sent. */
+/** Returns one line for each unusable file of the code. */
 function omittedLines({ omitted }: CodeFolder): string[] {
   const lines = omitted.slice(0, OMITTED_SHOWN).map(({ path, reason }) => `${path} is left out: ${reason}`);
   return omitted.length > OMITTED_SHOWN ? [...lines, `${omitted.length - OMITTED_SHOWN} more are left out`] : lines;

@@ -93,7 +93,7 @@ export interface ConfigTableOptions {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** The step of each trial's value of the ranking metric, by trial id. Undefined hides the column. */
+  /** The step of each trial's value of the ranking metric, by trial id. If undefined, the column is hidden. */
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
 

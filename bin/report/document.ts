@@ -1,4 +1,4 @@
-/** The content of a report, independent of its format. Text is not escaped; the HTML and Markdown writers do that. */
+/** The content of a report, independent of its format. Text is not escaped; the HTML and Markdown writers escape it. */
 
 /** Style of a verdict. */
 export type Tone = 'good' | 'bad' | 'open';
@@ -38,7 +38,7 @@ export interface Figure {
   readonly panels: readonly Panel[];
   /** Whether the figure keeps its width and scrolls. */
   readonly scrolls: boolean;
-  /** A table with the same numbers. Undefined if another table contains them. */
+  /** A table with the numbers of the chart; undefined if another table contains the numbers. */
   readonly table: ReportTable | undefined;
 }
 

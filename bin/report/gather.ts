@@ -43,7 +43,7 @@ async function hypothesesOf(file: string): Promise<HypothesisFile> {
   return { file, hypotheses: (await loadSweepFile(file)).spec.hypotheses };
 }
 
-/** Returns how the newest attempt of a trial was started. Undefined for built-in trainers. */
+/** Returns how the newest attempt of a trial was started; undefined for built-in trainers. */
 async function lastStart(
   connection: Connection,
   sweep: string,

@@ -22,7 +22,7 @@ export const MAX_EPOCHS_LISTED = 6;
 export const MAX_LEVELS = 24;
 /** Interactions in the table of importance. */
 export const MAX_INTERACTIONS = 10;
-/** Reconstructions along the main parameter, in addition to the best one. */
+/** Reconstructions along the main parameter, in addition to the best reconstruction. */
 export const MAX_RECONSTRUCTIONS = 8;
 /** Bytes of one image. */
 export const MAX_IMAGE_BYTES = 512 * 1024;

@@ -23,8 +23,8 @@ export interface PanelLayout {
 
 /**
  * Assigns each parameter to the colour of the lines, to the panels, or to the average. The colour is the parameter that
- * leaves the fewest parameters to average and, among those, the fewest panels. If several remain, it is the most
- * important one.
+ * leaves the fewest parameters to average and, among those, the fewest panels. If several parameters remain, the colour is the
+ * most important of them.
  */
 export function layOut(configs: readonly Config[], space: VariedParameters): PanelLayout {
   if (configs.length <= MAX_LINES) {

@@ -9,7 +9,7 @@ export interface ParameterLevel {
   has(value: ParameterValue | undefined): boolean;
 }
 
-/** Formats a parameter's value. Numbers are rounded, and small ones have an exponent. */
+/** Formats a parameter's value. Numbers are rounded, and small numbers have an exponent. */
 export function valueText(value: ParameterValue | undefined): string {
   if (value === undefined) return '-';
   if (typeof value !== 'number') return String(value);
@@ -42,7 +42,7 @@ export function levelsOf(values: readonly ParameterValue[], most: number): Param
   });
 }
 
-/** Returns the names of the parameters that differ between configs. Those in `first` come first, in that order. */
+/** Returns the names of the parameters that differ between configs. The names in `first` come first, in the order of `first`. */
 export function varyingParameters(parameters: readonly Parameters[], first: readonly string[]): string[] {
   const names = new Set(parameters.flatMap((of) => Object.keys(of)));
   const varies = (name: string) => {

@@ -63,7 +63,7 @@ export type ReportFormat = 'html' | 'md' | 'both';
 export interface Targets {
   readonly html: string | undefined;
   readonly markdown: string | undefined;
-  /** Folder of the charts and images, beside the Markdown file. Undefined if there is none. */
+  /** Folder of the charts and images, beside the Markdown file; undefined if the report has no such folder. */
   readonly files: string | undefined;
 }
 

@@ -13,7 +13,7 @@ stty sane <&1
 `;
 
 /**
- * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in its special mode. The guard
+ * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in raw mode. The guard
  * runs in its own session, so that it receives no keys.
  */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {

@@ -12,8 +12,8 @@ import { layOut, type PanelLayout } from '../panels.ts';
 import { objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
- * Returns the charts of the objective and of the other metrics of the hypotheses by epoch. Undefined until a trial
- * reports a second epoch, because the ranking shows the first one.
+ * Returns the charts of the objective and of the other metrics of the hypotheses by epoch. Returns undefined until a trial
+ * reports a second epoch, because the ranking already shows the values of the first epoch.
  */
 export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];

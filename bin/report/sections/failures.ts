@@ -9,7 +9,7 @@ import type { ReportBlock, Section } from '../document.ts';
 import { MAX_FAILED_TRIALS, MAX_MESSAGE } from '../limits.ts';
 import { assignmentsText, type VariedParameters } from '../trial-results.ts';
 
-/** Returns the section with the failed and the retried trials. Undefined if there are none. */
+/** Returns the section with the failed and the retried trials; undefined if there are no such trials. */
 export function failuresSection(data: ReportData, space: VariedParameters): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');
   const retried = data.trials.filter(

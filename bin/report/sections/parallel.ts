@@ -11,7 +11,7 @@ import { objectiveGoal, objectiveOf, type VariedParameters, valuesOf } from '../
 
 const BEST_SHARE = 0.1;
 
-/** Returns the section with the parallel coordinates. Undefined with fewer than two configs or parameters. */
+/** Returns the section with the parallel coordinates; undefined with fewer than two configs or parameters. */
 export function parallelSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metric = objectiveOf(data);
   const ranked = data.configs.filter(({ rank }) => rank > 0);

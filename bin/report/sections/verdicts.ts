@@ -7,7 +7,7 @@ const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad
 
 const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 
-/** Returns the section with the verdict on each hypothesis. Undefined if there are none. */
+/** Returns the section with the verdict on each hypothesis; undefined without hypotheses. */
 export function verdictsSection({ judged, hypothesisFile }: ReportData): Section | undefined {
   if (judged.length === 0) return undefined;
   const from: ReportBlock[] =
@@ -30,7 +30,7 @@ const READING =
   'direction of the claim; n counts ' +
   'trials; more seeds: further seeds per config that would probably decide it.';
 
-/** The usual confidence level in percent. The report prints only levels that differ from it. */
+/** The usual confidence level in percent. The report prints only other levels. */
 const USUAL_LEVEL = 95;
 
 const MEASURES = [

@@ -1,7 +1,7 @@
 import type { ReportData } from '../data.ts';
 import type { Section } from '../document.ts';
 
-/** Returns the section with the warnings of the sweep. Undefined if it has none. */
+/** Returns the section with the warnings of the sweep; undefined if the sweep has no warnings. */
 export function warningsSection({ sweep: { warnings } }: ReportData): Section | undefined {
   if (warnings.length === 0) return undefined;
   const blocks = warnings.map(({ message }) => ({
