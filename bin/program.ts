@@ -74,7 +74,7 @@ Environment:
   TRAWL_IDENTITY  default for --identity
   NO_COLOR        same as --no-color`;
 
-/** Returns the verb in the arguments of a process, or undefined if they name none. The program's own options take no value. */
+/** Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The program's own options take no value. */
 export function verbIn(args: readonly string[]): string | undefined {
   return args.find((arg) => !arg.startsWith('-'));
 }

@@ -21,7 +21,7 @@ export interface CertificateSubject {
   readonly role: string;
   /** Distinguishes the certificates of one name, for NATS. */
   readonly serial?: string;
-  /** Host names and addresses of a server. The certificate of a client has none. */
+  /** Host names and addresses of a server. The certificate of a client has no host names. */
   readonly hosts?: readonly string[];
 }
 

@@ -110,7 +110,7 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 /**
  * Connects to the coordinator that uses a data folder. Returns undefined if no coordinator answers. Does not read the folder's
  * store.
- * @throws {RejectedError} when the coordinator requires an identity and none is given
+ * @throws {RejectedError} when the coordinator requires an identity and no identity is given
  */
 export async function connectToCoordinatorOf(
   dir: string,

@@ -40,7 +40,7 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * Service managers usually wait 30 s. This time plus the time in which a program must stop is shorter.
+ * Together with the time limit for stopping a program, this time is below the 30 s that service managers usually wait.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -137,7 +137,7 @@ export function registerAgent(program: Command): void {
     )
     .option('--token-file <file>', TOKEN_FILE_HELP, pathOption);
   withSlots(command)
-    .option('--dir <dir>', 'spool of unsent reports; each agent needs its own', pathOption, defaultAgentDir())
+    .option('--dir <dir>', 'spool of unsent reports; each agent needs a separate folder', pathOption, defaultAgentDir())
     .option('--data <dir>', 'data set cache', pathOption, defaultDataDir(process.env))
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--id <name>', 'agent id, such as a host name (default: the host name and a suffix stored in --dir)')

@@ -141,7 +141,7 @@ export function registerCerts(program: Command): void {
     .argument('<identity>', 'identity folder: agent-NAME or user-NAME')
     .action((named: string, _options: unknown, self: Command) => revoke(named, self.optsWithGlobals<Options>()));
   withDir(command.command('renew'))
-    .description('renew certificates, with the same keys and tokens; nothing has to be restarted')
+    .description('renew certificates, with the same keys and tokens and without restarts')
     .argument('[identity...]', 'folders: server, nats-HOST, agent-NAME or user-NAME (default: all)')
     .option('--days <n>', `validity of the certificates, in days, up to ${MAX_DAYS}`, countUpTo(MAX_DAYS), DEFAULT_DAYS)
     .action((names: string[], _options: unknown, self: Command) => renew(names, self.optsWithGlobals<Options>()));

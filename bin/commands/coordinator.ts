@@ -87,7 +87,7 @@ export function registerCoordinator(program: Command): void {
       'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',
       DEFAULT_METRICS_ADDRESS,
     )
-    .option('--trial-metrics', 'export metrics of single trials: running ones, and the best 50 of each sweep')
+    .option('--trial-metrics', 'export metrics of single trials: running trials, and the best 50 of each sweep')
     .addOption(
       new Option(
         '--lease <duration>',

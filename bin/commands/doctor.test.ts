@@ -63,12 +63,12 @@ test('orphans give a warning with their folder, number and size', async () => {
   });
 });
 
-test('an old version of Node is a fault, and the present one is not', async () => {
+test('an old version of Node is a fault, and the current version is not', async () => {
   expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', fix: expect.stringContaining('nodejs.org') });
   expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
 });
 
-test('one backend that loads is enough, and having none is a fault', () => {
+test('one loaded backend is enough, and no loaded backend is a fault', () => {
   expect(faults(backendFindings(wasmOnly, []))).toEqual([]);
   expect(faults(backendFindings([{ ...wasmOnly[1], loads: false, reason: 'broken' }], []))).toHaveLength(1);
 });
@@ -114,7 +114,7 @@ test('hidden and broken GPUs are reported with the reason', () => {
   );
 });
 
-test('a damaged data set is a fault, and a missing one is not', () => {
+test('a damaged data set is a fault, and a missing data set is not', () => {
   const about = { name: 'mnist', detail: 'why' } as const;
   expect(faults([datasetFinding({ ...about, state: 'damaged' })])).toHaveLength(1);
   expect(faults([datasetFinding({ ...about, state: 'missing' })])).toEqual([]);

@@ -1,4 +1,4 @@
-/** Tests verbs against a coordinator with fixed answers. The tests in test/ use the real one. */
+/** Tests verbs against a coordinator with fixed answers. The tests in test/ use a real coordinator. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -10,7 +10,7 @@ export const isHydra = (args: readonly string[]): boolean =>
 
 /**
  * @param args the overrides, one per item, as passed by a shell
- * @param program the program that they belong to
+ * @param program the program that the overrides belong to
  */
 export function fromHydra(args: readonly string[], program = 'main.py'): Converted {
   const notes: string[] = [];

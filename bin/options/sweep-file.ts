@@ -28,7 +28,7 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * Does the same as {@link loadSweepFile}, and checks that the sweep can be run.
+ * Loads a sweep file with {@link loadSweepFile}, and checks that the sweep can be run.
  * @throws {BadInputError} with file, line and column, or when the sweep can only be planned
  */
 export async function loadRunnableSweepFile(fileName: string): Promise<LoadedSweepFile> {

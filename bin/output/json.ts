@@ -138,7 +138,7 @@ export interface ConfigJson {
   readonly parameters: Parameters;
   /** Number of its trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
-  /** Computed over the replicates that have a result, which excludes failed and cancelled ones. */
+  /** Computed over the replicates that have a result, which excludes failed and cancelled replicates. */
   readonly metrics: Readonly<Record<string, Spread>>;
   /** Ids in the order of their seeds. */
   readonly trials: readonly string[];

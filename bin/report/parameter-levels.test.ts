@@ -14,7 +14,7 @@ test('values are written without trailing noise', () => {
   ]);
 });
 
-test('every number is in exactly one level, however few there are', () => {
+test('every number is in exactly one level, even if there are few numbers', () => {
   const numbers = fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 60 });
   fc.assert(
     fc.property(numbers, fc.integer({ min: 1, max: 12 }), (values, most) => {
@@ -30,7 +30,7 @@ test('too many texts have no levels', () => {
   expect(levelsOf(['a', 'b', 'c'], 3)?.map(({ label }) => label)).toEqual(['a', 'b', 'c']);
 });
 
-test('varying parameters are the axes in order, then the rest; a parameter determined by another is not independent', () => {
+test('varying parameters are the axes in order, then the other parameters; a parameter determined by another parameter is not independent', () => {
   const parameters = [3, 5].flatMap((depth) =>
     [15, 30].map((latent) => ({ depth, latent, epochs: depth === 5 ? 13 : 10, batch: 64 })),
   );

@@ -55,7 +55,7 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 }
 
 /**
- * Returns the names in the same order, without parameters that are determined by an earlier one (by `when` or `zip`).
+ * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or `zip`).
  * @param own independent axes, which are kept even if another axis happens to determine them, for example
  *   because each of its values occurs only once
  */

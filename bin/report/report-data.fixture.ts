@@ -21,7 +21,7 @@ import { type HypothesisFile, reportDataOf } from './data.ts';
 export interface Outcome {
   /** Default: `succeeded`. */
   readonly state?: TrialStateName;
-  /** Values over the epochs from 1, by metric. All have the same length. */
+  /** Values over the epochs from 1, by metric. All lists have the same length. */
   readonly curves?: Readonly<Record<string, readonly number[]>>;
   readonly failure?: { readonly class: FailureClassName; readonly message: string };
   readonly attempts?: number;

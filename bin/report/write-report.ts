@@ -59,7 +59,7 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
 
 export type ReportFormat = 'html' | 'md' | 'both';
 
-/** The paths of a report. A format that is not written has none. */
+/** The paths of a report. A format that is not written has no path. */
 export interface Targets {
   readonly html: string | undefined;
   readonly markdown: string | undefined;
