@@ -175,7 +175,7 @@ describe('a checkpoint of another trial fails in preflight with the reason', () 
   });
 
   test('a damaged file, and a missing one', async () => {
-    expect(await rejection(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged one');
+    expect(await rejection(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged safetensors file');
     const path = join(dir, 'nothing');
     await expect(train(plain, { resume: { epoch: 1, path } })).rejects.toMatchObject({
       failureClass: 'preflight',
