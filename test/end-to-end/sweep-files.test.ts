@@ -1,4 +1,5 @@
 import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
@@ -28,14 +29,26 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(message);
   });
 
-  test('a random search is planned, and rejected by submit and up', async () => {
-    const text = 'program: t.py\nmethod: random\nrun_cap: 5\nparameters: {lr: {min: 0.5, max: 0.9}}\n';
+  test('a Bayesian search is planned, and rejected by submit and up', async () => {
+    const text = 'program: t.py\nmethod: bayes\nrun_cap: 5\nparameters: {lr: {min: 0.5, max: 0.9}}\n';
     const file = sweepFile(testFolder(), text);
-    expect(await trawlJson('plan', file)).toMatchObject({ method: 'random', trials: 5, run_cap: 5 });
+    expect(await trawlJson('plan', file)).toMatchObject({ method: 'tpe', trials: 5, run_cap: 5 });
     for (const verb of ['submit', 'up']) {
       const { stderr, code } = await trawl(verb, file);
-      expect([code, stderr.trim()]).toEqual([2, 'trawl: method random cannot run yet; `trawl plan` checks the file']);
+      expect([code, stderr.trim()]).toEqual([2, 'trawl: method tpe cannot run yet; `trawl plan` checks the file']);
     }
+  });
+
+  test.each(['random', 'sobol'])('a %s search runs run_cap trials within the space', async (method) => {
+    const folder = testFolder();
+    const text = `trainer: noop\nmethod: ${method}\nrun_cap: 5\nparameters: {x: {min: 0.5, max: 0.9}, epochs: {value: 1}}\n`;
+    const up = await trawl('up', sweepFile(folder, text), '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
+    expect(up.code, up.stderr).toBe(0);
+    const { counts, trials } = JSON.parse(up.stdout) as { counts: unknown; trials: { parameters: { x: number } }[] };
+    expect(counts).toMatchObject({ succeeded: 5, failed: 0 });
+    const values = trials.map(({ parameters }) => parameters.x);
+    expect(new Set(values).size).toBe(5);
+    expect(values.every((x) => x >= 0.5 && x <= 0.9)).toBe(true);
   });
 
   test('a file of 200 MB is rejected because of its size', async () => {
