@@ -11,8 +11,8 @@ const FILE = 'agent-id';
 const MAX_HOST = 57;
 
 /**
- * Returns the agent's id: `requested`, or else the id stored in `dir`, or else a new id. Stores it, so that the spooled
- * records keep their agent.
+ * Returns the agent's id: `requested`, or else the id stored in `dir`, or else a new id. Stores the id, so that a
+ * restarted agent sends its spooled records under the same id.
  * @throws {BadInputError} if the id is invalid
  */
 export function storedAgentId(dir: string, requested: string | undefined): string {

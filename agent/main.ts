@@ -62,7 +62,7 @@ export interface AgentOptions {
   readonly pack: PackOption;
   /** The agent's id. Default: the identity's name, else the id stored in `dir`, else a new id derived from the host name. */
   readonly id: string | undefined;
-  /** The address that serves `/metrics`. Undefined if none does. */
+  /** The address that serves `/metrics`. Undefined if `/metrics` is not served. */
   readonly metrics: Address | undefined;
   /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;

@@ -127,12 +127,12 @@ async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetS
   return { name, state: 'cached', detail: `${formatSize(bytes)}, verified` };
 }
 
-/** Whether a trial found its data set in the cache (`hit`) or it had to be fetched (`miss`). */
+/** Whether the cache had the trial's data set (`hit`), or the data set had to be fetched (`miss`). */
 export type DatasetUse = 'hit' | 'miss';
 
 let listener: (use: DatasetUse) => void = () => {};
 
-/** Sets the listener of this process. A worker uses it to report to its supervisor. */
+/** Sets the listener of this process. A worker's listener reports to the supervisor. */
 export function onDatasetUse(listen: (use: DatasetUse) => void): void {
   listener = listen;
 }

@@ -1,4 +1,4 @@
-/** The data sets: their files with sizes and checksums, and the sources of each. */
+/** The data sets, with their sources and the size and checksum of each file. */
 import { type DatasetSource, debianPackage, installedFolder, mirror, npmPackage } from './sources.ts';
 
 /** A file in the cache, in uncompressed IDX format. */

@@ -23,13 +23,13 @@ const NO_FRAME = ['--format=csv,noheader,nounits'];
 export interface GpuDiscovery extends VisibleGpus {
   /** The number of usable GPUs of the machine, visible or not. */
   readonly found: number;
-  /** The vendor of the GPUs. Undefined if the machine has none. */
+  /** The vendor of the GPUs. Undefined if the machine has no GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
   /** Why GPUs of the machine cannot be used. One sentence each. */
   readonly problems: readonly string[];
 }
 
-/** Returns the GPUs of this machine that the environment makes visible, and the reasons if there are fewer than it has. */
+/** Returns the GPUs of this machine that the environment makes visible, and the reasons why other GPUs are not visible. */
 export async function discoverGpus(env: NodeJS.ProcessEnv = process.env): Promise<GpuDiscovery> {
   const nvidia = await listNvidia();
   const { gpus, broken, problem } = nvidia.gpus.length > 0 ? nvidia : ((await listAmd()) ?? nvidia);
@@ -48,7 +48,7 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /** Why the program reports fewer cards than there are. Undefined if it reports no error, or is not installed. */
+  /** Why the program reports fewer cards than there are. Undefined if the program reports no error or is not installed. */
   readonly problem: string | undefined;
 }
 

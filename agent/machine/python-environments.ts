@@ -59,7 +59,7 @@ export interface PythonPackages {
 export class PythonEnvironments {
   readonly #known = new Map<string, Promise<PythonPackages | undefined>>();
 
-  /** Returns the packages of an interpreter. Undefined if they cannot be listed. */
+  /** Returns the packages of an interpreter. Undefined if the packages cannot be listed. */
   packagesOf(interpreter: PythonInterpreter): Promise<PythonPackages | undefined> {
     const key = JSON.stringify(interpreter);
     const known = this.#known.get(key);

@@ -75,9 +75,9 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
- * rounded down, at least one. That many operations of a step run in parallel, and half as many threads work on one
- * operation, because waking threads for each small operation costs more than it gains (bench/RESULTS.md). Variables that
- * the user has set stay unchanged. The number of threads changes no result (see NATIVE_ENVIRONMENT).
+ * rounded down, at least one. As many operations of a step run in parallel as the slot has threads. Half of the threads
+ * work on one operation, because waking threads for each small operation costs more than it gains (bench/RESULTS.md).
+ * Variables that the user has set stay unchanged. The number of threads changes no result (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));

@@ -48,9 +48,9 @@ function needsUuids(gpus: readonly Gpu[]): boolean {
 }
 
 /**
- * Applies CUDA_VISIBLE_DEVICES. As in CUDA, an entry is an index, the unique prefix of a UUID, or a MIG instance, all
- * entries have the form of the first one, the first invalid entry ends the list, and a GPU that is listed twice makes none
- * visible. For a card in MIG mode, its index or UUID means its first instance.
+ * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG instance.
+ * All entries have the form of the first entry. The first invalid entry ends the list. If a GPU is listed twice, no GPU is
+ * visible. The index or UUID of a card in MIG mode means the card's first instance.
  */
 function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   const entries = entriesOf(list);
@@ -84,7 +84,7 @@ function cudaMatch(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   return matching.every(({ index }) => index === first?.index) ? first : undefined;
 }
 
-/** Newer drivers accept the name `MIG-GPU-UUID/GI/CI` of older ones, but no longer list it. */
+/** Newer drivers accept `MIG-GPU-UUID/GI/CI`, the name in older drivers, but no longer list it. */
 function olderMigName(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   const [, card, instance] = /^MIG-(GPU-[0-9a-f-]+)\/(\d+\/\d+)$/.exec(entry) ?? [];
   const instances = gpus.filter(({ migCard }) => migCard !== undefined && migCard === card);
@@ -115,8 +115,8 @@ function endOfList(variable: string, entries: readonly string[], at: number): st
 }
 
 /**
- * Applies NVIDIA_VISIBLE_DEVICES. NVIDIA's container runtime has already applied it, and has numbered the GPUs anew,
- * unless more cards are listed than it names. `void` is also set where GPUs are injected in another way (CDI).
+ * Applies NVIDIA_VISIBLE_DEVICES if the machine has more cards than the variable names. Otherwise NVIDIA's container
+ * runtime has already applied the variable and renumbered the GPUs. `void` is also set where GPUs are injected in another way (CDI).
  */
 function ofContainer(gpus: readonly Gpu[], env: Env): Selection {
   const list = env.NVIDIA_VISIBLE_DEVICES?.trim();
@@ -140,9 +140,9 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 }
 
 /**
- * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else GPU_DEVICE_ORDINAL),
- * whose indexes count the GPUs that the first one leaves. Programs inherit ROCR_VISIBLE_DEVICES, so the ids count in the
- * same way.
+ * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else GPU_DEVICE_ORDINAL).
+ * The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible. The returned ids count
+ * the same GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);
@@ -158,7 +158,7 @@ function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   return { gpus: visible, notes: [...runtime.notes, ...chosen.notes] };
 }
 
-/** Entries are indexes or UUIDs, also mixed. The first entry that is invalid or names a GPU again ends the list. */
+/** Each entry is an index or a UUID; a list can contain both. The first entry that is invalid or names a GPU again ends the list. */
 function selectForRocm(variable: string, list: string | undefined, gpus: readonly Gpu[]): Selection {
   if (list === undefined) return { gpus, notes: [] };
   const entries = entriesOf(list);
@@ -176,7 +176,7 @@ function selectForRocm(variable: string, list: string | undefined, gpus: readonl
   return { gpus: selected, notes: restriction(variable, list, selected, gpus) };
 }
 
-/** Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. Its own variables are information only. */
+/** Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. The variables of Slurm itself restrict nothing. */
 function slurmNotes(visible: number, env: Env): readonly string[] {
   const allocated = env.SLURM_STEP_GPUS ?? env.SLURM_JOB_GPUS;
   if (allocated === undefined || allocated === '') return [];
@@ -191,8 +191,8 @@ function sizeOfRange(text: string): number {
 }
 
 /**
- * Returns the variables that restrict a program to the GPUs, which can be none of those that the machine has.
- * @param vendor the vendor of the GPUs of the machine; undefined if it has none
+ * Returns the variables that restrict a program to these GPUs. An empty list hides all GPUs of the machine.
+ * @param vendor the vendor of the machine's GPUs; undefined if the machine has no GPU
  */
 export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly VisibleGpu[]): Record<string, string> {
   const ids = gpus.map(({ id }) => id).join(',');
@@ -202,7 +202,7 @@ export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly
     case 'nvidia':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
     case 'amd': {
-      // HIP reads the first of them that is set and not empty, and libraries disagree about the order.
+      // HIP reads the first of these variables that is set and not empty. Libraries disagree about the order.
       const list = ids || '-1';
       return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, GPU_DEVICE_ORDINAL: list };
     }

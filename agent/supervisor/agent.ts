@@ -62,7 +62,7 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** Counts the time for which the machine sleeps, in milliseconds. Default: that time is ignored. */
+  /** A clock in milliseconds that includes the time for which the machine sleeps. Default: sleep is ignored. */
   readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
@@ -233,7 +233,7 @@ export class AgentRuntime {
     this.#session?.renew();
   }
 
-  /** Hands back running attempts immediately and stops. Users' programs still get their grace. */
+  /** Hands back running attempts immediately and stops. Users' programs still get their grace period. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;

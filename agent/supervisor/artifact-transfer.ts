@@ -21,7 +21,7 @@ export interface Upload {
   readonly path: string;
 }
 
-/** The file is missing, or is no longer the one that was announced. Another upload cannot succeed. */
+/** The file is missing, or was changed after it was announced. Retrying the upload cannot succeed. */
 export class LostFileError extends Error {}
 
 /**

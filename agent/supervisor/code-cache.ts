@@ -41,7 +41,7 @@ export interface CodeCacheOptions {
 
 interface Download {
   readonly done: Promise<void>;
-  /** The attempts that wait for it; each returns whether it still does. */
+  /** One function per waiting attempt. Returns whether the attempt still waits for the download. */
   readonly waiting: (() => boolean)[];
 }
 
@@ -69,7 +69,7 @@ export class CodeCache {
       for (let tries = 0; ; tries++) {
         if (!(await this.#has(archive))) await this.#downloaded(archive, isWanted);
         if (await this.#link(archive, path)) return;
-        // Another process or a person removed the archive in between.
+        // The archive was removed between the download and the link.
         if (tries === MAX_DOWNLOADS)
           throw new CodeUnavailableError('the code archive keeps disappearing from the cache');
       }

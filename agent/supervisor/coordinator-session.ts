@@ -44,8 +44,10 @@ export interface SessionEvents {
   /** Called when the coordinator no longer accepts records of this attempt. */
   onDismissed(refused: RecordRefused): void;
   onSpoolShrunk(): void;
-  /** Called when a drain starts or ends. Running attempts may finish within the grace period, which is undefined when the drain
-   * ended. */
+  /**
+   * Called when a drain starts or ends. Running attempts may finish within the grace period.
+   * @param graceMs undefined when the drain has ended
+   */
   onDrain(graceMs: number | undefined): void;
   /** Called when the agent's slots moved to other pools. */
   onPools(pools: readonly string[]): void;
@@ -137,7 +139,7 @@ export class CoordinatorSession {
     this.#stream = stream;
     this.#sentUpTo = undefined;
     const lost = new AbortController();
-    // One listener per running upload: as many as attempts run at once.
+    // Each running upload adds a listener, so the number of listeners has no fixed limit.
     setMaxListeners(0, lost.signal);
     const outbox = new Outbox(stream, {
       upload: (record) => this.#upload(record, lost.signal),

@@ -5,7 +5,7 @@ export class Draining {
   readonly #onGraceExpired: () => void;
   /** When the grace period of the coordinator's drain expires. Undefined if the coordinator does not drain the agent. */
   #drainUntil: number | undefined;
-  /** When the grace period of the agent's own shutdown expires. Undefined if it is not shutting down. */
+  /** When the grace period of the agent's own shutdown expires. Undefined if the agent is not shutting down. */
   #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 

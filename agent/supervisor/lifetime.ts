@@ -1,9 +1,9 @@
 /** Decides when an agent shuts down without a signal: after an idle time, or after a total time. */
 
 export interface LifetimeLimits {
-  /** Milliseconds without an attempt. Undefined: no limit. */
+  /** Milliseconds without an attempt. Undefined means no limit. */
   readonly idleTimeoutMs: number | undefined;
-  /** Milliseconds since the start of the agent. Undefined: no limit. */
+  /** Milliseconds since the start of the agent. Undefined means no limit. */
   readonly maxTimeMs: number | undefined;
 }
 

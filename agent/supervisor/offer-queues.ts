@@ -18,7 +18,7 @@ import type { OfferToken } from './slots.ts';
 
 /** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
-/** Used until the queue first responds. nats-server 2.9 does not answer a pull from a stream that does not exist yet. */
+/** The pull that is used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a stream that does not exist yet. */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** One pull fills all slots that become free within this time. */
 const GATHER_MS = 2;
@@ -47,7 +47,7 @@ export class OfferQueue {
   #requested = 0;
   #gathering = false;
   #closed = false;
-  /** When the pulls began to fail, by `performance.now()`. Undefined if the last one did not. */
+  /** When the pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
   #failingSince: number | undefined;
   #failure = '';
 

@@ -27,7 +27,7 @@ const MAX_INTERNAL_ERRORS = 10;
 export type UploadOutcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'aborted' }
-  /** The coordinator cannot store the file. The attempt continues without it. */
+  /** The coordinator cannot store the file. The attempt continues without the file. */
   | { readonly kind: 'skipped'; readonly reason: string }
   /** The coordinator accepts nothing of the attempt. */
   | { readonly kind: 'refused'; readonly refusal: Refusal };

@@ -79,7 +79,7 @@ export type Effect =
     }
   /** Starts a new worker for the slot. */
   | { readonly kind: 'restart'; readonly slot: number }
-  /** The attempt has ended here. Its folder can be removed once the coordinator has acknowledged its records. */
+  /** The attempt has ended on this agent. The attempt's folder can be removed once its records are acknowledged. */
   | { readonly kind: 'finished'; readonly key: AttemptKey }
   | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
