@@ -211,7 +211,7 @@ describe('GPUs of AMD', () => {
     expect(ids(env)).toEqual(expected);
   });
 
-  test('a worker gets the variable of HIP, counted among the GPUs that ROCR_VISIBLE_DEVICES leaves', () => {
+  test('a worker gets HIP_VISIBLE_DEVICES with indexes among the GPUs that ROCR_VISIBLE_DEVICES leaves visible', () => {
     const { gpus } = visibleGpus(AMD, { ROCR_VISIBLE_DEVICES: '1,2', HIP_VISIBLE_DEVICES: '1' });
     expect(gpuEnvironment('amd', gpus)).toEqual({
       HIP_VISIBLE_DEVICES: '1',

@@ -16,7 +16,10 @@ export function lifetimeEnd(
   return idleTimeoutMs !== undefined && idleMs >= idleTimeoutMs ? 'idle-timeout' : undefined;
 }
 
-/** Measures how long an agent has run and claimed no attempt. Times are milliseconds of one monotonic clock. */
+/**
+ * Measures how long an agent has been running, and how long the agent has not claimed an attempt. Times are
+ * milliseconds of one monotonic clock.
+ */
 export class IdleTime {
   #isBusy = false;
   #since: number;

@@ -218,7 +218,10 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
   return record(attemptOf(slot, key), { kind: 'program', program });
 }
 
-/** Adds a worker's output to the log of each attempt that it runs: output does not identify its attempt. */
+/**
+ * Adds a worker's output to the logs of all attempts that the worker runs, because the output does not identify an
+ * attempt.
+ */
 export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => {
     const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));

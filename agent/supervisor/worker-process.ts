@@ -27,7 +27,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   /** The timers by attempt. A timer kills the process unless its attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
-  /** Ends of attempts that wait until the output before them has been read. */
+  /** The ends of attempts. Each end waits until all output before it has been read. */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;

@@ -10,8 +10,9 @@ import type { LoadedSweepFile } from '../options/sweep-file.ts';
 import { suggested } from '../output/suggested.ts';
 
 /**
- * Returns the sweep that `trawl up` runs. The result is the newest sweep in the data folder with the same content and code that
- * was not stopped or killed, or else a new sweep. An unfinished sweep keeps its submitted code. A paused sweep is resumed.
+ * Returns the sweep that `trawl up` runs. Returns the newest sweep of the data folder that has the same content and
+ * code and was not stopped or killed. If there is none, submits a new sweep. An unfinished sweep keeps its submitted
+ * code. A paused sweep is resumed.
  * Unfinished sweeps of other files are paused,
  * so that they do not compete for the machine.
  * @param dir the data folder, for the commands that messages suggest

@@ -19,7 +19,7 @@ export interface Reconstruction {
   readonly png: Uint8Array;
 }
 
-/** Everything that a report shows, from one set of answers of a coordinator. */
+/** Everything that a report shows, from one set of answers from a coordinator. */
 export interface ReportData {
   readonly version: string;
   readonly sweep: Sweep;

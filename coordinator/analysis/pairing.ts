@@ -16,7 +16,7 @@ import { type Cell, contrastOf } from './statistics.ts';
 export interface Pairing {
   /** The contrast of left minus right. Empty if the sides cannot be compared. */
   readonly cells: readonly Cell[];
-  /** The means of the left and the right side over the settings. */
+  /** The mean of each side of the comparison, left and right, over the paired settings. */
   readonly sides: readonly [number, number];
   /** The number of trials on the left and on the right. */
   readonly n: readonly [number, number];

@@ -22,7 +22,7 @@ class Cluster {
   readonly slots: number;
   now = 0;
   readonly grants = new Map<string, number>();
-  /** Slot-milliseconds that ended attempts used, by sweep. */
+  /** Slot-milliseconds used by ended attempts, per sweep. */
   readonly #spent = new Map<string, number>();
   readonly #durations = new Map<string, number>();
   #queue: AttemptKey[] = [];

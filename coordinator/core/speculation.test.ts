@@ -299,7 +299,7 @@ describe('of two attempts', () => {
     expect(sweep.counts.succeeded).toBe(1);
   });
 
-  test('the last attempt that fails uses the retry budget of the trial', () => {
+  test('if both attempts of a trial fail, only the second failure uses a retry', () => {
     const sweep = speculate({ retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
     const trial = sampleTrial(sweep, 't0');
     wait(60_000);

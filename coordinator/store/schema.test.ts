@@ -201,7 +201,7 @@ test('a store of version 7 is upgraded, and records the code of new sweeps', () 
   expect([queries.usesCode('ab'), queries.usesCode('cd')]).toEqual([true, false]);
 });
 
-test('a store of version 8 is upgraded: its failures count against no agent, and its successes count', () => {
+test('after an upgrade from version 8, old failures count against no agent, and old successes still count', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -56,7 +56,7 @@ export interface ActionContext {
   readonly trials: () => Iterable<Trial>;
 }
 
-/** The effect of a key outside the dashboard's own state. */
+/** The effect of a key on anything but the dashboard's own state. */
 export type KeyEffect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }

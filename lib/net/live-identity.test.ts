@@ -8,7 +8,7 @@ import { renewIdentities } from '../../bin/certs/renew.ts';
 import { readIdentity } from './identity.ts';
 import { LiveIdentity } from './live-identity.ts';
 
-/** An authority with the agent `a`, whose folder is copied as on another machine. */
+/** Creates an authority and the agent `a`, and copies the agent's folder, as a user would to another machine. */
 async function copiedIdentity() {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-live-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -101,7 +101,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.alternate).toBe(false);
   });
 
-  test('failed trials are retried by key and by command, and the dashboard follows the resumed sweep', async () => {
+  test('failed trials can be retried with a key or a command, and the dashboard follows the resumed sweep', async () => {
     const folder = testFolder();
     const { cluster, sweep } = await clusterWith(failingSweep(folder));
     expect((await cluster.run('wait', sweep)).code).toBe(1);

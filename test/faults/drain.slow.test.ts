@@ -26,7 +26,7 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   await until(`agent ${name} has received the signal`, () => logText().includes('the agent takes no new trials'));
 }
 
-test('an agent that exits on SIGTERM has left, and one that is killed while the coordinator is down is lost', {
+test('an agent that exits on SIGTERM has the state left, and an agent that is killed while the coordinator is down has the state lost', {
   timeout: 120_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '2s' });

@@ -34,7 +34,7 @@ const SWEEPS = {
     'trainer: autoencoder\nparameters: {latent_dim: {values: [2, 3]}, train_size: {value: 64}, epochs: {value: 1}}\n',
 };
 
-/** Runs a program of this Node version and returns its output. */
+/** Runs the executable of a Node version and returns the output. */
 async function run(node: string, ...args: string[]) {
   const variables = Object.entries(environment()).filter(([name]) => !name.startsWith('VITEST'));
   const child = spawn(node, args, {

@@ -12,8 +12,8 @@ const ANSWER_MS = 3_000;
 const targets = JSON.parse(process.env.TARGETS ?? '{}');
 
 /**
- * Calls a method with an empty message. Returns its gRPC status; -1 if the call has none within the limit, as an open
- * stream.
+ * Calls a method with an empty message. Returns the gRPC status of a call; -1 if none arrives within the limit, because
+ * the stream stays open.
  * @param {import('node:http2').ClientHttp2Session} session
  * @param {string} path
  * @returns {Promise<number>}

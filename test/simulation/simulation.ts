@@ -24,7 +24,7 @@ import type { PlannedEnd } from './training.ts';
 
 /** Virtual time that suffices for all retries of all trials, one after another. */
 const PATIENCE_MS = 30 * 60_000;
-/** Several times the events of the busiest seed. A seed with more events is in an endless loop. */
+/** Several times the events of the busiest seed. A run with more events than this is in an endless loop. */
 const MAX_EVENTS = 80_000;
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;

@@ -1,4 +1,4 @@
-/** One trial of a pack, with its own order of images, evaluation, artifacts and completion. */
+/** One trial of a pack, with its own image order, evaluation, artifacts and completion. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../../data/load.ts';
 import type { TrainingRun } from '../trainer.ts';

@@ -324,7 +324,7 @@ test('reports behind progress bars count, and the log keeps clean last states', 
   expect(log).not.toMatch(/\x1b|\r|10%\||1\/2|"loss"/);
 });
 
-test('a report behind NUL and other control characters counts, and a report that is too long is noted', async () => {
+test('a report after NUL and other control characters is accepted, and the log mentions a report that is too long', async () => {
   const long = 600_000;
   const { run, log } = await runProgram(
     `printf '\\000\\001\\033[2K{"epoch": 1, "loss": 0.5}\\n'; head -c ${long} /dev/zero | tr '\\0' y > pad

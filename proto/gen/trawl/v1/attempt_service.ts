@@ -529,7 +529,7 @@ export interface Heartbeat {
   leaving: boolean;
   /** One per GPU, at most a few seconds old. Empty if the driver reports none. */
   gpuFigures: GpuFigures[];
-  /** Claims without an answer. The leases may exist, because an answer can be lost. */
+  /** Claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
   claimed: AttemptKey[];
 }
 
