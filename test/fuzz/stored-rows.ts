@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 
+const TABLES = `
+  select name from sqlite_schema where type = 'table' and name not like 'sqlite%' and name <> 'trial_counts'
+`;
+
 /** The rows of each table as text, in order. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
@@ -19,7 +23,7 @@ const IGNORE_OWN_CHANGES = `
   delete from meta where name = 'commits';
 `;
 
-/** Reads the rows of all tables. Must not run during a write. */
+/** Reads the rows of all tables except `trial_counts`, which triggers derive from `trials`. Must not run during a write. */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));
   for (const name of ['store.db', 'store.db-wal']) {
@@ -28,7 +32,7 @@ export function storedRows(dir: string): StoredRows {
   const db = new Database(join(copy, 'store.db'));
   try {
     db.exec(IGNORE_OWN_CHANGES);
-    const tables = db.prepare("select name from sqlite_schema where type = 'table' and name not like 'sqlite%'").all();
+    const tables = db.prepare(TABLES).all();
     return new Map((tables as { name: string }[]).map(({ name }) => [name, rowsOf(db, name)]));
   } finally {
     db.close();
