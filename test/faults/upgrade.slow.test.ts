@@ -60,7 +60,10 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'environments',
     'quarantines',
     'agents',
+    'trial_counts',
   ];
+  const triggers = ['trial_added', 'trial_moved', 'trial_removed'];
+  const indexes = ['early_failures', 'trials_by_index', 'agent_events'];
   const columns = [
     'attempts pack',
     'attempts early',
@@ -69,10 +72,15 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'attempts free',
     'sweeps priority',
     'sweeps resumed_at',
+    'sweeps state_by',
+    'sweeps state_at',
+    'events by',
+    'events agent_id',
     'trials metric_steps',
   ];
   const removals = [
-    'drop index early_failures',
+    ...triggers.map((trigger) => `drop trigger ${trigger}`),
+    ...indexes.map((index) => `drop index ${index}`),
     ...tables.map((table) => `drop table ${table}`),
     ...columns.map((column) => `alter table ${column.replace(' ', ' drop column ')}`),
   ];
