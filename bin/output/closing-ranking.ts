@@ -2,12 +2,14 @@ import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
 import { type RankedMetric, rankedMetrics, rankTrials } from '../../lib/domain/ranking.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
 import { spreadText } from './format.ts';
 import { replicatesText } from './ranking-tables.ts';
 import { renderTable } from './table.ts';
@@ -23,12 +25,14 @@ function ranking(
   terminal: Terminal,
 ): string {
   const ranked = rankTrials(trials, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial reported it.\n`;
+  if (ranked.length === 0) return withoutValues(metric, sweep);
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
   const table = renderTable<Trial>(
     [
       numeric('rank', ({ rank }) => String(rank)),
       { header: 'trial', cell: (trial) => shortId(trial.id) },
+      // The value of a trial that has not ended is provisional.
+      ...(sweepEnded(sweep) ? [] : [{ header: 'state', cell: stateText }]),
       ...parameterColumns(trials, splitParameters(trials).varying),
       ...[metric.name, ...others].map((name) => numeric(name, (trial) => formatMetric(ownValue(trial.metrics, name)))),
     ],
@@ -46,7 +50,7 @@ function configRanking(
   terminal: Terminal,
 ): string {
   const ranked = rankConfigs(configs, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return `By ${visibleText(metric.name)}: no trial reported it.\n`;
+  if (ranked.length === 0) return withoutValues(metric, sweep);
   const numeric = (header: string, cell: (config: Config) => string): Column<Config> => ({
     header,
     numeric: true,
@@ -66,20 +70,41 @@ function configRanking(
   return `${heading(metric, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
 }
 
-function heading({ name, goal }: RankedMetric, sweep: Sweep, count: number): string {
-  const best = sweep.metric?.name === name && sweep.metric.at === MetricAt.BEST ? ' (best over the steps)' : '';
-  const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
-  return `By ${visibleText(name)}${best}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
+const stateText = ({ state }: Trial): string => trialState.of(state);
+
+/** Names the best single trial of a sweep that has not ended. The ranking of its configs does not show it. */
+function bestTrialSoFar(sweep: Sweep, trials: readonly Trial[], { name, goal }: RankedMetric): string {
+  const [best] = rankTrials(trials, name, goal);
+  if (sweepEnded(sweep) || best === undefined || best.rank === 0) return '';
+  const value = formatMetric(ownValue(best.metrics, name));
+  return `Best trial so far: ${shortId(best.id)} (${stateText(best)}, seed ${best.seed}), ${visibleText(name)} ${value}\n`;
 }
 
-/** Renders the rankings printed at the end of a sweep: by its own metric and, if reported, by PSNR. */
+function withoutValues({ name }: RankedMetric, sweep: Sweep): string {
+  const yet = sweepEnded(sweep) ? '' : ' yet';
+  return name === '' ? `No trial reported a metric${yet}.\n` : `By ${visibleText(name)}: no trial reported it${yet}.\n`;
+}
+
+function heading({ name, goal }: RankedMetric, sweep: Sweep, count: number): string {
+  const best = sweep.metric?.name === name && sweep.metric.at === MetricAt.BEST ? ' (best over the steps)' : '';
+  const soFar = sweepEnded(sweep) ? '' : ' so far';
+  const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
+  return `By ${visibleText(name)}${best}${soFar}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
+}
+
+/**
+ * Renders the rankings that `trawl up` prints when it exits: by the sweep's own metric and, if reported, by PSNR. Headings
+ * say "so far" while the sweep has not ended.
+ */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);
   const configs = sweep.replicates > 1 ? configsOf(trials) : undefined;
   return metrics
     .map((metric) => {
       const others = metrics.filter((other) => other !== metric).map((other) => other.name);
-      if (configs !== undefined) return configRanking(sweep, configs, metric, others, terminal);
+      if (configs !== undefined) {
+        return configRanking(sweep, configs, metric, others, terminal) + bestTrialSoFar(sweep, trials, metric);
+      }
       return ranking(sweep, trials, metric, others, terminal);
     })
     .join('\n');

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
-import { endedTrial, sampleSweep } from '../../test/support/dashboard/sample.ts';
+import { SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTrial, runningTrial, sampleSweep, sampleTrials } from '../../test/support/dashboard/sample.ts';
 import { closingRanking } from './closing-ranking.ts';
 import { renderTable } from './table.ts';
 import { terminalOf } from './terminal.ts';
+
+const ended = { state: SweepState.FINISHED };
+const pipe = { width: undefined, colour: false };
 
 const tty = { isTTY: true, columns: 100 };
 
@@ -37,7 +40,7 @@ test('styles apply to cells only if the terminal has colour', () => {
 
 test('the final output ranks by the sweep’s metric and by psnr', () => {
   const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
-  expect(closingRanking(sampleSweep(), trials, { width: undefined, colour: false })).toBe(
+  expect(closingRanking(sampleSweep(ended), trials, pipe)).toBe(
     [
       'By test_loss, lowest first:',
       'rank  trial     latent_dim  test_loss    psnr',
@@ -57,7 +60,7 @@ test('with replicates, the closing ranking lists configs by their mean and count
   const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
   const failed = { ...replicate(2, 0.01), state: TrialState.FAILED };
   const trials = [replicate(0, 0.2), replicate(1, 0.3), failed, endedTrial(2, { test_loss: 0.1 })];
-  expect(closingRanking(sampleSweep({ replicates: 3 }), trials, { width: undefined, colour: false })).toBe(
+  expect(closingRanking(sampleSweep({ ...ended, replicates: 3 }), trials, pipe)).toBe(
     [
       'By test_loss, lowest first, mean ± standard deviation over seeds:',
       'rank  config  latent_dim        test_loss  replicates',
@@ -69,7 +72,41 @@ test('with replicates, the closing ranking lists configs by their mean and count
 });
 
 test('a ranking without values reports that no trial has the metric', () => {
-  expect(closingRanking(sampleSweep(), [], { width: undefined, colour: false })).toBe(
-    'By test_loss: no trial reported it.\n',
+  expect(closingRanking(sampleSweep(ended), [], pipe)).toBe('By test_loss: no trial reported it.\n');
+  expect(closingRanking(sampleSweep(), sampleTrials(), pipe)).toBe('By test_loss: no trial reported it yet.\n');
+  const metric = { name: '' };
+  expect(closingRanking(sampleSweep({ metric }), sampleTrials(), pipe)).toBe('No trial reported a metric yet.\n');
+});
+
+test('the ranking of an interrupted sweep is the one so far, and its best trial can still run', () => {
+  const trials = [
+    endedTrial(0, { test_loss: 0.2 }),
+    runningTrial(2, 1, { test_loss: 0.1 }),
+    ...sampleTrials().slice(4),
+  ];
+  expect(closingRanking(sampleSweep(), trials, pipe)).toBe(
+    [
+      'By test_loss so far, lowest first:',
+      'rank  trial     state      latent_dim  noise_std  test_loss',
+      '   1  b0000000  running            30          0    0.10000',
+      '   2  a0000000  succeeded          15          0    0.20000',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('the ranking of the configs of an interrupted sweep names the best trial so far', () => {
+  const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
+  const running = { ...runningTrial(0, 1, { test_loss: 0.05 }), id: 's2', seed: 2 };
+  const trials = [replicate(0, 0.2), replicate(1, 0.3), running, endedTrial(2, { test_loss: 0.1 })];
+  expect(closingRanking(sampleSweep({ replicates: 3 }), trials, pipe)).toBe(
+    [
+      'By test_loss so far, lowest first, mean ± standard deviation over seeds:',
+      'rank  config  latent_dim        test_loss  replicates',
+      '   1  c10             30          0.10000  1 succeeded',
+      '   2  c00             15  0.25000 ± 0.071  1 running, 2 succeeded',
+      'Best trial so far: s2 (running, seed 2), test_loss 0.050000',
+      '',
+    ].join('\n'),
   );
 });
