@@ -2,11 +2,13 @@
 import { countText } from '../../lib/text/numbers.ts';
 import type { Direction, Quantity } from './claim.ts';
 import {
+  ABOVE_LIMIT,
   comparisonText,
   type Estimate,
   estimateText,
   type JudgedPart,
   type JudgedTrial,
+  type MoreSeeds,
   rounded,
   type Verdict,
 } from './judgement.ts';
@@ -85,13 +87,13 @@ export function verdictOf({ low, high }: Estimate): Verdict {
  * Returns the number of further seeds that would probably decide an undecided comparison, and a sentence with this
  * number.
  */
-export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: number | undefined; text: string } {
+export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: MoreSeeds; text: string } {
   const { effect, standardError } = contrastOf(cells);
   if (standardError === 0) return { seeds: undefined, text: 'both sides are equal for every seed' };
   const needed = effect === 0 ? undefined : seedsNeeded(cells, level);
   if (needed === undefined) {
     const text = `the interval includes 0, and more than ${MAX_SEEDS_NEEDED} seeds would be needed`;
-    return { seeds: undefined, text };
+    return { seeds: ABOVE_LIMIT, text };
   }
   const seeds = Math.max(1, needed - Math.min(...cells.map(({ values }) => values.length)));
   return {

@@ -33,6 +33,15 @@ export interface Estimate {
   readonly n: readonly [number, number];
 }
 
+/** Stands for a number of seeds above the limit that is considered. */
+export const ABOVE_LIMIT = 'above limit';
+
+/**
+ * The number of further seeds per config that would probably decide an undecided claim. Undefined if the claim is decided,
+ * or if no number can be estimated.
+ */
+export type MoreSeeds = number | typeof ABOVE_LIMIT | undefined;
+
 /** The verdict on one comparison or trend of a claim. */
 export interface JudgedPart {
   /** The claim as text, such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
@@ -41,7 +50,7 @@ export interface JudgedPart {
   /** Undefined if there are too few results for an estimate. */
   readonly estimate: Estimate | undefined;
   readonly because: string;
-  readonly moreSeeds: number | undefined;
+  readonly moreSeeds: MoreSeeds;
 }
 
 /** The verdict on a hypothesis. */
@@ -52,14 +61,11 @@ export interface JudgedHypothesis {
   /** The conditions on one line. Empty means all trials. */
   readonly where: string;
   readonly verdict: Verdict;
-  /** One sentence with the decisive numbers. */
+  /** One sentence with the numbers of the decisive part, its number of further seeds included. */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
-  /**
-   * The number of further seeds per config that would probably decide the hypothesis. Undefined if the hypothesis is
-   * decided, or if no number can be estimated.
-   */
-  readonly moreSeeds: number | undefined;
+  /** The number of the decisive part: a hypothesis is decided when the part that needs the most seeds is decided. */
+  readonly moreSeeds: MoreSeeds;
   /** The statistical method, in one sentence. */
   readonly method: string;
 }

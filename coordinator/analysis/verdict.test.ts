@@ -65,7 +65,7 @@ test('an undecided comparison has the number of further seeds that would probabl
   expect(judged.because).toContain('65 more seeds per config would probably decide it');
   const hopeless = [...replicates({ d: 15 }, [1, 2, 3]), ...replicates({ d: 30 }, [1, 2, 3.0001])];
   expect(verdictOn('loss[d=15] > loss[d=30]', hopeless)).toMatchObject({
-    moreSeeds: undefined,
+    moreSeeds: 'above limit',
     because: expect.stringContaining('more than 100 seeds'),
   });
 });
@@ -148,6 +148,43 @@ test('a step can hold alone but not within an ordering', () => {
     verdict: 'undecided',
     parts: [{ verdict: 'undecided', estimate: { level: 0.975 } }, { verdict: 'undecided' }],
   });
+});
+
+const seedsIn = (because: string) => {
+  const count = /(\d+) more seeds? per config/.exec(because)?.[1];
+  if (count !== undefined) return Number(count);
+  return because.includes('more than 100 seeds') ? 'above limit' : undefined;
+};
+
+test('an undecided ordering is reported by the step that needs the most seeds', () => {
+  const steps = [
+    ...replicates({ d: 1 }, [1.0, 1.6, 0.7]),
+    ...replicates({ d: 2 }, [0.9, 0.8, 1.1]),
+    ...replicates({ d: 3 }, [1.0, 1.3, 1.2]),
+  ];
+  const judged = verdictOn('loss[d]: 1 > 2 > 3', steps);
+  const [first, second] = judged.parts;
+  // The second step has the smaller effect, but needs fewer seeds.
+  expect(first?.estimate?.effect).toBeGreaterThan(second?.estimate?.effect ?? Number.NaN);
+  expect(first?.moreSeeds).toBeGreaterThan(Number(second?.moreSeeds));
+  expect(judged.moreSeeds).toBe(first?.moreSeeds);
+  expect(judged.because).toBe(`0 of 2 steps hold; undecided: loss[d=1] > loss[d=2], ${first?.because}`);
+});
+
+test('the sentence of a hypothesis has the number of seeds of its row, and no step needs more', () => {
+  fc.assert(
+    fc.property(fc.array(values, { minLength: 2, maxLength: 4 }), (columns) => {
+      const trials = columns.flatMap((column, d) => replicates({ d }, column));
+      const judged = verdictOn(`loss[d]: ${columns.map((_, d) => d).join(' > ')}`, trials);
+      expect(seedsIn(judged.because)).toBe(judged.moreSeeds);
+      for (const part of judged.parts) {
+        expect(seedsIn(part.because)).toBe(part.moreSeeds);
+        if (typeof judged.moreSeeds === 'number' && typeof part.moreSeeds === 'number') {
+          expect(part.moreSeeds).toBeLessThanOrEqual(judged.moreSeeds);
+        }
+      }
+    }),
+  );
 });
 
 test('ranges over a parameter are compared', () => {

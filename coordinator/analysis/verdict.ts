@@ -1,6 +1,6 @@
 /** Judges a sweep's hypotheses by its results. */
 
-import { least } from 'd3-array';
+import { ascending, descending, least } from 'd3-array';
 import { countText } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
@@ -9,13 +9,16 @@ import type { Hypothesis } from '../grid/spec.ts';
 import type { HypothesisClaim, Quantity } from './claim.ts';
 import { type ClaimedComparison, ERROR_RATE, judgeComparisons } from './comparison.ts';
 import {
+  ABOVE_LIMIT,
   conditionsText,
   type JudgedHypothesis,
   type JudgedPart,
   type JudgedTrial,
+  type MoreSeeds,
   percentText,
   type Verdict,
 } from './judgement.ts';
+import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 
 /**
@@ -28,15 +31,16 @@ export function judge(hypotheses: readonly Hypothesis[], trials: readonly Judged
     const scope = trials.filter(({ parameters }) => matchesConditions(hypothesis.where, parameters));
     const { parts, method } = partsOf(hypothesis.claim, scope);
     const verdict = combinedVerdict(parts);
+    const decisive = decisivePart(parts, verdict);
     return {
       name: hypothesis.name,
       claim: hypothesis.text,
       about: hypothesis.about,
       where: conditionsText(hypothesis.where),
       verdict,
-      because: reasonOf(parts, verdict) + missingTrials(scope),
+      because: reasonOf(parts, verdict, decisive) + missingTrials(scope),
       parts,
-      moreSeeds: verdict === 'undecided' ? mostSeeds(parts) : undefined,
+      moreSeeds: decisive?.moreSeeds,
       method,
     };
   });
@@ -83,14 +87,30 @@ function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
   return parts.every(({ verdict }) => verdict === 'supported') ? 'supported' : 'undecided';
 }
 
-function reasonOf(parts: readonly JudgedPart[], verdict: Verdict): string {
-  const decisive = parts.filter((part) => part.verdict === verdict);
-  const weakest = least(decisive, ({ estimate }) => estimate?.effect ?? Number.POSITIVE_INFINITY);
-  if (weakest === undefined) return '';
-  if (parts.length === 1) return weakest.because;
+/**
+ * Returns the part that a hypothesis is reported by: of the parts with its verdict, the one that needs the most seeds, and
+ * among equals the one with the smallest effect.
+ */
+function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPart | undefined {
+  const effectOf = ({ estimate }: JudgedPart) => estimate?.effect ?? Number.POSITIVE_INFINITY;
+  return least(
+    parts.filter((part) => part.verdict === verdict),
+    (a, b) => descending(seedsOrder(a.moreSeeds), seedsOrder(b.moreSeeds)) || ascending(effectOf(a), effectOf(b)),
+  );
+}
+
+/** A part without a number comes after every number, because no number of seeds is known to decide it. */
+function seedsOrder(moreSeeds: MoreSeeds): number {
+  if (moreSeeds === undefined) return Number.POSITIVE_INFINITY;
+  return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;
+}
+
+function reasonOf(parts: readonly JudgedPart[], verdict: Verdict, decisive: JudgedPart | undefined): string {
+  if (decisive === undefined) return '';
+  if (parts.length === 1) return decisive.because;
   const hold = parts.filter((part) => part.verdict === 'supported').length;
   const which = verdict === 'supported' ? 'the smallest' : verdict;
-  return `${hold} of ${countText(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${weakest.claim}, ${weakest.because}`;
+  return `${hold} of ${countText(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${decisive.claim}, ${decisive.because}`;
 }
 
 function missingTrials(scope: readonly JudgedTrial[]): string {
@@ -102,10 +122,4 @@ function missingTrials(scope: readonly JudgedTrial[]): string {
     unfinished === 0 ? '' : `; ${countText(unfinished, 'trial')} not finished yet`,
     lost === 0 ? '' : `; ${countText(lost, 'trial')} without a result (failed or cancelled)`,
   ].join('');
-}
-
-function mostSeeds(parts: readonly JudgedPart[]): number | undefined {
-  const undecided = parts.filter(({ verdict }) => verdict === 'undecided').map(({ moreSeeds }) => moreSeeds);
-  const known = undecided.flatMap((seeds) => seeds ?? []);
-  return known.length < undecided.length ? undefined : Math.max(...known);
 }

@@ -74,6 +74,27 @@ test('each hypothesis has its reason and method, and several steps have a separa
   ]);
 });
 
+test('the row and the sentence of a hypothesis have the same number of seeds, also above the limit', () => {
+  const claims = ['loss[width]: 16 > 32 > 64', 'loss[width]: 16 > 64 > 32', 'loss[width=32] > loss[width=64]'];
+  const own = claims.map((claim, i) => `  - { name: h${i}, claim: "${claim}" }`).join('\n');
+  const [design] = SWEEP.split('  - ');
+  const losses: Readonly<Record<number, readonly number[]>> = {
+    16: [1, 1.6, 0.7],
+    32: [0.9, 0.8, 1.1],
+    64: [1, 0.7, 1.1001],
+  };
+  const judged = reportData(`${design}${own}\n`, ({ parameters, seed }) => ({
+    curves: { loss: [losses[Number(parameters.width)]?.[seed] ?? Number.NaN] },
+  }));
+  const section = sectionOf(documentOf(judged, NOW), 'verdicts');
+  const rows = tablesOf(section).slice(0, 1).flatMap(rowsOf);
+  const sentences = section.blocks.flatMap((block) =>
+    block.kind === 'facts' ? block.rows.filter(([name]) => name === 'because').map(([, text]) => text) : [],
+  );
+  expect(rows.map((row) => row['more seeds'])).toEqual(['> 100', '> 100', '> 100']);
+  for (const sentence of sentences) expect(sentence).toContain('more than 100 seeds would be needed');
+});
+
 test('hypotheses of another file replace those of the sweep, and the file is named', () => {
   const [designOnly] = SWEEP.split('hypotheses:');
   const text = `${designOnly}hypotheses:\n  - { name: later, claim: loss rises over epochs }\n`;

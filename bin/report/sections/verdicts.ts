@@ -1,4 +1,12 @@
-import type { Estimate, JudgedHypothesis, JudgedPart, Verdict } from '../../../coordinator/analysis/judgement.ts';
+import {
+  ABOVE_LIMIT,
+  type Estimate,
+  type JudgedHypothesis,
+  type JudgedPart,
+  type MoreSeeds,
+  type Verdict,
+} from '../../../coordinator/analysis/judgement.ts';
+import { MAX_SEEDS_NEEDED } from '../../../coordinator/analysis/statistics.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';
 import type { Badge, ReportBlock, ReportTable, Section, Tone } from '../document.ts';
@@ -28,7 +36,8 @@ const READING =
   'A claim is supported if the confidence interval of its effect lies entirely on its side of 0, refuted if it lies ' +
   'entirely on the other side, and otherwise undecided. Effects are in the unit of the metric and positive in the ' +
   'direction of the claim; n counts ' +
-  'trials; more seeds: further seeds per config that would probably decide it.';
+  'trials; more seeds: further seeds per config that would probably decide it, for several steps those of the step that ' +
+  `needs the most (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total).`;
 
 /** The usual confidence level in percent. The report prints only other levels. */
 const USUAL_LEVEL = 95;
@@ -51,15 +60,20 @@ function overview(judged: readonly JudgedHypothesis[]): ReportTable {
 
 const claimText = ({ claim, where }: JudgedHypothesis): string => (where === '' ? claim : `${claim}, where ${where}`);
 
-function measures(parts: readonly JudgedPart[], moreSeeds: number | undefined): string[] {
+function measures(parts: readonly JudgedPart[], moreSeeds: MoreSeeds): string[] {
   const estimate = parts.length === 1 ? parts[0]?.estimate : undefined;
   return [
     parts.length > 1 ? `${parts.length} steps` : formatMetric(estimate?.effect),
     intervalText(estimate),
     sizeText(estimate),
     estimate === undefined ? '-' : sidesText(estimate.n),
-    moreSeeds === undefined ? '-' : String(moreSeeds),
+    seedsText(moreSeeds),
   ];
+}
+
+function seedsText(moreSeeds: MoreSeeds): string {
+  if (moreSeeds === undefined) return '-';
+  return moreSeeds === ABOVE_LIMIT ? `> ${MAX_SEEDS_NEEDED}` : String(moreSeeds);
 }
 
 function hypothesisBlocks(judged: JudgedHypothesis): ReportBlock[] {
