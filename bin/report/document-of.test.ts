@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { factsOf, figuresOf, notesOf, rowsOf, sectionIds, sectionOf, tablesOf } from './document.fixture.ts';
 import { documentOf } from './document-of.ts';
-import { MAX_FAILED_TRIALS, MAX_RANKED_CONFIGS } from './limits.ts';
+import { MAX_FAILED_TRIALS, MAX_FAILURE_GROUPS, MAX_RANKED_CONFIGS } from './limits.ts';
 import { type Outcome, reportData } from './report-data.fixture.ts';
 
 const NOW = new Date(Date.UTC(2025, 1, 1));
@@ -198,6 +198,28 @@ test('a single epoch has no curve, and a single seed has no deviation', () => {
   expect(table && rowsOf(table).map((row) => row.test_loss)).toEqual(['1.0000', '2.0000']);
 });
 
+test('failures are grouped by class and error, with their agents and an example', () => {
+  const failures: Readonly<Record<number, Outcome>> = {
+    0: { failure: { class: 'oom', message: 'no memory left\nallocator: 10 MiB' }, agent: 'gpu2' },
+    1: { failure: { class: 'oom', message: 'no memory left\nallocator: 11 MiB' }, agent: 'gpu1' },
+    2: { failure: { class: 'crash', message: 'ValueError: bad width' }, agent: 'gpu1' },
+    3: { failure: { class: 'oom', message: 'no memory left' }, agent: 'gpu1' },
+  };
+  const data = reportData(GRID, ({ parameters, seed }) => {
+    const failed =
+      seed === 0 ? failures[(Number(parameters.width) === 64 ? 2 : 0) + (parameters.noise === 0 ? 0 : 1)] : undefined;
+    return failed === undefined ? falling(Number(parameters.width), seed) : { state: 'failed', ...failed };
+  });
+  const [groups] = tablesOf(sectionOf(documentOf(data, NOW), 'failures'));
+  const [first] = data.trials.filter(({ failure }) => failure?.message.startsWith('no memory'));
+  const [crashed] = data.trials.filter(({ failure }) => failure?.message.startsWith('ValueError'));
+  expect(groups?.caption).toBe('Failures by class and message');
+  expect(groups && rowsOf(groups)).toEqual([
+    { trials: '3', class: 'oom', message: 'no memory left', agents: 'gpu1, gpu2', example: first?.id.slice(0, 8) },
+    { trials: '1', class: 'crash', message: 'ValueError: bad width', agents: 'gpu1', example: crashed?.id.slice(0, 8) },
+  ]);
+});
+
 test('failures are listed by class with their messages, and trials that succeeded after a retry are counted', () => {
   const data = reportData(GRID, ({ parameters, seed }) => {
     if (parameters.width === 16 && seed === 1)
@@ -210,7 +232,7 @@ test('failures are listed by class with their messages, and trials that succeede
     kind: 'text',
     text: '2 of 12 trials failed (2 oom). 4 trials succeeded after more than one attempt.',
   });
-  const [table] = tablesOf(failures);
+  const [, table] = tablesOf(failures);
   expect(table && rowsOf(table)[0]).toMatchObject({
     class: 'oom',
     message: 'no memory left',
@@ -233,10 +255,29 @@ test('a long list of failures is truncated, and a note explains how to get the r
     ),
     'failures',
   );
-  const [table] = tablesOf(failures);
+  const [, table] = tablesOf(failures);
   expect(table?.rows).toHaveLength(MAX_FAILED_TRIALS);
   expect(table && rowsOf(table)[0]?.message).toHaveLength(300);
   expect(notesOf(failures)[0]).toContain('"trawl trials 1 --state failed"');
+});
+
+test('a long list of groups of failures is truncated, and so are the agents of one group', () => {
+  const text = 'trainer: noop\nparameters: { x: { min: 1, max: 40, step: 1 } }\n';
+  const data = reportData(text, ({ index }) => ({
+    state: 'failed',
+    failure: { class: 'crash', message: index < 10 ? 'common' : `error ${index}` },
+    agent: `agent-${index}`,
+  }));
+  const failures = sectionOf(documentOf(data, NOW), 'failures');
+  const [groups] = tablesOf(failures);
+  expect(groups?.rows).toHaveLength(MAX_FAILURE_GROUPS);
+  expect(groups && rowsOf(groups)[0]).toMatchObject({
+    trials: '10',
+    agents: 'agent-0, agent-1, agent-2, agent-3, agent-4 and 5 more',
+  });
+  expect(notesOf(failures)).toEqual([
+    'Only the first 20 of 31 groups of failures are listed. "trawl trials 1 --state failed" lists all failed trials.',
+  ]);
 });
 
 test('the design lists the effect of exclude and when', () => {

@@ -2,6 +2,10 @@
 
 /** Rows of the ranking. */
 export const MAX_RANKED_CONFIGS = 50;
+/** Rows of the failures by class and message. */
+export const MAX_FAILURE_GROUPS = 20;
+/** Agents that are named for one group of failures. */
+export const MAX_AGENTS_LISTED = 5;
 /** Rows of the list of failed trials. */
 export const MAX_FAILED_TRIALS = 50;
 /** Characters of a failure's message. */

@@ -25,6 +25,8 @@ export interface Outcome {
   readonly curves?: Readonly<Record<string, readonly number[]>>;
   readonly failure?: { readonly class: FailureClassName; readonly message: string };
   readonly attempts?: number;
+  /** Default: `agent-1`. */
+  readonly agent?: string;
 }
 
 /** Returns the data of a report. @param text a sweep file */
@@ -71,7 +73,7 @@ export function reportData(
 }
 
 function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTrial, became: Outcome, reports: Report[]) {
-  const { state = 'succeeded', failure, attempts = 1 } = became;
+  const { state = 'succeeded', failure, attempts = 1, agent = 'agent-1' } = became;
   const last = reports.at(-1);
   return Trial.fromPartial({
     id,
@@ -81,7 +83,7 @@ function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTria
     parameters: toWire(parameters),
     state: trialState.to(state),
     attempts,
-    agentId: 'agent-1',
+    agentId: agent,
     backend: 'wasm',
     epoch: last?.epoch ?? 0,
     metrics: last?.metrics ?? {},
