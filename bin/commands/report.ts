@@ -17,9 +17,10 @@ tables; with --out FOLDER, its charts and images are written to NAME-report/ nex
 
 async function report(sweep: string, options: Options): Promise<void> {
   const { writeReport } = await import('../report/write-report.ts');
-  const { format, out, file } = options;
+  const { format, out, file, server, dir } = options;
+  const location = { server, dir };
   const written = await withConnection(options, (connection) =>
-    writeReport(connection, { sweep, format, out, file }, new Date()),
+    writeReport(connection, { sweep, format, out, file, location }, new Date()),
   );
   await print(written.map((path) => `${path}\n`).join(''));
 }

@@ -10,6 +10,7 @@ import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { GetSourceResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Config, ProgramStart, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
+import { type ServerOptions, serverFlags } from '../options/common.ts';
 import { trawlVersion } from '../package.ts';
 
 export interface Reconstruction {
@@ -18,6 +19,9 @@ export interface Reconstruction {
   readonly epoch: number;
   readonly png: Uint8Array;
 }
+
+/** The coordinator or the data folder of a sweep. Identities and tokens are those of one user, and not in the report. */
+export type SweepLocation = Pick<ServerOptions, 'server' | 'dir'>;
 
 /** Everything that a report shows, from one set of answers from a coordinator. */
 export interface ReportData {
@@ -47,13 +51,22 @@ export interface ReportData {
   readonly facts: GetSourceResponse;
   /** How the newest attempt of the best trial was started. Undefined if no program was started. */
   readonly program: ProgramStart | undefined;
+  readonly location: SweepLocation;
 }
 
-/** Answers of a coordinator; trials and configs in order of rank. */
+/** Answers of a coordinator, and its location; trials and configs in order of rank. */
 export type Answers = Pick<
   ReportData,
-  'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents' | 'facts' | 'program'
+  'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents' | 'facts' | 'program' | 'location'
 >;
+
+/**
+ * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because the
+ * report is also read elsewhere.
+ */
+export function commandOn({ location: { server, dir } }: Pick<ReportData, 'location'>, words: string): string {
+  return `trawl ${words}${serverFlags({ server, dir })}`;
+}
 
 /** Hypotheses from another file than the sweep's own. */
 export interface HypothesisFile {

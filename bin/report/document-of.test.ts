@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { SweepLocation } from './data.ts';
 import { factsOf, figuresOf, notesOf, rowsOf, sectionIds, sectionOf, tablesOf } from './document.fixture.ts';
 import { documentOf } from './document-of.ts';
 import { MAX_FAILED_TRIALS, MAX_FAILURE_GROUPS, MAX_RANKED_CONFIGS } from './limits.ts';
@@ -278,6 +279,22 @@ test('a long list of groups of failures is truncated, and so are the agents of o
   expect(notesOf(failures)).toEqual([
     'Only the first 20 of 31 groups of failures are listed. "trawl trials 1 --state failed" lists all failed trials.',
   ]);
+});
+
+test('suggested commands name the data folder or the coordinator of the sweep, quoted for the shell', () => {
+  const text = 'trainer: noop\nparameters: { x: { min: 1, max: 70, step: 1 } }\n';
+  const failure = { class: 'crash', message: 'x' } as const;
+  const data = reportData(text, () => ({ state: 'failed', failure }));
+  const notes = (location: SweepLocation) => {
+    const document = documentOf({ ...data, location }, NOW);
+    return ['ranking', 'failures'].flatMap((id) => notesOf(sectionOf(document, id)));
+  };
+  const inFolder = notes({ dir: "my run's" });
+  expect(inFolder[0]).toContain(`"trawl export 1 -f csv --dir 'my run'\\''s'"`);
+  expect(inFolder[1]).toContain(`"trawl trials 1 --state failed --dir 'my run'\\''s'"`);
+  const [exported, listed] = notes({ server: 'gpu1:7070' });
+  expect(exported).toContain('"trawl export 1 -f csv --server gpu1:7070"');
+  expect(listed).toContain('"trawl trials 1 --state failed --server gpu1:7070"');
 });
 
 test('the design lists the effect of exclude and when', () => {

@@ -8,7 +8,7 @@ import type { Connection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { getSource, getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
-import type { Reconstruction, ReportData } from './data.ts';
+import type { Reconstruction, ReportData, SweepLocation } from './data.ts';
 import { type HypothesisFile, reportDataOf } from './data.ts';
 import { MAX_IMAGE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
@@ -16,6 +16,7 @@ import { variedParameters } from './trial-results.ts';
 
 /**
  * Collects the data of a report.
+ * @param location names the coordinator or the data folder in the commands that the report suggests
  * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
  * @throws {NotFoundError} when there is no such sweep
  * @throws {BadInputError} when the file is invalid
@@ -23,6 +24,7 @@ import { variedParameters } from './trial-results.ts';
 export async function collectReportData(
   connection: Connection,
   selector: string,
+  location: SweepLocation,
   hypothesesFile?: string,
 ): Promise<ReportData> {
   const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);
@@ -35,7 +37,7 @@ export async function collectReportData(
     getSource(connection, sweep.id),
   ]);
   const program = await lastStart(connection, sweep.id, trials[0]);
-  const data = reportDataOf({ sweep, text, configs, trials, curves, agents, facts, program }, asked);
+  const data = reportDataOf({ sweep, text, configs, trials, curves, agents, facts, program, location }, asked);
   return { ...data, reconstructions: await readReconstructions(connection, data) };
 }
 

@@ -67,6 +67,7 @@ export function reportData(
       agents: [],
       facts: { source: undefined, environments: [] },
       program: undefined,
+      location: {},
     },
     asked,
   );

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { requireFolder } from '../../lib/files/folder.ts';
 import type { Connection } from '../client/connect.ts';
 import { writeWholeFile } from '../export/write-whole.ts';
+import type { SweepLocation } from './data.ts';
 import { documentOf } from './document-of.ts';
 import { collectReportData } from './gather.ts';
 import { htmlOf } from './html.ts';
@@ -16,6 +17,8 @@ export interface ReportRequest {
   readonly out: string | undefined;
   /** A sweep file whose hypotheses replace those of the sweep. */
   readonly file: string | undefined;
+  /** Names the coordinator or the data folder in the commands that the report suggests. */
+  readonly location: SweepLocation;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface ReportRequest {
  * @throws {BadInputError} when a file cannot be written
  */
 export async function writeReport(connection: Connection, request: ReportRequest, now: Date): Promise<string[]> {
-  const data = await collectReportData(connection, request.sweep, request.file);
+  const data = await collectReportData(connection, request.sweep, request.location, request.file);
   const document = documentOf(data, now);
   const out = request.out === undefined ? undefined : { path: request.out, isFolder: await isFolder(request.out) };
   const targets = targetsOf(request.format, out, data.sweep.name);

@@ -6,7 +6,7 @@ import { shortId } from '../../../lib/text/short-id.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../../proto/names.ts';
 import { clipped } from '../charts/svg.ts';
-import type { ReportData } from '../data.ts';
+import { commandOn, type ReportData } from '../data.ts';
 import type { ReportBlock, Section } from '../document.ts';
 import { MAX_AGENTS_LISTED, MAX_FAILED_TRIALS, MAX_FAILURE_GROUPS, MAX_MESSAGE } from '../limits.ts';
 import { assignmentsText, type VariedParameters } from '../trial-results.ts';
@@ -34,7 +34,8 @@ export function failuresSection(data: ReportData, space: VariedParameters): Sect
     ...(failed.length > MAX_FAILED_TRIALS ? [restText(MAX_FAILED_TRIALS, failed.length, 'failed trials')] : []),
   ];
   if (omitted.length > 0) {
-    const text = `${omitted.join(' ')} "trawl trials ${data.sweep.id} --state failed" lists all failed trials.`;
+    const command = commandOn(data, `trials ${data.sweep.id} --state failed`);
+    const text = `${omitted.join(' ')} "${command}" lists all failed trials.`;
     blocks.push({ kind: 'note', text });
   }
   return { id: 'failures', title: 'Failures', blocks };

@@ -5,7 +5,7 @@ import { shortId } from '../../../lib/text/short-id.ts';
 import type { Spread } from '../../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../../proto/names.ts';
 import { shareText } from '../charts/share-chart.ts';
-import type { ReportData } from '../data.ts';
+import { commandOn, type ReportData } from '../data.ts';
 import type { Highlight, ReportBlock, Section } from '../document.ts';
 import { MAX_RANKED_CONFIGS } from '../limits.ts';
 import { valueText } from '../parameter-levels.ts';
@@ -44,7 +44,7 @@ export function rankingSection(data: ReportData, space: VariedParameters): Secti
     blocks: [
       ...(shown.some(({ rank }) => rank > 0) ? [] : [{ kind: 'text', text: 'No config has a result yet.' } as const]),
       { kind: 'table', table: { caption, columns, rows } },
-      ...restNote(data.configs.length, data.sweep.id),
+      ...restNote(data),
     ],
   };
 }
@@ -61,11 +61,12 @@ function twoDigits(std: number): string {
   return std < 1e-4 ? std.toExponential(1) : std.toPrecision(2);
 }
 
-function restNote(all: number, sweep: string): ReportBlock[] {
+function restNote(data: ReportData): ReportBlock[] {
+  const all = data.configs.length;
   if (all <= MAX_RANKED_CONFIGS) return [];
   const text =
     `Only the first ${MAX_RANKED_CONFIGS} of ${formatCount(all)} configs are listed; ` +
-    `"trawl export ${sweep} -f csv" exports every trial.`;
+    `"${commandOn(data, `export ${data.sweep.id} -f csv`)}" exports every trial.`;
   return [{ kind: 'note', text }];
 }
 
