@@ -1,8 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { countText } from '../../lib/text/numbers.ts';
-import { visibleText } from '../../lib/text/visible-text.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -18,7 +16,7 @@ import {
   withReason,
   withServer,
 } from '../options/common.ts';
-
+import { confirm, hasTerminal } from '../output/confirm.ts';
 import { printSweep, printTrial } from '../output/messages.ts';
 import { note } from '../output/print.ts';
 
@@ -30,7 +28,7 @@ async function kill(selector: string, options: Options): Promise<void> {
     if (trial !== undefined) return killOne(connection, trial, options);
     const running = countText(sweep.counts?.running ?? 0, 'running trial');
     const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
-    if (!options.yes && !(await confirm(question))) return note('kill cancelled');
+    if (!options.yes && hasTerminal() && !(await confirm(question))) return note('kill cancelled');
     // Uses the id, because "last" can be another sweep by the time the user answers.
     await printSweep(await controlSweep(connection, sweep.id, SweepAction.KILL, options), options.output);
   });
@@ -38,7 +36,7 @@ async function kill(selector: string, options: Options): Promise<void> {
 
 async function killOne(connection: Connection, { sweepId, id, state }: Trial, options: Options): Promise<void> {
   const question = `Kill trial ${trialSelector(sweepId, id)}, which is ${trialState.of(state)}?`;
-  if (!options.yes && !(await confirm(question))) return note('kill cancelled');
+  if (!options.yes && hasTerminal() && !(await confirm(question))) return note('kill cancelled');
   await printTrial(await killTrial(connection, sweepId, id, options.reason), options.output);
 }
 
@@ -74,24 +72,6 @@ async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (error instanceof NotFoundError) return undefined;
     throw error;
-  }
-}
-
-/** Asks on the terminal. Any answer except y and yes means no. Without a terminal, the answer is yes. */
-async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const interrupted = new AbortController();
-  terminal.on('SIGINT', () => interrupted.abort());
-  try {
-    const answer = await terminal.question(`${visibleText(question)} [y/N] `, { signal: interrupted.signal });
-    return /^y(es)?$/i.test(answer.trim());
-  } catch (error) {
-    if (!interrupted.signal.aborted) throw error;
-    process.stderr.write('\n');
-    return false;
-  } finally {
-    terminal.close();
   }
 }
 

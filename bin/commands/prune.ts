@@ -2,19 +2,23 @@ import { type Command, Option } from 'commander';
 import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { BadInputError } from '../../proto/errors.ts';
 import type { PrunedSweep, PruneResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { ageOption, parseCountOrZero } from '../options/values.ts';
+import { confirm, hasTerminal } from '../output/confirm.ts';
 import { isoTime } from '../output/format.ts';
-import { print, printJson } from '../output/print.ts';
+import { note, print, printJson } from '../output/print.ts';
 
 type Options = ServerOptions &
   OutputOptions & {
     readonly olderThan: number;
     readonly keep: number;
+    readonly all?: true;
+    readonly yes?: true;
     readonly orphans?: true;
     readonly dryRun?: true;
   };
@@ -22,6 +26,20 @@ type Options = ServerOptions &
 const DEFAULT_AGE_MS = 30 * 86_400_000;
 /** The deadline is long, because deleting the rows and files of many sweeps is slow. */
 const PRUNE_DEADLINE_MS = 600_000;
+
+const QUESTION = 'Delete every ended sweep except the newest sweep, with all trials, logs and artifacts?';
+
+/** @throws {BadInputError} if the options select every ended sweep without --all, or without a confirmation */
+function checkOptions({ olderThan, keep, all, yes, dryRun }: Options): void {
+  if (!all && Math.round(olderThan) === 0 && keep === 0) {
+    throw new BadInputError(
+      '--older-than 0 selects every ended sweep: expected a longer time or --keep; use --all to delete every ended sweep',
+    );
+  }
+  if (all && !yes && !dryRun && !hasTerminal()) {
+    throw new BadInputError('--all needs a confirmation, and there is no terminal: add -y to confirm');
+  }
+}
 
 function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSweep) {
   return { sweep: id, name, state: sweepState.of(state), ended_at: isoTime(endedAtMs), trials, artifacts, bytes };
@@ -59,6 +77,10 @@ export function registerPrune(program: Command): void {
         .argParser(ageOption)
         .default(DEFAULT_AGE_MS, '30d'),
     )
+    .addOption(
+      new Option('--all', 'every ended sweep, of any age, after a confirmation').conflicts(['olderThan', 'keep']),
+    )
+    .option('-y, --yes', 'skip the confirmation of --all; required without a terminal')
     .addOption(new Option('--keep <n>', 'number of newest ended sweeps to keep').argParser(parseCountOrZero).default(0))
     .option('--orphans', 'also delete files that a start moved to orphans/ at least that long ago')
     .option('--dry-run', 'only list what would be deleted');
@@ -67,18 +89,23 @@ export function registerPrune(program: Command): void {
       ['trawl prune --dry-run', 'list sweeps that ended over 30 days ago, with their sizes'],
       ['trawl prune --orphans --dry-run', 'also list files that the store did not name at a start'],
       ['trawl prune --older-than 7d --keep 20', 'keep the newest 20 sweeps and those of the last week'],
+      ['trawl prune --all', 'delete every ended sweep except the newest sweep, after a confirmation'],
     ],
-  }).action((options: Options) =>
-    withConnection(options, async (connection) => {
+  }).action(async (options: Options) => {
+    checkOptions(options);
+    return withConnection(options, async (connection) => {
       const dryRun = options.dryRun ?? false;
+      if (options.all && !dryRun && !options.yes && !(await confirm(QUESTION))) return note('prune cancelled');
+      const all = options.all ?? false;
       const request = {
-        olderThanMs: Math.round(options.olderThan),
+        all,
+        olderThanMs: all ? 0 : Math.round(options.olderThan),
         keep: options.keep,
         orphans: options.orphans ?? false,
         dryRun,
       };
       const pruned = await unary(connection, connection.operations.prune, request, PRUNE_DEADLINE_MS);
       return options.output === 'json' ? printJson(pruned.sweeps.map(json)) : print(text(pruned, dryRun));
-    }),
-  );
+    });
+  });
 }

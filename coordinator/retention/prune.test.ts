@@ -9,7 +9,7 @@ import { ArtifactFiles } from '../artifacts/files.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
-import { Pruner, pruneAll } from './prune.ts';
+import { checkSelector, Pruner, pruneAll } from './prune.ts';
 
 const DAY = 86_400_000;
 const NOW = 100 * DAY;
@@ -77,6 +77,25 @@ const rowsOf = (id: string) =>
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
   );
 const sweeps = () => new Queries(db).sweeps().map(({ id }) => id);
+
+test('a request without a selector is rejected, and says what is expected', () => {
+  expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
+    'prune needs a selector: expected older_than_ms or keep above 0, or all to remove every ended sweep',
+  );
+  checkSelector({ olderThanMs: 1, keep: 0, all: false });
+  checkSelector({ olderThanMs: 0, keep: 1, all: false });
+  checkSelector({ olderThanMs: 0, keep: 0, all: true });
+});
+
+test.each([
+  { olderThanMs: 1, keep: 0 },
+  { olderThanMs: 0, keep: 1 },
+])('a request for all sweeps with %o is rejected', (selector) => {
+  expect(() => checkSelector({ ...selector, all: true })).toThrow(
+    'prune got all together with older_than_ms or keep: expected only one of the two',
+  );
+});
+
 const all = { olderThanMs: 0, keep: 0, dryRun: false };
 const ids = (gone: readonly { id: string }[]) => gone.map(({ id }) => id);
 

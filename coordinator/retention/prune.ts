@@ -4,6 +4,7 @@
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
+import { BadInputError } from '../../proto/errors.ts';
 import type { SweepStateName } from '../../proto/names.ts';
 import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
@@ -17,6 +18,26 @@ export interface PruneOptions {
   readonly keep: number;
   /** Returns the sweeps without removing them. */
   readonly dryRun: boolean;
+}
+
+/**
+ * Rejects a request that would remove every ended sweep without `all`, such as an empty request.
+ * @throws {BadInputError} without a selector, and for `all` together with another selector
+ */
+export function checkSelector({
+  olderThanMs,
+  keep,
+  all,
+}: Pick<PruneOptions, 'olderThanMs' | 'keep'> & { all: boolean }) {
+  const isLimited = olderThanMs > 0 || keep > 0;
+  if (!isLimited && !all) {
+    throw new BadInputError(
+      'prune needs a selector: expected older_than_ms or keep above 0, or all to remove every ended sweep',
+    );
+  }
+  if (isLimited && all) {
+    throw new BadInputError('prune got all together with older_than_ms or keep: expected only one of the two');
+  }
 }
 
 export interface PrunedSweep {

@@ -4,7 +4,7 @@ import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/tr
 import { sweepState } from '../../proto/names.ts';
 import type { AgentControl } from '../app/agent-control.ts';
 import { userOf } from '../auth/user.ts';
-import type { Pruned, PruneOptions } from '../retention/prune.ts';
+import { checkSelector, type Pruned, type PruneOptions } from '../retention/prune.ts';
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
 
@@ -17,6 +17,7 @@ export function operationsService(
 ): OperationsServiceServer {
   return {
     prune: unaryHandler(log, async (options) => {
+      checkSelector(options);
       const { sweeps, code, orphans } = await prune(options);
       if (!options.dryRun) {
         for (const { id, name, trials, bytes } of sweeps) {

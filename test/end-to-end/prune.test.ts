@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { EXIT } from '../../proto/errors.ts';
+import { withConnection } from '../../bin/client/connect.ts';
+import { unary } from '../../bin/client/rpc.ts';
+import { BadInputError, EXIT } from '../../proto/errors.ts';
 import { Cluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
@@ -32,6 +34,24 @@ test('prune removes ended sweeps but no active ones; a coordinator with --retain
   const newest = await submit('newest');
   expect((await cluster.run('wait', newest)).code).toBe(EXIT.done);
 
+  for (const [args, reason] of [
+    [['--older-than', '0s'], /--older-than 0 selects every ended sweep/],
+    [['--older-than', '0d', '--orphans'], /--older-than 0 selects every ended sweep/],
+    [['--all'], /--all needs a confirmation, and there is no terminal: add -y to confirm/],
+    [['--all', '--keep', '1', '-y'], /cannot be used with option/],
+  ] as const) {
+    const { code, stderr } = await cluster.run('prune', ...args);
+    expect(code, args.join(' ')).toBe(EXIT.badInput);
+    expect(stderr).toMatch(reason);
+  }
+  await withConnection({ server: cluster.address }, async (connection) => {
+    const nothing = { olderThanMs: 0, keep: 0, orphans: false, dryRun: false, all: false };
+    for (const request of [nothing, { ...nothing, orphans: true }, { ...nothing, keep: 1, all: true }]) {
+      await expect(unary(connection, connection.operations.prune, request)).rejects.toThrow(BadInputError);
+    }
+  });
+  expect(await listed()).toEqual([over, paused, second, newest]);
+
   expect((await cluster.run('prune')).stdout).toBe('nothing to prune: nothing is old enough\n');
   const dry = await cluster.run('prune', '--older-than', '0s', '--keep', '2', '--dry-run');
   expect(dry.stdout).toMatch(
@@ -54,5 +74,5 @@ test('prune removes ended sweeps but no active ones; a coordinator with --retain
   });
   expect(await again.stop()).toBe(0);
 
-  expect(await trawlJson('prune', '--older-than', '0s', '--dir', cluster.dir)).toEqual([]);
+  expect(await trawlJson('prune', '--all', '-y', '--dir', cluster.dir)).toEqual([]);
 });

@@ -67,6 +67,7 @@ export interface BackupFile {
   size: number;
 }
 
+/** Needs older_than_ms or keep above 0, or all. A request without a selector is rejected. */
 export interface PruneRequest {
   /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;
@@ -76,6 +77,8 @@ export interface PruneRequest {
   dryRun: boolean;
   /** Also removes files that a start of the coordinator moved aside at least older_than_ms ago. */
   orphans: boolean;
+  /** Removes every ended sweep except the newest sweep. Rejected together with older_than_ms or keep. */
+  all: boolean;
 }
 
 export interface PruneResponse {
@@ -655,7 +658,7 @@ export const BackupFile: MessageFns<BackupFile> = {
 };
 
 function createBasePruneRequest(): PruneRequest {
-  return { olderThanMs: 0, keep: 0, dryRun: false, orphans: false };
+  return { olderThanMs: 0, keep: 0, dryRun: false, orphans: false, all: false };
 }
 
 export const PruneRequest: MessageFns<PruneRequest> = {
@@ -671,6 +674,9 @@ export const PruneRequest: MessageFns<PruneRequest> = {
     }
     if (message.orphans !== false) {
       writer.uint32(32).bool(message.orphans);
+    }
+    if (message.all !== false) {
+      writer.uint32(40).bool(message.all);
     }
     return writer;
   },
@@ -720,6 +726,14 @@ export const PruneRequest: MessageFns<PruneRequest> = {
             message.orphans = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -741,6 +755,7 @@ export const PruneRequest: MessageFns<PruneRequest> = {
     message.keep = object.keep ?? 0;
     message.dryRun = object.dryRun ?? false;
     message.orphans = object.orphans ?? false;
+    message.all = object.all ?? false;
     return message;
   },
 };
