@@ -44,7 +44,7 @@ onLinux('a new agent ends the programs of an earlier agent in its folder, and no
   expect([own.exitCode, own.signalCode, foreign.exitCode, foreign.signalCode]).toEqual([null, null, null, null]);
 });
 
-onLinux('the programs of a worker end with it, and those of other workers go on', async () => {
+onLinux('when a worker exits, its programs are ended, and the programs of other workers continue', async () => {
   const agent = new LeftoverPrograms(LOCATION, log);
   const [dead, alive] = [agent.markerOfWorker(), agent.markerOfWorker()];
   const left = await marked(`${dead}1`);

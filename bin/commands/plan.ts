@@ -92,7 +92,7 @@ function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
 }
 
 function planJson(
-  { points: _, ...counts }: Plan,
+  { points: _, drawn: __, ...counts }: Plan,
   spec: SweepSpec,
   { code, warnings }: ProgramFacts,
 ): Record<string, unknown> {

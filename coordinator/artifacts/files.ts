@@ -44,7 +44,7 @@ export class ArtifactFiles {
   }
 
   /**
-   * Returns whether the file is complete. A complete file is flushed to disk here, because its writer may have died
+   * Returns whether the file is complete. A complete file is flushed to disk here, because the process that wrote it can have ended
    * before the flush.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {

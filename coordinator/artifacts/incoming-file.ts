@@ -106,7 +106,7 @@ function conflictOf(error: unknown, path: string): unknown {
 }
 
 /**
- * Returns whether the file is complete. A complete file is flushed to disk here, because its writer may have died
+ * Returns whether the file is complete. A complete file is flushed to disk here, because the process that wrote it can have ended
  * before the flush.
  */
 export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {

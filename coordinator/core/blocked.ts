@@ -1,4 +1,4 @@
-/** Finds sweeps of which nothing can run on the agents that are there. The conditions are those of the scheduler. */
+/** Finds sweeps whose trials cannot run on any present agent, by the conditions of the scheduler. */
 import { missingText } from '../../lib/text/explain.ts';
 import { takesWork } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';

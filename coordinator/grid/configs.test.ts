@@ -61,6 +61,12 @@ test('a search replaces each point that exclude drops, and the plan counts the d
   expect(excluded).toEqual([{ rule: 'opt=sgd', count: drawn - 40 }]);
 });
 
+test('the trials are the same whether or not the caller has the plan', () => {
+  const spec = parse(fileOf('method: random\nrun_cap: 40\nreplicates: 3\nexclude: [{opt: sgd}]'));
+  const idsOf = (trials: Iterable<{ trialId: string }>) => Array.from(trials, ({ trialId }) => trialId);
+  expect(idsOf(enumerateTrials(spec, { ...plan(spec), drawn: undefined }))).toEqual(idsOf(enumerateTrials(spec)));
+});
+
 test('a search of a small space ends when every config was drawn', () => {
   const text = fileOf('method: random\nrun_cap: 1000', 'parameters: {a: {values: [1, 2, 3]}, b: {min: 1, max: 4}}\n');
   expect(plan(parse(text))).toMatchObject({ trials: 12, configs: 12 });

@@ -11,15 +11,18 @@ import { idsOf } from './trial-id.ts';
  */
 const MAX_REPEATED_POINTS = 10_000;
 
+/** The first point of a config. */
+export interface ConfigPoint {
+  readonly kind: 'config';
+  /** The parameters after `when`, completed with the trainer's defaults. */
+  readonly parameters: Parameters;
+  readonly configId: string;
+  readonly trialId: (seed: number) => string;
+}
+
 /** A point, after the rules of the sweep. */
 export type WalkedPoint =
-  | {
-      readonly kind: 'config';
-      /** The parameters after `when`, completed with the trainer's defaults. */
-      readonly parameters: Parameters;
-      readonly configId: string;
-      readonly trialId: (seed: number) => string;
-    }
+  | ConfigPoint
   /** An exclude rule, by its position, drops the point. */
   | { readonly kind: 'excluded'; readonly rule: number }
   /** The point is equal to an earlier point. */
@@ -32,34 +35,27 @@ export type WalkedPoint =
 export function* walkPoints(spec: SweepSpec): Generator<WalkedPoint, void, undefined> {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
   const seen = new Set<string>();
-  for (const point of pointsOf(spec, () => seen.size)) {
+  const walked = (point: Parameters & GridPoint): WalkedPoint => {
     const effect = effectOf(spec, point);
-    if ('excludedBy' in effect) {
-      yield { kind: 'excluded', rule: effect.excludedBy };
-      continue;
-    }
+    if ('excludedBy' in effect) return { kind: 'excluded', rule: effect.excludedBy };
     const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
     const ids = idsOf(spec.trainer, parameters);
-    if (seen.has(ids.configId)) {
-      yield { kind: 'duplicate' };
-      continue;
-    }
+    if (seen.has(ids.configId)) return { kind: 'duplicate' };
     seen.add(ids.configId);
-    yield { kind: 'config', parameters, ...ids };
+    return { kind: 'config', parameters, ...ids };
+  };
+  if (!isDrawn(spec.search)) {
+    for (const point of gridPoints(spec)) yield walked(point);
+    return;
+  }
+  for (let index = 0, repeated = 0; repeated < MAX_REPEATED_POINTS; index++) {
+    const point = walked(drawnPoint(spec.search, index));
+    repeated = point.kind === 'config' ? 0 : repeated + 1;
+    yield point;
   }
 }
 
-/** @param configs returns the number of distinct configs so far */
-function* pointsOf(spec: SweepSpec, configs: () => number): Generator<Parameters & GridPoint, void, undefined> {
-  if (isDrawn(spec.search)) {
-    let last = 0;
-    for (let index = 0, newest = 0; index - newest < MAX_REPEATED_POINTS; index++) {
-      yield drawnPoint(spec.search, index);
-      if (configs() > last) newest = index;
-      last = configs();
-    }
-    return;
-  }
+function* gridPoints(spec: SweepSpec): Generator<Parameters & GridPoint, void, undefined> {
   const dimensions = dimensionsOf(spec);
   const sizes = dimensions.map(({ size }) => size);
   const points = pointCount(dimensions, 1);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../proto/errors.ts';
 import type { Parameters } from '../../proto/trainers.ts';
-import { walkPoints } from './configs.ts';
+import { type WalkedPoint, walkPoints } from './configs.ts';
 import { type Plan, plan } from './plan.ts';
 import { isDrawn, MAX_TRIALS, type SweepSpec } from './spec.ts';
 
@@ -33,7 +33,7 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
     throw new BadInputError(
       `method ${spec.search.method} draws its points while the sweep runs, so they cannot be listed`,
     );
-  const { trials, configs, points } = planned;
+  const { trials, configs, points, drawn } = planned;
   if (trials === 0) throw new BadInputError(`sweep ${spec.name} has no trials: exclude drops every point`);
   if (trials > MAX_TRIALS) {
     throw new BadInputError(
@@ -49,9 +49,10 @@ export function enumerateTrials(spec: SweepSpec, planned: Plan = plan(spec)): Ge
         'instead of excluding points, or split the sweep',
     );
   }
+  const inOrder = trialsOf(spec, drawn ?? walkPoints(spec));
   // The points of a search have no order that could be shuffled.
   const isShuffled = spec.order.kind === 'shuffled' && spec.search === undefined;
-  return numbered(isShuffled ? shuffled(trialsOf(spec), spec.order.seed) : trialsOf(spec), trials);
+  return numbered(isShuffled ? shuffled(inOrder, spec.order.seed) : inOrder, trials);
 }
 
 type Unnumbered = Omit<PlannedTrial, 'index'>;
@@ -64,11 +65,11 @@ function* numbered(trials: Iterable<Unnumbered>, limit: number): Generator<Plann
   }
 }
 
-function* trialsOf(spec: SweepSpec): Generator<Unnumbered, void, undefined> {
-  for (const point of walkPoints(spec)) {
+function* trialsOf({ seeds }: SweepSpec, points: Iterable<WalkedPoint>): Generator<Unnumbered, void, undefined> {
+  for (const point of points) {
     if (point.kind !== 'config') continue;
     const { parameters, configId, trialId } = point;
-    for (const seed of spec.seeds) yield { parameters, seed, trialId: trialId(seed), configId };
+    for (const seed of seeds) yield { parameters, seed, trialId: trialId(seed), configId };
   }
 }
 

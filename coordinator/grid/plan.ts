@@ -8,7 +8,7 @@ import { formatCount } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
-import { walkPoints } from './configs.ts';
+import { type ConfigPoint, walkPoints } from './configs.ts';
 import {
   type Class,
   classesOf,
@@ -40,6 +40,8 @@ export interface Plan {
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
   /** The number of remaining points that are equal to another point after `when`. */
   readonly duplicates: number;
+  /** The configs of a random or Sobol search, which were drawn to count them. Undefined for other methods. */
+  readonly drawn?: readonly ConfigPoint[];
 }
 
 /**
@@ -69,23 +71,25 @@ function drawnPlan(spec: SweepSpec): Plan {
   if (limit > MAX_TRIALS)
     throw new BadInputError(`run_cap ${formatCount(limit)} is too large for a search (max ${formatCount(MAX_TRIALS)})`);
   const enough = Math.ceil(limit / spec.seeds.length);
-  let [points, configs, duplicates] = [0, 0, 0];
+  const drawn: ConfigPoint[] = [];
+  let [points, duplicates] = [0, 0];
   for (const point of walkPoints(spec)) {
     points += 1;
     if (point.kind === 'duplicate') duplicates += 1;
     else if (point.kind === 'excluded') excluded[point.rule] = (excluded[point.rule] ?? 0) + 1;
-    else configs += 1;
-    if (configs === enough) break;
+    else drawn.push(point);
+    if (drawn.length === enough) break;
   }
   return {
     sweep: spec.name,
-    trials: configs === enough ? limit : configs * spec.seeds.length,
-    configs,
+    trials: drawn.length === enough ? limit : drawn.length * spec.seeds.length,
+    configs: drawn.length,
     replicates: spec.seeds.length,
     points,
     axes: {},
     excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
     duplicates,
+    drawn,
   };
 }
 

@@ -5,7 +5,7 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
-/** Streams whose duration depends on the client or the amount of data, and therefore says nothing about the server. */
+/** Streams whose durations are not measured, because they depend on the client or the amount of data, not on the server. */
 const UNTIMED: ReadonlySet<string> = new Set([
   'Report',
   'Watch',

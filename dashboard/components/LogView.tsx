@@ -16,7 +16,7 @@ interface Props {
 
 const HEADING_LINES = 1;
 
-/** The log of a trial's latest attempt, of which only the visible lines are drawn. */
+/** The log of a trial's latest attempt. Only the visible lines are drawn. */
 export function LogView({ model, trialId, columns, lines }: Props) {
   const { onContentLines } = useContext(ScreenContext);
   const all = wrappedLog(model.log, columns);

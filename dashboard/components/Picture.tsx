@@ -9,7 +9,7 @@ import { TerminalStyleContext } from './TerminalStyle.ts';
 
 interface Props {
   readonly image: ReconstructionImage;
-  /** The most columns and lines that the image may have. */
+  /** The maximum size of the image, in columns and lines. */
   readonly columns: number;
   readonly lines: number;
 }
