@@ -37,3 +37,20 @@ test('a sweep of a built-in trainer has no command lines', () => {
     'trainer noop runs no command; use --points',
   );
 });
+
+test.each([
+  ['values: [1, 2.0, 0.5, 3.]', ['1', '2.0', '0.5', '3.0']],
+  ['values: [1.0, 2.0, 0.5]', ['1.0', '2.0', '0.5']],
+  ['values: [1.0e+3, 7, "8.0", true]', ['1000.0', '7', '8.0', 'True']],
+  ['values: [[1, 2.0], {b: [3, 4.0], a/b: 1.0}]', ['[1, 2.0]', "{'b': [3, 4.0], 'a/b': 1.0}"]],
+  ['value: [.inf, 1, 1.0, -0.0]', ['[inf, 1, 1.0, 0.0]']],
+  ['values: [.inf, -.INF, .nan, 2, ".inf"]', ['inf', '-inf', 'nan', '2', '.inf']],
+  ['values: [1, 1.0]', ['1']],
+  ['min: 1.0, max: 3, distribution: int_uniform', ['1.0', '2.0', '3.0']],
+])('each number reaches the program as a W&B file writes it: %s', (written, texts) => {
+  const lines = linesOf(`program: t.py\nparameters:\n  x: {${written}}\n`);
+  const start = '/usr/bin/env python3 t.py --x=';
+  expect(lines.map((line) => line.replaceAll("'\\''", '"').replaceAll("'", '').replace(start, ''))).toEqual(
+    texts.map((text) => text.replaceAll("'", '"')),
+  );
+});

@@ -20,7 +20,6 @@ export function commandLineOf(spec: SweepSpec, trial: PlannedTrial): string {
   const { parameters, seed } = trial;
   const context = {
     parameters: programParameters(parameters, seed, spec.program),
-    floatParameters: spec.program?.floatParameters ?? [],
     seed,
     trialId: trial.trialId,
     environment: {},

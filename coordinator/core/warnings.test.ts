@@ -318,6 +318,7 @@ describe('silent programs', () => {
       metric: '',
       seedParameter: '',
       parameterOrder: [],
+      floatValues: [],
       firstReportMs: 30_000,
     };
     const sweep = programs(1, { program });

@@ -3,6 +3,7 @@
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
+import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
@@ -57,7 +58,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
     )
     .all() as { id: number; state: SweepState; policy: string; priority: number }[];
   for (const row of rows) {
-    const sweep = loadSweep(db, `${row.id}`, row.state, JSON.parse(row.policy), row.priority, now);
+    const sweep = loadSweep(db, `${row.id}`, row.state, policyOf(row.policy), row.priority, now);
     // The sweep had demand before the restart, so it must not be treated like a sweep that gains demand.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
@@ -121,6 +122,12 @@ function loadQuarantines(db: Database): (StoredQuarantine & { readonly agentId: 
   });
 }
 
+/** Returns a stored policy. Adds the settings of programs that did not exist when the policy was stored. */
+function policyOf(text: string): SweepPolicy {
+  const policy: SweepPolicy = JSON.parse(text);
+  return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
+}
+
 /** Loads a sweep that has ended. The sweep has no leases. */
 export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
   const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
@@ -128,7 +135,7 @@ export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
     policy: string;
     priority: number;
   };
-  return loadSweep(db, id, row.state, JSON.parse(row.policy), row.priority, now);
+  return loadSweep(db, id, row.state, policyOf(row.policy), row.priority, now);
 }
 
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {

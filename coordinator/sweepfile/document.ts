@@ -15,7 +15,7 @@ import {
   visit,
 } from 'yaml';
 import { parameterKey, parameterName } from '../../lib/domain/parameters.ts';
-import { pythonJson } from '../../lib/text/python.ts';
+import { pythonJson, withFloats } from '../../lib/text/python.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import {
   type Located,
@@ -334,7 +334,7 @@ class DataReader {
 /** Returns the text of a key that YAML 1.2 does not read as text. A number keeps its form as a float: `1.0`. */
 function jsonKey({ value, source = '' }: Scalar): string {
   const float = typeof value === 'number' && (!Number.isInteger(value) || isFloat({ data: value, source }));
-  return parameterKey(pythonJson(value, { float }));
+  return parameterKey(pythonJson(float ? withFloats(value) : value));
 }
 
 /** Returns a scalar as the text that the file has. */

@@ -43,7 +43,7 @@ export function canOmitMetric(file: SweepFile): boolean {
 
 interface Named {
   readonly metric: string;
-  readonly floatParameters: readonly string[];
+  readonly floats: Pick<ProgramSpec, 'floatParameters' | 'floatValues'>;
   /** In the order of the file. */
   readonly parameters: readonly string[];
   /** Whether the file has a parameter named seed. */
@@ -77,7 +77,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
     wandb,
     // Set at submission, when the folder has been packed.
     code: undefined,
-    floatParameters: [...named.floatParameters],
+    ...named.floats,
     metric: named.metric,
     firstReportMs: (file.first_report === undefined ? undefined : parseDuration(file.first_report)) ?? 0,
     seedParameter: named.hasSeed ? 'seed' : '',

@@ -1,5 +1,5 @@
 /** Reads plain scalars as PyYAML (YAML 1.1) does, where it differs from YAML 1.2. W&B reads its files with PyYAML. */
-import { pythonText } from '../../lib/text/python.ts';
+import { PythonFloat, pythonText } from '../../lib/text/python.ts';
 
 const TRUE = /^(?:yes|Yes|YES|on|On|ON)$/;
 const FALSE = /^(?:no|No|NO|off|Off|OFF)$/;
@@ -41,7 +41,8 @@ function nonFiniteText(source: string): string {
 export function pyyamlArgument(source: string, value: unknown): string {
   const read = pyyamlValue(source) ?? value;
   const isText = typeof read === 'number' && /^[^x]*e/i.test(source) && !FLOAT.test(source);
-  return isText ? source : pythonText(read, { float: typeof read === 'number' && FLOAT.test(source) });
+  if (isText) return source;
+  return pythonText(typeof read === 'number' && FLOAT.test(source) ? new PythonFloat(read) : read);
 }
 
 /** Returns whether a plain scalar is a number that is not finite, such as `.inf`. */

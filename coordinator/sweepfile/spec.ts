@@ -1,7 +1,7 @@
 /** Validates the content of a sweep file and fills in the defaults. */
 
 import { basename } from 'node:path';
-import { parameterName, SEED } from '../../lib/domain/parameters.ts';
+import { SEED } from '../../lib/domain/parameters.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
@@ -21,14 +21,14 @@ import {
 import type { Distribution } from '../search/distribution.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../search/sobol.ts';
 import { commandOf } from './command.ts';
+import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
-import { type Declaration, declarationsOf, spaceOf, zipOf } from './parameters.ts';
+import { declarationsOf, spaceOf, zipOf } from './parameters.ts';
 import { type Findings, has, type Located, type Path } from './problems.ts';
 import { canOmitMetric, codeOf, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { metricProblem } from './trainer-rules.ts';
-import { hasFloats } from './values.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
 /** The default interval of reconstruction images, in epochs: images after epochs 1, 5, 9 and 13. */
@@ -92,7 +92,7 @@ export function specOf(
   const metric = metricOf(file, trainer, root, findings);
   const named = {
     metric: metric.name,
-    floatParameters: floatParametersOf(declarations, root),
+    floats: floatsOf(declarations, root),
     parameters: context.declared,
     hasSeed: seedAxis !== undefined,
   };
@@ -128,24 +128,6 @@ export function specOf(
     reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
     hypotheses: hypothesesOf(file, { ...context, when }),
   };
-}
-
-function floatParametersOf(declarations: readonly Declaration[], root: Located): string[] {
-  const names = declarations.filter(({ located }) => isWrittenAsFloat(located)).map(({ name }) => name);
-  for (const rule of root.entries.get('when')?.entries.values() ?? []) {
-    const set = rule.entries.get('set')?.entries ?? [];
-    for (const [key, value] of set) if (hasFloats(value)) names.push(parameterName(String(key)));
-  }
-  return [...new Set(names)].sort();
-}
-
-function isWrittenAsFloat({ entries }: Located): boolean {
-  const values = entries.get('values')?.entries.values() ?? [];
-  const single = ['value', 'min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
-  // A fractional bound or step makes all values floats, as in numpy.arange.
-  const isArange = entries.get('distribution')?.data === 'q_uniform';
-  const hasFraction = isArange && single.some(({ data }) => typeof data === 'number' && !Number.isInteger(data));
-  return hasFraction || [...values, ...single].some(hasFloats);
 }
 
 function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {

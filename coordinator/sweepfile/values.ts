@@ -21,19 +21,3 @@ export function isFloat({ data, source = '' }: Pick<Located, 'data' | 'source'>)
   if (isNonFinite(source)) return true;
   return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);
 }
-
-/**
- * Returns whether a value has whole numbers that are written as floats. In a list or mapping, all whole numbers must be
- * written as floats, because the program receives all of them in one form.
- */
-export function hasFloats(value: Located): boolean {
-  if (value.entries.size === 0) return isFloat(value);
-  const all = leaves(value);
-  if (all.some(({ source = '' }) => isNonFinite(source))) return true;
-  const whole = all.filter(({ data }) => Number.isInteger(data));
-  return whole.length > 0 && whole.every(isFloat);
-}
-
-function leaves(value: Located): Located[] {
-  return value.entries.size === 0 ? [value] : [...value.entries.values()].flatMap(leaves);
-}

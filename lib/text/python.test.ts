@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { pythonJson, pythonLiteral, pythonText } from './python.ts';
+import { PythonFloat, pythonJson, pythonLiteral, pythonText, withFloats } from './python.ts';
 
 test.each([
   [true, 'True'],
@@ -37,7 +37,7 @@ test.each([
   [1e16, '1e+16'],
   [[1, 0.5], '[1.0, 0.5]'],
 ])('the value %j of a float parameter is formatted as %s', (value, text) => {
-  expect(pythonText(value, { float: true })).toBe(text);
+  expect(pythonText(withFloats(value))).toBe(text);
 });
 
 test.each([
@@ -67,7 +67,23 @@ test.each([
 });
 
 test('whole numbers of a float parameter are floats in JSON', () => {
-  expect(pythonJson([1, { a: 2 }], { float: true })).toBe('[1.0, {"a": 2.0}]');
+  expect(pythonJson(withFloats([1, { a: 2 }]))).toBe('[1.0, {"a": 2.0}]');
+});
+
+test('the floats of a value are chosen by JSON Pointer', () => {
+  const value = [1, { 'a/b': 2, 'c~d': 2, e: [3, '-inf', 'x'] }, null, 'inf'];
+  const floats = ['/0', '/1/a~1b', '/1/c~0d', '/1/e/1', '/1/e/2', '/2'];
+  expect(withFloats(value, (pointer) => floats.includes(pointer))).toEqual([
+    new PythonFloat(1),
+    {
+      'a/b': new PythonFloat(2),
+      'c~d': new PythonFloat(2),
+      e: [3, new PythonFloat(Number.NEGATIVE_INFINITY), 'x'],
+    },
+    null,
+    'inf',
+  ]);
+  expect(withFloats(4, (pointer) => pointer === '')).toEqual(new PythonFloat(4));
 });
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;

@@ -1,20 +1,12 @@
 /** Formats values like Python's `str`. The agent of W&B writes values this way on a program's command line. */
 
-export interface PythonStyle {
-  /**
-   * Whether whole numbers are written as floats (`1.0`), as in the sweep file, and the texts `inf`, `-inf` and `nan` stand
-   * for numbers. Default: false.
-   */
-  readonly float?: boolean;
-}
+/** A number that is a float in Python, also if it is whole: `1.0`. */
+export class PythonFloat {
+  readonly value: number;
 
-/**
- * Formats a value like `str`, such as `True`, `None`, `1e-07`, `[64, 32]` or `{'a': 1}`. Text is unchanged at the top
- * level, and quoted inside lists and mappings.
- * @param value a JSON value
- */
-export function pythonText(value: unknown, style: PythonStyle = {}): string {
-  return typeof value === 'string' ? value : pythonLiteral(value, style);
+  constructor(value: number) {
+    this.value = value;
+  }
 }
 
 const NON_FINITE: ReadonlyMap<string, number> = new Map([
@@ -23,37 +15,60 @@ const NON_FINITE: ReadonlyMap<string, number> = new Map([
   ['nan', Number.NaN],
 ]);
 
-/** Returns the number that a text stands for in a parameter of floats; otherwise the text. JSON has no such numbers. */
-export function floatOf(text: string, { float = false }: PythonStyle): string | number {
-  return (float ? NON_FINITE.get(text) : undefined) ?? text;
+/**
+ * Returns a copy of a value in which some numbers are floats of Python. The texts `inf`, `-inf` and `nan` stand for
+ * floats too, because JSON has no such numbers.
+ * @param value a JSON value
+ * @param isFloat whether the number at a JSON Pointer (RFC 6901) is a float. Default: all numbers are floats
+ */
+export function withFloats(value: unknown, isFloat: (pointer: string) => boolean = () => true, pointer = ''): unknown {
+  if (typeof value === 'number' || typeof value === 'string') {
+    const number = typeof value === 'string' ? NON_FINITE.get(value) : value;
+    return number !== undefined && isFloat(pointer) ? new PythonFloat(number) : value;
+  }
+  const inner = (key: string | number, item: unknown) => withFloats(item, isFloat, pointerTo(pointer, key));
+  if (Array.isArray(value)) return value.map((item, index) => inner(index, item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(key, item)]));
+}
+
+/** Returns the JSON Pointer of an item of a list, or of an entry of a mapping. */
+export function pointerTo(parent: string, key: string | number): string {
+  return `${parent}/${`${key}`.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
+/**
+ * Formats a value like `str`, such as `True`, `None`, `1e-07`, `[64, 32]` or `{'a': 1}`. Text is unchanged at the top
+ * level, and quoted inside lists and mappings.
+ * @param value a JSON value, which can contain floats of Python
+ */
+export function pythonText(value: unknown): string {
+  return typeof value === 'string' ? value : pythonLiteral(value);
 }
 
 /** Formats a value like `repr`, with text in quotes. */
-export function pythonLiteral(value: unknown, style: PythonStyle = {}): string {
+export function pythonLiteral(value: unknown): string {
   if (value === null || value === undefined) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (typeof value === 'number') return pythonNumber(value, style);
-  if (typeof value === 'string') {
-    const number = floatOf(value, style);
-    return typeof number === 'number' ? pythonNumber(number, style) : quoted(value);
-  }
-  if (Array.isArray(value)) return `[${value.map((item) => pythonLiteral(item, style)).join(', ')}]`;
-  const entries = Object.entries(value).map(([key, item]) => `${quoted(key)}: ${pythonLiteral(item, style)}`);
+  if (value instanceof PythonFloat || typeof value === 'number') return pythonNumber(value);
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value)) return `[${value.map(pythonLiteral).join(', ')}]`;
+  const entries = Object.entries(value).map(([key, item]) => `${quoted(key)}: ${pythonLiteral(item)}`);
   return `{${entries.join(', ')}}`;
 }
 
 /** Formats a value like Python's `json.dumps`: `{"lr": 1e-07, "layers": [64, 32]}`, in ASCII. */
-export function pythonJson(value: unknown, style: PythonStyle = {}): string {
+export function pythonJson(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'boolean') return `${value}`;
-  const plain = typeof value === 'string' ? floatOf(value, style) : value;
-  if (typeof plain === 'string') return jsonText(plain);
-  if (typeof plain === 'number') {
-    if (Number.isFinite(plain)) return pythonNumber(plain, style);
-    return Number.isNaN(plain) ? 'NaN' : plain < 0 ? '-Infinity' : 'Infinity';
+  if (typeof value === 'string') return jsonText(value);
+  if (value instanceof PythonFloat || typeof value === 'number') {
+    const number = value instanceof PythonFloat ? value.value : value;
+    if (Number.isFinite(number)) return pythonNumber(value);
+    return Number.isNaN(number) ? 'NaN' : number < 0 ? '-Infinity' : 'Infinity';
   }
-  if (Array.isArray(value)) return `[${value.map((item) => pythonJson(item, style)).join(', ')}]`;
-  const entries = Object.entries(value).map(([key, item]) => `${jsonText(key)}: ${pythonJson(item, style)}`);
+  if (Array.isArray(value)) return `[${value.map(pythonJson).join(', ')}]`;
+  const entries = Object.entries(value).map(([key, item]) => `${jsonText(key)}: ${pythonJson(item)}`);
   return `{${entries.join(', ')}}`;
 }
 
@@ -65,7 +80,9 @@ function jsonText(text: string): string {
 }
 
 /** Python writes exponents below 1e-4 and from 1e16 on, with at least two digits. */
-function pythonNumber(value: number, { float = false }: PythonStyle): string {
+function pythonNumber(number: number | PythonFloat): string {
+  const float = number instanceof PythonFloat;
+  const value = float ? number.value : number;
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
   if (Number.isSafeInteger(value) && !float) return Object.is(value, -0) ? '0' : `${value}`;

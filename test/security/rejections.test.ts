@@ -322,6 +322,7 @@ const PROGRAM: ProgramSpec = {
   firstReportMs: 0,
   seedParameter: '',
   parameterOrder: [],
+  floatValues: [],
 };
 
 function put(client: ArtifactServiceClient, key: AttemptKey, agentId: string): Promise<unknown> {

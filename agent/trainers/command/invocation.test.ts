@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { pythonText } from '../../../lib/text/python.ts';
 import { parameterValue } from '../../../proto/values.ts';
-import { argumentsOf } from './invocation.ts';
+import { argumentsOf, programParameters } from './invocation.ts';
+import { SPEC } from './run-program.fixture.ts';
 
 const TRIAL = {
   parameters: { lr: 1e-7, layers: 3, deep: true, wide: false, name: 'a b' },
-  floatParameters: [],
   trialId: 't1',
   folders: { artifacts: '/files', parameters: '/p.json' },
   seed: 7,
@@ -68,11 +68,26 @@ test('structured values, null and floats are written as Python writes them', () 
     none: parameterValue(null),
     scale: 1,
     count: 2,
+    mixed: parameterValue([1, 2, { 'a/b': 3, c: 4 }, 'inf', 'nan']),
+    other: 5,
   };
-  expect(argumentsOf(['t', '${args}'], { ...TRIAL, parameters, floatParameters: ['scale'] }).slice(1)).toEqual([
+  const spec = {
+    ...SPEC,
+    floatParameters: ['scale'],
+    floatValues: [
+      { parameter: 'mixed', value: '[1,2,{"a/b":3,"c":4},"inf","nan"]', floats: ['/1', '/2/a~1b', '/3'] },
+      { parameter: 'other', value: '6', floats: [''] },
+    ],
+  };
+  const trial = { ...TRIAL, parameters: programParameters(parameters, 0, spec) };
+  expect(argumentsOf(['t', '${args}'], trial).slice(1)).toEqual([
     ...['--layers=[64, 32]', "--betas=[0.9, None, True, 'x']", "--head={'a': 1, 'b': {'c': 'd'}}"],
     ...['--none=None', '--scale=1.0', '--count=2'],
+    ...["--mixed=[1, 2.0, {'a/b': 3.0, 'c': 4}, inf, 'nan']", '--other=5'],
   ]);
+  expect(argumentsOf(['${args_json}'], trial)[0]).toContain(
+    '"mixed": [1, 2.0, {"a/b": 3.0, "c": 4}, Infinity, "nan"], "other": 5}',
+  );
 });
 
 test('an unset variable and an unknown macro are errors', () => {

@@ -2,12 +2,12 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
-import { pythonJson, pythonText } from '../../../lib/text/python.ts';
+import { pythonJson, pythonText, withFloats } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_RECORDED_COMMAND } from '../../../proto/limits.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
-import { StructuredValue } from '../../../proto/values.ts';
+import { canonicalJson, StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
 /** Shells use this search path when PATH is not set. */
@@ -15,10 +15,7 @@ const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** The values that the macros of a command stand for. */
 export interface TrialContext {
-  /** Includes the parameter that carries the seed, if the sweep file has one. */
-  readonly parameters: Parameters;
-  /** Parameters whose whole numbers are written as floats (`1.0`). */
-  readonly floatParameters: readonly string[];
+  readonly parameters: ProgramParameters;
   readonly seed: number;
   readonly trialId: string;
   /** The agent's environment. */
@@ -26,25 +23,36 @@ export interface TrialContext {
   readonly folders: Pick<ProgramFolders, 'artifacts' | 'parameters'>;
 }
 
-/** Returns what the program receives: the trial's parameters and its seed, in the order of the sweep file. */
+/** The parameters that a program receives, by name: JSON values in which some numbers are floats of Python. */
+export type ProgramParameters = Readonly<Record<string, unknown>>;
+
+/**
+ * Returns the trial's parameters in the order of the sweep file, with the parameter that carries the seed, if the sweep
+ * file has one.
+ */
 export function programParameters(
   parameters: Parameters,
   seed: number,
-  spec: Pick<ProgramSpec, 'seedParameter' | 'parameterOrder'> | undefined,
-): Parameters {
+  spec: Pick<ProgramSpec, 'seedParameter' | 'parameterOrder' | 'floatParameters' | 'floatValues'> | undefined,
+): ProgramParameters {
   const all = spec?.seedParameter ? { ...parameters, [spec.seedParameter]: seed } : parameters;
   const first = (spec?.parameterOrder ?? []).filter((name) => Object.hasOwn(all, name));
   const names = new Set([...first, ...Object.keys(all)]);
-  return Object.fromEntries([...names].flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])));
-}
-
-/** Returns the parameters as W&B's agent writes them, with Python's `json.dumps`. */
-export function parametersJson({ parameters, floatParameters }: Pick<TrialContext, 'parameters' | 'floatParameters'>) {
-  const entries = Object.entries(parameters).map(([name, value]) => {
+  const pythonValue = (name: string, value: ParameterValue) => {
     const data = value instanceof StructuredValue ? value.data : value;
-    return `${pythonJson(name)}: ${pythonJson(data, { float: floatParameters.includes(name) })}`;
-  });
-  return `{${entries.join(', ')}}`;
+    if (spec?.floatParameters.includes(name)) return withFloats(data);
+    const ofName = spec?.floatValues.filter(({ parameter }) => parameter === name) ?? [];
+    if (ofName.length === 0) return data;
+    const text = canonicalJson(value);
+    const floats = ofName.find((one) => one.value === text)?.floats ?? [];
+    return withFloats(data, (pointer) => floats.includes(pointer));
+  };
+  return Object.fromEntries(
+    [...names].flatMap((name) => {
+      const value = all[name];
+      return value === undefined ? [] : [[name, pythonValue(name, value)]];
+    }),
+  );
 }
 
 /**
@@ -86,9 +94,7 @@ export function expandText(text: string, trial: TrialContext): string {
 }
 
 function expandList(name: MacroName, trial: TrialContext): string[] | undefined {
-  const entries = Object.entries(trial.parameters).map(
-    ([key, value]) => [key, valueText(key, value, trial), value] as const,
-  );
+  const entries = Object.entries(trial.parameters).map(([key, value]) => [key, pythonText(value), value] as const);
   switch (name) {
     case 'args':
       return entries.map(([key, text]) => `--${key}=${text}`);
@@ -110,11 +116,6 @@ function expandList(name: MacroName, trial: TrialContext): string[] | undefined 
   }
 }
 
-function valueText(name: string, value: ParameterValue, { floatParameters }: TrialContext): string {
-  const data = value instanceof StructuredValue ? value.data : value;
-  return pythonText(data, { float: floatParameters.includes(name) });
-}
-
 function textOf(piece: Piece, trial: TrialContext): string {
   switch (piece.kind) {
     case 'text':
@@ -123,7 +124,7 @@ function textOf(piece: Piece, trial: TrialContext): string {
       return macroText(piece.name, trial);
     case 'parameter': {
       const value = Object.hasOwn(trial.parameters, piece.name) ? trial.parameters[piece.name] : undefined;
-      if (value !== undefined) return valueText(piece.name, value, trial);
+      if (value !== undefined) return pythonText(value);
       throw new TrainingError('rejected', `the trial has no parameter ${JSON.stringify(piece.name)}`);
     }
     case 'variable': {
@@ -142,7 +143,7 @@ function textOf(piece: Piece, trial: TrialContext): string {
 function macroText(name: MacroName, trial: TrialContext): string {
   switch (name) {
     case 'args_json':
-      return parametersJson(trial);
+      return pythonJson(trial.parameters);
     case 'args_json_file':
       return trial.folders.parameters;
     case 'seed':

@@ -18,6 +18,7 @@ export const SPEC: ProgramSpec = {
   firstReportMs: 0,
   seedParameter: '',
   parameterOrder: [],
+  floatValues: [],
 };
 export const ranked = (metric: string): ProgramSpec => ({ ...SPEC, metric });
 export const from = (...sources: NonNullable<ReportSource['source']>[]): ProgramSpec => ({

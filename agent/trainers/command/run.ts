@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { unpackCode } from '../../../lib/code/archive.ts';
 import { settlesWithin } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
+import { pythonJson } from '../../../lib/text/python.ts';
 import { truncate } from '../../../lib/text/width.ts';
 import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
@@ -23,7 +24,6 @@ import {
   findProgram,
   makeFolders,
   type ProgramFolders,
-  parametersJson,
   programParameters,
   recordedCommand,
 } from './invocation.ts';
@@ -48,7 +48,6 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const parameters = programParameters(run.parameters, run.seed, spec);
   const trial = {
     parameters,
-    floatParameters: spec?.floatParameters ?? [],
     seed: run.seed,
     trialId: run.key.trialId,
     environment: process.env,
@@ -58,7 +57,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  const json = parametersJson(trial);
+  // W&B's agent writes the parameters the same way.
+  const json = pythonJson(parameters);
   await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);
   const environment = {

@@ -3,11 +3,10 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { packageRoot } from '../../../lib/files/package-root.ts';
-import { floatOf, pythonText } from '../../../lib/text/python.ts';
+import { PythonFloat, pythonText } from '../../../lib/text/python.ts';
 import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
-import { type Json, StructuredValue } from '../../../proto/values.ts';
 import type { TrainingRun } from '../trainer.ts';
-import type { ProgramFolders } from './invocation.ts';
+import type { ProgramFolders, ProgramParameters } from './invocation.ts';
 import { copyLinkedFiles, keepArtifacts } from './kept-files.ts';
 import type { AttemptLog } from './output.ts';
 import { wandbRows } from './report/wandb-run-file.ts';
@@ -16,13 +15,13 @@ import type { Reports } from './reports.ts';
 /** Writes the sweep's parameters where W&B reads them, and returns W&B's variables. */
 export async function wandbEnvironment(
   { key }: Pick<TrainingRun, 'key'>,
-  parameters: TrainingRun['parameters'],
+  parameters: ProgramParameters,
   spec: ProgramSpec | undefined,
   folders: ProgramFolders,
   inherited: NodeJS.ProcessEnv,
 ): Promise<Record<string, string>> {
   if (spec?.wandb !== WandbMode.OFFLINE && spec?.wandb !== WandbMode.ONLINE) return {};
-  await writeFile(folders.wandbParameters, wandbParameters(parameters, spec.floatParameters));
+  await writeFile(folders.wandbParameters, wandbParameters(parameters));
   const shared = { WANDB_SWEEP_ID: key.sweepId, WANDB_SWEEP_PARAM_PATH: folders.wandbParameters };
   if (spec.wandb === WandbMode.ONLINE) return shared;
   return {
@@ -34,10 +33,10 @@ export async function wandbEnvironment(
   };
 }
 
-function wandbParameters(parameters: TrainingRun['parameters'], floatParameters: readonly string[]): string {
+function wandbParameters(parameters: ProgramParameters): string {
   const values: YamlTree = new Map();
   for (const [name, value] of Object.entries(parameters)) {
-    const text = yamlText(value, floatParameters.includes(name));
+    const text = yamlText(value);
     values.set(name, text);
     addNested(values, name.split('.'), text);
   }
@@ -66,17 +65,16 @@ function treeText(tree: string | YamlTree): string {
   return `{${[...tree].map(([name, value]) => `${JSON.stringify(name)}: ${treeText(value)}`).join(', ')}}`;
 }
 
-function yamlText(written: Json, float: boolean): string {
-  if (written instanceof StructuredValue) return yamlText(written.data, float);
-  const value = typeof written === 'string' ? floatOf(written, { float }) : written;
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value)) return Number.isNaN(value) ? '.nan' : value < 0 ? '-.inf' : '.inf';
+function yamlText(value: unknown): string {
+  if (typeof value === 'number' || value instanceof PythonFloat) {
+    const number = typeof value === 'number' ? value : value.value;
+    if (!Number.isFinite(number)) return Number.isNaN(number) ? '.nan' : number < 0 ? '-.inf' : '.inf';
     // PyYAML reads 1e-07 as text: an exponent requires a decimal point.
-    return pythonText(value, { float }).replace(/^(-?\d+)e/, '$1.0e');
+    return pythonText(value).replace(/^(-?\d+)e/, '$1.0e');
   }
-  if (Array.isArray(value)) return `[${value.map((item) => yamlText(item, float)).join(', ')}]`;
+  if (Array.isArray(value)) return `[${value.map(yamlText).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${yamlText(item, float)}`);
+    const entries = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${yamlText(item)}`);
     return `{${entries.join(', ')}}`;
   }
   return JSON.stringify(value);

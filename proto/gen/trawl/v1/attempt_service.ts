@@ -309,7 +309,7 @@ export interface ProgramSpec {
   code:
     | CodeArchive
     | undefined;
-  /** Parameters whose whole numbers are written as floats (`1.0`), as in the sweep file. */
+  /** Parameters whose whole numbers are all written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names none. */
   metric: string;
@@ -319,11 +319,22 @@ export interface ProgramSpec {
   seedParameter: string;
   /** The names of all parameters, the seed's included, in the order of the sweep file. Arguments are in this order. */
   parameterOrder: string[];
+  /** Values of other parameters, in which the sweep file writes some whole numbers as floats. */
+  floatValues: FloatValue[];
 }
 
 export interface ProgramSpec_EnvEntry {
   key: string;
   value: string;
+}
+
+/** A parameter's value with whole numbers that are written as floats. */
+export interface FloatValue {
+  parameter: string;
+  /** The value as JSON, with sorted keys and no spaces. */
+  value: string;
+  /** The JSON Pointers (RFC 6901) of the numbers that are written as floats. The empty pointer is the value itself. */
+  floats: string[];
 }
 
 export interface ReportSource {
@@ -1296,6 +1307,7 @@ function createBaseProgramSpec(): ProgramSpec {
     firstReportMs: 0,
     seedParameter: "",
     parameterOrder: [],
+    floatValues: [],
   };
 }
 
@@ -1330,6 +1342,9 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     }
     for (const v of message.parameterOrder) {
       writer.uint32(82).string(v!);
+    }
+    for (const v of message.floatValues) {
+      FloatValue.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1430,6 +1445,14 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
             message.parameterOrder.push(reader.string());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.floatValues.push(FloatValue.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1467,6 +1490,7 @@ export const ProgramSpec: MessageFns<ProgramSpec> = {
     message.firstReportMs = object.firstReportMs ?? 0;
     message.seedParameter = object.seedParameter ?? "";
     message.parameterOrder = object.parameterOrder?.map((e) => e) || [];
+    message.floatValues = object.floatValues?.map((e) => FloatValue.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1534,6 +1558,85 @@ export const ProgramSpec_EnvEntry: MessageFns<ProgramSpec_EnvEntry> = {
     const message = createBaseProgramSpec_EnvEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseFloatValue(): FloatValue {
+  return { parameter: "", value: "", floats: [] };
+}
+
+export const FloatValue: MessageFns<FloatValue> = {
+  encode(message: FloatValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parameter !== "") {
+      writer.uint32(10).string(message.parameter);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    for (const v of message.floats) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloatValue {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloatValue();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parameter = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.floats.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FloatValue>): FloatValue {
+    return FloatValue.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FloatValue>): FloatValue {
+    const message = createBaseFloatValue();
+    message.parameter = object.parameter ?? "";
+    message.value = object.value ?? "";
+    message.floats = object.floats?.map((e) => e) || [];
     return message;
   },
 };

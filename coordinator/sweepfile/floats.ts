@@ -1,0 +1,81 @@
+/**
+ * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number as it
+ * is written, as from the agent of W&B.
+ */
+import { parameterName } from '../../lib/domain/parameters.ts';
+import { pointerTo } from '../../lib/text/python.ts';
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { canonicalJson } from '../../proto/values.ts';
+import type { Declaration } from './parameters.ts';
+import type { Located } from './problems.ts';
+import { isFloat, parameterOf } from './values.ts';
+
+/** Returns the parameters with floats, if all their numbers are floats, and otherwise the values with floats. */
+export function floatsOf(
+  declarations: readonly Declaration[],
+  root: Located,
+): Pick<ProgramSpec, 'floatParameters' | 'floatValues'> {
+  const floatParameters: string[] = [];
+  const floatValues: ProgramSpec['floatValues'] = [];
+  for (const [name, { written, isRange, isArange }] of writtenValues(declarations, root)) {
+    const numbers = written.flatMap((value) => numbersIn(value));
+    const floats = numbers.filter(({ located }) => isFloat(located));
+    // A fractional bound or step makes all values floats, as in numpy.arange.
+    const isFractional = isArange && numbers.some(({ located }) => !Number.isInteger(located.data));
+    if (floats.length === 0 && !isFractional) continue;
+    if (isRange || numbers.every(({ located }) => isFloat(located) || !Number.isInteger(located.data))) {
+      floatParameters.push(name);
+      continue;
+    }
+    const known = new Set<string>();
+    for (const located of written) {
+      const value = canonicalJson(parameterOf(located.data));
+      // Equal values are one trial, in the form of the first.
+      if (known.has(value)) continue;
+      known.add(value);
+      const pointers = numbersIn(located).flatMap((one) => (isFloat(one.located) ? [one.pointer] : []));
+      if (pointers.length > 0) floatValues.push({ parameter: name, value, floats: pointers });
+    }
+  }
+  return { floatParameters: floatParameters.sort(), floatValues };
+}
+
+interface Written {
+  readonly written: Located[];
+  /** Whether the values lie in a range, so the numbers in the file are its bounds and its step. */
+  readonly isRange: boolean;
+  /** Whether the values lie in a range with steps. */
+  readonly isArange: boolean;
+}
+
+/** Returns the values of each parameter, those of `when` included. */
+function writtenValues(declarations: readonly Declaration[], root: Located): Map<string, Written> {
+  const all = new Map<string, Written>();
+  for (const { name, located } of declarations) {
+    const { entries } = located;
+    const values = [...(entries.get('values')?.entries.values() ?? [])];
+    const value = entries.get('value');
+    const bounds = ['min', 'max', 'step', 'q'].flatMap((key) => entries.get(key) ?? []);
+    all.set(name, {
+      written: [...values, ...(value === undefined ? [] : [value]), ...bounds],
+      isRange: bounds.length > 0,
+      isArange: entries.get('distribution')?.data === 'q_uniform',
+    });
+  }
+  for (const rule of root.entries.get('when')?.entries.values() ?? []) {
+    for (const [key, value] of rule.entries.get('set')?.entries ?? []) {
+      all.get(parameterName(String(key)))?.written.push(value);
+    }
+  }
+  return all;
+}
+
+/** Returns the numbers in a value, and the texts of numbers that are not finite, with their JSON Pointers. */
+function numbersIn(located: Located, pointer = ''): { readonly located: Located; readonly pointer: string }[] {
+  if (located.entries.size > 0) {
+    return [...located.entries].flatMap(([key, item]) =>
+      numbersIn(item, pointerTo(pointer, typeof key === 'string' ? parameterName(key) : key)),
+    );
+  }
+  return typeof located.data === 'number' || isFloat(located) ? [{ located, pointer }] : [];
+}
