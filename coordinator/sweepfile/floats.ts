@@ -17,11 +17,11 @@ export function floatsOf(
 ): Pick<ProgramSpec, 'floatParameters' | 'floatValues'> {
   const floatParameters: string[] = [];
   const floatValues: ProgramSpec['floatValues'] = [];
-  for (const [name, { written, isRange, isArange }] of writtenValues(declarations, root)) {
+  for (const [name, { written, isRange, hasSteps }] of writtenValues(declarations, root)) {
     const numbers = written.flatMap((value) => numbersIn(value));
     const floats = numbers.filter(({ located }) => isFloat(located));
     // A fractional bound or step makes all values floats, as in numpy.arange.
-    const isFractional = isArange && numbers.some(({ located }) => !Number.isInteger(located.data));
+    const isFractional = hasSteps && numbers.some(({ located }) => !Number.isInteger(located.data));
     if (floats.length === 0 && !isFractional) continue;
     if (isRange || numbers.every(({ located }) => isFloat(located) || !Number.isInteger(located.data))) {
       floatParameters.push(name);
@@ -45,7 +45,7 @@ interface Written {
   /** Whether the values lie in a range, so the numbers in the file are its bounds and its step. */
   readonly isRange: boolean;
   /** Whether the values lie in a range with steps. */
-  readonly isArange: boolean;
+  readonly hasSteps: boolean;
 }
 
 /** Returns the values of each parameter, those of `when` included. */
@@ -59,7 +59,7 @@ function writtenValues(declarations: readonly Declaration[], root: Located): Map
     all.set(name, {
       written: [...values, ...(value === undefined ? [] : [value]), ...bounds],
       isRange: bounds.length > 0,
-      isArange: entries.get('distribution')?.data === 'q_uniform',
+      hasSteps: entries.get('distribution')?.data === 'q_uniform',
     });
   }
   for (const rule of root.entries.get('when')?.entries.values() ?? []) {
