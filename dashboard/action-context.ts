@@ -5,6 +5,7 @@ import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
+import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
 import { bodyLines, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
@@ -73,6 +74,8 @@ function listOf(model: Model): Pick<ActionContext, 'rowCount' | 'idAt' | 'indexO
       return of(eventRows(model).map(eventId));
     case 'sweeps':
       return of(sweepRows(model).map(({ id }) => id));
+    case 'errors':
+      return of(failureRows(model.state).map(failureGroupId));
     default:
       return of([]);
   }
@@ -91,6 +94,7 @@ function trialIdOf(model: Model): string | undefined {
     const row = boardRowUnderCursor(model);
     return row && rowTrial(row, model.board).id;
   }
+  if (view.kind === 'errors') return failuresUnderCursor(model)[0]?.id;
   if (view.kind !== 'events') return undefined;
   const events = eventRows(model);
   const indexOf = (id: string) => events.findIndex((event) => eventId(event) === id);
@@ -107,7 +111,15 @@ function selectedTrials(model: Model): Trial[] {
   return trialsUnderCursor(model);
 }
 
+/** Returns the trials of the group of failures under the cursor of the errors view. */
+function failuresUnderCursor({ ui, state }: Model): readonly Trial[] {
+  const groups = failureRows(state);
+  const indexOf = (id: string) => groups.findIndex((group) => failureGroupId(group) === id);
+  return groups[windowOf(cursorOf(ui, 'errors'), groups.length, 1, indexOf).at]?.trials ?? [];
+}
+
 function trialsUnderCursor(model: Model): Trial[] {
+  if (viewOf(model.ui).kind === 'errors') return [...failuresUnderCursor(model)];
   if (viewOf(model.ui).kind === 'sweep') {
     const row = boardRowUnderCursor(model);
     return row === undefined ? [] : row.trial === undefined ? [...row.config.trials] : [row.trial];
@@ -143,11 +155,12 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
   return -1;
 }
 
-/** Returns the trial of the row next to the open trial, or to its config, on the leaderboard. */
+/** Returns the trial next to the open trial: in its group of failures above the errors view, otherwise on the leaderboard. */
 function neighbourOf(model: Model, by: 1 | -1): string | undefined {
   const { rows, board, state } = model;
   const trial = state.trials.get(trialIdOf(model) ?? '');
   if (trial === undefined) return undefined;
+  if (model.ui.stack[0].kind === 'errors') return groupNeighbour(failureRows(state), trial.id, by);
   const own = rows.indexOf(trial.id);
   const at = own >= 0 ? own : rows.indexOf(trial.configId || trial.id);
   const [row] = at < 0 || at + by < 0 ? [] : rows.slice(at + by, at + by + 1);

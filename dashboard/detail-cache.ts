@@ -1,12 +1,12 @@
 /** Fetches and caches what the screen shows and the Watch stream does not carry: curves, trial details, logs. */
 import { decode } from 'fast-png';
-import { visibleLines } from '../lib/text/visible-text.ts';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
 import type { ParameterImportance, Source } from './source.ts';
 import { CurveCache } from './state/curve-cache.ts';
+import { logLine } from './state/log-line.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
 import { isNotable } from './state/reducer.ts';
 
@@ -140,10 +140,10 @@ export class DetailCache {
         const [first = '', ...rest] = (last + piece).split('\n');
         const lines = [first, ...rest];
         last = lines.pop() ?? '';
-        log.lines = [...log.lines, ...lines.map(visibleLine)].slice(-MAX_LOG_LINES);
+        log.lines = [...log.lines, ...lines.map(logLine)].slice(-MAX_LOG_LINES);
         this.#onChange();
       }
-      if (last !== '') log.lines = [...log.lines, visibleLine(last)];
+      if (last !== '') log.lines = [...log.lines, logLine(last)];
     } catch (error) {
       if (!log.stop.signal.aborted) this.#onError(error);
     }
@@ -201,8 +201,6 @@ export class DetailCache {
       });
   }
 }
-
-const visibleLine = (text: string): string => visibleLines(text).replaceAll('\t', '    ');
 
 function reconstructionsOf({ artifacts }: GetTrialResponse): Artifact[] {
   return artifacts.filter(({ kind, name, size }) => {

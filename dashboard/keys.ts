@@ -41,6 +41,7 @@ export type Command =
   | 'pane3'
   | 'pane4'
   | 'pane5'
+  | 'pane6'
   | 'nextPane'
   | 'nextFailure'
   | 'previousFailure'
@@ -69,11 +70,12 @@ const CONTROL_VIEWS: readonly ViewKind[] = [
   'agents',
   'events',
   'sweeps',
+  'errors',
   'log',
   'explain',
 ];
 const KILL_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'events', 'sweeps', 'log', 'explain'];
-const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'log', 'explain'];
+const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'errors', 'log', 'explain'];
 
 /** In the order of the help. A new key needs a line here, a command above and a case in state/handle-key.ts. */
 export const KEYS: readonly KeyBinding[] = [
@@ -87,7 +89,7 @@ export const KEYS: readonly KeyBinding[] = [
     keys: ['enter'],
     command: 'enter',
     about: 'open',
-    in: ['sweep', 'events', 'agents', 'sweeps'],
+    in: ['sweep', 'events', 'agents', 'sweeps', 'errors'],
   },
   { keys: ['escape', 'q'], command: 'back', about: 'back; quit on the leaderboard' },
   { keys: ['1'], command: 'pane1', about: 'leaderboard' },
@@ -95,6 +97,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['3'], command: 'pane3', about: 'agents' },
   { keys: ['4'], command: 'pane4', about: 'events' },
   { keys: ['5'], command: 'pane5', about: 'sweeps' },
+  { keys: ['6'], command: 'pane6', about: 'errors: failures by class and message' },
   { keys: ['tab'], command: 'nextPane', about: 'next of these views' },
   {
     keys: ['/'],
@@ -112,20 +115,25 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['space'], command: 'mark', about: 'mark for comparison', in: ['sweep', 'trial'] },
   { keys: ['U'], command: 'unmark', about: 'clear marks', in: ['sweep', 'compare'] },
   { keys: ['c'], command: 'compare', about: 'compare marked rows', in: ['sweep', 'trial'] },
-  { keys: ['d'], command: 'describe', about: 'open the trial', in: ['sweep', 'events'] },
-  { keys: ['l'], command: 'log', about: 'log of the trial', in: ['sweep', 'events', 'trial'] },
+  { keys: ['d'], command: 'describe', about: 'open the trial', in: ['sweep', 'events', 'errors'] },
+  { keys: ['l'], command: 'log', about: 'log of the trial', in: ['sweep', 'events', 'trial', 'errors'] },
   {
     keys: ['e'],
     command: 'explain',
     about: 'explain why the trial is not running',
-    in: ['sweep', 'events', 'trial', 'log'],
+    in: ['sweep', 'events', 'trial', 'errors', 'log'],
   },
   { keys: ['['], command: 'earlier', about: 'reconstructions of an earlier epoch', in: ['trial', 'compare'] },
   { keys: [']'], command: 'later', about: 'reconstructions of a later epoch', in: ['trial', 'compare'] },
   { keys: ['n'], command: 'nextFailure', about: 'next failed row', in: BOARD_VIEW },
   { keys: ['N'], command: 'previousFailure', about: 'previous failed row', in: BOARD_VIEW },
-  { keys: ['right'], command: 'nextTrial', about: 'trial of the next row', in: ['trial'] },
-  { keys: ['left'], command: 'previousTrial', about: 'trial of the previous row', in: ['trial'] },
+  { keys: ['right'], command: 'nextTrial', about: 'trial of the next row, or of the group of failures', in: ['trial'] },
+  {
+    keys: ['left'],
+    command: 'previousTrial',
+    about: 'trial of the previous row, or of the group of failures',
+    in: ['trial'],
+  },
   { keys: ['y'], command: 'copy', about: 'copy the id of the trial, agent or sweep' },
   { keys: ['m'], command: 'metric', about: 'next metric', in: ['parameters', 'compare'] },
   { keys: ['h'], command: 'pair', about: 'heat map of the next two parameters', in: ['parameters'] },
@@ -148,7 +156,7 @@ export const KEYS: readonly KeyBinding[] = [
   {
     keys: ['R'],
     command: 'retry',
-    about: 'retry marked trials or the trial under the cursor',
+    about: 'retry marked trials, or the trial or the group of failures under the cursor',
     in: RETRY_VIEWS,
     changes: true,
   },

@@ -4,7 +4,7 @@ import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/t
 import type { FailureClassName } from '../proto/names.ts';
 
 /** The views with a number key, in the order of their keys. */
-export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps'] as const;
+export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps', 'errors'] as const;
 export type Pane = (typeof PANES)[number];
 
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';

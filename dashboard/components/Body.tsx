@@ -2,6 +2,7 @@ import type { Model } from '../state/model.ts';
 import { cursorOf, viewOf } from '../state/ui.ts';
 import { AgentsTable } from './AgentsTable.tsx';
 import { CompareView } from './CompareView.tsx';
+import { ErrorsTable } from './ErrorsTable.tsx';
 import { EventsTable } from './EventsTable.tsx';
 import { ExplainView } from './ExplainView.tsx';
 import { HelpView } from './HelpView.tsx';
@@ -32,6 +33,8 @@ export function Body(props: Props) {
       return <EventsTable {...props} />;
     case 'sweeps':
       return <SweepsTable {...props} />;
+    case 'errors':
+      return <ErrorsTable {...props} />;
     case 'log':
       return <LogView {...props} trialId={view.trialId} />;
     default:

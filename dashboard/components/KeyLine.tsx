@@ -2,7 +2,7 @@ import { type Command, keyLabel, keysOf } from '../keys.ts';
 import type { ViewKind } from '../state/ui.ts';
 import { Label } from './Line.tsx';
 
-const HINTS: readonly (readonly [Command, string])[] = [
+const HINTS: readonly (readonly [Command, string, ViewKind?])[] = [
   ['enter', 'open'],
   ['back', 'back'],
   ['filter', 'filter'],
@@ -14,6 +14,7 @@ const HINTS: readonly (readonly [Command, string])[] = [
   ['metric', 'metric'],
   ['pair', 'next pair'],
   ['log', 'log'],
+  ['pane6', 'errors', 'sweep'],
   ['freeze', 'freeze'],
   ['pause', 'pause'],
   ['kill', 'kill'],
@@ -31,7 +32,8 @@ interface Props {
 /** The most important keys of a view, as many as fit. The key of the help always fits. */
 export function KeyLine({ view, readonly, columns }: Props) {
   const bindings = keysOf(view, readonly);
-  const shown = HINTS.flatMap(([command, about]) => {
+  const shown = HINTS.flatMap(([command, about, only = view]) => {
+    if (only !== view) return [];
     const key = bindings.find((binding) => binding.command === command)?.keys.at(-1);
     return key === undefined ? [] : [`${keyLabel(key)} ${about}`];
   });

@@ -9,9 +9,11 @@ import { Line } from './Line.tsx';
 /** The panes with their keys; on the right, the filter and the position of the cursor. */
 export function PaneTabs({ model, columns }: { readonly model: Model; readonly columns: number }) {
   const [{ kind: open }] = model.ui.stack;
+  const failed = model.state.sweep?.counts?.failed ?? 0;
   const tabs = PANES.flatMap((pane, i): Segment[] => [
     { text: ` ${i + 1} `, style: 'dim' },
     { text: pane === open ? `[${pane}]` : pane, style: pane === open ? 'bold' : 'dim' },
+    ...(pane === 'errors' && failed > 0 ? [{ text: ` (${failed})`, style: 'yellow' as const }] : []),
     { text: ' ' },
   ]);
   const place = positionOf(model);

@@ -22,6 +22,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
   ['agents', ['3']],
   ['events', ['4']],
   ['sweeps', ['5']],
+  ['errors', ['6']],
   ['help', ['?']],
 ];
 

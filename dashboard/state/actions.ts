@@ -37,7 +37,7 @@ export interface ActionContext {
   readonly copyId: string | undefined;
   /** The index of the next failed row of the leaderboard in a direction, around its end; -1 if there is none. */
   readonly nextFailure: (by: 1 | -1) => number;
-  /** The trial of the next or previous row of the leaderboard. */
+  /** The trial of the next or previous row of the leaderboard; above the errors view, of the group of failures. */
   readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;

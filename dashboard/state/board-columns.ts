@@ -1,3 +1,4 @@
+import { failureClassOf } from '../../lib/domain/failure-groups.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -190,9 +191,10 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       descending: false,
       key: (row) => configState(row).state,
       cell: ({ config, trial }) => {
-        if (trial !== undefined) return trialState.of(trial.state);
+        if (trial !== undefined) return trialState.of(trial.state) + failureText([trial]);
         const { state, count } = configState(config);
-        return count === config.trials.length ? state : `${count} of ${config.trials.length} ${state}`;
+        const share = count === config.trials.length ? '' : `${count} of ${config.trials.length} `;
+        return share + state + (state === 'failed' ? failureText(config.trials) : '');
       },
       style: ({ config, trial }) =>
         trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
@@ -221,4 +223,10 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       },
     },
   ];
+}
+
+/** Returns the failure classes of the failed trials, as in ` (oom, nan)`; empty if none failed. */
+function failureText(trials: readonly Trial[]): string {
+  const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
+  return failed.length === 0 ? '' : ` (${[...new Set(failed.map(failureClassOf))].join(', ')})`;
 }

@@ -127,6 +127,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'pane3':
     case 'pane4':
     case 'pane5':
+    case 'pane6':
       return { ui: openPane(ui, PANES[Number(command.at(-1)) - 1] ?? 'sweep') };
     case 'nextPane': {
       const at = PANES.indexOf(ui.stack[0].kind as Pane);

@@ -1,5 +1,6 @@
 /** The parts of the screen, in lines. */
 import type { Size } from '../terminal.ts';
+import { failureRows } from './failures.ts';
 import type { Model } from './model.ts';
 import { viewOf } from './ui.ts';
 
@@ -19,9 +20,10 @@ export const bodyLines = (size: Size): number =>
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
 
-/** Returns the number of lines of the list, including its heading. The rest of the body previews the row under the cursor. */
-export function listLines({ size, ui, rows }: Pick<Model, 'size' | 'ui' | 'rows'>): number {
+/** Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor. */
+export function listLines({ size, ui, rows, state }: Pick<Model, 'size' | 'ui' | 'rows' | 'state'>): number {
   const lines = bodyLines(size);
+  if (viewOf(ui).kind === 'errors') return Math.min(Math.max(1, failureRows(state).length) + 1, Math.ceil(lines / 2));
   if (viewOf(ui).kind !== 'sweep' || rows.length === 0) return lines;
   const needed = rows.length + 1;
   if (lines - needed >= PREVIEW_LINES) return needed;

@@ -39,7 +39,7 @@ export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
   return withCursor(ui, kind, { ...moved, offset });
 }
 
-/** Opens the trial of the next or previous row of the leaderboard instead of the open one, and moves its cursor there. */
+/** Opens the trial of the next or previous row, or of the open trial's group of failures, instead of the open one. */
 export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   const trialId = context.neighbour(by);
   if (trialId === undefined) return withStatus(ui, `no ${by > 0 ? 'next' : 'previous'} trial`);
@@ -82,6 +82,7 @@ export function openRow(ui: Ui, context: ActionContext): KeyResult {
       }
       return { ui: trialId === undefined ? ui : openView(ui, { kind: 'trial', trialId }) };
     case 'events':
+    case 'errors':
       return { ui: trialId === undefined ? ui : openView(ui, { kind: 'trial', trialId }) };
     case 'agents':
       if (id === undefined) return { ui };

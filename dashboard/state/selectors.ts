@@ -4,6 +4,7 @@ import type { Event, Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/type
 import { failureClass } from '../../proto/names.ts';
 import type { Board } from './board.ts';
 import { bestTrial, type ConfigRow } from './config-row.ts';
+import { logLine } from './log-line.ts';
 import type { Model, TrialDetail } from './model.ts';
 import type { Ui } from './ui.ts';
 
@@ -85,8 +86,8 @@ export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earli
 
 export const eventId = ({ seq }: Event): string => String(seq);
 
-/** Returns a failure as lines. The first has the class and the error; the program's output is below. */
+/** Returns a failure as clean lines. The first has the class and the error; the program's output is below. */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
-  const [error = '', ...output] = message.trimEnd().split('\n');
+  const [error = '', ...output] = message.trim().split('\n').map(logLine);
   return [`${failureClass.of(failure)}: ${error}`, ...output];
 }

@@ -9,7 +9,7 @@ export type View =
 export type ViewKind = View['kind'];
 
 /** Views with a cursor. The others scroll by line. */
-export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps'];
+export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps', 'errors'];
 
 export interface Cursor {
   /** The id of the row under the cursor. Undefined means the row at index `at`. */

@@ -1,0 +1,87 @@
+import { Box } from 'ink';
+import type { FailureGroup } from '../../lib/domain/failure-groups.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { countText } from '../../lib/text/numbers.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import type { Column } from '../../lib/text/table.ts';
+import { failureGroupId, failureRows, newestFailure, sharedByGroup } from '../state/failures.ts';
+import { listLines } from '../state/layout.ts';
+import type { Model } from '../state/model.ts';
+import { failureLines } from '../state/selectors.ts';
+import { cursorOf, windowOf } from '../state/ui.ts';
+import { Label } from './Line.tsx';
+import { ListTable } from './ListTable.tsx';
+
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** The failures by class and error, largest group first, and below them the group under the cursor. */
+export function ErrorsTable({ model, columns, lines }: Props) {
+  const { now } = model;
+  const groups = failureRows(model.state);
+  const table: Column<FailureGroup>[] = [
+    { header: 'trials', numeric: true, cell: ({ trials }) => String(trials.length) },
+    { header: 'class', neverCut: true, cell: ({ class: name }) => name, style: () => 'yellow' },
+    { header: 'error', cell: ({ message }) => message || 'no message' },
+    { header: 'last', numeric: true, cell: (group) => agoText(newestFailure(group)?.endedAtMs ?? 0, now) },
+    { header: 'agents', cell: ({ agents }) => agents.join(', ') || '-' },
+  ];
+  const listed = Math.min(lines, listLines(model));
+  const indexOf = (wanted: string) => groups.findIndex((group) => failureGroupId(group) === wanted);
+  const chosen = groups[windowOf(cursorOf(model.ui, 'errors'), groups.length, 1, indexOf).at];
+  return (
+    <>
+      <Box flexDirection="column" height={listed} flexShrink={0}>
+        <ListTable
+          model={model}
+          view="errors"
+          table={table}
+          rows={groups}
+          id={failureGroupId}
+          empty="no trial has failed"
+          columns={columns}
+          lines={listed}
+        />
+      </Box>
+      {chosen === undefined || lines - listed < 2 ? null : (
+        <Box flexDirection="column" height={lines - listed} paddingTop={1} overflowY="hidden">
+          <GroupDetail model={model} group={chosen} columns={columns} />
+        </Box>
+      )}
+    </>
+  );
+}
+
+const agoText = (ms: number, now: number): string => (ms === 0 ? '-' : `${formatSpan(Math.max(0, now - ms))} ago`);
+
+interface DetailProps {
+  readonly model: Model;
+  readonly group: FailureGroup;
+  readonly columns: number;
+}
+
+/** The trials of a group, the parameters that they share, and the newest failure with its output. */
+function GroupDetail({ model, group, columns }: DetailProps) {
+  const newest = newestFailure(group);
+  if (newest?.failure === undefined) return null;
+  const [error, ...output] = failureLines(newest.failure);
+  const shared = sharedByGroup(group, model.state.varying);
+  const trials = group.trials.map(({ id }) => shortId(id)).join(', ');
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      <Label text={error} columns={columns} style="yellow" />
+      <Label text={`${countText(group.trials.length, 'trial')}: ${trials}`} columns={columns} style="bold" />
+      {shared.length === 0 ? null : <Label text={`all have ${shared.join('  ')}`} columns={columns} style="bold" />}
+      {output.length === 0 ? null : (
+        <Label text={`output of trial ${shortId(newest.id)}:`} columns={columns} style="dim" />
+      )}
+      {output.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style="dim" />
+      ))}
+    </Box>
+  );
+}
