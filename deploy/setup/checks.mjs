@@ -14,6 +14,7 @@ const RELEASE_ROUNDS = {
   TRAWL_CLUSTER: 'all',
   TRAWL_FRAMEWORKS: 'all',
   TRAWL_NATS_VERSIONS: 'all',
+  TRAWL_NODE_VERSIONS: 'all',
   TRAWL_SIMULATION_SEEDS: '5000',
 };
 
@@ -39,6 +40,7 @@ const SUITES = {
       'test/fuzz',
       'test/cluster',
       'test/frameworks',
+      'test/node-versions',
       'test/simulation',
     ],
     env: RELEASE_ROUNDS,

@@ -5,8 +5,8 @@ const seeds = (first: number, last: number) => Array.from({ length: last - first
 /** Seeds 58, 61, 84, 93, 116, 139 and 257 reach states that seeds 1 to 50 do not. */
 export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 58, 61, 84, 93, 116, 139, 257];
 
-/** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 150. */
-export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 150));
+/** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 100. */
+export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 100));
 
 /** The number of seeds within which each planted bug must be found. */
 export const BUG_SEEDS = 250;
