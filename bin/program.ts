@@ -88,6 +88,7 @@ export async function buildProgram(verb?: string): Promise<Command> {
     .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
     .version(trawlVersion())
     .option('--no-color', 'disable colours')
+    .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
     .option('--debug', 'print the stack of an error')
     .addHelpText('after', AFTER_HELP)
     // Set before the verbs are added, because they inherit it.

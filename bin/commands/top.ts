@@ -20,7 +20,6 @@ interface Options extends GlobalOptions, ServerOptions {
   readonly replay?: true;
   readonly speed: number;
   readonly readonly?: true;
-  readonly ascii?: true;
   readonly pictures: 'auto' | 'kitty' | 'blocks';
 }
 
@@ -96,7 +95,6 @@ export function registerTop(program: Command): void {
     .option('--rows <n>', 'with --once: height of the frame', countUpTo(MAX_FRAME))
     .option('--replay', 'replay an ended sweep from its events and reports')
     .option('--speed <factor>', 'speed of the replay', parseSpeed, 10)
-    .option('--ascii', 'use ASCII characters only (default if the locale is not UTF-8)')
     .addOption(
       new Option('--pictures <how>', 'how to draw images: with the Kitty graphics protocol or with half blocks')
         .choices(['auto', 'kitty', 'blocks'])

@@ -4,8 +4,14 @@ import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { pathOption } from './values.ts';
 
-export interface GlobalOptions {
+/** The global options about colours and characters. */
+export interface LookOptions {
+  /** False after `--no-color`. */
   readonly color: boolean;
+  readonly ascii?: true;
+}
+
+export interface GlobalOptions extends LookOptions {
   readonly debug?: true;
 }
 

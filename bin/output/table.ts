@@ -8,7 +8,7 @@ import { paint, paintLine, type Terminal } from './terminal.ts';
  * their number.
  */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string {
-  const layout = layoutTable(columns, rows, terminal.width);
+  const layout = layoutTable(columns, rows, terminal);
   const lines = [layout.header, ...layout.rows].map((line) => paintLine(line, terminal));
   if (layout.hidden.length > 0) {
     const columns = layout.hidden.length === 1 ? '1 column' : `${layout.hidden.length} columns`;
@@ -23,7 +23,7 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
     { header: '', cell: ([name]) => name, style: () => 'dim' },
     { header: '', cell: ([, value]) => value },
   ];
-  const { rows } = layoutTable(columns, fields, undefined);
+  const { rows } = layoutTable(columns, fields, { width: undefined, ascii: terminal.ascii });
   return `${rows.map((line) => paintLine(line, terminal)).join('\n')}\n`;
 }
 

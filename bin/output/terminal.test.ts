@@ -9,17 +9,39 @@ const ended = { state: SweepState.FINISHED };
 const pipe = { width: undefined, colour: false };
 
 const tty = { isTTY: true, columns: 100 };
+const UTF8 = { LANG: 'en_GB.UTF-8' };
 
 test('a pipe has neither width nor colour', () => {
-  expect(terminalOf({ columns: 100 }, true, {})).toEqual({ width: undefined, colour: false });
+  expect(terminalOf({ columns: 100 }, { color: true }, {})).toEqual({ width: undefined, colour: false, ascii: false });
 });
 
 test('--no-color, NO_COLOR and a dumb terminal disable colour', () => {
-  expect(terminalOf(tty, true, {})).toEqual({ width: 100, colour: true });
-  expect(terminalOf(tty, true, { NO_COLOR: '' }).colour).toBe(true);
-  expect(terminalOf(tty, false, {}).colour).toBe(false);
-  expect(terminalOf(tty, true, { NO_COLOR: '1' }).colour).toBe(false);
-  expect(terminalOf(tty, true, { TERM: 'dumb' }).colour).toBe(false);
+  const colour = { color: true };
+  expect(terminalOf(tty, colour, UTF8)).toEqual({ width: 100, colour: true, ascii: false });
+  expect(terminalOf(tty, colour, { NO_COLOR: '' }).colour).toBe(true);
+  expect(terminalOf(tty, { color: false }, {}).colour).toBe(false);
+  expect(terminalOf(tty, colour, { NO_COLOR: '1' }).colour).toBe(false);
+  expect(terminalOf(tty, colour, { TERM: 'dumb' }).colour).toBe(false);
+});
+
+test('only ASCII is printed after --ascii, and on a terminal whose locale is not UTF-8', () => {
+  const ascii = (stream: typeof tty | object, environment: NodeJS.ProcessEnv, option?: true) =>
+    terminalOf(stream, { color: true, ...(option && { ascii: option }) }, environment).ascii;
+  expect(ascii(tty, UTF8)).toBe(false);
+  expect(ascii(tty, UTF8, true)).toBe(true);
+  expect(ascii(tty, { ...UTF8, LC_ALL: 'C' })).toBe(true);
+  expect(ascii(tty, { ...UTF8, TERM: 'linux' })).toBe(true);
+  expect(ascii({}, {})).toBe(false);
+  expect(ascii({}, {}, true)).toBe(true);
+});
+
+test('a table in ASCII is aligned, and has no other characters', () => {
+  const columns = [
+    { header: 'psnr', numeric: true, cell: () => '14.0 ± 0.1' },
+    { header: 'name', elide: 'middle' as const, cell: () => 'café-of-the-long-name', style: () => 'dim' as const },
+  ];
+  const table = renderTable(columns, [0], { width: 22, colour: false, ascii: true });
+  expect(table).toBe('        psnr  name\n14.0 +/- 0.1  cafe~ame\n');
 });
 
 test('a table that does not fit the terminal reports how many columns are hidden', () => {

@@ -1,43 +1,50 @@
 import { styleText } from 'node:util';
+import { asciiText } from '../../lib/text/ascii.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
-import type { OutputFormat } from '../options/common.ts';
+import type { LookOptions, OutputFormat } from '../options/common.ts';
 
 /** Capabilities of the output. A pipe has no width and no colour. */
 export interface Terminal {
   /** Width in columns. Undefined means that text is never cut. */
   readonly width: number | undefined;
   readonly colour: boolean;
+  /** Whether only ASCII characters are printed. Default: false. */
+  readonly ascii?: boolean;
 }
 
 const DEFAULT_COLUMNS = 80;
 
 /** Returns the terminal that a verb prints its result to. With `-o wide`, its width is unlimited. */
-export function resultTerminal({
-  color,
-  output,
-}: {
-  readonly color: boolean;
-  readonly output: OutputFormat;
-}): Terminal {
-  const terminal = terminalOf(process.stdout, color, process.env);
+export function resultTerminal({ output, ...look }: LookOptions & { readonly output: OutputFormat }): Terminal {
+  const terminal = terminalOf(process.stdout, look, process.env);
   return output === 'wide' ? { ...terminal, width: undefined } : terminal;
 }
 
-/** Detects the capabilities of a stream. @param color false after `--no-color` */
+/** Detects the capabilities of a stream. */
 export function terminalOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
-  color: boolean,
+  { color, ascii }: LookOptions,
   environment: NodeJS.ProcessEnv,
 ): Terminal {
-  if (!stream.isTTY) return { width: undefined, colour: false };
+  if (!stream.isTTY) return { width: undefined, colour: false, ascii: ascii === true };
   const disabled = (environment.NO_COLOR ?? '') !== '' || environment.TERM === 'dumb';
-  return { width: stream.columns || DEFAULT_COLUMNS, colour: color && !disabled };
+  return {
+    width: stream.columns || DEFAULT_COLUMNS,
+    colour: color && !disabled,
+    ascii: ascii === true || !showsUnicode(environment),
+  };
 }
 
-/** Applies a style if the terminal has colours. */
-export function paint(text: string, style: Style | undefined, { colour }: Terminal): string {
-  return colour && style !== undefined && text !== '' ? styleText(style, text, { validateStream: false }) : text;
+/** Returns whether a terminal shows other characters than ASCII: the locale is UTF-8, and TERM is neither dumb nor the Linux console. */
+export function showsUnicode({ TERM, LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
+  return TERM !== 'dumb' && TERM !== 'linux' && /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
+}
+
+/** Applies a style if the terminal has colours, and replaces other characters than ASCII if it does not show them. */
+export function paint(text: string, style: Style | undefined, { colour, ascii }: Terminal): string {
+  const shown = ascii ? asciiText(text) : text;
+  return colour && style !== undefined && shown !== '' ? styleText(style, shown, { validateStream: false }) : shown;
 }
 
 export function paintLine(segments: readonly Segment[], terminal: Terminal): string {

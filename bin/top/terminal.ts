@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { DashboardOptions, DashboardResult, TerminalStyle } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
+import type { LookOptions } from '../options/common.ts';
+import { showsUnicode } from '../output/terminal.ts';
 
 /**
  * A script that restores the terminal when its stdin closes because the parent process died. A line on stdin means that
@@ -27,21 +29,17 @@ function guardTerminal(terminal: NodeJS.WriteStream): () => void {
 
 /**
  * Detects what the terminal supports: colours unless disabled, and non-ASCII characters if the locale is UTF-8.
- * @param options `color` false after `--no-color`
  */
 export function terminalLook(
-  options: { readonly color: boolean; readonly ascii?: true },
+  options: LookOptions,
   terminal: { readonly isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
 ): TerminalStyle {
   const isColourDisabled = !options.color || (environment.NO_COLOR ?? '') !== '';
-  const dumb = environment.TERM === 'dumb' || environment.TERM === 'linux';
-  const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || '';
-  const utf8 = terminal.isTTY !== true || /utf-?8/i.test(locale);
   return {
     colour: !isColourDisabled && environment.TERM !== 'dumb' && terminal.isTTY === true,
     plain: terminal.isTTY !== true,
-    ascii: options.ascii === true || (terminal.isTTY === true && dumb) || !utf8,
+    ascii: options.ascii === true || (terminal.isTTY === true && !showsUnicode(environment)),
   };
 }
 

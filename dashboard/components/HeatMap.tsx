@@ -1,8 +1,8 @@
 import { Box } from 'ink';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Segment } from '../../lib/text/segment.ts';
-import { visibleText } from '../../lib/text/visible-text.ts';
-import { pad, truncate } from '../../lib/text/width.ts';
+import { columnsOf, pad, truncate } from '../../lib/text/width.ts';
+import { useShownText } from '../hooks/use-shown-text.ts';
 import { Label, Line } from './Line.tsx';
 
 const SHADES = '░▒▓█';
@@ -21,10 +21,14 @@ interface Props {
 
 /** A table of a metric over two parameters, shaded from worst to best. Counts the rows and columns that do not fit. */
 export function HeatMap({ down, across, value, minimize, columns: width, lines }: Props) {
+  const shown = useShownText();
   const all = down.values.flatMap((_, r) => across.values.flatMap((_, c) => value(r, c) ?? []));
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const side = Math.min(MOST_COLUMN, Math.max(...[down.name, ...down.values].map((text) => text.length)) + 1);
-  const cell = Math.min(MOST_COLUMN, Math.max(11, ...across.values.map((text) => text.length + 2)));
+  const side = Math.min(
+    MOST_COLUMN,
+    Math.max(...[down.name, ...down.values].map((text) => columnsOf(shown(text)))) + 1,
+  );
+  const cell = Math.min(MOST_COLUMN, Math.max(11, ...across.values.map((text) => columnsOf(shown(text)) + 2)));
   const columns = Math.min(across.values.length, Math.max(1, Math.floor((width - side) / cell)));
   const rows = Math.min(down.values.length, Math.max(1, lines - 2));
   const shaded = (r: number, c: number): Segment => {
@@ -41,7 +45,7 @@ export function HeatMap({ down, across, value, minimize, columns: width, lines }
     ...(rows < down.values.length ? [`${down.values.length - rows} rows`] : []),
   ];
   const more = hidden.length === 0 ? '' : `  (${hidden.join(' and ')} hidden)`;
-  const named = (text: string, room: number) => pad(truncate(visibleText(text), room - 1), room, 'right');
+  const named = (text: string, room: number) => pad(truncate(shown(text), room - 1), room, 'right');
   return (
     <Box flexDirection="column">
       <Label text={`${down.name} down, ${across.name} across; darker = better${more}`} columns={width} style="dim" />

@@ -1,11 +1,11 @@
 import chalk from 'chalk';
 import { Text, Transform } from 'ink';
 import { memo, useContext } from 'react';
+import { asciiText } from '../../lib/text/ascii.ts';
+import { clip } from '../../lib/text/clip.ts';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { ascii } from '../draw/ascii.ts';
-import { clip } from '../draw/clip.ts';
 import type { TerminalStyle } from '../terminal.ts';
 import { TerminalStyleContext } from './TerminalStyle.ts';
 
@@ -23,7 +23,7 @@ interface LineProps {
  */
 export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const terminal = useContext(TerminalStyleContext);
-  const cut = clip(segments, columns);
+  const cut = clip(terminal.ascii ? segments.map(inAscii) : segments, columns);
   const reversed = cursor && !terminal.plain;
   const width = reversed ? columns : widthOf(cut);
   const line = reversed
@@ -32,13 +32,16 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   return <Transform transform={() => line}>{' '.repeat(Math.max(1, width))}</Transform>;
 }, isSameLine);
 
-const textOf = (segments: readonly Segment[], { ascii: isAscii }: TerminalStyle): string => {
+const inAscii = (segment: Segment): Segment => ({ ...segment, text: asciiText(segment.text) });
+
+/** The cut itself adds an ellipsis, so the result is converted once more. */
+const textOf = (segments: readonly Segment[], { ascii }: TerminalStyle): string => {
   const text = segments.map((segment) => segment.text).join('');
-  return isAscii ? ascii(text) : text;
+  return ascii ? asciiText(text) : text;
 };
 
-function painted({ text, style, greys }: Segment, { colour, plain, ascii: isAscii }: TerminalStyle): string {
-  const shown = isAscii ? ascii(text) : text;
+function painted({ text, style, greys }: Segment, { colour, plain, ascii }: TerminalStyle): string {
+  const shown = ascii ? asciiText(text) : text;
   if (plain || shown === '') return shown;
   if (greys !== undefined && colour) {
     const [front, back] = greys;
@@ -69,7 +72,7 @@ interface ParagraphProps {
 /** Text that wraps at spaces within its box. Control characters are shown instead of interpreted. */
 export function Paragraph({ text, style }: ParagraphProps) {
   const terminal = useContext(TerminalStyleContext);
-  const shown = terminal.ascii ? ascii(visibleText(text)) : visibleText(text);
+  const shown = terminal.ascii ? asciiText(visibleText(text)) : visibleText(text);
   return (
     <Transform transform={(line) => painted({ text: line, style }, terminal)}>
       <Text wrap="wrap">{shown}</Text>

@@ -3,6 +3,7 @@ import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { pad, truncate } from '../../lib/text/width.ts';
+import { useShownText } from '../hooks/use-shown-text.ts';
 import type { ParameterImportance } from '../source.ts';
 import type { MarginalLevel } from '../state/marginals.ts';
 import { Label, Line } from './Line.tsx';
@@ -22,6 +23,7 @@ interface Props {
 
 /** A parameter with its share of the variance, and the metric at each of its values. The longest bar is the best value. */
 export function ParameterEffect({ name, effect, levels, minimize, columns }: Props) {
+  const shown = useShownText();
   const means = levels.map(({ mean }) => mean);
   const [low, high] = [Math.min(...means), Math.max(...means)];
   const room = Math.max(4, Math.min(30, columns - VALUE - 42));
@@ -37,7 +39,7 @@ export function ParameterEffect({ name, effect, levels, minimize, columns }: Pro
           <Line
             key={value}
             segments={[
-              { text: `  ${pad(truncate(visibleText(value), VALUE - 1), VALUE, 'left')} ` },
+              { text: `  ${pad(truncate(shown(value), VALUE - 1), VALUE, 'left')} ` },
               { text: '█'.repeat(cells), style: good > 0.99 ? 'cyan' : undefined },
               { text: ' '.repeat(room - cells) },
               { text: ` ${pad(formatMetric(mean), 9, 'left')} ±${pad(std.toPrecision(2), 7, 'right')}` },

@@ -1,7 +1,9 @@
 import { Box } from 'ink';
+import { useContext } from 'react';
 import type { Segment } from '../../lib/text/segment.ts';
 import { type Column, layoutTable } from '../../lib/text/table.ts';
 import { Line } from './Line.tsx';
+import { TerminalStyleContext } from './TerminalStyle.ts';
 
 interface Props<Row> {
   readonly table: readonly Column<Row>[];
@@ -11,7 +13,8 @@ interface Props<Row> {
 
 /** A table without a cursor. */
 export function Table<Row>({ table, rows, columns }: Props<Row>) {
-  const { header, rows: cells } = layoutTable(table, rows, columns);
+  const { ascii } = useContext(TerminalStyleContext);
+  const { header, rows: cells } = layoutTable(table, rows, { width: columns, ascii });
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Line segments={header} columns={columns} />
@@ -40,15 +43,13 @@ const MOST_HIDDEN = 99;
 /** The visible rows of a table with a cursor. Rows keep their identity while they move. */
 export function WindowTable<Row>(props: WindowProps<Row>) {
   const { table, rows, columns, cursor, id, gutter, left = '', more = (hidden) => `${hidden} more` } = props;
-  const width = columns - (gutter === undefined ? 0 : GUTTER);
-  const whole = layoutTable(table, rows, width);
-  const {
-    header,
-    rows: cells,
-    hidden,
-  } = whole.hidden.length === 0
-    ? whole
-    : layoutTable(table, rows, Math.max(1, width - more(MOST_HIDDEN).length - GUTTER));
+  const { ascii } = useContext(TerminalStyleContext);
+  const layout = layoutTable(table, rows, {
+    width: columns - (gutter === undefined ? 0 : GUTTER),
+    ascii,
+    noteWidth: more(MOST_HIDDEN).length + GUTTER,
+  });
+  const { header, rows: cells, hidden } = layout;
   const heading: Segment[] = [
     { text: gutter === undefined ? '' : left.padEnd(GUTTER), style: 'dim' },
     ...header,

@@ -52,36 +52,69 @@ test('numbers are right-aligned, text is left-aligned', () => {
       ['0.5', 'a'],
       ['12.25', 'bc'],
     ],
-    undefined,
+    { width: undefined },
   );
   expect([header, ...rows].map(plain)).toEqual([' loss  name', '  0.5  a', '12.25  bc']);
 });
 
 test('a table without a width limit is not truncated', () => {
   const long = 'x'.repeat(500);
-  const { rows, hidden } = layoutTable([text('a', 0), text('b', 1)], [[long, long]], undefined);
+  const { rows, hidden } = layoutTable([text('a', 0), text('b', 1)], [[long, long]], { width: undefined });
   expect(plain(rows[0] ?? [])).toBe(`${long}  ${long}`);
   expect(hidden).toEqual([]);
 });
 
 test('on a narrow terminal the widest text is truncated first, and numbers are not', () => {
   const columns = [number('loss', 0), text('short', 1), text('long', 2)];
-  const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], 36);
+  const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], { width: 36 });
   expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
 });
 
 test('columns that do not fit are reported', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
-  const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], 25);
+  const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], { width: 25 });
   expect(plain(rows[0] ?? [])).toBe('1234567890  1234567890');
   expect(hidden).toEqual(['c']);
+});
+
+test('a required column is visible where an earlier one is not', () => {
+  const columns = ['a', 'b', 'c'].map((header, c) => ({ ...number(header, c), required: header === 'c' }));
+  const { header, rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '12345']], { width: 20 });
+  expect([header, ...rows].map(plain)).toEqual(['         a      c', '1234567890  12345']);
+  expect(hidden).toEqual(['b']);
+});
+
+test('names lose their middle, values their start, agents what they have in common', () => {
+  const columns = [
+    { ...text('name', 0), elide: 'middle' as const },
+    { ...text('value', 1), elide: 'start' as const },
+    { ...text('agent', 2), elide: 'common' as const },
+  ];
+  const row = (n: number) => ['autoencoder-wide', '/data/mnist/train.npz', `gpu-cluster-west-${n}`];
+  const { rows } = layoutTable(columns, [row(17), row(18)], { width: 34 });
+  expect(rows.map(plain)).toEqual(['autoe…wide  …train.npz  gpu-clu…17', 'autoe…wide  …train.npz  gpu-clu…18']);
+});
+
+test('columns that do not fit leave room for a note', () => {
+  const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
+  const row = ['12345', '12345', '12345'];
+  expect(layoutTable(columns, [row], { width: 19, noteWidth: 8 }).hidden).toEqual([]);
+  expect(layoutTable(columns, [row], { width: 18, noteWidth: 8 }).hidden).toEqual(['b', 'c']);
+});
+
+test('text is ASCII before it is measured', () => {
+  const { rows } = layoutTable([number('loss', 0), text('name', 1)], [['0.1684 ±0.0015', 'café']], {
+    width: 24,
+    ascii: true,
+  });
+  expect(rows.map(plain)).toEqual(['0.1684 +/-0.0015  cafe']);
 });
 
 test('no line of a table exceeds the terminal width', () => {
   const cells = fc.array(fc.tuple(anyText, anyText, fc.double().map(formatMetric)), { maxLength: 6 });
   fc.assert(
     fc.property(cells, fc.integer({ min: 1, max: 120 }), (rows, width) => {
-      const layout = layoutTable([text('name', 0), text('other', 1), number('value', 2)], rows, width);
+      const layout = layoutTable([text('name', 0), text('other', 1), number('value', 2)], rows, { width });
       for (const line of [layout.header, ...layout.rows]) {
         expect(stringWidth(plain(line))).toBeLessThanOrEqual(width);
       }

@@ -1,9 +1,11 @@
 /** Lays out tables of text that fit the width of a terminal. */
 import { sum } from 'd3-array';
+import { asciiText } from './ascii.ts';
+import { type CommonParts, commonParts } from './common-parts.ts';
 import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
 import { visibleText } from './visible-text.ts';
-import { columnsOf, pad, truncate } from './width.ts';
+import { columnsOf, type Elision, pad, truncate } from './width.ts';
 
 /** A column of a table of `Row`s. Numbers are right-aligned and never cut. */
 export interface Column<Row> {
@@ -11,6 +13,13 @@ export interface Column<Row> {
   readonly numeric?: boolean;
   /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
+  /**
+   * The part of a long text that is left out: the middle of names, the start of values such as paths, the end of sentences
+   * (default), or what all rows have in common.
+   */
+  readonly elide?: Elision | 'common';
+  /** Whether the column is visible on every terminal. Other columns are hidden first. */
+  readonly required?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
 }
@@ -22,38 +31,67 @@ export interface TableLayout {
   readonly hidden: readonly string[];
 }
 
+export interface TableRoom {
+  /** Columns of the terminal. Undefined for a pipe: nothing is cut. */
+  readonly width: number | undefined;
+  /** Whether the text is ASCII only. */
+  readonly ascii?: boolean | undefined;
+  /** Columns of the terminal that stay free if some columns of the table do not fit, for a note. Default: 0. */
+  readonly noteWidth?: number | undefined;
+}
+
 /**
- * Lays out a table for a terminal of `width` columns. Nothing is cut if `width` is undefined, as for a pipe. Makes
- * cells safe to print. Columns should be in order of importance, because the last columns are hidden first.
+ * Lays out a table for a terminal. Makes cells safe to print. Columns should be in order of importance: if the table does
+ * not fit, texts are cut first, then columns are hidden from the right, but neither the first one nor a required one.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-  width: number | undefined,
+  { width, ascii = false, noteWidth = 0 }: TableRoom,
 ): TableLayout {
-  const texts = rows.map((row) => columns.map((column) => visibleText(column.cell(row))));
-  const headers = columns.map((column) => visibleText(column.header));
-  const needs = columns.map((column, c) => ({
-    natural: texts.reduce((most, cells) => Math.max(most, columnsOf(cells[c] ?? '')), columnsOf(headers[c] ?? '')),
-    mayCut: !column.numeric && !column.neverCut,
-  }));
-  const widths = fitColumns(needs, width);
+  const shownText = (text: string) => (ascii ? asciiText(visibleText(text)) : visibleText(text));
+  const known = new Map<Column<Row>, Measured<Row>>();
+  const measure = (column: Column<Row>): Measured<Row> => {
+    const one = known.get(column) ?? measured(column, rows, shownText);
+    known.set(column, one);
+    return one;
+  };
+  let room = width;
+  let { shown, hidden } = fittingColumns(columns, measure, room);
+  if (hidden.length > 0 && width !== undefined && noteWidth > 0) {
+    room = Math.max(1, width - noteWidth);
+    ({ shown, hidden } = fittingColumns(columns, measure, room));
+  }
+  const widths = cutWidths(shown, room);
 
-  const line = (cells: readonly string[], styleOf: (c: number) => Style | undefined): Segment[] => {
-    const shown = cells.slice(0, widths.length);
-    const last = shown.findLastIndex((cell) => cell !== '');
-    return shown.slice(0, last + 1).map((cell, c) => {
+  const line = (cells: readonly string[], cut: Cut<Row>, styleOf: (c: number) => Style | undefined): Segment[] => {
+    const last = cells.findLastIndex((cell) => cell !== '');
+    const segments: { text: string; style: Style | undefined }[] = [];
+    for (let c = 0; c <= last; c++) {
       const w = widths[c] ?? 0;
-      const padded = pad(truncate(cell, w), w, columns[c]?.numeric ? 'left' : 'right');
+      const text = pad(cut(cells[c] ?? '', w, shown[c]), w, shown[c]?.column.numeric ? 'left' : 'right');
       // Trailing spaces would wrap on a narrow terminal.
-      return { text: c === last ? padded.trimEnd() : padded + ' '.repeat(GAP), style: styleOf(c) };
-    });
+      const padded = c === last ? text.trimEnd() : text + ' '.repeat(GAP);
+      const style = styleOf(c);
+      const before = segments.at(-1);
+      if (before !== undefined && before.style === style) before.text += padded;
+      else segments.push({ text: padded, style });
+    }
+    return segments;
   };
 
+  const headers = shown.map(({ header }) => header);
+  const cellsOf = (r: number) => shown.map(({ cells }) => cells[r] ?? '');
   return {
-    header: line(headers, () => 'dim'),
-    rows: rows.map((row, r) => line(texts[r] ?? [], (c) => columns[c]?.style?.(row))),
-    hidden: headers.slice(widths.length).filter((_, c) => texts.some((cells) => cells[widths.length + c] !== '')),
+    header: line(
+      headers,
+      (cell, w) => truncate(cell, w),
+      () => 'dim',
+    ),
+    rows: rows.map((row, r) => line(cellsOf(r), cutCell, (c) => shown[c]?.column.style?.(row))),
+    hidden: hidden
+      .filter((column) => rows.some((row) => column.cell(row) !== ''))
+      .map(({ header }) => shownText(header)),
   };
 }
 
@@ -61,37 +99,77 @@ const GAP = 2;
 
 const MIN_TEXT_WIDTH = 8;
 
-interface ColumnNeed {
+interface Measured<Row> {
+  readonly column: Column<Row>;
+  readonly header: string;
+  readonly cells: readonly string[];
   /** Width of the widest cell, including the header. */
   readonly natural: number;
-  /** Whether the column can be cut. Numbers cannot be cut, because a cut number reads as another number. */
-  readonly mayCut: boolean;
+  /** The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another number. */
+  readonly least: number;
+  readonly common: CommonParts | undefined;
 }
 
-function total(widths: readonly number[]): number {
-  return sum(widths) + GAP * Math.max(0, widths.length - 1);
+function measured<Row>(column: Column<Row>, rows: readonly Row[], shownText: (text: string) => string): Measured<Row> {
+  const header = shownText(column.header);
+  const cells = rows.map((row) => shownText(column.cell(row)));
+  const natural = cells.reduce((most, cell) => Math.max(most, columnsOf(cell)), columnsOf(header));
+  const mayCut = !column.numeric && !column.neverCut;
+  const common = mayCut && column.elide === 'common' ? commonParts(cells) : undefined;
+  const least = mayCut ? Math.min(natural, Math.max(MIN_TEXT_WIDTH, common?.minWidth ?? 0)) : natural;
+  return { column, header, cells, natural, least, common };
 }
 
-function cutWidest(needs: readonly ColumnNeed[], available: number): number[] {
-  const widths = needs.map((need) => need.natural);
-  while (total(widths) > available) {
+/**
+ * Returns the columns that fit when all texts are cut as far as possible: the first one, the required ones, and as many
+ * others as there is room for, from the left. Does not read the cells of columns that cannot fit.
+ */
+function fittingColumns<Row>(
+  columns: readonly Column<Row>[],
+  measure: (column: Column<Row>) => Measured<Row>,
+  width: number | undefined,
+): { readonly shown: readonly Measured<Row>[]; readonly hidden: readonly Column<Row>[] } {
+  if (width === undefined) return { shown: columns.map(measure), hidden: [] };
+  const found = new Map<Column<Row>, Measured<Row>>();
+  let used = -GAP;
+  const add = (column: Column<Row>): boolean => {
+    const one = measure(column);
+    const isFirst = found.size === 0;
+    if (!isFirst && used + GAP + one.least > width) return false;
+    found.set(column, one);
+    used += GAP + one.least;
+    return true;
+  };
+  const isKept = (column: Column<Row>, at: number) => at === 0 || column.required === true;
+  for (const column of columns.filter(isKept)) if (!add(column)) break;
+  for (const column of columns.filter((column, at) => !isKept(column, at))) if (!add(column)) break;
+  return {
+    shown: columns.flatMap((column) => found.get(column) ?? []),
+    hidden: columns.filter((column) => !found.has(column)),
+  };
+}
+
+/** Cuts the widest text columns until the table fits. */
+function cutWidths<Row>(shown: readonly Measured<Row>[], available: number | undefined): number[] {
+  if (available === undefined) return shown.map(({ natural }) => natural);
+  const widths = shown.map(({ natural, least }) => Math.min(natural, Math.max(least, available)));
+  const total = () => sum(widths) + GAP * Math.max(0, widths.length - 1);
+  for (let excess = total() - available; excess > 0; excess--) {
     let widest = -1;
-    for (let i = 0; i < widths.length; i++) {
-      const width = widths[i] ?? 0;
-      if (needs[i]?.mayCut && width > MIN_TEXT_WIDTH && (widest < 0 || width > (widths[widest] ?? 0))) widest = i;
+    for (let c = 0; c < widths.length; c++) {
+      const width = widths[c] ?? 0;
+      if (width > (shown[c]?.least ?? width) && (widest < 0 || width > (widths[widest] ?? 0))) widest = c;
     }
-    if (widest < 0) break;
+    // Only the first column is left, and it is wider than the terminal.
+    if (widest < 0) return widths.map((width) => Math.min(width, available));
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;
 }
 
-/** Cuts the widest text columns first, then hides columns from the right, but never the first. */
-function fitColumns(needs: readonly ColumnNeed[], available: number | undefined): number[] {
-  if (available === undefined) return needs.map((need) => need.natural);
-  for (let count = needs.length; count > 1; count--) {
-    const widths = cutWidest(needs.slice(0, count), available);
-    if (total(widths) <= available) return widths;
-  }
-  return needs.slice(0, 1).map((need) => Math.min(need.natural, available));
+type Cut<Row> = (cell: string, width: number, column: Measured<Row> | undefined) => string;
+
+function cutCell<Row>(cell: string, width: number, one: Measured<Row> | undefined): string {
+  const elide = one?.column.elide ?? 'end';
+  return elide === 'common' ? (one?.common?.cut(cell, width) ?? cell) : truncate(cell, width, elide);
 }

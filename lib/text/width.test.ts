@@ -24,3 +24,22 @@ test('a truncated text fits its width and ends after a whole grapheme', () => {
     }),
   );
 });
+
+test('a text that loses its start or its middle fits, and keeps its other parts', () => {
+  fc.assert(
+    fc.property(texts, fc.integer({ min: 1, max: 12 }), (text, width) => {
+      for (const elision of ['start', 'middle'] as const) {
+        const cut = truncate(text, width, elision);
+        expect(columnsOf(cut)).toBeLessThanOrEqual(width);
+        if (columnsOf(text) <= width) expect(cut).toBe(text);
+        else {
+          const [before = '', after = ''] = cut.split('…');
+          expect(text.startsWith(before) && text.endsWith(after)).toBe(true);
+          if (elision === 'start') expect(before).toBe('');
+        }
+      }
+    }),
+  );
+  expect(truncate('autoencoder-wide', 9, 'middle')).toBe('auto…wide');
+  expect(truncate('/data/mnist/train.npz', 10, 'start')).toBe('…train.npz');
+});

@@ -12,25 +12,35 @@ export function columnsOf(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
+/** The part of a text that is left out when the text is too long. */
+export type Elision = 'end' | 'middle' | 'start';
+
 const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Cuts a text to at most `width` terminal columns and appends an ellipsis if anything was cut. Never splits a grapheme,
- * so the result can be one column shorter.
+ * Cuts a text to at most `width` terminal columns, with an ellipsis in place of what was left out: the end by default.
+ * Never splits a grapheme, so the result can be a few columns shorter.
  */
-export function truncate(text: string, width: number): string {
+export function truncate(text: string, width: number, elision: Elision = 'end'): string {
   if (columnsOf(text) <= width) return text;
   if (width <= 0) return '';
-  let kept = '';
-  let used = 0;
-  for (const { segment } of graphemes.segment(text)) {
-    const w = columnsOf(segment);
-    if (used + w > width - 1) break;
-    kept += segment;
-    used += w;
+  const parts = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  const room = width - 1;
+  const head = elision === 'start' ? 0 : elision === 'end' ? room : Math.ceil(room / 2);
+  return fitting(parts, head) + ELLIPSIS + fitting(parts.reverse(), room - head, true);
+}
+
+/** Joins as many of the first parts as fit. @param reversed whether the parts are in reverse order */
+function fitting(parts: readonly string[], width: number, reversed = false): string {
+  let text = '';
+  let left = width;
+  for (const part of parts) {
+    left -= columnsOf(part);
+    if (left < 0) break;
+    text = reversed ? part + text : text + part;
   }
-  return kept + ELLIPSIS;
+  return text;
 }
 
 /** Pads a text with spaces to `width` terminal columns, on the given side. */

@@ -1,5 +1,5 @@
-import { type Segment, widthOf } from '../../lib/text/segment.ts';
-import { columnsOf, truncate } from '../../lib/text/width.ts';
+import { type Segment, widthOf } from './segment.ts';
+import { columnsOf, truncate } from './width.ts';
 
 /** Cuts segments to `width` columns, with an ellipsis at the cut. */
 export function clip(segments: readonly Segment[], width: number): Segment[] {

@@ -1,0 +1,51 @@
+/** Cuts names that share their start or end, such as hosts of one cluster, so that they stay distinguishable. */
+import { columnsOf, truncate } from './width.ts';
+
+const ELLIPSIS = '…';
+const SEPARATOR = /[^\p{L}\p{N}]/u;
+
+export interface CommonParts {
+  /** The width from which on different names stay different. */
+  readonly minWidth: number;
+  /** Cuts one of the names to a width. The common parts are left out first. */
+  readonly cut: (name: string, width: number) => string;
+}
+
+/** Finds the start and the end that all names share, up to a separator. */
+export function commonParts(names: readonly string[]): CommonParts {
+  const distinct = [...new Set(names)];
+  const prefix = prefixOf(distinct);
+  const rests = distinct.map((name) => name.slice(prefix.length));
+  const suffix = reversed(prefixOf(rests.map(reversed)));
+  const widest = Math.max(0, ...rests.map((rest) => columnsOf(rest.slice(0, rest.length - suffix.length))));
+  const marks = Math.min(1, prefix.length) + Math.min(1, suffix.length);
+  return {
+    minWidth: widest + marks,
+    cut: (name, width) => {
+      const isOne = distinct.length > 1 && name.startsWith(prefix) && name.endsWith(suffix);
+      if (!isOne || columnsOf(name) <= width) return truncate(name, width, 'middle');
+      const own = name.slice(prefix.length, name.length - suffix.length);
+      const end = suffix === '' ? '' : ELLIPSIS;
+      const room = width - columnsOf(own) - columnsOf(end);
+      if (columnsOf(prefix) <= room) return prefix + own + truncate(suffix, width - columnsOf(prefix + own));
+      if (room >= 1) return truncate(prefix, room) + own + end;
+      return truncate(`${prefix === '' ? '' : ELLIPSIS}${own}${end}`, width, 'middle');
+    },
+  };
+}
+
+/** Returns the common start of at least two names, up to and including its last separator. */
+function prefixOf([first = '', ...others]: readonly string[]): string {
+  if (others.length === 0) return '';
+  const characters = [...first];
+  let common = '';
+  let kept = '';
+  for (const character of characters) {
+    if (!others.every((name) => name.startsWith(common + character))) break;
+    common += character;
+    if (SEPARATOR.test(character)) kept = common;
+  }
+  return kept;
+}
+
+const reversed = (text: string): string => [...text].reverse().join('');
