@@ -20,6 +20,7 @@ const VERBS: Readonly<Record<string, Readonly<Record<string, () => Promise<Regis
     trials: async () => (await import('./commands/trials.ts')).registerTrials,
     best: async () => (await import('./commands/best.ts')).registerBest,
     compare: async () => (await import('./commands/compare.ts')).registerCompare,
+    errors: async () => (await import('./commands/errors.ts')).registerErrors,
     explain: async () => (await import('./commands/explain.ts')).registerExplain,
     logs: async () => (await import('./commands/logs.ts')).registerLogs,
     events: async () => (await import('./commands/events.ts')).registerEvents,

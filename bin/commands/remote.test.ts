@@ -105,6 +105,37 @@ test('trials requests the given metric, goal, states and limit', async () => {
   });
 });
 
+test('errors groups the failed trials by class and error, with an example and the agents', async () => {
+  let asked: ListTrialsRequest | undefined;
+  const failures: Partial<SweepServiceServer> = {
+    listTrials: (call) => {
+      asked = call.request;
+      call.write({ trials: [{ ...bad, id: 'ffff00000000', index: 7, agentId: 'agent-2' }, bad] });
+      call.end();
+    },
+  };
+  const { stdout } = await trawl(failures, 'errors');
+  expect(asked?.states).toEqual(['TRIAL_STATE_FAILED']);
+  expect(stdout).toMatch(
+    /^trials +class +error +example +agents\n +2 +crash +said "no", then +a1000000 +agent-1, agent-2\n$/,
+  );
+  const json = await trawl(failures, 'errors', '-o', 'json');
+  expect(JSON.parse(json.stdout)).toEqual([
+    {
+      class: 'crash',
+      error: 'said "no", then',
+      count: 2,
+      agents: ['agent-1', 'agent-2'],
+      trials: [bad.id, 'ffff00000000'],
+    },
+  ]);
+});
+
+test('errors reports a sweep without failed trials', async () => {
+  const { stdout, exitCode } = await trawl({ listTrials: (call) => void call.end() }, 'errors');
+  expect({ stdout, exitCode }).toEqual({ stdout: 'no trial has failed\n', exitCode: 0 });
+});
+
 test('trials -o json prints null for metrics that are not finite', async () => {
   const { stdout } = await trawl({}, 'trials', '-o', 'json');
   expect(JSON.parse(stdout)).toEqual([
