@@ -25,7 +25,7 @@ test.each([
   expect(newAgentId(host, 'abc')).toBe(id);
 });
 
-test('every host name gives an id that is valid in a certificate too', () => {
+test('every host name gives an id that is also valid in a certificate', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.domain()), (host) => {
       const id = newAgentId(host, '123456');
@@ -43,7 +43,7 @@ test('an id is stored with its folder, and a requested id replaces it', () => {
   expect(storedAgentId(dir, undefined)).toBe('gpu1.lab.example.org');
 });
 
-test('an invalid id is rejected and not stored, and an invalid file is named', () => {
+test('an invalid id is rejected and not stored, and the error for an invalid file names the file', () => {
   expect(() => storedAgentId(dir, 'gpu1..lab')).toThrow(/^invalid agent id "gpu1\.\.lab": expected letters/);
   const first = storedAgentId(dir, undefined);
   expect(() => storedAgentId(dir, 'a b')).toThrow(/invalid agent id "a b"/);

@@ -1,4 +1,4 @@
-/** The id of an agent, and where it is stored. */
+/** The id of an agent, and the file that stores the id. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -7,7 +7,7 @@ import { BadInputError } from '../proto/errors.ts';
 import { agentIdProblem } from '../proto/subjects.ts';
 
 const FILE = 'agent-id';
-/** Leaves room for the suffix within the 64 characters that the name in a certificate can have. */
+/** Leaves room for the suffix. A name in a certificate can have 64 characters. */
 const MAX_HOST = 57;
 
 /**
@@ -36,7 +36,7 @@ export function readAgentId(dir: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
 }
 
-/** Returns the id `HOST-SUFFIX`. Replaces what an id cannot contain, and cuts a long host name. */
+/** Returns the id `HOST-SUFFIX`. Replaces invalid characters of a host name, and truncates a long name. */
 export function newAgentId(host: string, suffix: string): string {
   const name = host
     .replace(/[^A-Za-z0-9_.-]/g, '-')

@@ -12,7 +12,7 @@ beforeEach(() => {
   cpSync(mkdtempSync(join(parent, 'empty-')), dir, { recursive: true });
 });
 
-test('a folder keeps its identity, under another name too', () => {
+test('a folder keeps its identity when it is renamed', () => {
   const first = folderIdentity(dir);
   expect(first.instance).toMatch(/^[0-9a-f]{32}$/);
   expect(folderIdentity(dir)).toEqual(first);
@@ -20,7 +20,7 @@ test('a folder keeps its identity, under another name too', () => {
   expect(folderIdentity(`${dir}-renamed`)).toEqual(first);
 });
 
-test('a copy of a folder has the same instance at another location, and an empty folder has another instance', () => {
+test('a copied folder keeps its instance but has a different location, and an empty folder has a new instance', () => {
   const first = folderIdentity(dir);
   cpSync(dir, `${dir}-copy`, { recursive: true });
   const copy = folderIdentity(`${dir}-copy`);

@@ -1,6 +1,6 @@
 /**
- * The identity of an agent's folder. The coordinator uses it to tell a restarted agent from a second agent that has the
- * same id.
+ * The identity of an agent's folder. The coordinator uses the identity to distinguish a restarted agent from a second
+ * agent with the same id.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -23,8 +23,8 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 }
 
 /**
- * Returns a text that identifies this folder, and differs for each copy of it: it contains the machine's boot id and the
- * folder's inode. It changes when the machine restarts.
+ * Returns a text that identifies this folder and differs for each copy of the folder. It contains the machine's boot id
+ * and the folder's inode. The location changes when the machine restarts.
  */
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });

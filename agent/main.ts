@@ -1,4 +1,6 @@
-/** Starts an agent: finds its identity and its machine's resources, and connects it to NATS and the coordinator. */
+/**
+ * Starts an agent: determines its identity and the resources of the machine, and connects to NATS and the coordinator.
+ */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname, uptime } from 'node:os';
 import { resolve } from 'node:path';
@@ -66,7 +68,7 @@ export interface AgentOptions {
   readonly metrics: Address | undefined;
   /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  /** Host headers to accept, in addition to the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];
   /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;
@@ -87,7 +89,7 @@ export interface RunningAgent {
   untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;
   /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace period expires. */
   leave(graceMs: number): Promise<void>;
-  /** Hands back running attempts and stops, also while the agent is leaving. */
+  /** Hands back running attempts and stops, even if the agent is already leaving. */
   stop(): Promise<void>;
 }
 
@@ -100,7 +102,7 @@ interface Resources {
 
 /** @throws {BadInputError | RejectedError | UnreachableError} */
 export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
-  // Programs run in another folder, where a relative path would be another path.
+  // Programs run in another folder, where a relative path would refer to a different file.
   const options = { ...given, dir: resolve(given.dir), dataDir: resolve(given.dataDir) };
   const { dir, identity, log, natsUrl, server } = options;
   checkMetricsAccess(options);
@@ -135,7 +137,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, operator);
     const leftovers = new LeftoverPrograms(hello.location, log);
-    // The agent does not wait for the grace period of these programs.
+    // The agent does not wait until these programs have ended.
     leftovers.endEarlier().catch(onLeftoverError(log));
     const started = new AgentRuntime({
       dir,
@@ -229,8 +231,8 @@ async function startMetrics(
 }
 
 /**
- * Returns the token that `/metrics` on the loopback requires: that of the coordinator if it runs on this machine, so that
- * Prometheus needs one token only, or else the agent's own.
+ * Returns the token that `/metrics` on the loopback interface requires. If the coordinator runs on this machine, the
+ * agent uses the coordinator's token, so that Prometheus needs only one token. Otherwise the agent has its own token.
  */
 function metricsToken({ dir, tokenOf, tokenPath }: AgentOptions): TokenAuth {
   const answer = tokenOf();
@@ -300,7 +302,7 @@ async function untilOver(agent: AgentRuntime, limits: LifetimeLimits): Promise<'
   const upSince = performance.now();
   for (;;) {
     const upMs = performance.now() - upSince;
-    // The workers' start does not count as idle time.
+    // The time until the workers have started is not idle time.
     const end = lifetimeEnd(limits, { upMs, idleMs: Math.min(upMs, agent.idleMs()) });
     if (end !== undefined) return end;
     await sleep(LIFETIME_POLL_MS, undefined, { ref: false });

@@ -1,6 +1,6 @@
 /**
- * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file under its final name is always
- * complete, even if a process was killed while it wrote the file, or several processes wrote it at the same time.
+ * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file under its final name is
+ * always complete, even if a process was killed during the write, or several processes wrote the file at the same time.
  */
 
 import { type FileHandle, readFile, stat } from 'node:fs/promises';
@@ -27,7 +27,7 @@ export function cachedPath(dataDir: string, dataset: DatasetSpec, file: DataFile
 }
 
 /**
- * Returns whether the file exists. Its content is not verified; see {@link readVerified}.
+ * Returns whether the file exists. The content is not verified; see {@link readVerified}.
  * @throws {DamagedFileError} when it has the wrong size
  */
 export async function isCached(path: string, file: DataFile): Promise<boolean> {
@@ -59,7 +59,7 @@ export async function verifyOpen(handle: FileHandle, path: string, file: DataFil
   if (sha256 !== file.sha256) throw damaged(path, `has SHA-256 ${sha256}, expected ${file.sha256}`);
 }
 
-/** Returns what is wrong with a file's content; undefined when the size and the checksum are right. */
+/** Returns the error in a file's content; undefined when the size and the checksum are right. */
 export function contentProblem(bytes: Buffer, file: DataFile): string | undefined {
   if (bytes.length !== file.bytes) return `has ${bytes.length} bytes, expected ${file.bytes}`;
   const sha256 = sha256Of(bytes);
@@ -87,7 +87,7 @@ export interface DatasetStatus {
   readonly name: DatasetName;
   /** The state is `missing` until every file has been fetched. The first trial that uses the data set fetches it. */
   readonly state: 'cached' | 'missing' | 'damaged';
-  /** One line for the user; for a damaged data set, it includes what to do. */
+  /** One line for the user. For a damaged data set, the line includes the remedy. */
   readonly detail: string;
 }
 
@@ -127,12 +127,14 @@ async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetS
   return { name, state: 'cached', detail: `${formatSize(bytes)}, verified` };
 }
 
-/** Whether the cache had the trial's data set (`hit`), or the data set had to be fetched (`miss`). */
+/** `hit` if the trial's data set was in the cache, `miss` if it had to be fetched. */
 export type DatasetUse = 'hit' | 'miss';
 
 let listener: (use: DatasetUse) => void = () => {};
 
-/** Sets the listener of this process. A worker's listener reports to the supervisor. */
+/**
+ * Sets the function that this process calls for each use of a data set. A worker's listener reports to the supervisor.
+ */
 export function onDatasetUse(listen: (use: DatasetUse) => void): void {
   listener = listen;
 }

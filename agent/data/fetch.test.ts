@@ -74,7 +74,7 @@ test('a folder of gzipped files fills the cache', async () => {
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('a source that lacks a file, or has a wrong one, is skipped', async () => {
+test('a source with a missing or wrong file is skipped', async () => {
   const wrong = gzipSync(Buffer.from('train_images'));
   served.set('/wrong/a.gz', wrong);
   const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/wrong`), mirror(`${url}/missing`), mirror(url));

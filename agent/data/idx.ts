@@ -66,8 +66,8 @@ function hex(value: number): string {
 }
 
 /**
- * Images that stay in their file. All workers of a machine share the operating system's page cache; a copy in each worker would
- * take 47 MB.
+ * Images that are read from their file when they are needed. All workers of a machine share the operating system's page
+ * cache. A copy would take 47 MB per worker.
  */
 export class ImageFile {
   readonly count: number;
@@ -101,8 +101,8 @@ export class ImageFile {
   }
 
   /**
-   * Reads the images at these indices into one array. This is synchronous because reading an image from the page cache
-   * takes only some microseconds, less than an asynchronous call.
+   * Reads the images at these indices into one array. The read is synchronous, because reading an image from the page
+   * cache takes a few microseconds, less than an asynchronous call.
    * @throws {DamagedFileError} when the file was truncated after it was opened
    */
   read(indices: Int32Array): Uint8Array {

@@ -88,7 +88,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
     context.skip(!listed, 'offline or not on Debian: apt does not list dataset-fashion-mnist');
   }
 
-  test('comes from the Debian package and is cached with its checksums', async (context) => {
+  test('is fetched from the Debian package and cached with the right checksums', async (context) => {
     await skipOffline(context);
     const dataDir = join(root, 'fashion');
     const { train, test: tested } = await loadImages('fashion-mnist', dataDir);

@@ -44,7 +44,7 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`unknown data set ${name}`);
   countDatasetUse(await ensureDataset(dataset, dataDir));
-  // Read first, so that an error leaves no file open.
+  // The labels are read first, so that an error leaves no file open.
   const test = await readTest(dataset, dataDir);
   const train = await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages);
   return { train, test };

@@ -10,7 +10,7 @@ import { gunzip } from 'node:zlib';
 const run = promisify(execFile);
 const decompress = promisify(gunzip);
 
-/** The time limit for one file of up to 30 MB, including the connection. */
+/** The time limit for connecting and downloading one file of up to 30 MB. */
 const MIRROR_TIMEOUT_MS = 120_000;
 /** The time limit for a Debian package of about 30 MB. */
 const PACKAGE_TIMEOUT_MS = 180_000;
@@ -61,8 +61,8 @@ export function installedFolder(folder: string): DatasetSource {
 }
 
 /**
- * Returns the source that reads gzipped files from a Debian package, which it downloads and unpacks into a temporary folder. This needs no root rights
- * and installs nothing.
+ * Returns the source that reads gzipped files from a Debian package, which it downloads and unpacks into a temporary
+ * folder. This source needs no root privileges and installs nothing.
  * @param folder the files' folder in the package
  */
 export function debianPackage(name: string, folder: string): DatasetSource {

@@ -23,7 +23,7 @@ test('--require-gpu on a machine without a GPU is rejected with the reason', asy
   await expect(choice).rejects.toThrow(/--require-gpu.*\n.*tensorflow-gpu: no GPU found/);
 });
 
-test('a forced CPU backend contradicts --require-gpu', async () => {
+test('a forced CPU backend is rejected together with --require-gpu', async () => {
   const choice = chooseBackend({ forced: 'wasm', gpus: 1, requireGpu: true });
   await expect(choice).rejects.toThrow('backend wasm computes on the CPU, but --require-gpu is set');
 });

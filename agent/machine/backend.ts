@@ -7,7 +7,7 @@ import { BadInputError } from '../../proto/errors.ts';
 
 const require = createRequire(import.meta.url);
 
-/** From the fastest to the slowest, which is the order in which they are tried. */
+/** From the fastest to the slowest. Backends are tried in this order. */
 export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
@@ -16,11 +16,11 @@ export const NO_CUDA =
   'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or incompatible (npm run setup:native -- --cuda installs CUDA and cuDNN)';
 
 export interface BackendOptions {
-  /** Number of GPUs that this process can use. With 0, the GPU backend is not tried. */
+  /** Number of GPUs that this process can use. If this number is 0, the GPU backend is not tried. */
   readonly gpus: number;
   /** Whether only a backend that computes on a GPU is accepted. */
   readonly requireGpu: boolean;
-  /** The only accepted backend. Undefined if all are accepted. */
+  /** The only accepted backend. Undefined if all backends are accepted. */
   readonly forced?: BackendName;
 }
 
@@ -39,11 +39,11 @@ export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
 }
 
 /**
- * Loads the first backend that works. To be called once per process, before anything is computed.
+ * Loads the first backend that works. Must be called once per process, before any computation.
  * @throws {NoBackendError} when none of the accepted backends loads, with the reason for each
  */
 export async function chooseBackend(options: BackendOptions): Promise<{ readonly name: BackendName }> {
-  // Suppresses TensorFlow.js's advice on stdout and stderr: a worker's output is its trial's log.
+  // Suppresses TensorFlow.js's advice on stdout and stderr, because a worker's output becomes the log of its trial.
   tf.enableProdMode();
   const accepted = BACKENDS.filter(
     (name) => name === (options.forced ?? name) && (name === 'tensorflow-gpu' || !options.requireGpu),
@@ -125,8 +125,8 @@ export const NATIVE_ENVIRONMENT = {
 const ADDON = 'tfjs_binding.node';
 
 /**
- * Returns why the package cannot be loaded, judging by its files; undefined when it can probably be loaded. This check is
- * cheap: the package itself takes half a second, and registers its kernels before it finds its native part missing.
+ * Returns why the package cannot be loaded, judging by its files; undefined when it can probably be loaded. This check
+ * is cheap. Loading the package takes half a second, and registers its kernels even if its native part is missing.
  */
 export function nativePackageProblem(name: NativePackage): string | undefined {
   const root = packageRoot(name);
@@ -162,9 +162,10 @@ interface WasmBackend {
 }
 
 /**
- * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc: beyond
- * 4 GB it places tensors at address 0, over the heap's own bookkeeping, and training continues with wrong numbers.
- * @throws {Error} when the backend is a version that needs another guard
+ * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc. Beyond
+ * 4 GB, it places tensors at address 0, which overwrites the data structures of the heap, and training continues with
+ * wrong numbers.
+ * @throws {Error} when this guard does not work for the installed version of the backend
  */
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');

@@ -25,7 +25,7 @@ test('cards are parsed from the lines of nvidia-smi', () => {
   expect(parseNvidiaCards(recorded('nvidia-smi-query.txt'))).toMatchObject({ gpus: { length: 4 }, broken: [] });
 });
 
-test('a lost card and one with an error are reported, and the other cards are used', () => {
+test('a lost card and a card with an error are reported, and the other cards are used', () => {
   const lost = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
   expect(lost.gpus.map(({ index }) => index)).toEqual([0, 3]);
   expect(lost.broken).toEqual([{ index: 1, reason: 'nvidia-smi reports [GPU is lost]' }]);
@@ -39,12 +39,12 @@ test('a lost card and one with an error are reported, and the other cards are us
 test.each([
   ['nvidia-smi-no-driver.txt', /^NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver/],
   ['nvidia-smi-mismatch.txt', /^Failed to initialize NVML: Driver\/library version mismatch$/],
-])('%s lists no card and has an error', (file, error) => {
+])('%s lists no card and is reported as an error', (file, error) => {
   expect(parseNvidiaCards(recorded(file))).toEqual({ gpus: [], broken: [] });
   expect(nvidiaError(recorded(file))).toMatch(error);
 });
 
-test('other text lists no cards and has no error', () => {
+test('other text lists no cards and is not reported as an error', () => {
   for (const text of ['', 'No devices were found\n', '0, 37\n']) {
     expect(parseNvidiaCards(text)).toEqual({ gpus: [], broken: [] });
     expect(nvidiaError(text)).toBeUndefined();
@@ -77,7 +77,7 @@ test('a card in MIG mode is replaced by its instances, with the memory of their 
   });
 });
 
-test('the instances of drivers before R470 have names of another form', () => {
+test('drivers before R470 name instances in another form', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-mig-r450.txt'));
   const found = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L-mig-r450.txt')));
   expect(found.map(({ uuid }) => uuid)).toEqual([
@@ -108,7 +108,7 @@ test('the GPUs of rocm-smi have the UUIDs of ROCm', () => {
   });
 });
 
-test('the GPUs of amd-smi are read from its list, or from its newer object', () => {
+test('the GPUs of amd-smi are read from an array, or from an object in newer versions', () => {
   const text = recorded('amd-smi.json');
   const { gpus } = parseAmdSmi(text);
   expect(gpus).toMatchObject([

@@ -1,4 +1,4 @@
-/** Parses what the programs of the GPU drivers print: nvidia-smi, rocm-smi and amd-smi. */
+/** Parses the output of nvidia-smi, rocm-smi and amd-smi, the programs of the GPU drivers. */
 
 /** A GPU that a program can use: a card, or an instance of a card in MIG mode. */
 export interface Gpu {
@@ -22,7 +22,10 @@ export interface GpuListing {
 
 const MIB = 2 ** 20;
 
-/** Parses the lines `index, name, total MiB` of nvidia-smi. Other lines are errors of cards, or skipped. */
+/**
+ * Parses the lines `index, name, total MiB` of nvidia-smi. Lines with errors of cards are returned as errors, and other
+ * lines are skipped.
+ */
 export function parseNvidiaCards(text: string): GpuListing {
   const gpus: Gpu[] = [];
   const broken: { index: number; reason: string }[] = [];
@@ -86,8 +89,8 @@ export function withIds(cards: readonly Gpu[], ids: readonly NvidiaIds[]): reado
 }
 
 /**
- * Returns the memory of an instance from its profile, such as `1c.3g.20gb` or `1g.10gb+me`. An instance has a little more
- * memory than its name in decimal gigabytes.
+ * Returns the memory of an instance from its profile, such as `1c.3g.20gb` or `1g.10gb+me`. An instance has slightly
+ * more memory than its name states in decimal gigabytes.
  */
 function profileBytes(profile: string): number | undefined {
   const gigabytes = /(\d+)gb/.exec(profile)?.[1];
@@ -134,7 +137,7 @@ function amdGpu(index: number, name: string, memoryBytes: number, uniqueId: stri
 }
 
 function jsonIn(text: string): unknown {
-  // The programs print warnings before the JSON.
+  // The programs can print warnings before the JSON.
   const start = text.search(/^[[{]/m);
   try {
     return JSON.parse(text.slice(Math.max(0, start)));

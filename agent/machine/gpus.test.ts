@@ -10,7 +10,7 @@ let bin: string;
 beforeEach(() => {
   bin = mkdtempSync(join(tmpdir(), 'trawl-gpus-'));
   process.env.PATH = `${bin}:/usr/bin:/bin`;
-  // A real driver of the machine must not answer.
+  // A real driver on this machine must not be found.
   for (const name of ['nvidia-smi', 'rocm-smi', 'amd-smi']) install(name, 'exit 127');
 });
 afterEach(() => {
@@ -89,7 +89,7 @@ describe('discovery', () => {
   });
 });
 
-test('figures are converted to base units, and figures that a card does not report are undefined', () => {
+test('measured values are converted to base units, and values that a card does not report are undefined', () => {
   expect(parseGpuFigures('0, 37, 1024, 81559, 41, 118.24\n1, [N/A], 12, 2048, 30, [N/A]\n')).toEqual([
     {
       index: 0,
@@ -110,7 +110,7 @@ test('figures are converted to base units, and figures that a card does not repo
   ]);
 });
 
-test('messages of nvidia-smi are not parsed as figures', () => {
+test('messages of nvidia-smi are not parsed as measured values', () => {
   expect(parseGpuFigures('No devices were found\n')).toEqual([]);
   expect(parseGpuFigures('0, NVIDIA H100 80GB HBM3, 81559\n')).toEqual([]);
   expect(parseGpuFigures('')).toEqual([]);

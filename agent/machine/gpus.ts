@@ -1,4 +1,4 @@
-/** The GPUs of this machine and their current figures, from the programs of their drivers. */
+/** The GPUs of this machine and their current utilization, from the programs of their drivers. */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -14,7 +14,7 @@ import {
 } from './gpu-tools.ts';
 import { type VisibleGpu, type VisibleGpus, visibleGpus } from './visible-gpus.ts';
 
-/** A stuck driver can block its program for minutes. */
+/** A driver that does not respond can block its program for minutes. */
 const TOOL_TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
 const WATCH_INTERVAL_MS = 10_000;
@@ -25,7 +25,7 @@ export interface GpuDiscovery extends VisibleGpus {
   readonly found: number;
   /** The vendor of the GPUs. Undefined if the machine has no GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
-  /** Why GPUs of the machine cannot be used. One sentence each. */
+  /** The reasons why GPUs of the machine cannot be used. One sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -77,13 +77,14 @@ async function listAmd(): Promise<Listed | undefined> {
 
 interface ToolOutput {
   readonly output: string;
-  /** Why there is no output. Undefined if there is output, or if the program is not installed. */
+  /** The reason for missing output. Undefined if there is output, or if the program is not installed. */
   readonly problem: string | undefined;
 }
 
 /**
- * Returns a program's output even if it fails: nvidia-smi lists the other cards when one is lost, but exits with an error. Does not wait
- * for a program that a stuck driver keeps from being killed.
+ * Returns the output of a program even if the program fails, because nvidia-smi exits with an error if one card is
+ * lost, but lists the other cards. Does not wait for a program that cannot be killed because its driver does not
+ * respond.
  */
 function runTool(program: string, args: readonly string[]): Promise<ToolOutput> {
   return new Promise((resolve) => {
@@ -120,7 +121,10 @@ function parseMemory(text: string): GpuMemory | undefined {
   return { freeBytes: Number(free) * 2 ** 20, totalBytes: Number(total) * 2 ** 20 };
 }
 
-/** The current figures of a GPU. Figures that the card or its driver does not report are undefined. */
+/**
+ * The current utilization, memory, temperature and power of a GPU. Values that the card or its driver does not report
+ * are undefined.
+ */
 export interface GpuFigures {
   readonly index: number;
   /** Share of the last sample period in which a kernel ran, 0 to 1. */
@@ -170,7 +174,7 @@ function bytesOf(mebibytes: number | undefined): number | undefined {
   return mebibytes === undefined ? undefined : Math.round(mebibytes * 2 ** 20);
 }
 
-/** Refreshes the GPUs' figures in the background, because nvidia-smi can take a second to answer. */
+/** Refreshes the measured values in the background, because nvidia-smi can take a second to respond. */
 export class GpuWatch {
   readonly #stopped = new AbortController();
   readonly #cards: ReadonlySet<number> | undefined;
@@ -182,7 +186,7 @@ export class GpuWatch {
     void this.#refresh();
   }
 
-  /** The latest figures; none when nvidia-smi did not answer. */
+  /** The latest measured values; empty when nvidia-smi did not respond. */
   get figures(): readonly GpuFigures[] {
     return this.#figures;
   }

@@ -25,13 +25,13 @@ const PROBE_TIMEOUT_MS = 60_000;
 export interface BackendProbe {
   readonly name: BackendName;
   readonly loads: boolean;
-  /** Why the backend does not load, in one line; empty when it loads. */
+  /** The reason why the backend does not load, in one line; empty when it loads. */
   readonly reason: string;
   /** The version of libtensorflow, when it loads. */
   readonly tensorflow?: string;
 }
 
-/** Tries each backend. Takes well under a second when no native part is installed. */
+/** Tries each backend. Takes less than a second when no native part is installed. */
 export async function probeBackends(): Promise<readonly BackendProbe[]> {
   const gpus = (await listGpus()).filter(({ vendor }) => vendor === 'nvidia').length;
   return Promise.all(

@@ -23,7 +23,7 @@ function fakePython(output: string, exit = 0): string {
   return path;
 }
 
-test('the packages of each interpreter are listed once, however many attempts use it', async () => {
+test('the packages of each interpreter are listed once, even if many attempts use the interpreter', async () => {
   const environments = new PythonEnvironments();
   const path = fakePython('3.12.4\n/usr/bin/python3\na==1\nb==2\n');
   const ask = (PYTHONPATH?: string) => environments.packagesOf(interpreterIn(path, { PYTHONPATH, SECRET: 'x' }));
@@ -36,7 +36,7 @@ test('the packages of each interpreter are listed once, however many attempts us
   expect(readFileSync(join(dir, 'runs'), 'utf8')).toBe('run\nrun\n');
 });
 
-test('an interpreter that fails is not started again, and only its list of packages is missing', async () => {
+test('if an interpreter fails, it is not started again, and only the list of packages is missing', async () => {
   const environments = new PythonEnvironments();
   const interpreter = interpreterIn(fakePython('no', 1), {});
   expect(await environments.packagesOf(interpreter)).toBeUndefined();

@@ -1,11 +1,11 @@
-/** Lists the Python packages that programs run with: once per agent and interpreter, in a process of its own. */
+/** Lists the installed Python packages, once per agent and interpreter, in a separate process. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { MAX_PACKAGES_BYTES } from '../../proto/limits.ts';
 
 const run = promisify(execFile);
 
-/** A network file system can be slow. The programs do not wait for the list. */
+/** A network file system can be slow. Users' programs start without waiting for the list. */
 const LIMIT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
@@ -24,10 +24,10 @@ for name in sorted(found, key=str.lower):
     print("%s==%s" % (name, found[name]))
 `;
 
-/** Variables that decide which packages an interpreter finds. */
+/** Environment variables that determine which packages an interpreter finds. */
 const RELEVANT = ['PATH', 'PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'LD_LIBRARY_PATH'] as const;
 
-/** An interpreter and the variables that decide which packages it finds. */
+/** An interpreter, and the environment variables that determine which packages the interpreter finds. */
 export interface PythonInterpreter {
   /** An absolute path. */
   readonly path: string;
@@ -48,9 +48,9 @@ export function interpreterIn(
 }
 
 export interface PythonPackages {
-  /** The interpreter itself, where the program's path is a link or a wrapper. */
+  /** The path of the interpreter itself, if the program's path is a link or a wrapper. */
   readonly interpreter: string;
-  /** Such as 3.12.4. Empty if it is unknown. */
+  /** Such as 3.12.4. Empty if unknown. */
   readonly python: string;
   /** NAME==VERSION, one per line. */
   readonly packages: string;

@@ -25,7 +25,7 @@ test('slots per GPU are limited in total', () => {
   );
 });
 
-test('requested slots that cannot fit into memory are rejected with the number that can', () => {
+test('a number of slots that does not fit into memory is rejected, and the error names the largest possible number', () => {
   expect(() => requireFittingSlots(64, 4 * GIB)).not.toThrow();
   expect(() => requireFittingSlots(undefined, 1)).not.toThrow();
   expect(() => requireFittingSlots(1, 1)).not.toThrow();
@@ -63,7 +63,7 @@ test('several slots per GPU share its memory evenly', () => {
   ]);
 });
 
-test('with fewer slots than GPUs, each slot has several GPUs and the memory of the smallest', () => {
+test('with fewer slots than GPUs, each slot has several GPUs, and its memory is that of the smallest GPU', () => {
   expect(assigned([80, 16, 80, 80, 80], 2)).toEqual([
     [[0, 1], 16],
     [[2, 3], 80],
@@ -77,7 +77,7 @@ test('a slot has at most one GPU beside MIG instances', () => {
   expect(slots.map((slot) => slot.gpus.map(({ id }) => id))).toEqual([['MIG-a']]);
 });
 
-test('on a machine without GPUs, slots have none', () => {
+test('on a machine without GPUs, slots have no GPUs', () => {
   expect(assigned([], 2)).toEqual([
     [[], 0],
     [[], 0],

@@ -1,4 +1,6 @@
-/** How an agent divides its machine among slots: how many there are, and each one's GPUs, threads and pack size. */
+/**
+ * Divides a machine among the slots of an agent: the number of slots, and the GPUs, threads and pack size of each slot.
+ */
 import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { MAX_SLOTS } from '../../proto/limits.ts';
@@ -32,7 +34,7 @@ export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number
   );
 }
 
-/** The least memory of a slot's process, in bytes. */
+/** The minimum memory of a slot's process, in bytes. */
 const MIN_SLOT_BYTES = 64 * 2 ** 20;
 
 /** @throws {BadInputError} if the processes of the slots cannot fit into memory. @param slots undefined if none are requested */
@@ -56,9 +58,9 @@ export interface SlotGpus {
 }
 
 /**
- * Assigns GPUs to slots. With at least as many slots as GPUs, each slot has one GPU and shares it evenly. With fewer
- * slots, each slot has the same number of GPUs, and the remainder is unused. A process can use one MIG instance only, so
- * beside MIG instances each slot has one GPU.
+ * Assigns GPUs to slots. With at least as many slots as GPUs, each slot has one GPU, and the slots of a GPU share it
+ * evenly. With fewer slots, each slot has the same number of GPUs, and the remainder is unused. A process can use only
+ * one MIG instance, so each slot has one GPU if the machine has MIG instances.
  */
 export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly SlotGpus[] {
   return Array.from({ length: slots }, (_, slot) => {
@@ -77,7 +79,8 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
  * rounded down, at least one. As many operations of a step run in parallel as the slot has threads. Half of the threads
  * work on one operation, because waking threads for each small operation costs more than it gains (bench/RESULTS.md).
- * Variables that the user has set stay unchanged. The number of threads changes no result (see NATIVE_ENVIRONMENT).
+ * Variables that the user has set stay unchanged. Results do not depend on the number of threads (see
+ * NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));
@@ -89,7 +92,7 @@ export function threadEnvironment(cores: number, slots: number, env: NodeJS.Proc
   return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, env[name] || value]));
 }
 
-/** The value of `--pack`: a number, or as many trials as gain throughput and fit into memory. */
+/** The value of `--pack`: a number, or `auto` for as many trials as increase the throughput and fit into memory. */
 export type PackOption = number | 'auto';
 
 /**

@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('for every list, the visible GPUs are distinct, and a prefix of the list gives a prefix of them unless a GPU repeats', () => {
+test('the visible GPUs are distinct, and a prefix of a list without repetition gives a prefix of the visible GPUs', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {
@@ -108,7 +108,7 @@ describe('the variables of workers', () => {
     });
   });
 
-  test('are UUIDs beside a broken card, whose absence can change the indexes of CUDA', () => {
+  test('are UUIDs if a card is broken, because CUDA can then number the cards differently', () => {
     const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
     const known = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
     expect(
@@ -145,7 +145,7 @@ describe('NVIDIA_VISIBLE_DEVICES', () => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: 'GPU-cc33-2,GPU-dd44-3' }, GPUS.slice(2))).toEqual([2, 3]);
   });
 
-  test('limits what CUDA_VISIBLE_DEVICES can name', () => {
+  test('limits the GPUs that CUDA_VISIBLE_DEVICES can name', () => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: '2,3', CUDA_VISIBLE_DEVICES: '3,0' })).toEqual([3]);
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: 'none', CUDA_VISIBLE_DEVICES: '0' })).toEqual([]);
   });
@@ -243,12 +243,12 @@ describe('notes', () => {
     expect(notes(env)).toEqual([expected]);
   });
 
-  test('without variables there are none', () => {
+  test('are absent if the variables restrict no GPU', () => {
     expect(notes({})).toEqual([]);
     expect(notes({ CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toEqual([]);
   });
 
-  test('indexes in the order FASTEST_FIRST are noted on a machine with different GPUs', () => {
+  test('a note explains indexes in the order FASTEST_FIRST on a machine with different GPUs', () => {
     const mixed = GPUS.map((gpu) => (gpu.index === 0 ? { ...gpu, name: 'Tesla T4' } : gpu));
     const env = { CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
     expect(notes(env, mixed)).toEqual([

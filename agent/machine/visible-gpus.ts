@@ -5,7 +5,7 @@
  */
 import type { Gpu } from './gpu-tools.ts';
 
-/** A GPU, and how programs name it. */
+/** A GPU, and the name that programs use for the GPU. */
 export interface VisibleGpu extends Gpu {
   /** The entry for CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES. */
   readonly id: string;
@@ -14,7 +14,7 @@ export interface VisibleGpu extends Gpu {
 export interface VisibleGpus {
   /** In the order of the variable. */
   readonly gpus: readonly VisibleGpu[];
-  /** Why GPUs are not used, and other facts about the variables. One sentence each. */
+  /** The reasons why GPUs are not used, and other notes about the variables. One sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -41,7 +41,7 @@ function visibleToCuda(gpus: readonly Gpu[], env: Env): VisibleGpus {
   return { gpus: chosen.gpus.map((gpu) => ({ ...gpu, id: (byUuid ? gpu.uuid : undefined) ?? `${gpu.index}` })), notes };
 }
 
-/** Beside MIG instances or a card that is broken, CUDA can number the cards differently than nvidia-smi. */
+/** On a machine with MIG instances or a broken card, CUDA can number the cards differently from nvidia-smi. */
 function needsUuids(gpus: readonly Gpu[]): boolean {
   const cards = new Set(gpus.map(({ index }) => index));
   return gpus.some(({ index, migCard }) => migCard !== undefined || index >= cards.size);
@@ -50,7 +50,7 @@ function needsUuids(gpus: readonly Gpu[]): boolean {
 /**
  * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG instance.
  * All entries have the form of the first entry. The first invalid entry ends the list. If a GPU is listed twice, no GPU is
- * visible. The index or UUID of a card in MIG mode means the card's first instance.
+ * visible. The index or UUID of a card in MIG mode refers to the card's first instance.
  */
 function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   const entries = entriesOf(list);
@@ -84,7 +84,7 @@ function cudaMatch(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   return matching.every(({ index }) => index === first?.index) ? first : undefined;
 }
 
-/** Newer drivers accept `MIG-GPU-UUID/GI/CI`, the name in older drivers, but no longer list it. */
+/** Newer drivers accept the older name `MIG-GPU-UUID/GI/CI`, but do not list it. */
 function olderMigName(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   const [, card, instance] = /^MIG-(GPU-[0-9a-f-]+)\/(\d+\/\d+)$/.exec(entry) ?? [];
   const instances = gpus.filter(({ migCard }) => migCard !== undefined && migCard === card);
@@ -141,8 +141,8 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else GPU_DEVICE_ORDINAL).
- * The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible. The returned ids count
- * the same GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
+ * The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible. The returned indexes
+ * number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);
@@ -202,7 +202,7 @@ export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly
     case 'nvidia':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
     case 'amd': {
-      // HIP reads the first of these variables that is set and not empty. Libraries disagree about the order.
+      // HIP reads the first of these variables that is set and not empty. Libraries use different orders.
       const list = ids || '-1';
       return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, GPU_DEVICE_ORDINAL: list };
     }

@@ -43,7 +43,7 @@ export function agentMetrics() {
   };
 }
 
-/** Sets the gauges of all GPUs. A figure that a GPU does not report has no sample. */
+/** Sets the gauges of all GPUs. A value that a GPU does not report has no sample. */
 export function setGpuGauges(agent: string, { gpu: gauges }: AgentMetrics, figures: readonly GpuFigures[]): void {
   for (const gauge of Object.values(gauges)) gauge.reset();
   for (const { index, ...one } of figures) {

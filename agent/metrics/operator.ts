@@ -30,12 +30,12 @@ export interface OperatorOptions {
   readonly gpuFigures: () => readonly GpuFigures[];
   /** Number of records in the spool. */
   readonly spooled: () => number;
-  /** Returns why the agent cannot start trials at present; undefined when it can. */
+  /** Returns the reason why the agent cannot start trials at present; undefined when it can. */
   readonly unreadyReason: () => string | undefined;
 }
 
 export interface Operator {
-  /** HOST:PORT at which other machines can reach the pages. */
+  /** The HOST:PORT of the pages for other machines. */
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
   countUnreadable(via: 'nats'): void;

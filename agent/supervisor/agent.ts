@@ -1,4 +1,4 @@
-/** Connects the parts of an agent, and carries out the effects of its slots' decisions. */
+/** Connects the parts of an agent, and carries out the effects that its slots decide on. */
 
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
@@ -56,13 +56,13 @@ export interface AgentParts {
   readonly connect: () => CoordinatorClient;
   /** The first worker that is ready adds the backend and the pack size. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
-  /** The current figures of the machine's GPUs. */
+  /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly GpuFigures[];
   readonly startWorker: StartWorker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** A clock in milliseconds that includes the time for which the machine sleeps. Default: sleep is ignored. */
+  /** A clock in milliseconds that continues while the machine sleeps. By default, sleep is ignored. */
   readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
@@ -209,7 +209,7 @@ export class AgentRuntime {
     this.#up.resolve(backend);
   }
 
-  /** Returns the milliseconds for which no slot has run or claimed an attempt. */
+  /** Returns the time in milliseconds since a slot last ran or claimed an attempt. */
   idleMs(): number {
     return this.#idle.elapsed(performance.now());
   }
@@ -233,7 +233,7 @@ export class AgentRuntime {
     this.#session?.renew();
   }
 
-  /** Hands back running attempts immediately and stops. Users' programs still get their grace period. */
+  /** Hands back running attempts immediately and stops. Users' programs still have their grace period to exit. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -266,13 +266,13 @@ export class AgentRuntime {
     });
   }
 
-  /** A program that still runs may run elsewhere too, so it is stopped before anything is reported. */
+  /** Another agent may already run the same trials, so running programs are stopped before anything is reported. */
   #onSuspended(elapsedMs: number): void {
     const effects = onSuspended(this.#slots);
     const stopped = effects.filter(({ kind }) => kind === 'stop').length;
     this.#parts.log.warn(
       { seconds: Math.round(elapsedMs / 1000), stopped },
-      'the agent was suspended for longer than its lease: it stops the attempts that still run',
+      'the agent was suspended for longer than its lease; stopping its running attempts',
     );
     this.#perform(effects);
   }
@@ -337,14 +337,16 @@ export class AgentRuntime {
       .filter(({ key }) => isHeld(this.#slots[slot], key));
     for (const { key } of granted) {
       const isAssigned = assignments.some((assignment) => sameAttempt(assignment.key, key));
-      // A download can have created the folder again after the attempt's end.
+      // A download can create the folder again after the attempt has ended.
       if (!isAssigned) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);
     }
     for (const { key } of assignments) this.#parts.log.debug({ ...key, slot }, 'an attempt starts');
     if (assignments.length > 0) this.#workers.run(slot, assignments);
   }
 
-  /** Returns undefined, and ends the attempt in preflight, when this agent cannot read its grant or lacks its code. */
+  /**
+   * If this agent cannot read the grant or lacks the code, the attempt fails in preflight, and undefined is returned.
+   */
   async #prepare(slot: number, { key, grant }: Granted): Promise<Assignment | undefined> {
     const { dir, log } = this.#parts;
     try {

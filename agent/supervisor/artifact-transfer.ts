@@ -25,7 +25,7 @@ export interface Upload {
 export class LostFileError extends Error {}
 
 /**
- * Uploads a file, or the part of it that the coordinator does not have yet.
+ * Uploads the bytes of a file that the coordinator does not have yet.
  * @returns `stored` once the file is durable, or why the coordinator accepts nothing of the attempt
  * @throws {LostFileError} when the file is missing or was changed
  * @throws {ServiceError | NodeJS.ErrnoException} when the call failed, or the file cannot be read
@@ -74,7 +74,7 @@ function changedFile(path: string): LostFileError {
 
 /**
  * Downloads an artifact into a file.
- * @returns whether the bytes have the announced checksum
+ * @returns whether the downloaded bytes have the announced checksum
  * @throws {ServiceError} when the coordinator cannot be reached or does not have the artifact
  */
 export async function downloadArtifact(
@@ -102,7 +102,7 @@ export async function downloadArtifact(
 }
 
 /**
- * Downloads the bytes of a code archive that the file does not have yet, and appends them to it.
+ * Downloads the missing bytes of a code archive, and appends them to the file.
  * @throws {ServiceError} when the coordinator cannot be reached or does not have the archive
  * @throws {Error} when the coordinator sends more than the announced size
  */

@@ -9,7 +9,7 @@ import { attemptFolder, codeFile, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
 
-/** Files of the coordinator, downloaded into the attempt's folder. */
+/** Files that were downloaded from the coordinator into the attempt's folder. */
 export interface Downloads {
   /** Resolves with whether the checkpoint is intact in the attempt's folder. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
@@ -18,8 +18,8 @@ export interface Downloads {
 }
 
 /**
- * Downloads the code that the attempt runs and the checkpoint that it resumes from, if any. Without an intact checkpoint
- * the attempt starts from the first epoch.
+ * Downloads the attempt's code and the checkpoint to resume from, if there are any. Without an intact checkpoint the
+ * attempt starts from the first epoch.
  * @param agentDir the agent's folder
  * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version)
  * @throws {CodeUnavailableError} when the code could not be downloaded

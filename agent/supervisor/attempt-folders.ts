@@ -9,7 +9,7 @@ import { attemptFolder, attemptsFolder } from '../folders.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
-/** A process of the program that is about to end can still write into the folder. */
+/** While the program is ending, one of its processes can still write into the folder. */
 const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } as const;
 
 export class AttemptFolders {
@@ -18,7 +18,7 @@ export class AttemptFolders {
   /** Attempts that have ended and still have a folder. */
   #released: AttemptKey[] = [];
 
-  /** Removes the folders that an earlier process of the agent left behind and that no spooled record needs. */
+  /** Removes the folders of an earlier agent process, except folders that a spooled record needs. */
   constructor(dir: string, spool: Spool) {
     this.#dir = dir;
     this.#spool = spool;

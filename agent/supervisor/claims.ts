@@ -10,9 +10,9 @@ import { type Effect, type OfferToken, onDecision, type Slot } from './slots.ts'
 const RETRY_MS = 500;
 
 export interface ClaimEvents {
-  /** Called with the slots' decisions about the coordinator's answers. */
+  /** Called with the decisions of the slots after an answer of the coordinator. */
   onEffects(effects: readonly Effect[]): void;
-  /** Called while the answer to an offer takes long, so that NATS does not redeliver the offer yet. */
+  /** Called repeatedly while an offer waits for its answer, so that NATS does not redeliver the offer. */
   onDelayed(offer: OfferToken): void;
 }
 

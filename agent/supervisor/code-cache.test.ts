@@ -98,7 +98,7 @@ test('a cached archive that the disk damaged is downloaded again', async () => {
   expect(readFileSync(pathOf('a'), 'utf8')).toBe('some code');
 });
 
-test('a download waits for an unreachable coordinator as long as an attempt needs the code', async () => {
+test('while an attempt needs the code, a download waits for an unreachable coordinator', async () => {
   let failures = 0;
   const { cache } = cacheOf(['some code'], (_, rest) => {
     if (failures++ < 2) throw error(status.UNAVAILABLE);
@@ -146,7 +146,7 @@ test('the least recently used archives are removed, and attempts keep their own 
   expect(await readFile(pathOf('second----'), 'utf8')).toBe('second----');
 });
 
-test('partial downloads that were not continued for a day are removed', async () => {
+test('partial downloads are removed after a day without progress', async () => {
   const old = join(dir, 'code', '.parts', 'a'.repeat(64));
   mkdirSync(dirname(old), { recursive: true });
   writeFileSync(old, 'x');

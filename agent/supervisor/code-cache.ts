@@ -1,7 +1,7 @@
 /**
- * The agent's copies of code archives, below its folder: code/SHA256.tar. Each is downloaded once, however many slots and
- * attempts need it, and an interrupted download continues where it ended. An attempt has its own link to its archive,
- * so the cache can remove an archive at any time.
+ * The agent's copies of code archives, below its folder: code/SHA256.tar. Each archive is downloaded once for all slots
+ * and attempts. An interrupted download resumes. An attempt has its own link to its archive, so the cache can remove an
+ * archive at any time.
  */
 import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -17,11 +17,14 @@ import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_CODE_BYTES } from '../../proto/limits.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
-/** Archives of more than this in total are removed, the least recently used first. */
+/** When the archives exceed this total size, the least recently used archives are removed. */
 const MAX_CACHE_BYTES = 4 * MAX_CODE_BYTES;
-/** Failed downloads after which an attempt fails in preflight. Attempts to reach an unreachable coordinator are not counted. */
+/**
+ * After this many failed downloads, an attempt fails in preflight. Attempts to reach an unreachable coordinator are not
+ * counted.
+ */
 const MAX_DOWNLOADS = 5;
-/** A partial download that no attempt continued for this long is removed. */
+/** A partial download is removed after this time without progress. */
 const MAX_PART_AGE_MS = 24 * 3_600_000;
 
 const EXTENSION = '.tar';
@@ -58,8 +61,8 @@ export class CodeCache {
   }
 
   /**
-   * Links an archive to `path`, after downloading it if needed. Waits for an unreachable coordinator as long as the attempt
-   * wants the code.
+   * Links an archive to `path`, after downloading it if needed. While the attempt needs the code, an unreachable
+   * coordinator is retried.
    * @param isWanted returns whether the attempt still waits
    * @throws {CodeUnavailableError} when the disk is full, the download keeps failing, or the attempt no longer waits
    */
@@ -69,7 +72,7 @@ export class CodeCache {
       for (let tries = 0; ; tries++) {
         if (!(await this.#has(archive))) await this.#downloaded(archive, isWanted);
         if (await this.#link(archive, path)) return;
-        // The archive was removed between the download and the link.
+        // The archive was removed after its download and before it was linked.
         if (tries === MAX_DOWNLOADS)
           throw new CodeUnavailableError('the code archive keeps disappearing from the cache');
       }
@@ -159,7 +162,7 @@ export class CodeCache {
     this.#options.log.info({ sha256, bytes: size }, 'downloaded a code archive');
   }
 
-  /** Removes the least recently used archives until there is room for one more. */
+  /** Removes the least recently used archives until there is space for another archive. */
   async #makeRoom(bytes: number): Promise<void> {
     const limit = this.#options.maxBytes ?? MAX_CACHE_BYTES;
     const cached = (await this.#list(this.#dir)).filter(({ path }) => path.endsWith(EXTENSION));

@@ -32,7 +32,10 @@ export interface CoordinatorClient {
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   /** See downloadCode. */
   downloadCode(archive: CodeArchive, path: string): Promise<void>;
-  /** Opens new connections for all later calls, with the current identity. Calls in progress finish on the old connections. */
+  /**
+   * Opens new connections for all later calls, with the current identity. Calls in progress continue on the old
+   * connections.
+   */
   renew(): void;
   close(): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The agent's session with its coordinator: one stream for records, acknowledgements and commands, which is reopened
- * whenever it breaks, and the call that opens leases.
+ * The agent's session with its coordinator. One stream carries records, acknowledgements and commands, and is reopened
+ * when it breaks. A separate call opens leases.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -49,9 +49,9 @@ export interface SessionEvents {
    * @param graceMs undefined when the drain has ended
    */
   onDrain(graceMs: number | undefined): void;
-  /** Called when the agent's slots moved to other pools. */
+  /** Called when the coordinator has moved the agent's slots to other pools. */
   onPools(pools: readonly string[]): void;
-  /** Called when the coordinator rejected the hello message for a reason that a retry does not change. */
+  /** Called when the coordinator permanently rejects the hello message. */
   onRejected(message: string): void;
 }
 
@@ -121,7 +121,10 @@ export class CoordinatorSession {
     return this.#code.provide(archive, path, () => isWanted() && !this.#closed);
   }
 
-  /** Reconnects with the agent's renewed certificate. The new stream carries on where the old one ends. */
+  /**
+   * Reconnects with the agent's renewed certificate. The new stream continues with the first record that has not been
+   * acknowledged.
+   */
   renew(): void {
     this.#client.renew();
     this.#stream?.cancel();
@@ -189,7 +192,7 @@ export class CoordinatorSession {
     }
     this.#log.warn({ err: error }, 'lost the stream to the coordinator');
     const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
-    // A revoked identity also ends an open stream.
+    // The coordinator also closes an open stream when the agent's identity is revoked.
     const isRejected = code === status.UNAUTHENTICATED || (isFinal && this.#sentUpTo === undefined);
     if (isRejected && 'details' in error) this.#events.onRejected(`${error.details}`);
   }
@@ -201,7 +204,7 @@ export class CoordinatorSession {
     this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
-  /** Returns the record to send: that of the artifact, or a line of the attempt's log if its file cannot be stored. */
+  /** Returns the artifact's record. If the file cannot be stored, returns a log record in its place. */
   async #upload(record: RecordMessage, signal: AbortSignal): Promise<RecordMessage | undefined> {
     const outcome = await this.#transfers.upload(record, signal);
     if (outcome.kind === 'refused') this.#onDismissed({ key: record.key, ...outcome.refusal });
@@ -226,7 +229,7 @@ export class CoordinatorSession {
     this.#events.onSpoolShrunk();
   }
 
-  /** Sends all spooled records that this stream has not carried yet, as fast as the stream accepts them. */
+  /** Sends all spooled records that have not been sent on this stream, as fast as the stream accepts them. */
   async #send(): Promise<void> {
     this.#sending = true;
     try {
@@ -266,7 +269,7 @@ export class CoordinatorSession {
   }
 }
 
-/** Replaces the record of an artifact, with the same number, because the coordinator expects every number. */
+/** The replacement has the sequence number of the artifact's record, because the coordinator expects every number. */
 function skippedArtifact(record: RecordMessage, reason: string): RecordMessage {
   const name = record.body?.$case === 'artifact' ? record.body.artifact.name : '';
   return { ...record, body: { $case: 'log', log: { text: `[trawl] artifact ${name} was not stored: ${reason}\n` } } };

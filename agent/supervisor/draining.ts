@@ -1,4 +1,4 @@
-/** Whether the agent takes new trials, and how long running attempts may continue when it does not. */
+/** Whether the agent takes new trials. During a drain or a shutdown, also how long running attempts may continue. */
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {

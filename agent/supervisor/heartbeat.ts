@@ -1,4 +1,4 @@
-/** The heartbeats that renew the leases of an agent's attempts. Each is sent over NATS and over gRPC. */
+/** The heartbeats that renew the leases of an agent's attempts. Each heartbeat is sent over NATS and over gRPC. */
 
 import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import type { Logger } from 'pino';
@@ -87,7 +87,7 @@ export class Heartbeat {
     this.#publish(heartbeatSubject(this.#cluster, agentId), HeartbeatMessage.encode(heartbeat).finish());
   }
 
-  /** NATS rejects a message that is larger than its `max_payload`, which can be lowered at any time. */
+  /** NATS rejects a message that is larger than `max_payload`. An administrator can lower this limit at any time. */
   #publish(subject: string, heartbeat: Uint8Array): void {
     try {
       this.#nats.publish(subject, heartbeat);

@@ -1,6 +1,7 @@
 /**
- * Ends programs whose worker is dead. Their guard does this too (see trainers/command/program.ts), unless it was killed as
- * well. Markers have the form FOLDER.RUN.WORKER.ATTEMPT, so that each run of an agent knows its own programs.
+ * Ends programs whose worker is dead. Usually a program's guard process ends the program (see
+ * trainers/command/program.ts), but the guard can be killed too. Markers have the form FOLDER.RUN.WORKER.ATTEMPT, so
+ * that each run of an agent can identify its own programs.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
@@ -14,21 +15,21 @@ export class LeftoverPrograms {
   readonly #folder: string;
   readonly #run: string;
 
-  /** @param location identifies the agent's folder, which no other agent uses at the same time */
+  /** @param location identifies the agent's folder; only one agent uses a folder at a time */
   constructor(location: string, log: Logger) {
     this.#log = log;
     this.#folder = `${location}.`;
     this.#run = `${this.#folder}${randomBytes(8).toString('hex')}.`;
   }
 
-  /** Returns the start of the markers of a new worker's programs. */
+  /** Returns the common prefix of the markers of a new worker's programs. */
   markerOfWorker(): string {
     return `${this.#run}${randomBytes(8).toString('hex')}.`;
   }
 
   /** Ends the programs that an earlier agent in this folder has left running. */
   async endEarlier(): Promise<void> {
-    // A program of the earlier agent can have started this one.
+    // A program of an earlier agent process can have started this agent.
     if (process.env[MARKER]?.startsWith(this.#folder) === true) return;
     await this.#end((marker) => marker.startsWith(this.#folder) && !marker.startsWith(this.#run));
   }

@@ -7,7 +7,9 @@ export interface LifetimeLimits {
   readonly maxTimeMs: number | undefined;
 }
 
-/** Returns why an agent must stop; undefined while it must not. The time limit also applies to a busy agent. */
+/**
+ * Returns the reason why an agent must stop; undefined if it may continue. The time limit also applies to a busy agent.
+ */
 export function lifetimeEnd(
   { idleTimeoutMs, maxTimeMs }: LifetimeLimits,
   { upMs, idleMs }: { readonly upMs: number; readonly idleMs: number },
@@ -17,8 +19,8 @@ export function lifetimeEnd(
 }
 
 /**
- * Measures how long an agent has been running, and how long the agent has not claimed an attempt. Times are
- * milliseconds of one monotonic clock.
+ * Measures how long an agent has been running, and how long it has been idle. Times are milliseconds of one monotonic
+ * clock.
  */
 export class IdleTime {
   #isBusy = false;

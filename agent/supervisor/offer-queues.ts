@@ -18,13 +18,19 @@ import type { OfferToken } from './slots.ts';
 
 /** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
-/** The pull that is used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a stream that does not exist yet. */
+/**
+ * Used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a stream that does not
+ * exist yet.
+ */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** One pull fills all slots that become free within this time. */
 const GATHER_MS = 2;
-/** Delay before a failed pull is repeated: newer servers reject a pull from a stream that does not exist yet. */
+/**
+ * Delay before a failed pull is repeated. For example, newer servers reject a pull from a stream that does not exist
+ * yet.
+ */
 const RETRY_MS = 500;
-/** A new pool's stream is created within this time, and its pulls fail until then. */
+/** The coordinator creates the stream of a new pool within this time. Until then, pulls fail. */
 const FAILING_MS = 10_000;
 /** Without a delay, the same agent would get the returned offer again immediately. */
 const RETURN_DELAY_MS = 100;
@@ -35,7 +41,7 @@ export interface OfferEvents {
   onUnreadable(): void;
 }
 
-/** The queue of one pool. Pulls only as many offers as the pool has free slots. */
+/** The queue of one pool. Pulls at most as many offers as the pool has free slots. */
 export class OfferQueue {
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
@@ -137,7 +143,7 @@ export class OfferQueue {
     if (key instanceof Error) {
       this.#unreadable.warn({ err: key, subject: message.subject });
       this.#events.onUnreadable();
-      // NATS would redeliver it without end.
+      // Otherwise NATS would redeliver the message forever.
       answerOffer(this.#log, () => message.term());
       this.#pull();
       return;
@@ -169,8 +175,8 @@ function attemptOf(message: JsMsg): AttemptKey | Error {
 }
 
 /**
- * Answers an offer. The client throws if the connection is closed, or the answer is larger than the server's `max_payload`.
- * Without an answer, the server delivers the offer again, which is harmless.
+ * Answers an offer. The client throws if the connection is closed, or if the answer is larger than the server's
+ * `max_payload`. If no answer arrives, the server delivers the offer again. A second delivery is harmless.
  */
 function answerOffer(log: Logger, answer: () => void): void {
   try {
@@ -184,7 +190,7 @@ export interface PoolOfferEvents extends Pick<OfferEvents, 'onUnreadable'> {
   onOffer(key: AttemptKey, token: OfferToken, pool: string): void;
 }
 
-/** The queues of all pools of an agent, and the offers that it has not answered yet. */
+/** The queues of an agent's pools, and the offers that the agent has not answered yet. */
 export class OfferQueues {
   readonly #nats: NatsConnection;
   readonly #log: Logger;
@@ -200,7 +206,7 @@ export class OfferQueues {
     this.#log = log;
   }
 
-  /** Pulls from the queues of these pools from now on. */
+  /** Replaces the pools whose queues the agent pulls from. */
   join(cluster: string, pools: ReadonlySet<string>): void {
     for (const [pool, queue] of this.#queues) {
       if (cluster === this.#cluster && pools.has(pool)) continue;

@@ -1,6 +1,6 @@
 /**
- * Keeps the records of each attempt in order: the record of an artifact, and those after it, wait until its file is
- * uploaded. Records of other attempts do not wait.
+ * Keeps the records of each attempt in order. The record of an artifact and all later records wait until the artifact's
+ * file is uploaded. Records of other attempts do not wait.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -8,8 +8,8 @@ import type { ReportStream } from './coordinator-client.ts';
 
 export interface OutboxEvents {
   /**
-   * Uploads the file of an artifact's record. Resolves with the record to send in its place, or undefined when the
-   * attempt's records must not be sent.
+   * Uploads the file of an artifact's record. Resolves with the record to send instead, or with undefined if no records
+   * of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
   /** Called when `upload` rejects. The outbox sends no more records of that attempt. */
@@ -29,7 +29,7 @@ export class Outbox {
     this.#events = events;
   }
 
-  /** Sends the record, immediately or after the uploads before it. */
+  /** Sends the record immediately, or after earlier uploads of its attempt. */
   add(record: RecordMessage): void {
     const name = record.key === undefined ? '' : keyText(record.key);
     const waiting = this.#waiting.get(name);

@@ -1,6 +1,6 @@
 /**
- * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory: none of
- * them has been acknowledged, and a full disk is no reason to fail a running attempt.
+ * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory,
+ * because a running attempt must not fail. None of these records has been acknowledged.
  */
 
 import type { Logger } from 'pino';
@@ -11,7 +11,7 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/** Records and claims of several slots within this time are sent together, because the cost is per message, not per byte. */
+/** Records and claims that arrive within this time are sent together, because the cost is per message, not per byte. */
 export const GATHER_MS = 2;
 /** Delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;
@@ -19,7 +19,7 @@ export const DISK_RETRY_MS = 1_000;
 export interface RecordWriterEvents {
   /** Called when there are new records in the spool. */
   onSpooled(): void;
-  /** Called when the disk has become full, or has space again. */
+  /** Called when the disk becomes full, and when it has space again. */
   onDiskFullChanged(): void;
 }
 

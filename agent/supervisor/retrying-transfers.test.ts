@@ -2,11 +2,11 @@ import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { UploadRetries } from './retrying-transfers.ts';
 
-test('a file that conflicts with another is not retried', () => {
+test('the upload of a file that conflicts with another file is not retried', () => {
   expect(new UploadRetries().isLast(status.ALREADY_EXISTS, 0)).toBe(true);
 });
 
-test('a file that does not fit is retried for 30 s, however long other failures lasted before', () => {
+test('the upload of a file that does not fit is retried for 30 s, regardless of earlier failures', () => {
   const retries = new UploadRetries();
   expect(retries.isLast(status.RESOURCE_EXHAUSTED, 0)).toBe(false);
   expect(retries.isLast(status.FAILED_PRECONDITION, 100_000)).toBe(false);

@@ -19,7 +19,9 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 /** After this many failed downloads, an attempt starts without its checkpoint. */
 const MAX_DOWNLOADS = 5;
 
-/** An upload that does not fit on the coordinator's disk is retried for this long, in case someone frees space. */
+/**
+ * An upload that does not fit on the coordinator's disk is retried for this long, because an operator may free space.
+ */
 const NO_SPACE_RETRY_MS = 30_000;
 /** After this many internal errors of the coordinator, an artifact is skipped. */
 const MAX_INTERNAL_ERRORS = 10;
@@ -29,7 +31,7 @@ export type UploadOutcome =
   | { readonly kind: 'aborted' }
   /** The coordinator cannot store the file. The attempt continues without the file. */
   | { readonly kind: 'skipped'; readonly reason: string }
-  /** The coordinator accepts nothing of the attempt. */
+  /** The coordinator rejects all uploads and records of the attempt. */
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** Counts the failures of one upload, and decides when another retry is useless. */
@@ -95,7 +97,7 @@ export class RetryingTransfers {
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof LostFileError || callErrorCode(error) === status.INVALID_ARGUMENT) {
-          // No retry can succeed, and the attempt cannot end without its artifact, so its trial must run again.
+          // No retry can succeed, and the attempt cannot succeed without this artifact, so its trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
           const message = errorMessage(error);
           return { kind: 'refused', refusal: { code: RefusalCode.UNKNOWN, message } };

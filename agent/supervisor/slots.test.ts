@@ -149,7 +149,7 @@ describe('a pack', () => {
   const send = (slots: Slot[], id: string, message: FromAttempt) =>
     onWorkerMessage(slots, 0, { key: key(id), ...message });
 
-  test('holds all its attempts, and an offer of one of them does not run separately', () => {
+  test('runs all its attempts, and an offer of one of its attempts does not run separately', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
     expect(slots.filter(({ state }) => state === 'running')).toHaveLength(1);
@@ -172,7 +172,7 @@ describe('a pack', () => {
     expect(idleSlots(slots, () => true)).toBe(1);
   });
 
-  test('a dismissed attempt is stopped, and the others continue', () => {
+  test('a dismissed attempt is stopped, and the other attempts of the pack continue', () => {
     const slots = pack();
     expect(onDismissed(slots, key('u'))).toEqual([{ kind: 'stop', slot: 0, key: key('u') }]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
@@ -181,11 +181,11 @@ describe('a pack', () => {
     expect(send(slots, 't', { kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
   });
 
-  test('output of the worker is in the log of each attempt', () => {
+  test('output of the worker is written to the log of each attempt', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
-  test('is handed back one attempt at a time', () => {
+  test('hands back each attempt separately', () => {
     const slots = pack();
     send(slots, 't', { kind: 'done' });
     expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
@@ -231,7 +231,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('records late reports of an attempt, and its success if it succeeds before the stop', () => {
+  test('records late reports of an attempt, and its success if it ends before it is stopped', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);

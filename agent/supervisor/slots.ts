@@ -13,8 +13,10 @@ import type { PythonInterpreter, PythonPackages } from '../machine/python-enviro
 import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
-/** The first characters of an attempt's log, which are sent immediately. Only the end of the rest is sent, when the attempt
- * ends. */
+/**
+ * The first characters of an attempt's log, which are sent immediately. When the attempt ends, only the tail of the
+ * remaining log is sent.
+ */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;
 const LOG_RECORD_CHARACTERS = 100_000;
@@ -33,11 +35,11 @@ interface SlotAttempt {
   seq: number;
   /** The number of characters of the attempt's log so far. */
   logCharacters: number;
-  /** The end of the attempt's log after the head. Newer text is appended. */
+  /** The tail of the attempt's log. Newer text is appended. */
   logTail: string;
   /**
    * Set while the attempt is being stopped. No records of a dismissed attempt are written, because the coordinator rejects them.
-   * An attempt that is handed back, because of a drain or because the agent was suspended, still reports, and ends as
+   * An attempt that is handed back, because of a drain or a suspension of the agent, still sends reports and ends as
    * drained.
    */
   stopping: 'dismissed' | 'drained' | 'suspended' | undefined;
@@ -48,7 +50,9 @@ export interface Granted {
   readonly grant: Grant;
 }
 
-/** How an attempt's program was started. The texts are empty while they are unknown, and for programs without Python. */
+/**
+ * How an attempt's program was started. The strings are empty until they are known, and for programs without Python.
+ */
 export interface StartedProgram extends PythonPackages {
   readonly command: readonly string[];
 }
@@ -105,7 +109,7 @@ export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap(attemptsOf).flatMap(({ key, stopping }) => (stopping === 'dismissed' ? [] : [key]));
 }
 
-/** Returns the attempts whose leases the agent has claimed, and may hold already without knowing it. */
+/** Returns the attempts with a claim in progress. The coordinator may already have granted their leases. */
 export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap((slot) => (slot.state === 'claiming' ? [slot.key] : []));
 }
@@ -149,7 +153,7 @@ export type Decision = { readonly grant: Grant; readonly mates: readonly Granted
 
 /**
  * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
- * @returns `retry` when the agent must repeat the claim, because the coordinator has no session of the agent yet
+ * @returns `retry` if the coordinator has no session of the agent yet; the agent must then repeat the claim
  */
 export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision: Decision): Effect[] | 'retry' {
   const slot = slots[at];
@@ -227,7 +231,7 @@ export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
     const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
     attempt.logCharacters += text.length;
     attempt.logTail += text.slice(head.length);
-    // Cutting rarely keeps the cost per character constant.
+    // The text is truncated rarely, which keeps the cost per character constant.
     if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
     return head === '' ? [] : record(attempt, { kind: 'log', text: head });
   });
@@ -245,7 +249,7 @@ function logTail(attempt: SlotAttempt): Effect[] {
   return effects;
 }
 
-/** @param how how the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
+/** @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
 export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
   const slot = slots[at];
   const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
@@ -283,8 +287,8 @@ export function onGraceExpired(slots: Slot[]): Effect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may run
- * their trials elsewhere. They are handed back: if a lease is still valid, its trial is pending again at once. The slots
- * drop their claims, because a lease can expire before its grant arrives.
+ * their trials elsewhere. The attempts are handed back. If a lease is still valid, its trial is pending again at once.
+ * The slots drop their claims, because a lease can expire before its grant arrives.
  */
 export function onSuspended(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {

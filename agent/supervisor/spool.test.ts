@@ -14,7 +14,7 @@ function newFolder(): string {
   return dir;
 }
 
-/** Copies the files, because libsql keeps opened files open. */
+/** Copies the files, because libsql does not close files before the process ends. */
 function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();
   const { spool } = openSpool(dir);
@@ -31,7 +31,7 @@ function spoolOfDeadProcess(records: number): string {
   return copy;
 }
 
-test('a folder whose spool another process has open is rejected', () => {
+test('a folder is rejected while another process uses its spool', () => {
   const dir = newFolder();
   openSpool(dir);
   expect(() => openSpool(dir)).toThrow(RejectedError);
@@ -46,7 +46,7 @@ test('records that were spooled before the process died are still there', () => 
 test.each<[string, (path: string) => void]>([
   ['not a database', (path) => writeFileSync(path, 'power was lost here\n'.repeat(500))],
   ['truncated', (path) => truncateSync(path, 3 * 4096 + 7)],
-])('a spool that is %s is moved aside, and the agent starts with an empty one', (_, damage) => {
+])('a spool that is %s is moved aside, and the agent starts with an empty spool', (_, damage) => {
   const dir = spoolOfDeadProcess(12_000);
   rmSync(join(dir, 'spool.db-wal'));
   damage(join(dir, 'spool.db'));

@@ -1,7 +1,7 @@
 /**
- * The spool: the records that the coordinator has not acknowledged, on disk. The agent writes a record to the spool
- * before it sends it, and deletes it when it is acknowledged, so records survive the death of the agent's process, broken
- * streams and an unavailable coordinator.
+ * The spool: the records that the coordinator has not acknowledged, on disk. The agent writes each record to the spool
+ * before it sends the record, and deletes the record after the acknowledgement. Records therefore survive the death of
+ * the agent's process, broken streams and an unavailable coordinator.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -112,12 +112,13 @@ export class Spool {
 
 export interface OpenedSpool {
   readonly spool: Spool;
-  /** Where the damaged spool of an earlier run was moved to. Undefined if there was none. */
+  /** The new path of a damaged spool that was moved aside. Undefined if no spool was damaged. */
   readonly damagedFile: string | undefined;
 }
 
 /**
- * Opens the spool in the agent's folder, and locks it. A damaged spool, which a power failure can leave, is moved aside.
+ * Opens the spool in the agent's folder, and locks it. A damaged spool is moved aside. A power failure can damage a
+ * spool.
  * @throws {RejectedError} when another agent uses the folder
  */
 export function openSpool(dir: string): OpenedSpool {
@@ -157,7 +158,8 @@ function openDatabase(path: string): Db {
     // The operating system holds the lock and releases it however the agent dies.
     db.exec('pragma locking_mode = exclusive');
     db.exec('pragma journal_mode = wal');
-    // The page cache survives the death of the process, and a power failure also loses the running attempt.
+    // The page cache survives the death of the process. A power failure can lose records, but it also ends the running
+    // attempts.
     db.exec('pragma synchronous = off');
     // In this locking mode, the first transaction takes a lock that lasts until the file is closed.
     db.exec('begin exclusive; commit');

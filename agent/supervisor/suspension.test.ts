@@ -34,7 +34,7 @@ test('a machine that slept for longer than a lease is reported, unless its sleep
   }
 });
 
-test('nothing is reported while the duration of a lease is unknown', () => {
+test('no suspension is reported while the duration of a lease is unknown', () => {
   const { now, suspensions, watch: watched } = watch(true);
   now.process += 60_000;
   watched.check();
@@ -44,7 +44,7 @@ test('nothing is reported while the duration of a lease is unknown', () => {
   expect(suspensions).toEqual([]);
 });
 
-test('regular checks within a lease report nothing, and any gap longer than a lease on either clock is reported', () => {
+test('regular checks within a lease report no suspension, and a gap longer than a lease on either clock is reported', () => {
   const gaps = fc.array(fc.record({ process: fc.nat(3 * LEASE_MS), machine: fc.nat(3 * LEASE_MS) }));
   fc.assert(
     fc.property(gaps, (steps) => {

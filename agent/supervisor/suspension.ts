@@ -1,13 +1,13 @@
 /**
  * Detects that the agent was suspended: its process was stopped (SIGSTOP, Ctrl-Z), its event loop was blocked, or its machine
- * slept. Its leases can have expired meanwhile while its programs kept running.
+ * slept. During a suspension, the agent's leases can expire while its programs continue to run.
  */
 
-/** Monotonic clocks, in milliseconds. Changes of the wall clock (NTP, an administrator) affect neither. */
+/** Monotonic clocks, in milliseconds. Changes of the wall clock (by NTP or an administrator) affect neither clock. */
 export interface Clocks {
   /** Continues while the process is stopped, but not on every system while the machine sleeps. */
   process(): number;
-  /** Continues while the machine sleeps. Undefined if that is to be ignored. */
+  /** Continues while the machine sleeps. Undefined if sleep is ignored. */
   readonly machine?: (() => number) | undefined;
 }
 
@@ -40,7 +40,7 @@ export class SuspensionWatch {
     this.#limitMs = limitMs === 0 ? undefined : limitMs;
   }
 
-  /** Must be called several times per lease, and before anything is reported. */
+  /** Must be called several times per lease, and before each report. */
   check(): void {
     const now = this.#read();
     const elapsedMs = elapsedBetween(this.#last, now);

@@ -12,8 +12,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 export const STOP_GRACE_MS = 2_000;
 
 /**
- * The maximum number of turns of the event loop for which the end of an attempt waits for output. The pipes contain at most
- * a few hundred kilobytes, and each turn reads at least 64 KiB.
+ * The end of an attempt waits for output for at most this many turns of the event loop. The pipes contain at most a few
+ * hundred kilobytes, and each turn reads at least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -36,7 +36,7 @@ export class WorkerProcess {
   constructor(setup: WorkerSetup, gpuEnvironment: Readonly<Record<string, string>>, events: WorkerEvents) {
     const entry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
     if (!existsSync(entry))
-      throw new Error(`the worker's program ${entry} is missing; build trawl first (npm run build)`);
+      throw new Error(`the worker program ${entry} is missing; build trawl first (npm run build)`);
     const { TRAWL_TOKEN: _, TRAWL_NATS: __, ...environment } = process.env;
     this.#child = fork(entry, [JSON.stringify(setup)], {
       serialization: 'advanced',
@@ -63,7 +63,7 @@ export class WorkerProcess {
       } else setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
-    // The `exit` event can come before the last output on stderr; `close` cannot.
+    // The `exit` event can precede the last output on stderr. The `close` event always follows it.
     this.#child.on('close', (code, signal) => {
       for (const timer of this.#killTimers.values()) clearTimeout(timer);
       setImmediate(() => {

@@ -1,4 +1,4 @@
-/** The worker processes of an agent's slots: started, restarted after they die, and given work. */
+/** Starts the worker processes of an agent's slots, restarts them after they die, and assigns attempts to them. */
 
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -15,12 +15,12 @@ export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
 export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
 
 export interface WorkersEvents {
-  /** Called when a worker has loaded a backend. It trains up to `pack` trials together. */
+  /** Called when a worker has loaded a backend. The worker trains up to `pack` trials together. */
   onReady(backend: string, pack: number): void;
   /** Called when no worker can run on this machine. */
   onUnfit(message: string): void;
   onDatasetUse(use: DatasetUse): void;
-  /** Called with the slots' decisions about messages, output and exits of workers. */
+  /** Called with the decisions of the slots after a message, an output or the exit of a worker. */
   onEffects(effects: readonly Effect[]): void;
 }
 
@@ -46,7 +46,7 @@ export class Workers {
     for (const slot of this.#slots.keys()) this.#start(slot);
   }
 
-  /** Returns how many trials the slot's worker trains together; 0 while that is unknown. */
+  /** Returns how many trials the slot's worker trains together; 0 until the worker has reported this number. */
   packSize(slot: number): number {
     return this.#packSizes[slot] ?? 0;
   }
@@ -65,7 +65,7 @@ export class Workers {
     setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
-  /** Starts no more workers, and expects their exits from now on. */
+  /** Starts no more workers, and treats every later exit of a worker as expected. */
   close(): void {
     this.#closed = true;
   }

@@ -31,7 +31,7 @@ function rescaled(state: AdamState): AdamState {
   return { ...state, moments, first: state.first.map(scale(0.1)), second: state.second.map(scale(0.001)) };
 }
 
-test('a restored state continues bit for bit, and one with rescaled moments within rounding', async () => {
+test('a restored state continues bit for bit, and a state with rescaled moments continues within rounding', async () => {
   const adam = newAdam();
   for (const seed of [11, 12]) step(adam, seed);
   const state = await adam.save(0);
@@ -47,7 +47,7 @@ test('a restored state continues bit for bit, and one with rescaled moments with
   for (const each of [adam, same, other]) each.dispose();
 });
 
-test('members with different learning rates and numbers of steps are updated as if alone', async () => {
+test('members with different learning rates and numbers of steps are updated like single trials', async () => {
   const fast = { ...SETTINGS, learningRate: 0.1 };
   const pack = newAdam([SETTINGS, fast]);
   const alone = new Adam(values(2), [fast]);

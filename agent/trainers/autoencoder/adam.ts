@@ -1,5 +1,5 @@
 /**
- * Adam with an elastic net. It holds the parameters of all members of a pack in one tensor, so a step takes a dozen
+ * Adam with an elastic net. The parameters of all members of a pack are in one tensor, so a step takes a dozen
  * operations for any depth and any number of members.
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,8 +10,9 @@ export const BETA2 = 0.999;
 export const EPSILON = 1e-8;
 
 /**
- * The scaling of the moments: running means as in the paper, or those divided by (1 - b1) and (1 - b2), which are sums with
- * decaying weights. Restoring a state is exact, bit for bit, only without a change of scaling.
+ * The scaling of the moments: `means` are running means as in the paper; `sums` are the means divided by (1 - b1) and
+ * (1 - b2), which are sums with decaying weights. A restored state is bitwise exact only if the scaling does not
+ * change.
  */
 export type Moments = 'means' | 'sums';
 
@@ -185,7 +186,7 @@ function split(all: tf.Tensor3D): tf.Tensor3D[] {
   return tf.split(all, all.shape[0], 0);
 }
 
-/** The moments are sums, which saves two passes over the parameters compared with means. */
+/** The moments are sums, because means would take two more passes over the parameters. */
 function adamUpdate(
   { parameters, first, second }: AdamValues,
   gradient: tf.Tensor3D,

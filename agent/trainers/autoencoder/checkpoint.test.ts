@@ -43,7 +43,7 @@ function keptBytes(run: RecordedRun, name: string): Uint8Array {
   throw new Error(`the run kept no artifact ${name}`);
 }
 
-/** Hashes the artifacts, because the matcher would compare megabytes byte by byte. */
+/** Hashes the artifacts, because the matcher is slow on megabytes of data. */
 function digests({ kept }: RecordedRun) {
   return kept.map(({ content, ...artifact }) => ({
     ...artifact,

@@ -16,7 +16,10 @@ import type { Moments } from './adam.ts';
 import type { LearnerState } from './learner.ts';
 import { ROW } from './model.ts';
 
-/** Incremented whenever an older trainer would misread a newer checkpoint, or a newer trainer an older one. */
+/**
+ * Incremented when an older trainer would misread newer checkpoints, or a newer trainer would misread older
+ * checkpoints.
+ */
 const FORMAT = '2';
 const RANDOM_WORDS = 4;
 
@@ -24,7 +27,7 @@ export interface Progress {
   /** The last completed epoch. */
   readonly epoch: number;
   readonly learner: LearnerState;
-  /** State of the shuffles' generator. */
+  /** State of the random number generator that shuffles the images. */
   readonly shuffle: Int32Array;
   /** The order of the training images in this epoch, from which the next shuffle starts. */
   readonly order: Int32Array;

@@ -9,7 +9,7 @@ import { settingsOf } from './settings.ts';
 
 const SEED = 4;
 
-/** The study's two depths, denoising, and parameters that the study leaves at their defaults. */
+/** The study's two depths, denoising, and parameters for which the study uses the defaults. */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5, noise_std: 0.5 },
@@ -26,7 +26,7 @@ export type StepDifferences = readonly {
   readonly weights: number;
 }[];
 
-/** @param strategy default: the backend's own */
+/** @param strategy default: the strategy of the backend */
 export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<StepDifferences> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, given));
   const learner = new Learner([{ settings, seed: SEED }], strategy);

@@ -1,4 +1,7 @@
-/** The interface of the engines, which hold the networks of a pack and compute their steps. Each engine is for certain backends. */
+/**
+ * The interface of the engines, which hold the networks of a pack and compute their steps. Each engine supports certain
+ * backends.
+ */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
 import type { Layer } from './model.ts';
@@ -28,7 +31,7 @@ export interface Engine {
   /** Reads a member's state from the device. Must not run during a step. */
   save(member: number): Promise<AdamState>;
   restore(member: number, state: AdamState): void;
-  /** Removes all members but these, which then have this order. */
+  /** Keeps only these members, in this order. */
   keepOnly(members: readonly number[]): void;
   dispose(): void;
 }

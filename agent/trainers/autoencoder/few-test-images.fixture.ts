@@ -5,7 +5,10 @@ import type { LoadImages } from './train.ts';
 const TEST_IMAGES = 100;
 const PIXELS = 28 * 28;
 
-/** Loads a data set with only some of its 10,000 test images, because their evaluation dominates short trainings. */
+/**
+ * Loads a data set with only some of its 10,000 test images, because a short training spends most of its time
+ * evaluating them.
+ */
 export const loadFewTestImages: LoadImages = async (name, dataDir) => {
   const { train, test } = await loadImages(name, dataDir);
   return {

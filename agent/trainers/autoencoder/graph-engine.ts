@@ -9,7 +9,10 @@ import { forward, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
 
-/** The betas in float32, as the kernel uses them: the bias corrections must use the same values (1 - b2 differs by 1e-5). */
+/**
+ * The betas in float32. The kernel uses these values, so the bias corrections must use them too (1 - b2 differs by
+ * 1e-5).
+ */
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 
 interface GraphMember {

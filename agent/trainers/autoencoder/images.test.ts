@@ -87,7 +87,7 @@ test('without clamping, the noise has the requested standard deviation', async (
   expect(Math.sqrt(variance)).toBeCloseTo(0.1, 3);
 });
 
-test('each call draws new noise, and the seed determines all of it', async () => {
+test('each call draws new noise, and the seed determines the noise of all calls', async () => {
   const rows: tf.Tensor2D = tf.zeros([2, 784]);
   const [one, other] = [trainNoise(), trainNoise()];
   const first = await withNoise(rows, [{ std: 0.5, random: one }]).data<'float32'>();
@@ -115,7 +115,7 @@ test('every image is in one batch, in order, and only the last batch can be shor
   );
 });
 
-test('each step has one batch per member of a pack, one member after the other', () => {
+test('each step has one batch per member of a pack, in the order of the members', () => {
   const orders = [Int32Array.of(0, 1, 2), Int32Array.of(2, 0, 1)];
   expect([...batchesOf(orders, 2)].map((batch) => [...batch])).toEqual([
     [0, 1, 2, 0],

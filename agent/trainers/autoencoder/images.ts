@@ -12,7 +12,7 @@ function rowsOf(bytes: Uint8Array): tf.Tensor2D {
   return tf.tensor2d(scaled, [bytes.length / PIXELS, PIXELS]);
 }
 
-/** Returns the images from `from` up to, excluding, `to` on the device: `[images, pixels]`, scaled to [-1, 1]. */
+/** Returns the images from `from` up to but excluding `to`, on the device: `[images, pixels]`, scaled to [-1, 1]. */
 export function deviceRows(images: Images, from: number, to: number): tf.Tensor2D {
   return rowsOf(images.pixels.subarray(from * PIXELS, to * PIXELS));
 }
@@ -66,12 +66,12 @@ export interface Noise {
 
 /**
  * Returns clamp(x + N(0, std^2), -1, 1), with new random numbers in each call.
- * @param rows clean images in [-1, 1], `[noises * batch, pixels]`: the same number for each noise, one noise after the
- *   other. Random numbers are drawn image by image.
+ * @param rows clean images in [-1, 1], `[noises * batch, pixels]`: `batch` images for each element of `noises`, in
+ * order. Random numbers are drawn image by image.
  */
 export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tensor2D {
   const each = rows.size / noises.length;
-  // Never reuse the array: native backends may still read it after this function has returned.
+  // Do not reuse the array, because native backends may read it after this function has returned.
   const drawn = new Float32Array(rows.size);
   noises.forEach(({ std, random }, at) => {
     if (std > 0) drawn.set(normals(each, std, random), at * each);
@@ -80,8 +80,8 @@ export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tenso
 }
 
 /**
- * Yields the images of each step of an epoch: one batch of each member's order, one member after the other. The last
- * batch can be shorter.
+ * Yields the images of each step of an epoch: one batch per member, from the member's image order. The last batch can
+ * be shorter.
  * @param orders one order per member, all of the same length
  */
 export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Generator<Int32Array> {

@@ -18,10 +18,10 @@ beforeAll(async () => {
 const settingsWith = (given: Record<string, number | boolean>): Settings =>
   settingsOf(withDefaults(TRAINERS.autoencoder, given));
 
-/** Two copies of libtensorflow cannot share a process, so each backend except wasm runs in its own. */
+/** Two copies of libtensorflow cannot share a process, so each backend except wasm runs in a separate process. */
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** libtensorflow is also tested with single operations, as on a GPU. */
+/** libtensorflow is also tested with single operations, because the trainer uses them on a GPU. */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
 );
@@ -41,13 +41,15 @@ describe.each(variants)('on $backend $strategy, against a float64 implementation
     expect(comparison).toHaveLength(3);
     for (const { mse, l1, total, weights } of comparison) {
       for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
-      // Only a dozen of half a million weights differ: those whose gradient is as small as Adam's epsilon.
+      // Only a dozen of half a million weights differ. Their gradients are as small as Adam's epsilon.
       expect(weights).toBeLessThan(1e-4);
     }
   });
 });
 
-test('a backend computes the same in a separate process as in this one', { timeout: 120_000 }, async () => {
+test('a backend computes the same results in a separate process and in this process', {
+  timeout: 120_000,
+}, async () => {
   const program = new URL('./compare-on-backend.fixture.ts', import.meta.url);
   const { stdout } = await runFixture(program, 'wasm', '0');
   expect(JSON.parse(stdout)).toEqual([await compareSteps(CASES[0])]);

@@ -10,7 +10,7 @@ import { Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
 import { TensorEngine } from './tensor-engine.ts';
 
-/** The state that a member's next step depends on. */
+/** The state that determines a member's next step. */
 export interface LearnerState {
   /** Uses the layout of the member's own layers. */
   readonly adam: AdamState;
@@ -33,7 +33,9 @@ export class Learner {
   private members: readonly LearnerMember[];
   private readonly engine: Engine;
 
-  /** @param members trials with the same depth and batch size; a single one is trained without the overhead of packs */
+  /**
+   * @param members trials with the same depth and batch size; a single trial is trained without the overhead of packs
+   */
   constructor(members: readonly MemberSettings[], strategy = defaultStrategy()) {
     const initial = members.map(({ settings, seed }): InitialMember => {
       const layers = layersOf(settings.depth, settings.latentDim);
@@ -86,7 +88,7 @@ export class Learner {
     return { adam: await this.engine.save(member), noise: this.member(member).noise.save() };
   }
 
-  /** Restores a member's state, which a trial with the same settings saved in this pack or another. */
+  /** Restores a member's state. The state can be from any pack, but must be from a trial with the same settings. */
   restore(member: number, { adam, noise }: LearnerState): void {
     this.engine.restore(member, adam);
     this.member(member).noise.restore(noise);
@@ -114,7 +116,7 @@ export class Learner {
   }
 }
 
-/** On wasm, a product with a batch dimension leaves the fast path. On a GPU, one large product is faster than many small ones. */
+/** On wasm, a product with a batch dimension is slow. On a GPU, one large product is faster than many small ones. */
 function defaultStrategy(): Strategy {
   if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';
   return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';

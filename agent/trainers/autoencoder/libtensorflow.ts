@@ -33,7 +33,7 @@ export interface NativeBackend {
   readonly binding: Binding;
   readonly isUsingGpuDevice: boolean;
   getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
-  /** Returns an output as a TensorFlow.js tensor, which a tidy disposes like any other. */
+  /** Returns an output as a TensorFlow.js tensor, which a tidy disposes. */
   createOutputTensor(info: OutputInfo): tf.Tensor;
 }
 
@@ -53,7 +53,7 @@ export function nativeKernels(): NativeKernels | undefined {
   return backend === undefined ? undefined : new NativeKernels(backend);
 }
 
-/** Kernels that TensorFlow.js 4.22 has no function for. Each replaces several TensorFlow.js operations. */
+/** Kernels without a function in TensorFlow.js 4.22. Each kernel replaces several TensorFlow.js operations. */
 export class NativeKernels {
   readonly #backend: NativeBackend;
 
@@ -131,8 +131,9 @@ export class NativeSession {
 }
 
 /**
- * Opens and closes a session on the CPU. At the first session of a process, libtensorflow 2.18 writes two lines to stderr
- * despite TF_CPP_MIN_LOG_LEVEL. A worker calls this before its first trial, so that no trial's log contains them.
+ * Opens and closes a session on the CPU. At the first session of a process, libtensorflow 2.18 writes two lines to
+ * stderr, regardless of TF_CPP_MIN_LOG_LEVEL. A worker calls this function before its first trial, so that the lines
+ * appear in no trial's log.
  */
 export function openFirstSession(): void {
   if (nativeBackend()?.isUsingGpuDevice !== false) return;

@@ -38,7 +38,10 @@ export function testMetrics(mse: number) {
 /** A NaN is detected after at most this many steps. */
 const STEPS_PER_READ = 256;
 
-/** The losses of an epoch's steps. They stay on the device and are read rarely, because each read makes the device wait. */
+/**
+ * The losses of an epoch's steps. The losses stay on the device and are read rarely, because each read stalls the
+ * device.
+ */
 export class LossLog {
   private readonly read: StepLoss[][];
   private unread: { readonly images: number; readonly losses: tf.Tensor2D }[] = [];
@@ -48,7 +51,7 @@ export class LossLog {
   }
 
   /**
-   * @param images number of each member's images in the step
+   * @param images number of images per member in the step
    * @param losses mse and l1 of a step, `[members, 2]`; the log takes ownership of the tensor
    * @returns whether all steps so far have been read
    */

@@ -11,7 +11,7 @@ test('depth 3 is 784-256-144-d-144-256-784, and depth 5 adds 640 and 512 on the 
   expect(widths(5, 100)).toEqual([784, 640, 512, 256, 144, 100, 144, 256, 512, 640, 784]);
 });
 
-test('each layer has as many inputs as the previous one has outputs', () => {
+test('each layer has as many inputs as the previous layer has outputs', () => {
   for (const depth of [3, 5] as const) {
     const layers = layersOf(depth, 30);
     layers.slice(1).forEach(({ inputs }, i) => {
@@ -34,7 +34,7 @@ test('every layer uses ReLU, except the linear code and the last layer with tanh
   expect([five[4], five[9]]).toEqual(['linear', 'tanh']);
 });
 
-test('a layout includes every weight and bias, and pads less than one row', () => {
+test('a layout includes every weight and bias, with less than one row of padding', () => {
   expect(parameterLayout(layersOf(3, 15)).parameters).toBe(
     2 * (784 * 256 + 256 * 144 + 144 * 15) + 256 + 144 + 15 + 144 + 256 + 784,
   );
@@ -71,7 +71,7 @@ test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", 
   expect(flat.subarray(parameters).every((value) => value === 0)).toBe(true);
 });
 
-test('a seed determines the initial parameters, and another seed gives others', () => {
+test('a seed determines the initial parameters, and another seed gives different parameters', () => {
   const layers = layersOf(3, 30);
   const [start, again, other] = [1, 1, 2].map((seed) => initialParameters(layers, weights(seed)).slice(0, 1000));
   expect(again).toEqual(start);

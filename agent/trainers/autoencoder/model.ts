@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 export const PIXELS = 28 * 28;
 
-/** The decoder mirrors these widths of the encoder's layers. */
+/** The widths of the encoder's layers. The decoder mirrors them. */
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
@@ -16,7 +16,10 @@ export interface Layer {
   readonly activation: 'relu' | 'linear' | 'tanh';
 }
 
-/** Returns the layers from the pixels through the code back to the pixels. The code is linear, the last layer uses tanh, and the others ReLU. */
+/**
+ * Returns the layers from the pixels through the code back to the pixels. The code layer is linear, the last layer uses
+ * tanh, and the other layers use ReLU.
+ */
 export function layersOf(depth: Depth, latentDim: number): readonly Layer[] {
   const down = [PIXELS, ...HIDDEN[depth], latentDim];
   const widths = [...down, ...down.slice(0, -1).reverse()];
@@ -35,8 +38,8 @@ export interface ParameterLayout {
 }
 
 /**
- * Returns the layout of the layers' parameters. Whole rows allow sums over half a million parameters in two stages: the
- * error in float32 is 2e-7, against 4e-5 in one stage. A padding zero has a zero gradient and stays zero.
+ * Returns the layout of the layers' parameters. With whole rows, half a million parameters can be summed in two stages.
+ * The float32 error is then 2e-7 instead of 4e-5. A padding zero has a zero gradient and stays zero.
  */
 export function parameterLayout(layers: readonly Layer[]): ParameterLayout {
   const sizes = layers.flatMap(({ inputs, outputs }) => [outputs * inputs, outputs]);

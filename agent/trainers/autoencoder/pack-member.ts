@@ -1,4 +1,4 @@
-/** One trial of a pack, with its own image order, evaluation, artifacts and completion. */
+/** One trial of a pack. Each trial has its own image order, evaluation, artifacts and completion. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../../data/load.ts';
 import type { TrainingRun } from '../trainer.ts';
@@ -47,7 +47,7 @@ export class PackMember {
   }
 
   /**
-   * Computes the metrics that do not change between epochs, and restores the checkpoint to resume from, if any.
+   * Computes the metrics that do not change between epochs, and restores the checkpoint, if there is one.
    * @param at the member's index in the learner
    * @throws {TrainingError} `preflight` for a checkpoint of another trial
    * @throws the reason of a stop

@@ -63,7 +63,9 @@ describe.each([
   ['stacked', 5],
   ...(process.env.TRAWL_BACKEND === 'tensorflow' ? ([['graphs', 5]] as const) : []),
 ] as const)('%s, depth %d', (strategy: Strategy, depth) => {
-  test('every metric of every member equals that of the trial alone', { timeout: 120_000 }, async () => {
+  test('every metric of every member equals the metric of the same trial without a pack', {
+    timeout: 120_000,
+  }, async () => {
     const alone = MEMBERS.map((given) => runOf({ ...given, depth }));
     for (const run of alone) await Promise.all(autoencoderPack([run], strategy, loadFewTestImages));
     const together = MEMBERS.map((given) => runOf({ ...given, depth }));
@@ -84,7 +86,7 @@ describe.each([
   });
 });
 
-test('checkpoints of a pack and of a trial alone are interchangeable', async () => {
+test('checkpoints of a pack and of a single trial are interchangeable', async () => {
   const [first, second] = MEMBERS.slice(0, 2).map((given) => ({ ...given, epochs: 2 }));
   if (first === undefined || second === undefined) throw new Error('expected two members');
   const whole = [runOf(first), runOf(second)];
@@ -105,7 +107,7 @@ test('checkpoints of a pack and of a trial alone are interchangeable', async () 
 });
 
 describe('the end of one member does not affect the others', () => {
-  test('NaN, a stop, invalid parameters and a missing checkpoint each end only their own run', async () => {
+  test('NaN, a stop, invalid parameters or a missing checkpoint ends only the affected run', async () => {
     const good: Given = { seed: 5, latent_dim: 15, epochs: 2 };
     const stop = new AbortController();
     const undisturbed = runOf(good);

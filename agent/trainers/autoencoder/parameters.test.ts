@@ -11,7 +11,7 @@ test('padding for wider layers can be reversed', () => {
   expect(unpadded(padded(values, small, large), small, large)).toEqual(values);
 });
 
-test('each weight has its place in the wider layers, surrounded by zeros', () => {
+test('each weight is at the right position in the wider layers, surrounded by zeros', () => {
   const wide = padded(values, small, large);
   const same = 256 * 784 + 256 + 144 * 256 + 144;
   expect(wide.subarray(0, same)).toEqual(values.subarray(0, same));

@@ -8,7 +8,7 @@ import { nativeKernels } from './libtensorflow.ts';
 import type { Layer } from './model.ts';
 import type { LayerTensors, Matrices } from './parameters.ts';
 
-/** The output of each layer, `[outputs, batch]`. The last one is the reconstruction. */
+/** The output of each layer, `[outputs, batch]`. The last output is the reconstruction. */
 export type Activations = readonly Matrices[];
 
 /** @param input `[pixels, batch]` */
@@ -53,7 +53,10 @@ export function outputOf(activations: Activations): Matrices {
   return at(activations, activations.length - 1);
 }
 
-/** Returns the mean square of `[rows, columns]`: a scalar, or one per member. Two stages keep float32 accurate. */
+/**
+ * Returns the mean square of `[rows, columns]`: one scalar, or one value per member of a pack. Two stages keep float32
+ * accurate.
+ */
 export function meanSquare(error: Matrices): tf.Tensor {
   return tf.mean(tf.mean(tf.square(error), -1), -1);
 }
@@ -63,7 +66,7 @@ export function transposed<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
-/** On wasm, transposeA and transposeB leave the fast path; libtensorflow is fast with them. */
+/** transposeA and transposeB are slow on wasm, and fast on libtensorflow. */
 function timesTransposed(a: Matrices, b: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.matMul(a, transposed(b)) : tf.matMul(a, b, false, true);
 }
@@ -79,7 +82,7 @@ function activationGradient(activation: Layer['activation'], output: Matrices, d
   return delta;
 }
 
-/** On wasm, uses tanh(x) = 2 sigmoid(2x) - 1, accurate to 2e-7: sigmoid is fourteen times as fast as tanh there. */
+/** On wasm, uses tanh(x) = 2 sigmoid(2x) - 1, accurate to 2e-7, because sigmoid is fourteen times as fast as tanh. */
 function tanh(x: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1) : tf.tanh(x);
 }

@@ -95,7 +95,7 @@ test('the standard deviation scales the same random numbers', () => {
   expect(of(0.5)).toEqual(of(1).map((x) => x * 0.5));
 });
 
-test('a shuffle keeps all items, and moves each to every position equally often', () => {
+test('a shuffle keeps all items, and moves each item to every position equally often', () => {
   fc.assert(
     fc.property(fc.integer(), fc.array(fc.integer({ min: -1000, max: 1000 })), (seed, items) => {
       const shuffled = Int32Array.from(items);

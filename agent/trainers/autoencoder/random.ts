@@ -4,7 +4,10 @@
  * state. Normal numbers use the ziggurat method (Marsaglia and Tsang, "The ziggurat method", 2000) with 256 layers.
  */
 
-/** The purposes of random numbers. Each has its own stream, so that drawing from one does not affect the others. */
+/**
+ * The purposes of random numbers. Each purpose has its own stream, so that drawing from one stream does not affect the
+ * others.
+ */
 export const STREAMS = { weights: 1, shuffle: 2, trainNoise: 3, testNoise: 4 } as const;
 export type RandomStream = (typeof STREAMS)[keyof typeof STREAMS];
 
@@ -79,7 +82,7 @@ const LAYERS = 256;
 /** The start of the tail and the area of each layer, for 256 layers, from the ziggurat paper. */
 const BASE = 3.6541528853610088;
 const AREA = 0.00492867323399;
-/** Positions across half a layer: the bits that remain of 32 after the sign and the layer number. */
+/** Positions across half a layer: 32 bits without the bits of the sign and the layer number. */
 const PLACES = 2 ** 23;
 
 const density = (x: number) => Math.exp(-0.5 * x * x);

@@ -1,4 +1,4 @@
-/** Reconstructions of ten test images, one per class. They are the same images in every epoch and every trial. */
+/** Reconstructions of ten test images, one per class. The images are the same in every epoch and every trial. */
 import * as tf from '@tensorflow/tfjs-core';
 import { encode } from 'fast-png';
 import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
@@ -37,8 +37,9 @@ export class ExampleImages {
   }
 
   /**
-   * Returns one epoch's reconstructions. `png` is a grid with a row of inputs, for denoising runs a row of noisy inputs,
-   * and a row of outputs. `safetensors` has the same images as bytes: `input`, `noisy` and `output` of `[10, 28, 28]`.
+   * Returns one epoch's reconstructions. `png` is a grid with a row of inputs, a row of noisy inputs (for denoising
+   * runs only), and a row of outputs. `safetensors` has the same images as bytes: `input`, `noisy` and `output` of
+   * `[10, 28, 28]`.
    * @param output computes the outputs of inputs `[pixels, images]`, in the same shape; runs in a tidy
    */
   async reconstruct(

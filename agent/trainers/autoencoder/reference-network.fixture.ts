@@ -1,6 +1,6 @@
 /**
- * The study's network in plain float64 loops, written from the study's protocol. It shares no code with the trainer, so
- * that tests can compare the trainer with it.
+ * The study's network in plain float64 loops, written from the study's protocol. The implementation shares no code with
+ * the trainer, so that tests can compare them.
  */
 
 /** The settings of a trial that the network depends on. */
@@ -83,7 +83,7 @@ export class ReferenceNetwork {
     return [...this.layers.flatMap(({ weight, bias }) => [weight, bias]), this.parameters.length];
   }
 
-  /** Trains one step, and returns the losses before it. */
+  /** Trains one step, and returns the losses before the step. */
   step(batch: Batch): { mse: number; l1: number } {
     const losses = this.losses(batch);
     this.update(this.gradient(batch));

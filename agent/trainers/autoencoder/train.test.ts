@@ -60,12 +60,13 @@ test('a report has the documented metrics, and for denoising runs a constant psn
   const [first = {}, second = {}] = await train({ ...denoising, train_size: 64 });
   expect(Object.keys(first)).toEqual([...plain, 'psnr_input']);
   expect(second.psnr_input).toBe(first.psnr_input);
-  // Noise of 0.5 has 20 log10(2) - 10 log10(0.25) = 12.04 dB; clamping halves it on flat background.
+  // Noise of 0.5 has a PSNR of 20 log10(2) - 10 log10(0.25) = 12.04 dB. Clamping halves the noise power on a flat
+  // background.
   expect(first.psnr_input).toBeGreaterThan(12.04);
   expect(first.psnr_input).toBeLessThan(16);
 });
 
-test('a trial gives bitwise identical results in this process and in a new one', {
+test('a trial gives bitwise identical results in this process and in a new process', {
   timeout: LIMIT_MS,
 }, async () => {
   const given = { ...denoising, train_size: 128 };

@@ -1,4 +1,4 @@
-/** The built-in autoencoder trainer. It trains one trial or a pack, with a full evaluation after each epoch. */
+/** The built-in autoencoder trainer. One call trains one trial or a pack, with a full evaluation after each epoch. */
 
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
@@ -21,7 +21,8 @@ const STEPS_PER_PAUSE = 4;
 export type LoadImages = typeof loadImages;
 
 /**
- * Trains one trial by the study's protocol, and reports after every epoch. A run that resumes from a checkpoint gives bitwise the same results as an uninterrupted one on the same backend.
+ * Trains one trial by the study's protocol, and reports after every epoch. On the same backend, a run that resumes from
+ * a checkpoint and an uninterrupted run give bitwise identical results.
  * @throws {TrainingError} `nan` when a loss or a parameter is not finite, `oom` when memory ran out, `preflight` when
  *   the data set or the checkpoint is unavailable, `rejected` for unsupported parameters
  */
@@ -32,10 +33,10 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 }
 
 /**
- * Trains several trials that agree in `packsBy` (proto/trainers.ts) as one program. Each has its own seed, latent
- * dimension, elastic net, noise, learning rate and epochs, and ends independently. Its numbers equal those of the trial
- * alone except for rounding. With products computed in turn they are equal bit for bit, except for the sum of parameters
- * in train_total_loss.
+ * Trains several trials that agree in `packsBy` (proto/trainers.ts) as one program. Each trial has its own seed, latent
+ * dimension, elastic net, noise, learning rate and epochs, and ends independently. The results equal those of a single
+ * trial, except for rounding. If products are computed one after the other, the results are bitwise equal, except for
+ * the sum of parameters in train_total_loss.
  * @param strategy default: the fastest one on the current backend
  * @returns one promise per run, which settles as that of {@link autoencoder}
  */
@@ -69,7 +70,7 @@ function start(runs: readonly TrainingRun[], strategy: Strategy | undefined, loa
   return { results: completions.map(({ promise }) => promise), finished };
 }
 
-/** Completes every run, or throws an error that ends all remaining ones. */
+/** Completes every run, or throws an error that ends all remaining runs. */
 async function trainAll(
   prepared: readonly PreparedRun[],
   strategy: Strategy | undefined,
@@ -124,7 +125,7 @@ async function trainMembers(all: readonly PackMember[], learner: Learner, images
   }
 }
 
-/** An error ends only its member, except that an out-of-memory error ends all members. */
+/** An out-of-memory error ends all members. Any other error ends only the affected member. */
 async function forMember(member: PackMember, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,7 +1,7 @@
 /**
  * A training step as one libtensorflow graph: the forward and backward passes (see passes.ts), the elastic net, and Adam.
- * Independent operations run in parallel, and the result of each is the same bit for bit whenever it runs. Images are
- * rows here, `[batch, pixels]`.
+ * Independent operations run in parallel. The bits of a result do not depend on the order in which operations run.
+ * Images are rows here, `[batch, pixels]`.
  */
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, type NodeAttributes, shapeAttribute } from './graph-text.ts';
@@ -26,7 +26,7 @@ export const FEEDS = {
 
 /** The outputs that a run can request. */
 export const FETCHES = {
-  /** Trains a step, and returns the losses before it, `[1, 2]`: mse and l1. */
+  /** Trains a step, and returns the losses before the step, `[1, 2]`: mse and l1. */
   losses: 'losses',
   /** Returns the scalar sum|parameter|. */
   absoluteSum: 'absolute-sum',
@@ -44,7 +44,10 @@ interface GraphParameter {
   readonly value: string;
 }
 
-/** MatMul could include bias and activation, but is no faster, and its bits depend on the number of threads. */
+/**
+ * MatMul could include bias and activation, but is no faster, and the bits of its result depend on the number of
+ * threads.
+ */
 const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
 const REDUCE: NodeAttributes = { ...FLOAT, Tidx: 'type: DT_INT32' };

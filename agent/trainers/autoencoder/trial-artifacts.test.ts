@@ -46,7 +46,7 @@ const filesOf = (epoch: number) => [
   `reconstructions/epoch-${epoch}.safetensors reconstruction ${epoch}`,
 ];
 
-test('reconstructions are kept at epoch 1, then at the interval, and at the last epoch; checkpoints at theirs; the model at the end', {
+test('reconstructions are kept at epoch 1, at their interval and at the last epoch, checkpoints at their own interval, and the model at the end', {
   timeout: LIMIT_MS,
 }, async () => {
   const events: string[] = [];
@@ -106,7 +106,7 @@ test('the inputs are the first test image of each class in every epoch', async (
   expect([...labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
 });
 
-test('noisy inputs have the same noise as these images in the test set', async () => {
+test('noisy inputs have the same noise as the same images in the test set', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
   const { pixels, labels, count } = (await loadFewTestImages('mnist', dir)).test;
   const noise = normals(count * 784, 0.5, new Random(SEED, STREAMS.testNoise));
@@ -130,7 +130,7 @@ test('noisy inputs have the same noise as these images in the test set', async (
   expect(run.reports[0]?.metrics.psnr_input).toBeCloseTo(expected, 4);
 });
 
-test('the PNG has a row of inputs, one of noisy inputs and one of outputs, with pixels three times as large', async () => {
+test('the PNG has a row of inputs, a row of noisy inputs and a row of outputs, enlarged three times', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
   const reconstruction = file(run, 'reconstructions/epoch-1.safetensors');
   const { width, height, channels, depth, data } = decode(bytes(run, 'reconstructions/epoch-1.png'));

@@ -8,7 +8,7 @@ import { type Layer, parameterLayout } from './model.ts';
 import { type ExampleImages, isReconstructed } from './reconstructions.ts';
 import type { Settings } from './settings.ts';
 
-/** A trial's place in a learner. */
+/** The position of a trial in a learner. */
 export interface LearnerPlace {
   readonly learner: Learner;
   readonly member: number;
@@ -21,7 +21,7 @@ export class TrialArtifacts {
   private readonly settings: Settings;
   private readonly examples: ExampleImages;
 
-  /** @param examples this object takes ownership of them */
+  /** @param examples this object takes ownership of the tensors */
   constructor(run: TrainingRun, settings: Settings, examples: ExampleImages) {
     this.run = run;
     this.settings = settings;

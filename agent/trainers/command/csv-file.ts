@@ -9,8 +9,8 @@ import type { Reports } from './reports.ts';
 import type { FileSource } from './sources.ts';
 
 /**
- * Follows a CSV file. Rows that precede the program are skipped, even if the program rewrites the file with them. A file
- * whose content changes is read again from its beginning.
+ * Follows a CSV file. Rows from before the program's start are skipped, even if the program writes them again. If the
+ * content of a file changes, the file is read again from its beginning.
  */
 export async function csvFile(
   path: string,
@@ -56,7 +56,7 @@ export async function csvFile(
     close: () => file.close(),
     end: async (isWhole) => {
       if (isUnchanged && file.at > 0 && (await modified()) !== modifiedBefore) {
-        // The program wrote the same rows as an earlier one.
+        // The program wrote the same rows as an earlier attempt.
         file.restart();
         table = new CsvTable(table);
         earlier.restart();

@@ -10,7 +10,7 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** A folder is listed at most during a tenth of the time. */
+/** Listing folders takes at most a tenth of the time. */
 const LIST_SHARE = 10;
 
 interface Found {
@@ -23,15 +23,15 @@ interface Followed {
   name: string;
   readonly file: GrowingFile;
   reader: EventFileReader;
-  /** The bytes that an earlier attempt wrote. */
+  /** The number of bytes that an earlier attempt wrote. */
   skip: number;
-  /** The size and the time of change when it was last read. */
+  /** The size and the change time of the file at the last read. */
   seen: string;
 }
 
 /**
- * Follows the event files in a folder and its subfolders, links included, or a single event file. What the files contained
- * before the program started is skipped.
+ * Follows the event files in a folder and its subfolders, links included, or a single event file. Content from before
+ * the program's start is skipped.
  */
 export async function eventFiles(
   folder: string,
@@ -71,7 +71,7 @@ export async function eventFiles(
     followed.seen = seen;
     for await (const added of followed.file.added(join(folder, found.name))) {
       if (added.kind === 'restart') {
-        // The system uses the numbers of removed files again.
+        // The operating system reuses the inode numbers of removed files.
         followed.name = found.name;
         followed.reader = readerOf(found.name);
         followed.skip = 0;
@@ -122,7 +122,7 @@ function runOf(file: string): string {
   return folder === '.' ? '' : folder.split(sep).join('/');
 }
 
-/** Returns the scalars of each step, in their order. */
+/** Returns the scalars of each step, in file order. */
 function byStep(scalars: readonly Scalar[]): Map<number, Scalar[]> {
   const steps = new Map<number, Scalar[]>();
   for (const scalar of scalars) {
@@ -133,7 +133,10 @@ function byStep(scalars: readonly Scalar[]): Map<number, Scalar[]> {
   return steps;
 }
 
-/** Returns the event files in a folder, in the order of their names; behind them, those that only links lead to. */
+/**
+ * Returns the event files in a folder, in the order of their names. Files that are only reachable through links come
+ * last.
+ */
 async function listed(folder: string): Promise<{ readonly found: readonly Found[]; readonly problem?: string }> {
   const found = new Map<string, Found>();
   const visited = new Set<string>();
@@ -147,7 +150,7 @@ async function listed(folder: string): Promise<{ readonly found: readonly Found[
   const visit = async (name: string, stats: Stats) => {
     if (visited.has(fileId(stats)) || name.split(sep).length > MAX_DEPTH) return;
     visited.add(fileId(stats));
-    // A folder can be unreadable, or removed meanwhile. The others count.
+    // A folder can be unreadable, or can be removed in the meantime. The other folders are still read.
     const entries = await readdir(join(folder, name), { withFileTypes: true }).catch((): Dirent[] => []);
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(name, entry.name);

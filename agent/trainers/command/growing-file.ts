@@ -4,17 +4,18 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
-/** The bytes before the read position that are compared to detect other content. */
+/** The number of bytes before the read position that are compared to detect changed content. */
 const COMPARED_BYTES = 4_096;
 
 export type Added =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** The file no longer begins with the content that was read. Its new content follows, from the beginning. */
+  /** The file no longer begins with the content that was read. The new content is read from the beginning. */
   | { readonly kind: 'restart' };
 
 /**
- * A file that can be created later, or never. A file is recognized by its content: a copy that a program renames over
- * it continues where the old file ended. The rest of a file that is renamed or removed is read first.
+ * A file that may not exist yet. A file is recognized by its content. If a program renames a copy over the file,
+ * reading continues at the old position. When a file is renamed or removed, the remainder of the old file is read
+ * first.
  */
 export class GrowingFile {
   #path: string;
@@ -39,15 +40,15 @@ export class GrowingFile {
   }
 
   /**
-   * Yields what the program has added since the last call.
-   * @param path where the file is now, if it was renamed
+   * Yields the bytes that the program has added since the last call.
+   * @param path the file's current path, if the file was renamed
    */
   async *added(path = this.#path): AsyncGenerator<Added, void, undefined> {
     this.#path = path;
     try {
       yield* this.#added();
     } catch (error) {
-      // A network file system can fail for a while. The next call continues at the same place.
+      // A network file system can fail temporarily. The next call continues at the same place.
       this.#problem = problemOf(error);
       await this.close().catch(() => {});
     }
@@ -71,7 +72,7 @@ export class GrowingFile {
     }
   }
 
-  /** Begins again at the start of the file. */
+  /** Starts again at the beginning of the file. */
   restart(): Added {
     this.#at = 0;
     this.#last = Buffer.alloc(0);
@@ -103,7 +104,7 @@ export class GrowingFile {
   }
 }
 
-/** Identifies a file whatever its name is. The system can use the number of a removed file again. */
+/** Identifies a file independently of its name. The operating system can reuse the inode number of a removed file. */
 export function fileId({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
@@ -115,7 +116,7 @@ const PROBLEMS: ReadonlyMap<unknown, string> = new Map([
   ['ELOOP', 'its links form a loop'],
 ]);
 
-/** Opens a regular file, and returns why it cannot be read otherwise. */
+/** Opens a regular file. If the file cannot be read, returns the reason. */
 async function openRegular(path: string): Promise<{ readonly file: FileHandle; readonly stats: Stats } | string> {
   let file: FileHandle | undefined;
   try {

@@ -1,11 +1,11 @@
-/** Finds the Python interpreter that a command starts, from the words of the command and the program's first line. */
+/** Finds the Python interpreter of a command, from the words of the command and the first line of its program. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';
 
 const PYTHON = /^(?:python|pypy)[\d.]*$/;
 const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
-/** The first line of a script names its interpreter within this many bytes. */
+/** The maximum length in bytes of the first line of a script, which names the interpreter. */
 const SHEBANG_BYTES = 512;
 
 /**

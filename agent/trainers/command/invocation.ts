@@ -13,7 +13,7 @@ import { TrainingError, type TrainingRun } from '../trainer.ts';
 /** Shells use this search path when PATH is not set. */
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
-/** The values that the macros of a command stand for. */
+/** The values of the macros of a command. */
 export interface TrialContext {
   readonly parameters: ProgramParameters;
   readonly seed: number;
@@ -56,7 +56,7 @@ export function programParameters(
 }
 
 /**
- * Expands the macros of a command. A value never becomes more or less than one argument, whatever characters it contains.
+ * Expands the macros of a command. Each value becomes exactly one argument, regardless of its characters.
  * @throws {TrainingError} `preflight` for an environment variable that is not set; `rejected` for a macro that only a
  *   coordinator of another version supports
  */
@@ -70,8 +70,8 @@ export function argumentsOf(command: readonly string[], trial: TrialContext): st
 }
 
 /**
- * Returns a command as it is recorded: with its macros expanded, except environment variables, which can be secrets. Its
- * end is cut if it is longer than MAX_RECORDED_COMMAND.
+ * Returns a command as it is recorded: with its macros expanded, except environment variables, which can be secrets. A
+ * command that is longer than MAX_RECORDED_COMMAND is truncated.
  */
 export function recordedCommand(command: readonly string[], trial: TrialContext): string[] {
   const variables = command.flatMap(piecesOf).flatMap((piece) => (piece.kind === 'variable' ? [piece.name] : []));
@@ -165,7 +165,7 @@ function unsupported(name: string): TrainingError {
 }
 
 /**
- * Finds a program as a shell does. Checking this before the start allows a clear error message.
+ * Finds a program as a shell does. The check before the start allows a clear error message.
  * @param name a path (relative to the workdir), or the name of a file in one of PATH's folders
  * @returns an absolute path
  * @throws {TrainingError} `preflight` when there is no such program, or no such workdir
@@ -206,7 +206,7 @@ export interface ProgramFolders {
   readonly artifacts: string;
   /** A file for metric lines, which the program can create. */
   readonly metrics: string;
-  /** Where a checkpoint is copied to before it is kept. */
+  /** The path to which a checkpoint is copied before it is kept. */
   readonly checkpoint: string;
   /** A file with the parameters as JSON. */
   readonly parameters: string;
@@ -249,7 +249,7 @@ export function environmentOf(
 ): NodeJS.ProcessEnv {
   const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, [USER_UMASK]: ___, ...others } = inherited;
   return {
-    // Otherwise Python buffers kilobytes of output, and the metrics in it, before it writes to a pipe.
+    // Otherwise Python buffers kilobytes of output, including metrics, before it writes to a pipe.
     PYTHONUNBUFFERED: '1',
     ...others,
     TRAWL_SWEEP: run.key.sweepId,

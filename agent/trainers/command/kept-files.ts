@@ -72,7 +72,7 @@ export async function keepArtifacts(
   }
 }
 
-/** @returns why the file exceeds a limit; undefined when it is kept */
+/** @returns the reason why the file exceeds a limit; undefined when the file is kept */
 async function keep(run: Pick<TrainingRun, 'keep'>, artifact: KeptArtifact, path: string): Promise<string | undefined> {
   try {
     await run.keep(artifact, { path });
@@ -90,14 +90,14 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     if (entry.isFile()) yield name;
     else if (entry.isDirectory() && name.split('/').length < MAX_DEPTH) yield* filesBelow(top, name, log);
-    // A link can point to anything, and reading a pipe would block.
+    // A link can point to any path, and reading a pipe would block.
     else log.note(`skipped the artifact ${JSON.stringify(name)}: not a regular file`);
   }
 }
 
 /**
- * Replaces the links to files in a folder by copies of the files. Other links stay. A file that cannot be copied causes a
- * note in the log.
+ * Replaces the links to files in a folder by copies of the files. Other links are kept. A file that cannot be copied
+ * causes a note in the log.
  */
 export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });

@@ -1,11 +1,11 @@
-/** Reads a program's metrics file. Each of its lines should be a report. */
+/** Reads a program's metrics file. Each line of the file should be a report. */
 import { StringDecoder } from 'node:string_decoder';
 import { GrowingFile } from './growing-file.ts';
 import type { TakeLine } from './output.ts';
 import { type OutputLine, OutputLines } from './report/output-lines.ts';
 import type { FileSource } from './sources.ts';
 
-/** Follows a metrics file. A program can append to it, or write each report over the last one. */
+/** Follows a metrics file. A program can append to the file, or overwrite the previous report with each new report. */
 export function metricsFile(path: string, takeLine: TakeLine, onUnreadable: (line: string) => void): FileSource {
   const file = new GrowingFile(path);
   let lines = new OutputLines();

@@ -1,7 +1,7 @@
 /** The kernel's counter of processes that it killed for lack of memory. */
 import { readFile } from 'node:fs/promises';
 
-/** Returns the counter of this process's cgroup, or of the machine if the cgroup has none; 0 when there is neither. */
+/** Returns the counter of this process's cgroup, or else the counter of the machine; 0 if neither counter exists. */
 export async function oomKills(): Promise<number> {
   if (process.platform !== 'linux') return 0;
   const cgroups = await textOf('/proc/self/cgroup');

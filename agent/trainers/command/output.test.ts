@@ -19,7 +19,7 @@ test('the tail of an output is its last 65,536 characters, however it arrives', 
   );
 });
 
-test('notes about a line are behind the lines before it, and lines that are no reports are passed on together', async () => {
+test('notes about a line follow the earlier lines, and lines that are no reports are passed on together', async () => {
   const written: string[] = [];
   const log = {
     text: (text: string) => void written.push(text),

@@ -19,13 +19,13 @@ export const workerLog: AttemptLog = {
   note: (line) => void process.stdout.write(`[trawl] ${line}\n`),
 };
 
-/** The end of one of a program's output streams, as the log shows it. */
+/** The last lines of a program's output stream, as they appear in the log. */
 export class OutputTail {
   #text = '';
 
   add(text: string): void {
     this.#text += text;
-    // Cutting copies the text, which would take most of the time of a program that prints short lines.
+    // Truncation copies the text. Truncating at every short line would take most of the time.
     if (this.#text.length > 2 * MAX_TAIL_CHARACTERS) this.#text = this.#text.slice(-MAX_TAIL_CHARACTERS);
   }
 
@@ -44,12 +44,12 @@ export class OutputTail {
 export type TakenLine = { readonly rest: string } | undefined;
 
 /**
- * Handles a line if it contains a report. Returns undefined at once for a line that cannot contain one. No more output is read
- * until the promise resolves.
+ * Handles a line if it contains a report. Returns undefined at once for a line that cannot contain a report. No more
+ * output is read until the promise resolves.
  */
 export type TakeLine = (line: OutputLine) => Promise<TakenLine> | undefined;
 
-/** Reads stdout or stderr to its end. The log receives what is not a report. */
+/** Reads stdout or stderr to its end. Lines that are no reports are written to the log. */
 export async function readStream(stream: Readable, takeLine: TakeLine, tail: OutputTail, log: AttemptLog) {
   const lines = new OutputLines();
   const shown = new LogText();
@@ -66,7 +66,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   const take = async (given: Iterable<OutputLine>) => {
     for (const line of given) {
       const taking = takeLine(line);
-      // The log has notes about a line behind the lines before it.
+      // In the log, a note about a line follows all earlier lines.
       if (taking !== undefined) flush();
       const taken = taking === undefined ? undefined : await taking;
       if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));
@@ -77,7 +77,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
   } catch (error) {
-    // A process that the program left behind held the pipe open until it was closed here.
+    // A leftover process of the program held the pipe open until trawl closed it.
     if (!stream.destroyed) throw error;
   }
   await take(lines.end());

@@ -1,7 +1,7 @@
 /**
- * Finds every process that a program started, by a marker in their environment, including processes in their own sessions and
- * those whose parent has exited. A process that clears its environment and detaches is not found. Linux only: on other systems,
- * only the program's process group is known.
+ * Finds every process that a program started, by a marker in the environment of the process. It also finds processes in
+ * other sessions and processes with an exited parent. A process that clears its environment and detaches is not found.
+ * Works on Linux only. On other systems, only the program's process group can be ended.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,7 +22,7 @@ async function markedProcesses(accepts: (marker: string) => boolean): Promise<nu
     names
       .filter((name) => /^\d+$/.test(name))
       .map(async (pid) => {
-        // Processes of other users cannot be read, and processes end meanwhile.
+        // Processes of other users cannot be read, and a process can end during the scan.
         const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
         const marker = markerIn(environment);
         return marker !== undefined && accepts(marker) ? [Number(pid)] : [];
@@ -43,7 +43,7 @@ export async function signalMarked(accepts: (marker: string) => boolean, signal:
     try {
       process.kill(pid, signal);
     } catch {
-      // The process has ended since.
+      // The process has ended in the meantime.
     }
   }
   return pids.length;

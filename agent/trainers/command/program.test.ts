@@ -22,7 +22,7 @@ async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
   return text;
 }
 
-/** Reads the first line that a program prints: process ids. */
+/** Reads the process ids that a program prints on its first line. */
 async function pidsFrom(stream: NodeJS.ReadableStream): Promise<number[]> {
   const [line] = (await once(stream, 'data')) as [string | Buffer];
   return `${line}`.trim().split(' ').map(Number);
@@ -92,7 +92,7 @@ test('a program that ignores SIGTERM is killed after the grace period, with its 
   await waitForEnd(pids);
 });
 
-test('child processes that a program leaves behind are killed when it exits', async () => {
+test('child processes that are still running when a program exits are killed', async () => {
   const program = start('sleep 60 & echo $$ $!');
   const pids = await pidsFrom(program.stdout);
   expect(await program.exited).toEqual({ code: 0, signal: null });

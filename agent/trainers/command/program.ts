@@ -16,7 +16,7 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
-/** Ends the process group when the pipe closes without `done`, which also happens when SIGKILL ends the worker. */
+/** Ends the process group when the pipe closes without `done`. The pipe also closes when SIGKILL ends the worker. */
 const GUARD = `
 marker=$2
 read -r group || exit 0
@@ -46,7 +46,7 @@ export interface ProgramStart {
   readonly environment: NodeJS.ProcessEnv;
   /** Whole seconds between SIGTERM and SIGKILL. */
   readonly graceS: number;
-  /** The start of the marker of the program's processes. */
+  /** The prefix of the marker of the program's processes. */
   readonly marker: string;
 }
 
@@ -67,7 +67,7 @@ export class Program {
   readonly #isMarked = (marker: string): boolean => marker === this.#marker;
   #stopped: Promise<void> | undefined;
 
-  /** @throws {Error} when no process can be started, or an argument or a variable contains a NUL */
+  /** @throws {Error} when no process can be started, or when an argument or a variable contains a NUL */
   constructor({ command, workdir, environment, graceS, marker }: ProgramStart) {
     this.#marker = `${marker}${randomBytes(16).toString('hex')}`;
     const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, this.#marker], {
@@ -77,7 +77,7 @@ export class Program {
     guard.on('error', () => {});
     const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
-    // In its own group, all of the program's processes can be ended, and Ctrl-C does not reach them.
+    // In a separate process group, all processes of the program can be ended together, and Ctrl-C does not reach them.
     const marked = { ...environment, [MARKER]: this.#marker };
     const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
     const exit = exitOf(child);
@@ -92,7 +92,7 @@ export class Program {
     this.exited = this.#endGroupAfter(exit, guardInput);
   }
 
-  /** Waits for the program's exit, then kills the rest of its group and ends the guard. */
+  /** Waits for the program's exit, then kills the remaining processes of its group and ends the guard. */
   async #endGroupAfter(exit: Promise<Exit>, guardInput: Writable): Promise<Exit> {
     try {
       return await exit;
@@ -107,7 +107,10 @@ export class Program {
     }
   }
 
-  /** Sends SIGTERM to the whole group, and SIGKILL to what is left of it after the grace period. Later calls do nothing. */
+  /**
+   * Sends SIGTERM to the whole group, and SIGKILL to the remaining processes after the grace period. Later calls do
+   * nothing.
+   */
   stop(): void {
     this.#stopped ??= this.#stop();
   }

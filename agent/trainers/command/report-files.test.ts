@@ -1,4 +1,4 @@
-/** Tests of the files in which real programs report, whatever the programs do with them. */
+/** Tests of report files that real programs write, replace, rotate and remove. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=3 acc=0.1', '2 loss=2 acc=0.2', '3 loss=1 acc=0.3', '4 loss=0.5 acc=0.4']);
   });
 
-  test('that the program removes after its last row loses no row', async () => {
+  test('is read completely even if the program removes it after its last row', async () => {
     const { reports } = await ended(
       `printf 'epoch,loss\\n1,3\\n' > a.csv; sleep 0.5; printf '2,2\\n' >> a.csv; rm a.csv`,
     );
@@ -62,7 +62,7 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
   });
 
-  test('behind a link, outside of the working folder, in a folder that is created later', async () => {
+  test('is read through a link, outside the working folder, and in a folder that is created later', async () => {
     const outside = join(folder, 'out side');
     symlinkSync(join(outside, 'deep', 'real.csv'), join(folder, 'a.csv'));
     const { reports } = await ended(
@@ -101,7 +101,7 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=0.5', '2 loss=0.125']);
   });
 
-  test('with a second header in its middle has the new names from there on', async () => {
+  test('with a second header in the middle uses the new names from there on', async () => {
     const { reports, notices } = await ended(
       `printf 'epoch,loss\\n1,3\\nepoch,loss\\n2,2\\nepoch,lr,loss\\n3,0.1,1\\n' > a.csv`,
     );
@@ -116,7 +116,7 @@ describe('a CSV file', () => {
     expect(notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
   });
 
-  test('written in parts of a row has its whole rows, and a row without a line end counts if the program succeeds', async () => {
+  test('that is written in parts of rows is reported in whole rows, and a row without a line end is reported if the program succeeds', async () => {
     const script = `printf 'epo' > a.csv; sleep 0.3; printf 'ch,loss\\n1,0.' >> a.csv; sleep 0.5; printf '25\\n2,0.1' >> a.csv`;
     expect((await ended(script)).reports).toEqual(['1 loss=0.25', '2 loss=0.1']);
     rmSync(join(folder, 'a.csv'));
@@ -139,7 +139,7 @@ describe('a CSV file', () => {
     expect((await ended('true')).reports).toEqual([]);
   });
 
-  test('of an earlier attempt that the program writes anew counts, even if its rows are the same', async () => {
+  test('of an earlier attempt is reported if the program rewrites it, even with the same rows', async () => {
     const rows = `printf 'epoch,loss\\n1,9\\n2,8\\n3,7\\n'`;
     expect((await ended(`${rows} > a.csv`)).reports).toHaveLength(3);
     utimesSync(join(folder, 'a.csv'), 1, 1);
@@ -150,7 +150,7 @@ describe('a CSV file', () => {
     expect((await ended(slowly)).reports).toEqual(again);
   });
 
-  test('with more rows than fit into a second is read to its end after the program has ended', async () => {
+  test('with more rows than can be read in a second is read to its end after the program has ended', async () => {
     const { reports } = await ended(`i=0; { echo epoch,loss; seq -f '%.0f,1' 1 2500; } > a.csv`);
     expect(reports).toHaveLength(2_500);
     expect(reports.at(-1)).toBe('2500 loss=1');
@@ -180,7 +180,7 @@ describe('event files', () => {
     return outcome;
   };
 
-  test('are read in nested folders and behind links, each once, and scalars of a step are one report', async () => {
+  test('are each read once in nested folders and through links, and the scalars of a step are one report', async () => {
     record('one', ['loss', 1, 0.5], ['acc', 1, 0.25], ['loss', 2, 0.125]);
     record('two', ['loss', 1, 4]);
     const { reports } = await ended(
@@ -206,7 +206,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('in a folder with a named pipe, a folder called like an event file and an unreadable folder', async () => {
+  test('are read beside a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
     record('one', ['loss', 1, 0.5]);
     mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });
     chmodSync(join(folder, 'tb', 'closed'), 0o000);
@@ -233,7 +233,7 @@ describe('event files', () => {
     expect(reports.slice(3)).toEqual(['1 loss=0.5', '2 loss=0.25']);
   });
 
-  test('of an earlier attempt are skipped, also when they are renamed; what is appended counts', async () => {
+  test('of an earlier attempt are skipped, even if they are renamed; appended records are reported', async () => {
     mkdirSync(join(folder, 'tb'));
     record('tb/a.tfevents', ['loss', 1, 9]);
     record('tb/b.tfevents', ['loss', 1, 8]);
@@ -244,7 +244,7 @@ describe('event files', () => {
     expect(reports).toEqual(['2 loss=1', '2 loss=1']);
   });
 
-  test('of an earlier attempt that the program removes and writes anew count', async () => {
+  test('of an earlier attempt are reported if the program removes and rewrites them', async () => {
     mkdirSync(join(folder, 'tb'));
     record('tb/a.tfevents', ['loss', 1, 9]);
     record('one', ['loss', 1, 9]);
@@ -253,7 +253,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('can be named by the path of a single file, and a folder without any is noted', async () => {
+  test('can be named by the path of a single file, and a folder without event files is noted', async () => {
     record('one', ['loss', 1, 0.5]);
     expect((await ended('cp one single', { program: tfevents('single') })).reports).toEqual(['1 loss=0.5']);
     const { log } = await ended('mkdir none', {
@@ -271,7 +271,7 @@ describe('the metrics file', () => {
     return outcome;
   };
 
-  test('can be written anew for each report', async () => {
+  test('can be rewritten for each report', async () => {
     const { reports, notices } = await ended(
       `for loss in 3 2 1; do printf '{"loss": %s}' $loss > "$TRAWL_METRICS"; sleep 0.5; done`,
     );

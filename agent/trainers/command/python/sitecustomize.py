@@ -218,7 +218,7 @@ def _patch_wandb(module):
     def record_of(run):
         if id(run) not in logged:
             if not logged:
-                # Registered after W&B's own handlers, so that it runs before them.
+                # The handler is registered after W&B's handlers, so that it runs before them.
                 atexit.register(forward_open_summaries)
             logged[id(run)] = {
                 "run": run,
@@ -245,13 +245,13 @@ def _patch_wandb(module):
             return
         seen["closed"] = True
         if seen["commit"] is not None:
-            # The summary lacks a row that is not committed. W&B commits it when the run finishes.
+            # The summary does not contain a row that is not committed. W&B commits it when the run finishes.
             seen["commit"]({}, commit=True)
         summary = _numbers(run.summary._as_dict())
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}
         if news:
             line = {"step": seen["step"]}
-            # The summary keeps the axis that the program logged with.
+            # The summary contains the step metric that the program logged with.
             axis = _axis(seen["values"])
             if axis is not None:
                 line = {axis: seen["values"][axis]}

@@ -38,7 +38,7 @@ describe('out of memory', () => {
     expect(failureClassOf(ended({ stdout: line }))).toBe('oom');
   });
 
-  test('a kill counts only when the kernel counted one for lack of memory', () => {
+  test('SIGKILL is an out-of-memory failure only if the kernel counted a kill for lack of memory', () => {
     expect(failureClassOf(ended({ code: null, signal: 'SIGKILL', oomKills: 1 }))).toBe('oom');
     expect(failureClassOf(ended({ code: 137, oomKills: 1 }))).toBe('oom');
     expect(failureClassOf(ended({ code: null, signal: 'SIGKILL' }))).toBe('crash');
@@ -66,7 +66,7 @@ describe('out of memory', () => {
 
   const numpy = 'numpy.core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array with shape (1,)';
   test.each([torch, jax, tensorflow, xgboost, numpy])(
-    'that the program handled is no reason for a later error: %j',
+    'that the program handled is not the reason for a later error: %j',
     (error) => {
       for (const caught of [traceback(error), `caught ${error}, with half the batch now\n`, `${error}\nepoch 1\n`]) {
         expect(failureClassOf(ended({ stderr: caught }))).toBe('oom');
@@ -80,14 +80,14 @@ describe('out of memory', () => {
   );
 
   test.each([torch, jax, tensorflow, xgboost, 'MemoryError'])(
-    'that caused the last error is its reason, wherever it is in the chain: %j',
+    'that caused the last error is the reason, at any position in the chain: %j',
     (error) => {
       const chains = [
         traceback(error) + during + later,
         traceback(error) + from + later,
         traceback(error) + from + later + during + traceback('RuntimeError: training failed'),
         later + during + traceback(error),
-        // The end of the output, which begins within the chain.
+        // The retained end of the output starts in the middle of the chain.
         `${error}\n${from}${later}`,
       ];
       for (const chain of chains)
@@ -95,7 +95,7 @@ describe('out of memory', () => {
     },
   );
 
-  test('of another process is the reason of an error that follows from it', () => {
+  test('of another process is the reason for errors that it causes', () => {
     const all = [
       traceback(torch) + traceback('torch.distributed.elastic.multiprocessing.errors.ChildFailedError: '),
       traceback(torch, '[rank0]: ') + traceback('RuntimeError: boom', '[rank1]: '),
@@ -111,7 +111,7 @@ describe('out of memory', () => {
     for (const stderr of all) expect(failureClassOf(ended({ stderr }))).toBe('oom');
   });
 
-  test('is the reason although destructors, threads and exit handlers fail after it', () => {
+  test('is the reason even if destructors, threads and exit handlers fail later', () => {
     for (const heading of [
       'Exception ignored in: <function Pool.__del__ at 0x7f>',
       'Exception in thread Thread-3 (feed):',

@@ -1,8 +1,8 @@
-/** Decides why a program failed, from how it ended and what it printed last. */
+/** Determines why a program failed, from its exit status and its last output. */
 import type { FailureClassName } from '../../../../proto/names.ts';
 import { LimitedRegExp } from './limited-regexp.ts';
 
-/** Milliseconds that a rule can take on the end of the output; a rule that exceeds them is skipped. */
+/** The time limit in milliseconds for a rule on the end of the output. A slower rule is skipped. */
 export const RULE_MS = 1_000;
 
 /** A failure class that a sweep file can name in `classify`. */
@@ -10,7 +10,7 @@ export type ProgramFailureClass = Extract<FailureClassName, 'oom' | 'nan' | 'cra
 
 /** One entry of the sweep file's `classify`. */
 export interface ClassifyRule {
-  /** A regular expression, tried on each line of the output's end. */
+  /** A regular expression, applied to each of the last lines of the output. */
   readonly pattern: string;
   readonly class: ProgramFailureClass;
 }
@@ -21,7 +21,10 @@ export interface ProgramEnd {
   /** The last lines of stderr and of stdout. */
   readonly stderr: string;
   readonly stdout: string;
-  /** Processes that the kernel killed for lack of memory while the program ran (its cgroup's or the machine's counter). */
+  /**
+   * The number of processes that the kernel killed for lack of memory while the program ran, in the cgroup or on the
+   * machine.
+   */
   readonly oomKills: number;
 }
 
@@ -53,8 +56,8 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
 ];
 
 /**
- * Returns the failure class of a program that did not succeed. The sweep's own rules apply first, then the kernel's counter, then
- * the patterns above, which are tried on the last error only.
+ * Returns the failure class of a program that did not succeed. The sweep's rules are applied first, then the kernel's
+ * counter, then the patterns above. The patterns are applied only to the last error.
  */
 export function failureClassOf(
   end: ProgramEnd,
@@ -74,20 +77,23 @@ export function failureClassOf(
 }
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
-/** Matches errors that only report that another process failed. The error of that process is above them. */
+/** Matches errors that only report that another process failed. The error of the other process is above these lines. */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
-/** Matches errors that the failure of another process can cause. The output then also has the actual reason. */
+/**
+ * Matches errors that the failure of another process can cause. In this case, the output also contains the actual
+ * reason.
+ */
 const PEER_FAILED =
   /\b(?:NCCL|Gloo|DistBackendError|DistStoreError|BrokenPipeError|ConnectionResetError|ConnectionRefusedError|EOFError|BrokenProcessPool|TerminatedWorkerError|DataLoader worker|[Pp]eer)\b/;
 const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
-/** Matches the line before a traceback that does not end the program: of a thread, a destructor or an exit handler. */
+/** Matches the line before a traceback that does not end the program (of a thread, a destructor or an exit handler). */
 const NOT_FINAL =
   /^\s*(?:Exception ignored\b|Exception in thread\b|Error in (?:atexit|sys)\b|--- Logging error ---|Task exception was never retrieved|Future exception was never retrieved)/;
 /** Matches the line between the tracebacks of one error. */
 const CHAINED =
   /^\W*(?:\[?\w*\]?:\s*)?(?:The above exception was the direct cause of the following exception:|During handling of the above exception, another exception occurred:)/;
-/** Matches the log lines of TensorFlow and XLA, which have the reason of the traceback that follows them. */
+/** Matches log lines of TensorFlow and XLA, which contain the reason for the traceback that follows. */
 const NATIVE_LOG_LINE = /\.(?:cc|cpp|cu|h):\d+\]/;
 /** Matches the prefix of a process of torchrun. */
 const RANK = /^\s*\[\w+\]:/;
@@ -97,7 +103,7 @@ interface Traceback {
   readonly at: number;
   /** The first line of the exception; undefined if the text ends before it. */
   readonly exception: string | undefined;
-  /** Whether it can have ended the program. */
+  /** Whether the traceback can have ended the program. */
   readonly isFinal: boolean;
 }
 
@@ -110,9 +116,9 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 }
 
 /**
- * Returns the part of the output that can contain the reason of a failure. After a final Python traceback, this is the
- * traceback with its causes and everything after it, because the program survived any earlier error. Without a traceback,
- * or if another process can have caused the error, it is the whole output.
+ * Returns the part of the output that can contain the reason of a failure. If the output ends with a Python traceback,
+ * this is the traceback with its causes and everything after it. The program survived any earlier error. Without a
+ * traceback, or if another process can have caused the error, returns the whole output.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');
@@ -183,7 +189,7 @@ function exceptionAfter(lines: readonly string[], heading: number): string | und
   const rank = RANK.exec(first)?.[0] ?? '';
   const indent = indentOf(first.slice(rank.length));
   for (const line of lines.slice(heading + 1)) {
-    // Lines of other ranks come between those of this one.
+    // Lines of other ranks can be between the lines of this rank.
     if (!line.startsWith(rank)) continue;
     const text = line.slice(rank.length);
     if (text.trim() !== '' && indentOf(text) <= indent && !/^[\s|+>]*File "/.test(text)) return text.trim();

@@ -25,7 +25,7 @@ const cell = fc.oneof(fc.string(), fc.constantFrom('a\nb', '"', 'x"y\n', ',', 'Ã
 
 const rowText = (cells: readonly string[]) => cells.map((text) => `"${text.replaceAll('"', '""')}"`).join(',');
 
-test('records of a written file are found, however the file grows', () => {
+test('all records of a file are found, regardless of how the file grows', () => {
   const rows = fc.array(fc.array(cell, { minLength: 2, maxLength: 4 }), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(rows, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (table, sizes) => {

@@ -47,7 +47,7 @@ test.each([
   expect(rowsOf(text)).toEqual(rows);
 });
 
-test('a file without a header has the header of the file that it replaces, and its rows count on', () => {
+test('a file without a header uses the header of the file that it replaces, and its row numbers continue', () => {
   const previous = new CsvTable();
   expect([...previous.push(Buffer.from('epoch,0\n1,2\n'))]).toHaveLength(1);
   expect(rowsOf('2,\n', { previous })).toEqual([[2, { epoch: '2' }]]);
@@ -55,12 +55,12 @@ test('a file without a header has the header of the file that it replaces, and i
   expect(rowsOf('other\n3\n', { previous })).toEqual([[1, { other: '3' }]]);
 });
 
-test('a last row without a line end counts only if the program ended as it intended', () => {
+test('a last row without a line end is reported only if the program ended normally', () => {
   expect(rowsOf('a\n1\n2', { isWhole: false })).toEqual([[1, { a: '1' }]]);
   expect(rowsOf('a\n1\n2')).toHaveLength(2);
 });
 
-test('a copy continues in the state of its original, however the file is cut', () => {
+test('a copy of the table continues in the state of the original, wherever the file is split', () => {
   const text = 'a,b\n1,"x\ny"\n2,3\na,c\n4,5';
   fc.assert(
     fc.property(fc.nat({ max: text.length }), (cut) => {

@@ -25,7 +25,10 @@ export class CsvTable {
   readonly #previousHeader: Header | undefined;
   readonly #previousNumber: number = 0;
 
-  /** @param previous the table that this one replaces. Its header applies if the file has none, as after a rotation. */
+  /**
+   * @param previous the table that the new table replaces. Its header applies if the file has none, as after a
+   * rotation.
+   */
   constructor(previous?: CsvTable) {
     if (previous === undefined) return;
     this.#previousHeader = previous.#header ?? previous.#previousHeader;
@@ -38,14 +41,15 @@ export class CsvTable {
 
   /**
    * Yields the row at the end of the file that has no line end.
-   * @param isWhole whether the program ended as it intended. Otherwise the row can be cut in the middle of a number.
+   * @param isWhole whether the program ended as it intended. Otherwise the row can end in the middle of a number.
    */
   *end(isWhole: boolean): Generator<CsvRow, void, undefined> {
     for (const record of this.#records.end()) if (isWhole) yield* this.#take(record);
   }
 
   *#take(record: string): Generator<CsvRow, void, undefined> {
-    // A program whose file was truncated writes at its old position; the system fills the space before it with NUL.
+    // If a file is truncated, its program continues to write at the old position, and the operating system fills the
+    // gap with NUL.
     const text = record.replaceAll('\0', '').replace(/^\ufeff/, '');
     const delimiter = this.#header?.delimiter ?? delimiterOf(text);
     const cells = cellsOf(text, delimiter);
@@ -76,8 +80,8 @@ export class CsvTable {
   }
 
   /**
-   * The first row is a header unless it has numbers only. Later rows, and the first row of a file that replaces another
-   * one, are headers if they have names only and share a name with the header before.
+   * The first row is a header unless it has numbers only. A later row is a header if all its cells are names and at
+   * least one name is in the previous header. The same applies to the first row of a file that replaces another file.
    */
   #isHeader(cells: readonly string[]): boolean {
     const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);

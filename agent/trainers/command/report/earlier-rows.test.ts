@@ -15,7 +15,7 @@ function earlierRows(count: number): EarlierRows {
   return earlier;
 }
 
-test('rows count unless the file is rewritten with all earlier rows and more', () => {
+test('all rows are new unless the file is rewritten with all earlier rows and more', () => {
   const earlier = earlierRows(2);
   expect(earlier.next(row(3))).toEqual([row(3)]);
   earlier.restart();

@@ -1,12 +1,13 @@
-/** Finds the rows of an earlier attempt in a CSV file that a program rewrites with them, as on a resume. */
+/** Finds the rows of an earlier attempt in a CSV file that a program rewrites, for example when it resumes. */
 import type { CsvRow } from './csv-table.ts';
 
-/** More rows are not compared: a program that rewrites them reports them again. */
+/** Rows beyond this number are not compared. If a program rewrites them, they are reported again. */
 const MAX_ROWS = 100_000;
 
 /**
- * Removes the rows that the file had before the program started. After a rewrite, a file that begins with all of them and goes
- * on continues the earlier file. A file with fewer rows, other rows, or nothing else is new, and all of its rows count.
+ * Removes the rows that the file had before the program started. After a rewrite, a file that begins with all earlier
+ * rows and has more rows continues the earlier file. If the file has other rows, or no additional rows, it is a new
+ * file, and all of its rows are new.
  */
 export class EarlierRows {
   #keys: string[] = [];
@@ -15,14 +16,15 @@ export class EarlierRows {
   #passes = 0;
   #open: string[] = [];
 
-  /** Adds a row that the file has before the program starts. */
+  /** Adds a row that the file contains before the program starts. */
   add(row: CsvRow): void {
     if (this.#keys.length <= MAX_ROWS) this.#keys.push(keyOf(row));
   }
 
   /**
    * Ends the additions.
-   * @param open the rows at the end of the file that have no line end. They count if the program completes them with other cells.
+   * @param open the rows at the end of the file that have no line end. They are new if the program completes them with
+   * other cells.
    */
   complete(open: readonly CsvRow[]): void {
     this.#open = open.map(keyOf);
@@ -37,7 +39,7 @@ export class EarlierRows {
     this.#open = [];
   }
 
-  /** Returns the rows that count, now that the file has one more. */
+  /** Returns the new rows after one more row has been read. */
   next(row: CsvRow): readonly CsvRow[] {
     if (this.#open.length > 0 && this.#open.shift() === keyOf(row)) return [];
     if (this.#held === undefined) return [row];
@@ -49,14 +51,14 @@ export class EarlierRows {
     return keyOf(row) === this.#keys[this.#held.length - 1] ? [] : this.end();
   }
 
-  /** Returns the rows that count, now that all present rows are read. A rewrite takes less time than two passes. */
+  /** Returns the new rows after all rows in the file have been read. A rewrite takes less time than two passes. */
   endOfPass(): readonly CsvRow[] {
     if (this.#held === undefined) return [];
     this.#passes += 1;
     return this.#passes > 1 && this.#held.length < this.#keys.length ? this.end() : [];
   }
 
-  /** Returns the rows that count, now that there will be no more. */
+  /** Returns the new rows after the last row. */
   end(): readonly CsvRow[] {
     const held = this.#held ?? [];
     if (this.#held !== undefined) this.#keys = [];
