@@ -14,13 +14,34 @@ export type RetrySelection =
   | { readonly trials: readonly string[] }
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
-/** An analysis of variance, as shown in the parameters view. */
+/** A value of a parameter, with the metric's mean over all values of the other parameters. */
+export interface EffectLevel {
+  readonly value: string;
+  readonly mean: number;
+  /** The interval of the mean. Undefined if the results do not determine it. */
+  readonly interval: { readonly low: number; readonly high: number } | undefined;
+  /** The number of finished trials, and the range of their results. */
+  readonly n: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** An analysis of variance of the finished trials, as shown in the parameters view. */
 export interface ParameterImportance {
   readonly metric: string;
   /** The reason why there is no analysis, or the parameters that it skipped. */
   readonly why: string;
+  /** Whether the shares and means are estimates, because the finished trials are not a complete grid. */
+  readonly estimated: boolean;
   /** The share of the variance by parameter, largest first. */
-  readonly effects: readonly { readonly parameter: string; readonly share: number; readonly p: number | undefined }[];
+  readonly effects: readonly {
+    readonly parameter: string;
+    readonly share: number;
+    readonly p: number | undefined;
+    /** Undefined if the results allow no test. */
+    readonly significant: boolean | undefined;
+    readonly levels: readonly EffectLevel[];
+  }[];
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 

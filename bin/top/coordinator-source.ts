@@ -1,10 +1,11 @@
-import { importanceOf } from '../../coordinator/analysis/importance.ts';
+import { estimateImportance } from '../../coordinator/analysis/importance-estimate.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
-import { fromWire } from '../../lib/domain/parameters.ts';
+import { fromWire, parameterText, toWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
+import type { ParameterValue } from '../../proto/trainers.ts';
 import { readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
@@ -17,7 +18,7 @@ const MAX_ANALYSED_TRIALS = 5_000;
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): ParameterImportance {
   if (trials.length > MAX_ANALYSED_TRIALS) {
     const why = `importance is not computed here for more than ${MAX_ANALYSED_TRIALS} trials; use "trawl report"`;
-    return { metric, why, effects: [], interactions: [] };
+    return { metric, why, estimated: false, effects: [], interactions: [] };
   }
   const judged = trials.map((trial) => ({
     id: trial.id,
@@ -28,7 +29,15 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
     metrics: trial.metrics,
     curve: [],
   }));
-  return importanceOf(judged, metric, axes);
+  const { effects, ...rest } = estimateImportance(judged, metric, axes);
+  return {
+    ...rest,
+    effects: effects.map(({ levels, ...effect }) => {
+      const text = (value: ParameterValue) =>
+        parameterText({ parameters: toWire({ [effect.parameter]: value }) }, effect.parameter);
+      return { ...effect, levels: levels.map((level) => ({ ...level, value: text(level.value) })) };
+    }),
+  };
 }
 
 const REASON = 'from the dashboard';

@@ -45,14 +45,9 @@ export function balancedGrid(
   axes: readonly string[],
   others: readonly string[],
 ): BalancedGrid | string {
-  const varying = factorsOf(all, [...axes, ...others]);
-  if (varying.length === 0) return 'no parameter has two values with a result';
-  const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
-  if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
-  const alone = valueOfEachConfig(varying, all);
-  if (alone !== undefined)
-    return `${alone} has another value in each config, so its effect cannot be separated from the effects of other parameters`;
-  const { factors, dependencies } = withoutDetermined(withoutAliases(varying, all), axes, all);
+  const independent = independentFactors(all, axes, others);
+  if (typeof independent === 'string') return independent;
+  const { factors, dependencies } = independent;
   const whole = fullGrid(factors, all);
   if (whole.observations.length === 0) return 'no two values of a parameter were combined with the same other values';
   const seeds = commonSeeds(whole.observations);
@@ -62,6 +57,26 @@ export function balancedGrid(
   const unpaired =
     dropped === 0 ? [] : [`${countText(dropped, 'trial')} skipped: not every combination has their seeds`];
   return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
+}
+
+/**
+ * Returns the parameters that vary independently, or a text with the reason if there are none.
+ * @param axes see `balancedGrid`
+ * @param others see `balancedGrid`
+ */
+export function independentFactors(
+  all: readonly Observation[],
+  axes: readonly string[],
+  others: readonly string[],
+): Pick<BalancedGrid, 'factors' | 'dependencies'> | string {
+  const varying = factorsOf(all, [...axes, ...others]);
+  if (varying.length === 0) return 'no parameter has two values with a result';
+  const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
+  if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
+  const alone = valueOfEachConfig(varying, all);
+  if (alone !== undefined)
+    return `${alone} has another value in each config, so its effect cannot be separated from the effects of other parameters`;
+  return withoutDetermined(withoutAliases(varying, all), axes, all);
 }
 
 function factorsOf(all: readonly Observation[], names: readonly string[]): Factor[] {

@@ -45,14 +45,9 @@ export interface Importance {
  * @param axes the sweep's axes, which name a factor if several parameters change together
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
-  const all = trials.flatMap((trial): Observation[] => {
-    const value = resultOf(trial, metric);
-    return value === undefined ? [] : [{ trial, value }];
-  });
+  const all = observationsOf(trials, metric);
   if (all.length === 0) return noEffects(metric, 'no trial has a result yet');
-  const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
-  const others = [...names].filter((name) => !axes.includes(name));
-  const grid = balancedGrid(all, axes, others);
+  const grid = balancedGrid(all, axes, otherParameters(all, axes));
   if (typeof grid === 'string') return noEffects(metric, grid);
   const { terms, total, residual } = anovaOf(grid);
   if (total === 0) return noEffects(metric, `${metric} is equal in all trials`);
@@ -73,6 +68,20 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
     interactions: interactions.sort((a, b) => b.share - a.share),
     residual: share(residual),
   };
+}
+
+/** Returns the trials that have a result, with their values. */
+export function observationsOf(trials: readonly JudgedTrial[], metric: string): Observation[] {
+  return trials.flatMap((trial) => {
+    const value = resultOf(trial, metric);
+    return value === undefined ? [] : [{ trial, value }];
+  });
+}
+
+/** Returns the parameters that are not axes. */
+export function otherParameters(all: readonly Observation[], axes: readonly string[]): string[] {
+  const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
+  return [...names].filter((name) => !axes.includes(name));
 }
 
 function noEffects(metric: string, why: string): Importance {
@@ -139,7 +148,8 @@ function between(observations: readonly Observation[], factors: readonly Factor[
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 
-function fTestOf(part: { sumOfSquares: number; df: number }, residual: number, residualDf: number) {
+/** Returns the F statistic and its p, or neither without a residual. */
+export function fTestOf(part: { sumOfSquares: number; df: number }, residual: number, residualDf: number) {
   if (residualDf <= 0 || (residual === 0 && part.sumOfSquares === 0)) return { f: undefined, p: undefined };
   if (residual === 0) return { f: Number.POSITIVE_INFINITY, p: 0 };
   const f = part.sumOfSquares / part.df / (residual / residualDf);

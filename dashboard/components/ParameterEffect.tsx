@@ -1,49 +1,54 @@
 import { Box } from 'ink';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Segment } from '../../lib/text/segment.ts';
+import type { Style } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { pad, truncate } from '../../lib/text/width.ts';
+import { intervalTrack, type Scale } from '../draw/interval-track.ts';
 import { useShownText } from '../hooks/use-shown-text.ts';
-import type { ParameterImportance } from '../source.ts';
-import type { MarginalLevel } from '../state/marginals.ts';
+import type { EffectLevel } from '../source.ts';
+import type { ShownEffect } from '../state/effects.ts';
 import { Label, Line } from './Line.tsx';
 
 const BAR = 16;
 const VALUE = 14;
+const MEAN = 28;
+const LEAST_TRACK = 8;
 
-type Effect = ParameterImportance['effects'][number];
+/** The columns before the scale of the view, and the width of the scale. */
+export function trackPlace(columns: number): { readonly left: number; readonly width: number } {
+  const left = VALUE + 3;
+  return { left, width: Math.max(LEAST_TRACK, columns - left - MEAN) };
+}
 
 interface Props {
-  readonly name: string;
-  readonly effect: Effect | undefined;
-  readonly levels: readonly MarginalLevel[];
+  readonly effect: ShownEffect;
+  readonly scale: Scale;
   readonly minimize: boolean;
+  readonly estimated: boolean;
   readonly columns: number;
 }
 
-/** A parameter with its share of the variance, and the metric at each of its values. The longest bar is the best value. */
-export function ParameterEffect({ name, effect, levels, minimize, columns }: Props) {
+/** A parameter with its share of the variation, and the mean and its interval at each value. */
+export function ParameterEffect({ effect, scale, minimize, estimated, columns }: Props) {
   const shown = useShownText();
+  const { levels, significant } = effect;
   const means = levels.map(({ mean }) => mean);
-  const [low, high] = [Math.min(...means), Math.max(...means)];
-  const room = Math.max(4, Math.min(30, columns - VALUE - 42));
+  const best = minimize ? Math.min(...means) : Math.max(...means);
+  const { width } = trackPlace(columns);
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
-      <Line segments={titleOf(name, effect)} columns={columns} />
-      {levels.length === 0 ? <Label text="  no result yet" columns={columns} style="dim" /> : null}
-      {levels.map(({ value, mean, std, best, n }) => {
-        const share = high > low ? (mean - low) / (high - low) : 1;
-        const good = high > low && minimize ? 1 - share : share;
-        const cells = 1 + Math.round(good * (room - 1));
+      <Line segments={titleOf(effect, estimated)} columns={columns} />
+      {levels.length === 0 ? <Label text="  no finished trial yet" columns={columns} style="dim" /> : null}
+      {levels.map((level) => {
+        const style = significant === false ? 'dim' : significant && level.mean === best ? 'cyan' : undefined;
         return (
           <Line
-            key={value}
+            key={level.value}
             segments={[
-              { text: `  ${pad(truncate(shown(value), VALUE - 1), VALUE, 'left')} ` },
-              { text: '█'.repeat(cells), style: good > 0.99 ? 'cyan' : undefined },
-              { text: ' '.repeat(room - cells) },
-              { text: ` ${pad(formatMetric(mean), 9, 'left')} ±${pad(std.toPrecision(2), 7, 'right')}` },
-              { text: ` best ${formatMetric(best)}  n=${n}`, style: 'dim' },
+              { text: `  ${pad(truncate(shown(level.value), VALUE - 1), VALUE, 'left')} `, style },
+              { text: intervalTrack(level, scale, width), style },
+              { text: ` ${meanText(level)}`, style },
             ]}
             columns={columns}
           />
@@ -53,16 +58,26 @@ export function ParameterEffect({ name, effect, levels, minimize, columns }: Pro
   );
 }
 
-function titleOf(name: string, effect: Effect | undefined): Segment[] {
-  const title: Segment = { text: visibleText(name), style: 'bold' };
-  if (effect === undefined) return [title];
-  const cells = Math.round(effect.share * BAR);
-  const p = effect.p === undefined ? '' : effect.p < 0.001 ? '  p<0.001' : `  p=${effect.p.toFixed(3)}`;
+function meanText({ mean, interval, n }: EffectLevel): string {
+  const half = interval === undefined ? '' : ` ±${((interval.high - interval.low) / 2).toPrecision(2)}`;
+  return `${pad(formatMetric(mean), 9, 'left')}${pad(half, 9, 'right')} n=${n}`;
+}
+
+function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: boolean): Segment[] {
+  const style: Style = significant === false ? 'dim' : 'bold';
+  const title: Segment = { text: visibleText(parameter), style };
+  if (share === undefined) return [title, { text: '  not analysed', style: 'dim' }];
+  const cells = Math.round(Math.min(1, Math.max(0, share)) * BAR);
+  const tail = p === undefined ? 'no test possible' : p < 0.001 ? 'p<0.001' : `p=${p.toFixed(3)}`;
+  const verdict = significant === false ? `${tail}, not significant` : tail;
   return [
     title,
     { text: '  ' },
-    { text: '█'.repeat(cells), style: 'cyan' },
+    { text: '█'.repeat(cells), style: significant === false ? 'dim' : 'cyan' },
     { text: '░'.repeat(BAR - cells), style: 'dim' },
-    { text: ` ${(effect.share * 100).toFixed(1)}% of the variance${p}` },
+    {
+      text: ` ${(share * 100).toFixed(1)}%${estimated ? ' (estimate)' : ''}  ${verdict}`,
+      style: significant === false ? 'dim' : undefined,
+    },
   ];
 }

@@ -1,12 +1,15 @@
 import { Box } from 'ink';
 import { usualGoal } from '../../lib/domain/ranking.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import { intervalAxis, type Scale } from '../draw/interval-track.ts';
 import type { ParameterImportance } from '../source.ts';
-import { crossTable, marginalLevels } from '../state/marginals.ts';
+import { shownEffects } from '../state/effects.ts';
+import { crossTable } from '../state/marginals.ts';
 import type { Model } from '../state/model.ts';
-import { metricShown, pairShown, parametersByImportance } from '../state/selectors.ts';
+import { metricShown, pairShown } from '../state/selectors.ts';
 import { HeatMap } from './HeatMap.tsx';
 import { Label } from './Line.tsx';
-import { ParameterEffect } from './ParameterEffect.tsx';
+import { ParameterEffect, trackPlace } from './ParameterEffect.tsx';
 
 const WIDE = 120;
 const MAX_INTERACTIONS = 6;
@@ -17,32 +20,38 @@ interface Props {
   readonly lines: number;
 }
 
-/** The effect and importance of each parameter on a metric, and a heat map of two parameters. */
+/** The effect of each parameter on a metric, on one scale, and a heat map of two parameters. */
 export function ParametersView({ model, columns, lines }: Props) {
   const { board, importance } = model;
   const metric = metricShown(model);
   const goal = board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric);
   const minimize = goal === 'minimize';
-  const current = importance?.metric === metric ? importance : undefined;
-  const names = parametersByImportance(model);
+  const { effects, scale, estimated, why } = shownEffects(model);
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
-  const title = `${metric}, ${goal} (m: next metric); mean ± standard deviation over trials`;
+  const title = `${metric}, ${goal} (m: next metric); mean and 95% interval over finished trials`;
+  const notes = [
+    ...(effects.length === 0 ? ['no parameter varies'] : []),
+    ...(estimated ? ['estimate: the finished trials are not a complete grid; means are adjusted for this'] : []),
+    ...(why === '' ? [] : [why]),
+  ];
   return (
     <Box flexDirection="column" flexShrink={0}>
       <Label text={title} columns={columns} style="bold" />
-      {names.length === 0 ? <Label text="no parameter varies" columns={columns} style="dim" /> : null}
-      {current === undefined || current.why === '' ? null : <Label text={current.why} columns={columns} style="dim" />}
+      {notes.map((note) => (
+        <Label key={note} text={note} columns={columns} style="dim" />
+      ))}
       <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={1} paddingTop={1} flexShrink={0}>
         <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
-          {names.map((name) => (
+          {scale === undefined ? null : <Axis scale={scale} columns={left} />}
+          {effects.map((effect) => (
             <ParameterEffect
-              key={name}
-              name={name}
-              effect={current?.effects.find(({ parameter }) => parameter === name)}
-              levels={marginalLevels(model.analysedConfigs, name, metric, minimize)}
+              key={effect.parameter}
+              effect={effect}
+              scale={scale ?? NO_SCALE}
               minimize={minimize}
+              estimated={estimated}
               columns={left}
             />
           ))}
@@ -55,11 +64,21 @@ export function ParametersView({ model, columns, lines }: Props) {
             columns={right}
             lines={Math.max(6, lines - 6)}
           />
-          {wide ? <Interactions importance={current} columns={right} /> : null}
+          {wide ? (
+            <Interactions importance={importance?.metric === metric ? importance : undefined} columns={right} />
+          ) : null}
         </Box>
       </Box>
     </Box>
   );
+}
+
+/** Used when no effect has a value to draw. */
+const NO_SCALE: Scale = { low: 0, high: 0 };
+
+function Axis({ scale, columns }: { readonly scale: Scale; readonly columns: number }) {
+  const { left, width } = trackPlace(columns);
+  return <Label text={' '.repeat(left) + intervalAxis(scale, width, formatMetric)} columns={columns} style="dim" />;
 }
 
 interface PairProps extends Props {

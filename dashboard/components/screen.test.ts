@@ -93,7 +93,7 @@ test('no view prints an escape sequence of a hostile name', async () => {
     updates: [snapshot(sweep, trials, agents), ...midAnswers.updates.slice(1)],
     log: HOSTILE,
     explain: [HOSTILE],
-    importance: { metric: `m${HOSTILE}`, why: HOSTILE, effects: [], interactions: [] },
+    importance: { metric: `m${HOSTILE}`, why: HOSTILE, estimated: true, effects: [], interactions: [] },
     trial: () => {
       throw new Error(HOSTILE);
     },

@@ -1,43 +1,30 @@
-/** A metric at each value of one parameter or of two, over all other parameters. */
+/** A metric at each value of one parameter or of two, over all other parameters and all finished trials. */
 
-import { max, min } from 'd3-array';
+import { extent } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { spreadOf, trialValue } from '../../lib/domain/trial-result.ts';
+import { finishedValue, meanOf } from '../../lib/domain/trial-result.ts';
+import type { EffectLevel } from '../source.ts';
 import type { ConfigRow } from './config-row.ts';
-
-export interface MarginalLevel {
-  readonly value: string;
-  readonly mean: number;
-  readonly std: number;
-  readonly best: number;
-  /** The number of trials. */
-  readonly n: number;
-}
 
 const MAX_LEVELS = 60;
 
-const levels = new WeakMap<readonly ConfigRow[], Map<string, MarginalLevel[]>>();
+const levels = new WeakMap<readonly ConfigRow[], Map<string, EffectLevel[]>>();
 
-/** Returns the levels of a parameter, cached per list of configs. */
-export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string, minimize: boolean) {
-  const known = levels.get(configs) ?? new Map<string, MarginalLevel[]>();
+/** Returns the values of a parameter with the mean of each, cached per list of configs. */
+export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string): EffectLevel[] {
+  const known = levels.get(configs) ?? new Map<string, EffectLevel[]>();
   levels.set(configs, known);
-  const key = JSON.stringify([parameter, metric, minimize]);
-  const answer = known.get(key) ?? levelsOf(configs, parameter, metric, minimize);
+  const key = JSON.stringify([parameter, metric]);
+  const answer = known.get(key) ?? levelsOf(configs, parameter, metric);
   known.set(key, answer);
   return answer;
 }
 
-function levelsOf(
-  configs: readonly ConfigRow[],
-  parameter: string,
-  metric: string,
-  minimize: boolean,
-): MarginalLevel[] {
+function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string): EffectLevel[] {
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {
     for (const trial of trials) {
-      const result = trialValue(trial, metric);
+      const result = finishedValue(trial, metric);
       if (result === undefined) continue;
       const value = parameterText(trial, parameter);
       const group = groups.get(value);
@@ -48,11 +35,11 @@ function levelsOf(
   return [...groups]
     .sort(([a], [b]) => byValue(a, b))
     .slice(0, MAX_LEVELS)
-    .map(([value, results]) => ({
-      ...spreadOf(results),
-      value: value === '' ? '-' : value,
-      best: (minimize ? min(results) : max(results)) ?? Number.NaN,
-    }));
+    .map(([value, results]) => {
+      const [lowest = Number.NaN, highest = Number.NaN] = extent(results);
+      const mean = meanOf(results);
+      return { value: value === '' ? '-' : value, mean, interval: undefined, n: results.length, lowest, highest };
+    });
 }
 
 export interface CrossTable {
@@ -78,7 +65,7 @@ function cross(configs: readonly ConfigRow[], [first, second]: readonly [string,
   const acrossValues = new Set<string>();
   for (const { trials } of configs) {
     for (const trial of trials) {
-      const result = trialValue(trial, metric);
+      const result = finishedValue(trial, metric);
       if (result === undefined) continue;
       const [a, b] = [parameterText(trial, first), parameterText(trial, second)];
       const row = sums.get(a) ?? new Map<string, { sum: number; n: number }>();

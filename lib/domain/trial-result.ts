@@ -39,6 +39,11 @@ export function trialValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: stri
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
+/** Returns the value of a finished trial's result. Undefined while the trial runs, and if it has no result. */
+export function finishedValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: string): number | undefined {
+  return endedWithResult(trial.state) ? finiteMetric(trial.metrics, metric) : undefined;
+}
+
 /**
  * Returns the replicates that a config's value is computed from: the replicates with a result or, if none has a result,
  * the running replicates.

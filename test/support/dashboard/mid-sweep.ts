@@ -155,9 +155,22 @@ export const midAnswers: SampleAnswers = {
   importance: {
     metric: 'test_loss',
     why: '',
+    estimated: true,
     effects: [
-      { parameter: 'noise_std', share: 0.6, p: 0.002 },
-      { parameter: 'latent_dim', share: 0.3, p: 0.04 },
+      {
+        ...{ parameter: 'noise_std', share: 0.6, p: 0.002, significant: true },
+        levels: [
+          { value: '0', mean: 0.199, interval: { low: 0.188, high: 0.21 }, n: 3, lowest: 0.19, highest: 0.204 },
+          { value: '0.5', mean: 0.222, interval: { low: 0.208, high: 0.236 }, n: 2, lowest: 0.22, highest: 0.224 },
+        ],
+      },
+      {
+        ...{ parameter: 'latent_dim', share: 0.3, p: 0.14, significant: false },
+        levels: [
+          { value: '15', mean: 0.212, interval: { low: 0.2, high: 0.224 }, n: 4, lowest: 0.2, highest: 0.224 },
+          { value: '50', mean: 0.201, interval: undefined, n: 1, lowest: 0.19, highest: 0.19 },
+        ],
+      },
     ],
     interactions: [{ parameters: ['latent_dim', 'noise_std'], share: 0.05 }],
   },

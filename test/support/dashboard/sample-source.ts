@@ -141,7 +141,7 @@ export class SampleSource implements Source {
   }
 
   async importance(_trials: unknown, metric: string): Promise<ParameterImportance> {
-    return this.#answers.importance ?? { metric, why: '', effects: [], interactions: [] };
+    return this.#answers.importance ?? { metric, why: '', estimated: false, effects: [], interactions: [] };
   }
 }
 

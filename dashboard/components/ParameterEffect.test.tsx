@@ -1,0 +1,56 @@
+import { Box } from 'ink';
+import { render } from 'ink-testing-library';
+import { afterEach, expect, test } from 'vitest';
+import { setColours } from '../colours.ts';
+import type { ShownEffect } from '../state/effects.ts';
+import { ParameterEffect } from './ParameterEffect.tsx';
+import { TerminalStyleContext } from './TerminalStyle.ts';
+
+const SCALE = { low: 1, high: 2 };
+const level = (value: string, mean: number, half: number | undefined) => ({
+  ...{ value, mean, n: 3, lowest: 1, highest: 2 },
+  interval: half === undefined ? undefined : { low: mean - half, high: mean + half },
+});
+const EFFECT: ShownEffect = {
+  ...{ parameter: 'depth', share: 0.6, p: 0.002, significant: true },
+  levels: [level('3', 1.25, 0.1), level('5', 1.75, undefined)],
+};
+
+const COLOUR = { colour: true, ascii: false };
+const DIM = '\u001b[2m';
+
+afterEach(() => setColours({ colour: false, ascii: false, plain: true }));
+
+function drawn(effect: ShownEffect, estimated = false): string[] {
+  setColours(COLOUR);
+  const app = render(
+    <TerminalStyleContext value={COLOUR}>
+      <Box>
+        <ParameterEffect effect={effect} scale={SCALE} minimize={true} estimated={estimated} columns={80} />
+      </Box>
+    </TerminalStyleContext>,
+  );
+  const lines = (app.lastFrame() ?? '').split('\n');
+  app.unmount();
+  return lines;
+}
+
+test('a value has a dot on the common scale, an interval, its mean and its count', () => {
+  const [title, first, second] = drawn(EFFECT);
+  expect(title).toContain('60.0%  p=0.002');
+  expect(first).toMatch(/3 .*├─+●─+┤.* 1\.2500 ±0\.10 +n=3/);
+  expect(second).toMatch(/5 .*●.* 1\.7500 +n=3/);
+  expect(first?.indexOf('●')).toBeLessThan(second?.indexOf('●') ?? 0);
+});
+
+test('an effect that is not significant is grey, and says so', () => {
+  for (const line of drawn(EFFECT).slice(1)) expect(line).not.toContain(DIM);
+  const [title, ...rows] = drawn({ ...EFFECT, p: 0.3, significant: false });
+  expect(title).toContain('p=0.300, not significant');
+  for (const line of rows) expect(line.startsWith(DIM)).toBe(true);
+});
+
+test('an estimate is marked as such', () => {
+  expect(drawn(EFFECT, true)[0]).toContain('60.0% (estimate)  p=0.002');
+  expect(drawn(EFFECT)[0]).not.toContain('estimate');
+});

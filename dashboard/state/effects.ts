@@ -1,0 +1,48 @@
+/** The effects of all parameters on a metric, as the parameters view draws them on one scale. */
+
+import { commonScale, type Scale } from '../draw/interval-track.ts';
+import type { EffectLevel } from '../source.ts';
+import { marginalLevels } from './marginals.ts';
+import type { Model } from './model.ts';
+import { metricShown, parametersByImportance } from './selectors.ts';
+
+export interface ShownEffect {
+  readonly parameter: string;
+  /** Undefined if the parameter was not analysed. */
+  readonly share: number | undefined;
+  readonly p: number | undefined;
+  readonly significant: boolean | undefined;
+  readonly levels: readonly EffectLevel[];
+}
+
+export interface ShownEffects {
+  readonly effects: readonly ShownEffect[];
+  /** Undefined if no trial has finished. */
+  readonly scale: Scale | undefined;
+  readonly estimated: boolean;
+  /** The reason why there is no analysis, or the parameters that it skipped. */
+  readonly why: string;
+}
+
+/** Returns the parameters by importance. A parameter without an analysis has the means of the finished trials. */
+export function shownEffects(model: Model): ShownEffects {
+  const metric = metricShown(model);
+  const analysis = model.importance?.metric === metric ? model.importance : undefined;
+  const effects = parametersByImportance(model).map((parameter): ShownEffect => {
+    const effect = analysis?.effects.find((one) => one.parameter === parameter);
+    if (effect !== undefined) return effect;
+    const levels = marginalLevels(model.analysedConfigs, parameter, metric);
+    return { parameter, share: undefined, p: undefined, significant: undefined, levels };
+  });
+  const levels = effects.flatMap((effect) => effect.levels);
+  const results = {
+    low: Math.min(...levels.map(({ lowest }) => lowest)),
+    high: Math.max(...levels.map(({ highest }) => highest)),
+  };
+  return {
+    effects,
+    scale: levels.length === 0 ? undefined : commonScale(levels, results),
+    estimated: analysis?.estimated ?? false,
+    why: analysis?.why ?? '',
+  };
+}
