@@ -5,6 +5,7 @@ import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { now } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
+import { findStragglers } from '../core/stragglers.ts';
 import { onKill } from '../core/sweeps.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
 import { MAX_BEST_METRICS } from './sweep-series.ts';
@@ -69,6 +70,8 @@ test('counters of events that have not happened are zero', async () => {
     'trawl_trial_retries_total{sweep="1",class="lost"}',
     'trawl_trial_duration_seconds_count{sweep="1"}',
     'trawl_gpu_seconds_total{sweep="1"}',
+    'trawl_stragglers{sweep="1"}',
+    'trawl_stragglers_found_total{sweep="1"}',
     'trawl_agents{state="lost"}',
     'trawl_sweeps{state="paused"}',
     'trawl_superseded_reports_total',
@@ -77,6 +80,24 @@ test('counters of events that have not happened are zero', async () => {
   ])
     expect(figure(text, series), series).toBe(0);
   expect(text).not.toContain('trawl_eta_seconds{');
+});
+
+test('a straggler is counted once, and is a running straggler until its attempt ends', async () => {
+  const { served, scrape } = await busy();
+  const { core } = served.runtime;
+  const count = (text: string) => [
+    figure(text, 'trawl_stragglers{sweep="1"}'),
+    figure(text, 'trawl_stragglers_found_total{sweep="1"}'),
+  ];
+  expect(count(await scrape())).toEqual([0, 0]);
+  core.listeningSince = 0;
+  const running = core.leases.size;
+  for (let pass = 0; pass < 2; pass++) {
+    await served.runtime.settle({ changes: findStragglers(core, now() + 60_000), outputs: [] });
+    expect(count(await scrape())).toEqual([running, running]);
+  }
+  await served.runtime.settle(onKill(core, { sweepId: '1', reason: '' }, now()));
+  expect(count(await scrape())).toEqual([0, running]);
 });
 
 test('offers are reported per pool while the pool has an agent', async () => {

@@ -151,8 +151,11 @@ class Collector {
         if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
         else this.#sweepResumed(change.sweepId);
         break;
-      case 'warning':
       case 'straggler':
+        this.#seriesOf(change.key.sweepId);
+        this.#metrics.stragglersFound.inc({ sweep: change.key.sweepId });
+        break;
+      case 'warning':
       case 'promoted':
       case 'notice':
       case 'program':

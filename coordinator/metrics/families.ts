@@ -61,6 +61,8 @@ export function coordinatorMetrics() {
       'sweep',
     ]),
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
+    stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable ones.', ['sweep']),
+    stragglersFound: counter('stragglers_found_total', 'Attempts that became stragglers.', ['sweep']),
     sweepWarnings: gauge('sweep_warnings', 'Occurrences of each warning that the sweep shows.', ['sweep', 'kind']),
     trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
       'sweep',

@@ -40,6 +40,7 @@ export class SweepSeries {
     m.trialsExpected.set({ sweep: sweepId }, trials);
     m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
     m.gpuSeconds.inc({ sweep: sweepId }, 0);
+    m.stragglersFound.inc({ sweep: sweepId }, 0);
     for (const outcome of OUTCOMES) m.trialsFinished.inc({ sweep: sweepId, outcome }, 0);
     for (const failure of CLASSES) {
       m.trialFailures.inc({ sweep: sweepId, class: failure }, 0);
@@ -73,6 +74,7 @@ export class SweepSeries {
   measure(sweep: Sweep, now: number): void {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
+    this.#metrics.stragglers.set({ sweep: sweep.id }, sweep.warnings.stragglers.size);
     for (const kind of WARNING_KINDS) {
       const shown = sweep.warnings.shown.get(kind);
       if (shown === undefined) this.#metrics.sweepWarnings.remove({ sweep: sweep.id, kind });
@@ -86,6 +88,7 @@ export class SweepSeries {
   /** Sets the final counts, which remain until the series are removed. */
   end(counts: Readonly<Record<string, number>>, at: number): void {
     for (const [state, count] of Object.entries(counts)) this.#metrics.trials.set({ sweep: this.id, state }, count);
+    this.#metrics.stragglers.set({ sweep: this.id }, 0);
     this.#metrics.sweepEnd.set({ sweep: this.id }, at / 1000);
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }

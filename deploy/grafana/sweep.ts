@@ -146,6 +146,20 @@ export const sweep = () =>
         true,
       ),
     )
+    .withPanel(
+      graph(
+        {
+          title: 'Stragglers',
+          about:
+            'Running attempts that take three times the median of comparable attempts, and attempts that began to.',
+          unit: 'short',
+        },
+        {
+          running: `trawl_stragglers{${OF_SWEEP}}`,
+          found: `increase(trawl_stragglers_found_total{${OF_SWEEP}}[$__rate_interval])`,
+        },
+      ),
+    )
     .withRow(new RowBuilder('Times'))
     .withPanel(
       graph(
