@@ -40,7 +40,8 @@ VOLUME /data
 EXPOSE 9465
 # /data holds spooled records and data sets.
 ENV TRAWL_DATA=/data/datasets
+# Not /readyz: a restart does not repair an outage of NATS, and would end running trials.
 HEALTHCHECK --interval=10s --start-period=120s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:9465/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9465/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/bin/trawl.mjs"]
 CMD ["agent", "--dir", "/data/agent", "--workdir", "/data", "--metrics", "0.0.0.0:9465", "--insecure"]

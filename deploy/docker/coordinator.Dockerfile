@@ -19,8 +19,9 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 7070 9464
+# Not /readyz: a restart does not repair an outage of NATS.
 HEALTHCHECK --interval=10s --start-period=60s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:9464/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9464/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # /data holds sweeps, results and artifacts. For --insecure, see "Network access" in docs/deploy.md.
 ENTRYPOINT ["node", "/app/bin/trawl.mjs"]
 CMD ["coordinator", "--dir", "/data", "--listen", "0.0.0.0:7070", "--metrics", "0.0.0.0:9464", "--insecure"]

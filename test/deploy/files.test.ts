@@ -52,6 +52,21 @@ test('all files that the Dockerfiles copy exist or are built', () => {
   }
 });
 
+test('health checks of images and liveness probes do not depend on NATS; readiness probes do', () => {
+  for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
+    const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
+    expect(new URL(checked ?? '').pathname, name).toBe('/healthz');
+  }
+  for (const name of ['coordinator.yaml', 'agents.yaml']) {
+    const probes = read('helm', 'trawl', 'templates', name).matchAll(/(\w+)Probe:\s+httpGet: \{ path: (\S+),/g);
+    expect(Object.fromEntries([...probes].map(([, probe, path]) => [probe, path])), name).toEqual({
+      startup: '/healthz',
+      liveness: '/healthz',
+      readiness: '/readyz',
+    });
+  }
+});
+
 const USES: readonly (readonly [file: string, verb: string, text: string])[] = [
   [
     'coordinator.Dockerfile',
