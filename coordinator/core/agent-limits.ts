@@ -28,13 +28,38 @@ export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
 
 /**
- * The maximum number of program records of an attempt. A correct agent sends one program record, and each record can
- * add a list of packages.
+ * The maximum number of program records of an attempt. A correct agent sends two: at the start of the program, and with
+ * its list of packages.
  */
 export const MAX_ATTEMPT_PROGRAMS = 10;
 
 export function nothingReceived(): ReceivedAmounts {
   return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), programs: 0 };
+}
+
+/** The records of an attempt that the store has. */
+export interface StoredRecords {
+  readonly logCharacters: number;
+  readonly reports: number;
+  /** The size of the metrics of all reports, in characters of JSON. */
+  readonly metricCharacters: number;
+  readonly metrics: Iterable<string>;
+  /** The newest program record: with a list of packages, without one, or none. */
+  readonly program: 'with packages' | 'without packages' | 'none';
+}
+
+/**
+ * Returns the amounts that the coordinator received before its restart. The store keeps the newest program record only: a
+ * correct agent sends no other record after its list of packages, and one after a record without a list.
+ */
+export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
+  const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
+  return {
+    logCharacters: stored.logCharacters,
+    reportCharacters: stored.reports * CHARACTERS_PER_REPORT + stored.metricCharacters,
+    metrics: new Set(stored.metrics),
+    programs: MAX_ATTEMPT_PROGRAMS - programsLeft,
+  };
 }
 
 /** Whether the slot already holds as many leases as it can. */
@@ -57,18 +82,13 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
   return `the agent sent more than ${MAX_ATTEMPT_LOG_CHARACTERS} characters of log for one attempt`;
 }
 
-/** The punctuation and the digits of a metric's value. */
-const CHARACTERS_PER_VALUE = 20;
 /** The keys, the step and the time of a report, and its event. */
 const CHARACTERS_PER_REPORT = 100;
 
 /** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {
-  received.reportCharacters += CHARACTERS_PER_REPORT;
-  for (const name of Object.keys(metrics)) {
-    received.reportCharacters += name.length + CHARACTERS_PER_VALUE;
-    received.metrics.add(name);
-  }
+  received.reportCharacters += CHARACTERS_PER_REPORT + JSON.stringify(metrics).length;
+  for (const name of Object.keys(metrics)) received.metrics.add(name);
   if (received.metrics.size > MAX_REPORTED_METRICS) {
     return `the reports of the attempt name more than ${MAX_REPORTED_METRICS} metrics`;
   }

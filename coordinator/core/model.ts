@@ -176,7 +176,7 @@ export interface Lease {
   reported: boolean;
   /** The number of the newest accepted record. 0 means none. */
   lastSeq: number;
-  /** The amount of data that the agent has sent for the attempt since the coordinator started. */
+  /** The amount of data that the agent has sent for the attempt. A restart restores it from the store. */
   readonly received: ReceivedAmounts;
 }
 

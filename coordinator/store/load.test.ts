@@ -3,11 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { agentHello, emptyCore, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import {
+  countProgram,
+  countReport,
+  MAX_ATTEMPT_REPORT_CHARACTERS,
+  MAX_REPORTED_METRICS,
+  receivedBefore,
+} from '../core/agent-limits.ts';
 import { onHeartbeat, onHello } from '../core/agents.ts';
+import { type AttemptRecord, onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
 import { onDrain, remainingGraceMs } from '../core/drain.ts';
 import { packMatesOf } from '../core/leases.ts';
 import { onDisconnect } from '../core/past-agents.ts';
+import { schedule } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import { onTick } from '../core/tick.ts';
 import { loadAgents, loadCore } from './load.ts';
@@ -157,3 +168,69 @@ test('a silent warning stays across a restart until the program reports', () => 
   expect(onTick(restarted, 7 * MINUTE).changes).toEqual([]);
   expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
 });
+
+test('after a restart in mid-trial, the limits of an attempt count what its agent sent before', () => {
+  const db = newStore();
+  const trial = { trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} };
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
+  const counts = { metric: 'loss', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
+  insertSweep(db, { ...sweep, ...counts, policy: PLAIN_POLICY }, [trial], 1);
+  const key = { sweepId: '1', trialId: 't0', attempt: 1 };
+  let core = loadCore(db, LEASE_MS, 1_000);
+  let seq = 0;
+  const send = (body: object) => {
+    const record = { key, seq: ++seq, at: 1_000, ...body } as AttemptRecord;
+    const { step, answer } = onRecord(core, { agentId: 'a', record }, 1_000);
+    write(db, step.changes, 1_000);
+    return answer.result;
+  };
+  const restart = () => {
+    const before = core.leases.get(keyText(key))?.received;
+    core = loadCore(db, LEASE_MS, 1_000);
+    onHello(core, agentHello('a', 'i', 1), 1_000);
+    return { before, after: core.leases.get(keyText(key))?.received };
+  };
+  restart();
+  write(db, schedule(core, 1_000).changes, 1_000);
+  const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, 1_000);
+  expect(answer.granted).toBe(true);
+  write(db, step.changes, 1_000);
+  const program = { attempt: 1, command: ['python'], interpreter: '', python: '', packages: '' };
+  for (let round = 1; round <= 3; round++) {
+    expect(send({ kind: 'log', text: 'x'.repeat(1_000_000) })).toBe('accepted');
+    const metrics = { [`loss ${round}`]: 1 / round, 'a "quoted" name': -1e-300, nothing: Number.NaN };
+    expect(send({ kind: 'report', epoch: round, metrics })).toBe('accepted');
+    expect(send({ kind: 'report', epoch: round, metrics: {} })).toBe('accepted');
+    const { before, after } = restart();
+    expect(after).toEqual(before);
+  }
+  expect(send({ kind: 'program', program })).toBe('accepted');
+  restart();
+  expect(send({ kind: 'program', program: { ...program, packages: 'torch==2' } })).toBe('accepted');
+  restart();
+  expect(send({ kind: 'log', text: 'x'.repeat(1_000_000) })).toBe('accepted');
+  restart();
+  expect(send({ kind: 'log', text: 'x' })).toBe('exceeded');
+  expect(core.sweeps.get('1')?.trials.get('t0')).toMatchObject({ state: 'failed', failure: 'rejected' });
+});
+
+test.each(['reports', 'metrics', 'programs'] as const)(
+  'the limit on the %s of an attempt is enforced after a restart',
+  (limit) => {
+    const all = {
+      logCharacters: 0,
+      reports: 1,
+      metricCharacters: 2,
+      metrics: [] as string[],
+      program: 'none',
+    } as const;
+    const received = receivedBefore({
+      ...all,
+      ...(limit === 'reports' && { metricCharacters: MAX_ATTEMPT_REPORT_CHARACTERS - 200 }),
+      ...(limit === 'metrics' && { metrics: Array.from({ length: MAX_REPORTED_METRICS }, (_, at) => `m${at}`) }),
+      ...(limit === 'programs' && { program: 'with packages' }),
+    });
+    const reason = limit === 'programs' ? countProgram({ received }) : countReport({ received }, { loss: 1 });
+    expect(reason).toMatch(limit === 'programs' ? /programs/ : limit === 'metrics' ? /2000 metrics/ : /256/);
+  },
+);

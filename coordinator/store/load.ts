@@ -7,7 +7,7 @@ import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
-import { nothingReceived } from '../core/agent-limits.ts';
+import { receivedBefore } from '../core/agent-limits.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type FailedAttempt,
   type Lease,
   newCore,
+  type ReceivedAmounts,
   type ReportProgress,
   type SlotUsage,
   type StreakFailure,
@@ -408,8 +409,42 @@ function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number)
     straggler: row.straggler ?? undefined,
     reported: row.reported > 0,
     lastSeq: row.last_seq,
-    received: nothingReceived(),
+    received: loadReceived(db, row, sweepId),
   }));
+}
+
+/** Returns the amounts that count against the limits of a running attempt. */
+function loadReceived(
+  db: Database,
+  row: { readonly trial_id: string; readonly number: number; readonly speculative: number },
+  sweepId: string,
+): ReceivedAmounts {
+  const ofAttempt = 'where sweep_id = ?1 and trial_id = ?2 and attempt = ?3';
+  const key = [sweepId, row.trial_id, row.number] as const;
+  const log = db.prepare(`select coalesce(sum(length(text)), 0) as characters from logs ${ofAttempt}`).get(...key);
+  const reports = db
+    .prepare(
+      `select count(*) as reports, coalesce(sum(length(metrics)), 0) as metricCharacters from reports ${ofAttempt}`,
+    )
+    .get(...key) as { reports: number; metricCharacters: number };
+  const program = db.prepare(`select environment from programs ${ofAttempt}`).get(...key) as
+    | { environment: string }
+    | undefined;
+  // The row of the trial has the names of its attempt's metrics, but not those of a speculative attempt.
+  const names = db
+    .prepare(
+      row.speculative > 0
+        ? `select distinct value.key as name from reports, json_each(metrics) as value ${ofAttempt}`
+        : 'select value.key as name from trials, json_each(metrics) as value where sweep_id = ?1 and trials.id = ?2',
+    )
+    .all(...(row.speculative > 0 ? key : key.slice(0, 2))) as { name: string }[];
+  return receivedBefore({
+    logCharacters: (log as { characters: number }).characters,
+    reports: reports.reports,
+    metricCharacters: reports.metricCharacters,
+    metrics: names.map(({ name }) => name),
+    program: program === undefined ? 'none' : program.environment === '' ? 'without packages' : 'with packages',
+  });
 }
 
 /** Enough to know the interval between reports, and fast for an attempt with many reports. */
