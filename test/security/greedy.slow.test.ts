@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { type ClientDuplexStream, credentials, Metadata, status } from '@grpc/grpc-js';
+import { Worker } from 'node:worker_threads';
+import { type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
+import { quantileSorted } from 'd3-array';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { MAX_ATTEMPT_LOG_CHARACTERS, MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
 import { MAX_AGENT_POOLS } from '../../coordinator/core/pool-budget.ts';
@@ -22,46 +24,62 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** A generous limit for a busy machine. The test prints the slowest answer. */
-const PATIENCE_MS = 60_000;
+/**
+ * The documented limit: another caller has an answer within a second. Three of four answers must meet it, because other
+ * tests can delay single answers. A call is made every 100 ms, so a coordinator that is blocked for 2 s of the 5 s after
+ * an attack begins exceeds the limit.
+ */
+const ANSWER_MS = 1_000;
+/** The deadline of each call. Generous, because one pause of a busy machine must not fail the test. */
+const SLOWEST_ANSWER_MS = 10_000;
+/** Fewer answers show nothing. */
+const MIN_ANSWERS = 20;
 /** The heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 240_000 };
 
 let cluster: Cluster;
-/** The slowest answer to another caller, in milliseconds. */
-let slowest: number;
-/** The errors of other callers. */
-let failed: string[];
+/** Another caller, in a thread of its own. */
+let observer: Worker;
 
 beforeEach(async () => {
   process.env.NODE_OPTIONS = '--max-old-space-size=1024';
   cluster = await Cluster.start(testFolder(), { lease: '60s', requireToken: false });
-  slowest = 0;
-  failed = [];
-  const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
-  onTestFinished(() => client.close());
-  const ask = () => {
-    const begun = performance.now();
-    client.listSweeps({}, new Metadata(), { deadline: Date.now() + PATIENCE_MS }, (error) => {
-      if (error !== null) failed.push(error.message);
-      slowest = Math.max(slowest, performance.now() - begun);
-    });
-  };
-  const asking = setInterval(ask, 100);
-  onTestFinished(() => clearInterval(asking));
+  const workerData = { address: cluster.address, deadlineMs: SLOWEST_ANSWER_MS, minAnswers: MIN_ANSWERS };
+  observer = new Worker(new URL('observer.mjs', import.meta.url), { workerData });
+  onTestFinished(async () => void (await observer.terminate()));
 }, 120_000);
+
+/** Forgets the answers so far: a submission of many trials delays other calls, and is no attack. */
+const beginMeasuring = () => observer.postMessage('begin');
+
+interface Answers {
+  /** In milliseconds. */
+  readonly times: readonly number[];
+  readonly errors: readonly string[];
+}
+
+async function answersToOther(): Promise<Answers> {
+  const answered = once(observer, 'message');
+  observer.postMessage('finish');
+  return (await answered)[0];
+}
 
 const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
 
 /** Checks that the coordinator lives, answered others in time, and is within its memory. */
 async function expectHealthy(): Promise<void> {
   const rss = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${cluster.coordinator.pid}/status`, 'utf8'))?.[1]);
+  const { times, errors } = await answersToOther();
+  const sorted = [...times].sort((a, b) => a - b);
+  const [median = 0, threeQuarters = 0] = [0.5, 0.75].map((share) => Math.round(quantileSorted(sorted, share) ?? 0));
+  const slowest = Math.round(sorted.at(-1) ?? 0);
   console.log(
-    `slowest answer to another caller: ${Math.round(slowest)} ms; peak memory: ${Math.round(rss / 1024)} MiB`,
+    `${sorted.length} answers to another caller: median ${median} ms, 75% within ${threeQuarters} ms, slowest ${slowest} ms; ` +
+      `peak memory: ${Math.round(rss / 1024)} MiB`,
   );
-  expect(failed).toEqual([]);
-  expect(slowest).toBeLessThan(PATIENCE_MS);
+  expect(errors).toEqual([]);
+  expect(threeQuarters).toBeLessThan(ANSWER_MS);
   expect(rss * 1024).toBeLessThan(MAX_RSS_BYTES);
   expect((await cluster.run('ls')).code).toBe(0);
 }
@@ -132,7 +150,7 @@ async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> 
 
 test('watchers of a large sweep that do not read cost little memory, and keep nobody waiting', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
-  slowest = 0;
+  beginMeasuring();
   const rejected = { count: 0 };
   for (let connection = 0; connection < 6; connection++) {
     const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
@@ -153,7 +171,7 @@ test('watchers of a large sweep that do not read cost little memory, and keep no
 
 test('large lists that nobody reads cost little memory', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(20_000));
-  slowest = 0;
+  beginMeasuring();
   for (let connection = 0; connection < 4; connection++) {
     const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
     onTestFinished(() => client.close());
@@ -186,7 +204,7 @@ test(
         if (response.message?.$case === 'refused') resolve(response);
       });
     });
-    slowest = 0;
+    beginMeasuring();
     const text = 'x'.repeat(250_000);
     for (let seq = 1; seq <= 2_000; seq++) {
       if (
@@ -225,7 +243,7 @@ test('an agent with one slot leases two trials, whatever it claims', TIMEOUT, as
 
 test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => {
   await cluster.json<{ sweep: string }>('submit', grid(100));
-  slowest = 0;
+  beginMeasuring();
   const client = attempts();
   const outcomes = { welcome: 0, rejected: 0 };
   for (let kind = 1; kind <= 1_500; kind++) {
@@ -295,7 +313,7 @@ test('connections that send half a request leave /healthz and /metrics available
   for (const path of ['/healthz', '/metrics']) {
     const begun = performance.now();
     expect((await fetch(new URL(path, cluster.metricsUrl))).status).toBe(200);
-    expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
+    expect(performance.now() - begun).toBeLessThan(SLOWEST_ANSWER_MS);
   }
 });
 
