@@ -6,7 +6,7 @@ import type { ActionContext } from './state/actions.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
-import { bodyLines, listLines } from './state/layout.ts';
+import { bodyLines, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
   eventId,
@@ -31,6 +31,7 @@ export function actionContext(model: Model): ActionContext {
     ...list,
     pageLines: listLines(model) - 1,
     maxOffset: list.rowCount > 0 ? 0 : Math.max(0, model.contentLines - bodyLines(model.size)),
+    log: { text: model.log, columns: model.size.columns, lines: bodyLines(model.size) - LOG_HEADING_LINES },
     sweep: sweep && {
       id: sweep.id,
       name: sweep.name,

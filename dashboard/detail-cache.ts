@@ -7,6 +7,7 @@ import type { PixelImage } from './draw/pixel-image.ts';
 import type { ParameterImportance, Source } from './source.ts';
 import { CurveCache } from './state/curve-cache.ts';
 import { logLine } from './state/log-line.ts';
+import { appendLines, EMPTY_LOG, type LogText } from './state/log-text.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
 import { isNotable } from './state/reducer.ts';
 
@@ -39,7 +40,7 @@ export class DetailCache {
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
   #earlier: readonly Event[] | undefined;
   #importance: ParameterImportance | undefined;
-  #log: { readonly key: string; readonly stop: AbortController; lines: string[] } | undefined;
+  #log: { readonly key: string; readonly stop: AbortController; text: LogText } | undefined;
 
   constructor(
     source: Source,
@@ -82,8 +83,8 @@ export class DetailCache {
     return this.#busy.size === 0;
   }
 
-  get log(): readonly string[] {
-    return this.#log?.lines ?? [];
+  get log(): LogText {
+    return this.#log?.text ?? EMPTY_LOG;
   }
 
   requestCurves(trials: readonly Trial[], now: number): void {
@@ -128,22 +129,22 @@ export class DetailCache {
       this.#log = undefined;
       return;
     }
-    const log = { key, stop: new AbortController(), lines: [] as string[] };
+    const log = { key, stop: new AbortController(), text: EMPTY_LOG };
     this.#log = log;
     void this.#follow(log, trial.id);
   }
 
-  async #follow(log: { readonly stop: AbortController; lines: string[] }, trialId: string): Promise<void> {
+  async #follow(log: { readonly stop: AbortController; text: LogText }, trialId: string): Promise<void> {
     let last = '';
     try {
       for await (const piece of this.#source.log(this.#sweepId, trialId, log.stop.signal)) {
         const [first = '', ...rest] = (last + piece).split('\n');
         const lines = [first, ...rest];
         last = lines.pop() ?? '';
-        log.lines = [...log.lines, ...lines.map(logLine)].slice(-MAX_LOG_LINES);
+        log.text = appendLines(log.text, lines.map(logLine), MAX_LOG_LINES);
         this.#onChange();
       }
-      if (last !== '') log.lines = [...log.lines, logLine(last)];
+      if (last !== '') log.text = appendLines(log.text, [logLine(last)], MAX_LOG_LINES);
     } catch (error) {
       if (!log.stop.signal.aborted) this.#onError(error);
     }

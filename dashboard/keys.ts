@@ -24,6 +24,10 @@ export type Command =
   | 'unmark'
   | 'compare'
   | 'log'
+  | 'search'
+  | 'nextMatch'
+  | 'previousMatch'
+  | 'follow'
   | 'describe'
   | 'freeze'
   | 'earlier'
@@ -127,6 +131,15 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: [']'], command: 'later', about: 'reconstructions of a later epoch', in: ['trial', 'compare'] },
   { keys: ['n'], command: 'nextFailure', about: 'next failed row', in: BOARD_VIEW },
   { keys: ['N'], command: 'previousFailure', about: 'previous failed row', in: BOARD_VIEW },
+  {
+    keys: ['/'],
+    command: 'search',
+    about: 'search the log (an upper-case letter makes it case-sensitive)',
+    in: ['log'],
+  },
+  { keys: ['n'], command: 'nextMatch', about: 'next match', in: ['log'] },
+  { keys: ['N'], command: 'previousMatch', about: 'previous match', in: ['log'] },
+  { keys: ['f'], command: 'follow', about: 'follow new lines / stop (moving up stops, G follows)', in: ['log'] },
   { keys: ['right'], command: 'nextTrial', about: 'trial of the next row, or of the group of failures', in: ['trial'] },
   {
     keys: ['left'],

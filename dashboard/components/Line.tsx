@@ -47,11 +47,14 @@ function painted({ text, style, greys }: Segment, { colour, plain, ascii }: Term
     const [front, back] = greys;
     return chalk.ansi256(FIRST_GREY + front).bgAnsi256(FIRST_GREY + back)(shown);
   }
-  if (style === undefined || (!colour && style !== 'bold' && style !== 'dim')) return shown;
+  if (style === undefined || (!colour && !COLOURLESS.has(style))) return shown;
   return chalk[style](shown);
 }
 
 const FIRST_GREY = 232;
+
+/** The styles that need no colour. */
+const COLOURLESS: ReadonlySet<Style> = new Set(['bold', 'dim', 'inverse']);
 
 interface LabelProps {
   readonly text: string;

@@ -1,11 +1,17 @@
 import { Box } from 'ink';
-import { useContext, useEffect } from 'react';
+import { trialEnded } from '../../lib/domain/trial-state.ts';
+import { countText, formatCount } from '../../lib/text/numbers.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { trialState } from '../../proto/names.ts';
+import { LOG_HEADING_LINES } from '../state/layout.ts';
+import { comparePlaces, type LogMatch, type LogRow, rowParts, searchLog, wrapLog } from '../state/log-text.ts';
+import { firstRow, matchIndex } from '../state/log-view.ts';
 import type { Model } from '../state/model.ts';
-import { cursorOf } from '../state/ui.ts';
-import { wrappedLog } from '../state/wrapped-log.ts';
-import { Label } from './Line.tsx';
-import { ScreenContext } from './ScreenContext.ts';
+import type { Ui } from '../state/ui.ts';
+import { Label, Line } from './Line.tsx';
 
 interface Props {
   readonly model: Model;
@@ -14,27 +20,79 @@ interface Props {
   readonly lines: number;
 }
 
-const HEADING_LINES = 1;
-
-/** The log of a trial's latest attempt. Only the visible lines are drawn. */
+/** The log of a trial's latest attempt. Only the visible rows are drawn. */
 export function LogView({ model, trialId, columns, lines }: Props) {
-  const { onContentLines } = useContext(ScreenContext);
-  const all = wrappedLog(model.log, columns);
-  const room = Math.max(1, lines - HEADING_LINES);
-  const contentLines = all.length + HEADING_LINES;
-  useEffect(() => onContentLines(contentLines), [contentLines, onContentLines]);
-  const from = Math.min(cursorOf(model.ui, 'log').offset, Math.max(0, all.length - room));
-  const attempt = model.state.trials.get(trialId)?.attempts ?? 0;
-  const position =
-    all.length > room ? `, lines ${from + 1} to ${Math.min(all.length, from + room)} of ${all.length}` : '';
+  const { log, ui } = model;
+  const room = Math.max(1, lines - LOG_HEADING_LINES);
+  const rows = wrapLog(log, columns);
+  const from = firstRow(ui.log, { text: log, columns, lines: room });
+  const shown = rows.slice(from, from + room);
+  const search = searchShown(ui);
+  const matches = searchLog(log, search);
+  const current = search === ui.log.search ? matches[matchIndex(ui.log, matches)] : undefined;
+  const visible = matches.filter(({ line }) => line >= (shown[0]?.line ?? 0) && line <= (shown.at(-1)?.line ?? 0));
   return (
     <Box flexDirection="column" flexShrink={0}>
-      <Label text={`log of trial ${shortId(trialId)}, attempt ${attempt}${position}`} columns={columns} style="bold" />
-      {all.length === 0 ? <Label text="no output yet" columns={columns} style="dim" /> : null}
-      {all.slice(from, from + room).map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's number is its identity
-        <Label key={from + at} text={text} columns={columns} />
+      <Line
+        segments={[
+          ...titleOf(model, trialId),
+          ...searchOf(search, matches, current),
+          ...followingOf(model, trialId, rows.length - from - room),
+          positionOf(model, shown),
+        ]}
+        columns={columns}
+      />
+      {rows.length === 0 ? <Label text="no output yet" columns={columns} style="dim" /> : null}
+      {shown.map((row) => (
+        <Line key={`${row.line} ${row.from}`} segments={highlighted(row, visible, current)} columns={columns} />
       ))}
     </Box>
   );
+}
+
+/** Returns the text that is being typed, otherwise the text that was searched for last. */
+const searchShown = ({ prompt, log }: Ui): string => (prompt?.kind === 'search' ? prompt.text : log.search);
+
+function titleOf({ state }: Model, trialId: string): Segment[] {
+  const trial = state.trials.get(trialId);
+  const title: Segment = { text: `log of trial ${shortId(trialId)}, attempt ${trial?.attempts ?? 0}`, style: 'bold' };
+  if (trial === undefined) return [title];
+  const name = trialState.of(trial.state);
+  return [title, { text: `  ${name}`, style: trialStyle(name) }];
+}
+
+function searchOf(search: string, matches: readonly LogMatch[], current: LogMatch | undefined): Segment[] {
+  if (search === '') return [];
+  const count = formatCount(matches.length);
+  const place =
+    current === undefined
+      ? `${count} ${matches.length === 1 ? 'match' : 'matches'}`
+      : `${formatCount(matches.indexOf(current) + 1)} of ${count}`;
+  return [{ text: `  "${visibleText(search)}": ${place}`, style: 'magenta' }];
+}
+
+function followingOf({ state, ui }: Model, trialId: string, below: number): Segment[] {
+  const trial = state.trials.get(trialId);
+  if (!ui.log.follow)
+    return below > 0 ? [{ text: `  ${countText(below, 'line')} below (f follows)`, style: 'yellow' }] : [];
+  return trial === undefined || trialEnded(trial) ? [] : [{ text: '  following', style: 'cyan' }];
+}
+
+/** Returns the numbers of the visible lines, if some are not visible. */
+function positionOf({ log }: Model, shown: readonly LogRow[]): Segment {
+  const all = log.dropped + log.lines.length;
+  const [first, last] = [shown[0]?.line ?? 0, shown.at(-1)?.line ?? 0];
+  if (last - first + 1 >= all) return { text: '' };
+  const kept = log.dropped === 0 ? '' : ` (kept from ${formatCount(log.dropped + 1)})`;
+  return {
+    text: `  lines ${formatCount(first + 1)} to ${formatCount(last + 1)} of ${formatCount(all)}${kept}`,
+    style: 'dim',
+  };
+}
+
+function highlighted(row: LogRow, matches: readonly LogMatch[], current: LogMatch | undefined): Segment[] {
+  return rowParts(row, matches).map(({ text, match }): Segment => {
+    if (match === undefined) return { text };
+    return { text, style: current !== undefined && comparePlaces(match, current) === 0 ? 'inverse' : 'bold' };
+  });
 }

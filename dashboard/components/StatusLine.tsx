@@ -43,7 +43,7 @@ interface PromptProps {
 
 function PromptLine({ prompt, error, columns }: PromptProps) {
   const characters = [...prompt.text];
-  const sign = prompt.kind === 'filter' ? '/' : ':';
+  const sign = prompt.kind === 'command' ? ':' : '/';
   return (
     <Line
       segments={[

@@ -38,7 +38,7 @@ export function TrialPanel({ model, trialId, columns }: Props) {
         </Box>
         <Box flexDirection="column" width={right} rowGap={1} flexShrink={0}>
           <AttemptsTable attempts={detail?.answer.attempts ?? []} now={model.now} columns={right} />
-          <LogEnd log={model.log} columns={right} />
+          <LogEnd log={model.log.lines} columns={right} />
         </Box>
       </Box>
       <Reconstruction

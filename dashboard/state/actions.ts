@@ -6,6 +6,7 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import type { RetrySelection, SweepActionName } from '../source.ts';
+import type { LogPage } from './log-view.ts';
 import { type Action, type Ui, withStatus } from './ui.ts';
 
 /** The part of the dashboard that key handling depends on. */
@@ -17,6 +18,8 @@ export interface ActionContext {
   readonly indexOf: (id: string) => number;
   /** The number of rows per page. */
   readonly pageLines: number;
+  /** The open log. */
+  readonly log: LogPage;
   /** How far a view of text can scroll. */
   readonly maxOffset: number;
   /** The sweep under the cursor in the list of sweeps, otherwise the watched one. */

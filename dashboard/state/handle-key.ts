@@ -10,10 +10,14 @@ import {
   retrySelected,
   toggleDrain,
 } from './actions.ts';
+import { toggleFollow } from './log-view.ts';
 import {
   back,
   move,
   moveTo,
+  moveToBottom,
+  moveToMatch,
+  moveToTop,
   openNeighbour,
   openPane,
   openRow,
@@ -23,7 +27,7 @@ import {
   toggleMark,
 } from './navigation.ts';
 import { handlePromptKey } from './prompt.ts';
-import { openPrompt, START_CURSOR, type Ui, viewOf, withCursor, withStatus } from './ui.ts';
+import { openPrompt, type Ui, viewOf, withStatus } from './ui.ts';
 
 /** @param key a name that `keyNames` returns */
 export function handleKey(ui: Ui, key: string, context: ActionContext): KeyResult {
@@ -35,7 +39,6 @@ export function handleKey(ui: Ui, key: string, context: ActionContext): KeyResul
 }
 
 function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
-  const view = viewOf(ui);
   const page = Math.max(1, context.pageLines - 1);
   switch (command) {
     case 'up':
@@ -47,9 +50,9 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'pageDown':
       return { ui: move(ui, context, page) };
     case 'top':
-      return { ui: withCursor(ui, view.kind, START_CURSOR) };
+      return { ui: moveToTop(ui, context) };
     case 'bottom':
-      return { ui: move(ui, context, Number.MAX_SAFE_INTEGER) };
+      return { ui: moveToBottom(ui, context) };
     case 'enter':
       return openRow(ui, context);
     case 'back':
@@ -58,6 +61,13 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
       return { ui: openView(ui, { kind: 'help' }) };
     case 'filter':
       return { ui: openPrompt(ui, 'filter', ui.filterText) };
+    case 'search':
+      return { ui: openPrompt(ui, 'search', '') };
+    case 'nextMatch':
+    case 'previousMatch':
+      return { ui: moveToMatch(ui, context, command === 'nextMatch' ? 1 : -1) };
+    case 'follow':
+      return { ui: { ...ui, log: toggleFollow(ui.log, context.log) } };
     case 'command':
       return { ui: openPrompt(ui, 'command', '') };
     case 'sort':

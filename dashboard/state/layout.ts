@@ -6,6 +6,7 @@ import { viewOf } from './ui.ts';
 
 export const HEADER_LINES = 6;
 const FOOTER_LINES = 2;
+export const LOG_HEADING_LINES = 1;
 
 /** With fewer rows, only the body is shown. */
 const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 3;

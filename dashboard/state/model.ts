@@ -9,6 +9,7 @@ import type { BoardColumn } from './board-columns.ts';
 import type { BoardRows } from './board-rows.ts';
 import type { ConfigRow } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
+import type { LogText } from './log-text.ts';
 import type { DashboardState } from './reducer.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
@@ -54,8 +55,8 @@ export interface Model {
   readonly now: number;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
   readonly details: ReadonlyMap<string, TrialDetail>;
-  /** The lines of the open trial's log. */
-  readonly log: readonly string[];
+  /** The log of the open trial. */
+  readonly log: LogText;
   /** The lines that explain why the trial is not running. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];

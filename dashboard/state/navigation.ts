@@ -4,6 +4,8 @@ import { ALL, type Filter, namesIn, parseFilter } from '../../lib/filter/parse.t
 import { BadInputError } from '../../proto/errors.ts';
 import type { Pane } from '../source.ts';
 import type { ActionContext, KeyResult } from './actions.ts';
+import { searchLog } from './log-text.ts';
+import { followLog, START_LOG, scrollLog, scrollToStart, startSearch, stepMatch } from './log-view.ts';
 import {
   type Cursor,
   cursorOf,
@@ -21,6 +23,7 @@ import {
 /** Moves the cursor by rows in a list, and scrolls by lines elsewhere. */
 export function move(ui: Ui, context: ActionContext, by: number): Ui {
   const { kind } = viewOf(ui);
+  if (kind === 'log') return { ...ui, log: scrollLog(ui.log, context.log, by) };
   const cursor = cursorOf(ui);
   if (!LIST_VIEWS.includes(kind)) {
     const offset = Math.min(Math.max(0, Math.min(cursor.offset, context.maxOffset) + by), context.maxOffset);
@@ -29,6 +32,34 @@ export function move(ui: Ui, context: ActionContext, by: number): Ui {
   const found = cursor.id === undefined ? -1 : context.indexOf(cursor.id);
   const from = found >= 0 ? found : cursor.at;
   return moveTo(ui, context, Math.min(Math.max(0, from + by), Math.max(0, context.rowCount - 1)));
+}
+
+/** Moves to the first row or line. */
+export function moveToTop(ui: Ui, { log }: ActionContext): Ui {
+  const { kind } = viewOf(ui);
+  return kind === 'log' ? { ...ui, log: scrollToStart(ui.log, log) } : withCursor(ui, kind, START_CURSOR);
+}
+
+/** Moves to the last row or line, and follows a log from there. */
+export function moveToBottom(ui: Ui, context: ActionContext): Ui {
+  if (viewOf(ui).kind === 'log') return { ...ui, log: followLog(ui.log) };
+  return move(ui, context, Number.MAX_SAFE_INTEGER);
+}
+
+/** Searches the open log. */
+export function searchFor(ui: Ui, text: string, { log }: ActionContext): Ui {
+  const searched: Ui = { ...ui, log: startSearch(ui.log, log, text) };
+  if (text === '' || searched.log.match !== undefined) return searched;
+  return withStatus(searched, `no line contains ${JSON.stringify(text)}`, true);
+}
+
+/** Goes to the next or previous match of the search in the open log. */
+export function moveToMatch(ui: Ui, { log }: ActionContext, by: 1 | -1): Ui {
+  if (ui.log.search === '') return withStatus(ui, 'nothing is searched for; press / to search', true);
+  if (searchLog(log.text, ui.log.search).length === 0) {
+    return withStatus(ui, `no line contains ${JSON.stringify(ui.log.search)}`, true);
+  }
+  return { ...ui, log: stepMatch(ui.log, log, by) };
 }
 
 /** Moves the cursor of a list to a row. */
@@ -48,12 +79,12 @@ export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   return { ...withCursor(ui, 'trial', START_CURSOR), stack: [base, ...rest.slice(0, -1), last], epochsBack: 0 };
 }
 
-/** Opens a view on top of the current one. A log opens at its end. */
+/** Opens a view on top of the current one. */
 export function openView(ui: Ui, view: View): Ui {
   if (viewOf(ui).kind === view.kind) return ui;
-  const cursor = view.kind === 'log' ? { ...START_CURSOR, offset: Number.MAX_SAFE_INTEGER } : START_CURSOR;
   return {
-    ...withCursor(ui, view.kind, cursor),
+    ...withCursor(ui, view.kind, START_CURSOR),
+    log: view.kind === 'log' ? START_LOG : ui.log,
     stack: [...ui.stack, view],
     epochsBack: view.kind === 'help' ? ui.epochsBack : 0,
   };
@@ -61,9 +92,12 @@ export function openView(ui: Ui, view: View): Ui {
 
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
-/** Closes the current view. On the leaderboard, clears the filter first and then leaves. */
+/** Closes the current view. Clears the search of a log first; on the leaderboard, clears the filter first and then leaves. */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;
+  if (viewOf(ui).kind === 'log' && ui.log.search !== '') {
+    return { ui: { ...ui, log: { ...ui.log, search: '', match: undefined } } };
+  }
   if (rest.length > 0) return { ui: { ...ui, stack: [base, ...rest.slice(0, -1)] } };
   if (base.kind === 'sweep' && ui.filterText !== '') return { ui: { ...ui, filterText: '', filter: ALL } };
   if (base.kind !== 'sweep') return { ui: openPane(ui, 'sweep') };

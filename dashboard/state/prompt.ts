@@ -9,7 +9,7 @@ import {
   sendAction,
 } from './actions.ts';
 import { completeWord, editLine } from './line-editor.ts';
-import { applyFilter, openPane, openView, sortBy } from './navigation.ts';
+import { applyFilter, openPane, openView, searchFor, sortBy } from './navigation.ts';
 import { type Prompt, type Ui, withStatus } from './ui.ts';
 
 /** Handles a key while a prompt is open. Only `y` confirms a question. */
@@ -23,7 +23,14 @@ export function handlePromptKey(ui: Ui, prompt: Prompt, key: string, context: Ac
   if (key === 'enter') {
     const text = prompt.text.trim();
     const entered = withHistory(closed, prompt.kind, text);
-    return prompt.kind === 'filter' ? applyFilter(entered, prompt.text, context) : runCommand(entered, text, context);
+    switch (prompt.kind) {
+      case 'filter':
+        return applyFilter(entered, prompt.text, context);
+      case 'search':
+        return { ui: searchFor(entered, prompt.text, context) };
+      case 'command':
+        return runCommand(entered, text, context);
+    }
   }
   if (key === 'backspace' && prompt.text === '') return { ui: closed };
   if (key === 'up' || key === 'down') return { ui: { ...ui, prompt: recalled(ui, prompt, key === 'up' ? 1 : -1) } };
@@ -52,6 +59,7 @@ function recalled({ history }: Ui, prompt: TextPrompt, by: 1 | -1): TextPrompt {
 /** The words that can be completed in a prompt. */
 function candidates(prompt: TextPrompt, context: ActionContext): readonly string[] {
   const { metricNames, parameters, sortColumns } = context;
+  if (prompt.kind === 'search') return [];
   if (prompt.kind === 'filter') return [...new Set([...metricNames, ...parameters, ...FIELDS])];
   const [verb, ...rest] = prompt.text.split(/\s+/);
   if (rest.length === 0) return COMMANDS;

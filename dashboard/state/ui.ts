@@ -1,6 +1,7 @@
 /** The view, cursor, sorting, filter and marks: the state that keys change and the Watch stream does not. */
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { Pane, RetrySelection, SweepActionName } from '../source.ts';
+import { type LogUi, START_LOG } from './log-view.ts';
 
 export type View =
   | { readonly kind: Pane }
@@ -28,7 +29,7 @@ export type Action =
   | { readonly name: 'drain' | 'undrain'; readonly agentId: string };
 
 interface TextPrompt {
-  readonly kind: 'filter' | 'command';
+  readonly kind: 'filter' | 'command' | 'search';
   readonly text: string;
   /** The position of the cursor, in characters. */
   readonly at: number;
@@ -65,9 +66,11 @@ export interface Ui {
   /** Number of leaderboard columns scrolled past. */
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
-  /** The entered filters and commands, newest first. */
-  readonly history: Readonly<Record<'filter' | 'command', readonly string[]>>;
+  /** The entered filters, commands and searches, newest first. */
+  readonly history: Readonly<Record<TextPrompt['kind'], readonly string[]>>;
   readonly status: StatusMessage | undefined;
+  /** The position and the search of the log view. */
+  readonly log: LogUi;
   /** The metric that the charts show. Undefined means the sweep's own metric. */
   readonly metric: string | undefined;
   /** The parameters of the heat map. Undefined means the two most important ones. */
@@ -91,8 +94,9 @@ export function initialUi(view: View): Ui {
     unfolded: new Set(),
     columnOffset: 0,
     prompt: undefined,
-    history: { filter: [], command: [] },
+    history: { filter: [], command: [], search: [] },
     status: undefined,
+    log: START_LOG,
     metric: undefined,
     pair: undefined,
     epochsBack: 0,

@@ -18,7 +18,7 @@ export interface SampleAnswers {
   readonly earlier?: readonly Event[];
   readonly curves?: ReadonlyMap<string, readonly Report[]>;
   readonly trial?: (trialId: string) => GetTrialResponse;
-  readonly log?: string;
+  readonly log?: string | AsyncIterable<string>;
   readonly importance?: ParameterImportance;
   readonly act?: (act: SweepActionName) => Sweep;
   readonly retry?: (which: RetrySelection) => { readonly sweep: Sweep; readonly retried: number };
@@ -102,7 +102,9 @@ export class SampleSource implements Source {
   }
 
   async *log(): AsyncGenerator<string> {
-    yield this.#answers.log ?? '';
+    const { log = '' } = this.#answers;
+    if (typeof log === 'string') yield log;
+    else yield* log;
   }
 
   async artifact(): Promise<Uint8Array> {
