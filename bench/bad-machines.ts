@@ -1,7 +1,7 @@
 /**
- * Measures the time that 20 virtual agents need for a grid of 2,000 trials, relative to the 16 good ones alone. Four are bad:
- * one crashes at once, one lacks the interpreter, one hangs, and one is ten times slower. The decisions are the
- * coordinator's; agents and time are virtual.
+ * Measures the time that 20 virtual agents need for a grid of 2,000 trials, relative to the time that the 16 good
+ * agents need alone. Four agents are bad: the first crashes at once, the second lacks the interpreter, the third hangs,
+ * and the fourth is ten times slower. The decisions are made by the coordinator's code. Agents and time are virtual.
  *
  *   npm run bench:bad-machines -- [SEEDS]
  */

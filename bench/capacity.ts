@@ -1,6 +1,6 @@
 /**
- * Capacity of one coordinator: connected agents, reports per second, and trials in its store. The coordinator runs in its
- * own process. The agents are real supervisors, all in this process, with workers that only wait.
+ * Measures the capacity of one coordinator: connected agents, reports per second, and trials in the store. The
+ * coordinator runs in its own process. The agents are real supervisors in this process. Their workers only wait.
  *
  *   npm run bench:capacity -- [--seconds 20]
  */

@@ -1,12 +1,14 @@
 /**
- * The dashboard: cost of watching a large sweep with many reports, and time until it responds to a key.
+ * Measures the dashboard: the cost of watching a large sweep with many reports, and the time until the dashboard
+ * responds to a key.
  *
  *   npm run bench:dashboard                  # this build alone
- *   npm run bench:dashboard -- BEFORE        # and another build: the folder of a built checkout
+ *   npm run bench:dashboard -- BEFORE        # and another build; BEFORE is the folder of a built checkout
  *
  * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50, with a gRPC server in this process that sends
- * 10,000 trials and then a delta of 100 reports ten times a second. Two builds are measured in turn, three times each, and
- * the medians are compared. Then 100,000 trials are sorted by every column and scrolled in this process.
+ * 10,000 trials and then a delta of 100 reports ten times a second. Two builds are measured alternately, three times
+ * each, and the medians are compared. Afterwards, 100,000 trials are sorted by every column and scrolled in this
+ * process.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';

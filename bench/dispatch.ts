@@ -1,6 +1,6 @@
 /**
- * Dispatch: throughput of no-op trials through the real path (JetStream, gRPC, durable store, worker processes), the cost
- * for each process, and the time that a trial spends in each stage.
+ * Measures dispatch: the throughput of no-op trials through the real path (JetStream, gRPC, durable store, worker
+ * processes), the cost for each process, and the time that a trial spends in each stage.
  *
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1]
  */
@@ -73,7 +73,7 @@ async function bench(): Promise<void> {
       ...['--slots', `${slots}`, ...quiet],
     ),
   );
-  // Waits until every worker is up, so that loading TensorFlow.js is not measured.
+  // Waits until every worker is ready, so that the time for loading TensorFlow.js is not measured.
   const scrape = async () => (await fetch(`http://${metrics}/metrics`, { headers: { authorization } })).text();
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));

@@ -1,9 +1,10 @@
 /**
- * Training speed: samples per second of the built-in trainer's step on every backend that loads here, compared with the
- * same network as a stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and in PyTorch if it is
- * installed (TRAWL_PYTHON, or python3). All run in turns. The rate of a plain matrix product is the upper bound. On a busy
- * machine, the fastest step is more reliable than the mean. At the end, the time of an epoch is compared with PyTorch's,
- * with one thread and with `--threads`; `--epochs` prints only that.
+ * Measures training speed: samples per second of the built-in trainer's step on every backend that loads here. The step
+ * is compared with the same network as a stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and in
+ * PyTorch if it is installed (TRAWL_PYTHON, or python3). All implementations run alternately. The rate of a plain
+ * matrix product is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
+ * At the end, the time of an epoch is compared with PyTorch's, with one thread and with `--threads`. `--epochs` prints
+ * only this comparison.
  *
  *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256] [--epochs]
  */
@@ -65,7 +66,7 @@ async function printTables(): Promise<void> {
   }
 }
 
-/** Prints epoch times. The ratio compares times, not speeds: below 1 is faster than PyTorch. */
+/** Prints epoch times. The ratio compares times, not speeds. A ratio below 1 means faster than PyTorch. */
 async function printEpochs(): Promise<void> {
   console.log(
     `\nan epoch of 60,000 samples at batch 64, from the mean step of the best of ${rounds} rounds; load ${load()}`,
@@ -136,7 +137,7 @@ async function printSteps(
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-/** Returns a line of the table. The ratios compare speeds: 2 is twice as fast. */
+/** Returns a line of the table. The ratios compare speeds. A ratio of 2 means twice as fast. */
 function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
   const { name, request } = rate.row;
   const { depth, batch, pack } = request;

@@ -1,4 +1,5 @@
-// To be run after `npm install` if the registry has only the packages of this platform (see setup/platform-packages.mjs).
+// Run this script after `npm install` if the registry has only the packages of this platform (see
+// setup/platform-packages.mjs).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './setup/common.mjs';

@@ -1,4 +1,4 @@
-// Uses only syntax that an old Node can parse, like setup.mjs.
+// Like setup.mjs, this script uses only syntax that an old Node can parse.
 import { requireNode } from './setup/node-version.mjs';
 
 const HELP = `Usage: npm run setup:native -- [--from PATH] [--cuda | --cpu]

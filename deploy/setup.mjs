@@ -1,4 +1,4 @@
-// Uses only syntax that an old Node can parse, so that it can report that Node is too old.
+// This script uses only syntax that an old Node can parse, so that it can report that Node is too old.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from './setup/node-version.mjs';

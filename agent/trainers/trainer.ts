@@ -5,7 +5,7 @@ import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
 
-/** One attempt from the trainer's point of view. */
+/** One attempt, as seen by the trainer. */
 export interface TrainingRun {
   /** All parameters, including defaults. The coordinator has validated them at submission. */
   readonly parameters: Parameters;
@@ -25,31 +25,32 @@ export interface TrainingRun {
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
-  /** The start of the marker of the program's processes (see command/processes.ts). */
+  /** The prefix of the marker of the program's processes (see command/processes.ts). */
   readonly marker: string;
-  /** The path of the archive of the code that the program runs in. Undefined if it runs in `workdir`. */
+  /** The path of the archive with the code of the program. Undefined if it runs in `workdir`. */
   readonly code: string | undefined;
   /** The number of epochs between checkpoints. Zero means no checkpoints. */
   readonly checkpointEvery: number;
   /** The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). Zero means no reconstructions. */
   readonly reconstructEvery: number;
-  /** The intact checkpoint of an earlier attempt at the trial. The trainer resumes after its epoch. */
+  /** The intact checkpoint of an earlier attempt of the trial. The trainer resumes after its epoch. */
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
   /**
-   * Reports the metrics of a step. The built-in trainers count epochs from 1. Steps of a user's program can be any numbers
-   * of at least 0, in any order.
+   * Reports the metrics of a step. The built-in trainers count epochs from 1. The steps of a user's program can be any
+   * non-negative numbers, in any order.
    */
   report(epoch: number, metrics: Readonly<Record<string, number>>): void;
   /**
-   * Keeps an artifact of the trial: bytes, or a file below `dir`, which is moved away. Earlier reports are sent before it.
+   * Keeps an artifact of the trial: bytes, or a file below `dir`. The file is moved. Earlier reports are sent before
+   * the artifact.
    * @throws {BadInputError} for an invalid name, or when a limit on artifacts is exceeded (see proto/limits.ts)
    */
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
-  /** Sends a warning about the attempt. A later one of the same kind replaces it. */
+  /** Sends a warning about the attempt. A later warning of the same kind replaces this warning. */
   notice(kind: NoticeKind, message: string, count: number): void;
   /**
    * Records how the user's program is started, so that the attempt can be reproduced.
-   * @param interpreter of a Python program. Undefined for other programs
+   * @param interpreter the interpreter of a Python program. Undefined for other programs
    */
   started(command: readonly string[], interpreter: PythonInterpreter | undefined): void;
 }
@@ -66,11 +67,14 @@ export interface KeptArtifact {
 }
 
 export interface Trainer {
-  /** Runs one attempt. Resolves when it succeeds, and rejects otherwise, with a {@link TrainingError} if the cause is known. */
+  /**
+   * Runs one attempt. Resolves when the attempt succeeds. Rejects otherwise, with a {@link TrainingError} if the cause
+   * is known.
+   */
   run(run: TrainingRun): Promise<void>;
   /**
-   * Runs several attempts that can be packed (`packsBy` in proto/trainers.ts) as one program. Each ends independently, and
-   * except for rounding, none affects the results of the others.
+   * Runs several attempts that can be packed (`packsBy` in proto/trainers.ts) as one program. Each attempt ends
+   * independently. Except for rounding, an attempt does not affect the results of the others.
    */
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }

@@ -19,7 +19,7 @@ export function artifactKeeper(folder: string, announce: (file: KeptFile) => voi
   const names = new Set<string>();
   const folders = new Set<string>();
   return async (artifact, content) => {
-    // Check everything first, so that a rejected file stays where it was.
+    // All checks come first, so that a rejected file is not moved.
     const bytes = content instanceof Uint8Array ? content.byteLength : (await stat(content.path)).size;
     const problem = nameProblem(artifact.name, names, folders) ?? limitProblem(bytes, names.size);
     if (problem !== undefined)

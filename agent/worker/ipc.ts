@@ -12,7 +12,7 @@ export interface WorkerSetup {
   readonly dataDir: string;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
-  /** The start of the marker of the processes of users' programs. */
+  /** The prefix of the marker of the processes of users' programs. */
   readonly marker: string;
   readonly requireGpu: boolean;
   /** The number of cores of the machine. */
@@ -23,7 +23,7 @@ export interface WorkerSetup {
   readonly gpus: number;
   /** The number of slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
-  /** Maximum number of trials in a pack. `auto` means as many as gain throughput and fit into memory. */
+  /** Maximum number of trials in a pack. `auto` means as many trials as increase the throughput and fit into memory. */
   readonly pack: number | 'auto';
 }
 
@@ -35,7 +35,7 @@ export interface Assignment {
   readonly key: AttemptKey;
   readonly command: readonly string[];
   readonly program: ProgramSpec | undefined;
-  /** The path of the code archive that the program runs in. Undefined if it runs in the agent's working folder. */
+  /** The path of the archive with the code of the program. Undefined if it runs in the agent's working folder. */
   readonly code: string | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;

@@ -86,7 +86,7 @@ async function settle({ key, signal }: TrainingRun, result: Promise<void>): Prom
   stopping.delete(keyText(key));
 }
 
-/** Resolves once everything written to the stream is in its pipe. The log of an attempt ends with the attempt. */
+/** Resolves when all data written to the stream is in its pipe. All log output of an attempt must precede its end. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }

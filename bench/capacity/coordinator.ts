@@ -1,4 +1,4 @@
-/** A coordinator in its own process, with its resource usage. */
+/** Runs a coordinator in a separate process, and measures its resource usage. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,7 +59,7 @@ export class MeasuredCoordinator {
     return values.reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
-  /** Runs a `trawl` command. Throws if it fails. */
+  /** Runs a `trawl` command. Throws if the command fails. */
   async trawl(...args: string[]): Promise<void> {
     const child = spawn(process.execPath, [TRAWL, ...args, '--server', this.address], {
       stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,4 +1,4 @@
-/** Many agents in one process, each with its own spool, NATS connection and stream to the coordinator. */
+/** Runs many agents in one process. Each agent has its own spool, NATS connection and stream to the coordinator. */
 import { join } from 'node:path';
 import type { NatsConnection } from 'nats';
 import { pino } from 'pino';

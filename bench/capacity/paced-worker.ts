@@ -1,4 +1,4 @@
-/** Replaces a worker process. It waits instead of training, so that thousands of slots fit on one machine. */
+/** Replaces a worker process. The worker waits instead of training, so that thousands of slots fit on one machine. */
 import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
@@ -31,7 +31,9 @@ export class PacedWorker implements Worker {
     clearInterval(this.#timer);
   }
 
-  /** Sends one report per epoch. The first one is delayed at random, so that slots do not report in step. */
+  /**
+   * Sends one report per epoch. The first report has a random delay, so that the slots do not report at the same time.
+   */
   #run({ key, parameters }: Assignment): void {
     const epochs = Number(parameters.epochs);
     const everyMs = Number(parameters.duration_ms);

@@ -5,7 +5,7 @@ import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
 const START_MS = Date.now();
-/** The distance between reporting trials. It is prime, so that every trial reports. */
+/** The distance between reporting trials. The distance is prime, so that every trial reports. */
 const STRIDE = 7_919;
 
 export class LiveSweep {

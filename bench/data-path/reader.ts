@@ -12,7 +12,7 @@ const [method = 'shared', dataDir = ''] = process.argv.slice(2);
 await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
 const begun = performance.now();
 const { train } = await loadImages('mnist', dataDir);
-// `copied` has all training images as floats in the backend's memory, as on a GPU.
+// `copied` keeps all training images as floats in the backend's memory, as a worker on a GPU does.
 const images = method === 'copied' ? onDevice(train, train.count) : trainImages(train, train.count);
 const batch = (first: number) => {
   images.pick(Int32Array.from({ length: BATCH }, (_, i) => (first + i * 919) % train.count)).dispose();

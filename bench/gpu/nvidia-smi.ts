@@ -1,4 +1,4 @@
-/** Use of the first GPU during a measurement, sampled with nvidia-smi twice a second. */
+/** The use of the first GPU during a measurement, sampled with nvidia-smi twice a second. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -11,7 +11,7 @@ export interface GpuUse {
 
 const QUERY = ['--query-gpu=utilization.gpu,memory.used', '--format=csv,noheader,nounits', '--loop-ms=500', '--id=0'];
 
-/** Runs `work` and returns its result with the use of the GPU, which is undefined without nvidia-smi. */
+/** Runs `work`, and returns its result and the use of the GPU. The use is undefined without nvidia-smi. */
 export async function sampleGpuDuring<T>(work: () => Promise<T>): Promise<{ result: T; use: GpuUse | undefined }> {
   const child = spawn('nvidia-smi', QUERY, { stdio: ['ignore', 'pipe', 'ignore'] });
   child.on('error', () => {});

@@ -1,10 +1,11 @@
 /**
- * Training on an NVIDIA GPU: checks that TensorFlow.js can use the GPU, and then measures single trials and packs of 4, 16
- * and 64 with the use of the GPU, and the same network in PyTorch if it is installed (TRAWL_PYTHON, or python3).
+ * Measures training on an NVIDIA GPU. Checks that TensorFlow.js can use the GPU, and then measures the speed and the
+ * use of the GPU for single trials and packs of 4, 16 and 64. If PyTorch is installed (TRAWL_PYTHON, or python3), also
+ * measures the same network in PyTorch.
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *
- * `--backend wasm` or `tensorflow` runs the same on a CPU, to test this script.
+ * `--backend wasm` or `tensorflow` runs the benchmark on a CPU, to test this script.
  */
 import { parseArgs } from 'node:util';
 import { BACKENDS, type BackendName } from '../../agent/machine/backend.ts';
@@ -49,7 +50,7 @@ async function isUsable(name: BackendName): Promise<boolean> {
 
 async function bench(name: BackendName): Promise<void> {
   const peer = await tfjsPeer(name, THREADS);
-  if (peer === undefined) throw new Error(`${name} loads, but its process ended`);
+  if (peer === undefined) throw new Error(`${name} loads, but the process that uses it ended`);
   const torch = await pytorchPeer(THREADS, name === 'tensorflow-gpu' ? 'cuda' : 'cpu');
   try {
     for (const one of [peer, torch]) if (one !== undefined) console.log(`with: ${one.description}`);

@@ -1,4 +1,4 @@
-/** Comparison of implementations in one run. */
+/** Compares implementations in one run. */
 import { type Answer, type MeasuringProcess, pytorchPeer, type Request, tfjsPeer } from './peer.ts';
 
 export interface Row {
@@ -20,8 +20,8 @@ export interface Rate {
 }
 
 /**
- * Measures the rows in turns, so that other load on the machine affects all of them alike. Returns the best round of each
- * row, which was disturbed least.
+ * Measures the rows alternately, so that other load on the machine affects all rows alike. Returns the best round of
+ * each row, which other load affected least.
  */
 export async function measureInTurns(rows: readonly Row[], rounds: number): Promise<readonly Rate[]> {
   const answers = new Map<Row, Answer[]>(rows.map((row) => [row, []]));
@@ -54,9 +54,9 @@ export interface EpochTimes {
 }
 
 /**
- * Measures the time of an epoch of 60,000 images in batches of 64, without evaluation, with libtensorflow and PyTorch: the
- * mean step of the best round, times the steps of an epoch. `steps` is the number of steps of that round. Yields nothing
- * if libtensorflow or PyTorch is not installed.
+ * Measures the time of an epoch of 60,000 images in batches of 64, without evaluation, with libtensorflow and PyTorch.
+ * The time is the mean step of the best round, multiplied by the steps of an epoch. `steps` is the number of steps of
+ * the best round. Yields nothing if libtensorflow or PyTorch is not installed.
  */
 export async function* epochTimes(
   threadCounts: readonly number[],

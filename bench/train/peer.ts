@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
 import { threadEnvironment } from '../../agent/machine/slots.ts';
 
-/** The measured computation: `trawl` is the trainer's own step, `stock` the same network as a stock model, and `matmul` a
- * single matrix product. */
+/**
+ * The measured computation: `trawl` is the step of the built-in trainer, `stock` is the same network as a stock model,
+ * and `matmul` is a single matrix product.
+ */
 export type Computation = 'trawl' | 'stock' | 'matmul';
 
 export interface Request {
@@ -14,7 +16,7 @@ export interface Request {
   readonly depth: 3 | 5;
   /** The number of images per step and pack member. */
   readonly batch: number;
-  /** Trials trained together; 1 for subjects other than `trawl`. */
+  /** The number of trials that are trained together; 1 for subjects other than `trawl`. */
   readonly pack: number;
   /** Duration of the measurement. The first measurement of a subject is preceded by a warm-up. */
   readonly seconds: number;
@@ -34,7 +36,7 @@ export interface Ready {
   readonly description: string;
 }
 
-/** Number of training images. MNIST has 60,000, but the cost of a step does not depend on the number. */
+/** Number of training images. MNIST has 60,000 images, but the cost of a step does not depend on this number. */
 export const IMAGES = 10_000;
 export const LATENT_DIM = 30;
 export const LEARNING_RATE = 1e-3;
@@ -57,7 +59,10 @@ export class MeasuringProcess {
     this.description = description;
   }
 
-  /** Starts a process. Returns undefined if it ends before it is ready, because the backend or PyTorch is not installed. */
+  /**
+   * Starts a process. Returns undefined if the process ends before it is ready, because the backend or PyTorch is not
+   * installed.
+   */
   static async start(
     command: readonly string[],
     env: Readonly<Record<string, string>>,

@@ -11,7 +11,7 @@ import { settingsOf } from '../../agent/trainers/autoencoder/settings.ts';
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { IMAGES, LATENT_DIM, LEARNING_RATE, MATMUL_INNER, MATMUL_ROWS, PENALTY, type Request } from './peer.ts';
 
-/** A training step, or another computation, whose speed is measured. */
+/** A computation to measure, such as a training step. */
 export interface MeasuredStep {
   take(): Promise<void>;
   /** Resolves when the device has completed all steps. */

@@ -23,7 +23,7 @@ export function napiVersion(supported, current) {
 }
 
 /**
- * Compiles the binding from the source in the package against a libtensorflow, or takes it from the cache.
+ * Compiles the binding of the package from source against a libtensorflow, or takes the binding from the cache.
  * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options `key` identifies the libtensorflow
  * @param {(line: string) => void} log
  * @returns {Promise<{path: string, napi: number}>}
@@ -73,7 +73,7 @@ async function compile(packageRoot, layout, napi, folder) {
 }
 
 /**
- * Finds the node-gyp of npm: the one that npm passes to its scripts, otherwise that of the npm installed with this Node.
+ * Finds the node-gyp that npm passes to its scripts, or else the node-gyp of the npm that is installed with this Node.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} execPath of Node
  * @returns {string} path of node-gyp.js
@@ -94,7 +94,7 @@ export function findNodeGyp(env, execPath) {
 }
 
 /**
- * Finds a node-gyp among the global modules of Node.
+ * Finds node-gyp among the global modules of Node.
  * @param {string} execPath
  */
 function globalNodeGyp(execPath) {
@@ -106,7 +106,7 @@ function globalNodeGyp(execPath) {
 }
 
 /**
- * Finds Node's headers if they are installed with it. Without them node-gyp downloads them.
+ * Finds Node's headers if they are installed with Node. Otherwise node-gyp downloads the headers.
  * @param {string} execPath
  * @returns {string | undefined} for node-gyp's --nodedir
  */

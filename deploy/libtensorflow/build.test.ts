@@ -27,7 +27,7 @@ test('node-gyp is taken from the path that npm provides, otherwise from the npm 
   expect(findNodeGyp({ npm_config_node_gyp: named }, execPath)).toBe(named);
 });
 
-test('headers that are installed with Node are used', () => {
+test('the headers that are installed with Node are used', () => {
   const execPath = join(prefix, 'bin/node');
   expect(findNodeHeaders(execPath)).toBeUndefined();
   file('include/node/node_api.h');
@@ -40,7 +40,7 @@ test('the binding is built for the newest N-API that the package and Node share'
   expect(() => napiVersion([8], 6)).toThrow('needs N-API 8, and this Node has 6');
 });
 
-test('a test training is accepted only if libtensorflow computed it and the loss fell', () => {
+test('a test training is accepted only if it used libtensorflow and the loss fell', () => {
   const proof = { backend: 'tensorflow', tensorflow: '2.18.1', usesGpu: false, before: 1, after: 0.1 };
   expect(proofProblem(proof)).toBeNull();
   expect(proofProblem({ ...proof, after: Number.NaN })).toContain('does not learn');
@@ -48,7 +48,7 @@ test('a test training is accepted only if libtensorflow computed it and the loss
   expect(proofProblem({ ...proof, backend: 'cpu' })).toContain('uses the backend cpu instead of libtensorflow');
 });
 
-test('the output of pip is reduced to its errors, and a missing pip is reported', () => {
+test('the output of pip is reduced to its errors, and the error for a missing pip names the command that installs it', () => {
   expect(pipProblem('`python3 -m pip` could not be started: ENOENT')).toContain('apt-get install python3-pip');
   expect(pipProblem('failed\n/usr/bin/python3: No module named pip')).toContain('apt-get install python3-pip');
   const output =

@@ -11,11 +11,11 @@ export function libtensorflowCache(env) {
 }
 
 const TEMPORARY = '.filling-';
-/** The age from which a temporary folder is removed, longer than any download or build. */
+/** The age at which a temporary folder is removed. Longer than any download or build. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**
- * Removes temporary folders that killed setups left behind.
+ * Removes the temporary folders of killed setups.
  * @param {string} folder
  * @param {number} now ms since the epoch
  */
@@ -27,8 +27,8 @@ export function removeLeftovers(folder, now) {
 }
 
 /**
- * Returns a folder of the cache, and fills it if it does not exist. It is filled under a temporary name beside its
- * place and then renamed, so that it is never seen incomplete.
+ * Returns a folder of the cache, and fills it if it does not exist. The folder is filled under a temporary name and
+ * then renamed, so that other processes never see an incomplete folder.
  * @param {string} path
  * @param {(folder: string) => Promise<void>} fill
  * @returns {Promise<{path: string, made: boolean}>}
@@ -42,7 +42,7 @@ export async function cachedFolder(path, fill) {
     renameSync(folder, path);
     return { path, made: true };
   } catch (error) {
-    // Another setup has filled an equivalent folder in the meantime.
+    // Another setup has filled the same folder in the meantime.
     if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) return { path, made: false };
     throw error;
   } finally {

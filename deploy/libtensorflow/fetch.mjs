@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { download } from '../setup/download.mjs';
 import { CommandError, runQuietly } from '../setup/run.mjs';
 
-/** Allows for two gigabytes over a slow line. */
+/** Long enough to download two gigabytes over a slow connection. */
 const PIP_LIMIT_MS = 60 * 60_000;
 const UNPACK_LIMIT_MS = 10 * 60_000;
 
@@ -75,7 +75,7 @@ export async function fetchWheel(folder, variant, wheel) {
 }
 
 /**
- * Unpacks a wheel on this disk into a folder. The wheel can be for any Python version and platform.
+ * Unpacks a local wheel into a folder. The wheel can be for any Python version and platform.
  * @param {string} path
  * @param {string} folder
  */
@@ -97,8 +97,8 @@ export function pipProblem(message) {
 }
 
 /**
- * Moves the libraries and headers out of a site-packages folder and removes the rest. Their relative locations are
- * preserved, because TensorFlow looks for CUDA in ../nvidia of its own folder.
+ * Moves the libraries and headers out of a site-packages folder and removes all other files. Their relative locations
+ * are preserved, because TensorFlow looks for CUDA in ../nvidia of its own folder.
  * @param {string} site
  * @param {string} folder
  */

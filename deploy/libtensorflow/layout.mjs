@@ -37,7 +37,7 @@ export function libraryLayout(folder) {
 }
 
 /**
- * Creates `deps/` as the binding's build expects it, from links: deps/lib/libtensorflow.so and the framework library,
+ * Creates the folder `deps/` for the binding's build, from links: deps/lib/libtensorflow.so and the framework library,
  * deps/include/tensorflow, and the other folders that TensorFlow's headers include from.
  * @param {Layout} layout
  * @param {string} deps

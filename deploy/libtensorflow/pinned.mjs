@@ -20,7 +20,7 @@ export const OFFICIAL = {
 };
 
 /**
- * TensorFlow's wheel for Python. It contains libtensorflow_cc, libtensorflow_framework and the C headers. The
+ * TensorFlow's wheel for Python. The wheel contains libtensorflow_cc, libtensorflow_framework and the C headers. The
  * requirements files have the checksums.
  */
 export const WHEEL = {
@@ -34,5 +34,5 @@ export const WHEEL = {
   },
 };
 
-/** Free bytes that a setup needs while it unpacks. Half of them remain in use. */
+/** Free bytes that a setup needs while it unpacks. Half of the unpacked bytes remain in use. */
 export const SPACE_BYTES = { cpu: 2.5 * 2 ** 30, cuda: 8 * 2 ** 30 };

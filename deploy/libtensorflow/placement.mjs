@@ -51,13 +51,13 @@ function placeInto(folder, { lib, binding, napi }) {
   clear(folder);
   mkdirSync(join(folder, 'deps'));
   symlinkSync(lib, join(folder, 'deps', 'lib'));
-  // The binding comes last, because a package that has it counts as complete.
+  // The binding is added last, because a package with a binding is considered complete.
   mkdirSync(join(folder, 'lib', `napi-v${napi}`), { recursive: true });
   copyFileSync(binding, join(folder, 'lib', `napi-v${napi}`, ADDON));
 }
 
 /**
- * Removes a placement that does not work, so that no worker loads it.
+ * Removes a native part that does not work, so that no worker loads it.
  * @param {string} root
  * @param {Placement} placement
  */

@@ -25,7 +25,7 @@ const placement = () => ({
   napi: 8,
 });
 
-test('the package gets its binding, and its libraries in the place where the binding looks for them', () => {
+test('the package gets its binding, and the libraries at the path where the binding looks for them', () => {
   expect(isPlaced(root, NAME)).toBe(false);
   placeLibrary(root, placement());
   expect(isPlaced(root, NAME)).toBe(true);
@@ -52,7 +52,7 @@ test('nothing is restored after the cache was emptied', () => {
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('a package without its libraries does not count as complete', () => {
+test('a package without its libraries is not complete', () => {
   placeLibrary(root, placement());
   rmSync(join(root, 'cache'), { recursive: true });
   expect(isPlaced(root, NAME)).toBe(false);

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('training-step.cjs', import.meta.url));
-/** Allows for loading a gigabyte of libraries from a cold disk and initializing the GPUs. */
+/** Long enough to load a gigabyte of libraries from a cold disk and to initialize the GPUs. */
 const LIMIT_MS = 5 * 60_000;
 
 /**
- * The result of training a small network.
+ * The result of a test training of a small network.
  * @typedef {object} Proof
  * @property {string} backend
  * @property {string} tensorflow version
@@ -32,7 +32,7 @@ export async function prove(packageFolder) {
 }
 
 /**
- * Returns why a proof is not accepted, or null.
+ * Returns the reason why a test training is not accepted, or null.
  * @param {Proof} proof
  * @returns {string | null}
  */

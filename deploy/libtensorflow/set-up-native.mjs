@@ -16,7 +16,7 @@ const NVIDIA_LIMIT_MS = 10_000;
 const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu';
 const CPU_PACKAGE = '@tensorflow/tfjs-node';
 
-/** The CPU package also works with a libtensorflow for GPUs. */
+/** The CPU package also works with a GPU build of libtensorflow. */
 const PACKAGES = { cpu: [CPU_PACKAGE], cuda: [GPU_PACKAGE, CPU_PACKAGE] };
 
 /**
@@ -62,8 +62,8 @@ export async function setUpNative({ root, log, from, variant: requested }) {
 }
 
 /**
- * Runs setUpNative as part of the default setup: only where an NVIDIA GPU is found and the GPU package has no native
- * part yet. A failure is logged, and trials then train on the CPU.
+ * Runs setUpNative as part of the default setup, if an NVIDIA GPU is found and the GPU package has no native part yet.
+ * If it fails, the error is logged, and trials train on the CPU.
  * @param {string} root of the checkout
  * @param {(line: string) => void} log
  */

@@ -53,7 +53,7 @@ async function givenSource(from) {
   const path = realpathSync(from);
   if (stat.isDirectory()) {
     const { lib, main } = libraryLayout(path);
-    // Another version at the same path needs its own binding.
+    // A different version at the same path needs a new binding.
     const { size, mtimeMs } = statSync(join(lib, main));
     return { title: path, key: `given-${sha256(`${path} ${size} ${mtimeMs}`).slice(0, 16)}`, folder: path };
   }

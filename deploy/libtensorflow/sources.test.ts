@@ -63,7 +63,7 @@ async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinn
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('without a path the release comes first and the wheel second, and each variant has its own cache key', async () => {
+test('without a path, the release is tried before the wheel, and each variant has its own cache key', async () => {
   const cpu = await sourcesFor({ variant: 'cpu' });
   expect(cpu.map(({ title }) => title)).toEqual(["TensorFlow's own release 2.18.0", 'the wheel tensorflow-cpu 2.18.1']);
   const cuda = await sourcesFor({ variant: 'cuda' });
@@ -80,7 +80,7 @@ test('a given path is the only source, and a folder is used in place', async () 
   expect(libraryLayout(found).main).toBe('libtensorflow.so.2');
 });
 
-test('another library in the same folder has another key, and a folder without one is rejected', async () => {
+test('a different library in the same folder has a different key, and a folder without a library is rejected', async () => {
   const from = releaseFolder();
   const [before] = await sourcesFor({ from, variant: 'cpu' });
   writeFileSync(join(from, 'lib/libtensorflow.so.2'), 'a newer library');

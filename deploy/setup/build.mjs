@@ -31,7 +31,8 @@ function listFiles(root, folder) {
 const outputOf = (source) => join('dist', source.replace(/\.tsx?$/, '.js'));
 
 /**
- * Returns a hash of everything that determines the compiler's output. It covers contents, not times, because a copy or a checkout changes only times.
+ * Returns a hash of everything that determines the compiler's output. The hash covers file contents but not file times,
+ * because a copy or a checkout changes the times.
  * @param {string} root
  * @param {readonly string[]} paths
  */
@@ -44,7 +45,7 @@ function fingerprint(root, paths) {
 const stampFile = (root) => join(root, 'dist', '.built');
 
 /**
- * Returns why the build has to run, or null.
+ * Returns the reason why the build has to run, or null.
  * @param {string} root of the checkout
  * @returns {string | null}
  */
@@ -64,7 +65,7 @@ export async function build(root) {
   const paths = sources(root);
   const before = fingerprint(root, paths);
   rmSync(stampFile(root), { force: true });
-  // The incremental compiler does not detect that its output was deleted.
+  // The incremental compiler does not detect deleted output.
   if (paths.some((path) => !existsSync(join(root, outputOf(path)))))
     rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -51,7 +51,7 @@ test('the output of a deleted source is removed', async () => {
   expect(existsSync(dist('main.js'))).toBe(true);
 });
 
-test('a type error fails with the message of the compiler, and the build is still needed', async () => {
+test('after a type error, the build fails with the message of the compiler and is still needed', async () => {
   writeFileSync(join(root, 'bin', 'one.ts'), "export const one: number = 'one';\n");
   await expect(build(root)).rejects.toThrow(/bin\/one\.ts.*TS2322/);
   await expect(build(root)).rejects.toThrow(CommandError);
@@ -62,7 +62,7 @@ test('a type error fails with the message of the compiler, and the build is stil
   expect(existsSync(dist('one.js'))).toBe(true);
 });
 
-test('a second setup does nothing, and two concurrent setups do the work once', async () => {
+test('a second setup builds nothing, and two concurrent setups build once', async () => {
   const lines: string[] = [];
   const options = { root, steps: ['dependencies', 'build'], log: (line: string) => lines.push(line) };
   await Promise.all([setUp(options), setUp(options)]);

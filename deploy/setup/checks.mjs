@@ -9,7 +9,7 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
-  // Every run sends new messages, and each round prints its seed.
+  // Each run sends different random messages, and each round prints its seed.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
   TRAWL_FRAMEWORKS: 'all',
@@ -48,8 +48,8 @@ const SUITES = {
 };
 
 /**
- * Sets up the clone and runs a suite. The fast suite first runs the static checks, the fastest first, and stops at the
- * first failure.
+ * Sets up the clone and runs a suite. The fast suite starts with the static checks, the fastest check first, and stops
+ * at the first failure.
  * @param {string} name `fast`, `slow` or `release`
  * @param {readonly string[]} testArgs files, folders and options for vitest
  * @returns {Promise<number>} the exit code

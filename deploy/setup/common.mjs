@@ -14,7 +14,7 @@ export function userCache(env) {
 }
 
 /**
- * Returns a function that writes progress lines to stderr, so that stdout stays free for results.
+ * Returns a function that writes progress lines to stderr, so that stdout contains only results.
  * @param {string} prefix of each line, such as `setup`
  * @returns {(line: string) => void}
  */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { runQuietly } from './run.mjs';
 
-/** Long enough for a slow mirror. */
+/** Long enough for a slow registry mirror. */
 const NPM_CI_LIMIT_MS = 10 * 60_000;
 
 /**
@@ -17,8 +17,8 @@ const NPM_CI_LIMIT_MS = 10 * 60_000;
  */
 
 /**
- * Returns why `npm ci` has to run, or null. npm writes node_modules/.package-lock.json at the end of an install. Its
- * content is compared, because a checkout or a copy changes times but not packages.
+ * Returns the reason why `npm ci` has to run, or null. npm writes node_modules/.package-lock.json at the end of an
+ * install. The content of this file is compared, because a checkout or a copy changes times but not packages.
  * @param {string} root of the checkout
  * @returns {string | null}
  */
@@ -52,8 +52,8 @@ function packagesOf(file) {
 }
 
 /**
- * Runs `npm ci`. Install scripts stay off (.npmrc). Development tools are installed even if NODE_ENV is `production`,
- * because the build needs them.
+ * Runs `npm ci`. Install scripts are disabled in .npmrc. Development tools are installed even if NODE_ENV is
+ * `production`, because the build needs them.
  * @param {string} root
  */
 export async function installDependencies(root) {

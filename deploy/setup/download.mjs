@@ -30,7 +30,8 @@ export async function sha256OfFile(path) {
 }
 
 /**
- * Downloads a URL into a file and verifies its checksum. Retries after an interrupted transfer and if the server is overloaded. Removes a file with the wrong checksum.
+ * Downloads a URL into a file and verifies its checksum. Retries if the transfer was interrupted or the server is
+ * overloaded. Removes a file with the wrong checksum.
  * @param {string} url
  * @param {string} path
  * @param {string} expected SHA-256 in hexadecimal
@@ -87,7 +88,7 @@ async function fetchInto(url, path) {
     );
     return null;
   } catch (error) {
-    // A host that cannot be reached stays unreachable; setup then tries the next source.
+    // A host that cannot be reached is not retried, and setup tries the next source.
     return { reason: reasonOf(error), retryable: receivedBytes > 0 };
   } finally {
     clearTimeout(stallTimer);
@@ -95,7 +96,7 @@ async function fetchInto(url, path) {
 }
 
 /**
- * fetch() reports every network error as "fetch failed"; its cause has the reason.
+ * fetch() reports every network error as "fetch failed". The reason is in the cause of the error.
  * @param {unknown} error
  */
 function reasonOf(error) {

@@ -4,8 +4,8 @@ import { delimiter, join, relative } from 'node:path';
 import { runQuietly } from './run.mjs';
 
 /**
- * Generates code from the .proto files into a temporary folder and compares it with proto/gen. Needs no network: the
- * generator is a dependency.
+ * Generates code from the .proto files into a temporary folder and compares it with proto/gen. Needs no network,
+ * because the generator is an installed dependency.
  * @param {string} root of the checkout
  * @throws {Error} that lists the files that differ and the command that regenerates them
  */

@@ -4,7 +4,10 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
-/** Locks of other hosts expire after this time, because this process cannot check a process in another container. */
+/**
+ * Locks of other hosts expire after this time, because a process on another host or in another container cannot be
+ * checked.
+ */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
 
@@ -41,7 +44,7 @@ export async function withLock(path, log, work) {
 }
 
 /**
- * Creates the lock by a link, which appears with its content or not at all, so that no process reads a half-written lock.
+ * Creates the lock as a hard link to a complete file, so that no process reads an incomplete lock.
  * @param {string} path
  */
 function acquire(path) {
@@ -90,7 +93,7 @@ function isAlive(pid) {
 }
 
 /**
- * Moves the lock of a dead owner aside. Restores it if a third process has taken it over in the meantime.
+ * Renames the lock of a dead owner. Restores the lock if a third process has taken it over in the meantime.
  * @param {string} path
  * @param {LockOwner} deadOwner
  */

@@ -22,7 +22,7 @@ test('the minimum is the version that package.json declares', () => {
 });
 
 test.each(['deploy/setup.mjs', 'deploy/test.mjs', 'deploy/demo.mjs', 'bin/trawl.mjs'])(
-  '%s prints only the message on an old Node',
+  '%s prints only the error message on an old Node',
   (script) => {
     const pretend = "Object.defineProperty(process.versions, 'node', { value: '12.22.0' });";
     const run = spawnSync(

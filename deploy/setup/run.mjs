@@ -39,8 +39,8 @@ export function runQuietly(command, args, { cwd, env = process.env, limitMs } = 
 }
 
 /**
- * Runs a command on the terminal of this process and waits for it. SIGTERM is forwarded to the child. SIGINT is
- * ignored here, because the terminal sends it to the child as well and the child decides how to end.
+ * Runs a command on the terminal of this process and waits for it. SIGTERM is forwarded to the child. SIGINT is ignored
+ * here, because the terminal also sends it to the child, which handles it.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv}} [options]

@@ -28,7 +28,7 @@ export const EXTRA_STEPS = ['native'];
  */
 
 /**
- * Makes a checkout ready to run, and does only what is not done yet. Several processes can call it at the same time.
+ * Prepares a checkout. Skips steps that are already done. Several processes can call this function at the same time.
  * @param {SetUpOptions} [options]
  * @returns {Promise<SetUpResult>}
  * @throws {import('./run.mjs').CommandError}
@@ -60,8 +60,8 @@ export async function setUp({ root = CHECKOUT, steps: named, log = progressLogge
 }
 
 /**
- * Runs a step if it is needed. The first check is made without the lock, so that a complete setup returns immediately. The second
- * is made with the lock, because another process may have run the step.
+ * Runs a step if it is needed. The first check is made without the lock, so that a complete setup returns immediately.
+ * The second check is made with the lock, because another process may have run the step.
  * @param {string} root
  * @param {(line: string) => void} log
  * @param {{name: string, command: string, problemOf: (root: string) => string | null,

@@ -22,13 +22,14 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
     weights[2] -= lr * (error * y + l2 * weights[2]);
   }
   report({ epoch, test_loss: lossOn(test), train_loss: lossOn(train), test_accuracy: accuracyOn(test) });
-  // Lets Node handle a SIGTERM.
+  // Yields to the event loop, so that Node can handle SIGTERM.
   await new Promise((resolve) => setImmediate(resolve));
 }
 writeFileSync(join(TRAWL_ARTIFACTS, 'weights.json'), JSON.stringify(weights));
 
 /**
- * Writes to the metrics file, so that libraries that print to stdout do not interfere; without trawl, writes to stdout.
+ * Writes to the metrics file, so that output of libraries on stdout does not interfere. Without trawl, writes to
+ * stdout.
  * @param {Record<string, number>} metrics
  */
 function report(metrics) {

@@ -19,7 +19,10 @@ import { MAX_LINE, type OutputLine, withoutControl } from './report/output-lines
 import { type Reading, StepReader } from './report/steps.ts';
 
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
-/** Allows 1,000 reports per second, so that no more than a pipe's content waits in memory. */
+/**
+ * Allows 1,000 reports per second. While reports wait, no more output is read, so that only the content of the pipe
+ * waits.
+ */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;
 const MAX_QUOTE = 200;
@@ -110,7 +113,7 @@ export class Reports {
     return this.#enqueue(async () => void (await this.#take(this.#reader.read(values), '')));
   }
 
-  /** Handles metrics of a known step, whatever their names are. */
+  /** Handles metrics of a known step, with any names. */
   takeStep(step: number, values: LineObject): Promise<void> {
     const names = [...values.keys()].slice(0, MAX_CANDIDATES).join(', ');
     return this.#enqueue(async () => {
@@ -168,7 +171,7 @@ export class Reports {
     });
   }
 
-  /** @returns what is log output: the text, or the text before a report */
+  /** @returns the log output: the whole text, or the text before a report */
   async #takeText(text: string, follows: boolean): Promise<string> {
     for (const [start, values, areMetrics] of this.#readings(text, follows)) {
       return (await this.#take(this.#reader.read(values, areMetrics), text)) ? text.slice(0, start) : text;
@@ -200,7 +203,7 @@ export class Reports {
     return result;
   }
 
-  /** @returns whether the reading was a report or a checkpoint, not log output */
+  /** @returns whether the line was a report or a checkpoint, and not log output */
   async #take(reading: Reading, line: string): Promise<boolean> {
     switch (reading.kind) {
       case 'text':
@@ -249,7 +252,10 @@ function parsersOf(sources: readonly ReportSource[]): LineParser[] {
   });
 }
 
-/** Returns a parser of the values of all patterns. If several match a name, the first one gives its value. */
+/**
+ * Returns a parser of the values of all patterns. If several patterns match a name, the first pattern determines the
+ * value.
+ */
 function patternsOf(sources: readonly ReportSource[], onLimit: (line: string) => void): LineParser {
   const parsers = sources.flatMap(({ source }) =>
     source?.$case === 'regex' ? [regexParser(source.regex, onLimit)] : [],

@@ -39,7 +39,7 @@ describe('a program with code', () => {
     return join(folder, 'code.tar');
   }
 
-  test('runs in a folder of its own, and relative report files are in it', async () => {
+  test('runs in its own folder, which also contains relative report files', async () => {
     const code = await archiveOf({ 'data.txt': 'from the archive' });
     const script = 'cat data.txt; echo changed > data.txt; printf "step,loss\\n1,0.5\\n" > log.csv; sleep 1';
     for (const attempt of ['first', 'second']) {
@@ -147,7 +147,7 @@ test('regular files with valid names in the artifacts folder are kept', async ()
   }
 });
 
-test('a rejected artifact does not fail the trial, a disk error does', async () => {
+test('a rejected artifact does not fail the trial, but a disk error does', async () => {
   const keep = async () => {
     throw new BadInputError('an attempt can have up to 10000 artifacts');
   };
@@ -180,7 +180,7 @@ test('a checkpoint is kept for its epoch while the program continues', async () 
   expect(disabled).toMatchObject({ failure: undefined, kept: [] });
 });
 
-test('an attempt that resumes from a checkpoint counts epochs from there, and can have nothing left to do', async () => {
+test('an attempt that resumes counts epochs from its checkpoint, and can already be complete', async () => {
   const resume = { epoch: 4, path: '/tmp/there' };
   expect((await runProgram(`echo '{"loss": 1}'`, { resume })).run.reports).toEqual([
     { epoch: 5, metrics: { loss: 1 } },
@@ -354,7 +354,7 @@ test('Python dicts, regular expressions and JSON are read together', async () =>
   ]);
 });
 
-test('rows of a CSV file are reports, also after it was rewritten with another header', async () => {
+test('rows of a CSV file are reports, even after the file was rewritten with another header', async () => {
   const { run, failure } = await runProgram(
     `printf 'epoch,loss\\n1,3\\n' > log.csv; sleep 0.7; printf '2,2\\n' >> log.csv; sleep 0.7
      printf 'epoch,loss,val\\n1,3,\\n2,2,9\\n3,1,8\\n' > log.csv`,
@@ -460,7 +460,7 @@ test('several patterns give their values of one line, and of lines without a ste
   ]);
 });
 
-test('a regular expression with exponential time costs its lines, and not the attempt', async () => {
+test('lines on which a regular expression takes exponential time are skipped, and the attempt continues', async () => {
   const program: ProgramSpec = {
     ...from({ $case: 'regex', regex: '(?<loss>(a+)+)$|loss=(?<b>\\S+)' }),
     classify: [

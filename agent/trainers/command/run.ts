@@ -37,7 +37,7 @@ import { Reports } from './reports.ts';
 import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
-/** A daemon that the program left behind can hold the pipe open. */
+/** A daemon that the program started can hold the pipe open. */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
@@ -223,7 +223,7 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   }
 }
 
-/** The width of the error that is shown first. Tables and logs show it on one line. */
+/** The maximum width of the error that is shown first. Tables and logs show it on one line. */
 const MAX_CAUSE = 500;
 
 interface ProgramOutput {

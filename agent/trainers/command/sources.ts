@@ -8,9 +8,9 @@ export interface FileSource {
   /** Reads the new content. */
   poll(): Promise<void>;
   /**
-   * Reads what is left when the program has ended, after the last poll.
-   * @param isWhole whether the program ended as it intended. Otherwise its last row can be incomplete.
-   * @returns why there was nothing to read; undefined if there was something
+   * Reads the remaining content when the program has ended, after the last poll.
+   * @param isWhole whether the program ended normally. Otherwise its last row can be incomplete.
+   * @returns the reason why there was nothing to read; undefined if there was content
    */
   end(isWhole: boolean): Promise<string | undefined>;
   close(): Promise<void>;
@@ -18,7 +18,7 @@ export interface FileSource {
 
 /**
  * Polls a source until the program has ended, and once more after that. Closes it.
- * @returns why there was nothing to read; undefined if there was something
+ * @returns the reason why there was nothing to read; undefined if there was content
  */
 export async function followSource(
   source: FileSource,

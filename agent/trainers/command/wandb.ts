@@ -47,7 +47,7 @@ function wandbParameters(parameters: ProgramParameters): string {
 /** Values as YAML text, by name. */
 type YamlTree = Map<string, string | YamlTree>;
 
-/** Programs read nested parameters as `config['optimizer']['lr']`; the name that joins them with a dot is also there. */
+/** Programs read nested parameters as `config['optimizer']['lr']`. The dotted name is also in the configuration. */
 function addNested(tree: YamlTree, [first = '', ...rest]: readonly string[], text: string): void {
   const known = tree.get(first);
   if (rest.length === 0) {
@@ -69,7 +69,7 @@ function yamlText(value: unknown): string {
   if (typeof value === 'number' || value instanceof PythonFloat) {
     const number = typeof value === 'number' ? value : value.value;
     if (!Number.isFinite(number)) return Number.isNaN(number) ? '.nan' : number < 0 ? '-.inf' : '.inf';
-    // PyYAML reads 1e-07 as text: an exponent requires a decimal point.
+    // PyYAML reads 1e-07 as text, because it requires a decimal point before an exponent.
     return pythonText(value).replace(/^(-?\d+)e/, '$1.0e');
   }
   if (Array.isArray(value)) return `[${value.map(yamlText).join(', ')}]`;
@@ -100,7 +100,7 @@ export function hookEnvironment(
   };
 }
 
-/** Returns whether a command starts Python, as far as its words show. */
+/** Returns whether a command starts Python, as far as its words show this. */
 export function isPython(command: readonly string[]): boolean {
   return /python/i.test(basename(command[0] ?? '')) || command.some((item) => item.endsWith('.py'));
 }

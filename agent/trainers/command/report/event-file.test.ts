@@ -73,7 +73,7 @@ const EXPECTED = [
   { tag: 'loss', step: 300, value: 0.125 },
 ];
 
-test('scalars are read, as plain values and as tensors; images, huge and invalid records are skipped', () => {
+test('scalars are read as plain values and as tensors; images, huge records and invalid records are skipped', () => {
   expect(new EventFileReader(neverDamaged).push(FILE)).toEqual(EXPECTED);
 });
 

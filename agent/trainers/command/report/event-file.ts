@@ -1,7 +1,8 @@
 /**
  * Reads the scalars of TensorBoard's event files while they are written. An event file is a sequence of TFRecords
- * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message (tensorflow/core/util/event.proto). Only the
- * fields that carry scalars are read: `simple_value`, and scalar tensors, which TensorFlow 2 and Keras write.
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message
+ * (tensorflow/core/util/event.proto). Only fields with scalars are read: `simple_value`, and scalar tensors, which
+ * TensorFlow 2 and Keras write.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { maskedCrc } from '../../../../lib/files/tfrecord.ts';
@@ -19,22 +20,22 @@ export interface Scalar {
 }
 
 /**
- * Cuts a growing event file into records and reads their scalars. Feed it the bytes in order. A record whose data do not
- * match their checksum is skipped. A length that does not match its checksum ends the reading, because the next record
- * cannot be found.
+ * Splits a growing event file into records and reads their scalars. The bytes must be added in order. A record whose
+ * data do not match their checksum is skipped. If a length does not match its checksum, the file is read no further,
+ * because the next record cannot be found.
  */
 export class EventFileReader {
   readonly #onDamage: (problem: string) => void;
   #isEnded = false;
   #rest: Buffer = Buffer.alloc(0);
-  /** Bytes left to skip of a record that is too large to hold scalars. */
+  /** The remaining bytes of a record that is skipped because it is too large to contain scalars. */
   #skip = 0;
 
   constructor(onDamage: (problem: string) => void) {
     this.#onDamage = onDamage;
   }
 
-  /** @returns the scalars of every record that is complete by now */
+  /** @returns the scalars of every record that is now complete */
   push(bytes: Uint8Array): Scalar[] {
     if (this.#isEnded) return [];
     this.#rest = Buffer.concat([this.#rest, bytes]);

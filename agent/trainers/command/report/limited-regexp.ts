@@ -1,4 +1,7 @@
-/** Runs a sweep file's regular expression with a time limit: some expressions take exponential time on some lines. */
+/**
+ * Runs a sweep file's regular expression with a time limit, because some expressions take exponential time on some
+ * lines.
+ */
 import { type Context, createContext, Script } from 'node:vm';
 
 const MATCH_ALL = new Script('Array.from(line.matchAll(expression))');
@@ -36,7 +39,7 @@ export class LimitedRegExp {
   }
 }
 
-/** The error can be an object of the script's context, which is no instance of this context's Error. */
+/** The error can be an object from the script's context, and is then not an instance of this context's Error. */
 function isTimeout(error: unknown): boolean {
   return (
     typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'

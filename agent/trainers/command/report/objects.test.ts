@@ -18,11 +18,11 @@ describe('a JSON line', () => {
     expect(entries(parseJsonLine(line))).toEqual(expected);
   });
 
-  test.each(['', 'loss: 1', '[1, 2]', '{"epoch": 1', '{}x', "{'epoch': 1}"])('%j is not', (line) => {
+  test.each(['', 'loss: 1', '[1, 2]', '{"epoch": 1', '{}x', "{'epoch': 1}"])('%j is not parsed', (line) => {
     expect(parseJsonLine(line)).toBeUndefined();
   });
 
-  test('a name that every JavaScript object has is an ordinary name', () => {
+  test('the name of a property of every JavaScript object is an ordinary name', () => {
     const values = parseJsonLine('{"constructor": 1, "__proto__": 2, "toString": 3}');
     expect([...(values ?? [])]).toEqual([
       ['constructor', 1],
@@ -33,7 +33,7 @@ describe('a JSON line', () => {
 });
 
 describe('several JSON objects on one line', () => {
-  test('any objects are split where one ends, whatever their texts contain', () => {
+  test('objects are split where each object ends, regardless of the strings in them', () => {
     const object = fc.dictionary(
       fc.string(),
       fc.oneof(fc.string(), fc.double(), fc.dictionary(fc.string(), fc.string())),
@@ -48,7 +48,7 @@ describe('several JSON objects on one line', () => {
   });
 
   test.each(['{"a":1}{"b":2', '{"a":1}{"b":2}x', '{"a":1}}{"b":2}', '{}{x}', '"{}{}"', '{"a":"}{"'])(
-    '%s is whole',
+    '%s is not split',
     (line) => {
       expect(splitObjects(line)).toEqual([line]);
     },
@@ -89,7 +89,7 @@ describe('a Python line', () => {
     "{'a' 1}",
     `${'{1:'.repeat(50)}1${'}'.repeat(50)}`,
     "{'a': lambda x: x}",
-  ])('%j is not', (line) => {
+  ])('%j is not parsed', (line) => {
     expect(parsePythonLine(line)).toBeUndefined();
   });
 

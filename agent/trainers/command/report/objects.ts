@@ -1,8 +1,10 @@
-/** Turns one line of a program's output into an object of named values, in each of the formats that a sweep can ask for. */
+/**
+ * Parses one line of a program's output into an object of named values, in each format that a sweep file can select.
+ */
 import { LimitedRegExp } from './limited-regexp.ts';
 import { parsePythonDict } from './python-literal.ts';
 
-/** Milliseconds that a regular expression can take per line. */
+/** The time limit in milliseconds for a regular expression, per line. */
 export const REGEX_LINE_MS = 500;
 const MAX_EXPIRED = 10;
 
@@ -14,7 +16,8 @@ export type LineParser = (line: string) => LineObject | undefined;
 
 /** Parses a JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
 export const parseJsonLine: LineParser = (line) => {
-  // JavaScript's white space includes the byte order mark, with which some programs start their output; JSON's does not.
+  // JavaScript's white space includes the byte order mark, and JSON's does not. Some programs start their output with
+  // this mark.
   if (!/^\s*\{/.test(line)) return undefined;
   try {
     const data: unknown = JSON.parse(replaceNonFinite(line.trim()));
@@ -27,8 +30,8 @@ export const parseJsonLine: LineParser = (line) => {
 };
 
 /**
- * Splits a line of several JSON objects, which processes that share an output write when one's line feed is late. Returns
- * every other line whole.
+ * Splits a line of several JSON objects. Processes with a shared output write such lines when a line feed is late.
+ * Returns every other line unchanged.
  */
 export function splitObjects(line: string): readonly string[] {
   if (!/^\s*\{/.test(line) || !/\}\s*\{/.test(line)) return [line];
@@ -46,7 +49,7 @@ export function splitObjects(line: string): readonly string[] {
   return isWhole ? parts : [line];
 }
 
-/** Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Skips text before it (a log prefix). */
+/** Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Skips text before the object (a log prefix). */
 export const parsePythonLine: LineParser = (line) => {
   const start = line.indexOf('{');
   const end = line.lastIndexOf('}');
@@ -80,7 +83,9 @@ export function regexParser(pattern: string, onLimit: (line: string) => void = (
   };
 }
 
-/** JSON has no NaN (null replaces it) and no Infinity (a number beyond the largest replaces it). */
+/**
+ * JSON has no NaN and no Infinity. NaN is replaced by null, and Infinity by a number that is too large for a double.
+ */
 function replaceNonFinite(line: string): string {
   if (!/NaN|Infinity/.test(line)) return line;
   return line.replaceAll(/"(?:[^"\\]|\\.)*"|\bNaN\b|\bInfinity\b/g, (token) => {

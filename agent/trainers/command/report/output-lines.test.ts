@@ -26,7 +26,7 @@ describe('lines', () => {
     expect(cut(output).map(({ text }) => text)).toEqual(expected);
   });
 
-  test('output that arrives in any pieces has the same lines', () => {
+  test('the lines do not depend on the pieces in which output arrives', () => {
     const output = 'one\r\ntwo\r3\rfour\n\r\nfive\r';
     const whole = cut(output);
     fc.assert(
@@ -57,7 +57,7 @@ describe('log text', () => {
     expect(logOf(output)).toBe(expected);
   });
 
-  test('a report after a progress bar is not logged; the last state of the bar is', () => {
+  test('a report after a progress bar is not logged, but the last state of the bar is logged', () => {
     const isReport = (text: string) => text.startsWith('{');
     expect(logOf('{"epoch":1}\n10%\r100%\r{"epoch":2}\nend\n', isReport)).toBe('100%\nend\n');
   });

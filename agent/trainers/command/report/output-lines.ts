@@ -1,20 +1,23 @@
 /**
- * Cuts a program's output into lines, within bounded memory. A line feed ends a line; a carriage return ends one state
- * of a progress line, which the text after it overwrites.
+ * Splits a program's output into lines, in bounded memory. A line feed ends a line. A carriage return ends one state of
+ * a progress line, and the text that follows overwrites this state.
  */
 import { stripVTControlCharacters } from 'node:util';
 
-/** Characters of a line that can be a report. A longer line is passed on in parts, as text. */
+/** The maximum number of characters of a line that can be a report. A longer line is passed on in parts, as text. */
 export const MAX_LINE = 256 * 1024;
 
 export interface OutputLine {
-  /** The line as printed, without its end. */
+  /** The line as printed, without its line end. */
   readonly text: string;
-  /** Whether this is a complete line, not a part of one that is longer than MAX_LINE. */
+  /** Whether this is a complete line. False for a part of a line that is longer than MAX_LINE. */
   readonly whole: boolean;
-  /** How the line ended: with a line feed, with a carriage return, or with neither (too long, or the output ended). */
+  /**
+   * How the line ended: with a line feed, with a carriage return, or with neither, because the line is too long or the
+   * output ended.
+   */
   readonly end: 'line' | 'progress' | 'none';
-  /** Whether a carriage return came before it on the same line. */
+  /** Whether a carriage return precedes this text on the same line. */
   readonly overwrites: boolean;
 }
 
@@ -29,7 +32,7 @@ export class OutputLines {
     let from = 0;
     for (;;) {
       const at = indexOfEnd(this.#rest, from);
-      // A carriage return at the very end may be the first half of CRLF.
+      // A carriage return at the end of the text may be the first half of CRLF.
       if (at === -1 || (this.#rest[at] === '\r' && at === this.#rest.length - 1)) break;
       const progress = this.#rest[at] === '\r' && this.#rest[at + 1] !== '\n';
       const line = this.#rest.slice(from, at);
@@ -55,30 +58,30 @@ export class OutputLines {
 
 function indexOfEnd(text: string, from: number): number {
   const feed = text.indexOf('\n', from);
-  // A search in the whole text would be repeated for each of its lines.
+  // Otherwise the whole text would be searched again for each line.
   const carriage = text.slice(from, feed === -1 ? undefined : feed).indexOf('\r');
   return carriage === -1 ? feed : from + carriage;
 }
 
-/** C0 and C1 control characters but tab and line feed, and DEL. */
+/** C0 and C1 control characters except tab and line feed, and DEL. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** Removes colours and other control sequences, and control characters but tab and line feed. */
+/** Removes colours and other control sequences, and all control characters except tab and line feed. */
 export function withoutControl(text: string): string {
-  // Most lines have none, and the search for sequences takes longer.
+  // Most lines have no control characters, and the search for sequences takes longer.
   return text.search(CONTROL) === -1 ? text : stripVTControlCharacters(text).replace(CONTROL, '');
 }
 
 /**
  * Converts output lines to log text: without control sequences, and with only the last state of a progress line. `text`
- * returns the text to append to the log; it is empty for a state that a later one can overwrite.
+ * returns the text to append to the log. The text is empty for a state that a later state can overwrite.
  */
 export class LogText {
   /** The newest state of the current progress line. */
   #state = '';
 
-  /** @param isReport whether the line was a report: it is not log text, and neither is it a state of a progress line */
+  /** @param isReport whether the line was a report; a report is neither log text nor a state of a progress line */
   text({ text, end, overwrites }: Pick<OutputLine, 'text' | 'end' | 'overwrites'>, isReport = false): string {
     const clean = isReport ? '' : withoutControl(text);
     if (end === 'progress') {

@@ -1,6 +1,6 @@
 /**
  * Python literals as `print(dict)` writes them: dicts, lists, tuples, sets, strings, numbers, `True`, `False`, `None`,
- * `nan` and `inf`. NumPy and PyTorch scalars (`np.float64(0.5)`, `tensor(0.5, device='cuda:0')`) count as their number.
+ * `nan` and `inf`. NumPy and PyTorch scalars (`np.float64(0.5)`, `tensor(0.5, device='cuda:0')`) are read as numbers.
  * Nothing is evaluated.
  */
 
@@ -26,7 +26,7 @@ class SyntaxMismatch extends Error {}
 
 /**
  * Parses a dict literal that spans the whole text.
- * @returns its entries in order, keys as text; undefined when the text is not a dict literal
+ * @returns the entries in order, with keys as text; undefined when the text is not a dict literal
  */
 export function parsePythonDict(text: string): Map<string, unknown> | undefined {
   const reader = new LiteralReader(text);
@@ -164,7 +164,7 @@ class LiteralReader {
     return true;
   }
 
-  /** Skips space, and then reads what the sticky pattern matches. */
+  /** Skips spaces, and returns the text that the sticky pattern matches. */
   #match(pattern: RegExp): string | undefined {
     this.#skipSpace();
     pattern.lastIndex = this.#at;

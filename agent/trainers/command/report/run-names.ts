@@ -3,15 +3,15 @@
 /** Names with a digit, such as `version_0` or `Nov28_10-15-00_host`, differ from one trial to the next. */
 const OWN_NAME = /\d/;
 
-/** Keeps the tags of several runs apart. One per attempt. */
+/** Distinguishes the tags of several runs. One per attempt. */
 export class RunNames {
   readonly #runs = new Map<string, string>();
 
   /**
    * Returns the metric name of a tag: the folders below the source's folder are a prefix, as in TensorBoard
    * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run has the same prefix.
-   * The source's folder itself has no prefix, even if an earlier run has none: SummaryWriter's `add_hparams` writes a run
-   * of its own, which can arrive first.
+   * The source's folder itself has no prefix, even if an earlier run also has no prefix: SummaryWriter's `add_hparams`
+   * writes a separate run, which can be read first.
    * @param run path of the event file's folder, relative to the source's folder, with `/` between folders; empty for the folder itself
    */
   metricName(run: string, tag: string): string {
@@ -27,7 +27,7 @@ export class RunNames {
       .filter((folder) => !OWN_NAME.test(folder))
       .join('/');
     const taken = new Set(this.#runs.values());
-    // Tags of the source's own folder never have a prefix. A path that begins with a dot is never another run's.
+    // Tags of the source's own folder never have a prefix. A path that begins with a dot never belongs to another run.
     const prefix = run === '' ? '' : ([short, run].find((candidate) => !taken.has(candidate)) ?? `./${run}`);
     this.#runs.set(run, prefix);
     return prefix;

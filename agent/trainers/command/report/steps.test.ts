@@ -16,7 +16,7 @@ const short = (reading: Reading) =>
   reading.kind === 'report' ? [reading.step, Object.fromEntries(reading.metrics)] : reading.kind;
 
 describe('steps', () => {
-  test('lines of one step keep that step', () => {
+  test('several lines with the same step belong to this step', () => {
     expect(
       read([
         { epoch: 1, train_loss: 1 },
@@ -38,7 +38,7 @@ describe('steps', () => {
     expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
   });
 
-  test('a lower step is merged into its own step', () => {
+  test('a report with a lower step is merged into that step', () => {
     expect(read([{ epoch: 3, loss: 1 }, { epoch: 1, loss: 2 }, { loss: 3 }])).toEqual([
       [3, { loss: 1 }],
       [1, { loss: 2 }],
@@ -86,7 +86,7 @@ describe('steps', () => {
     },
   );
 
-  test('an epoch of null gives way to a step, unless the attempt has numbered epochs', () => {
+  test('if the epoch is null, the step is used, unless the attempt has numbered epochs', () => {
     const lines = [
       { epoch: null, step: 10, loss: 3 },
       { epoch: 11, step: 20, loss: 2 },
@@ -103,7 +103,7 @@ describe('steps', () => {
     expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
   });
 
-  test('a name that is written exactly like a step precedes a similar one, and the ranking metric is no step', () => {
+  test('an exact step name takes precedence over a similar name, and the ranking metric is no step', () => {
     expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
     expect(read([{ step: 3, Epoch: 7, loss: 1 }])).toEqual([[7, { step: 3, loss: 1 }]]);
     expect(read([{ Step: 7, epoch: 2 }], { metric: 'Step' })).toEqual([[2, { Step: 7 }]]);
@@ -130,7 +130,7 @@ describe('a line without a step', () => {
     ).toEqual(['text', [1, { train: 2 }], 'text', [2, { train: 1 }], [3, { loss: 1 }]]);
   });
 
-  test('without a ranking metric, a number that occurs in two lines makes a step', () => {
+  test('without a ranking metric, the first number that is repeated on a later line starts a step', () => {
     expect(read([{ lr: 0.1 }, { val: 1 }, { val: 2 }, { val: 3 }], { metric: undefined })).toEqual([
       'text',
       'text',
@@ -139,7 +139,7 @@ describe('a line without a step', () => {
     ]);
   });
 
-  test('text that looks like a report is marked, so that the log can note it once', () => {
+  test('text that looks like a report is marked, so that the log can mention it once', () => {
     const reader = new StepReader({ metric: 'loss' });
     expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
     expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });
@@ -168,7 +168,7 @@ test('values that the sweep file names as metrics need no step: a repeated one b
 });
 
 describe('values', () => {
-  test('names that are empty, too long, have control characters or are __proto__ are ignored and listed', () => {
+  test('empty names, long names, names with control characters and __proto__ are ignored and listed', () => {
     const reader = new StepReader({ metric: 'loss' });
     const names = ['', 'x'.repeat(201), 'a\nb', '__proto__'];
     const reading = reader.read(
@@ -211,7 +211,7 @@ describe('values', () => {
     expect(numberOf(value)).toEqual(expected);
   });
 
-  test('a report carries 256 metrics; the rest is ignored', () => {
+  test('a report has at most 256 metrics, and further metrics are ignored', () => {
     const reader = new StepReader({ metric: undefined });
     const reading = reader.read(
       new Map<string, unknown>([
@@ -222,7 +222,7 @@ describe('values', () => {
     expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([256, 44]);
   });
 
-  test('the ranking metric is kept even if it follows 10,000 others; at most 1,000 metrics are kept per attempt', () => {
+  test('the ranking metric is kept even if it follows 10,000 other metrics; at most 1,000 metrics are kept per attempt', () => {
     const reader = new StepReader({ metric: 'loss' });
     const names = (from: number) => Array.from({ length: 10_000 }, (_, i): [string, number] => [`m${from + i}`, i]);
     const read = (epoch: number, from: number) => {
@@ -258,7 +258,7 @@ describe('values', () => {
   });
 });
 
-test('no output of a program causes an exception, and steps are finite and not negative', () => {
+test('output never causes an exception, and steps are finite and not negative', () => {
   fc.assert(
     fc.property(
       fc.array(fc.dictionary(fc.constantFrom('epoch', 'step', 'loss', 'a', 'checkpoint', '__proto__'), fc.jsonValue())),

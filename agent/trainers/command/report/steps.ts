@@ -1,6 +1,6 @@
 /**
- * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O: one `StepReader` per
- * attempt keeps the state that earlier lines established.
+ * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O. One
+ * `StepReader` per attempt keeps the state of earlier lines.
  */
 import { MAX_ATTEMPT_METRICS, MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
@@ -18,10 +18,10 @@ interface StepValue {
   readonly value: unknown;
 }
 
-/** The step of a line. `counted`: the line's step is unreadable, such as null, so its step is counted from the last one. */
+/** The step of a line. `counted`: the line's step is unreadable, such as null, and is counted from the last step. */
 interface LineStep {
   readonly step: number | 'counted';
-  /** The names that are no metrics. */
+  /** The names of values that are not metrics. */
   readonly names: readonly string[];
 }
 const NUMERIC_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*%?\s*$/;
@@ -51,7 +51,7 @@ export type Reading =
 export interface StepReaderOptions {
   /** The sweep's ranking metric; undefined when the sweep names none. */
   readonly metric: string | undefined;
-  /** The step that the attempt resumes after; default 0. */
+  /** The step after which the attempt resumes; default 0. */
   readonly resumedFrom?: number;
 }
 
@@ -61,7 +61,7 @@ export class StepReader {
   readonly #known = new Set<string>();
   /** The metrics of the last step. */
   readonly #atLast = new Set<string>();
-  /** Steps given to texts that have a position but are no numbers, such as `1/10`. */
+  /** The steps that were assigned to texts with a position that are not numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
   /** Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of them is a report. */
   readonly #candidates = new Set<string>();
@@ -74,15 +74,16 @@ export class StepReader {
     this.#last = resumedFrom;
   }
 
-  /** The highest step so far; the step resumed from before the first report. */
+  /** The highest step so far. Before the first report, the step from which the attempt resumes. */
   get last(): number {
     return this.#last;
   }
 
   /**
    * Reads the values of a line.
-   * @param areMetrics whether the sweep file names the values as metrics, as a pattern's groups do. Without a step, they belong
-   * to the last step, or to the next one if the last step already has one of them.
+   * @param areMetrics whether the sweep file names the values as metrics, for example with the groups of a pattern.
+   * Without a step, the metrics belong to the last step, or to the next step if the last step already has one of these
+   * metrics.
    */
   read(values: LineObject, areMetrics = false): Reading {
     const line = this.#stepOf(values);
@@ -139,7 +140,7 @@ export class StepReader {
     const step = numberOf(first.value);
     if (isStep(step)) {
       if (first.kind === 'epoch') this.#hasEpochs = true;
-      // The sum with 0 is never -0.
+      // Adding 0 converts -0 to 0.
       return { step: step + 0, names };
     }
     if (isNumbered(first.value)) return { step: this.#stepOfUnreadable(first.value), names };
@@ -149,7 +150,7 @@ export class StepReader {
     return { step: 'counted', names };
   }
 
-  /** Returns the metrics within the limits. The ranking metric counts even if it comes last. */
+  /** Returns the metrics within the limits. The ranking metric is kept even if it comes last. */
   #metricsOf(values: LineObject, stepNames: readonly string[]) {
     const { numbers, ignored } = numbersOf(values, stepNames);
     const metrics = new Map<string, number>();
@@ -176,9 +177,9 @@ export class StepReader {
 }
 
 /**
- * Returns the values that name the step of a line, the most significant first. Names differ in case and outer spaces, as in
- * `Epoch`; a name that is written exactly so comes first.
- * @param metric a name that is a metric, unless it is written exactly like a step
+ * Returns the values that name the step of a line, the most significant first. Case and outer spaces are ignored, as in
+ * `Epoch`. An exact match takes precedence.
+ * @param metric a name that is a metric, unless it is exactly the name of a step
  */
 function stepValuesOf(values: LineObject, metric?: string): StepValue[] {
   return STEP_KINDS.flatMap((kind) => {
@@ -197,7 +198,7 @@ function isStep(value: number | undefined): value is number {
   return value !== undefined && Number.isFinite(value) && value >= 0;
 }
 
-/** Returns whether a value is a text that has a position but is no number, such as `1/10`. */
+/** Returns whether a value is a text that contains a position but is not a number, such as `1/10`. */
 function isNumbered(value: unknown): value is string {
   return typeof value === 'string' && numberOf(value) === undefined && /\d/.test(value);
 }

@@ -1,7 +1,7 @@
 /**
  * Reads the `run-ID.wandb` file of a W&B run, for programs in which the import hook was not loaded. The file is a LevelDB log
  * (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of seven bytes; each entry is a `Record`
- * message of W&B's wandb_internal.proto. W&B writes it when the run finishes.
+ * message of W&B's wandb_internal.proto. W&B writes this record when the run finishes.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { LineObject } from './objects.ts';
@@ -16,8 +16,8 @@ const MIDDLE = 3;
 const LAST = 4;
 
 /**
- * Returns the rows of the run's history, each with its `step`, and its summary as the last row. A truncated file gives the rows
- * before the truncation; a file of another kind gives none.
+ * Returns the rows of the run's history, each with its `step`, and its summary as the last row. Of a truncated file,
+ * the rows before the truncation are returned. Another kind of file has no rows.
  */
 export function wandbRows(file: Uint8Array): LineObject[] {
   const rows: LineObject[] = [];
@@ -32,7 +32,7 @@ export function wandbRows(file: Uint8Array): LineObject[] {
       if (typeof step === 'number') lastStep = Math.max(lastStep, step);
       rows.push(history);
     } catch {
-      // A message of a newer format: the others are still worth reading.
+      // The message has a newer format. The other messages are still read.
     }
   }
   const logged = new Map(rows.flatMap((row) => [...row]));
