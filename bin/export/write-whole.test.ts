@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BadInputError, UnreachableError } from '../../proto/errors.ts';
+import { BadInputError, EXIT_CANNOT_WRITE, UnreachableError } from '../../proto/errors.ts';
+import { reportFailure } from '../failure.ts';
 import { writeWholeFile, writeWholeFolder } from './write-whole.ts';
 
 let dir: string;
@@ -26,9 +27,9 @@ test('a file is replaced only after a complete write', async () => {
   expect(await readFile(path, 'utf8')).toBe('first');
   expect(await readdir(dir)).toEqual(['f']);
   const nowhere = writeWholeFile(join(dir, 'no', 'f'), (temporary) => writeFile(temporary, ''));
-  await expect(nowhere).rejects.toThrow(/--out: could not write .*no\/f: ENOENT/);
+  await expect(nowhere).rejects.toThrow(/^--out: could not write .*no\/f: no such file or folder$/);
   const inFile = writeWholeFile(join(path, 'f'), (temporary) => writeFile(temporary, ''));
-  await expect(inFile).rejects.toThrow(/--out: could not write .*f\/f: ENOTDIR/);
+  await expect(inFile).rejects.toThrow(/^--out: could not write .*f\/f: a part of the path is not a folder$/);
 });
 
 test('a folder is created with its parents, or replaces an empty folder', async () => {
@@ -44,7 +45,7 @@ test('a folder with other files is rejected and unchanged', async () => {
   const rejected = writeWholeFolder(dir, one('new'));
   await expect(rejected).rejects.toThrow(BadInputError);
   await expect(rejected).rejects.toThrow(/is not empty/);
-  await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(/could not write .*one: ENOTDIR/);
+  await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(/^--out: could not write .*one: a part of the path is not a folder$/);
   expect(await readFile(join(dir, 'one'), 'utf8')).toBe('mine');
   expect(await readdir(dir)).toEqual(['one']);
 });
@@ -83,4 +84,25 @@ test('a device, a pipe or a folder is never replaced by a file', async () => {
     await expect(write).rejects.toThrow(/^--out: .* is a (device, pipe or socket|folder), not a file$/);
     expect((await stat(path)).mode).toBe(before);
   }
+});
+
+test('an error names the file or folder that was asked for, never the temporary one', async () => {
+  const fails = (reason: string, code?: string) => async (temporary: string) => {
+    throw Object.assign(new Error(`${reason}, write '${temporary}'`), { code });
+  };
+  for (const whole of [writeWholeFile, writeWholeFolder]) {
+    const path = join(dir, 'results');
+    await expect(whole(path, fails('damaged'))).rejects.toThrow(
+      `--out: could not write ${path}: damaged, write '${path}'`,
+    );
+    await expect(whole(path, fails('EACCES', 'EACCES'))).rejects.toThrow(
+      `--out: could not write ${path}: permission denied`,
+    );
+    const full = await whole(path, fails('ENOSPC', 'ENOSPC')).catch((error: unknown) => error);
+    expect(reportFailure(full, false)).toEqual({
+      exitCode: EXIT_CANNOT_WRITE,
+      text: `trawl: the disk is full: --out: could not write ${path}; free some space and retry\n`,
+    });
+  }
+  expect(await readdir(dir)).toEqual([]);
 });

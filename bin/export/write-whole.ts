@@ -1,16 +1,23 @@
 /** Writes files and folders atomically: under a temporary name first, then renamed. */
 
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { requireFolder, shownPath } from '../../lib/files/folder.ts';
+import { mkdir, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { pathProblem, requireFolder, shownPath } from '../../lib/files/folder.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import { BadInputError, TrawlError } from '../../proto/errors.ts';
+import { BadInputError, isDiskFull, TrawlError } from '../../proto/errors.ts';
 
-function cannot(path: string, error: unknown): Error {
+/** Returns the error for the user. Its message names what the user named, never the temporary file. */
+function cannot(path: string, error: unknown, temporary: string = path): Error {
   if (error instanceof TrawlError) return error;
-  return new BadInputError(`--out: could not write ${shownPath(path)}: ${errorMessage(error)}`);
+  const failed = `--out: could not write ${shownPath(path)}`;
+  if (isDiskFull(error)) return Object.assign(new Error(failed, { cause: error }), { code: DISK_FULL });
+  const reason = pathProblem(error) ?? errorMessage(error).replaceAll(temporary, path);
+  return new BadInputError(`${failed}: ${reason}`, { cause: error });
 }
+
+/** Tells the report of the error at the end of the command that the disk is full. */
+const DISK_FULL = 'ENOSPC';
 
 /** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */
 async function discard(path: string): Promise<void> {
@@ -19,7 +26,8 @@ async function discard(path: string): Promise<void> {
 
 /**
  * Replaces the file at `path` by the file that `write` creates at the path passed to it.
- * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file
+ * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file; an error with the code
+ * ENOSPC when the disk is full
  */
 export async function writeWholeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const existing = await stat(path).catch(() => undefined);
@@ -35,7 +43,7 @@ export async function writeWholeFile(path: string, write: (temporary: string) =>
     await rename(temporary, path);
   } catch (error) {
     await discard(temporary);
-    throw cannot(path, error);
+    throw cannot(path, error, temporary);
   }
 }
 
@@ -70,7 +78,8 @@ export async function writeWholeFolder(
   const beside = randomUUID();
   const temporary = `${dir}.${beside}.tmp`;
   try {
-    requireFolder('--out', temporary);
+    requireFolder('--out', dirname(dir));
+    await mkdir(temporary);
     await write(temporary);
     // rmdir fails if files were added to the empty folder in the meantime.
     if (before?.length === 0) await rmdir(dir);
@@ -78,7 +87,7 @@ export async function writeWholeFolder(
     else await replace(dir, temporary, `${dir}.${beside}.old`, before);
   } catch (error) {
     await discard(temporary);
-    throw cannot(path, error);
+    throw cannot(path, error, temporary);
   }
 }
 
