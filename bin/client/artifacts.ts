@@ -21,14 +21,14 @@ export interface TrialArtifact {
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
-  { artifacts, address }: Connection,
+  connection: Connection,
   of: { readonly sweep: string; readonly trial: string },
 ): Promise<TrialArtifact[]> {
   const listed = await new Promise<ListResponse>((resolve, reject) => {
     const deadline = Date.now() + UNARY_DEADLINE_MS;
-    artifacts.list(of, new Metadata(), { deadline }, (error, response) => {
+    connection.artifacts.list(of, new Metadata(), { deadline }, (error, response) => {
       if (error === null) resolve(response);
-      else reject(explainCallError(error, address));
+      else void explainCallError(error, connection).then(reject, reject);
     });
   });
   return listed.trials.flatMap(({ sweepId, trialId, artifacts: list }) =>
@@ -37,7 +37,7 @@ export async function listArtifacts(
       const problem = artifactNameProblem(artifact.name);
       if (problem === undefined) return { sweepId, trialId, artifact };
       throw new DamagedError(
-        `the server at ${address} sent an invalid artifact name ${JSON.stringify(artifact.name)}: ${problem}`,
+        `the server at ${connection.address} sent an invalid artifact name ${JSON.stringify(artifact.name)}: ${problem}`,
       );
     }),
   );
@@ -50,19 +50,19 @@ export async function listArtifacts(
  * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */
 export async function readArtifact(
-  { artifacts, address }: Connection,
+  connection: Connection,
   of: Omit<ReadRequest, 'offset'>,
 ): Promise<{ artifact: Artifact; bytes: Uint8Array }> {
   let artifact: Artifact | undefined;
   const chunks: Uint8Array[] = [];
-  const call = artifacts.read({ ...of, offset: 0 });
+  const call = connection.artifacts.read({ ...of, offset: 0 });
   try {
     for await (const { message } of call) {
       if (message?.$case === 'artifact') artifact = message.artifact;
       else if (message?.$case === 'chunk') chunks.push(message.chunk);
     }
   } catch (error) {
-    throw explainCallError(error, address);
+    throw await explainCallError(error, connection);
   }
   if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);
   const bytes = Buffer.concat(chunks);

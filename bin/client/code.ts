@@ -63,8 +63,8 @@ export async function uploadCode(connection: Connection, { path, source }: Packe
   await retryUnreachable(() => upload(connection, path, source.archive));
 }
 
-async function upload({ code, address }: Connection, path: string, archive: CodeArchive): Promise<void> {
-  const call = code.putCode();
+async function upload(connection: Connection, path: string, archive: CodeArchive): Promise<void> {
+  const call = connection.code.putCode();
   const ended = new AbortController();
   for (const event of ['error', 'end', 'close'] as const) call.on(event, () => ended.abort());
   try {
@@ -75,9 +75,9 @@ async function upload({ code, address }: Connection, path: string, archive: Code
       const part = { path, start: message.offset, size: archive.size };
       await sendFile<PutCodeRequest>(call, part, (chunk) => ({ message: { $case: 'chunk', chunk } }), ended.signal);
     }
-    throw new Error(`the coordinator at ${address} did not answer the upload of the code`);
+    throw new Error(`the coordinator at ${connection.address} did not answer the upload of the code`);
   } catch (error) {
-    throw explainCallError(error, address);
+    throw await explainCallError(error, connection);
   } finally {
     call.cancel();
   }

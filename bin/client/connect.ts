@@ -20,6 +20,8 @@ export interface Connection {
   readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator. */
   readonly address: string;
+  /** Whether the connection uses TLS, with an identity. */
+  readonly usesTls: boolean;
   /** The data folder that is served read-only, without a coordinator. */
   readonly offlineDir: string | undefined;
   close(): Promise<void>;
@@ -75,6 +77,7 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
     code,
     operations,
     address,
+    usesTls: identity !== undefined,
     offlineDir,
     close: async () => {
       client.close();

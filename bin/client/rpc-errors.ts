@@ -1,28 +1,35 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { BadInputError, NotFoundError, RejectedError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
+import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
+import { BadInputError, NotFoundError, RejectedError, UnreachableError } from '../../proto/errors.ts';
+import type { Connection } from './connect.ts';
+import { type ServerKind, serverAt } from './server-at.ts';
+
+type Peer = Pick<Connection, 'address' | 'usesTls'>;
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
 }
 
-/** Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. */
-export function explainCallError(error: unknown, address: string): unknown {
+/**
+ * Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. If the server
+ * does not speak gRPC, the kind of the server is found out, which takes up to two seconds.
+ */
+export async function explainCallError(error: unknown, peer: Peer): Promise<unknown> {
   if (!isServiceError(error)) return error;
-  return (
-    byStatus(error, address) ?? new Error(`the coordinator at ${address} failed: ${error.details}`, { cause: error })
-  );
-}
-
-function byStatus({ code, details }: ServiceError, address: string): TrawlError | undefined {
+  const { address } = peer;
+  const { code, details } = error;
   switch (code) {
     case status.UNAVAILABLE:
-      return unavailable(details, address);
+      return unavailable(details, peer);
     case status.CANCELLED:
       return new UnreachableError(`the coordinator at ${address} closed the connection: it is stopping or has stopped`);
     case status.DEADLINE_EXCEEDED:
-      return new UnreachableError(
-        `the coordinator at ${address} did not answer in time: it may be overloaded, or a firewall may drop the ` +
-          'connection; retry, or name another coordinator with --server HOST:PORT',
+      return (
+        unlessCoordinator(await serverAt(address), peer) ??
+        new UnreachableError(
+          `the coordinator at ${address} did not answer in time: it may be overloaded, or a firewall may drop the ` +
+            'connection; retry, or name another coordinator with --server HOST:PORT',
+        )
       );
     case status.INVALID_ARGUMENT:
     case status.FAILED_PRECONDITION:
@@ -41,35 +48,97 @@ function byStatus({ code, details }: ServiceError, address: string): TrawlError 
         `the server at ${address} does not support this request: it is not a coordinator, or runs another version of trawl`,
       );
     default:
-      return undefined;
+      if (/RST_STREAM|HTTP status|GOAWAY/.test(details)) {
+        return new UnreachableError(`the connection to ${address} broke during the request; retry`);
+      }
+      return new Error(`the coordinator at ${address} failed: ${details}`, { cause: error });
   }
 }
 
-function unavailable(details: string, address: string): TrawlError {
-  if (/certificate|altnames/i.test(details)) {
+async function unavailable(details: string, peer: Peer): Promise<Error> {
+  const { address } = peer;
+  const problem = CERTIFICATE_PROBLEMS.find(({ pattern }) => pattern.test(details));
+  if (problem !== undefined) {
     return new RejectedError(
-      `the server at ${address} is not the coordinator of this identity, or its certificate does not cover the name ` +
-        `${address} (${details})`,
+      `the server at ${address} is not the coordinator of this identity: ${problem.reason}; ${problem.advice}`,
     );
   }
-  const cause = CONNECTION_FAILURES.find(({ pattern }) => pattern.test(details));
-  const tls = cause?.mayBeTls ? '; a coordinator that uses TLS needs --identity DIR' : '';
+  const reason = FAILED_CONNECTIONS.find(({ pattern }) => pattern.test(details))?.reason;
+  if (reason !== undefined) return noCoordinator(address, reason);
+  // The coordinator itself explains why it is not available.
+  if (!CLOSED.test(details)) return noCoordinator(address, details);
+  return unlessCoordinator(await serverAt(address), peer) ?? noCoordinator(address, 'connection closed');
+}
+
+const noCoordinator = (address: string, reason: string): Error =>
+  new UnreachableError(
+    `no coordinator at ${address} (${reason}); start one with "trawl coordinator", name another with ` +
+      '--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR',
+  );
+
+/** Returns the error if something else than a coordinator answers, or the client uses TLS where the server does not. */
+function unlessCoordinator(kind: ServerKind | undefined, { address, usesTls }: Peer): Error | undefined {
+  if (kind === undefined) return undefined;
+  if (kind === 'tls' && !usesTls) {
+    return new UnreachableError(
+      `the server at ${address} requires TLS, and no identity was given; if it is a coordinator, pass your identity with ` +
+        '--identity DIR or TRAWL_IDENTITY',
+    );
+  }
+  if (kind === 'plain') {
+    if (!usesTls) return undefined;
+    return new UnreachableError(
+      `the server at ${address} does not use TLS, but an identity was given; connect without --identity and TRAWL_IDENTITY`,
+    );
+  }
+  const port = DEFAULT_ADDRESS.split(':').at(-1);
   return new UnreachableError(
-    `no coordinator at ${address} (${cause?.reason ?? details}); start one with "trawl coordinator", name another with ` +
-      `--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR${tls}`,
+    `expected a coordinator at ${address}, but found ${FOUND[kind]}; give the coordinator's address with --server ` +
+      `HOST:PORT or TRAWL_SERVER (its default port is ${port})`,
   );
 }
 
-const CONNECTION_FAILURES: readonly { readonly pattern: RegExp; readonly reason: string; readonly mayBeTls?: true }[] =
+const FOUND: Readonly<Record<Exclude<ServerKind, 'plain'>, string>> = {
+  tls: 'another TLS server',
+  http: 'an HTTP server',
+  nats: 'a NATS server',
+  ssh: 'an SSH server',
+  closing: 'a server that closes every connection',
+  silent: 'a server that does not answer',
+  other: 'a server of another kind',
+};
+
+const CERTIFICATE_PROBLEMS: readonly { readonly pattern: RegExp; readonly reason: string; readonly advice: string }[] =
   [
-    { pattern: /ECONNREFUSED/, reason: 'connection refused' },
-    { pattern: /ENOTFOUND|EAI_AGAIN|Name resolution failed/, reason: 'unknown host' },
-    { pattern: /EHOSTUNREACH|ENETUNREACH/, reason: 'host unreachable' },
-    { pattern: /ETIMEDOUT|timed out/i, reason: 'connection timed out' },
-    { pattern: /EPROTO|SSL|wrong version number/i, reason: 'TLS handshake failed', mayBeTls: true },
     {
-      pattern: /ECONNRESET|EPIPE|socket hang up|connection dropped|no connection established|connection closed/i,
-      reason: 'connection closed',
-      mayBeTls: true,
+      pattern: /certificate has expired|certificate is not yet valid/i,
+      reason: 'its certificate has expired or is not valid yet',
+      advice: 'check the clocks, or renew the certificate with "trawl certs renew"',
+    },
+    {
+      pattern: /altnames|does not match certificate/i,
+      reason: 'its certificate does not cover the name in this address',
+      advice: 'use the name that the certificate has, or issue a certificate for this name with "trawl certs"',
+    },
+    {
+      pattern: /alert.*(certificate|unknown ca)|bad certificate/is,
+      reason: 'it rejected the certificate of the identity',
+      advice: 'pass the identity that was issued for this coordinator with --identity DIR',
+    },
+    {
+      pattern: /certificate/i,
+      reason: 'another authority issued its certificate',
+      advice: 'pass the identity that was issued for this coordinator with --identity DIR',
     },
   ];
+
+const FAILED_CONNECTIONS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
+  { pattern: /ECONNREFUSED/, reason: 'connection refused' },
+  { pattern: /ENOTFOUND|EAI_AGAIN|Name resolution failed/, reason: 'unknown host' },
+  { pattern: /EHOSTUNREACH|ENETUNREACH/, reason: 'host unreachable' },
+  { pattern: /ETIMEDOUT|timed out/i, reason: 'connection timed out' },
+];
+
+/** The server accepted the connection, then closed it or sent something unexpected. */
+const CLOSED =
+  /ECONNRESET|EPIPE|EPROTO|SSL|socket|hang up|dropped|no connection established|connection closed|Protocol error|Failed to connect/i;

@@ -37,16 +37,22 @@ type Streaming<Request, Response> = (
 
 /** Makes a unary call: `unary(connection, connection.client.getSweep, { sweep })`. */
 export function unary<Request, Response>(
-  { client, address }: Connection,
+  connection: Connection,
   method: Unary<Request, Response>,
   request: Request,
   deadlineMs = UNARY_DEADLINE_MS,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    method.call(client, request, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, response) => {
-      if (error === null) resolve(response);
-      else reject(explainCallError(error, address));
-    });
+    method.call(
+      connection.client,
+      request,
+      new Metadata(),
+      { deadline: Date.now() + deadlineMs },
+      (error, response) => {
+        if (error === null) resolve(response);
+        else void explainCallError(error, connection).then(reject, reject);
+      },
+    );
   });
 }
 
@@ -55,13 +61,13 @@ export function unary<Request, Response>(
  * The signal ends the loop without an error.
  */
 export async function* stream<Request, Response>(
-  { client, address }: Connection,
+  connection: Connection,
   method: Streaming<Request, Response>,
   request: Request,
   signal?: AbortSignal,
 ): AsyncGenerator<Response, void, void> {
   if (signal?.aborted) return;
-  const call = method.call(client, request);
+  const call = method.call(connection.client, request);
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   // A cancelled call emits an error after the loop has ended.
@@ -69,7 +75,7 @@ export async function* stream<Request, Response>(
   try {
     for await (const response of call) yield response as Response;
   } catch (error) {
-    if (!signal?.aborted) throw explainCallError(error, address);
+    if (!signal?.aborted) throw await explainCallError(error, connection);
   } finally {
     signal?.removeEventListener('abort', cancel);
     call.cancel();
