@@ -42,7 +42,7 @@ async function failedCall(address: string, usesTls = false, deadlineMs = 3_000):
   const identity: Identity = {
     dir: '',
     name: 'ann',
-    role: 'admin',
+    role: 'operator',
     authority: Buffer.from(authority.certificate),
     key: Buffer.from(issued.key),
     certificate: Buffer.from(issued.certificate),
