@@ -45,7 +45,9 @@ test('a folder with other files is rejected and unchanged', async () => {
   const rejected = writeWholeFolder(dir, one('new'));
   await expect(rejected).rejects.toThrow(BadInputError);
   await expect(rejected).rejects.toThrow(/is not empty/);
-  await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(/^--out: could not write .*one: a part of the path is not a folder$/);
+  await expect(writeWholeFolder(join(dir, 'one'), one('new'))).rejects.toThrow(
+    /^--out: could not write .*one: a part of the path is not a folder$/,
+  );
   expect(await readFile(join(dir, 'one'), 'utf8')).toBe('mine');
   expect(await readdir(dir)).toEqual(['one']);
 });

@@ -48,7 +48,7 @@ export function ParameterEffect({ effect, scale, minimize, estimated, columns }:
             segments={[
               { text: `  ${pad(truncate(shown(level.value), VALUE - 1), VALUE, 'left')} `, style },
               { text: intervalTrack(level, scale, width), style },
-              { text: ` ${meanText(level)}`, style },
+              { text: ` ${meanText(level, shown)}`, style },
             ]}
             columns={columns}
           />
@@ -58,9 +58,9 @@ export function ParameterEffect({ effect, scale, minimize, estimated, columns }:
   );
 }
 
-function meanText({ mean, interval, n }: EffectLevel): string {
+function meanText({ mean, interval, n }: EffectLevel, shown: (text: string) => string): string {
   const half = interval === undefined ? '' : ` ±${((interval.high - interval.low) / 2).toPrecision(2)}`;
-  return `${pad(formatMetric(mean), 9, 'left')}${pad(half, 9, 'right')} n=${n}`;
+  return `${pad(formatMetric(mean), 9, 'left')}${pad(shown(half), 8 + shown('±').length, 'right')} n=${n}`;
 }
 
 function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: boolean): Segment[] {
