@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { progressText } from '../../lib/domain/progress.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -35,7 +35,7 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
       cell: (sweep) => sweepStateText(sweep, now),
       style: (sweep) => sweepStyle(sweepState.of(sweep.state)),
     },
-    number('ended', (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}`),
+    number('finished', progressText),
     number('running', (sweep) => String(sweep.counts?.running ?? 0)),
     number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
     ...(sweeps.some(({ warnings }) => warnings.length > 0) ? [WARNINGS] : []),

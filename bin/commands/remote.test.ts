@@ -261,7 +261,7 @@ test('wait --timeout exits with 3 and prints the progress', async () => {
     ...['wait', '--timeout', '200ms'],
   );
   expect(exitCode).toBe(3);
-  expect(stderr).toContain('timed out after 0.2s; sweep 7 continues (0 of 8 trials ended)');
+  expect(stderr).toContain('timed out after 0.2s; sweep 7 continues (0 of 8 trials finished)');
 });
 
 test.each(['pause', 'resume', 'stop', 'kill'])('%s sends its action with the reason', async (verb) => {

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { etaOf, etaTrials, type TimeLeft, usableSlots } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { endedTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -87,7 +88,7 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, left: TimeLeft | unde
       ['priority', `${sweep.priority}, weight ${sweep.weight}`],
       ['metric', metric ?? '-'],
       ['trials', `${trialTotal(sweep)} (${sweep.configs} configs x ${sweep.replicates} replicates)`],
-      ['ended', `${endedTotal(sweep)}/${trialTotal(sweep)}`],
+      ['finished', progressText(sweep)],
       ['counts', countsText(sweep.counts)],
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', isoTime(sweep.createdAtMs) ?? '-'],

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { sweepProgress } from '../../lib/domain/progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
-import { endedTotal, isHalted, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
@@ -77,7 +78,8 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
     if (sweepEnded(sweep)) return sweep;
     if (interrupted) return undefined;
     if (!stop.signal.aborted && isHalted(sweep)) return sweep;
-    const progress = `${endedTotal(sweep)} of ${trialTotal(sweep)} trials ended`;
+    const { finished, total } = sweepProgress(sweep);
+    const progress = `${finished} of ${total} trials finished`;
     throw new UnreachableError(
       `timed out after ${formatSpan(limitMs)}; sweep ${sweep.id} continues (${progress}). ` +
         `Wait longer with: ${suggested(`wait ${sweep.id}`, options)}`,

@@ -1,5 +1,6 @@
 import { Box } from 'ink';
 import { parameterText } from '../../lib/domain/parameters.ts';
+import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { noCounts, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -37,7 +38,7 @@ export function Header({ model, columns }: Props) {
       ) : (
         <>
           <Line segments={[...sweepTitle(model, sweep), ...notices(model)]} columns={columns} />
-          <Progress sweep={sweep} summary={summary} columns={columns} />
+          <Progress sweep={sweep} columns={columns} />
           <Line segments={trialCounts(model, summary)} columns={columns} />
           <Label text={pace(model, summary)} columns={columns} style="dim" />
           <Line segments={[...warning(sweep), { text: constants(model), style: 'dim' }]} columns={columns} />
@@ -48,9 +49,8 @@ export function Header({ model, columns }: Props) {
   );
 }
 
-function Progress({ sweep, summary, columns }: { sweep: Sweep; summary: Summary; columns: number }) {
-  const percent = summary.total === 0 ? 0 : Math.floor((summary.ended / summary.total) * 100);
-  const tally = ` ${String(percent).padStart(3)}% ${summary.ended}/${summary.total}`;
+function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns: number }) {
+  const tally = ` ${percentText(sweep).padStart(4)} ${progressText(sweep)}`;
   const width = Math.max(10, columns - TALLY_COLUMNS);
   return (
     <Box>

@@ -1,6 +1,7 @@
-import { endedTotal, trialTotal } from '../../lib/domain/trial-state.ts';
+import { progressText, sweepProgress } from '../../lib/domain/progress.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
@@ -23,11 +24,12 @@ export function SweepsTable({ model, columns, lines }: Props) {
     { header: 'name', cell: ({ name }) => name },
     {
       header: 'state',
-      cell: ({ state }) => sweepState.of(state),
+      required: true,
+      cell: (sweep) => sweepStateText(sweep, model.now),
       style: ({ state }) => sweepStyle(sweepState.of(state)),
     },
     { header: 'progress', neverCut: true, cell: bar },
-    { header: 'ended', numeric: true, cell: (sweep) => `${endedTotal(sweep)}/${trialTotal(sweep)}` },
+    { header: 'finished', numeric: true, cell: progressText },
     { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
     { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
     {
@@ -55,7 +57,6 @@ export function SweepsTable({ model, columns, lines }: Props) {
 }
 
 function bar(sweep: Sweep): string {
-  const total = trialTotal(sweep);
-  const cells = total === 0 ? 0 : Math.floor((endedTotal(sweep) / total) * BAR);
+  const cells = Math.floor(sweepProgress(sweep).share * BAR);
   return '█'.repeat(cells) + '░'.repeat(BAR - cells);
 }

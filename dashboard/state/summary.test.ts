@@ -20,7 +20,7 @@ test('the rate and the time left are computed from ended trials', () => {
     delta({ sweep, trials: [endedTrial(0, {}), endedTrial(1, {})] }),
   ]).state;
   const progress = summaryOf(state, START_MS + 15_000);
-  expect(progress).toMatchObject({ ended: 2, total: 8, elapsedMs: 15_000, perMinute: 12, etaMs: 30_000 });
+  expect(progress).toMatchObject({ elapsedMs: 15_000, perMinute: 12, etaMs: 30_000 });
   expect(progress.etaRangeMs).toBeUndefined();
 });
 

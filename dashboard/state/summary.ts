@@ -12,8 +12,6 @@ const RATE_WINDOW_MS = 10 * 60_000;
 const TWO_SIDED_95 = 1.96;
 
 export interface Summary {
-  readonly ended: number;
-  readonly total: number;
   readonly elapsedMs: number;
   /** Trials per minute over the last RATE_WINDOW_MS; undefined until one has ended. */
   readonly perMinute: number | undefined;
@@ -63,8 +61,6 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   const ended = sweep === undefined ? 0 : endedTotal(sweep);
   const etaMs = perMinute === undefined || ended >= total ? undefined : ((total - ended) / perMinute) * 60_000;
   return {
-    ended,
-    total,
     elapsedMs: sweep === undefined ? 0 : Math.max(0, until - sweep.createdAtMs),
     perMinute,
     etaMs,

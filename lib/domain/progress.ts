@@ -1,0 +1,36 @@
+/** Defines the progress of a sweep: which trials count as done. */
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { endedTotal, trialTotal } from './trial-state.ts';
+
+export interface SweepProgress {
+  /** The number of trials that succeeded, were stopped early, or failed. */
+  readonly finished: number;
+  readonly total: number;
+  /** The finished part of all trials, from 0 to 1. Zero for a sweep without trials. */
+  readonly share: number;
+}
+
+/**
+ * Returns the number of trials that ran to their end. Cancelled trials are not among them, so that a killed sweep is not
+ * complete.
+ */
+function finishedTotal(sweep: Sweep): number {
+  return endedTotal(sweep) - (sweep.counts?.cancelled ?? 0);
+}
+
+export function sweepProgress(sweep: Sweep): SweepProgress {
+  const finished = finishedTotal(sweep);
+  const total = trialTotal(sweep);
+  return { finished, total, share: total === 0 ? 0 : finished / total };
+}
+
+/** Returns the finished trials and all trials, such as `31/500`. */
+export function progressText(sweep: Sweep): string {
+  const { finished, total } = sweepProgress(sweep);
+  return `${finished}/${total}`;
+}
+
+/** Returns the progress as a whole percentage, such as `6%`. Only a complete sweep has `100%`. */
+export function percentText(sweep: Sweep): string {
+  return `${Math.floor(sweepProgress(sweep).share * 100)}%`;
+}
