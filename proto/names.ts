@@ -68,7 +68,7 @@ export const EVENT_KINDS = [
   ),
   ...(['priority', 'warning', 'warning removed', 'quarantine'] as const),
   ...(['pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
-  ...(['granted', 'speculated', 'straggler', 'reported', 'ended'] as const),
+  ...(['granted', 'speculated', 'straggler', 'reported', 'rung', 'ended'] as const),
   ...AGENT_EVENT_KINDS,
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];

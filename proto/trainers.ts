@@ -115,6 +115,14 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
   return { ...defaults, ...given };
 }
 
+/** Returns the number of a trial's last epoch. Undefined if the trainer declares no parameter epochs. */
+export function epochsOf(trainer: string, { epochs }: Parameters): number | undefined {
+  const declared = trainerSpec(trainer)?.parameters.epochs;
+  if (declared === undefined) return undefined;
+  const number = epochs ?? declared.default;
+  return typeof number === 'number' ? number : undefined;
+}
+
 /** Returns a key that is equal for trials that can form a pack, or undefined if the trial must be trained alone. */
 export function packKey(trainer: string, parameters: Parameters): string | undefined {
   const names = trainerSpec(trainer)?.packsBy;

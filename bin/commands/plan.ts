@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { earlyTerminateJson, earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
 import type { Axis } from '../../coordinator/grid/axes.ts';
 import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
-import type { EarlyTerminate, SweepSpec } from '../../coordinator/grid/spec.ts';
+import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
 import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -75,20 +76,6 @@ function listText(axis: Axis): string {
   const isLong = axis.size > LISTED_VALUES;
   const shown = Array.from({ length: isLong ? LISTED_VALUES - 1 : axis.size }, (_, index) => `${axis.at(index)}`);
   return [...shown, ...(isLong ? ['...', `${axis.at(axis.size - 1)}`] : [])].join(', ');
-}
-
-function earlyTerminateText(rule: EarlyTerminate): string {
-  if (rule.type === 'median') return `median, min_iter ${rule.minIter}`;
-  const { type, steps, eta, strict } = rule;
-  const from = 'minIter' in steps ? `min_iter ${steps.minIter}` : `max_iter ${steps.maxIter}, s ${steps.brackets}`;
-  return `${type}, ${from}, eta ${eta}${strict ? ', strict' : ''}`;
-}
-
-function earlyTerminateJson(rule: EarlyTerminate): Record<string, unknown> {
-  if (rule.type === 'median') return { type: rule.type, min_iter: rule.minIter };
-  const { type, steps, eta, strict } = rule;
-  if ('minIter' in steps) return { type, min_iter: steps.minIter, eta, strict };
-  return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
 }
 
 function planJson(

@@ -46,6 +46,7 @@ export function logChange(log: Logger, change: Change): void {
     case 'program':
     case 'trial':
     case 'report':
+    case 'rung':
     case 'log':
     case 'artifact':
     case 'agent':

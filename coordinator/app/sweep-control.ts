@@ -108,6 +108,7 @@ async function submit(
     timeoutMs: spec.timeoutMs,
     maxFailed: spec.maxFailed,
     speculate: spec.speculate,
+    earlyTerminate: spec.earlyTerminate,
     checkpointEvery: spec.checkpointEvery,
     reconstructEvery: spec.reconstructEvery,
     command: spec.command,

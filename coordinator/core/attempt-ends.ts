@@ -13,6 +13,7 @@ import {
   programFault,
   recordOf,
 } from './attribution.ts';
+import { forgetCurve, type Stopped } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
 import type { AttemptEnd, Core, Failure, FinalEnd, Lease, Sweep, Trial } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
@@ -48,6 +49,14 @@ export function endAttempt(
   return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
 }
 
+/** Ends an attempt that the early-stopping rule stops. Its agent receives an order to stop it. */
+export function stopAttempt(core: Core, key: AttemptKey, { rule, reason }: Stopped, now: number): Step {
+  const agentId = core.leases.get(keyText(key))?.agentId ?? '';
+  const refusal = { code: RefusalCode.ENDED, message: `stopped by ${rule}: ${reason}` };
+  const ended = endAttempt(core, { key, end: { outcome: 'stopped', rule, reason } }, now);
+  return combine([ended, stepOf([], [{ kind: 'revoke', agentId, key, refusal }])]);
+}
+
 /** Ends the only attempt of a trial. */
 function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
   const { key } = lease;
@@ -58,7 +67,10 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
     keepFailure(sweep, trial, lease, { end, early, free: false });
     changes.push(...retryOrFail(core, sweep, trial, { failure: end.failure, early }, now));
     changes.push(...pauseAtProgramFault(core, sweep, lease, now));
+  } else if (end.outcome === 'stopped') {
+    changes.push(moveTrial(sweep, trial, 'stopped', { detail: `${end.rule}: ${end.reason}` }));
   } else changes.push(moveTrial(sweep, trial, end.outcome));
+  if (endedWell) forgetCurve(sweep, trial);
   if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
   changes.push(...onAttemptEnd(sweep, trial, key, now));
   if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {

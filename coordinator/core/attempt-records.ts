@@ -4,10 +4,11 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import { countLog, countProgram, countReport } from './agent-limits.ts';
-import { endAttempt } from './attempt-ends.ts';
+import { endAttempt, stopAttempt } from './attempt-ends.ts';
+import { judge, keepCurve } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
 import type { Artifact, Core, FinalEnd, Lease } from './model.ts';
-import { type Answered, type Change, NO_STEP, type Refusal, stepOf } from './step.ts';
+import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { stopAtTarget } from './sweeps.ts';
 import { onNotice, onReport } from './warnings.ts';
 
@@ -68,7 +69,18 @@ export function onRecord(
   if (record.kind === 'report') lease.reported = true;
   const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
   if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') keepCheckpoint(core, key, change.artifact);
-  return { step: stepOf([change, ...effectsOf(core, lease, record, now)]), answer };
+  const step = stepOf([change, ...effectsOf(core, lease, record, now)]);
+  return { step: record.kind === 'report' ? combine([step, judgeReport(core, record, now)]) : step, answer };
+}
+
+/** Applies the sweep's early-stopping rule to a report. */
+function judgeReport(core: Core, report: AttemptRecord & { readonly kind: 'report' }, now: number): Step {
+  const { key } = report;
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  if (sweep === undefined || trial === undefined) return NO_STEP;
+  const { changes, stopped } = judge(sweep, trial, report);
+  return stopped === undefined ? stepOf(changes) : combine([stepOf(changes), stopAttempt(core, key, stopped, now)]);
 }
 
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
@@ -124,8 +136,11 @@ function endForExcess(core: Core, { key }: AttemptRecord, message: string, now: 
 }
 
 function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
-  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
-  if (trial !== undefined) trial.checkpoint = { ...artifact, attempt: key.attempt };
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  if (sweep === undefined || trial === undefined) return;
+  trial.checkpoint = { ...artifact, attempt: key.attempt };
+  keepCurve(sweep, key, artifact);
 }
 
 /** Returns the reason why an agent may not send anything for an attempt, or undefined if the agent holds the lease. */

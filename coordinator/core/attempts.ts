@@ -5,6 +5,7 @@ import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isSlotFull, MAX_LEASES_PER_SLOT, nothingReceived } from './agent-limits.ts';
 import { isDraining } from './drain.ts';
+import { beginCurve } from './early-stopping.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, leasesOf, packMatesOf } from './leases.ts';
 import type { Agent, Checkpoint, Core, Lease, Sweep, SweepPolicy, Trial } from './model.ts';
@@ -194,6 +195,7 @@ function grant(
   setState(sweep, trial, 'running');
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
+  beginCurve(sweep, { key, resumedFrom });
   return { kind: 'granted', ...claim, backend, resumedFrom, speculative };
 }
 

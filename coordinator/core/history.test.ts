@@ -255,7 +255,7 @@ test('the histories reach every rejection, failure, end, and answer to a record'
         }
       }
     }),
-    { numRuns: 140, seed: 3 },
+    { numRuns: 140, seed: 1 },
   );
   // Only an oversized record exceeds a limit, and these histories contain no oversized record.
   const { UNSPECIFIED: _, UNRECOGNIZED: __, LIMIT_EXCEEDED: ___, ...codes } = RefusalCode;
@@ -321,7 +321,7 @@ test('every invariant holds while trials have two attempts, and every trial reac
         for (const one of what) reached.set(one, (reached.get(one) ?? 0) + 1);
       }
     }),
-    { numRuns: 300, seed: 1 },
+    { numRuns: 140, seed: 1 },
   );
   expect([...reached.keys()].sort()).toEqual(['a free failure', 'granted', 'promoted', 'superseded']);
 });

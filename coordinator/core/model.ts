@@ -19,6 +19,7 @@
  * - **offer**: an invitation on NATS to run a trial.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
  * - **preflight**: everything that an attempt needs before its program starts.
+ * - **rung**: a step at which early stopping compares trials. Its history is the scores of the trials that reached it.
  * - **drain**: a request that an agent take no new work.
  *
  * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a
@@ -39,15 +40,26 @@ import type {
   TrialStateName,
   WarningKindName,
 } from '../../proto/names.ts';
+import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
+import type { EarlyTerminate, RuleName } from '../early-stop/settings.ts';
 
 export interface Failure {
   readonly class: FailureClassName;
   readonly message: string;
 }
 
+/** The end of an attempt that the early-stopping rule of its sweep stopped. */
+interface StoppedEnd {
+  readonly outcome: 'stopped';
+  readonly rule: RuleName;
+  /** One human-readable phrase. */
+  readonly reason: string;
+}
+
 /** The end of an attempt that the attempt itself or the coordinator caused. */
 export type FinalEnd =
-  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded'> }
+  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped'> }
+  | StoppedEnd
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
 /** How an attempt ended. `superseded`: a concurrent attempt of the trial had its result first. */
@@ -116,6 +128,8 @@ export interface SweepPolicy extends Demand {
   readonly target: number | undefined;
   /** Whether a straggler is run a second time on a free slot of another agent. */
   readonly speculate: boolean;
+  /** The rule that stops trials early. Undefined means none. */
+  readonly earlyTerminate: EarlyTerminate | undefined;
   /** How agents run the user's program and read its reports. Only for trainer `command`. */
   readonly program: ProgramSpec | undefined;
 }
@@ -202,6 +216,10 @@ export interface Trial {
   state: TrialState;
   /** Trials with the same key can be trained in one pack. Undefined means that the trial is trained alone. */
   readonly packKey: string | undefined;
+  /** The number of the trial's last epoch. Undefined if the trainer has no such number. */
+  readonly epochs: number | undefined;
+  /** The highest rung of early stopping that the trial has entered. 0 means none. */
+  rung: number;
   /** Attempts granted so far. */
   attempts: number;
   /** Failed attempts by class, which count against the retry budget. A manual retry resets these counts. */
@@ -279,8 +297,22 @@ export interface Sweep {
   readonly durations: AttemptDurations;
   /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
+  /** The state of early stopping. Undefined if the sweep has no rule. */
+  readonly earlyStopping: EarlyStopping | undefined;
   /** The failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
+}
+
+/** The facts that the early-stopping rule of a sweep compares. */
+export interface EarlyStopping {
+  readonly name: RuleName;
+  readonly rule: EarlyStopRule;
+  /** The curves of running attempts, by `keyText`. */
+  readonly curves: Map<string, CurvePoint[]>;
+  /** The part of a trial's curve that its checkpoint continues, by trial id. */
+  readonly resumable: Map<string, Curve>;
+  /** The scores of each rung in ascending order. */
+  readonly scores: Map<number, number[]>;
 }
 
 /** The most recent durations of a group of attempts, in milliseconds. Both lists contain the same values. */

@@ -1,5 +1,6 @@
 /** Releases the leases of attempts that end: one attempt, or every attempt of a trial that is cancelled. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { endCurve } from './early-stopping.ts';
 import { dropLease, leasesOf } from './leases.ts';
 import type { AttemptEnd, Core, Lease, Sweep, Trial } from './model.ts';
 import { onProbeEnd } from './quarantine.ts';
@@ -28,6 +29,7 @@ export function releaseAttempt(
   now: number,
 ): Change[] {
   dropLease(core, sweep, trial, lease);
+  endCurve(sweep, lease.key);
   endSlotUsage(core, sweep, lease, now);
   const durationMs = now - lease.grantedAt;
   recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });

@@ -116,7 +116,13 @@ test.each([
   ['an empty name', [''], NotFoundError, 'sweep 1 has no trial ""'],
 ] as const)('no trial is retried if %s is among those named', (_, trials, kind, message) => {
   const { core, sweep } = coreWith(5, 4);
-  run(core, sweep, failed('oom'), { outcome: 'succeeded' }, { outcome: 'stopped' });
+  run(
+    core,
+    sweep,
+    failed('oom'),
+    { outcome: 'succeeded' },
+    { outcome: 'stopped', rule: 'median', reason: 'worse than the median' },
+  );
   const before = structuredClone([...sweep.trials.values()]);
   const retry = () => onRetry(core, { sweep, choice: { trials }, requestId: 'r' });
   expect(retry).toThrow(kind);

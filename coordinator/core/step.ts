@@ -158,6 +158,19 @@ export type Change =
       readonly epoch: number;
       readonly metrics: Readonly<Record<string, number>>;
     }
+  /** A trial entered a rung of early stopping. */
+  | {
+      readonly kind: 'rung';
+      readonly key: AttemptKey;
+      readonly at: number;
+      readonly rung: number;
+      /** The step of the report. */
+      readonly step: number;
+      /** The value that was compared. */
+      readonly value: number;
+      /** The reason why the trial continues. Empty if it does not, or if the rule compared nothing. */
+      readonly detail: string;
+    }
   | {
       readonly kind: 'log';
       readonly key: AttemptKey;

@@ -4,6 +4,7 @@ import TinyQueue from 'tinyqueue';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
 import { NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { newEarlyStopping } from './early-stopping.ts';
 import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
 import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
@@ -33,6 +34,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     warnings: newWarnings(),
     durations: newDurations(),
     records: new Map(),
+    earlyStopping: newEarlyStopping(policy),
     streak: [],
   };
 }

@@ -173,7 +173,16 @@ describe('a missing ranking metric', () => {
     const seq = 2;
     const { step } = onRecord(
       core,
-      { agentId: 'a', record: { key: fifth, seq, at: now, kind: 'ended', end: { outcome: 'stopped' } } },
+      {
+        agentId: 'a',
+        record: {
+          key: fifth,
+          seq,
+          at: now,
+          kind: 'ended',
+          end: { outcome: 'stopped', rule: 'median', reason: 'worse' },
+        },
+      },
       now,
     );
     expect(step.changes).toContainEqual({

@@ -55,13 +55,11 @@ export function plan(spec: SweepSpec): Plan {
 
 /**
  * Checks that a sweep can be run and not only planned.
- * @throws {BadInputError} for method tpe, and for early_terminate
+ * @throws {BadInputError} for method tpe
  */
-export function checkRunnable(spec: Pick<SweepSpec, 'search' | 'earlyTerminate'>): void {
-  const { search, earlyTerminate } = spec;
+export function checkRunnable({ search }: Pick<SweepSpec, 'search'>): void {
   const feature = search === undefined || isDrawn(search) ? undefined : `method ${search.method}`;
-  const blocked = feature ?? (earlyTerminate === undefined ? undefined : 'early_terminate');
-  if (blocked !== undefined) throw new BadInputError(`${blocked} cannot run yet; \`trawl plan\` checks the file`);
+  if (feature !== undefined) throw new BadInputError(`${feature} cannot run yet; \`trawl plan\` checks the file`);
 }
 
 /** Returns the plan of a random or Sobol search, whose points are drawn for it. */

@@ -3,6 +3,7 @@ import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
+import type { EarlyTerminate } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
 import type { Drawing } from '../search/drawn-points.ts';
 import type { Axis } from './axes.ts';
@@ -48,7 +49,7 @@ export interface SweepSpec {
   readonly search: Search | undefined;
   /** The maximum number of trials. Undefined means no limit for a grid, and DEFAULT_RUN_CAP for a search. */
   readonly runCap: number | undefined;
-  /** The rule that stops trials that fall behind. Undefined means none. */
+  /** The rule that stops trials early. Undefined means none. */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
   readonly ignored: readonly string[];
@@ -109,19 +110,6 @@ export type Search = Drawing | { readonly method: 'tpe'; readonly space: Readonl
 export function isDrawn(search: Search | undefined): search is Drawing {
   return search !== undefined && search.method !== 'tpe';
 }
-
-/** Stops trials whose metric falls behind that of other trials at the same step. */
-export type EarlyTerminate =
-  /** W&B's hyperband, or asynchronous successive halving. The steps of comparison grow by a factor of eta. */
-  | {
-      readonly type: 'hyperband' | 'asha';
-      /** The first step of comparison, or the last step of a trial and the number of comparisons. */
-      readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
-      readonly eta: number;
-      readonly strict: boolean;
-    }
-  /** From a given step on, a trial is compared with the median of the other trials. */
-  | { readonly type: 'median'; readonly minIter: number };
 
 export interface Metric {
   /** The name of the metric. Empty if the file names none. */

@@ -42,6 +42,7 @@ const SWEEP = {
     ranking: { metric: 'm', goal: 'minimize' as const, at: 'last' as const },
     target: undefined,
     speculate: false,
+    earlyTerminate: undefined,
     program: undefined,
   },
   configs: 2,

@@ -5,7 +5,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
-import { packKey } from '../../proto/trainers.ts';
+import { epochsOf, packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { receivedBefore } from '../core/agent-limits.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
@@ -44,6 +44,7 @@ import {
   type StoredWarnings,
   tracksProgram,
 } from '../core/warnings.ts';
+import { loadCurve, loadResumableCurve, loadRungs } from './load-early-stopping.ts';
 import { foldReports, parseValues, type ReportColumns } from './rows.ts';
 
 /**
@@ -71,6 +72,7 @@ export function loadCore(db: Database, leaseMs: number, now: number): Core {
       const usage = known ?? beginSlotUsage(sweep, now);
       usages.set(lease.pack, usage);
       addLease(core, sweep, trial, { ...lease, usage });
+      loadCurve(db, sweep, lease);
       if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
       if (!tracksProgram(sweep)) continue;
       restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
@@ -172,13 +174,17 @@ export function loadSweep(
   }[];
   const failedAttempts = loadFailedAttempts(db, id);
   const speculated = loadSpeculated(db, id);
+  const rungs = loadRungs(db, sweep);
   for (const row of trials) {
+    const parameters = parseParameters(row.parameters);
     const trial: Trial = {
       id: row.id,
       index: row.idx,
       configId: row.config_id,
       state: row.state,
-      packKey: packKey(policy.trainer, parseParameters(row.parameters)),
+      packKey: packKey(policy.trainer, parameters),
+      epochs: epochsOf(policy.trainer, parameters),
+      rung: rungs.get(row.id) ?? 0,
       attempts: row.attempts,
       failures: {},
       failedAttempts: failedAttempts.get(row.id) ?? [],
@@ -214,7 +220,9 @@ export function loadSweep(
   sweep.streak = loadStreak(db, id);
   for (const { trialId, ...checkpoint } of loadCheckpoints(db, id)) {
     const trial = sweep.trials.get(trialId);
-    if (trial !== undefined) trial.checkpoint = checkpoint;
+    if (trial === undefined) continue;
+    trial.checkpoint = checkpoint;
+    loadResumableCurve(db, sweep, trialId, checkpoint);
   }
   return sweep;
 }

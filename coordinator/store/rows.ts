@@ -128,6 +128,7 @@ export interface TrialRow extends FailureColumns {
   readonly metric_steps: string;
   readonly started_at: number;
   readonly ended_at: number;
+  readonly stop_reason: string;
 }
 
 /** The parts of a trial that determine its rank. */
@@ -155,6 +156,7 @@ export function trialOf(row: TrialRow): Trial {
     metricSteps: JSON.parse(row.metric_steps),
     startedAtMs: row.started_at,
     endedAtMs: row.ended_at,
+    stopReason: row.stop_reason,
     rank: 0,
   };
 }
@@ -256,7 +258,7 @@ function numberJson(value: number): string {
 }
 
 /** Parses metrics. Older versions wrote infinity as null. */
-function parseMetrics(json: string): Record<string, number> {
+export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
 }

@@ -11,7 +11,14 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_15 = `
+drop table rungs;
+alter table trials drop column stop_reason;
+pragma user_version = 15;
+`;
+
 const TO_VERSION_14 = `
+${TO_VERSION_15}
 drop index agent_events;
 alter table events drop column by;
 alter table events drop column agent_id;
@@ -97,7 +104,13 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const old = openStore(dir);
   const policy = {
     ...{ trainer: 'noop', resources: { labels: {} }, weight: 1 },
-    ...{ concurrency: undefined, timeoutMs: undefined, maxFailed: undefined, speculate: true },
+    ...{
+      concurrency: undefined,
+      timeoutMs: undefined,
+      maxFailed: undefined,
+      speculate: true,
+      earlyTerminate: undefined,
+    },
     ...{ retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 0 }, checkpointEvery: 7, reconstructEvery: 7, command: [] },
     ...{
       ranking: { metric: 'm', goal: 'minimize' as const, at: 'last' as const },

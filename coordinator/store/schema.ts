@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 15;
+export const SCHEMA_VERSION = 16;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -101,6 +101,22 @@ create table quarantines (
   failed_probes integer not null
 ) strict, without rowid;
 create index early_failures on attempts (sweep_id, agent_id) where early = 1;
+`;
+
+/** `value` is the value that was compared, and `step` the step of its report. */
+const RUNGS = `
+create table rungs (
+  sweep_id integer not null,
+  trial_id text not null,
+  rung real not null,
+  attempt integer not null,
+  step real not null,
+  value real not null,
+  detail text not null,
+  at integer not null,
+  primary key (sweep_id, trial_id, rung)
+) strict, without rowid;
+alter table trials add column stop_reason text not null default '';
 `;
 
 const AGENTS_OF_VERSION_10 = `
@@ -280,6 +296,7 @@ ${AGENTS_OF_VERSION_10}
 ${AGENT_INSTANCES}
 ${TRIAL_COUNTS}
 ${USERS}
+${RUNGS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -338,6 +355,7 @@ ${USERS}
 update sweeps set state_at = coalesce(
   (select max(at) from events where sweep_id = sweeps.id and kind = 'sweep ' || sweeps.state), created_at);
 `,
+  16: RUNGS,
 };
 
 /**

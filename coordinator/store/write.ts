@@ -56,6 +56,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const writeDrain = drainWriter(db);
   const writeAgent = agentWriter(db);
   const writeQuarantine = quarantineWriter(db);
+  const writeRung = rungWriter(db);
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
   const writeWarning = warningWriter(db);
@@ -69,7 +70,8 @@ export function changeWriter(db: Database): (change: Change, at: number, written
     switch (change.kind) {
       case 'trial':
         trials.move(change, at, addEvent);
-        if (change.state === 'succeeded') artifacts.dropCheckpoints(change, written.dropped);
+        if (change.state === 'succeeded' || change.state === 'stopped')
+          artifacts.dropCheckpoints(change, written.dropped);
         break;
       case 'retried':
         trials.retry(change, at, addEvent);
@@ -95,6 +97,9 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         break;
       case 'report':
         attempts.report(change, addEvent);
+        break;
+      case 'rung':
+        writeRung(change, addEvent);
         break;
       case 'log':
         attempts.log(change);
@@ -206,7 +211,7 @@ function valuesReader(db: Database, policyOf: PolicyOf) {
 
 function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
   const move = db.prepare(
-    `update trials set state = ?1, failure_class = ?2, failure_message = ?3,
+    `update trials set state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
      where sweep_id = ?5 and id = ?6`,
   );
@@ -233,7 +238,8 @@ function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
   );
   return {
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
-      move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId);
+      const stopReason = state === 'stopped' ? detail : '';
+      move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason);
       addEvent(sweepId, trialId, 0, state, detail);
     },
     grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number): void {
@@ -473,6 +479,16 @@ function programWriter(db: Database): (change: ChangeOf<'program'>) => void {
     const environment = packages === '' ? '' : sha256Of(packages);
     if (environment !== '') insertEnvironment.run(environment, packages);
     insert.run(sweepId, trialId, attempt, JSON.stringify(command), interpreter, python, environment, seq, at);
+  };
+}
+
+function rungWriter(db: Database): (change: ChangeOf<'rung'>, addEvent: AddEvent) => void {
+  const insert = db.prepare(
+    'insert into rungs (sweep_id, trial_id, rung, attempt, step, value, detail, at) values (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  return ({ key: { sweepId, trialId, attempt }, rung, step, value, detail, at }, addEvent) => {
+    insert.run(sweepId, trialId, rung, attempt, step, value, detail, at);
+    if (detail !== '') addEvent(sweepId, trialId, attempt, 'rung', detail);
   };
 }
 

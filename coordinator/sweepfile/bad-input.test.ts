@@ -137,7 +137,7 @@ const order: [string, string][] = [
 ];
 
 const unsupported: [string, string][] = [
-  ['early_stop: {type: asha}', '4:1: key "early_stop" is not yet supported'],
+  ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write early_terminate'],
   ['method: optuna', '4:9: method: "optuna" is not yet supported; write method: grid'],
   ['method: pbt', '4:9: method: "pbt" is not yet supported; write method: grid'],
 ];
@@ -183,7 +183,35 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: hyperbnad, min_iter: 3}',
-    '4:25: type: expected hyperband or asha or median or envelope, got "hyperbnad"; did you mean "hyperband"?',
+    '4:25: type: expected hyperband or asha or median or patience or threshold or envelope, got "hyperbnad"; did you mean "hyperband"?',
+  ],
+  [
+    'early_terminate: {type: asha, patience: 3}',
+    '4:31: patience does not apply to type asha; its keys are min_iter, max_iter, eta',
+  ],
+  [
+    'early_terminate: {type: asha, min_iter: 3, max_iter: 3}',
+    '4:54: max_iter: expected a step above min_iter 3, got 3',
+  ],
+  [
+    'early_terminate: {type: hyperband, max_iter: 2, s: 1}',
+    '4:46: max_iter: expected at least eta 3, or no trial is compared; got 2',
+  ],
+  [
+    'early_terminate: {type: median, min_trials: 0}',
+    '4:45: min_trials: expected a whole number from 1 to 1000000, got 0',
+  ],
+  [
+    'early_terminate: {type: patience}',
+    '4:18: early_terminate: expected patience, such as {type: patience, patience: 5}',
+  ],
+  [
+    'early_terminate: {type: patience, patience: 2, min_delta: -1}',
+    '4:59: min_delta: expected a number from 0, got -1',
+  ],
+  [
+    'early_terminate: {type: threshold}',
+    '4:18: early_terminate: expected worse_than, such as {type: threshold, worse_than: 0.5}',
   ],
   ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number above 1, got 1'],
   ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],

@@ -66,7 +66,7 @@ test('merge keys add the entries of a mapping, and own keys override them', () =
 
 test('early_terminate of the type envelope is treated as median, with a note in the plan', () => {
   const spec = parseSweep(`${WANDB}early_terminate: {type: envelope, eta: 2}\nparameters: {}\n`, 'w.yaml');
-  expect(spec.earlyTerminate).toEqual({ type: 'median', minIter: 1 });
+  expect(spec.earlyTerminate).toEqual({ type: 'median', minIter: 1, minTrials: 5 });
   expect(spec.notes).toEqual(['early_terminate envelope is treated as median']);
   expect(spec.ignored).toEqual(['early_terminate.eta']);
 });

@@ -14,6 +14,7 @@ import {
   MIN_WEIGHT,
 } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
+import { earlyTerminate } from './early-terminate-schema.ts';
 import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
 import { conditions, parameter, parameterName } from './parameter-schema.ts';
 import { programKeys } from './program-schema.ts';
@@ -30,7 +31,6 @@ const MAX_EPOCHS_BETWEEN = 100_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
 const MAX_RUN_CAP = 1_000_000;
-const MAX_ITERATIONS = 1_000_000_000;
 const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
 const weight = z
   .number({ error: weightError })
@@ -91,25 +91,6 @@ export const IGNORED_KEYS = [
 export const IGNORED_METRIC_KEYS = ['impute', 'impute_while_running'] as const;
 
 const ignored = z.unknown().optional().describe('a key of Weights & Biases without meaning in trawl; ignored');
-
-const etaError = 'expected a number above 1';
-const earlyTerminate = z.strictObject(
-  {
-    type: z
-      .enum(['hyperband', 'asha', 'median', 'envelope'])
-      .describe('the rule that stops trials; envelope (of Weights & Biases) is treated as median'),
-    min_iter: whole(1, MAX_ITERATIONS).optional().describe('the first step at which trials are compared'),
-    max_iter: whole(1, MAX_ITERATIONS).optional().describe('the last step of a trial; requires s'),
-    s: whole(1, 100).optional().describe('the number of comparisons, from max_iter downwards'),
-    eta: z
-      .number({ error: etaError })
-      .gt(1, { error: etaError })
-      .optional()
-      .describe('each comparison is at eta times the step of the previous comparison; default 3'),
-    strict: z.boolean({ error: 'expected true or false' }).optional().describe('default: false'),
-  },
-  { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },
-);
 
 const trainers = Object.keys(TRAINERS) as TrainerName[];
 
@@ -287,7 +268,7 @@ export const sweepFileSchema = z.strictObject(
     run_cap: whole(1, MAX_RUN_CAP)
       .optional()
       .describe(`maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit`),
-    early_terminate: earlyTerminate.optional().describe('stops trials that fall behind; not yet run; default: none'),
+    early_terminate: earlyTerminate.optional().describe('the rule that stops trials early; default: none'),
     project: ignored,
     entity: ignored,
     apiVersion: ignored,

@@ -12,7 +12,7 @@ import { COMMAND_EXAMPLE } from './program-schema.ts';
 import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported, not as unknown. */
-const UNSUPPORTED_KEYS = ['early_stop', 'metrics', 'warm_start', 'parent'];
+const UNSUPPORTED_KEYS = ['metrics', 'warm_start', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**
@@ -85,6 +85,7 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
 function unknownKey(path: Path, key: string): string {
   if (parameterName(key) !== key) return `invalid key ${quote(parameterName(key))}`;
   if (path.length === 0 && UNSUPPORTED_KEYS.includes(key)) return `key ${quote(key)} is not yet supported`;
+  if (path.length === 0 && key === 'early_stop') return `unknown key "early_stop"; write early_terminate`;
   const known = keysAt(path) ?? [];
   return `unknown key ${quote(key)}${didYouMean(key, known) || `; expected ${known.join(', ')}`}`;
 }

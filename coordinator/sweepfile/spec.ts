@@ -10,17 +10,11 @@ import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
 import type { Axis } from '../grid/axes.ts';
-import {
-  DEFAULT_RUN_CAP,
-  type EarlyTerminate,
-  type Metric,
-  type Search,
-  type SweepSpec,
-  type TrialOrder,
-} from '../grid/spec.ts';
+import { DEFAULT_RUN_CAP, type Metric, type Search, type SweepSpec, type TrialOrder } from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../search/sobol.ts';
 import { commandOf } from './command.ts';
+import { earlyTerminateOf } from './early-terminate.ts';
 import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { declarationsOf, spaceOf, zipOf } from './parameters.ts';
@@ -111,7 +105,7 @@ export function specOf(
     when,
     search: isGrid ? undefined : searchOf(file, space.distributions, findings),
     runCap: file.run_cap,
-    earlyTerminate: earlyTerminateOf(file, ignored, findings),
+    earlyTerminate: earlyTerminateOf(file, metric.name, ignored, findings),
     ignored,
     notes: [...notesOf(file, metric), ...notes, ...spaceNotes],
     seeds: seedsOf(file, seedAxis, context, findings),
@@ -139,46 +133,6 @@ function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distri
     findings.atKey(['parameters'], `${dimensions} parameters vary (max ${MAX_SOBOL_DIMENSIONS} for sobol); ${remedy}`);
   }
   return { method, seed: 0, space };
-}
-
-/** The default of eta in Weights & Biases. */
-const DEFAULT_ETA = 3;
-
-function earlyTerminateOf(
-  { early_terminate: written }: SweepFile,
-  ignored: string[],
-  findings: Findings,
-): EarlyTerminate | undefined {
-  if (written === undefined) return undefined;
-  const { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false } = written;
-  const path = ['early_terminate'];
-  if (written.type === 'envelope') {
-    for (const key of ['max_iter', 's', 'eta', 'strict']) {
-      if (has(findings.root, [...path, key])) ignored.push(`early_terminate.${key}`);
-    }
-    return { type: 'median', minIter: minIter ?? 1 };
-  }
-  if (written.type === 'median') {
-    for (const key of ['max_iter', 's', 'eta', 'strict']) {
-      if (has(findings.root, [...path, key])) findings.atKey([...path, key], `${key} does not apply to type median`);
-    }
-    return { type: 'median', minIter: minIter ?? 1 };
-  }
-  if (maxIter !== undefined && brackets !== undefined) {
-    // W&B prefers max_iter.
-    if (minIter !== undefined) ignored.push('early_terminate.min_iter');
-    return { type: written.type, steps: { maxIter, brackets }, eta, strict };
-  }
-  if (minIter === undefined) {
-    findings.atValue(
-      path,
-      `early_terminate: expected min_iter, or max_iter and s, such as {type: ${written.type}, min_iter: 3}`,
-    );
-    return undefined;
-  }
-  if (maxIter !== undefined) ignored.push('early_terminate.max_iter');
-  if (brackets !== undefined) ignored.push('early_terminate.s');
-  return { type: written.type, steps: { minIter }, eta, strict };
 }
 
 function notesOf(file: SweepFile, metric: Metric): string[] {

@@ -183,7 +183,7 @@ parameters:
   expect(spec.earlyTerminate).toEqual({ type: 'hyperband', steps: { minIter: 2 }, eta: 2, strict: false });
 });
 
-test('early_terminate with max_iter and s, in a grid, cannot run', () => {
+test('early_terminate with max_iter and s is read as in W&B, and can run in a grid', () => {
   const spec = parse(`
 program: train.py
 metric: {name: loss}
@@ -196,7 +196,30 @@ parameters: {lr: {values: [1, 2]}}
     eta: 3,
     strict: true,
   });
-  expect(() => checkRunnable(spec)).toThrow('early_terminate cannot run yet; `trawl plan` checks the file');
+  expect(() => checkRunnable(spec)).not.toThrow();
+});
+
+test('early_terminate without a metric is rejected, as in W&B', () => {
+  const text = 'program: t.py\nearly_terminate: {type: hyperband, min_iter: 2}\nparameters: {lr: {values: [1, 2]}}\n';
+  expect(() => parse(text)).toThrow(
+    '2:1: early_terminate compares the values of a metric, but the file names none; write metric: {name: val_loss, goal: minimize}',
+  );
+});
+
+test.each([
+  ['{type: asha}', { type: 'asha', minIter: 1, maxIter: undefined, eta: 3 }],
+  ['{type: asha, min_iter: 2, max_iter: 10, eta: 4}', { type: 'asha', minIter: 2, maxIter: 10, eta: 4 }],
+  ['{type: median}', { type: 'median', minIter: 1, minTrials: 5 }],
+  ['{type: median, min_iter: 4, min_trials: 3}', { type: 'median', minIter: 4, minTrials: 3 }],
+  ['{type: patience, patience: 5}', { type: 'patience', minIter: 1, patience: 5, minDelta: 0 }],
+  [
+    '{type: patience, patience: 5, min_delta: 0.01, min_iter: 8}',
+    { type: 'patience', minIter: 8, patience: 5, minDelta: 0.01 },
+  ],
+  ['{type: threshold, worse_than: -0.5}', { type: 'threshold', minIter: 1, worseThan: -0.5 }],
+])('early_terminate %s is parsed with the defaults of its rule', (written, expected) => {
+  const text = `program: t.py\nmetric: {name: l}\nearly_terminate: ${written}\nparameters: {lr: {values: [1, 2]}}\n`;
+  expect(parse(text).earlyTerminate).toEqual(expected);
 });
 
 test.each([

@@ -128,7 +128,7 @@ function endOf(ended: Ended): FinalEnd {
     throw new BadInputError('an end must have an outcome');
   }
   const outcome = attemptOutcome.of(ended.outcome);
-  if (outcome === 'interrupted' || outcome === 'superseded') {
+  if (outcome === 'interrupted' || outcome === 'superseded' || outcome === 'stopped') {
     throw new BadInputError(`an agent cannot report the outcome "${outcome}"`);
   }
   if (outcome !== 'failed') return { outcome };

@@ -28,6 +28,7 @@ import {
   onStop,
 } from '../../../coordinator/core/sweeps.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';
+import type { EarlyTerminate } from '../../../coordinator/early-stop/settings.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../../proto/errors.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
@@ -255,7 +256,8 @@ function reloaded({ id, state, policy, priority, trials, records, durations }: S
 }
 
 function recordOf(key: AttemptKey, seq: number, at: number, body: Body): AttemptRecord {
-  if (body === 'report') return { kind: 'report', key, seq, at, epoch: seq, metrics: { loss: 1 / seq } };
+  if (body === 'report')
+    return { kind: 'report', key, seq, at, epoch: seq, metrics: { loss: 1 / seq, test_loss: lossOf(key, seq) } };
   if (body === 'log') return { kind: 'log', key, seq, at, text: `line ${seq}\n` };
   if (body === 'checkpoint') {
     const artifact = { name: `checkpoint-${seq}`, kind: 'checkpoint', epoch: seq, size: 1, sha256: '' } as const;
@@ -264,8 +266,14 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
   return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
+/** Differs between trials, and falls with every record. */
+function lossOf({ trialId }: AttemptKey, seq: number): number {
+  return ((Number(trialId.slice(1)) * 7) % 5) / seq;
+}
+
 function endOf(body: Exclude<Body, 'report' | 'log' | 'checkpoint'>): FinalEnd {
-  if (body === 'succeeded' || body === 'stopped') return { outcome: body };
+  if (body === 'succeeded') return { outcome: body };
+  if (body === 'stopped') return { outcome: body, rule: 'median', reason: 'worse than the median' };
   return { outcome: 'failed', failure: { class: body, message: 'simulated failure' } };
 }
 
@@ -321,6 +329,16 @@ export const anyAction: fc.Arbitrary<HistoryAction> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: verb('retry'), pick, choice: anyChoice }) },
 );
 
+const anyRule: fc.Arbitrary<EarlyTerminate | undefined> = fc.constantFrom<(EarlyTerminate | undefined)[]>(
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 },
+  { type: 'hyperband', steps: { minIter: 1 }, eta: 2, strict: false },
+  { type: 'median', minIter: 1, minTrials: 1 },
+);
+
 export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
   concurrency: fc.constantFrom(undefined, 1, 3),
   retry: fc.record({
@@ -340,6 +358,7 @@ export const anyPolicy: fc.Arbitrary<SweepPolicy> = fc.record({
       { gpu: 1, vramBytes: 4 * 2 ** 30, labels: {} },
     ],
   ),
+  earlyTerminate: anyRule,
   checkpointEvery: fc.constant(1),
   reconstructEvery: fc.constant(4),
   command: fc.constant([]),

@@ -21,6 +21,7 @@ export const PLAIN_POLICY: SweepPolicy = {
   ranking: { metric: 'test_loss', goal: 'minimize', at: 'last' },
   target: undefined,
   speculate: false,
+  earlyTerminate: undefined,
   program: undefined,
 };
 
@@ -46,6 +47,8 @@ export function addSweep(
       configId: `c${Math.floor(index / replicates)}`,
       state: 'pending',
       packKey: packKeyOf(index),
+      epochs: undefined,
+      rung: 0,
       attempts: 0,
       failures: {},
       failedAttempts: [],

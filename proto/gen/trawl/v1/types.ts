@@ -849,6 +849,11 @@ export interface Trial {
   endedAtMs: number;
   /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
   rank: number;
+  /**
+   * The rule that stopped the trial and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ..."; empty unless the
+   * trial is stopped.
+   */
+  stopReason: string;
 }
 
 export interface Trial_ParametersEntry {
@@ -2187,6 +2192,7 @@ function createBaseTrial(): Trial {
     startedAtMs: 0,
     endedAtMs: 0,
     rank: 0,
+    stopReason: "",
   };
 }
 
@@ -2242,6 +2248,9 @@ export const Trial: MessageFns<Trial> = {
     }
     if (message.rank !== 0) {
       writer.uint32(128).uint32(message.rank);
+    }
+    if (message.stopReason !== "") {
+      writer.uint32(154).string(message.stopReason);
     }
     return writer;
   },
@@ -2404,6 +2413,14 @@ export const Trial: MessageFns<Trial> = {
             message.rank = reader.uint32();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.stopReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2464,6 +2481,7 @@ export const Trial: MessageFns<Trial> = {
     message.startedAtMs = object.startedAtMs ?? 0;
     message.endedAtMs = object.endedAtMs ?? 0;
     message.rank = object.rank ?? 0;
+    message.stopReason = object.stopReason ?? "";
     return message;
   },
 };

@@ -1,0 +1,39 @@
+/**
+ * Hyperband as Weights & Biases runs it (early_terminate: {type: hyperband}). The rungs, which W&B calls brackets, count
+ * the values of the metric that a trial has reported. At every report, the trial is compared with the value at position
+ * floor(n / eta) of the n sorted values at its highest rung. The trial stops if its best value so far is worse; with
+ * `strict`, if its value at the rung is worse.
+ */
+import type { RankingRule } from '../../lib/domain/metric-values.ts';
+import { countText } from '../../lib/text/numbers.ts';
+import { CONTINUE, type EarlyStopRule, scoreText } from './rule.ts';
+import { fallingRungs, reachedRung, risingRungs } from './rungs.ts';
+import type { HyperbandSettings } from './settings.ts';
+
+export function bracketsOf({ steps, eta }: HyperbandSettings): number[] {
+  return 'minIter' in steps ? risingRungs(steps.minIter, eta) : fallingRungs(steps.maxIter, eta, steps.brackets);
+}
+
+export function hyperbandRule(settings: HyperbandSettings, { goal }: RankingRule): EarlyStopRule {
+  const rungs = bracketsOf(settings);
+  const { eta, strict } = settings;
+  return {
+    entryOf(curve) {
+      const score = curve.at(-1)?.score;
+      return score !== undefined && rungs.includes(curve.length) ? { rung: curve.length, score } : undefined;
+    },
+    decide(curve, scoresOf) {
+      const rung = reachedRung(rungs, curve.length);
+      const score = rung === undefined ? undefined : strict ? curve[rung - 1]?.score : curve.at(-1)?.best;
+      if (rung === undefined || score === undefined) return CONTINUE;
+      const scores = scoresOf(rung);
+      const bound = scores[Math.floor((1 / eta) * scores.length)];
+      if (bound === undefined) return CONTINUE;
+      const own = `${strict ? '' : 'best value '}${scoreText(score, goal)}`;
+      const compared = `than ${scoreText(bound, goal)}, the bound of ${countText(scores.length, 'trial')} at bracket ${rung}`;
+      return score > bound
+        ? { kind: 'stop', reason: `${own} is worse ${compared}` }
+        : { kind: 'continue', reason: `${own} is not worse ${compared}` };
+    },
+  };
+}

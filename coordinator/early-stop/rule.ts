@@ -1,0 +1,69 @@
+/**
+ * Defines the interface of the early-stopping rules. A rule is a pure function of a trial's curve and of the scores of
+ * its rungs. Scores are values of the ranking metric with the sign that makes lower scores better.
+ */
+import type { GoalName } from '../../proto/names.ts';
+
+/** A trial's ranking metric at one step. */
+export interface CurvePoint {
+  readonly step: number;
+  readonly score: number;
+  /** The best score up to this point. */
+  readonly best: number;
+  /** The mean of the scores up to this point. */
+  readonly mean: number;
+}
+
+/** The points of a trial, with rising steps. */
+export type Curve = readonly CurvePoint[];
+
+/** A trial's score at a rung. A trial enters each rung at most once. */
+interface RungEntry {
+  readonly rung: number;
+  readonly score: number;
+}
+
+/** Returns the scores of all trials that entered a rung, this trial included, in ascending order. */
+type RungScores = (rung: number) => readonly number[];
+
+export interface Decision {
+  readonly kind: 'continue' | 'stop';
+  /** One human-readable phrase. Empty if the rule compared nothing. */
+  readonly reason: string;
+}
+
+export const CONTINUE: Decision = { kind: 'continue', reason: '' };
+
+export interface EarlyStopRule {
+  /** Returns the entry that the newest point of a curve makes. Undefined if the point reaches no new rung. */
+  readonly entryOf: (curve: Curve) => RungEntry | undefined;
+  /** @param entered the entry of the newest point. Undefined if the point made none */
+  readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => Decision;
+}
+
+export function scoreOf(value: number, goal: GoalName): number {
+  return goal === 'minimize' ? value : -value;
+}
+
+/** Returns the value of a score, to a precision that people read. */
+export function scoreText(score: number, goal: GoalName): string {
+  return `${Number(scoreOf(score, goal).toPrecision(6))}`;
+}
+
+/**
+ * Adds a point to a curve. Returns false, and adds nothing, if the step is not higher than the last step or the score is
+ * not finite.
+ */
+export function addPoint(curve: CurvePoint[], step: number, score: number): boolean {
+  const last = curve.at(-1);
+  if (!Number.isFinite(score) || (last !== undefined && step <= last.step)) return false;
+  const best = last === undefined ? score : Math.min(last.best, score);
+  const mean = last === undefined ? score : last.mean + (score - last.mean) / (curve.length + 1);
+  curve.push({ step, score, best, mean });
+  return true;
+}
+
+/** Returns the score that ranks the trial at the newest point. */
+export function rankedScore({ score, best }: CurvePoint, at: 'last' | 'best'): number {
+  return at === 'best' ? best : score;
+}

@@ -1,0 +1,32 @@
+/** Describes the settings of a rule, for plans. */
+import type { EarlyTerminate } from './settings.ts';
+
+/** Returns the settings with the keys of a sweep file. Settings without a value are undefined. */
+export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unknown> {
+  const { type } = settings;
+  switch (type) {
+    case 'hyperband': {
+      const { steps, eta, strict } = settings;
+      if ('minIter' in steps) return { type, min_iter: steps.minIter, eta, strict };
+      return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
+    }
+    case 'asha':
+      return { type, min_iter: settings.minIter, max_iter: settings.maxIter, eta: settings.eta };
+    case 'median':
+      return { type, min_iter: settings.minIter, min_trials: settings.minTrials };
+    case 'patience':
+      return { type, min_iter: settings.minIter, patience: settings.patience, min_delta: settings.minDelta };
+    case 'threshold':
+      return { type, min_iter: settings.minIter, worse_than: settings.worseThan };
+  }
+}
+
+/** Returns a text such as `hyperband, min_iter 3, eta 3`. */
+export function earlyTerminateText(settings: EarlyTerminate): string {
+  const { type, ...keys } = earlyTerminateJson(settings);
+  const texts = Object.entries(keys).flatMap(([key, value]) => {
+    if (value === undefined || value === false) return [];
+    return value === true ? key : `${key} ${value}`;
+  });
+  return [type, ...texts].join(', ');
+}

@@ -1,0 +1,52 @@
+/** Defines the settings of the early-stopping rules, as a sweep file declares them. Steps are steps of reports. */
+
+export type EarlyTerminate = HyperbandSettings | AshaSettings | MedianSettings | PatienceSettings | ThresholdSettings;
+
+export type RuleName = EarlyTerminate['type'];
+
+/** Hyperband of Weights & Biases. Its steps count the values of the metric that a trial has reported. */
+export interface HyperbandSettings {
+  readonly type: 'hyperband';
+  /** The first rung, or the last value of a trial and the number of rungs below it. */
+  readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
+  /** Above 1. */
+  readonly eta: number;
+  /** Whether a trial is compared by its value at the rung instead of its best value so far. */
+  readonly strict: boolean;
+}
+
+export interface AshaSettings {
+  readonly type: 'asha';
+  /** The step of the first rung. Each further rung is at `eta` times the step of the previous rung. */
+  readonly minIter: number;
+  /** No rung is at this step or above. Undefined means no limit. */
+  readonly maxIter: number | undefined;
+  /** Above 1. One in `eta` trials continues after each rung. */
+  readonly eta: number;
+}
+
+export interface MedianSettings {
+  readonly type: 'median';
+  /** The first step at which trials are compared. */
+  readonly minIter: number;
+  /** The number of other trials that must have reached a step before a trial is compared there. */
+  readonly minTrials: number;
+}
+
+export interface PatienceSettings {
+  readonly type: 'patience';
+  /** The number of consecutive values without an improvement that stops a trial. */
+  readonly patience: number;
+  /** An improvement is larger than this. 0 or more. */
+  readonly minDelta: number;
+  /** The first step at which a trial can be stopped. */
+  readonly minIter: number;
+}
+
+export interface ThresholdSettings {
+  readonly type: 'threshold';
+  /** A trial whose metric is worse than this is stopped. */
+  readonly worseThan: number;
+  /** The first step at which a trial can be stopped. */
+  readonly minIter: number;
+}

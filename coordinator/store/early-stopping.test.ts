@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import { onHello } from '../core/agents.ts';
+import { type AttemptRecord, onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
+import type { Sweep } from '../core/model.ts';
+import { schedule } from '../core/scheduler.ts';
+import type { Step } from '../core/step.ts';
+import type { EarlyTerminate } from '../early-stop/settings.ts';
+import { loadCore } from './load.ts';
+import { openStore } from './open.ts';
+import { Queries } from './queries.ts';
+import { insertSweep } from './submit.ts';
+import { changeWriter, type Written } from './write.ts';
+
+type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
+
+/** A coordinator whose memory is compared with its store after every step. */
+function coordinator(earlyTerminate: EarlyTerminate) {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-early-stopping-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  const trials = Array.from({ length: 4 }, (_, index) => {
+    return { trialId: `t${index}`, configId: `c${index}`, index, seed: index, parameters: {} };
+  });
+  const ranking = { metric: 'loss', goal: 'maximize', at: 'last' } as const;
+  const policy = { ...PLAIN_POLICY, trainer: 'command', ranking, earlyTerminate };
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', policy };
+  const counts = { metric: 'loss', goal: 'maximize', axes: [], configs: 4, replicates: 1, excluded: 0, priority: 0 };
+  insertSweep(db, { ...sweep, ...counts }, trials, 1);
+  const written: Written = { events: [], dropped: [] };
+  const write = changeWriter(db);
+  const seqs = new Map<string, number>();
+  const now = 1_000;
+  let core = loadCore(db, LEASE_MS, now);
+  const facts = ({ earlyStopping, trials }: Sweep) => ({
+    curves: new Map(earlyStopping?.curves),
+    resumable: new Map(earlyStopping?.resumable),
+    scores: new Map(earlyStopping?.scores),
+    rungs: [...trials.values()].map(({ rung }) => rung),
+    states: [...trials.values()].map(({ state }) => state),
+  });
+  const sweepOf = () => {
+    const found = core.sweeps.get('1');
+    if (found === undefined) throw new Error('the sweep has ended');
+    return found;
+  };
+  const connect = () => {
+    for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 4), now);
+  };
+  connect();
+  const take = ({ changes }: Step) => {
+    for (const change of changes) write(change, now, written);
+    const before = facts(sweepOf());
+    core = loadCore(db, LEASE_MS, now);
+    expect(facts(sweepOf())).toEqual(before);
+    connect();
+  };
+  return {
+    written,
+    queries: new Queries(db),
+    sweep: sweepOf,
+    open(trialId: string, agentId: string): AttemptKey {
+      take(schedule(core, now));
+      const key = { sweepId: '1', trialId, attempt: sampleTrial(sweepOf(), trialId).attempts + 1 };
+      const { step, answer } = onOpen(core, { key, agentId, incarnation: `${agentId}1`, slot: 0 }, now);
+      expect(answer).toMatchObject({ granted: true });
+      take(step);
+      return key;
+    },
+    send(key: AttemptKey, body: Body) {
+      const name = keyText(key);
+      const seq = (seqs.get(name) ?? 0) + 1;
+      seqs.set(name, seq);
+      const agentId = core.leases.get(name)?.agentId ?? '';
+      const { step } = onRecord(core, { agentId, record: { key, seq, at: now, ...body } as AttemptRecord }, now);
+      take(step);
+    },
+  };
+}
+
+const report = (epoch: number, loss: number): Body => ({ kind: 'report', epoch, metrics: { loss } });
+const crash: Body = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'crash', message: '' } } };
+const checkpoint = (epoch: number): Body => ({
+  kind: 'artifact',
+  artifact: { name: `c${epoch}`, kind: 'checkpoint', epoch, size: 1, sha256: '' },
+});
+
+test('a coordinator that is restarted after every step has the same rungs and curves, and makes the same decisions', () => {
+  const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
+  const first = open('t0', 'a');
+  const second = open('t1', 'b');
+  send(first, report(1, 0.5));
+  send(first, checkpoint(1));
+  send(second, report(1, 0.6));
+  send(first, report(2, 0.7));
+  send(first, report(3, 0.1));
+  send(first, crash);
+  const again = open('t0', 'b');
+  expect(sweep().earlyStopping?.curves.get(keyText(again))).toMatchObject([{ step: 1, score: -0.5 }]);
+  send(again, report(2, 0.2));
+  send(again, report(4, 0.3));
+  send(second, report(2, 0.65));
+  expect(sampleTrial(sweep(), 't1').state).toBe('stopped');
+  const reason = 'asha: 0.65 is number 2 of 2 at rung 2; the best 1 continues';
+  expect(queries.trial('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
+  expect(queries.trial('1', 't0').stopReason).toBe('');
+  const events = written.events.filter(({ kind }) => kind === 'rung' || kind === 'stopped');
+  expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
+    ['t0', 'rung', '0.5 is number 1 of 1 at rung 1; the best 1 continues'],
+    ['t1', 'rung', '0.6 is number 1 of 2 at rung 1; the best 1 continues'],
+    ['t0', 'rung', '0.7 is number 1 of 1 at rung 2; the best 1 continues'],
+    ['t0', 'rung', '0.3 is number 1 of 1 at rung 4; the best 1 continues'],
+    ['t1', 'stopped', reason],
+  ]);
+});
+
+test('the checkpoint of a stopped trial is removed', () => {
+  const { open, send, queries, written } = coordinator({ type: 'threshold', worseThan: 0.5, minIter: 1 });
+  const key = open('t0', 'a');
+  send(key, report(1, 0.6));
+  send(key, checkpoint(1));
+  send(key, report(2, 0.4));
+  expect(queries.artifacts('1', 't0')).toEqual([]);
+  expect(written.dropped).toEqual([{ key, name: 'c1' }]);
+});

@@ -1,0 +1,68 @@
+/** Loads what the early-stopping rule of a sweep compares: the scores of its rungs, and the curves of its live trials. */
+import type { Database } from 'libsql';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
+import { addScore, upTo } from '../core/early-stopping.ts';
+import type { Checkpoint, Lease, Sweep } from '../core/model.ts';
+import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
+import { parseMetrics, type ReportColumns } from './rows.ts';
+
+/** Loads the scores of the rungs. @returns the highest rung of each trial, by trial id */
+export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep): Map<string, number> {
+  const highest = new Map<string, number>();
+  if (earlyStopping === undefined) return highest;
+  const rows = db
+    .prepare('select trial_id as trialId, rung, value from rungs where sweep_id = ? order by trial_id, rung')
+    .all(id) as { trialId: string; rung: number; value: number }[];
+  for (const { trialId, rung, value } of rows) {
+    addScore(earlyStopping, rung, scoreOf(value, policy.ranking.goal));
+    highest.set(trialId, rung);
+  }
+  return highest;
+}
+
+/** Loads the curve of a running attempt. */
+export function loadCurve(
+  db: Database,
+  sweep: Sweep,
+  { key, resumedFrom, speculative }: Pick<Lease, 'key' | 'resumedFrom' | 'speculative'>,
+): void {
+  if (sweep.earlyStopping === undefined) return;
+  const from = speculative || resumedFrom === 0 ? key.attempt : 1;
+  sweep.earlyStopping.curves.set(keyText(key), readCurve(db, sweep, key, from));
+}
+
+/** Loads the curve that the next attempt of a trial continues if it resumes from the checkpoint. */
+export function loadResumableCurve(db: Database, sweep: Sweep, trialId: string, { attempt, epoch }: Checkpoint): void {
+  if (sweep.earlyStopping === undefined) return;
+  const curve = readCurve(db, sweep, { sweepId: sweep.id, trialId, attempt }, 1);
+  sweep.earlyStopping.resumable.set(trialId, upTo(curve, epoch));
+}
+
+/** Returns the curve of an attempt, with the points of earlier attempts before each checkpoint that was resumed. */
+function readCurve(
+  db: Database,
+  { policy }: Sweep,
+  { sweepId, trialId, attempt }: AttemptKey,
+  from: number,
+): CurvePoint[] {
+  const attempts = db
+    .prepare(
+      `select number, resumed_from as resumedFrom from attempts
+       where sweep_id = ? and trial_id = ? and number between ? and ? and (speculative = 0 or number = ?) order by number`,
+    )
+    .all(sweepId, trialId, from, attempt, attempt) as { number: number; resumedFrom: number }[];
+  const select = db.prepare(
+    'select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq',
+  );
+  const { metric, goal } = policy.ranking;
+  let curve: CurvePoint[] = [];
+  for (const { number, resumedFrom } of attempts) {
+    curve = upTo(curve, resumedFrom);
+    for (const { epoch, metrics } of select.all(sweepId, trialId, number) as ReportColumns[]) {
+      const value = ownValue(parseMetrics(metrics), metric);
+      if (value !== undefined) addPoint(curve, epoch, scoreOf(value, goal));
+    }
+  }
+  return curve;
+}

@@ -1,0 +1,53 @@
+/** Defines the shape of `early_terminate`. The author of the file sees all error texts of this file. */
+import { z } from 'zod';
+import { MAX_RUNG } from '../early-stop/rungs.ts';
+import { finite, whole } from './fields.ts';
+
+const MAX_BRACKETS = 100;
+const MAX_MIN_TRIALS = 1_000_000;
+
+const etaError = 'expected a number above 1';
+const deltaError = 'expected a number from 0';
+
+export const earlyTerminate = z.strictObject(
+  {
+    type: z
+      .enum(['hyperband', 'asha', 'median', 'patience', 'threshold', 'envelope'])
+      .describe('the rule that stops trials; envelope (of Weights & Biases) is treated as median'),
+    min_iter: whole(1, MAX_RUNG)
+      .optional()
+      .describe(
+        'asha: the step of the first rung; hyperband: the number of values before the first rung; other rules: the first step at which a trial can be stopped; default 1 (hyperband: required, unless max_iter and s are given)',
+      ),
+    max_iter: whole(1, MAX_RUNG)
+      .optional()
+      .describe('hyperband: the last value of a trial, requires s; asha: no rung is at this step or above'),
+    s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downwards'),
+    eta: z
+      .number({ error: etaError })
+      .gt(1, { error: etaError })
+      .optional()
+      .describe(
+        'hyperband and asha: each rung is at eta times the previous one, and about one in eta trials continues after a rung; default 3',
+      ),
+    strict: z
+      .boolean({ error: 'expected true or false' })
+      .optional()
+      .describe('hyperband: true compares the value at the rung instead of the best value so far; default false'),
+    min_trials: whole(1, MAX_MIN_TRIALS)
+      .optional()
+      .describe(
+        'median: the number of other trials that must have reached a step before a trial is compared there; default 5',
+      ),
+    patience: whole(1, MAX_RUNG)
+      .optional()
+      .describe('patience: the number of consecutive values without an improvement that stops a trial; required'),
+    min_delta: z
+      .number({ error: deltaError })
+      .min(0, { error: deltaError })
+      .optional()
+      .describe('patience: an improvement is larger than this; default 0'),
+    worse_than: finite.optional().describe('threshold: a trial whose metric is worse than this is stopped; required'),
+  },
+  { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },
+);

@@ -1,0 +1,95 @@
+/** Validates `early_terminate` and fills in the defaults. */
+import type { z } from 'zod';
+import type { EarlyTerminate, RuleName } from '../early-stop/settings.ts';
+import type { earlyTerminate } from './early-terminate-schema.ts';
+import { type Findings, has } from './problems.ts';
+import type { SweepFile } from './schema.ts';
+
+type Written = z.infer<typeof earlyTerminate>;
+type Key = Exclude<keyof Written, 'type'>;
+
+const PATH = ['early_terminate'];
+/** The default of eta in Weights & Biases. */
+const DEFAULT_ETA = 3;
+const DEFAULT_MIN_TRIALS = 5;
+
+/** The keys of each rule. */
+const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
+  hyperband: ['min_iter', 'max_iter', 's', 'eta', 'strict'],
+  asha: ['min_iter', 'max_iter', 'eta'],
+  median: ['min_iter', 'min_trials'],
+  patience: ['min_iter', 'patience', 'min_delta'],
+  threshold: ['min_iter', 'worse_than'],
+};
+
+/** @param metric the name of the sweep's metric. Empty if the file names none */
+export function earlyTerminateOf(
+  { early_terminate: written }: SweepFile,
+  metric: string,
+  ignored: string[],
+  findings: Findings,
+): EarlyTerminate | undefined {
+  if (written === undefined) return undefined;
+  if (metric === '') {
+    const remedy = 'write metric: {name: val_loss, goal: minimize}';
+    findings.atKey(PATH, `early_terminate compares the values of a metric, but the file names none; ${remedy}`);
+  }
+  const isEnvelope = written.type === 'envelope';
+  const type = written.type === 'envelope' ? 'median' : written.type;
+  for (const key of Object.keys(written).filter((one): one is Key => one !== 'type')) {
+    if (KEYS[type].includes(key) || !has(findings.root, [...PATH, key])) continue;
+    if (isEnvelope) ignored.push(`early_terminate.${key}`);
+    else findings.atKey([...PATH, key], `${key} does not apply to type ${type}; its keys are ${KEYS[type].join(', ')}`);
+  }
+  const { min_iter: minIter = 1, max_iter: maxIter, eta = DEFAULT_ETA } = written;
+  switch (type) {
+    case 'hyperband':
+      return hyperbandOf(written, ignored, findings);
+    case 'asha':
+      if (maxIter !== undefined && maxIter <= minIter) {
+        findings.atValue([...PATH, 'max_iter'], `max_iter: expected a step above min_iter ${minIter}, got ${maxIter}`);
+      }
+      return { type, minIter, maxIter, eta };
+    case 'median':
+      return { type, minIter, minTrials: written.min_trials ?? DEFAULT_MIN_TRIALS };
+    case 'patience': {
+      const patience = required(written.patience, 'patience', '{type: patience, patience: 5}', findings);
+      return patience === undefined ? undefined : { type, minIter, patience, minDelta: written.min_delta ?? 0 };
+    }
+    case 'threshold': {
+      const worseThan = required(written.worse_than, 'worse_than', '{type: threshold, worse_than: 0.5}', findings);
+      return worseThan === undefined ? undefined : { type, minIter, worseThan };
+    }
+  }
+}
+
+function required(value: number | undefined, key: Key, example: string, findings: Findings): number | undefined {
+  if (value === undefined) findings.atValue(PATH, `early_terminate: expected ${key}, such as ${example}`);
+  return value;
+}
+
+function hyperbandOf(
+  { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false }: Written,
+  ignored: string[],
+  findings: Findings,
+): EarlyTerminate | undefined {
+  if (maxIter !== undefined && brackets !== undefined) {
+    // W&B prefers max_iter.
+    if (minIter !== undefined) ignored.push('early_terminate.min_iter');
+    if (maxIter < eta) {
+      const message = `max_iter: expected at least eta ${eta}, or no trial is compared; got ${maxIter}`;
+      findings.atValue([...PATH, 'max_iter'], message);
+    }
+    return { type: 'hyperband', steps: { maxIter, brackets }, eta, strict };
+  }
+  if (minIter === undefined) {
+    findings.atValue(
+      PATH,
+      'early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+    );
+    return undefined;
+  }
+  if (maxIter !== undefined) ignored.push('early_terminate.max_iter');
+  if (brackets !== undefined) ignored.push('early_terminate.s');
+  return { type: 'hyperband', steps: { minIter }, eta, strict };
+}
