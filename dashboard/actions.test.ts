@@ -22,7 +22,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries its failed replicates, and asks only if there are several', async () => {
+test('R on a config retries its failed replicates, with a question if there are several', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
@@ -30,7 +30,7 @@ test('R on a config retries its failed replicates, and asks only if there are se
   at.stop();
 });
 
-test('R retries the marked trials after a confirmation, wherever the cursor is', async () => {
+test('R retries the marked trials after a confirmation, independently of the cursor', async () => {
   const at = await start(withStates({ 0: TrialState.CANCELLED, 1: TrialState.FAILED }));
   await at.press(':', ...'sort latent_dim', 'enter', ' ', 'j', ' ', 'G', 'R');
   expect(at.status()).toBe('retry 3 trials with a fresh retry budget? [y/N]');
@@ -42,7 +42,7 @@ test('R retries the marked trials after a confirmation, wherever the cursor is',
   at.stop();
 });
 
-test('R without failed trials sends nothing, except for a single trial, whose retry the coordinator rejects', async () => {
+test('R without failed trials sends no request, except for a single trial; the coordinator then rejects the retry', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');
@@ -52,7 +52,7 @@ test('R without failed trials sends nothing, except for a single trial, whose re
   at.stop();
 });
 
-test(':retry selects trials by failure class or state, asks with their number, and rejects unknown groups', async () => {
+test(':retry selects trials by failure class or state, names their number in its question, and rejects unknown groups', async () => {
   const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
   await at.press(':', ...'retry oom', 'enter');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);
@@ -107,7 +107,7 @@ test("e shows the coordinator's explanation of why the trial under the cursor is
   at.stop();
 });
 
-test(':priority sets the priority of the sweep, and rejects an invalid one', async () => {
+test(':priority sets the priority of the sweep, and rejects an invalid priority', async () => {
   const at = await start();
   await at.press(':', ...'priority -5', 'enter');
   expect(at.source.priorities).toEqual([['7', -5]]);

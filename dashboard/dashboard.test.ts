@@ -132,7 +132,7 @@ test('the events view includes earlier events, and shows each event once', async
   at.stop();
 });
 
-test('c compares the marked rows, or explains how to mark one', async () => {
+test('c compares the marked rows, or explains how to mark a row', async () => {
   const at = await start();
   await at.press('c');
   expect(at.status()).toContain('nothing is marked');
@@ -320,7 +320,7 @@ test('q closes one view at a time and quits on the leaderboard; Ctrl-C interrupt
   at.stop();
 });
 
-test('keys that arrive together, over a slow connection or pasted, are handled one by one', async () => {
+test('keys that arrive together, because of a slow connection or a paste, are handled one by one', async () => {
   const at = await start();
   await at.press('jjj');
   expect(at.cursor()).toBe('c3d0000000000000');
@@ -329,7 +329,7 @@ test('keys that arrive together, over a slow connection or pasted, are handled o
   at.stop();
 });
 
-test('a key typed before a question appeared does not answer it', async () => {
+test('a key that was typed before a question appeared does not answer the question', async () => {
   const at = await start({ act: () => midSweep });
   await at.press('GKy');
   expect(at.source.acts).toEqual([]);

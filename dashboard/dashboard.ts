@@ -1,4 +1,4 @@
-/** The dashboard without a terminal: keys and updates go in, models come out. */
+/** The dashboard without a terminal. The inputs are keys and updates, and the output is a model. */
 import { errorMessage } from '../lib/text/error-message.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
@@ -42,7 +42,7 @@ export interface DashboardSettings {
 
 const ANALYSIS_INTERVAL_MS = 1_000;
 
-/** The interval between models without updates, in which durations and rates change. */
+/** The interval between models if there are no updates. Durations and rates change nevertheless. */
 const IDLE_FRAME_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
@@ -55,7 +55,7 @@ interface SweepData {
 
 interface CachedSummary {
   readonly state: DashboardState;
-  /** Whether every row had arrived. */
+  /** Whether every row has arrived. */
   readonly complete: boolean;
   readonly atMs: number;
   readonly summary: Summary;
@@ -109,7 +109,7 @@ export class Dashboard {
     this.#stream.start();
   }
 
-  /** Stops for good, also a watch that is about to start. */
+  /** Stops permanently, including a watch that is about to start. */
   close(): void {
     this.#closed = true;
     this.stop();
@@ -128,7 +128,7 @@ export class Dashboard {
     this.publish();
   }
 
-  /** Registers the listener for new models. @returns a function that removes it */
+  /** Registers the listener for new models. @returns a function that removes the listener */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listener = listener;
     return () => {
@@ -142,7 +142,10 @@ export class Dashboard {
     return this.#snapshot;
   };
 
-  /** Applies the updates since the last call, requests what the screen lacks, and publishes a model if anything changed. */
+  /**
+   * Applies the updates since the last call, requests missing data of the screen, and publishes a model if anything
+   * changed.
+   */
   tick(): void {
     if (this.#stream.hasUpdates) this.#changed = true;
     this.#applyUpdates();
@@ -159,7 +162,7 @@ export class Dashboard {
     this.#listener();
   }
 
-  /** Sets the number of lines of the text that the body scrolls through. */
+  /** Sets the total number of lines of the scrollable text. */
   readonly setContentLines = (lines: number): void => {
     this.#contentLines = lines;
   };
@@ -169,7 +172,7 @@ export class Dashboard {
     this.publish();
   }
 
-  /** Whether everything that the frame shows has arrived. */
+  /** Whether all data of the frame has arrived. */
   get settled(): boolean {
     return this.#stream.complete && !this.#stream.hasUpdates && this.#details.idle;
   }
@@ -186,7 +189,7 @@ export class Dashboard {
       this.#ui = ui;
       if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
       if (effect !== undefined) this.#run(effect);
-      // Keys typed before a question appeared do not answer it.
+      // Keys that were typed before a question appeared do not answer the question.
       if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
     this.#requestDetails();
@@ -270,8 +273,10 @@ export class Dashboard {
     return { ...shown, columns };
   }
 
-  /** Returns the summary. For a large sweep it can be that of an earlier tick, so that a key does not wait for a pass over all
-   * trials. */
+  /**
+   * Returns the summary. For a large sweep, the summary can be from an earlier tick, so that a key does not wait until
+   * all trials have been read.
+   */
   #summaryOf(state: DashboardState): Summary {
     const { state: summarized, atMs, summary } = this.#summary;
     const now = this.#settings.now();

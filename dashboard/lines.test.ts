@@ -65,7 +65,7 @@ test('the line of an epoch has a few metrics, the ranking metric first', async (
   );
 });
 
-test('the lines of a sweep that names no metric have the metric that ranks it, or else the first one', async () => {
+test('the lines of a sweep without a named metric have the metric that ranks the sweep, or else the first metric', async () => {
   const reported = runningTrial(0, 1, { zeta: 1, train_loss: 3, acc: 0.5 });
   const done = endedTrial(0, { zeta: 1, train_loss: 3, acc: 0.5 });
   const linesFor = async (name: string) => {
@@ -102,7 +102,7 @@ test('a trial that starts and ends within one delta has its lines in order, and 
   ]);
 });
 
-test('a retried attempt has a line with its failure class and message; a withdrawn offer has none', async () => {
+test('a retried attempt has a line with its failure class and message; a withdrawn offer has no line', async () => {
   const failure = { class: FailureClass.CRASH, message: 'the worker died' };
   const waiting = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
   const lines = await linesOf(

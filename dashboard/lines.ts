@@ -23,7 +23,7 @@ import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 
-/** The most metrics of a line about a step, the ranking metric aside. */
+/** The maximum number of metrics in a line about a step, in addition to the ranking metric. */
 const MAX_EPOCH_METRICS = 8;
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
 
@@ -148,7 +148,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
         attemptEnded.set(trial.id, event.attempt);
         break;
       case 'pending': {
-        // The trial is retried after the end of an attempt; otherwise only an offer was withdrawn.
+        // The event means a retry if an attempt has ended. Otherwise an offer was withdrawn.
         const attempt = attemptEnded.get(trial.id);
         if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${firstLine(event.detail)}`);
         break;
@@ -156,7 +156,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
     }
     if (lastOf.get(trial.id) === i) addEndLine(trial);
   });
-  // Rows of a very large delta arrive in parts, the later ones without their events.
+  // The rows of a very large delta arrive in parts. Later parts have no events.
   for (const trial of delta.trials) if (!lastOf.has(trial.id)) addEndLine(trial);
   return lines;
 }

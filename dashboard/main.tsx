@@ -28,22 +28,24 @@ export interface DashboardOptions {
   readonly now?: () => number;
   /** Whether the dashboard closes when the sweep ends. */
   readonly endWithSweep?: boolean;
-  /** Called for Ctrl-C. Without it, Ctrl-C quits. */
+  /** Called for Ctrl-C. If undefined, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
   /** Aborting this signal closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 
-/** How the dashboard closed. `ended` means that the sweep's stream has ended. `left` means that the user quit or the signal
- * fired, and the sweep continues. */
+/**
+ * The reason why the dashboard closed. `ended` means that the sweep's stream has ended. `left` means that the user quit
+ * or the signal was aborted, and the sweep continues.
+ */
 export type DashboardResult = 'ended' | 'left';
 
-/** Keys are drawn at once. The dashboard itself publishes at most ten models a second (see use-model.ts). */
+/** Keys are drawn at once. The dashboard publishes at most ten models per second (see use-model.ts). */
 const MAX_FPS = 60;
 
 /**
- * Shows a sweep on the whole terminal until the user quits (or the sweep ends, with `endWithSweep`), then restores the
- * terminal.
+ * Shows a sweep on the whole terminal until the user quits, or, with `endWithSweep`, until the sweep ends. Then
+ * restores the terminal.
  * @throws {TrawlError} when the sweep cannot be watched, after the terminal is restored
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
@@ -90,7 +92,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   }
 }
 
-/** Opens the alternate screen. @returns a function that restores the terminal, which also runs when the process exits */
+/** Opens the alternate screen. @returns a function that restores the terminal; it also runs when the process exits */
 function openScreen(stdout: NodeJS.WriteStream): () => void {
   const restore = () => {
     process.off('exit', restore);

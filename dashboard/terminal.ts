@@ -6,9 +6,9 @@ export interface Size {
   readonly rows: number;
 }
 
-/** The features that the terminal supports and the user selected. */
+/** The features that the terminal supports and the user has enabled. */
 export interface TerminalStyle {
-  /** Bold, dim and reverse do not count as colours. */
+  /** Bold, dim and reverse are not colours. */
   readonly colour: boolean;
   /** Whether only ASCII characters are used. */
   readonly ascii: boolean;

@@ -16,7 +16,9 @@ interface Props {
   readonly lines: number;
 }
 
-/** The configs around the cursor, in the user's order, and a preview of the row under the cursor where there is room. */
+/**
+ * The configs around the cursor, in the user's order. A preview of the row under the cursor is shown if there is room.
+ */
 export function Leaderboard({ model, columns: width, lines }: Props) {
   const { columns, rows, ui } = model;
   const shown = scrolled(columns, ui.columnOffset);

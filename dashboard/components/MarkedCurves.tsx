@@ -13,7 +13,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** The ranking metric of a trial and of the marked rows in one chart. Nothing if no other row is marked. */
+/** The ranking metric of a trial and of the marked rows in one chart. Draws nothing if no other row is marked. */
 export function MarkedCurves({ model, trial, columns, lines }: Props) {
   const metric = model.board.metrics[0]?.name ?? '';
   const others = markedRows(model).filter(({ trial: other }) => other.id !== trial.id);

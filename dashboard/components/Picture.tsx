@@ -14,7 +14,10 @@ interface Props {
   readonly lines: number;
 }
 
-/** An image, as large as fits: by Kitty's graphics protocol where the terminal supports it, otherwise in half blocks. */
+/**
+ * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports it, and half blocks
+ * otherwise.
+ */
 export function Picture({ image, columns, lines }: Props) {
   const { kitty } = useContext(ScreenContext);
   const shrink = shrinkToFit(image.pixels, columns, Math.max(1, lines));
@@ -40,7 +43,7 @@ function BlockPicture({ image: { pixels }, shrink }: ScaledProps) {
   );
 }
 
-/** Space for an image that the terminal draws over it. */
+/** The space over which the terminal draws an image. */
 function KittyPicture({ image, shrink }: ScaledProps) {
   const space = useRef<DOMElement>(null);
   const { columns, lines } = imageSize(image.pixels, shrink);

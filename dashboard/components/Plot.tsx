@@ -82,7 +82,7 @@ function canvasOf(
   const canvas = new BrailleCanvas(columns, rows);
   const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
   const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
-  // The first series is the most important one, so it is drawn on top.
+  // The first series is the most important, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;
     for (const [x, y] of points) {
@@ -127,6 +127,6 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [low, high];
 }
 
-/** Halves the numbers, so that the range of the largest ones is finite. */
+/** Halves the numbers, so that the range of the largest numbers is finite. */
 const share = (value: number, low: number, high: number): number =>
   high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;

@@ -14,7 +14,10 @@ interface Props {
   readonly interactive?: boolean;
 }
 
-/** The whole screen: header, current view, footer. A small terminal has only the view, and below it prompts and messages. */
+/**
+ * The whole screen: header, current view, footer. A small terminal shows only the view, with prompts and messages
+ * below.
+ */
 export function Screen({ model, interactive = true }: Props) {
   const { size, ui, readonly } = model;
   const { columns, rows } = size;

@@ -4,13 +4,13 @@ import { createContext } from 'react';
 export interface ScreenContextValue {
   /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty: boolean;
-  /** The number of times that the screen was cleared, which hides every image. */
+  /** The number of times that the screen was cleared. Clearing the screen hides every image. */
   readonly redraws: number;
   /** The images that the terminal has, by their number. */
   readonly sentImages: Map<number, Uint8Array>;
   /** The first line of the body, and the line after its last one. */
   readonly body: readonly [from: number, to: number];
-  /** Receives the number of lines of the text that the body scrolls through. */
+  /** Receives the total number of lines of the scrollable text. */
   readonly onContentLines: (lines: number) => void;
 }
 

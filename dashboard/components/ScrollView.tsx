@@ -4,14 +4,14 @@ import { Label } from './Line.tsx';
 import { ScreenContext } from './ScreenContext.ts';
 
 interface Props {
-  /** The number of lines above the first visible one. */
+  /** The number of lines above the first visible line. */
   readonly offset: number;
   readonly columns: number;
   readonly lines: number;
   readonly children: ReactNode;
 }
 
-/** Content that may be taller than its box. The last line counts the lines below. */
+/** Scrollable content that may be taller than its box. The last line shows how many lines are below. */
 export function ScrollView({ offset, columns, lines, children }: Props) {
   const { onContentLines } = useContext(ScreenContext);
   const content = useRef<DOMElement>(null);

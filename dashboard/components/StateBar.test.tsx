@@ -3,7 +3,7 @@ import { render } from 'ink-testing-library';
 import { expect, test } from 'vitest';
 import { StateBar } from './StateBar.tsx';
 
-test('the state bar has the requested width, whatever the counts', () => {
+test('the state bar has the requested width for any counts', () => {
   const count = fc.nat(1000);
   const counts = fc.record({
     pending: count,

@@ -20,7 +20,7 @@ export function seriesOf(name: string, points: readonly ReportPoint[], metric: s
 
 interface Props {
   readonly points: readonly ReportPoint[];
-  /** The metric that is drawn first, on top of the others in its panel. */
+  /** The metric that is drawn on top of the other metrics in its panel. */
   readonly metric: string;
   readonly columns: number;
   readonly lines: number;

@@ -59,7 +59,7 @@ function factsOf({ now }: Model, trial: Trial): string {
   return facts.filter(Boolean).join(' · ');
 }
 
-/** The first line has the class and the error; the program's output is below. */
+/** The first line shows the failure class and the error. The program's output is below. */
 function FailureLines({
   lines: [first, ...output],
   columns,

@@ -14,7 +14,7 @@ export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
   readonly #dots: Uint8Array;
-  /** The number of the last series drawn in each cell, plus one. Zero if there is none. */
+  /** The number of the last series drawn in each cell, plus one. Zero if there is no series. */
   readonly #series: Uint8Array;
   readonly #letters = new Map<number, string>();
 
@@ -64,7 +64,7 @@ export class BrailleCanvas {
     }
   }
 
-  /** Replaces the cell of a dot by a letter. If the cell has a letter already, uses the next free cell to its left. */
+  /** Replaces the cell of a dot by a letter. If the cell already has a letter, uses the next free cell on the left. */
   letter(x: number, y: number, letter: string, series: number): void {
     const row = Math.floor(y / 4) * this.columns;
     let cell = row + Math.floor(x / 2);

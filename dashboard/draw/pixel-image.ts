@@ -1,4 +1,4 @@
-/** Greyscale images drawn with characters: two pixels per character with colours, shades without. */
+/** Draws greyscale images with characters: two pixels per character if the terminal has colours, shades otherwise. */
 
 import type { Segment } from '../../lib/text/segment.ts';
 import type { TerminalStyle } from '../terminal.ts';

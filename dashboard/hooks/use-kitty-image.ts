@@ -4,7 +4,7 @@ import { ScreenContext } from '../components/ScreenContext.ts';
 import { hideImage, showImage, transmitImage } from '../terminal-escapes.ts';
 
 interface TerminalImage {
-  /** The number under which the terminal stores the image. */
+  /** The number that identifies the image in the terminal. */
   readonly number: number;
   readonly png: Uint8Array;
 }

@@ -6,7 +6,10 @@ import { orderOf } from './order.ts';
 import { sortedColumn } from './selectors.ts';
 import type { Ui } from './ui.ts';
 
-/** Returns the board's configs in the user's order. Sorts them only if the choice or the metrics have changed. */
+/**
+ * Returns the board's configs in the user's order. Sorts the configs only if the user's choice or the metrics have
+ * changed.
+ */
 export function chosenOrder(board: Board, columns: readonly BoardColumn[], ui: Ui): ChosenOrder {
   const { filter, filterText, reversed } = ui;
   const name = sortedColumn(ui, board);

@@ -8,26 +8,26 @@ import { orderOf, paretoFront, type RowChange, type RowOrder, reorder } from './
 import type { DashboardState } from './reducer.ts';
 
 export interface Board {
-  /** The configs by index. Configs that arrived later follow in order of arrival. */
+  /** The configs by index. Configs that arrived later come last, in order of arrival. */
   readonly configs: readonly ConfigRow[];
   /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
-  /** The one or two metrics that the leaderboard ranks by. */
+  /** The one or two metrics that rank the leaderboard. */
   readonly metrics: readonly RankedMetric[];
   /** Whether a config has several trials. */
   readonly hasReplicates: boolean;
-  /** One order per metric, best first, without configs that have no value. */
+  /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
   /** Ids of the configs on the Pareto front of both metrics. Empty with one metric. */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];
-  /** The configs in the order that the user chose last. Undefined after a change that requires sorting them again. */
+  /** The configs in the order that the user chose last. Undefined after a change that requires a new sort. */
   readonly chosen: ChosenOrder | undefined;
 }
 
 export interface ChosenOrder {
-  /** Equal for equal choices of the user. */
+  /** Two keys are equal if the user's choices are equal. */
   readonly key: string;
   readonly order: RowOrder<ConfigRow>;
 }
@@ -43,7 +43,7 @@ export const EMPTY_BOARD: Board = {
   chosen: undefined,
 };
 
-/** The changed configs by id, for updating orders over them. */
+/** The changed configs by id, for updates of the orders. */
 type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
 
 /**

@@ -6,7 +6,7 @@ import { type TrialStateName, trialState } from '../../proto/names.ts';
 export interface ConfigRow {
   /** The config's id. */
   readonly id: string;
-  /** The index of its first trial. */
+  /** The index of the config's first trial. */
   readonly index: number;
   /** The replicates, by index. */
   readonly trials: readonly [Trial, ...Trial[]];
@@ -18,7 +18,9 @@ export const rowValue = ({ trials }: ConfigRow, metric: string): number | undefi
 /** Returns mean and standard deviation over the row's replicates. */
 export const rowSpread = ({ trials }: ConfigRow, metric: string): Spread | undefined => configSpread(trials, metric);
 
-/** Returns the trial that represents the config: the one with the best result, otherwise the one with the most epochs. */
+/**
+ * Returns the trial that represents the config: the trial with the best result, or else the trial with the most epochs.
+ */
 export function bestTrial({ trials }: ConfigRow, metric: string, minimize: boolean): Trial {
   if (trials.length === 1) return trials[0];
   const sign = minimize ? 1 : -1;
@@ -40,7 +42,7 @@ const PRECEDENCE: readonly TrialStateName[] = [
   'succeeded',
 ];
 
-/** Returns the most important state among the replicates, and how many of them have it. */
+/** Returns the most important state among the replicates, and the number of replicates in this state. */
 export function configState({ trials }: ConfigRow): { readonly state: TrialStateName; readonly count: number } {
   if (trials.length === 1) return { state: trialState.of(trials[0].state), count: 1 };
   const states = trials.map((trial) => trialState.of(trial.state));

@@ -7,12 +7,12 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. Epochs ascend. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** The maximum number of cached curves, more than two screens of a large terminal. */
+/** The maximum number of cached curves. Two screens of a large terminal show fewer curves. */
 const MAX_CURVES = 400;
 
 /**
- * Identifies the attempt that a trial's row shows. The start tells two attempts apart that run at the same time, because
- * the row then changes from one to the other without a new attempt.
+ * Identifies the attempt in a trial's row. The start time distinguishes two attempts that run at the same time, because
+ * the row can then change to the other attempt although no attempt is new.
  */
 export function attemptOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;
@@ -51,7 +51,7 @@ export class CurveCache {
     return missing;
   }
 
-  /** Stores fetched points, and keeps later ones that arrived meanwhile. */
+  /** Stores fetched points, and keeps later points that have arrived in the meantime. */
   store(trialId: string, reports: readonly ReportPoint[]): void {
     const entry = this.#entries.get(trialId);
     if (entry === undefined) return;

@@ -6,7 +6,7 @@ export interface EditedLine {
   readonly at: number;
 }
 
-/** Returns the line after a key. Keys that do not edit change nothing. @param key a name that `keyNames` returns */
+/** Returns the line after a key. Other keys have no effect. @param key a name that `keyNames` returns */
 export function editLine(line: EditedLine, key: string): EditedLine {
   const before = [...line.text].slice(0, line.at);
   const after = [...line.text].slice(line.at);
@@ -45,7 +45,7 @@ const NAMED_KEYS: ReadonlySet<string> = new Set(['up', 'down', 'pageup', 'pagedo
 
 /**
  * Completes the word before the cursor as far as its candidates agree.
- * @param candidates the words that may stand there
+ * @param candidates the valid words at the cursor
  */
 export function completeWord(line: EditedLine, candidates: readonly string[]): EditedLine {
   const before = [...line.text].slice(0, line.at).join('');

@@ -20,7 +20,7 @@ const REPORT = /^\[<(\d+);(\d+);(\d+)([Mm])$/;
 /** Whether input is a report of the mouse. */
 export const isMouseReport = (input: string): boolean => REPORT.test(input);
 
-/** Returns the event of a report in SGR mode. Undefined for events without a meaning here, such as releases. */
+/** Returns the event of a report in SGR mode. Undefined for ignored events, such as releases. */
 export function mouseEventOf(input: string): MouseEvent | undefined {
   const [, button, , row, end] = REPORT.exec(input) ?? [];
   if (button === undefined || end !== 'M') return undefined;

@@ -13,7 +13,8 @@ export interface Ordering<Row> {
 }
 
 /**
- * Rows and their keys in parallel arrays: one object per row would produce most of the garbage of sorting a large sweep.
+ * Rows and their keys are in parallel arrays, because one object per row would cause most of the garbage collection
+ * when a large sweep is sorted.
  */
 export interface RowOrder<Row> {
   readonly ordering: Ordering<Row>;
@@ -61,7 +62,7 @@ export interface RowChange<Row> {
 }
 
 /**
- * Applies changes: removes each changed row from its old position, inserts it at its new one, and copies the rest.
+ * Applies changes: moves each changed row from its old to its new position, and copies all other rows.
  * @param changes by id
  */
 export function reorder<Row extends Indexed>(
@@ -186,7 +187,7 @@ function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
   return key === undefined || Number.isNaN(key) ? none : key;
 }
 
-/** Returns the rank of a key, from 1: one more than the number of strictly better rows. For orders with numeric keys. */
+/** Returns the rank of a key, which is the number of strictly better rows plus one. For orders with numeric keys. */
 export function rankOf<Row>({ keys, ordering }: RowOrder<Row>, key: number): number {
   let low = 0;
   let high = keys.length;
@@ -200,8 +201,8 @@ export function rankOf<Row>({ keys, ordering }: RowOrder<Row>, key: number): num
 }
 
 /**
- * Returns the rows on the Pareto front of two orders with numeric keys: those for which no other row is better in one order
- * and at least as good in the other. Rows that are missing from either order are not on it.
+ * Returns the rows on the Pareto front of two orders with numeric keys. A row is on the front if no other row is better
+ * in one order and at least as good in the other order. Rows that are missing from either order are not on the front.
  */
 export function paretoFront<Row>(first: RowOrder<Row>, second: RowOrder<Row>): Row[] {
   const { key, keep, descending } = second.ordering;
@@ -211,7 +212,7 @@ export function paretoFront<Row>(first: RowOrder<Row>, second: RowOrder<Row>): R
     return descending ? -value : value;
   };
   const { rows, keys } = first;
-  // The best row of the second order dominates all later rows of the first, so orders that agree need few steps.
+  // The best row of the second order dominates all later rows of the first order, so similar orders need few steps.
   const [top] = second.rows;
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : costOf(top);
   const front: Row[] = [];

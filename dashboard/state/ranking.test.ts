@@ -53,7 +53,7 @@ const trial = (index: number, configId: string, state: TrialState, loss: number 
 
 const { PENDING, OFFERED, RUNNING, SUCCEEDED, STOPPED, FAILED, CANCELLED } = TrialState;
 
-test('mid-sweep, replicates, ties, failures and missing values are ranked alike', () => {
+test('`trawl best` and the leaderboard agree on replicates, ties, failures and missing values in a running sweep', () => {
   const trials = [
     trial(0, 'a', SUCCEEDED, 0.4),
     trial(1, 'a', RUNNING, 0.1),

@@ -30,7 +30,7 @@ test('a row of a delta replaces only the trial with its id', () => {
   expect(started.trials.get(trialAt(2).id)?.state).toBe(TrialState.PENDING);
 });
 
-test('a delta without a sweep or agents keeps the previous ones', () => {
+test('a delta without a sweep or agents keeps the previous sweep or agents', () => {
   const after = reduce(started, delta({ trials: [trialAt(0)] }));
   expect(after.sweep).toBe(started.sweep);
   expect(after.agents).toBe(started.agents);
@@ -46,7 +46,7 @@ test('a second snapshot removes trials that it does not contain', () => {
   expect(after.trials.size).toBe(3);
 });
 
-test('a snapshot in parts gives the same varying parameters as a whole one', () => {
+test('a snapshot in parts gives the same varying parameters as a complete snapshot', () => {
   const [first, ...rest] = sampleTrials();
   const parts = [snapshot(sampleSweep(), first ? [first] : []), ...rest.map((trial) => delta({ trials: [trial] }))];
   const after = reduceAll(EMPTY_STATE, parts).state;
@@ -54,7 +54,7 @@ test('a snapshot in parts gives the same varying parameters as a whole one', () 
   expect(after.trials).toEqual(started.trials);
 });
 
-test('the changed rows are those of the deltas, in order; after a snapshot all rows count as changed', () => {
+test('the changed rows are the rows of the deltas, in order; after a snapshot, all rows are changed', () => {
   const rows = [runningTrial(0, 1, { train_loss: 0.5 }), runningTrial(0, 2, { train_loss: 0.2 })];
   const updates = rows.map((trial) => delta({ trials: [trial] }));
   expect(reduceAll(started, updates).changed).toEqual(rows);

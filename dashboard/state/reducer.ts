@@ -53,7 +53,7 @@ const UNLISTED_EVENTS = new Set([
 /** Whether an event is listed. */
 export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
-/** Adds first reports. A trial has none if its first epoch was missed during an outage. */
+/** Adds first reports. A trial has no first report if its first epoch was missed during an outage. */
 function withFirstReports(
   known: ReadonlyMap<string, FirstReport>,
   rows: readonly Trial[],
@@ -86,7 +86,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   if (updates.length === 0) return { state, changed: [] };
   let { sweep, trials, agents, varying, firstSeq } = state;
   let isReplaced = false;
-  // The trials of a large snapshot arrive in parts, the later ones as deltas.
+  // The trials of a large snapshot arrive in parts. The later parts are deltas.
   let rows: Trial[] = [];
   const reports: Trial[] = [];
   const events: Event[] = [];

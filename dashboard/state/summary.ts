@@ -1,11 +1,11 @@
-/** The header's figures about a sweep's trials, from one pass over them. */
+/** The numbers in the header, computed in one pass over the trials. */
 
 import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** Long enough for a steady rate, short enough to reflect a lost agent. */
+/** This window is long enough for a steady rate, and short enough to reflect a lost agent. */
 const RATE_WINDOW_MS = 10 * 60_000;
 
 /** Quantile of the normal distribution for a two-sided 95% interval. */
@@ -13,7 +13,7 @@ const TWO_SIDED_95 = 1.96;
 
 export interface Summary {
   readonly elapsedMs: number;
-  /** Trials per minute over the last RATE_WINDOW_MS; undefined until one has ended. */
+  /** Trials per minute over the last RATE_WINDOW_MS; undefined until a trial has ended. */
   readonly perMinute: number | undefined;
   /** The estimated time left. Undefined if there is no rate. */
   readonly etaMs: number | undefined;
@@ -71,7 +71,7 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   };
 }
 
-/** Combines the variance of the ended and of the remaining count. */
+/** Combines the variances of the number of ended trials and of the number of remaining trials. */
 function rangeOf(etaMs: number, seen: number, left: number): readonly [number, number] | undefined {
   if (seen < MIN_TRIALS_FOR_RANGE) return undefined;
   const relative = TWO_SIDED_95 * Math.sqrt(1 / seen + 1 / left);
