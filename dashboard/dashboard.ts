@@ -1,5 +1,7 @@
 /** The dashboard without a terminal. The inputs are keys and updates, and the output is a model. */
 import { errorMessage } from '../lib/text/error-message.ts';
+import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
+import type { Trial } from '../proto/gen/trawl/v1/types.ts';
 import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
 import { keyNames, type Press } from './keys.ts';
@@ -61,6 +63,12 @@ interface CachedSummary {
   readonly summary: Summary;
 }
 
+interface CachedParameters {
+  readonly varying: readonly string[];
+  readonly configs: number;
+  readonly columns: ParameterColumns<Trial>;
+}
+
 const EMPTY: SweepData = { state: EMPTY_STATE, board: EMPTY_BOARD };
 
 export class Dashboard {
@@ -74,6 +82,7 @@ export class Dashboard {
   #rows:
     | { readonly order: RowOrder<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
+  #parameters: CachedParameters | undefined;
   #stream: SweepStream;
   #details: DetailCache;
   #size: Size;
@@ -266,11 +275,22 @@ export class Dashboard {
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
     const { columns: width } = this.#size;
-    const columns = boardColumns({ board, varying: state.varying, curveOf, now, width });
+    const columns = boardColumns({ board, parameters: this.#parametersOf(state, board), curveOf, now, width });
     const shown = { state, board: { ...board, chosen: chosenOrder(board, columns, this.#ui) } };
     if (this.#frozen !== undefined) this.#frozen = shown;
     else this.#live = shown;
     return { ...shown, columns };
+  }
+
+  #parametersOf({ varying }: DashboardState, { configs }: Board): ParameterColumns<Trial> {
+    const known = this.#parameters;
+    if (known?.varying === varying && known.configs === configs.length) return known.columns;
+    const columns = parameterColumns(
+      configs.map(({ trials: [first] }) => first),
+      varying,
+    );
+    this.#parameters = { varying, configs: configs.length, columns };
+    return columns;
   }
 
   /**

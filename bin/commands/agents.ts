@@ -43,9 +43,11 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
   const certificate = { header: 'certificate', cell: (agent: Agent) => expiryOf(agent, now) || '-' };
   const reason = { header: 'reason', cell: (agent: Agent) => reasonOf(agent) || '-' };
   return [
-    { header: 'agent', cell: (agent) => agent.id },
+    { header: 'agent', elide: 'common', cell: (agent) => agent.id },
     {
       header: 'state',
+      neverCut: true,
+      required: true,
       cell: (agent) => agentState.of(agent.state),
       style: ({ state }) => (state === AgentState.CONNECTED ? 'cyan' : state === AgentState.LEFT ? 'dim' : 'yellow'),
     },
@@ -53,7 +55,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     { header: 'backend', cell: (agent) => agent.backend || '-' },
     { header: 'gpus', cell: (agent) => agent.gpus.join(', ') || '-' },
     { header: 'last seen', cell: (agent) => agoText(agent.lastHeartbeatMs, now) },
-    { header: 'host', cell: (agent) => agent.host },
+    { header: 'host', elide: 'common', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
     ...(agents.some((agent) => expiryOf(agent, now) !== '') ? [certificate] : []),
     ...(agents.some((agent) => reasonOf(agent) !== '') ? [reason] : []),

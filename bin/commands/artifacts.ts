@@ -30,7 +30,7 @@ interface GetOptions extends ServerOptions {
 const COLUMNS: readonly Column<TrialArtifact>[] = [
   { header: 'trial', cell: ({ trialId }) => trialId },
   { header: 'attempt', numeric: true, cell: ({ artifact }) => `${artifact.attempt}` },
-  { header: 'name', cell: ({ artifact }) => artifact.name },
+  { header: 'name', elide: 'middle', cell: ({ artifact }) => artifact.name },
   { header: 'kind', cell: ({ artifact }) => artifactKind.of(artifact.kind) },
   { header: 'epoch', numeric: true, cell: ({ artifact }) => (artifact.epoch === 0 ? '-' : `${artifact.epoch}`) },
   { header: 'bytes', numeric: true, cell: ({ artifact }) => `${artifact.size}` },

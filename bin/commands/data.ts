@@ -18,7 +18,7 @@ interface DataOptions {
 type ListOptions = GlobalOptions & OutputOptions & DataOptions;
 
 const COLUMNS: readonly Column<DatasetStatus>[] = [
-  { header: 'data set', cell: ({ name }) => name },
+  { header: 'data set', elide: 'middle', cell: ({ name }) => name },
   { header: 'state', cell: ({ state }) => state },
   { header: 'detail', cell: ({ detail }) => detail },
 ];

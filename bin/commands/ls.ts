@@ -29,9 +29,10 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
   const number = (header: string, cell: (sweep: Sweep) => string): Column<Sweep> => ({ header, numeric: true, cell });
   return [
     number('sweep', (sweep) => sweep.id),
-    { header: 'name', cell: (sweep) => sweep.name },
+    { header: 'name', elide: 'middle', cell: (sweep) => sweep.name },
     {
       header: 'state',
+      required: true,
       cell: (sweep) => sweepStateText(sweep, now),
       style: (sweep) => sweepStyle(sweepState.of(sweep.state)),
     },

@@ -30,12 +30,12 @@ interface Options extends GlobalOptions, OutputOptions {
 
 function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts, terminal: Terminal): string {
   const axes: Column<Axis>[] = [
-    { header: 'axis', cell: ({ name }) => name },
+    { header: 'axis', elide: 'middle', cell: ({ name }) => name },
     { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
     { header: 'list', cell: listText },
   ];
   const space: Column<[string, Distribution]>[] = [
-    { header: 'parameter', cell: ([name]) => name },
+    { header: 'parameter', elide: 'middle', cell: ([name]) => name },
     { header: 'distribution', cell: ([, distribution]) => distributionText(distribution) },
   ];
   const excluded: Column<Plan['excluded'][number]>[] = [
@@ -117,6 +117,7 @@ async function printPoints(spec: SweepSpec, limit: number, options: Options): Pr
   const names = [...new Set(points.flatMap((point) => point.map(([name]) => name)))];
   const columns: Column<Map<string, unknown>>[] = names.map((name) => ({
     header: name,
+    elide: 'start',
     cell: (point) => `${point.get(name) ?? ''}`,
   }));
   const rows = points.map((point) => new Map<string, unknown>(point));

@@ -146,7 +146,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
 function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string {
   const columns: Column<Attempt>[] = [
     { header: 'attempt', numeric: true, cell: (attempt) => String(attempt.number) },
-    { header: 'outcome', cell: outcomeName },
+    { header: 'outcome', neverCut: true, required: true, cell: outcomeName },
     ...(attempts.some(({ speculative }) => speculative)
       ? [{ header: 'speculative', cell: ({ speculative }: Attempt) => (speculative ? 'yes' : '-') }]
       : []),
@@ -155,7 +155,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
       cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${firstLine(failure.message)}` : '-'),
     },
     { header: 'duration', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
-    { header: 'agent', cell: (attempt) => attempt.agentId },
+    { header: 'agent', elide: 'common', cell: (attempt) => attempt.agentId },
     { header: 'slot', numeric: true, cell: (attempt) => String(attempt.slot) },
     { header: 'backend', cell: (attempt) => attempt.backend || '-' },
   ];
@@ -198,7 +198,7 @@ async function find(connection: Connection, selector: string, options: ServerOpt
 
 function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): string {
   const columns: Column<Artifact>[] = [
-    { header: 'artifact', cell: ({ name }) => name },
+    { header: 'artifact', elide: 'middle', cell: ({ name }) => name },
     { header: 'kind', cell: ({ kind }) => artifactKind.of(kind) },
     { header: 'attempt', numeric: true, cell: ({ attempt }) => String(attempt) },
     { header: 'bytes', numeric: true, cell: ({ size }) => String(size) },

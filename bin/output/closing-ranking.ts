@@ -6,7 +6,7 @@ import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
-import type { Column } from '../../lib/text/table.ts';
+import { type Column, required } from '../../lib/text/table.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { type Config, MetricAt, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
@@ -27,14 +27,17 @@ function ranking(
   const ranked = rankTrials(trials, metric.name, metric.goal).filter(({ rank }) => rank > 0);
   if (ranked.length === 0) return withoutValues(metric, sweep);
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
+  const { own, determined } = parameterColumns(trials, splitParameters(trials).varying);
   const table = renderTable<Trial>(
     [
       numeric('rank', ({ rank }) => String(rank)),
-      { header: 'trial', cell: (trial) => shortId(trial.id) },
+      { header: 'trial', neverCut: true, required: true, cell: (trial) => shortId(trial.id) },
       // The value of a trial that has not ended is provisional.
-      ...(sweepEnded(sweep) ? [] : [{ header: 'state', cell: stateText }]),
-      ...parameterColumns(trials, splitParameters(trials).varying),
-      ...[metric.name, ...others].map((name) => numeric(name, (trial) => formatMetric(ownValue(trial.metrics, name)))),
+      ...(sweepEnded(sweep) ? [] : [{ header: 'state', neverCut: true, required: true, cell: stateText }]),
+      ...own,
+      required(numeric(metric.name, (trial) => formatMetric(ownValue(trial.metrics, metric.name)))),
+      ...others.map((name) => numeric(name, (trial) => formatMetric(ownValue(trial.metrics, name)))),
+      ...determined,
     ],
     ranked.slice(0, CLOSING_TOP),
     terminal,
@@ -56,13 +59,16 @@ function configRanking(
     numeric: true,
     cell,
   });
+  const { own, determined } = parameterColumns(configs, splitParameters(configs).varying);
   const table = renderTable<Config>(
     [
       numeric('rank', ({ rank }) => String(rank)),
-      { header: 'config', cell: ({ id }) => shortId(id) },
-      ...parameterColumns(configs, splitParameters(configs).varying),
-      ...[metric.name, ...others].map((name) => numeric(name, ({ metrics }) => spreadText(ownValue(metrics, name)))),
+      { header: 'config', neverCut: true, required: true, cell: ({ id }) => shortId(id) },
+      ...own,
+      required(numeric(metric.name, ({ metrics }) => spreadText(ownValue(metrics, metric.name)))),
+      ...others.map((name) => numeric(name, ({ metrics }) => spreadText(ownValue(metrics, name)))),
       { header: 'replicates', cell: replicatesText },
+      ...determined,
     ],
     ranked.slice(0, CLOSING_TOP),
     terminal,

@@ -5,7 +5,7 @@ import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
-import type { Column } from '../../lib/text/table.ts';
+import { type Column, required } from '../../lib/text/table.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
@@ -55,23 +55,32 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   const stepColumn: Column<Trial> = { header: 'step', numeric: true, cell: ({ id }) => stepsText(steps, [id]) };
   const seconds = ({ startedAtMs, endedAtMs }: Trial) =>
     startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
+  const { own, determined } = parameterColumns(table.trials, varying);
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
-    { header: 'trial', cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)) },
+    {
+      header: 'trial',
+      neverCut: true,
+      required: true,
+      cell: (trial) => (terminal.width === undefined ? trial.id : shortId(trial.id)),
+    },
     {
       header: 'state',
+      neverCut: true,
+      required: true,
       cell: (trial) => trialState.of(trial.state),
       style: (trial) => trialStyle(trialState.of(trial.state)),
     },
-    ...parameterColumns(table.trials, varying),
-    ...(first === undefined ? [] : [metric(first)]),
+    ...own,
+    ...(first === undefined ? [] : [required(metric(first))]),
     ...(steps === undefined ? [] : [stepColumn]),
-    { header: 'epoch', numeric: true, cell: (trial) => formatStep(trial.epoch) },
+    { header: 'epoch', numeric: true, required: true, cell: (trial) => formatStep(trial.epoch) },
     ...others.map(metric),
     { header: 'seconds', numeric: true, cell: seconds },
     { header: 'attempts', numeric: true, cell: (trial) => String(trial.attempts) },
-    { header: 'agent', cell: (trial) => trial.agentId || '-' },
-    { header: 'backend', cell: (trial) => trial.backend || '-' },
+    { header: 'agent', elide: 'common', cell: (trial) => trial.agentId || '-' },
+    { header: 'backend', elide: 'middle', cell: (trial) => trial.backend || '-' },
+    ...determined,
   ];
   if (table.trials.some((trial) => trial.failure !== undefined)) {
     const failure = (trial: Trial) =>
@@ -129,16 +138,18 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
     numeric: true,
     cell: ({ trialIds }) => stepsText(table.steps, trialIds),
   };
+  const { own, determined } = parameterColumns(configs, varying);
   const columns: Column<Config>[] = [
     { header: 'rank', numeric: true, cell: ({ rank }) => (rank === 0 ? '-' : String(rank)) },
-    { header: 'config', cell: (config) => id(config.id) },
-    ...parameterColumns(configs, varying),
-    ...(first === undefined ? [] : [metric(first)]),
+    { header: 'config', neverCut: true, required: true, cell: (config) => id(config.id) },
+    ...own,
+    ...(first === undefined ? [] : [required(metric(first))]),
     ...(table.steps === undefined ? [] : [stepColumn]),
     { header: 'n', numeric: true, cell: ({ metrics }) => String(ownValue(metrics, by)?.n ?? 0) },
     { header: 'replicates', cell: replicatesText, style: (config) => (hasFailures(config) ? 'yellow' : undefined) },
     ...others.map(metric),
     { header: 'trials', cell: ({ trialIds }) => trialIds.map(id).join(' ') },
+    ...determined,
   ];
   return sharedLine(constant, terminal) + renderTable(columns, configs, terminal);
 }

@@ -29,10 +29,11 @@ export function AgentsTable({ model, columns, lines }: Props) {
     if (trial.state === 'TRIAL_STATE_RUNNING') running.set(trial.agentId, (running.get(trial.agentId) ?? 0) + 1);
   }
   const table: Column<Agent>[] = [
-    { header: 'agent', cell: ({ id }) => id },
+    { header: 'agent', elide: 'common', cell: ({ id }) => id },
     {
       header: 'state',
       neverCut: true,
+      required: true,
       cell: ({ state: name }) => agentState.of(name),
       style: ({ state: name }) => AGENT_STYLES[name] ?? 'magenta',
     },
@@ -47,7 +48,7 @@ export function AgentsTable({ model, columns, lines }: Props) {
     { header: 'pack', numeric: true, cell: ({ pack }) => (pack > 1 ? `×${pack}` : '-') },
     { header: 'GPUs', cell: ({ gpus }) => gpusText(gpus) },
     { header: 'GPU util', numeric: true, cell: ({ gpuFigures }) => utilizationText(gpuFigures) },
-    { header: 'host', cell: ({ host }) => host },
+    { header: 'host', elide: 'common', cell: ({ host }) => host },
     { header: 'version', cell: ({ version }) => version },
     { header: 'reason', cell: ({ drainReason, quarantine }) => drainReason || (quarantine?.reason ?? '') },
   ];

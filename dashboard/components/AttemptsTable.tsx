@@ -27,7 +27,7 @@ export function AttemptsTable({ attempts: all, now, columns: width }: Props) {
       numeric: true,
       cell: ({ grantedAtMs, endedAtMs }) => formatSpan((endedAtMs || now) - grantedAtMs),
     },
-    { header: 'agent', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
+    { header: 'agent', elide: 'common', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
     ...(all.some((attempt) => detailsOf(attempt) !== '') ? [{ header: 'details', cell: detailsOf }] : []),
   ];
   return <Table table={columns} rows={all} columns={width} />;

@@ -21,7 +21,7 @@ interface Props {
 export function SweepsTable({ model, columns, lines }: Props) {
   const table: Column<Sweep>[] = [
     { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
-    { header: 'name', cell: ({ name }) => name },
+    { header: 'name', elide: 'middle', cell: ({ name }) => name },
     {
       header: 'state',
       required: true,

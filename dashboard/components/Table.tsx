@@ -48,6 +48,7 @@ export function WindowTable<Row>(props: WindowProps<Row>) {
     width: columns - (gutter === undefined ? 0 : GUTTER),
     ascii,
     noteWidth: more(MOST_HIDDEN).length + GUTTER,
+    isWindow: true,
   });
   const { header, rows: cells, hidden } = layout;
   const heading: Segment[] = [

@@ -3,6 +3,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
+import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -27,7 +28,8 @@ export interface BoardColumn extends Column<BoardRow> {
 
 export interface ColumnContext {
   readonly board: Board;
-  readonly varying: readonly string[];
+  /** The columns of the parameters that vary. */
+  readonly parameters: ParameterColumns<Trial>;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
   readonly now: number;
   /** The width of the terminal. */
@@ -41,11 +43,11 @@ export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
 }
 
 const fixed = (columns: readonly (BoardColumn | undefined)[]): BoardColumn[] =>
-  columns.flatMap((column) => (column === undefined ? [] : [{ ...column, fixed: true as const }]));
+  columns.flatMap((column) => (column === undefined ? [] : [{ ...column, fixed: true as const, required: true }]));
 
 /** Returns every column, the most important first. The ranking metric, the trial, its epoch and its state are always visible. */
 export function boardColumns(context: ColumnContext): BoardColumn[] {
-  const { board, varying } = context;
+  const { board, parameters } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));
   const narrow = context.width < NARROW;
   const [ownRank, ...otherRanks] = ranks(board);
@@ -58,11 +60,11 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
     ...fixed([name(board), epoch, state]),
     ...(narrow ? metrics.slice(1) : []),
     ...(narrow ? [] : [trend(context)]),
-    ...varying.filter((parameter) => parameter !== SEED).map(parameterColumn),
-    ...(varying.includes(SEED) && !board.hasReplicates ? [seeds()] : []),
+    ...parameters.own.filter(({ header }) => header !== SEED || !board.hasReplicates).map(parameterColumn),
     ...rest,
     ...(narrow ? [...otherRanks.map((column) => ({ ...column, fixed: undefined })), trend(context)] : []),
     ...board.metricNames.filter((metric) => !shown.has(metric)).map((metric) => metricColumn(metric, false)),
+    ...parameters.determined.map(parameterColumn),
   ];
 }
 
@@ -146,28 +148,18 @@ function name(board: Board): BoardColumn {
   };
 }
 
-function parameterColumn(parameter: string): BoardColumn {
-  const keyOf = ({ trials: [first] }: ConfigRow): SortKey => {
-    const kind = ownValue(first.parameters, parameter)?.kind;
-    if (kind === undefined) return undefined;
-    return kind.$case === 'number' ? kind.number : parameterText(first, parameter);
-  };
+function parameterColumn(column: Column<Trial>): BoardColumn {
+  const { header: name } = column;
   return {
-    header: parameter,
-    numeric: true,
+    ...column,
     descending: false,
-    key: keyOf,
-    cell: ({ config, trial }) => (trial === undefined ? parameterText(config.trials[0], parameter) : ''),
-  };
-}
-
-function seeds(): BoardColumn {
-  return {
-    header: SEED,
-    numeric: true,
-    descending: false,
-    key: ({ trials: [first] }) => first.seed,
-    cell: ({ config }) => String(config.trials[0].seed),
+    key: ({ trials: [first] }) => {
+      const kind = ownValue(first.parameters, name)?.kind;
+      if (kind === undefined) return name === SEED ? first.seed : undefined;
+      return kind.$case === 'number' ? kind.number : parameterText(first, name);
+    },
+    cell: ({ config, trial }) => (trial === undefined ? column.cell(config.trials[0]) : ''),
+    style: () => undefined,
   };
 }
 
@@ -208,6 +200,7 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
     },
     {
       header: 'agent',
+      elide: 'common',
       descending: false,
       key: (row) => of(row).agentId || undefined,
       cell: (row) => rowTrial(row, board).agentId || '-',

@@ -75,6 +75,61 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
+/** With fewer points, a parameter can seem to determine another one by chance. */
+const MIN_ORDERED_POINTS = 8;
+
+interface OrderedParameters {
+  /** The parameters that vary on their own. */
+  readonly own: readonly string[];
+  /** The parameters that say nothing new, such as the only value of a parameter that exists `when` another one has a value. */
+  readonly determined: readonly string[];
+}
+
+/** Separates parameters that another parameter determines from the others. Both lists are in the given order. */
+export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {
+  if (points.length < MIN_ORDERED_POINTS) return { own: names, determined: [] };
+  const all = names.map((name) => levelsOf(points, name));
+  // A parameter that some points lack determines nothing: it exists because of another parameter.
+  const causes = all.filter(({ complete }) => complete).sort((a, b) => b.count - a.count);
+  const own = new Set<string>();
+  for (const levels of [...causes, ...all.filter(({ complete }) => !complete)]) {
+    if (!causes.some((cause) => own.has(cause.name) && determines(cause, levels))) own.add(levels.name);
+  }
+  return { own: names.filter((name) => own.has(name)), determined: names.filter((name) => !own.has(name)) };
+}
+
+interface Levels {
+  readonly name: string;
+  /** The number of the value of each point. */
+  readonly at: readonly number[];
+  readonly count: number;
+  /** Whether every point has the parameter. */
+  readonly complete: boolean;
+}
+
+function levelsOf(points: readonly ParameterPoint[], name: string): Levels {
+  const known = new Map<string, number>();
+  const at = points.map((point) => {
+    const text = parameterText(point, name);
+    const level = known.get(text) ?? known.size;
+    known.set(text, level);
+    return level;
+  });
+  return { name, at, count: known.size, complete: !known.has('') };
+}
+
+/** Whether equal values of `cause` come with equal values of `other`. Values that rarely repeat, as in a random search, determine nothing. */
+function determines(cause: Levels, other: Levels): boolean {
+  if (cause.count * 2 > cause.at.length) return false;
+  const levels = new Map<number, number>();
+  return cause.at.every((level, i) => {
+    const found = other.at[i] ?? 0;
+    const known = levels.get(level) ?? found;
+    levels.set(level, known);
+    return known === found;
+  });
+}
+
 /** Digits of a number in texts for people. More digits than this are noise of a search, such as 0.00593746335990412. */
 const SHOWN_DIGITS = 7;
 

@@ -95,6 +95,17 @@ test('names lose their middle, values their start, agents what they have in comm
   expect(rows.map(plain)).toEqual(['autoe…wide  …train.npz  gpu-clu…17', 'autoe…wide  …train.npz  gpu-clu…18']);
 });
 
+test('a column with the same text in every row is hidden before the others, unless the rows scroll', () => {
+  const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
+  const rows = [
+    ['12345', '11111', '12345'],
+    ['12345', '11111', '67890'],
+  ];
+  expect(layoutTable(columns, rows, { width: 12 }).hidden).toEqual(['b']);
+  expect(layoutTable(columns, rows, { width: 12, isWindow: true }).hidden).toEqual(['c']);
+  expect(layoutTable(columns, rows, { width: 19 }).header.map(({ text: one }) => one)).toEqual(['    a      b      c']);
+});
+
 test('columns that do not fit leave room for a note', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const row = ['12345', '12345', '12345'];

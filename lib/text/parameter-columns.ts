@@ -1,5 +1,5 @@
 import { ownValue } from '../domain/own-value.ts';
-import { type ParameterPoint, parameterText, SEED } from '../domain/parameters.ts';
+import { determinedLast, type ParameterPoint, parameterText, SEED } from '../domain/parameters.ts';
 import type { Column } from './table.ts';
 
 function isNumber({ parameters }: ParameterPoint, name: string): boolean {
@@ -7,14 +7,30 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 
-/** Returns a column for each named parameter. A parameter that is a number in every row has a numeric column. */
+/** The first rows decide on the columns. More rows rarely change anything. */
+const MAX_READ_ROWS = 5_000;
+
+/** Columns of parameters: those that vary on their own, and those that another parameter determines, which come last in a table. */
+export interface ParameterColumns<Row> {
+  readonly own: readonly Column<Row>[];
+  readonly determined: readonly Column<Row>[];
+}
+
+/**
+ * Returns a column for each named parameter. A parameter that is a number in every row that has it gets a numeric column;
+ * other values lose their start if they are too long, because paths differ at their end.
+ */
 export function parameterColumns<Row extends ParameterPoint>(
   rows: readonly Row[],
   names: readonly string[],
-): Column<Row>[] {
-  return names.map((name) => ({
+): ParameterColumns<Row> {
+  const read = rows.slice(0, MAX_READ_ROWS);
+  const columnOf = (name: string): Column<Row> => ({
     header: name,
-    numeric: rows.every((row) => isNumber(row, name)),
+    numeric: read.every((row) => isNumber(row, name) || parameterText(row, name) === ''),
+    elide: 'start',
     cell: (row) => parameterText(row, name),
-  }));
+  });
+  const { own, determined } = determinedLast(read, names);
+  return { own: own.map(columnOf), determined: determined.map(columnOf) };
 }

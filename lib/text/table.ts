@@ -24,6 +24,9 @@ export interface Column<Row> {
   readonly style?: (row: Row) => Style | undefined;
 }
 
+/** Makes columns visible on every terminal. */
+export const required = <Row>(column: Column<Row>): Column<Row> => ({ ...column, required: true });
+
 export interface TableLayout {
   readonly header: readonly Segment[];
   readonly rows: readonly (readonly Segment[])[];
@@ -38,16 +41,19 @@ export interface TableRoom {
   readonly ascii?: boolean | undefined;
   /** Columns of the terminal that stay free if some columns of the table do not fit, for a note. Default: 0. */
   readonly noteWidth?: number | undefined;
+  /** Whether the rows are a part of the table that scrolls, so that the order of the columns does not depend on them. */
+  readonly isWindow?: boolean | undefined;
 }
 
 /**
  * Lays out a table for a terminal. Makes cells safe to print. Columns should be in order of importance: if the table does
- * not fit, texts are cut first, then columns are hidden from the right, but neither the first one nor a required one.
+ * not fit, texts are cut first, then columns are hidden: those with the same text in every row, then from the right, but
+ * neither the first one nor a required one.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-  { width, ascii = false, noteWidth = 0 }: TableRoom,
+  { width, ascii = false, noteWidth = 0, isWindow = false }: TableRoom,
 ): TableLayout {
   const shownText = (text: string) => (ascii ? asciiText(visibleText(text)) : visibleText(text));
   const known = new Map<Column<Row>, Measured<Row>>();
@@ -58,9 +64,9 @@ export function layoutTable<Row>(
   };
   let room = width;
   let { shown, hidden } = fittingColumns(columns, measure, room);
-  if (hidden.length > 0 && width !== undefined && noteWidth > 0) {
+  if (hidden.length > 0 && width !== undefined) {
     room = Math.max(1, width - noteWidth);
-    ({ shown, hidden } = fittingColumns(columns, measure, room));
+    ({ shown, hidden } = fittingColumns(isWindow ? columns : constantLast(columns, measure), measure, room));
   }
   const widths = cutWidths(shown, room);
 
@@ -115,10 +121,13 @@ function measured<Row>(column: Column<Row>, rows: readonly Row[], shownText: (te
   const cells = rows.map((row) => shownText(column.cell(row)));
   const natural = cells.reduce((most, cell) => Math.max(most, columnsOf(cell)), columnsOf(header));
   const mayCut = !column.numeric && !column.neverCut;
-  const common = mayCut && column.elide === 'common' ? commonParts(cells) : undefined;
+  const common = mayCut && column.elide === 'common' ? commonParts(cells.filter((cell) => cell !== '-')) : undefined;
   const least = mayCut ? Math.min(natural, Math.max(MIN_TEXT_WIDTH, common?.minWidth ?? 0)) : natural;
   return { column, header, cells, natural, least, common };
 }
+
+/** Whether a column is never hidden. */
+const isKept = <Row>(column: Column<Row>, at: number): boolean => at === 0 || column.required === true;
 
 /**
  * Returns the columns that fit when all texts are cut as far as possible: the first one, the required ones, and as many
@@ -140,13 +149,25 @@ function fittingColumns<Row>(
     used += GAP + one.least;
     return true;
   };
-  const isKept = (column: Column<Row>, at: number) => at === 0 || column.required === true;
   for (const column of columns.filter(isKept)) if (!add(column)) break;
   for (const column of columns.filter((column, at) => !isKept(column, at))) if (!add(column)) break;
   return {
     shown: columns.flatMap((column) => found.get(column) ?? []),
     hidden: columns.filter((column) => !found.has(column)),
   };
+}
+
+/** Moves columns with the same text in each of several rows to the end, except the first and the required ones. */
+function constantLast<Row>(
+  columns: readonly Column<Row>[],
+  measure: (column: Column<Row>) => Measured<Row>,
+): readonly Column<Row>[] {
+  const isConstant = (column: Column<Row>, at: number) => {
+    const { cells } = measure(column);
+    return !isKept(column, at) && cells.length > 1 && cells.every((cell) => cell === cells[0]);
+  };
+  const constant = new Set(columns.filter(isConstant));
+  return [...columns.filter((column) => !constant.has(column)), ...constant];
 }
 
 /** Cuts the widest text columns until the table fits. */
