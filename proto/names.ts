@@ -67,7 +67,7 @@ export const EVENT_KINDS = [
     (state) => `sweep ${state}` as const,
   ),
   ...(['priority', 'warning', 'warning removed', 'quarantine'] as const),
-  ...(['pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
+  ...(['created', 'pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
   ...(['granted', 'speculated', 'straggler', 'reported', 'rung', 'ended'] as const),
   ...AGENT_EVENT_KINDS,
 ] as const;

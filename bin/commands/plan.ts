@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { earlyTerminateJson, earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
 import type { Axis } from '../../coordinator/grid/axes.ts';
-import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
+import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
@@ -43,7 +44,8 @@ function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts,
     { header: 'rule', cell: ({ rule }) => rule },
   ];
   const { search, runCap, earlyTerminate, metric } = spec;
-  const count = (number: number) => (Number.isFinite(number) ? formatCount(number) : 'no limit');
+  const bound = plan.isBound ? 'at most ' : '';
+  const count = (number: number) => (Number.isFinite(number) ? `${bound}${formatCount(number)}` : 'no limit');
   const fields: [string, string][] = [['sweep', plan.sweep]];
   fields.push(['method', search?.method ?? 'grid']);
   fields.push(
@@ -79,13 +81,14 @@ function listText(axis: Axis): string {
 }
 
 function planJson(
-  { points: _, drawn: __, ...counts }: Plan,
+  { points: _, isBound, ...counts }: Plan,
   spec: SweepSpec,
   { code, warnings }: ProgramFacts,
 ): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
   return {
     ...counts,
+    at_most: isBound || undefined,
     method: search?.method ?? 'grid',
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     run_cap: runCap,

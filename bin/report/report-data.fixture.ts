@@ -1,6 +1,7 @@
 /** Builds the data of a sweep with its real trials and invented results. */
 
-import { enumerateTrials, type PlannedTrial } from '../../coordinator/grid/enumerate.ts';
+import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { toWire } from '../../lib/domain/parameters.ts';

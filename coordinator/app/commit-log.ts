@@ -41,6 +41,8 @@ export function logChange(log: Logger, change: Change): void {
     case 'promoted':
       log.debug({ ...change.key }, 'a trial continues with its speculative attempt');
       break;
+    case 'created':
+    case 'searched':
     case 'cleared':
     case 'notice':
     case 'program':

@@ -5,8 +5,9 @@ import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import type { Change, Output, Step } from '../core/step.ts';
 import { type Commit, Journal } from '../store/journal.ts';
-import { loadCore } from '../store/load.ts';
+import { loadCore, type OpenSource } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
+import { sourceOpener } from './trial-sources.ts';
 
 /** `now` is this value plus monotonic time, so `now` never jumps. */
 const startedAt = Date.now() - performance.now();
@@ -33,6 +34,7 @@ export class Runtime {
   readonly db: Database;
   readonly core: Core;
   readonly queries: Queries;
+  readonly openSource: OpenSource;
   readonly now: () => number;
   readonly #journal: Journal;
   readonly #send: (output: Output) => void;
@@ -43,7 +45,8 @@ export class Runtime {
   constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now }: RuntimeOptions) {
     this.db = db;
     this.now = clock;
-    this.core = loadCore(db, leaseMs, clock());
+    this.openSource = sourceOpener(db);
+    this.core = loadCore(db, leaseMs, clock(), this.openSource);
     this.queries = new Queries(db, { blocked: (sweepId) => blockedReason(this.core, sweepId) });
     this.#send = send;
     this.#onBroken = onBroken;
@@ -84,6 +87,8 @@ export class Runtime {
         // `settle` has reported the error.
         this.settle(step).catch(() => {});
       }
+      // A source that drops many points continues in the next pass.
+      if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
     });
   }
 

@@ -9,10 +9,11 @@ import type { CodeArchives } from '../artifacts/code-archives.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
-import { enumerateTrials } from '../grid/enumerate.ts';
-import { checkRunnable, plan } from '../grid/plan.ts';
+import { noTrials } from '../grid/enumerate.ts';
+import { checkRunnable, planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
-import { loadEndedSweep, loadSweep } from '../store/load.ts';
+import { configsOf } from '../search/trial-source.ts';
+import { loadSweep } from '../store/load.ts';
 import type { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
@@ -21,6 +22,7 @@ import { submittedSource } from '../transport/code-service.ts';
 import { checkLength } from '../transport/limits.ts';
 import type { ControlRequest, Retried, SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
+import { firstTrials } from './trial-sources.ts';
 
 /** @param archives the stored code. Undefined if sweeps with code are rejected. */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
@@ -56,7 +58,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   const before = queries.retried(request.requestId);
   if (before !== undefined) return before;
   const sweepId = sweepToRetry(queries, request);
-  const sweep = core.sweeps.get(sweepId) ?? loadEndedSweep(db, sweepId, runtime.now());
+  const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, runtime.now());
   const step = onRetry(core, { sweep, choice, requestId: request.requestId });
   await runtime.settle(step, by);
   runtime.reschedule();
@@ -98,7 +100,9 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   checkRunnable(spec);
-  const planned = plan(spec);
+  const planned = planWithoutDrawing(spec);
+  const { trials, state, done } = firstTrials(spec);
+  if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   const source = await submittedSource(spec.code, request.source, archives);
   const policy = {
     trainer: spec.trainer,
@@ -129,14 +133,15 @@ async function submit(
     axes: sweptParameters(spec),
     policy,
     priority: spec.priority,
-    configs: Number(planned.configs),
+    configs: done ? configsOf(state) : Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
     source,
+    search: { planned: done ? trials.length : planned.trials, state, done },
   };
-  const id = insertSweep(runtime.db, sweep, enumerateTrials(spec, planned), runtime.now());
+  const id = insertSweep(runtime.db, sweep, trials, runtime.now());
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
-    runtime.addSweep(loadSweep(runtime.db, id, 'running', policy, spec.priority, runtime.now()));
+    runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), runtime.openSource));
   }
   return id;
 }

@@ -22,7 +22,7 @@ import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts
 import { decideRetry, type RetryDecision } from './retry.ts';
 import { type Change, combine, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
-import { closeIfDone, moveTrial, requeue, unfinished, withdrawSpeculativeOffer } from './trials.ts';
+import { closeIfDone, expectedTrials, isUnfinished, moveTrial, requeue, withdrawSpeculativeOffer } from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
@@ -73,7 +73,7 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
   if (endedWell) forgetCurve(sweep, trial);
   if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
   changes.push(...onAttemptEnd(sweep, trial, key, now));
-  if (endedWell && sweep.state === 'running' && unfinished(sweep) > 0) {
+  if (endedWell && sweep.state === 'running' && isUnfinished(sweep)) {
     const reason = lacksMetricFromTheStart(sweep);
     if (reason !== undefined) changes.push(...pause(sweep, reason));
   }
@@ -208,7 +208,7 @@ function decideFor(
 }
 
 function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: number): Change[] {
-  if (sweep.state !== 'running' || unfinished(sweep) === 0 || sweep.streak.length < PROGRAM_FAILURES) return [];
+  if (sweep.state !== 'running' || !isUnfinished(sweep) || sweep.streak.length < PROGRAM_FAILURES) return [];
   const reason = programFault(core, sweep, isOnlyAgent(core, sweep, agentId, now));
   return reason === undefined ? [] : pause(sweep, reason);
 }
@@ -222,7 +222,7 @@ function withRetry(detail: string, retry: string): string {
 function pauseAtMaxFailed(sweep: Sweep): Change[] {
   const limit = sweep.policy.maxFailed;
   if (limit === undefined || sweep.state !== 'running') return [];
-  const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.trials.size;
+  const allowed = limit.kind === 'count' ? limit.count : limit.ratio * expectedTrials(sweep);
   if (sweep.counts.failed <= allowed) return [];
   const limitText = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
   return pause(sweep, `${sweep.counts.failed} trials failed (max_failed: ${limitText})`);

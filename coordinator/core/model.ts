@@ -12,6 +12,7 @@
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
  * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
  * - **report**: a record with the metrics of one epoch.
+ * - **searcher**: yields the points of a sweep one at a time (coordinator/search/searcher.ts).
  * - **agent**: the process that runs trials on one machine. Each start of the process is a new **incarnation**.
  * - **slot**: the part of an agent that runs one attempt or one pack.
  * - **pack**: trials that one slot trains together. Each trial of a pack has its own lease, records and end.
@@ -42,6 +43,7 @@ import type {
 } from '../../proto/names.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
 import type { EarlyTerminate, RuleName } from '../early-stop/settings.ts';
+import type { SourceState, TrialSource } from '../search/trial-source.ts';
 
 export interface Failure {
   readonly class: FailureClassName;
@@ -275,6 +277,11 @@ export interface Sweep {
   /** Trials of sweeps with a higher priority are always offered first. */
   priority: number;
   readonly share: Share;
+  /** The source of further trials. Undefined if the sweep creates no more trials. */
+  search: Search | undefined;
+  /** The number of trials that the sweep has once all are created. Infinity if the search has no limit. */
+  planned: number;
+  /** The trials that were created. */
   readonly trials: Map<string, Trial>;
   readonly counts: Record<TrialState, number>;
   /** Trials in state `offered`. */
@@ -313,6 +320,12 @@ export interface EarlyStopping {
   readonly resumable: Map<string, Curve>;
   /** The scores of each rung in ascending order. */
   readonly scores: Map<number, number[]>;
+}
+
+/** The creation of a sweep's further trials (create-trials.ts). */
+interface Search {
+  readonly source: TrialSource;
+  state: SourceState;
 }
 
 /** The most recent durations of a group of attempts, in milliseconds. Both lists contain the same values. */

@@ -4,6 +4,7 @@
  */
 import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { createTrials } from './create-trials.ts';
 import type { Core, Sweep, Trial } from './model.ts';
 import { agentsFor, agentsToIsolate, avoidKey, type Standing, standingOf } from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
@@ -31,13 +32,14 @@ export interface StandingOffer {
 }
 
 /**
- * Fills each pool's window of offers. A sweep that no pool can run is skipped. Offers of a sweep of higher priority
+ * Creates trials ahead of the free slots, and fills each pool's window of offers. A sweep that no pool can run is skipped. Offers of a sweep of higher priority
  * displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
+  const created = createTrials(core);
   const pools = presentPools(core);
-  const pass: Pass = { core, pools, now, standings: new Map(), agents: new Map(), changes: [], outputs: moved };
+  const pass: Pass = { core, pools, now, standings: new Map(), agents: new Map(), changes: created, outputs: moved };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
   for (const peers of byPriority(core)) {
     for (const sweep of peers) countOffers(sweep, pools);

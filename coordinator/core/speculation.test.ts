@@ -12,8 +12,9 @@ import type { Core, FinalEnd, Sweep, SweepPolicy } from './model.ts';
 import { schedule, standingOffers } from './scheduler.ts';
 import type { Change, Output, Step } from './step.ts';
 import { addDuration } from './stragglers.ts';
-import { addTrial, onKill, onPause, onStop } from './sweeps.ts';
+import { onKill, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
+import { addTrial } from './trials.ts';
 
 let core: Core;
 let now: number;

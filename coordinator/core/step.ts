@@ -7,6 +7,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentEventKind, FailureClassName, WarningKindName } from '../../proto/names.ts';
+import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import type {
   AgentFacts,
   Artifact,
@@ -43,6 +44,21 @@ export function combine(steps: readonly Step[]): Step {
 
 /** A fact to store. Each change of a sweep, trial or attempt is one row in the event log, except log text. */
 export type Change =
+  /** A trial was created. The state of the sweep's source is the state after it. */
+  | {
+      readonly kind: 'created';
+      readonly sweepId: string;
+      readonly trial: PlannedTrial;
+      readonly state: SourceState;
+    }
+  /** The source of a sweep's trials dropped points, or has no further trials. Not in the event log. */
+  | {
+      readonly kind: 'searched';
+      readonly sweepId: string;
+      readonly state: SourceState;
+      /** Whether there are no further trials. */
+      readonly done: boolean;
+    }
   | {
       readonly kind: 'trial';
       readonly sweepId: string;

@@ -10,8 +10,8 @@ import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { newDurations } from './stragglers.ts';
-import { byIndex, closeIfDone, makeReady, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
-import { newWarnings, tracksProgram } from './warnings.ts';
+import { byIndex, closeIfDone, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
+import { newWarnings } from './warnings.ts';
 
 /** Returns a sweep without trials; `addTrial` adds them. */
 export function newSweep(id: string, state: SweepState, policy: SweepPolicy, priority: number): Sweep {
@@ -21,6 +21,8 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     state,
     priority,
     share: newShare(),
+    search: undefined,
+    planned: 0,
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
     offers: new Set(),
@@ -37,20 +39,6 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     earlyStopping: newEarlyStopping(policy),
     streak: [],
   };
-}
-
-export function addTrial(sweep: Sweep, trial: Trial): void {
-  sweep.trials.set(trial.id, trial);
-  sweep.counts[trial.state] += 1;
-  if (tracksProgram(sweep)) {
-    const config = sweep.warnings.configs.get(trial.configId);
-    if (config === undefined) sweep.warnings.configs.set(trial.configId, [trial]);
-    else config.push(trial);
-  }
-  if (trial.state === 'offered') sweep.offers.add(trial);
-  if (trial.state !== 'pending' && trial.state !== 'offered') return;
-  if (trial.failedAttempts.length > 0) sweep.retries.add(trial);
-  makeReady(sweep, trial);
 }
 
 export interface SweepRequest {

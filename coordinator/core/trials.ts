@@ -5,6 +5,7 @@ import { withdrawEvidence } from './attribution.ts';
 import { type Failure, isEnded, type Sweep, type Trial, type TrialState } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
+import { tracksProgram } from './warnings.ts';
 
 interface Reason {
   readonly detail?: string;
@@ -44,6 +45,20 @@ export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: nu
   return change;
 }
 
+export function addTrial(sweep: Sweep, trial: Trial): void {
+  sweep.trials.set(trial.id, trial);
+  sweep.counts[trial.state] += 1;
+  if (tracksProgram(sweep)) {
+    const config = sweep.warnings.configs.get(trial.configId);
+    if (config === undefined) sweep.warnings.configs.set(trial.configId, [trial]);
+    else config.push(trial);
+  }
+  if (trial.state === 'offered') sweep.offers.add(trial);
+  if (trial.state !== 'pending' && trial.state !== 'offered') return;
+  if (trial.failedAttempts.length > 0) sweep.retries.add(trial);
+  makeReady(sweep, trial);
+}
+
 /** Adds a trial to the queues from which the scheduler and the packs take trials. */
 export function makeReady(sweep: Sweep, trial: Trial): void {
   const avoided = avoidKey(trial);
@@ -80,14 +95,25 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
   sweep.speculations.delete(trial);
 }
 
-/** Returns the number of trials that have not ended. */
-export function unfinished(sweep: Sweep): number {
-  return sweep.counts.pending + sweep.counts.offered + sweep.counts.running;
+/** Whether the sweep has trials that have not ended, or can have further trials. */
+export function isUnfinished({ counts, search }: Sweep): boolean {
+  return search !== undefined || counts.pending + counts.offered + counts.running > 0;
+}
+
+/** Returns the number of trials that the sweep will have, or has so far if its search has no limit. */
+export function expectedTrials({ planned, counts }: Sweep): number {
+  if (Number.isFinite(planned)) return planned;
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Returns the number of trials that are still to be created. Infinity if the search has no limit. */
+export function trialsToCome({ search, planned }: Sweep): number {
+  return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }
 
 /** Ends the sweep if all its trials have ended. */
 export function closeIfDone(sweep: Sweep): Change[] {
-  if (isEnded(sweep.state) || unfinished(sweep) > 0) return [];
+  if (isEnded(sweep.state) || isUnfinished(sweep)) return [];
   return [
     sweep.state === 'stopping' ? setSweepState(sweep, 'stopped', undefined) : setSweepState(sweep, 'finished', ''),
   ];
@@ -95,6 +121,7 @@ export function closeIfDone(sweep: Sweep): Change[] {
 
 export function setSweepState(sweep: Sweep, state: Sweep['state'], reason: string | undefined): Change {
   sweep.state = state;
+  if (state === 'stopping' || isEnded(state)) sweep.search = undefined;
   return { kind: 'sweep', sweepId: sweep.id, state, reason };
 }
 

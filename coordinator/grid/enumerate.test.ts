@@ -57,21 +57,32 @@ when:
   ]);
 });
 
-test('a shuffled order depends on its seed only and contains every trial', () => {
+test('a shuffled order depends on its seed only, contains every trial, and keeps replicates together', () => {
   const many = 'trainer: noop\nparameters: {a: {min: 1, max: 50, step: 1}}\nreplicates: 2\n';
-  const order = (seed: number) => trialsOf(`${many}order: shuffled\nseed: ${seed}\n`).map(({ trialId }) => trialId);
+  const trials = (seed: number) => trialsOf(`${many}order: shuffled\nseed: ${seed}\n`);
+  const order = (seed: number) => trials(seed).map(({ trialId }) => trialId);
   const grid = trialsOf(many).map(({ trialId }) => trialId);
   expect(order(1)).toEqual(order(1));
   expect(order(1)).not.toEqual(order(2));
   expect(order(1)).not.toEqual(grid);
   expect(order(1).toSorted()).toEqual(grid.toSorted());
+  expect(trials(1).every(({ seed, index }) => seed === index % 2)).toBe(true);
 });
 
-test('a new value does not change the shuffled order of the other trials', () => {
-  const order = (max: number) =>
-    trialsOf(`{trainer: noop, parameters: {a: {min: 1, max: ${max}, step: 1}}, order: shuffled, seed: 1}`).map(
-      ({ trialId }) => trialId,
-    );
-  const before = order(20);
-  expect(order(30).filter((id) => before.includes(id))).toEqual(before);
+test('the first trials of a shuffled grid of a billion points come from the whole grid', () => {
+  const text = `{trainer: noop, parameters: {a: {min: 1, max: 1000000000, step: 1}}, order: shuffled, seed: 1}`;
+  const trials = enumerateTrials(parseSweep(text, 'x.yaml'));
+  const values = Array.from({ length: 40 }, () => Number(trials.next().value?.parameters.a));
+  expect(new Set(values).size).toBe(40);
+  expect(values.some((value) => value < 250_000_000) && values.some((value) => value > 750_000_000)).toBe(true);
+});
+
+test('points that are equal after when are one trial, at the position of the first', () => {
+  const text =
+    'trainer: noop\nparameters: {a: {values: [1, 2]}, b: {values: [1, 2]}}\nwhen: [{if: {a: 1}, set: {b: 7}}]';
+  expect(trialsOf(text).map(({ parameters: { a, b } }) => [a, b])).toEqual([
+    [1, 7],
+    [2, 1],
+    [2, 2],
+  ]);
 });

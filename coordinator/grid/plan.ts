@@ -4,11 +4,10 @@
  * dimension form one class. A cell is one class of each dimension. Dimensions that no rule names are not divided, and
  * only multiply the counts.
  */
-import { formatCount } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
+import type { SourceState } from '../search/trial-source.ts';
 import type { Axis } from './axes.ts';
-import { type ConfigPoint, walkPoints } from './configs.ts';
 import {
   type Class,
   classesOf,
@@ -20,15 +19,21 @@ import {
   type Rules,
   ruleText,
 } from './points.ts';
-import { DEFAULT_RUN_CAP, isDrawn, MAX_TRIALS, type SweepSpec } from './spec.ts';
+import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
+import { allSteps } from './trials.ts';
 
 /** The maximum number of cells. A plan with this many cells takes about half a second. */
 const MAX_PLAN_CELLS = 250_000;
+
+/** The maximum number of configs that a plan draws to count them. Drawing this many takes about half a second. */
+const MAX_DRAWN_CONFIGS = 20_000;
 
 export interface Plan {
   readonly sweep: string;
   /** configs x replicates, or run_cap if run_cap is less. Infinity for a tpe search without run_cap. */
   readonly trials: number;
+  /** Whether `trials` is only an upper bound, because a search can repeat itself before it reaches run_cap. */
+  readonly isBound: boolean;
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
   readonly replicates: number;
@@ -40,17 +45,20 @@ export interface Plan {
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
   /** The number of remaining points that are equal to another point after `when`. */
   readonly duplicates: number;
-  /** The configs of a random or Sobol search, which were drawn to count them. Undefined for other methods. */
-  readonly drawn?: readonly ConfigPoint[];
 }
 
 /**
- * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid.
- * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS, and for a search beyond MAX_TRIALS
+ * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. The points of a random or
+ * Sobol search are drawn to count them, up to MAX_DRAWN_CONFIGS configs.
+ * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
-  if (spec.search === undefined) return gridPlan(spec);
-  return isDrawn(spec.search) ? drawnPlan(spec) : searchPlan(spec);
+  return isDrawn(spec.search) ? drawnPlan(spec) : planWithoutDrawing(spec);
+}
+
+/** Like `plan`, but draws no points, so that the counts of a search are upper bounds. */
+export function planWithoutDrawing(spec: SweepSpec): Plan {
+  return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }
 
 /**
@@ -64,42 +72,38 @@ export function checkRunnable({ search }: Pick<SweepSpec, 'search'>): void {
 
 /** Returns the plan of a random or Sobol search, whose points are drawn for it. */
 function drawnPlan(spec: SweepSpec): Plan {
-  const excluded = spec.exclude.map(() => 0);
-  const limit = spec.runCap ?? DEFAULT_RUN_CAP;
-  if (limit > MAX_TRIALS)
-    throw new BadInputError(`run_cap ${formatCount(limit)} is too large for a search (max ${formatCount(MAX_TRIALS)})`);
-  const enough = Math.ceil(limit / spec.seeds.length);
-  const drawn: ConfigPoint[] = [];
-  let [points, duplicates] = [0, 0];
-  for (const point of walkPoints(spec)) {
-    points += 1;
-    if (point.kind === 'duplicate') duplicates += 1;
-    else if (point.kind === 'excluded') excluded[point.rule] = (excluded[point.rule] ?? 0) + 1;
-    else drawn.push(point);
-    if (drawn.length === enough) break;
+  const bound = searchPlan(spec);
+  if (bound.configs > MAX_DRAWN_CONFIGS) return bound;
+  const configs = new Set<string>();
+  let last: SourceState | undefined;
+  for (const step of allSteps(spec)) {
+    last = step.state;
+    if (step.kind === 'trial') configs.add(step.trial.configId);
   }
+  const excluded = spec.exclude.map(({ conditions }, rule) => {
+    return { rule: ruleText(conditions), count: last?.excluded[rule] ?? 0 };
+  });
   return {
-    sweep: spec.name,
-    trials: drawn.length === enough ? limit : drawn.length * spec.seeds.length,
-    configs: drawn.length,
-    replicates: spec.seeds.length,
-    points,
-    axes: {},
-    excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
-    duplicates,
-    drawn,
+    ...bound,
+    trials: last?.created ?? 0,
+    isBound: false,
+    configs: configs.size,
+    points: last?.points ?? 0,
+    excluded,
+    duplicates: last?.duplicates ?? 0,
   };
 }
 
 /**
- * Returns the plan of a search that depends on results. The number of trials is run_cap, because a search replaces each
- * point that a rule drops.
+ * Returns the plan of a search whose points are not drawn. The number of trials is run_cap, because a search replaces
+ * each point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
-  const trials = spec.runCap ?? Number.POSITIVE_INFINITY;
+  const trials = spec.runCap ?? (isDrawn(spec.search) ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
   return {
     sweep: spec.name,
     trials,
+    isBound: true,
     configs: Math.ceil(trials / spec.seeds.length),
     replicates: spec.seeds.length,
     points: 0,
@@ -131,21 +135,14 @@ function gridPlan(spec: SweepSpec): Plan {
   return {
     sweep: spec.name,
     trials,
-    configs: trials === all ? distinct : cappedConfigs(spec, trials, distinct),
+    isBound: false,
+    configs: trials === all ? distinct : Math.ceil(trials / spec.seeds.length),
     replicates: spec.seeds.length,
     points: excluded.reduce((sum, count) => sum + count, kept),
     axes: Object.fromEntries(spec.axes.map(({ name, size }) => [name, size])),
     excluded: spec.exclude.map(({ conditions }, rule) => ({ rule: ruleText(conditions), count: excluded[rule] ?? 0 })),
     duplicates: kept - distinct,
   };
-}
-
-/**
- * Returns the number of configs under run_cap. The result is an upper bound in shuffled order, because the first trials
- * can be of any config.
- */
-function cappedConfigs({ order, seeds }: SweepSpec, trials: number, distinct: number): number {
-  return order.kind === 'grid' ? Math.ceil(trials / seeds.length) : Math.min(trials, distinct);
 }
 
 function defaultsOf(spec: SweepSpec): Parameters {

@@ -15,9 +15,6 @@ export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'sear
   return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);
 }
 
-/** The maximum number of trials of a sweep. */
-export const MAX_TRIALS = 200_000;
-
 /** The number of trials of a random or Sobol search whose file has no run_cap. */
 export const DEFAULT_RUN_CAP = 10_000;
 

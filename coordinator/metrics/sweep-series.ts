@@ -6,7 +6,7 @@ import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
-import { unfinished } from '../core/trials.ts';
+import { trialsToCome } from '../core/trials.ts';
 import type { Queries } from '../store/queries.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import type { Ranking } from './trial-series.ts';
@@ -80,8 +80,10 @@ export class SweepSeries {
       if (shown === undefined) this.#metrics.sweepWarnings.remove({ sweep: sweep.id, kind });
       else this.#metrics.sweepWarnings.set({ sweep: sweep.id, kind }, shown.count);
     }
-    const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(unfinished(sweep), now);
-    if (eta === undefined) this.#metrics.eta.remove({ sweep: sweep.id });
+    const { pending, offered, running } = sweep.counts;
+    const remaining = pending + offered + running + trialsToCome(sweep);
+    const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(remaining, now);
+    if (eta === undefined || !Number.isFinite(eta)) this.#metrics.eta.remove({ sweep: sweep.id });
     else this.#metrics.eta.set({ sweep: sweep.id }, eta);
   }
 

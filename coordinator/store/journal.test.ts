@@ -7,7 +7,7 @@ import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
-import { loadCore, loadEndedSweep } from './load.ts';
+import { loadCore, loadSweep } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
@@ -145,7 +145,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);
-  expect(loadEndedSweep(db, '1', 50).trials.get('t0')).toMatchObject({ failure: 'oom', failures: { oom: 1 } });
+  expect(loadSweep(db, '1', 50).trials.get('t0')).toMatchObject({ failure: 'oom', failures: { oom: 1 } });
   await journal.commit([
     { kind: 'sweep', sweepId: '1', state: 'running', reason: '' },
     { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },
@@ -170,7 +170,7 @@ test('a retry resumes from the checkpoint and its metrics; a retry from the begi
   expect(new Queries(db).trial('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
   await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
   expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
-  expect(loadEndedSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
+  expect(loadSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
 });
 
 test("a clock set back while the coordinator was stopped does not extend an attempt's timeout", async () => {

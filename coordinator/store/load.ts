@@ -5,10 +5,10 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
-import { epochsOf, packKey } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { receivedBefore } from '../core/agent-limits.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
+import { newTrial } from '../core/create-trials.ts';
 import { addLease } from '../core/leases.ts';
 import {
   type AgentFacts,
@@ -34,7 +34,8 @@ import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 import { recordDuration } from '../core/stragglers.ts';
-import { addTrial, newSweep } from '../core/sweeps.ts';
+import { newSweep } from '../core/sweeps.ts';
+import { addTrial } from '../core/trials.ts';
 import {
   addStep,
   restoreProgress,
@@ -44,23 +45,35 @@ import {
   type StoredWarnings,
   tracksProgram,
 } from '../core/warnings.ts';
+import { parseSourceState } from '../grid/trials.ts';
+import type { TrialSource } from '../search/trial-source.ts';
 import { loadCurve, loadResumableCurve, loadRungs } from './load-early-stopping.ts';
 import { foldReports, parseValues, type ReportColumns } from './rows.ts';
+
+/** Opens the source of a sweep's further trials. */
+export type OpenSource = (sweep: {
+  readonly id: string;
+  readonly text: string;
+  readonly fileName: string;
+}) => TrialSource;
+
+/** A source that yields no trial. */
+const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });
 
 /**
  * Loads the core. Leases of running attempts are extended to their full duration from now, because no heartbeat could
  * arrive while the coordinator was down. Delays before a retry are not stored, so retries are due immediately.
+ * @param openSource opens the sources of the sweeps whose trials are not all created. Default: no further trials are
+ * created
  */
-export function loadCore(db: Database, leaseMs: number, now: number): Core {
+export function loadCore(db: Database, leaseMs: number, now: number, openSource: OpenSource = NO_SOURCE): Core {
   const core = newCore(leaseMs, now);
   core.listeningSince = now;
   const rows = db
-    .prepare(
-      "select id, state, policy, priority from sweeps where state in ('running', 'paused', 'stopping') order by id",
-    )
-    .all() as { id: number; state: SweepState; policy: string; priority: number }[];
-  for (const row of rows) {
-    const sweep = loadSweep(db, `${row.id}`, row.state, policyOf(row.policy), row.priority, now);
+    .prepare("select id from sweeps where state in ('running', 'paused', 'stopping') order by id")
+    .all() as { id: number }[];
+  for (const { id } of rows) {
+    const sweep = loadSweep(db, `${id}`, now, openSource);
     // The sweep had demand before the restart, so it must not be treated like a sweep that gains demand.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
@@ -131,16 +144,6 @@ function policyOf(text: string): SweepPolicy {
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
 }
 
-/** Loads a sweep that has ended. The sweep has no leases. */
-export function loadEndedSweep(db: Database, id: string, now: number): Sweep {
-  const row = db.prepare('select state, policy, priority from sweeps where id = ?').get(id) as {
-    state: SweepState;
-    policy: string;
-    priority: number;
-  };
-  return loadSweep(db, id, row.state, policyOf(row.policy), row.priority, now);
-}
-
 function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
   const rows = db
     .prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason, by, since from drains')
@@ -148,23 +151,40 @@ function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[
   return rows as (StoredDrain & { agentId: string })[];
 }
 
-export function loadSweep(
-  db: Database,
-  id: string,
-  state: SweepState,
-  policy: SweepPolicy,
-  priority: number,
-  now: number,
-): Sweep {
-  const sweep = newSweep(id, state, policy, priority);
+interface SweepColumns {
+  readonly state: SweepState;
+  readonly policy: string;
+  readonly priority: number;
+  readonly text: string;
+  readonly fileName: string;
+  readonly planned: number | null;
+  readonly searching: number;
+  readonly search: string | null;
+}
+
+/** Loads a sweep without leases. A sweep that has ended creates no more trials. */
+export function loadSweep(db: Database, id: string, now: number, openSource: OpenSource = NO_SOURCE): Sweep {
+  const { state, policy, priority, text, fileName, planned, searching, search } = db
+    .prepare(
+      `select state, policy, priority, text, file_name as fileName, planned, searching, search from sweeps
+       where id = ?`,
+    )
+    .get(id) as SweepColumns;
+  const sweep = newSweep(id, state, policyOf(policy), priority);
+  sweep.planned = planned ?? Number.POSITIVE_INFINITY;
+  if (searching > 0 && search !== null) {
+    sweep.search = { source: openSource({ id, text, fileName }), state: parseSourceState(search) };
+  }
   const trials = db
     .prepare(
-      'select id, idx, config_id, state, attempts, failure_class, parameters, metrics, metric_steps from trials where sweep_id = ? order by idx',
+      `select id, idx, config_id, seed, state, attempts, failure_class, parameters, metrics, metric_steps from trials
+       where sweep_id = ? order by idx`,
     )
     .all(id) as {
     id: string;
     idx: number;
     config_id: string;
+    seed: number;
     state: TrialState;
     attempts: number;
     failure_class: FailureClassName | null;
@@ -177,27 +197,16 @@ export function loadSweep(
   const rungs = loadRungs(db, sweep);
   for (const row of trials) {
     const parameters = parseParameters(row.parameters);
+    const planned = { trialId: row.id, index: row.idx, configId: row.config_id, seed: row.seed, parameters };
     const trial: Trial = {
-      id: row.id,
-      index: row.idx,
-      configId: row.config_id,
+      ...newTrial(sweep.policy, planned),
       state: row.state,
-      packKey: packKey(policy.trainer, parameters),
-      epochs: epochsOf(policy.trainer, parameters),
       rung: rungs.get(row.id) ?? 0,
       attempts: row.attempts,
-      failures: {},
       failedAttempts: failedAttempts.get(row.id) ?? [],
       avoidUntil: failedAttempts.has(row.id) ? now + ELSEWHERE_PATIENCE_MS : 0,
       failure: row.failure_class ?? undefined,
       offeredAt: now,
-      pool: undefined,
-      earlierPools: [],
-      readyAt: 0,
-      checkpoint: undefined,
-      lease: undefined,
-      speculation: undefined,
-      speculativeOffer: undefined,
       speculated: speculated.has(row.id),
     };
     addTrial(sweep, trial);

@@ -32,6 +32,7 @@ import {
 } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SweepPolicy } from '../core/model.ts';
+import type { SourceState } from '../search/trial-source.ts';
 
 export interface SweepRow {
   readonly id: number;
@@ -53,6 +54,12 @@ export interface SweepRow {
   readonly state_by: string;
   readonly priority: number;
   readonly policy: string;
+  /** Null if the search has no limit. */
+  readonly planned: number | null;
+  /** 1 while further trials can be created. */
+  readonly searching: number;
+  /** The state of the source of trials as JSON. Null in sweeps of older versions. */
+  readonly search: string | null;
 }
 
 export interface StateCountRow {
@@ -86,7 +93,9 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     counts,
     configs: row.configs,
     replicates: row.replicates,
-    excluded: row.excluded,
+    excluded: Math.max(row.excluded, droppedByRules(row)),
+    planned: row.planned ?? undefined,
+    searching: row.searching > 0,
     createdAtMs: row.created_at,
     endedAtMs: row.ended_at,
     stateSinceMs: row.state_at || row.created_at,
@@ -100,6 +109,13 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
       return { kind: warningKind.to(kind), message, count, sinceMs: since };
     }),
   };
+}
+
+/** A search drops points while it runs. The rules of a grid are counted at its submission. */
+function droppedByRules({ search }: Pick<SweepRow, 'search'>): number {
+  if (search === null) return 0;
+  const { excluded }: Pick<SourceState, 'excluded'> = JSON.parse(search);
+  return excluded.reduce((sum, count) => sum + count, 0);
 }
 
 interface FailureColumns {

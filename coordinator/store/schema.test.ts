@@ -11,7 +11,15 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_16 = `
+alter table sweeps drop column planned;
+alter table sweeps drop column searching;
+alter table sweeps drop column search;
+pragma user_version = 16;
+`;
+
 const TO_VERSION_15 = `
+${TO_VERSION_16}
 drop table rungs;
 alter table trials drop column stop_reason;
 pragma user_version = 15;
@@ -304,4 +312,20 @@ test('after an upgrade of a store of version 14, the times of pauses come from t
   ]);
   expect(new Queries(db).eventsAfter('1', 0, 100).at(-1)).toMatchObject({ kind: 'sweep paused', by: '', agentId: '' });
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
+});
+
+test('after an upgrade of a store of version 16, the trials of a sweep are all its trials', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = ['t0', 't1'].map((trialId, index) => ({ trialId, configId: trialId, index, seed: 0, parameters: {} }));
+  insertSweep(old, NEW_SWEEP, trials, 1);
+  old.exec(TO_VERSION_16);
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  expect(new Queries(db).sweep('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
+  expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 16;
+export const SCHEMA_VERSION = 17;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -173,6 +173,16 @@ alter table events add column agent_id text not null default '';
 create index agent_events on events (seq) where sweep_id = 0;
 `;
 
+/**
+ * Adds the creation of trials while a sweep runs. `planned` is the number of trials once all are created, or null if the
+ * search has no limit. `searching` is 1 while further trials can be created, and `search` is the state of their source.
+ */
+const TRIAL_SOURCES = `
+alter table sweeps add column planned integer;
+alter table sweeps add column searching integer not null default 0;
+alter table sweeps add column search text;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -297,6 +307,7 @@ ${AGENT_INSTANCES}
 ${TRIAL_COUNTS}
 ${USERS}
 ${RUNGS}
+${TRIAL_SOURCES}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -356,6 +367,11 @@ update sweeps set state_at = coalesce(
   (select max(at) from events where sweep_id = sweeps.id and kind = 'sweep ' || sweeps.state), created_at);
 `,
   16: RUNGS,
+  // Versions before 17 created all trials of a sweep when the sweep was submitted.
+  17: `
+${TRIAL_SOURCES}
+update sweeps set planned = (select count(*) from trials where sweep_id = sweeps.id);
+`,
 };
 
 /**

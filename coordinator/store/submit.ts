@@ -1,8 +1,8 @@
 /** Adds a sweep and all its trials in one transaction. */
 import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
-import type { Parameters } from '../../proto/trainers.ts';
 import type { SweepPolicy } from '../core/model.ts';
+import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { commitCounted } from './high-water.ts';
 
 export interface NewSweep {
@@ -24,28 +24,35 @@ export interface NewSweep {
   readonly excluded: number;
   /** Undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
+  /** The creation of trials. Undefined if the first trials are all trials. */
+  readonly search?: NewSearch | undefined;
 }
 
-export interface NewTrial {
-  readonly trialId: string;
-  readonly configId: string;
-  readonly index: number;
-  readonly seed: number;
-  readonly parameters: Parameters;
+interface NewSearch {
+  /** The number of trials once all are created. Infinity if the search has no limit. */
+  readonly planned: number;
+  /** The state of the source after the first trials. */
+  readonly state: SourceState;
+  /** Whether there are no further trials. */
+  readonly done: boolean;
 }
 
-/** Adds a sweep. @returns the id of the sweep; a repeated request returns the id of the sweep that it added before */
-export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewTrial>, at: number): string {
+/**
+ * Adds a sweep with its first trials.
+ * @returns the id of the sweep; a repeated request returns the id of the sweep that it added before
+ */
+export function insertSweep(db: Database, sweep: NewSweep, trials: readonly PlannedTrial[], at: number): string {
   const existing = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
     | { id: number }
     | undefined;
   if (existing !== undefined) return `${existing.id}`;
+  const planned = sweep.search?.planned ?? trials.length;
   return commitCounted(db, () => {
     const { lastInsertRowid } = db
       .prepare(
         `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
-             configs, replicates, excluded, priority, state, reason, created_at)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?)`,
+             configs, replicates, excluded, priority, state, reason, created_at, planned, searching, search)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?, ?, ?, ?)`,
       )
       .run(
         sweep.requestId,
@@ -63,20 +70,21 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: Iterable<NewT
         sweep.excluded,
         sweep.priority,
         at,
+        Number.isFinite(planned) ? planned : null,
+        sweep.search === undefined || sweep.search.done ? 0 : 1,
+        sweep.search === undefined ? null : JSON.stringify(sweep.search.state),
       );
     const id = Number(lastInsertRowid);
     const insert = db.prepare(
       'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
     );
     if (sweep.source !== undefined) insertSource(db, id, sweep.source);
-    let count = 0;
     for (const trial of trials) {
       insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
-      count += 1;
     }
     db.prepare(
       "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'submitted', ?)",
-    ).run(at, id, `${count} trials`);
+    ).run(at, id, Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials');
     return `${id}`;
   });
 }

@@ -9,6 +9,7 @@ import { formatStep } from '../../lib/text/numbers.ts';
 import type { AgentEventKind, EventKind } from '../../proto/names.ts';
 import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
 import type { Change } from '../core/step.ts';
+import { configsOf } from '../search/trial-source.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
 import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
 
@@ -68,6 +69,13 @@ export function changeWriter(db: Database): (change: Change, at: number, written
     const addAgentEvent: AddAgentEvent = (agentId, kind, detail) =>
       add({ sweepId: AGENT_EVENTS, trialId: '', attempt: 0, agentId, kind, detail });
     switch (change.kind) {
+      case 'created':
+        trials.create(change, addEvent);
+        sweeps.search({ ...change, done: false });
+        break;
+      case 'searched':
+        sweeps.search(change);
+        break;
       case 'trial':
         trials.move(change, at, addEvent);
         if (change.state === 'succeeded' || change.state === 'stopped')
@@ -210,6 +218,10 @@ function valuesReader(db: Database, policyOf: PolicyOf) {
 }
 
 function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
+  const create = db.prepare(
+    `insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)
+     on conflict (sweep_id, id) do nothing`,
+  );
   const move = db.prepare(
     `update trials set state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
@@ -237,6 +249,11 @@ function trialWriter(db: Database, values: ReturnType<typeof valuesReader>) {
     'insert into retries (sweep_id, trial_id, request_id, attempts, at) values (?, ?, ?, ?, ?)',
   );
   return {
+    create({ sweepId, trial }: ChangeOf<'created'>, addEvent: AddEvent): void {
+      const { trialId, index, configId, seed, parameters } = trial;
+      create.run(sweepId, trialId, index, configId, seed, JSON.stringify(parameters));
+      addEvent(sweepId, trialId, 0, 'created', '');
+    },
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
       const stopReason = state === 'stopped' ? detail : '';
       move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason);
@@ -402,11 +419,19 @@ function sweepWriter(db: Database) {
   const move = db.prepare(
     `update sweeps set state = ?1, reason = coalesce(?2, reason),
        ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end,
-       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end, state_at = ?3, state_by = ?5
+       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end, state_at = ?3, state_by = ?5,
+       searching = case when ?1 in ('running', 'paused') then searching else 0 end
      where id = ?4`,
+  );
+  const search = db.prepare(
+    `update sweeps set search = ?1, searching = ?2, planned = case when ?2 = 1 then planned else ?3 end,
+       configs = case when ?2 = 1 then configs else ?4 end where id = ?5`,
   );
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
+    search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
+      search.run(JSON.stringify(state), done ? 0 : 1, state.created, configsOf(state), sweepId);
+    },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
       move.run(state, reason ?? null, at, sweepId, by);
       addEvent(sweepId, '', 0, `sweep ${state}`, reason ?? '');

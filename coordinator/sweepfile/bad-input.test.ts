@@ -172,7 +172,7 @@ const search: [string, string][] = [
     '4:3: lambda_l1: min (1) and max (2.5) must be whole numbers',
   ],
   ['  lambda_l1: {distribution: categorical, value: 1}', '4:3: lambda_l1: distribution categorical needs values'],
-  ['run_cap: 0', '4:10: run_cap: expected a whole number from 1 to 1000000, got 0'],
+  ['run_cap: 0', '4:10: run_cap: expected a whole number from 1 to 9007199254740991, got 0'],
   [
     'early_terminate: {type: hyperband}',
     '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',

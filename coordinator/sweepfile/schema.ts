@@ -30,7 +30,8 @@ const MAX_RETRIES = 100;
 const MAX_EPOCHS_BETWEEN = 100_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
-const MAX_RUN_CAP = 1_000_000;
+/** The largest count that a number represents exactly. */
+const MAX_RUN_CAP = Number.MAX_SAFE_INTEGER;
 const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
 const weight = z
   .number({ error: weightError })

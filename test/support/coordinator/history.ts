@@ -18,7 +18,6 @@ import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
 import { addDuration } from '../../../coordinator/core/stragglers.ts';
 import {
-  addTrial,
   newSweep,
   onKill,
   onKillTrial,
@@ -28,6 +27,7 @@ import {
   onStop,
 } from '../../../coordinator/core/sweeps.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';
+import { addTrial } from '../../../coordinator/core/trials.ts';
 import type { EarlyTerminate } from '../../../coordinator/early-stop/settings.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../../proto/errors.ts';
@@ -246,8 +246,8 @@ export class World {
 }
 
 /** Returns a copy with what the store keeps of a sweep that has ended. */
-function reloaded({ id, state, policy, priority, trials, records, durations }: Sweep): Sweep {
-  const sweep = { ...newSweep(id, state, policy, priority), durations };
+function reloaded({ id, state, policy, priority, planned, trials, records, durations }: Sweep): Sweep {
+  const sweep = { ...newSweep(id, state, policy, priority), planned, durations };
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
   for (const [agentId, record] of records) {
     sweep.records.set(agentId, { ...record, failures: new Map(record.failures) });

@@ -2,7 +2,8 @@
 
 import type { AgentHello } from '../../../coordinator/core/agents.ts';
 import { type Core, newCore, type Sweep, type SweepPolicy, type Trial } from '../../../coordinator/core/model.ts';
-import { addTrial, newSweep } from '../../../coordinator/core/sweeps.ts';
+import { newSweep } from '../../../coordinator/core/sweeps.ts';
+import { addTrial } from '../../../coordinator/core/trials.ts';
 import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 
 export const LEASE_MS = 15_000;
@@ -40,6 +41,7 @@ export function addSweep(
   replicates = 1,
 ): Sweep {
   const sweep = newSweep(id, 'running', { ...PLAIN_POLICY, ...policy }, priority);
+  sweep.planned = trials;
   for (let index = 0; index < trials; index++) {
     addTrial(sweep, {
       id: `t${index}`,

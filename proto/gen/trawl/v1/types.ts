@@ -729,6 +729,12 @@ export interface Sweep {
   stateBy: string;
   /** Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty: one can. */
   blocked: string;
+  /** Number of trials once all are created; absent if the search has no limit. The trials in `counts` are created. */
+  planned?:
+    | number
+    | undefined;
+  /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
+  searching: boolean;
 }
 
 /** A folder of code, as a tar archive that is identified by its checksum. */
@@ -1073,6 +1079,8 @@ function createBaseSweep(): Sweep {
     stateSinceMs: 0,
     stateBy: "",
     blocked: "",
+    planned: undefined,
+    searching: false,
   };
 }
 
@@ -1100,7 +1108,7 @@ export const Sweep: MessageFns<Sweep> = {
       TrialCounts.encode(message.counts, writer.uint32(58).fork()).join();
     }
     if (message.configs !== 0) {
-      writer.uint32(64).uint32(message.configs);
+      writer.uint32(64).uint64(message.configs);
     }
     if (message.replicates !== 0) {
       writer.uint32(72).uint32(message.replicates);
@@ -1137,6 +1145,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.blocked !== "") {
       writer.uint32(162).string(message.blocked);
+    }
+    if (message.planned !== undefined) {
+      writer.uint32(168).uint64(message.planned);
+    }
+    if (message.searching !== false) {
+      writer.uint32(176).bool(message.searching);
     }
     return writer;
   },
@@ -1215,7 +1229,7 @@ export const Sweep: MessageFns<Sweep> = {
               break;
             }
 
-            message.configs = reader.uint32();
+            message.configs = longToNumber(reader.uint64());
             continue;
           }
           case 9: {
@@ -1314,6 +1328,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.blocked = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.planned = longToNumber(reader.uint64());
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.searching = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1355,6 +1385,8 @@ export const Sweep: MessageFns<Sweep> = {
     message.stateSinceMs = object.stateSinceMs ?? 0;
     message.stateBy = object.stateBy ?? "";
     message.blocked = object.blocked ?? "";
+    message.planned = object.planned ?? undefined;
+    message.searching = object.searching ?? false;
     return message;
   },
 };

@@ -1,0 +1,49 @@
+/** Opens the sources of the trials of submitted sweeps. */
+import type { Database } from 'libsql';
+import { CREATED_AHEAD, MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+import { initialState, searcherOf, trialSource } from '../grid/trials.ts';
+import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
+import type { OpenSource } from '../store/load.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+
+/** Opens sources that find existing trials in the store. */
+export function sourceOpener(db: Database): OpenSource {
+  const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
+  return ({ id, text, fileName }) => {
+    const spec = parseSweep(text, fileName);
+    const source = trialSource(spec, searcherOf(spec));
+    return {
+      usesResults: source.usesResults,
+      next: (state, isKnown) =>
+        source.next(state, (trialId) => isKnown(trialId) || select.get(id, trialId) !== undefined),
+    };
+  };
+}
+
+interface FirstTrials {
+  readonly trials: readonly PlannedTrial[];
+  readonly state: SourceState;
+  /** Whether there are no further trials. */
+  readonly done: boolean;
+}
+
+/** Returns the trials that are created when a sweep is submitted, or none if they depend on results. */
+export function firstTrials(spec: SweepSpec): FirstTrials {
+  const searcher = searcherOf(spec);
+  const source: TrialSource = trialSource(spec, searcher);
+  const trials: PlannedTrial[] = [];
+  const known = new Set<string>();
+  let state = initialState(spec, searcher);
+  if (source.usesResults) return { trials, state, done: false };
+  for (let points = 0; points < MAX_POINTS_PER_PASS && trials.length < CREATED_AHEAD; points++) {
+    const step = source.next(state, (trialId) => known.has(trialId));
+    if (step.kind === 'done') return { trials, state, done: true };
+    if (step.kind === 'wait') break;
+    state = step.state;
+    if (step.kind === 'dropped') continue;
+    known.add(step.trial.trialId);
+    trials.push(step.trial);
+  }
+  return { trials, state, done: false };
+}

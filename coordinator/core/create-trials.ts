@@ -1,0 +1,92 @@
+/**
+ * Creates the trials of a sweep while the sweep runs. A bounded number of trials is created ahead of the free slots, so
+ * that memory does not depend on the size of the grid.
+ */
+import { epochsOf, packKey } from '../../proto/trainers.ts';
+import type { PlannedTrial } from '../search/trial-source.ts';
+import type { Core, Sweep, SweepPolicy, Trial } from './model.ts';
+import { presentPools } from './pools.ts';
+import type { Change } from './step.ts';
+import { addTrial, closeIfDone } from './trials.ts';
+
+/** Trials of a sweep that are created before they can start, if the slots need no more. */
+export const CREATED_AHEAD = 1_000;
+
+/** Packs of trials that are created ahead per slot, so that the trials of a pack can be chosen among several. */
+const PACKS_AHEAD_PER_SLOT = 4;
+
+/** Trials per slot that are created if each trial depends on the results so far: one that starts, and one offer. */
+const OFFERS_AND_STARTS_PER_SLOT = 2;
+
+/** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
+export const MAX_POINTS_PER_PASS = 5_000;
+
+/** Returns a trial that has not started. */
+export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: PlannedTrial): Trial {
+  return {
+    id: planned.trialId,
+    index: planned.index,
+    configId: planned.configId,
+    state: 'pending',
+    packKey: packKey(trainer, planned.parameters),
+    epochs: epochsOf(trainer, planned.parameters),
+    rung: 0,
+    attempts: 0,
+    failures: {},
+    failedAttempts: [],
+    avoidUntil: 0,
+    failure: undefined,
+    offeredAt: 0,
+    pool: undefined,
+    earlierPools: [],
+    readyAt: 0,
+    checkpoint: undefined,
+    lease: undefined,
+    speculation: undefined,
+    speculativeOffer: undefined,
+    speculated: false,
+  };
+}
+
+/** Fills the windows of all running sweeps, and ends sweeps that turn out to have no further trials. */
+export function createTrials(core: Core): Change[] {
+  const sweeps = [...core.sweeps.values()].filter(({ state, search }) => state === 'running' && search !== undefined);
+  if (sweeps.length === 0) return [];
+  const slots = [...presentPools(core).values()].reduce((sum, pool) => sum + pool.slots, 0);
+  const packs = [...core.agents.values()].reduce((sum, agent) => sum + agent.slots * agent.pack, 0);
+  return sweeps.flatMap((sweep) => [...fillWindow(sweep, windowOf(sweep, slots, packs)), ...closeIfDone(sweep)]);
+}
+
+/** Returns the number of trials of a sweep that may be created without having started. */
+function windowOf({ search, policy }: Sweep, slots: number, packs: number): number {
+  if (search?.source.usesResults !== true) return Math.max(CREATED_AHEAD, packs * PACKS_AHEAD_PER_SLOT);
+  return Math.min(slots, policy.concurrency ?? slots) * OFFERS_AND_STARTS_PER_SLOT;
+}
+
+/** Creates trials until the window is full, the source has no further trial for now, or the pass was long enough. */
+function fillWindow(sweep: Sweep, window: number): Change[] {
+  const changes: Change[] = [];
+  let dropped = false;
+  for (let points = 0; points < MAX_POINTS_PER_PASS && sweep.search !== undefined; points++) {
+    if (sweep.counts.pending + sweep.counts.offered >= window) break;
+    const { source, state } = sweep.search;
+    const step = source.next(state, (id) => sweep.trials.has(id));
+    if (step.kind === 'wait') break;
+    if (step.kind === 'done') {
+      sweep.search = undefined;
+      sweep.planned = state.created;
+      changes.push({ kind: 'searched', sweepId: sweep.id, state, done: true });
+      return changes;
+    }
+    sweep.search.state = step.state;
+    dropped = step.kind === 'dropped';
+    if (step.kind === 'dropped') continue;
+    addTrial(sweep, newTrial(sweep.policy, step.trial));
+    changes.push({ kind: 'created', sweepId: sweep.id, trial: step.trial, state: step.state });
+  }
+  // The next pass continues after the dropped points.
+  if (dropped && sweep.search !== undefined) {
+    changes.push({ kind: 'searched', sweepId: sweep.id, state: sweep.search.state, done: false });
+  }
+  return changes;
+}

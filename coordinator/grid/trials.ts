@@ -1,0 +1,99 @@
+/** Applies the rules of a sweep to the points of its searcher, and yields the sweep's trials. */
+import { BadInputError } from '../../proto/errors.ts';
+import { TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
+import { parseParameters } from '../../proto/values.ts';
+import { drawingSearcher } from '../search/drawn.ts';
+import { gridSearcher } from '../search/grid.ts';
+import type { Searcher, SearchHistory } from '../search/searcher.ts';
+import type { PlannedTrial, SourceState, SourceStep, TrialSource } from '../search/trial-source.ts';
+import { effectOf } from './points.ts';
+import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
+import { idsOf } from './trial-id.ts';
+
+/**
+ * A search ends after this many consecutive points without a new config, because its space then has few or no further
+ * points.
+ */
+const MAX_REPEATED_POINTS = 10_000;
+
+const NO_HISTORY: SearchHistory = { results: [], live: [] };
+
+/** @throws {BadInputError} if the method of the sweep has no searcher */
+export function searcherOf(spec: SweepSpec): Searcher {
+  if (spec.search === undefined) return gridSearcher(spec);
+  if (isDrawn(spec.search)) return drawingSearcher(spec.search);
+  throw new BadInputError(
+    `method ${spec.search.method} draws its points while the sweep runs, so they cannot be listed`,
+  );
+}
+
+export function initialState(spec: SweepSpec, { initialState: search }: Pick<Searcher, 'initialState'>): SourceState {
+  return { search, created: 0, points: 0, excluded: spec.exclude.map(() => 0), duplicates: 0, repeated: 0 };
+}
+
+/** Reads the state of a source from JSON. */
+export function parseSourceState(json: string): SourceState {
+  const { config, ...state } = JSON.parse(json) as SourceState;
+  if (config === undefined) return state;
+  return { ...state, config: { ...config, parameters: parseParameters(JSON.stringify(config.parameters)) } };
+}
+
+/** @param history the trials so far, for searchers that use results; default: none */
+export function trialSource(
+  spec: SweepSpec,
+  searcher: Searcher,
+  history: () => SearchHistory = () => NO_HISTORY,
+): TrialSource {
+  const trainer: TrainerSpec = TRAINERS[spec.trainer];
+  const limit = spec.runCap ?? (isDrawn(spec.search) ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
+  const mayRepeat = spec.search !== undefined;
+
+  function replicate(state: SourceState, config: NonNullable<SourceState['config']>): SourceStep {
+    const { parameters, replicates } = config;
+    const seed = spec.seeds[replicates] ?? 0;
+    const { configId, trialId } = idsOf(spec.trainer, parameters);
+    const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
+    const isLast = replicates + 1 >= spec.seeds.length;
+    const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
+    return { kind: 'trial', trial, state: { ...state, created: state.created + 1, config: rest } };
+  }
+
+  return {
+    usesResults: searcher.usesResults,
+    next(state, isKnown) {
+      if (state.created >= limit) return { kind: 'done' };
+      if (state.config !== undefined) return replicate(state, state.config);
+      if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
+      const suggestion = searcher.next(state.search, searcher.usesResults ? history() : NO_HISTORY);
+      if (suggestion.kind !== 'point') return suggestion;
+      const { point, state: search } = suggestion;
+      const after = { ...state, search, points: state.points + 1 };
+      const repeated = state.repeated + 1;
+      const effect = effectOf(spec, point);
+      if ('excludedBy' in effect) {
+        const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
+        return { kind: 'dropped', state: { ...after, excluded, repeated } };
+      }
+      const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
+      // The replicates of a config are created in order, so the first one shows whether the config exists.
+      if (isKnown(idsOf(spec.trainer, parameters).trialId(spec.seeds[0] ?? 0)))
+        return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1, repeated } };
+      return replicate({ ...after, repeated: 0 }, { parameters, replicates: 0 });
+    },
+  };
+}
+
+/** Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials. */
+export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
+  const searcher = searcherOf(spec);
+  const source = trialSource(spec, searcher);
+  const known = new Set<string>();
+  let state = initialState(spec, searcher);
+  for (;;) {
+    const step = source.next(state, (id) => known.has(id));
+    if (step.kind === 'done' || step.kind === 'wait') return;
+    state = step.state;
+    if (step.kind === 'trial') known.add(step.trial.trialId);
+    yield step;
+  }
+}

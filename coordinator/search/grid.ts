@@ -1,0 +1,28 @@
+/** Grid search: every point of the grid, by index. The state is the position of the next point. */
+import type { Axis } from '../grid/axes.ts';
+import { digitsOf, dimensionsOf, pointAt, pointCount } from '../grid/points.ts';
+import { shuffledIndex } from './permutation.ts';
+import type { Searcher } from './searcher.ts';
+
+export interface GridSearch {
+  readonly axes: readonly Axis[];
+  readonly zip: readonly (readonly string[])[];
+  readonly order: { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
+}
+
+/** @throws {BadInputError} beyond MAX_GRID_POINTS */
+export function gridSearcher({ axes, zip, order }: GridSearch): Searcher {
+  const dimensions = dimensionsOf({ axes, zip });
+  const sizes = dimensions.map(({ size }) => size);
+  const points = pointCount(dimensions, 1);
+  return {
+    initialState: 0,
+    usesResults: false,
+    next(state) {
+      const position = Number(state);
+      if (position >= points) return { kind: 'done' };
+      const index = order.kind === 'grid' ? position : shuffledIndex(position, points, order.seed);
+      return { kind: 'point', point: pointAt(dimensions, digitsOf(sizes, index)), state: position + 1 };
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * Defines searchers. A searcher yields the points of a sweep one at a time. It is a pure state machine: the same state
+ * and history give the same suggestion, so a suggestion that was not stored is repeated exactly after a crash.
+ */
+import type { Parameters } from '../../proto/trainers.ts';
+import type { Json } from '../../proto/values.ts';
+
+/** The state of a searcher between two suggestions, as JSON. Only the searcher reads it. */
+export type SearchState = Json;
+
+export type Suggestion =
+  /** The next point, before `exclude` and `when`, and the state after it. */
+  | { readonly kind: 'point'; readonly point: Parameters; readonly state: SearchState }
+  /** The searcher needs further results before its next point. */
+  | { readonly kind: 'wait' }
+  /** The searcher has no further points. */
+  | { readonly kind: 'done' };
+
+/** A trial with a result, or without one if it failed. */
+export interface SearchResult {
+  /** The parameters after `when`, completed with the trainer's defaults. */
+  readonly parameters: Parameters;
+  /** The value of the ranking metric. Undefined if the trial has none. */
+  readonly value: number | undefined;
+}
+
+/** The trials that a sweep has created so far. */
+export interface SearchHistory {
+  /** Trials that have ended, in the order in which the store committed their ends. */
+  readonly results: readonly SearchResult[];
+  /** The parameters of trials that have not ended, by index. */
+  readonly live: readonly Parameters[];
+}
+
+export interface Searcher {
+  readonly initialState: SearchState;
+  /**
+   * Whether suggestions depend on results. Trials of such a searcher are created as late as possible, so that each
+   * suggestion is based on as many results as possible.
+   */
+  readonly usesResults: boolean;
+  next(state: SearchState, history: SearchHistory): Suggestion;
+}
