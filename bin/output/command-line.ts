@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Formats the command line with which an agent starts a trial. */
 import { argumentsOf, programParameters } from '../../agent/trainers/command/invocation.ts';
-import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { piecesOf } from '../../proto/command.ts';
 import { BadInputError } from '../../proto/errors.ts';
