@@ -8,7 +8,7 @@ import type { Json } from '../../proto/values.ts';
 /** The state of a searcher between two suggestions, as JSON. Only the searcher reads it. */
 export type SearchState = Json;
 
-export type Suggestion =
+type Suggestion =
   /** The next point, before `exclude` and `when`, and the state after it. */
   | { readonly kind: 'point'; readonly point: Parameters; readonly state: SearchState }
   /** The searcher needs further results before its next point. */
@@ -17,7 +17,7 @@ export type Suggestion =
   | { readonly kind: 'done' };
 
 /** A trial with a result, or without one if it failed. */
-export interface SearchResult {
+interface SearchResult {
   /** The parameters after `when`, completed with the trainer's defaults. */
   readonly parameters: Parameters;
   /** The value of the ranking metric. Undefined if the trial has none. */
