@@ -111,7 +111,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
   const { damagedFile, spool } = openSpool(dir);
   if (damagedFile !== undefined) {
-    log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; its attempts run again');
+    log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; the trials of its attempts run again');
   }
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
@@ -147,7 +147,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       nats,
       log,
       gpuFigures,
-      // A coordinator on this machine sleeps with it, and its leases do not expire meanwhile.
+      // A coordinator on this machine sleeps at the same time, so its leases do not expire while the machine sleeps.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),

@@ -14,7 +14,7 @@ function file(magic: number, count: number, rows: number, columns: number, pixel
   return bytes;
 }
 
-test('parsed images equal the written ones', () => {
+test('parsed images equal the written images', () => {
   const side = fc.integer({ min: 1, max: 6 });
   fc.assert(
     fc.property(fc.nat({ max: 5 }), side, side, (count, rows, columns) => {
@@ -24,7 +24,7 @@ test('parsed images equal the written ones', () => {
   );
 });
 
-test('a file whose length does not match its header is rejected with its name', () => {
+test('a file is rejected with its name if its length does not match its header', () => {
   const whole = file(0x803, 2, 3, 3, new Uint8Array(18));
   expect(() => parseImages('train-images', whole.subarray(0, 33))).toThrow(
     'train-images: 33 bytes, expected 34 for 2 images of 3x3',

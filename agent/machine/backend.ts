@@ -111,10 +111,10 @@ async function loadWasm(): Promise<string | undefined> {
 export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
 
 /**
- * Variables that libtensorflow reads when it is loaded; those that the user has set stay unchanged. GPU memory is
- * allocated on demand, and only errors are printed. oneDNN is on because its products are the same, bit for bit, for any
- * number of threads (tried with 1, 2, 4, 8 and 16), unlike those of libtensorflow without it; by default it is on for some
- * processors only.
+ * Environment variables that libtensorflow reads when it is loaded. Variables that the user has set are unchanged. GPU
+ * memory is allocated on demand, and only errors are printed. oneDNN is enabled because its products are bitwise
+ * identical for any number of threads (tried with 1, 2, 4, 8 and 16). Without oneDNN, the products of libtensorflow
+ * depend on the number of threads. By default, oneDNN is enabled only for some processors.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',

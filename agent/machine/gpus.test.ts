@@ -40,7 +40,7 @@ describe('discovery', () => {
     }
   });
 
-  test('the other cards are used when one is lost, although nvidia-smi fails', async () => {
+  test('when one card is lost, nvidia-smi fails but the other cards are used', async () => {
     nvidia('nvidia-smi-query-lost.txt', 'nvidia-smi-L.txt', 15);
     const { gpus, found, problems } = await discoverGpus({});
     expect(gpus.map(({ index }) => index)).toEqual([0, 3]);

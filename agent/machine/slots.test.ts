@@ -63,14 +63,14 @@ test('several slots per GPU share its memory evenly', () => {
   ]);
 });
 
-test('with fewer slots than GPUs, each slot has several GPUs, and its memory is that of the smallest GPU', () => {
+test('with fewer slots than GPUs, each slot has several GPUs and the memory of its smallest GPU', () => {
   expect(assigned([80, 16, 80, 80, 80], 2)).toEqual([
     [[0, 1], 16],
     [[2, 3], 80],
   ]);
 });
 
-test('a slot has at most one GPU beside MIG instances', () => {
+test('on a machine with MIG instances, a slot has at most one GPU', () => {
   const [card, ...others] = gpus(20, 10, 40);
   if (card === undefined) throw new Error('no GPU');
   const slots = slotGpus([{ ...card, id: 'MIG-a', migCard: 'GPU-a' }, ...others], 1);
@@ -94,7 +94,7 @@ test('half of the threads of a slot work on one operation', () => {
   expect([1, 2, 3, 16].map(intraOp)).toEqual(['1', '1', '2', '8']);
 });
 
-test('variables that the user has set stay unchanged', () => {
+test('variables that the user has set are unchanged', () => {
   expect(threadEnvironment(8, 2, { OMP_NUM_THREADS: '3', TF_NUM_INTRAOP_THREADS: '' })).toEqual({
     OMP_NUM_THREADS: '3',
     TF_NUM_INTRAOP_THREADS: '2',

@@ -15,7 +15,8 @@ export interface SlotCountOptions {
 }
 
 /**
- * Returns the number of slots: as requested, otherwise one per GPU, or one per core on a machine without GPUs.
+ * Returns the requested number of slots. By default, returns one slot per GPU, or one per core on a machine without
+ * GPUs.
  * @throws {BadInputError} when both options are given
  * @throws {RejectedError} for slots per GPU on a machine without GPUs
  */
@@ -78,9 +79,9 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
  * rounded down, at least one. As many operations of a step run in parallel as the slot has threads. Half of the threads
- * work on one operation, because waking threads for each small operation costs more than it gains (bench/RESULTS.md).
- * Variables that the user has set stay unchanged. Results do not depend on the number of threads (see
- * NATIVE_ENVIRONMENT).
+ * work on one operation, because waking more threads for a small operation takes longer than it saves
+ * (bench/RESULTS.md). Variables that the user has set are unchanged. Results do not depend on the number of threads
+ * (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));

@@ -116,7 +116,8 @@ function endOfList(variable: string, entries: readonly string[], at: number): st
 
 /**
  * Applies NVIDIA_VISIBLE_DEVICES if the machine has more cards than the variable names. Otherwise NVIDIA's container
- * runtime has already applied the variable and renumbered the GPUs. `void` is also set where GPUs are injected in another way (CDI).
+ * runtime has already applied the variable and renumbered the GPUs. `void` is also set if GPUs are injected through
+ * CDI.
  */
 function ofContainer(gpus: readonly Gpu[], env: Env): Selection {
   const list = env.NVIDIA_VISIBLE_DEVICES?.trim();

@@ -1,4 +1,4 @@
-/** Claims the leases of offered attempts. Several claims are sent in one call, and claims that got no answer are sent again. */
+/** Claims the leases of offered attempts. Several claims are sent in one call, and unanswered claims are sent again. */
 
 import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
@@ -77,7 +77,7 @@ export class Claims {
     this.#events.onEffects(effects === 'retry' ? [] : effects);
   }
 
-  /** Repeating a claim is safe: the same claim gets the same lease. */
+  /** Repeating a claim is safe, because a repeated claim is granted the same lease. */
   #retry(claim: Claim): void {
     setTimeout(() => {
       const slot = this.#slots[claim.slot];

@@ -32,7 +32,7 @@ function archive(text: string): CodeArchive {
   return { sha256: createHash('sha256').update(text).digest('hex'), size: text.length };
 }
 
-/** A coordinator that has these archives. `interfere` can fail a download or change what it sends. */
+/** A coordinator that has these archives. `interfere` can make a download fail or change its bytes. */
 function cacheOf(
   texts: readonly string[],
   interfere: (path: string, rest: string) => string | Promise<string> = (_, rest) => rest,

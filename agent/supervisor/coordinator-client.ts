@@ -42,7 +42,7 @@ export interface CoordinatorClient {
 
 /**
  * @param server HOST:PORT
- * @param identity returns the agent's certificate; without one there is no encryption
+ * @param identity returns the agent's certificate; without a certificate, connections are not encrypted
  * @param tokenOf the token of a coordinator on this machine
  */
 export function coordinatorClient(

@@ -65,9 +65,9 @@ export class Heartbeat {
   }
 
   /**
-   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of ended
-   * attempts, including those of an earlier incarnation, until the coordinator has acknowledged their last record. Otherwise a
-   * slow connection would let a lease expire, and the trial would run again.
+   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of
+   * ended attempts until the coordinator has acknowledged their last record. This includes attempts of an earlier run
+   * of the agent. Otherwise a slow connection would let a lease expire, and the trial would run again.
    */
   send(): void {
     if (this.#cluster === undefined) return;
@@ -95,7 +95,7 @@ export class Heartbeat {
       this.#problem = undefined;
     } catch (error) {
       if (this.#problem === undefined)
-        this.#log.warn({ err: error }, 'cannot send heartbeats over NATS; those over gRPC continue');
+        this.#log.warn({ err: error }, 'cannot send heartbeats over NATS; heartbeats over gRPC continue');
       this.#problem = `heartbeats cannot be sent over NATS: ${publishFailure(error, heartbeat.length)}`;
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Ends programs whose worker is dead. Usually a program's guard process ends the program (see
+ * Ends the programs of dead workers. Usually a program's guard process ends the program (see
  * trainers/command/program.ts), but the guard can be killed too. Markers have the form FOLDER.RUN.WORKER.ATTEMPT, so
  * that each run of an agent can identify its own programs.
  */
@@ -27,7 +27,7 @@ export class LeftoverPrograms {
     return `${this.#run}${randomBytes(8).toString('hex')}.`;
   }
 
-  /** Ends the programs that an earlier agent in this folder has left running. */
+  /** Ends the programs of an earlier agent in this folder. */
   async endEarlier(): Promise<void> {
     // A program of an earlier agent process can have started this agent.
     if (process.env[MARKER]?.startsWith(this.#folder) === true) return;

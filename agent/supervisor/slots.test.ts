@@ -242,7 +242,7 @@ describe('a drained agent', () => {
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toEqual([]);
   });
 
-  test('hands back an attempt that had to be killed, and does not count a crash', () => {
+  test('hands back an attempt that had to be killed, and records no crash', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
@@ -252,7 +252,7 @@ describe('a drained agent', () => {
     ]);
   });
 
-  test('writes no more records of an attempt that is dismissed meanwhile', () => {
+  test('writes no more records of an attempt that is dismissed in the meantime', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onDismissed(slots, key('t'))).toEqual([]);
@@ -272,7 +272,7 @@ test('a shutdown hands back running attempts and returns claimed offers', () => 
   ]);
 });
 
-test('an attempt that cannot be prepared fails in preflight, and the rest of its pack keeps running', () => {
+test('an attempt that cannot be prepared fails in preflight, and the other attempts of its pack continue', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] });

@@ -148,7 +148,9 @@ export function onOffer(
   return [{ kind: 'claim', slot: free, key }];
 }
 
-/** The coordinator's answer to a claim. `mates` are the attempts that run together with the claimed one as a pack. */
+/**
+ * The coordinator's answer to a claim. `mates` are the attempts that run together with the claimed attempt as a pack.
+ */
 export type Decision = { readonly grant: Grant; readonly mates: readonly Granted[] } | { readonly refusal: Refusal };
 
 /**
@@ -216,7 +218,7 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
   }
 }
 
-/** Records the packages that an attempt's program runs with, unless the attempt has ended meanwhile. */
+/** Records the packages of an attempt's program, unless the attempt has ended in the meantime. */
 export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgram): Effect[] {
   const slot = slots.find((one) => attemptOf(one, key) !== undefined);
   return record(attemptOf(slot, key), { kind: 'program', program });
@@ -304,7 +306,7 @@ export function onSuspended(slots: Slot[]): Effect[] {
   });
 }
 
-/** Hands back all running attempts as drained, which costs their trials nothing, and returns the claimed offers. */
+/** Hands back all running attempts as drained and returns the claimed offers. The trials use no retry. */
 export function onShutdown(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
     const effects = attemptsOf(slot).flatMap(handBack);

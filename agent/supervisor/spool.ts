@@ -155,7 +155,7 @@ function openIntact(path: string): Db | undefined {
 function openDatabase(path: string): Db {
   const db = new Database(path);
   try {
-    // The operating system holds the lock and releases it however the agent dies.
+    // The operating system holds the lock, and releases it when the agent dies for any reason.
     db.exec('pragma locking_mode = exclusive');
     db.exec('pragma journal_mode = wal');
     // The page cache survives the death of the process. A power failure can lose records, but it also ends the running

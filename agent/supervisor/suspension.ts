@@ -16,7 +16,7 @@ interface Reading {
   readonly machine: number;
 }
 
-/** Returns the time between two readings by the clock that measured the longer one, in milliseconds. */
+/** Returns the time between two readings in milliseconds, by the clock with the larger difference. */
 export function elapsedBetween(before: Reading, after: Reading): number {
   return Math.max(after.process - before.process, after.machine - before.machine);
 }

@@ -13,7 +13,7 @@ export interface TrainingRun {
   readonly seed: number;
   /** The folder of the data set cache. */
   readonly dataDir: string;
-  /** Aborted when the attempt must stop. The trainer then throws `signal.reason` soon. */
+  /** Aborted when the attempt must stop. The trainer must then throw `signal.reason` within a short time. */
   readonly signal: AbortSignal;
   /** The attempt's own folder. The trainer creates it if needed; it is removed after the attempt. */
   readonly dir: string;
@@ -74,7 +74,7 @@ export interface Trainer {
   run(run: TrainingRun): Promise<void>;
   /**
    * Runs several attempts that can be packed (`packsBy` in proto/trainers.ts) as one program. Each attempt ends
-   * independently. Except for rounding, an attempt does not affect the results of the others.
+   * independently. Except for rounding, an attempt does not affect the results of other attempts.
    */
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }

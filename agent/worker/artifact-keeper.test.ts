@@ -41,7 +41,7 @@ test('bytes and files are complete in the folder when their size and checksum ar
   expect(existsSync(file.path)).toBe(false);
 });
 
-test('a file above 1 GiB is rejected and stays where it was; later artifacts are kept', async () => {
+test('a file above 1 GiB is rejected and not moved, and later artifacts are kept', async () => {
   const large = writeFile('large');
   truncateSync(large.path, 2 ** 30 + 1);
   await expect(keep(named('model'), large)).rejects.toThrow(

@@ -13,7 +13,7 @@ import type { KeptFile } from './ipc.ts';
 /**
  * Returns the `keep` function of a training run.
  * @param folder the attempt's folder
- * @param announce called when an artifact is durable: from then on it survives the death of the worker
+ * @param announce called when an artifact is durable and survives the death of the worker
  */
 export function artifactKeeper(folder: string, announce: (file: KeptFile) => void): TrainingRun['keep'] {
   const names = new Set<string>();

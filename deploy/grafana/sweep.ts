@@ -1,4 +1,4 @@
-/** The dashboard of one sweep, which the user selects: progress, results, failures and remaining time. */
+/** The dashboard of one sweep: progress, results, failures and remaining time. The user selects the sweep. */
 import {
   QueryVariableBuilder,
   RowBuilder,

@@ -50,7 +50,7 @@ test('leftovers are removed after a day, and other folders are kept', () => {
   expect(readdirSync(folder)).toEqual(['whole']);
 });
 
-test('two concurrent fills both return the complete folder', async () => {
+test('each of two concurrent fills returns the complete folder', async () => {
   const path = join(folder, 'a');
   const fill = async (place: string) => {
     await new Promise((resolve) => setTimeout(resolve, 20));

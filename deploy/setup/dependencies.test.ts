@@ -33,7 +33,7 @@ test('a package that is new in the lock file is reported', () => {
   expect(given({ 'node_modules/@a/one': one }, {})).toBe('@a/one is not installed');
 });
 
-test('a package of another version is reported with both versions', () => {
+test('a package of another version is reported with the installed and the expected version', () => {
   const problem = given({ 'node_modules/one': { ...one, version: '1.1.0' } }, { 'node_modules/one': one });
   expect(problem).toBe('one 1.0.0 is installed, but the lock file has 1.1.0');
 });

@@ -49,7 +49,7 @@ type AdamValues = {
 
 interface MemberStep {
   readonly learningRate: number;
-  /** Number of steps, including this one. */
+  /** Number of steps, including the current step. */
   readonly steps: number;
 }
 
@@ -132,7 +132,7 @@ export class Adam {
     this.steps = this.steps.map((taken, at) => (at === member ? state.steps : taken));
   }
 
-  /** Removes all members but these, which then have this order. */
+  /** Keeps only these members, in this order. */
   keepOnly(members: readonly number[]): void {
     const pick = (all: tf.Tensor3D) => {
       const parts = split(all);

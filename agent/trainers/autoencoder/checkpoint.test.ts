@@ -62,7 +62,7 @@ describe.each([
   ['denoising', denoising],
   ['plain, five layers', { ...plain, depth: 5, lambda_l1: 1e-7, weight_decay: 1e-7 }],
 ])('%s', (_, given) => {
-  test('a run that resumes from a checkpoint has the same reports and artifacts as an uninterrupted one, bit for bit', {
+  test('the reports and artifacts of a run that resumes from a checkpoint are bitwise identical to those of an uninterrupted run', {
     timeout: LIMIT_MS,
   }, async () => {
     const whole = await train(given, EVERYTHING);
@@ -109,7 +109,7 @@ test('every epoch uses all images in a new order, which the seed determines', as
   expect(orders[1]).not.toEqual(orders[0]);
 });
 
-test('runs that keep everything, resume, or fail to resume leak no tensor', async () => {
+test('runs that keep all artifacts, resume, or fail to resume leak no tensor', async () => {
   const before = tf.memory().numTensors;
   const whole = await train(denoising, EVERYTHING);
   expect(tf.memory().numTensors).toBe(before);
@@ -155,7 +155,7 @@ describe('a checkpoint of another trial fails in preflight with the reason', () 
     expect(await rejection(withMetadata({ parameters: 'null' }))).toContain('parameters are null');
   });
 
-  test('an epoch other than the announced one', async () => {
+  test('an epoch that differs from the announced epoch', async () => {
     expect(await rejection(withMetadata({ epoch: '2' }))).toContain('epoch is 2, expected 1');
   });
 

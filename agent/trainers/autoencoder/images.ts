@@ -38,9 +38,9 @@ export interface TrainImages {
 }
 
 /**
- * Returns the first `count` images. On a GPU they are on the device, and a batch needs no transfer. On a CPU they stay in
- * the file that all workers share: reading and scaling a batch takes a fraction of a millisecond, and each worker saves
- * 188 MB of floats.
+ * Returns the first `count` images. On a GPU, the images are on the device, and a batch needs no transfer. On a CPU,
+ * the images stay in the file, which all workers share. Reading and scaling a batch takes a fraction of a millisecond,
+ * and each worker saves 188 MB of floats.
  */
 export function trainImages(file: ImageFile, count: number): TrainImages {
   const backend = tf.backend();

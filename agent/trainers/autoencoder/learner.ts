@@ -94,7 +94,7 @@ export class Learner {
     this.member(member).noise.restore(noise);
   }
 
-  /** Removes all members but these, which then have this order. */
+  /** Keeps only these members, in this order. */
   keepOnly(members: readonly number[]): void {
     this.engine.keepOnly(members);
     this.members = members.map((member) => this.member(member));
@@ -116,7 +116,9 @@ export class Learner {
   }
 }
 
-/** On wasm, a product with a batch dimension is slow. On a GPU, one large product is faster than many small ones. */
+/**
+ * On wasm, a product with a batch dimension is slow. On a GPU, one large product is faster than many small products.
+ */
 function defaultStrategy(): Strategy {
   if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';
   return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';

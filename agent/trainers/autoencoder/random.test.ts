@@ -70,7 +70,7 @@ test('normal random values have the moments of the normal distribution', () => {
   expect(mean(values, (x) => x ** 4)).toBeCloseTo(3, 1);
 });
 
-test('normal numbers exceed each limit with the right frequency, also in the tail', () => {
+test('normal numbers exceed each limit with the right frequency, including limits in the tail', () => {
   const count = 1_000_000;
   const values = normals(count, 1, new Random(12, STREAMS.trainNoise));
   // P(|X| > limit), from tables; the ziggurat's base ends at 3.654.

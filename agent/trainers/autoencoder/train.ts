@@ -37,8 +37,8 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
  * dimension, elastic net, noise, learning rate and epochs, and ends independently. The results equal those of a single
  * trial, except for rounding. If products are computed one after the other, the results are bitwise equal, except for
  * the sum of parameters in train_total_loss.
- * @param strategy default: the fastest one on the current backend
- * @returns one promise per run, which settles as that of {@link autoencoder}
+ * @param strategy default: the fastest strategy on the current backend
+ * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
 export function autoencoderPack(
   runs: readonly TrainingRun[],

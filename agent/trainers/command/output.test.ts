@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OutputTail, readStream } from './output.ts';
 
-test('the tail of an output is its last 65,536 characters, however it arrives', () => {
+test('the tail of an output is its last 65,536 characters, regardless of the pieces in which the output arrives', () => {
   const pieces = fc.array(fc.tuple(fc.constantFrom('a', 'bc', 'x\n'), fc.nat({ max: 60_000 })), { maxLength: 8 });
   fc.assert(
     fc.property(pieces, (given) => {

@@ -147,6 +147,6 @@ test.each([
   await waitForEnd(pids);
 });
 
-test('a NUL in an argument is an error and leaves no process behind', () => {
+test('a NUL in an argument is an error, and no process keeps running', () => {
   expect(() => start('echo', 'a\0b')).toThrow(/null bytes/);
 });

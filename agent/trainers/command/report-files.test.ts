@@ -55,7 +55,7 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=3', '2 loss=2', '1 loss=7']);
   });
 
-  test('that the program replaces by a longer copy continues where the old one ended', async () => {
+  test('that the program replaces by a longer copy continues where the old file ended', async () => {
     const { reports } = await ended(
       `printf 'loss\\n3\\n' > a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n' > b; mv b a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n1\\n' > b; mv b a.csv`,
     );

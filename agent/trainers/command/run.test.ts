@@ -65,7 +65,7 @@ describe('a program with code', () => {
   });
 });
 
-test('several reports on one line, as ranks that share an output write them, are all reports', async () => {
+test('several reports on one line, which ranks with a shared output can write, are all read', async () => {
   const { run, log, failure } = await runProgram(
     `echo '{"epoch":1,"loss":0.5}{"epoch":1,"val":{"acc":2}}'; echo; echo '{"lr":1} {"epoch":2,"loss":0.25}'
      printf '{"epoch":3,"loss":1}{"epoch":4,"loss":2}\n' >> "$TRAWL_METRICS"`,
@@ -308,7 +308,7 @@ test('metrics named like members of Object.prototype are reported', async () => 
   ]);
 });
 
-test('reports behind progress bars count, and the log keeps clean last states', async () => {
+test('reports after progress bars on the same line are read, and the log keeps the last state of each bar', async () => {
   const { run, log } = await runProgram(
     `printf '\\r 10%%|#  |\\r100%%|###| 10/10{"epoch": 1, "loss": 0.5}\\n'
      printf '\\r 50%%\\r{"epoch": 2, "loss": 0.4}\\n'; printf '\\033[32mgreen\\033[0m\\n'
@@ -369,7 +369,7 @@ test('rows of a CSV file are reports, even after the file was rewritten with ano
   expect(run.reports).toEqual([{ epoch: 1, metrics: { loss: 3 } }, { epoch: 2, metrics: { loss: 2 } }, ...rows]);
 });
 
-test('a CSV file without steps counts its rows, and rows of an earlier trial are skipped', async () => {
+test('rows of a CSV file without steps are numbered, and rows of an earlier trial are skipped', async () => {
   writeFileSync(join(folder, 'log.csv'), 'loss\n9\n8\n');
   const { run } = await runProgram(`sleep 0.4; printf '5\\n4\\n' >> log.csv`, {
     program: from({ $case: 'csv', csv: 'log.csv' }),
@@ -444,7 +444,7 @@ test('variables of the sweep file reach the program, with their macros, and the 
   expect(log).toContain('lr is 0.1|t0|--lr=0.1 --name=a b --seed=5\n');
 });
 
-test('several patterns give their values of one line, and of lines without a step', async () => {
+test('several patterns match values in one line, and in lines without a step', async () => {
   const sources = [
     '^Epoch +(?<epoch>\\d+) loss (?<loss>\\S+)',
     'acc (?<acc>\\S+)',
@@ -526,7 +526,7 @@ test('W&B finds its variables and the parameters of the trial', async () => {
   expect((await runProgram('env', { program: { ...SPEC, wandb: WandbMode.OFF } })).log).not.toContain('WANDB_');
 });
 
-test('files that a link in the folder of a W&B run points to are kept, and links among the artifacts are not', async () => {
+test('the target of a link in the folder of a W&B run is kept, but a link among the artifacts is not', async () => {
   const { kept, log } = await runProgram(
     `echo own > "$TRAWL_DIR/own.txt"; ln -s "$TRAWL_DIR/own.txt" "$TRAWL_ARTIFACTS/link"
      mkdir -p "$WANDB_DIR/wandb/offline-run-1-x/files"; cd "$WANDB_DIR/wandb/offline-run-1-x/files"

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { codeOf, messageOf } from '../common.mjs';
 import { runQuietly } from '../run.mjs';
 
-/** The oldest nats-server whose JetStream has the features that trawl uses (Debian 12 ships 2.9.10). */
+/** The oldest nats-server with all JetStream features that trawl uses (Debian 12 ships 2.9.10). */
 export const MINIMUM_NATS = '2.9.0';
 const VERSION_LIMIT_MS = 5_000;
 /** A server sends INFO as soon as a client connects. */

@@ -165,8 +165,8 @@ const MESSAGE_FOLLOWS = /^(?:thread '.*' panicked at .*:$|terminate called after
 const GROUP_FRAME = /^[\s|+-]+/;
 
 /**
- * Returns the line that best describes a failure: the last line of the last Python traceback, else the last line that reads
- * as an error, else the last line.
+ * Returns the line that best describes a failure: the last line of the last Python traceback, or else the last line
+ * that looks like an error, or else the last line.
  * @returns undefined when the text is blank
  */
 export function errorLine(text: string): string | undefined {

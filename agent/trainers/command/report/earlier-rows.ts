@@ -11,7 +11,7 @@ const MAX_ROWS = 100_000;
  */
 export class EarlierRows {
   #keys: string[] = [];
-  /** The rows since the rewrite that could be earlier ones; undefined when rows are not compared. */
+  /** The rows since the rewrite that could be rows of the earlier file; undefined when rows are not compared. */
   #held: CsvRow[] | undefined;
   #passes = 0;
   #open: string[] = [];

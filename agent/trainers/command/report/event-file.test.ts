@@ -77,7 +77,7 @@ test('scalars are read as plain values and as tensors; images, huge records and 
   expect(new EventFileReader(neverDamaged).push(FILE)).toEqual(EXPECTED);
 });
 
-test('bytes that arrive in any pieces give the same scalars', () => {
+test('the scalars do not depend on the pieces in which the bytes arrive', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(FILE.length), { maxLength: 6 }), (cuts) => {
       const at = [0, ...cuts.sort((x, y) => x - y), FILE.length];
@@ -92,7 +92,7 @@ const RECORDS = [1, 2, 3].map((step) => record(event(step, simple('loss', step /
 const WHOLE = Buffer.concat(RECORDS);
 const STEPS = [1, 2, 3];
 
-test('a changed byte costs its record or, in a length, everything after it, and is always reported', () => {
+test('a changed byte makes its record unreadable, or all later records if the byte is part of a length, and is always reported', () => {
   fc.assert(
     fc.property(fc.nat(WHOLE.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(WHOLE.length), (at, change, cut) => {
       const file = Buffer.from(WHOLE);

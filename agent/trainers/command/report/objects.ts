@@ -8,7 +8,7 @@ import { parsePythonDict } from './python-literal.ts';
 export const REGEX_LINE_MS = 500;
 const MAX_EXPIRED = 10;
 
-/** Named values of one line, in their order. Nested objects are Maps or plain objects. */
+/** The named values of one line, in the order of the line. Nested objects are Maps or plain objects. */
 export type LineObject = ReadonlyMap<string, unknown>;
 
 /** Parses a line. Returns undefined if the line does not have the format. */

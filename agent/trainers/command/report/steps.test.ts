@@ -58,7 +58,7 @@ describe('steps', () => {
     ]);
   });
 
-  test('ranks that print the same unreadable step share a step', () => {
+  test('ranks that print the same unreadable step report at the same step', () => {
     expect(
       read([
         { epoch: '1/3', loss: 1 },

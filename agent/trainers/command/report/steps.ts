@@ -43,7 +43,7 @@ export type Reading =
       /** The step, a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
-      /** Names whose values are not numbers, or that exceed a limit. */
+      /** Names with values that are not numbers, or that exceed a limit. */
       readonly ignored: readonly string[];
     }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
@@ -63,7 +63,10 @@ export class StepReader {
   readonly #atLast = new Set<string>();
   /** The steps that were assigned to texts with a position that are not numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
-  /** Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of them is a report. */
+  /**
+   * Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of these names is a
+   * report.
+   */
   readonly #candidates = new Set<string>();
   /** Whether a line had an epoch that is a number. */
   #hasEpochs = false;
