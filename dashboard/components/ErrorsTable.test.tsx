@@ -27,10 +27,13 @@ const trials: readonly Trial[] = [
 ];
 const sweep = { ...midSweep, counts: { ...midSweep.counts, succeeded: 3, failed: 3 } as typeof midSweep.counts };
 
-async function start(rows: readonly Trial[] = trials) {
+async function start(rows: readonly Trial[] = trials, messages: readonly string[] = []) {
+  const warnings = messages.map((message) => {
+    return { kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 };
+  });
   const source = new SampleSource({
     ...midAnswers,
-    updates: [snapshot(sweep, [...rows])],
+    updates: [snapshot({ ...sweep, warnings }, [...rows])],
     retry: () => ({ sweep, retried: 2 }),
   });
   const at = await sampleDashboard(source, { columns: 100, rows: 30 });
@@ -71,6 +74,13 @@ test('the group under the cursor shows its trials, its shared parameters and the
 test('a sweep without failures says so', async () => {
   const at = await start(midTrials.slice(0, 3));
   expect(at.drawn()[1]).toBe('no trial has failed');
+  at.stop();
+});
+
+test('the warnings of the sweep are listed below, newest first', async () => {
+  const at = await start(trials, ['1st', '2nd', '3rd', '4th', '5th']);
+  expect(at.drawn().slice(-5)).toEqual(['warnings of the sweep, newest first', '5th', '4th', '3rd', '2nd']);
+  expect(at.drawn()[4]).toBe('oom: torch.OutOfMemoryError: CUDA out of memory');
   at.stop();
 });
 

@@ -4,6 +4,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
+import type { SweepWarning } from '../../proto/gen/trawl/v1/types.ts';
 import { failureGroupId, failureRows, newestFailure, sharedByGroup } from '../state/failures.ts';
 import { listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
@@ -18,7 +19,11 @@ interface Props {
   readonly lines: number;
 }
 
-/** The failures by class and error, largest group first, and below them the group under the cursor. */
+/** The number of warnings that are shown, newest first. */
+const MAX_WARNINGS = 4;
+const WARNINGS_HEADING_LINES = 2;
+
+/** The failures by class and error, largest group first; below them the group under the cursor, and the sweep's warnings. */
 export function ErrorsTable({ model, columns, lines }: Props) {
   const { now } = model;
   const groups = failureRows(model.state);
@@ -31,6 +36,10 @@ export function ErrorsTable({ model, columns, lines }: Props) {
   ];
   const listed = Math.min(lines, listLines(model));
   const indexOf = (wanted: string) => groups.findIndex((group) => failureGroupId(group) === wanted);
+  const warnings = model.state.sweep?.warnings ?? [];
+  const wanted = warnings.length === 0 ? 0 : Math.min(warnings.length, MAX_WARNINGS) + WARNINGS_HEADING_LINES;
+  const noted = wanted <= lines - listed ? wanted : 0;
+  const room = lines - listed - noted;
   const chosen = groups[windowOf(cursorOf(model.ui, 'errors'), groups.length, 1, indexOf).at];
   return (
     <>
@@ -46,11 +55,12 @@ export function ErrorsTable({ model, columns, lines }: Props) {
           lines={listed}
         />
       </Box>
-      {chosen === undefined || lines - listed < 2 ? null : (
-        <Box flexDirection="column" height={lines - listed} paddingTop={1} overflowY="hidden">
+      {chosen === undefined || room < 2 ? null : (
+        <Box flexDirection="column" height={room} paddingTop={1} flexShrink={0} overflowY="hidden">
           <GroupDetail model={model} group={chosen} columns={columns} />
         </Box>
       )}
+      {noted === 0 ? null : <Warnings warnings={warnings.slice(-MAX_WARNINGS)} columns={columns} />}
     </>
   );
 }
@@ -81,6 +91,18 @@ function GroupDetail({ model, group, columns }: DetailProps) {
       {output.map((text, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
         <Label key={at} text={text} columns={columns} style="dim" />
+      ))}
+    </Box>
+  );
+}
+
+/** @param warnings oldest first */
+function Warnings({ warnings, columns }: { readonly warnings: readonly SweepWarning[]; readonly columns: number }) {
+  return (
+    <Box flexDirection="column" paddingTop={1} flexShrink={0}>
+      <Label text="warnings of the sweep, newest first" columns={columns} style="bold" />
+      {warnings.toReversed().map(({ kind, message }) => (
+        <Label key={`${kind} ${message}`} text={message} columns={columns} style="yellow" />
       ))}
     </Box>
   );

@@ -6,9 +6,12 @@ import { noCounts, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { AgentState, type Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
+import { agentAlerts } from '../state/agent-alerts.ts';
+import { bestText } from '../state/best-so-far.ts';
 import { HEADER_LINES } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import type { Summary } from '../state/summary.ts';
@@ -40,8 +43,11 @@ export function Header({ model, columns }: Props) {
           <Line segments={[...sweepTitle(model, sweep), ...notices(model)]} columns={columns} />
           <Progress sweep={sweep} columns={columns} />
           <Line segments={trialCounts(model, summary)} columns={columns} />
-          <Label text={pace(model, summary)} columns={columns} style="dim" />
-          <Line segments={[...warning(sweep), { text: constants(model), style: 'dim' }]} columns={columns} />
+          <Line segments={pace(model, sweep, summary)} columns={columns} />
+          <Line
+            segments={[...best(model, sweep), ...warning(sweep), { text: constants(model), style: 'dim' }]}
+            columns={columns}
+          />
         </>
       )}
       <PaneTabs model={model} columns={columns} />
@@ -60,12 +66,12 @@ function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns:
   );
 }
 
-function sweepTitle(model: Model, sweep: Sweep): Segment[] {
+function sweepTitle({ now }: Model, sweep: Sweep): Segment[] {
   const name = sweepState.of(sweep.state);
   return [
     { text: visibleText(sweep.name), style: 'bold' },
     { text: `  ${visibleText(sweep.id)}  ` },
-    { text: `${name}${pausedFor(model)}`, style: sweepStyle(name) },
+    { text: visibleText(sweepStateText(sweep, now)), style: sweepStyle(name) },
     { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
   ];
 }
@@ -89,12 +95,6 @@ function notices({ connection, ui, banner, readonly, now }: Model): Segment[] {
 
 const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
 
-function pausedFor({ state: { sweep, events }, now }: Model): string {
-  if (sweep?.state !== 'SWEEP_STATE_PAUSED') return '';
-  const paused = events.findLast(({ kind }) => kind === 'sweep paused');
-  return paused === undefined ? '' : ` ${wholeSpan(now - paused.atMs)} ago`;
-}
-
 const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
 
 function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
@@ -110,30 +110,41 @@ function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summa
 }
 
 function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
-  if (sweep?.state === 'SWEEP_STATE_INTERRUPTED') return `submitted ${elapsed} ago`;
+  if (sweep?.state === 'SWEEP_STATE_INTERRUPTED' || sweep?.state === 'SWEEP_STATE_PAUSED') {
+    return `submitted ${elapsed} ago`;
+  }
   return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
-function pace({ state }: Model, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): string {
+function pace({ state }: Model, { id }: Sweep, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): Segment[] {
   const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
   const up = known.filter((agent) => agent.state !== AgentState.LOST);
-  const lost = known.length - up.length;
+  const alerts = agentAlerts(known, id);
   const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
   const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
   const range = etaRangeMs === undefined ? '' : ` (${formatSpan(etaRangeMs[0])} to ${formatSpan(etaRangeMs[1])})`;
   const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
-  return visibleText(
-    [
-      perMinute === undefined ? 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
-      ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
-      `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up${lost === 0 ? '' : `, ${lost} lost`}`,
-      `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
-      gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,
-    ].join(' · '),
-  );
+  const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
+  const figures = [
+    perMinute === undefined ? 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
+    ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
+    ...(alerts.length === 0 ? [count] : []),
+    `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
+    gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,
+  ].join(' · ');
+  const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
+  return [
+    { text: alert, style: 'yellow' },
+    { text: `${alert === '' ? '' : ' · '}${visibleText(figures)}`, style: 'dim' },
+  ];
 }
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+
+function best(model: Model, sweep: Sweep): Segment[] {
+  const text = bestText(model, sweep);
+  return text === '' ? [] : [{ text: `${visibleText(text)}  `, style: 'bold' }];
+}
 
 function warning({ warnings }: Sweep): Segment[] {
   const newest = warnings.at(-1);

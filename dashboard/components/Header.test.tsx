@@ -1,0 +1,66 @@
+import { render } from 'ink-testing-library';
+import { expect, test } from 'vitest';
+import { type Agent, type DeepPartial, Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import { midAnswers, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
+import { START_MS, sampleAgent, snapshot } from '../../test/support/dashboard/sample.ts';
+import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
+import { Header } from './Header.tsx';
+
+async function header(change: DeepPartial<Sweep>, agents: Agent[] = [sampleAgent()], columns = 120): Promise<string[]> {
+  const sweep = Sweep.fromPartial({ ...midSweep, ...change });
+  const source = new SampleSource({ ...midAnswers, updates: [snapshot(sweep, [...midTrials], agents)] });
+  const at = await sampleDashboard(source, { columns, rows: 24 });
+  const app = render(<Header model={at.dashboard.model()} columns={columns} />);
+  const frame = app.lastFrame() ?? '';
+  app.unmount();
+  at.stop();
+  return frame.split('\n').map((line) => line.trimEnd());
+}
+
+test('a paused sweep shows who paused it, and when', async () => {
+  const paused = { state: SweepState.PAUSED, stateBy: 'ann@gpu-1', stateSinceMs: START_MS + 10_000 };
+  const [title, , counts] = await header({ ...paused, reason: 'the disk is being replaced' });
+  expect(title).toBe('autoencoders  7  paused by ann@gpu-1, 5.0s ago: the disk is being replaced');
+  expect(counts).toContain('submitted 15s ago');
+});
+
+test('a killed sweep is not complete, and shows who killed it and how many trials were cancelled', async () => {
+  const counts = { succeeded: 5, failed: 1, cancelled: 26 };
+  const killed = { state: SweepState.KILLED, stateBy: 'ann', counts, endedAtMs: START_MS + 9_000 };
+  const [title, bar] = await header(killed);
+  expect(title).toBe('autoencoders  7  killed by ann, 1 of 32 failed, 26 of 32 cancelled');
+  expect(bar).toMatch(/ 18% 6\/32$/);
+});
+
+test('a finished sweep shows how many of its trials failed', async () => {
+  const counts = { succeeded: 27, failed: 36 };
+  const [title, bar] = await header({ state: SweepState.FINISHED, counts, endedAtMs: START_MS + 9_000 });
+  expect(title).toBe('autoencoders  7  finished, 36 of 63 failed');
+  expect(bar).toMatch(/ 100% 63\/63$/);
+});
+
+test('a sweep of which nothing can run shows why', async () => {
+  const [title] = await header({ blocked: 'no agent has 200 GiB of GPU memory' });
+  expect(title).toBe('autoencoders  7  running, but nothing can run: no agent has 200 GiB of GPU memory');
+});
+
+test('lost and quarantined agents come first on their line, also on a narrow terminal', async () => {
+  const quarantine = { sweepIds: [], reason: 'failures' };
+  const agents = [
+    sampleAgent(),
+    sampleAgent({ id: 'gpu-2', state: 'AGENT_STATE_LOST' }),
+    sampleAgent({ id: 'gpu-3', state: 'AGENT_STATE_QUARANTINED', quarantine }),
+  ];
+  const lines = await header({}, agents, 80);
+  expect(lines[3]).toMatch(/^2 agents up, 1 lost \(gpu-2\), 1 quarantined \(gpu-3\) · 25\.7 trials\/min/);
+  expect((await header({}))[3]).toMatch(/^25\.7 trials\/min .* · 1 agent up · /);
+});
+
+test('the best value, the newest warning and the objective share a line', async () => {
+  const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message: 'trial 3 is silent', count: 1, sinceMs: 1 }];
+  const lines = await header({ warnings });
+  expect(lines[4]).toMatch(
+    /^best test_loss 0\.19000, 7\.0s ago [▁-█]+ {2}warning: trial 3 is silent {2}minimize test_loss/,
+  );
+});

@@ -1,0 +1,91 @@
+/** The best value of a sweep so far, and how it improved. */
+import { countedReplicates } from '../../lib/domain/trial-result.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
+import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { sparkline } from '../draw/sparkline.ts';
+import type { Board } from './board.ts';
+import { type ConfigRow, rowValue } from './config-row.ts';
+import type { Model } from './model.ts';
+
+interface BestSoFar {
+  readonly metric: string;
+  /** The value of the first config of the leaderboard. */
+  readonly value: number;
+  /** When the config's last trial ended, in Unix milliseconds. Undefined while the value is provisional. */
+  readonly sinceMs: number | undefined;
+}
+
+/** Returns the best value of the sweep's metric; undefined if no config has a value. */
+export function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
+  const [metric] = metrics;
+  const [row] = ranked[0]?.rows ?? [];
+  const value = metric && row && rowValue(row, metric.name);
+  if (metric === undefined || row === undefined || value === undefined) return undefined;
+  return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
+}
+
+/** Returns when the last of the trials that count for a config ended; undefined while none of them has. */
+function resultTimeMs({ trials }: ConfigRow): number | undefined {
+  const ended = countedReplicates(trials).filter(isEnded);
+  return ended.length === 0 ? undefined : Math.max(...ended.map(({ endedAtMs }) => endedAtMs));
+}
+
+const isEnded = ({ state, endedAtMs }: Trial): boolean =>
+  endedAtMs > 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
+
+/**
+ * Returns the best result at the end of each of `parts` equal parts of a period; NaN before the first result. Provisional
+ * values are left out.
+ * @param untilMs the end of the period, in Unix milliseconds
+ */
+export function bestOverTime(
+  configs: readonly ConfigRow[],
+  { name, goal }: Board['metrics'][number],
+  { fromMs, untilMs, parts }: { readonly fromMs: number; readonly untilMs: number; readonly parts: number },
+): number[] {
+  const better = goal === 'maximize' ? Math.max : Math.min;
+  const best = new Array<number>(parts).fill(Number.NaN);
+  for (const config of configs) {
+    const value = rowValue(config, name);
+    const atMs = resultTimeMs(config);
+    if (value === undefined || atMs === undefined) continue;
+    const part = Math.floor(((atMs - fromMs) / Math.max(1, untilMs - fromMs)) * parts);
+    const at = Math.min(Math.max(0, part), parts - 1);
+    best[at] = pick(better, best[at], value);
+  }
+  for (let at = 1; at < parts; at++) best[at] = pick(better, best[at], best[at - 1] ?? Number.NaN);
+  return best;
+}
+
+const pick = (better: (a: number, b: number) => number, a: number | undefined, b: number): number =>
+  a === undefined || Number.isNaN(a) ? b : Number.isNaN(b) ? a : better(a, b);
+
+/** The number of characters of the trend. */
+const TREND = 8;
+
+const trends = new WeakMap<readonly ConfigRow[], readonly number[]>();
+
+/** Returns the best result over the duration of the sweep. Caches it until the configs change. */
+function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): readonly number[] {
+  const [metric] = board.metrics;
+  if (metric === undefined) return [];
+  const known = trends.get(analysedConfigs);
+  if (known !== undefined) return known;
+  const untilMs = sweepEnded(sweep) && sweep.endedAtMs > 0 ? sweep.endedAtMs : now;
+  const trend = bestOverTime(analysedConfigs, metric, { fromMs: sweep.createdAtMs, untilMs, parts: TREND });
+  trends.set(analysedConfigs, trend);
+  return trend;
+}
+
+type BestModel = Pick<Model, 'board' | 'analysedConfigs' | 'now'>;
+
+/** Returns the best value with its age and its trend, as in `best loss 0.12300, 2m03s ago █▃▁▁`; empty if there is none. */
+export function bestText(model: BestModel, sweep: Sweep): string {
+  const best = bestSoFar(model.board);
+  if (best === undefined) return '';
+  const age = best.sinceMs === undefined ? 'still running' : `${formatSpan(Math.max(0, model.now - best.sinceMs))} ago`;
+  const trend = sparkline(trendOf(model, sweep), TREND).trimStart();
+  return `best ${best.metric} ${formatMetric(best.value)}, ${age}${trend.length > 1 ? ` ${trend}` : ''}`;
+}
