@@ -18,7 +18,7 @@ interface BestSoFar {
 }
 
 /** Returns the best value of the sweep's metric; undefined if no config has a value. */
-export function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
+function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   const [metric] = metrics;
   const [row] = ranked[0]?.rows ?? [];
   const value = metric && row && rowValue(row, metric.name);

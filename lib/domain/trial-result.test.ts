@@ -40,6 +40,11 @@ test('a config’s value is the mean over the replicates with a result or, if no
   });
 });
 
+test('a config whose mean is not finite has no value', () => {
+  const huge = [endedTrial(0, { loss: 1.2e308 }), endedTrial(1, { loss: 1.3e308 })];
+  expect(configValue(huge, 'loss')).toBeUndefined();
+});
+
 test('the mean of equal values is exactly that value, and their deviation is 0', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 20 }), (value, n) => {

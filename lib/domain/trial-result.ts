@@ -58,15 +58,16 @@ function replicateValues(replicates: readonly Trial[], metric: string): number[]
 }
 
 /**
- * Returns the value that a config is ranked by: the mean over its counted replicates. Allocates nothing for a single
+ * Returns the value that a config is ranked by: the finite mean over its counted replicates. Allocates nothing for a single
  * trial, because the dashboard calls it for each of 100,000 rows.
  * @param replicates in order of index, which makes the rounding reproducible
  */
 export function configValue(replicates: readonly Trial[], metric: string): number | undefined {
   const [first] = replicates;
   if (replicates.length === 1 && first !== undefined) return trialValue(first, metric);
-  const values = replicateValues(replicates, metric);
-  return values.length === 0 ? undefined : meanOf(values);
+  // The sum of huge values can overflow.
+  const value = meanOf(replicateValues(replicates, metric));
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** Returns mean, standard deviation and count over a config's counted replicates, or undefined if none has a value. */
