@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { earlyTerminateJson, earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
 import type { Axis } from '../../coordinator/grid/axes.ts';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
@@ -12,24 +13,33 @@ import { codeFolderOf, type PackedCode, withPackedCode } from '../client/code.ts
 import { programWarnings } from '../client/program-warnings.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
+import { pathOption } from '../options/values.ts';
 import { codeFields, codeJson } from '../output/code.ts';
 import { commandLineOf } from '../output/command-line.ts';
+import {
+  type EstimateOptions,
+  estimateIfPossible,
+  estimateJson,
+  estimateText,
+  type HistoryEstimate,
+} from '../output/plan-estimate.ts';
 import { print, printJson } from '../output/print.ts';
 import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 
-interface ProgramFacts {
+interface PlanFacts {
   readonly code: PackedCode | undefined;
   readonly warnings: readonly string[];
+  readonly estimate: HistoryEstimate | undefined;
 }
 
-interface Options extends GlobalOptions, OutputOptions {
+interface Options extends GlobalOptions, OutputOptions, EstimateOptions {
   readonly points?: number;
   readonly commands?: number;
 }
 
-function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts, terminal: Terminal): string {
+function planText(plan: Plan, spec: SweepSpec, { code, warnings, estimate }: PlanFacts, terminal: Terminal): string {
   const axes: Column<Axis>[] = [
     { header: 'axis', elide: 'middle', cell: ({ name }) => name },
     { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
@@ -57,6 +67,7 @@ function planText(plan: Plan, spec: SweepSpec, { code, warnings }: ProgramFacts,
     const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
     fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
+  if (estimate !== undefined) fields.push(['estimate', estimateText(estimate)]);
   if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
@@ -83,7 +94,7 @@ function listText(axis: Axis): string {
 function planJson(
   { points: _, isBound, ...counts }: Plan,
   spec: SweepSpec,
-  { code, warnings }: ProgramFacts,
+  { code, warnings, estimate }: PlanFacts,
 ): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
   return {
@@ -99,6 +110,7 @@ function planJson(
     notes: spec.notes,
     warnings,
     code: code && codeJson(code),
+    estimate: estimate && estimateJson(estimate),
   };
 }
 
@@ -143,7 +155,11 @@ async function plan(fileName: string, options: Options): Promise<void> {
   }
   const planned = planOf(spec);
   return withPackedCode(file, async (code) => {
-    const facts = { code, warnings: await programWarnings(file, undefined, code?.folder) };
+    const facts = {
+      code,
+      warnings: await programWarnings(file, undefined, code?.folder),
+      estimate: await estimateIfPossible(planned, spec, options),
+    };
     if (options.output === 'json') return printJson(planJson(planned, spec, facts));
     return print(planText(planned, spec, facts, resultTerminal(options)));
   });
@@ -163,12 +179,23 @@ export function registerPlan(program: Command): void {
     .description('validate a sweep file and count its trials, without a server')
     .argument('<file>', 'sweep file, YAML or JSON')
     .option('--points <n>', 'print the parameters of the first n points instead', countOption)
-    .option('--commands <n>', 'print the command lines of the first n trials instead', countOption);
+    .option('--commands <n>', 'print the command lines of the first n trials instead', countOption)
+    .option(
+      '--dir <dir>',
+      `data folder with earlier trials, from which the duration is estimated (default: ${DEFAULT_DIR}, if it exists)`,
+      pathOption,
+    )
+    .option(
+      '--slots <n>',
+      'slots for the estimate (default: those of the connected agents, or else as many as earlier trials used)',
+      countOption,
+    );
   withHelp(withOutput(command), {
     remote: false,
     examples: [
       ['trawl plan sweep.yaml', 'count axes, trials and excluded points'],
       ['trawl plan sweep.yaml --commands 3', 'print the first three command lines as they will run'],
+      ['trawl plan sweep.yaml --dir runs/ae --slots 8', 'estimate the duration on eight slots from earlier trials'],
       ['trawl plan sweep.yaml -o json', 'print the counts as JSON'],
     ],
   }).action((file: string, _options: Options, self: Command) => plan(file, self.optsWithGlobals<Options>()));

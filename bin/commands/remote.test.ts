@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import type {
   ControlSweepRequest,
@@ -381,6 +383,29 @@ test('submit retries with the same request id when the coordinator stops before 
   expect({ stdout, exitCode }).toEqual({ stdout: '7\n', exitCode: 0 });
   expect(asked.map((request) => request.text)).toEqual([text, text, text]);
   expect(new Set(asked.map((request) => request.requestId)).size).toBe(1);
+});
+
+test('submit prints a notice if a sweep with the same content exists, whatever the file is named', async () => {
+  const text = 'trainer: noop\nparameters: {a: {values: [1, 2]}}\n';
+  const fingerprint = sweepFingerprint(parseSweep(text, 'other.yaml'));
+  const submitted = async (content: string) => {
+    const file = join(dir, 'sweep.yaml');
+    await writeFile(file, content);
+    const earlier = { ...sweep, fingerprint };
+    const { stderr, exitCode } = await trawl(
+      {
+        listSweeps: (_call, callback) => callback(null, { sweeps: [{ ...earlier, id: '3' }, earlier] }),
+        submit: (_call, callback) => callback(null, { sweep }),
+      },
+      ...['submit', file],
+    );
+    expect(exitCode).toBe(0);
+    return stderr;
+  };
+  const notice =
+    'sweep 7 (hostile ␛[2J, finished, 1 of 2 failed) has the same content; this submission runs all trials again';
+  expect(await submitted(`# a comment\n${text}`)).toContain(notice);
+  expect(await submitted(text.replace('2]', '3]'))).not.toContain('same content');
 });
 
 test('show falls back to a trial if no sweep matches', async () => {

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { withPackedCode } from '../client/code.ts';
-import { withConnection } from '../client/connect.ts';
+import { type Connection, withConnection } from '../client/connect.ts';
+import { retryUnreachable, unary } from '../client/rpc.ts';
 import { submitSweep } from '../client/sweeps.ts';
 import {
   type OutputOptions,
@@ -13,7 +16,7 @@ import {
   withQuiet,
   withServer,
 } from '../options/common.ts';
-import { loadRunnableSweepFile } from '../options/sweep-file.ts';
+import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
@@ -29,6 +32,7 @@ async function submit(file: string, options: Options): Promise<void> {
     const sweep = await withPackedCode(loaded, async (code) => {
       if (code !== undefined) noteCode(code);
       await noteProgramWarnings(loaded, undefined, code?.folder);
+      await noteEarlierSubmission(connection, loaded);
       return submitSweep(connection, loaded, code);
     });
     const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);
@@ -41,6 +45,17 @@ async function submit(file: string, options: Options): Promise<void> {
     if (options.output === 'json') return printJson(sweepJson(sweep));
     return print(`${line}\nwait for it with: ${suggested(`wait ${sweep.id}`, options)}\n`);
   });
+}
+
+/** Submitting a file again runs all its trials again, which can be a mistake. */
+async function noteEarlierSubmission(connection: Connection, { spec }: LoadedSweepFile): Promise<void> {
+  const { sweeps } = await retryUnreachable(() => unary(connection, connection.client.listSweeps, {}));
+  const fingerprint = sweepFingerprint(spec);
+  const earlier = sweeps.filter((sweep) => sweep.fingerprint === fingerprint).at(-1);
+  if (earlier === undefined) return;
+  const { id, name } = earlier;
+  const state = sweepStateText(earlier, Date.now());
+  note(`sweep ${id} (${visibleText(name)}, ${state}) has the same content; this submission runs all trials again`);
 }
 
 export function registerSubmit(program: Command): void {

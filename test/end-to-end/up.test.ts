@@ -39,12 +39,33 @@ const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', 
 const isAgent = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('agent');
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
-  test('its agent has the labels from the command line, and a sweep that requires one runs', async () => {
+  test('its agent has the labels from the command line, and a sweep that requires one runs; a plan estimates the next sweep', async () => {
     const folder = testFolder();
+    const dir = join(folder, 'run');
     const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);
-    const { stdout, stderr, code } = await trawl(...up(asking, join(folder, 'run')), '--label', 'zone=a b=c');
+    const { stdout, stderr, code } = await trawl(...up(asking, dir), '--label', 'zone=a b=c');
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ counts: { succeeded: 8 } });
+
+    const estimateOf = async (...args: string[]) =>
+      JSON.parse((await trawl('plan', ...args, '--dir', dir, '-o', 'json')).stdout).estimate;
+    const same = await estimateOf(asking);
+    expect(same).toMatchObject({ slots: 2, past_trials: 8, past_sweeps: 1 });
+    const { low, expected, high } = same.duration_s;
+    // Each trial takes at least 0.4 s, and the test at most its limit.
+    expect(low).toBeGreaterThan(0.4);
+    expect(expected).toBeGreaterThan(low);
+    expect(high).toBeGreaterThan(expected);
+    expect(high).toBeLessThan(LIMIT_MS / 1000);
+    const longer = sweepFile(folder, NOOP.replace('epochs: {value: 2}', 'epochs: {value: 200}'));
+    const { duration_s, slots } = await estimateOf(longer, '--slots', '2');
+    expect(slots).toBe(2);
+    expect(duration_s.expected / expected).toBeCloseTo(100, 6);
+    expect((await trawl('plan', longer, '--dir', dir)).stdout).toMatch(
+      /^estimate .* on 2 slots .* 8 trials of 1 earlier/m,
+    );
+    const other = sweepFile(folder, 'trainer: autoencoder\nparameters: {latent_dim: {values: [2]}}\n');
+    expect(await estimateOf(other)).toBeUndefined();
   });
 
   test('real MNIST: prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Parameters } from '../../proto/trainers.ts';
+import { estimateSweep, type PastTrial } from './trial-durations.ts';
+
+/** One second per epoch and layer, doubled for the large data set. The learning rate has no effect. */
+function secondsOf({ epochs = 1, depth = 1, dataset }: Parameters): number {
+  return Number(epochs) * Number(depth) * (dataset === 'large' ? 2 : 1);
+}
+
+function grid(axes: Readonly<Record<string, readonly (number | string)[]>>): Parameters[] {
+  return Object.entries(axes).reduce<Parameters[]>(
+    (points, [name, values]) => points.flatMap((point) => values.map((value) => ({ ...point, [name]: value }))),
+    [{}],
+  );
+}
+
+const AXES = { dataset: ['small', 'large'], depth: [1, 2, 4], lr: [0.1, 0.2], epochs: [5] };
+const past = (points: readonly Parameters[], noise = (_: number) => 1): PastTrial[] =>
+  points.map((parameters, index) => ({
+    sweepId: `${index % 2}`,
+    parameters,
+    ms: secondsOf(parameters) * 1000 * noise(index),
+  }));
+const totalMs = (points: readonly Parameters[]) => points.reduce((total, point) => total + secondsOf(point) * 1000, 0);
+
+test('the same grid again takes as long as before', () => {
+  const sample = grid(AXES);
+  const estimate = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
+  expect(estimate?.slotTime.expected).toBeGreaterThan(totalMs(sample) * 0.95);
+  expect(estimate?.slotTime.expected).toBeLessThan(totalMs(sample) * 1.05);
+  expect(estimate?.duration.expected).toBeCloseTo(estimate?.slotTime.expected ?? 0, 5);
+});
+
+test('other epochs, the slow half of the grid and a depth between known depths are predicted from the parameters', () => {
+  const sample = grid({ dataset: ['large'], depth: [3, 4], lr: [0.1, 0.2], epochs: [50] });
+  const estimate = estimateSweep(past(grid(AXES)), { sample, trials: sample.length * 10, slots: 1 });
+  const truth = totalMs(sample) * 10;
+  expect(estimate?.slotTime.expected).toBeGreaterThan(truth * 0.85);
+  expect(estimate?.slotTime.expected).toBeLessThan(truth * 1.15);
+  expect(estimate?.slotTime.low).toBeLessThan(truth);
+  expect(estimate?.slotTime.high).toBeGreaterThan(truth);
+});
+
+test('a value that no trial had widens the interval', () => {
+  const width = (sample: readonly Parameters[]) => {
+    const { low, high } = estimateSweep(past(grid(AXES)), { sample, trials: sample.length, slots: 2 })?.slotTime ?? {
+      low: 1,
+      high: 1,
+    };
+    return high / low;
+  };
+  const same = width(grid(AXES));
+  expect(same).toBeLessThan(1.6);
+  expect(width(grid({ ...AXES, depth: [3] }))).toBeGreaterThan(same);
+  expect(width(grid({ ...AXES, dataset: ['other'] }))).toBeGreaterThan(2 * same);
+  expect(width(grid({ ...AXES, optimizer: ['adam'] }))).toBeGreaterThan(2 * same);
+});
+
+test('more slots shorten the duration down to the longest trial, and do not change the slot time', () => {
+  const sample = grid(AXES);
+  const on = (slots: number) => estimateSweep(past(sample), { sample, trials: sample.length, slots });
+  expect(on(4)?.slotTime).toEqual(on(1)?.slotTime);
+  const packed = estimateSweep(past(sample), { sample, trials: sample.length, slots: 2, perSlot: 2 });
+  expect(packed?.duration).toEqual(on(4)?.duration);
+  expect(packed?.slotTime.expected).toBeCloseTo((on(4)?.slotTime.expected ?? 0) / 2, 5);
+  expect(on(4)?.duration.expected).toBeLessThan((on(1)?.duration.expected ?? 0) / 3);
+  expect(on(1000)?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
+});
+
+test('two trials are not enough for an estimate', () => {
+  const sample = grid(AXES);
+  expect(estimateSweep(past(sample).slice(0, 2), { sample, trials: 12, slots: 1 })).toBeUndefined();
+  expect(estimateSweep(past(sample), { sample: [], trials: 0, slots: 1 })).toBeUndefined();
+});
+
+test('estimates are finite, positive and ordered, and the interval covers most outcomes of noisy histories', () => {
+  const sample = grid(AXES);
+  let [covered, runs] = [0, 0];
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: -0.3, max: 0.3, noNaN: true }), { minLength: 12, maxLength: 12 }),
+      (noise) => {
+        const estimate = estimateSweep(
+          past(sample, (index) => Math.exp(noise[index] ?? 0)),
+          { sample, trials: sample.length, slots: 3 },
+        );
+        const { low = 0, expected = 0, high = 0 } = estimate?.slotTime ?? {};
+        expect([low, expected, high].every((ms) => ms > 0 && Number.isFinite(ms))).toBe(true);
+        expect(low).toBeLessThanOrEqual(expected);
+        expect(expected).toBeLessThanOrEqual(high);
+        runs += 1;
+        if (low <= totalMs(sample) && totalMs(sample) <= high) covered += 1;
+      },
+    ),
+    { seed: 7 },
+  );
+  expect(covered / runs).toBeGreaterThan(0.8);
+});

@@ -1,0 +1,196 @@
+/**
+ * Predicts how long trials take from the durations of earlier trials. The logarithm of the time of an epoch is modelled as
+ * a mean plus one effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk
+ * towards zero by its number of trials, so parameters that do not matter have effects near zero. The effect of a numeric
+ * value that no earlier trial had is interpolated from the nearest values.
+ */
+import { deviation, groups, mean, sum } from 'd3-array';
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+
+/** A trial that succeeded. */
+export interface PastTrial {
+  readonly sweepId: string;
+  readonly parameters: Parameters;
+  /** The time of its attempt in milliseconds, more than 0. */
+  readonly ms: number;
+}
+
+/** A duration in milliseconds with a 90% interval. */
+export interface DurationInterval {
+  readonly low: number;
+  readonly expected: number;
+  readonly high: number;
+}
+
+export interface SweepEstimate {
+  /** The time of all trials together, in milliseconds. */
+  readonly slotTime: DurationInterval;
+  /** The time until the last trial ends, in milliseconds. */
+  readonly duration: DurationInterval;
+}
+
+export interface PlannedWork {
+  /** The parameters of a sample of the sweep's trials. */
+  readonly sample: readonly Parameters[];
+  /** The number of trials of the sweep. */
+  readonly trials: number;
+  readonly slots: number;
+  /** The number of trials that run on one slot at the same time. Default: 1. */
+  readonly perSlot?: number;
+}
+
+/** With fewer earlier trials there is no estimate. */
+export const MIN_PAST_TRIALS = 3;
+
+/** The parameter that multiplies the time of a trial. */
+const EPOCHS = 'epochs';
+
+const BACKFITTING_ROUNDS = 20;
+/** The weight of the assumption that a value has no effect, as a number of trials. */
+const SHRINKAGE = 0.5;
+/** The normal quantile of a two-sided 90% interval. */
+const TWO_SIDED_90 = 1.645;
+
+/** Standard deviations of the logarithm of a time, which are assumed without measurements. */
+const PRIOR = {
+  /** Between sweeps, because machines and their load change. */
+  sweeps: 0.1,
+  /** From a value that no earlier trial had, of a parameter that had only one value or is not a number. */
+  unknownValue: 0.5,
+  /** Between trials with the same parameters. */
+  noise: 0.05,
+};
+
+/**
+ * Estimates a sweep's slot time and duration.
+ * @returns undefined with fewer than MIN_PAST_TRIALS earlier trials, or without trials to estimate
+ */
+export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): SweepEstimate | undefined {
+  const { sample, trials, slots, perSlot = 1 } = work;
+  if (past.length < MIN_PAST_TRIALS || sample.length === 0 || trials === 0) return undefined;
+  const model = fitModel(past);
+  const predictions = sample.map((parameters) => predict(model, parameters));
+  const each = predictions.map(({ logMs, unknown }) => Math.exp(logMs + (model.noise ** 2 + unknown ** 2) / 2));
+  const meanMs = mean(each) ?? 0;
+  const total = meanMs * trials;
+  const longest = each.reduce((most, ms) => Math.max(most, ms), 0);
+  const lanes = Math.max(1, Math.min(slots * perSlot, trials));
+  // At the end, each slot but one waits for half a trial on average.
+  const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
+  // Errors that all trials share do not cancel. The errors of single trials do.
+  const unknown = sum(each, (ms, index) => ms * (predictions[index]?.unknown ?? 0)) / sum(each);
+  const ofMean = model.residual / Math.sqrt(Math.max(1, past.length - model.levels));
+  const single = model.noise / Math.sqrt(trials);
+  const spread = Math.hypot(unknown, ofMean, model.betweenSweeps, single);
+  return {
+    slotTime: intervalOf(total / perSlot, spread),
+    duration: intervalOf(expected, Math.hypot(spread, model.noise / 2)),
+  };
+}
+
+function intervalOf(expected: number, spread: number): DurationInterval {
+  const factor = Math.exp(TWO_SIDED_90 * spread);
+  return { low: expected / factor, expected, high: expected * factor };
+}
+
+interface Model {
+  readonly center: number;
+  readonly effects: ReadonlyMap<string, Effects>;
+  /** The standard deviation of what the effects do not explain. */
+  readonly residual: number;
+  readonly noise: number;
+  readonly betweenSweeps: number;
+  /** The number of effects. */
+  readonly levels: number;
+}
+
+/** The effect of each value of a parameter, on the logarithm of the time of an epoch. */
+type Effects = ReadonlyMap<ParameterValue | undefined, number>;
+
+function fitModel(past: readonly PastTrial[]): Model {
+  const rows = past.map(({ parameters, ms }) => ({ parameters, logMs: Math.log(ms / epochsOf(parameters)) }));
+  const center = mean(rows, ({ logMs }) => logMs) ?? 0;
+  const names = [...new Set(rows.flatMap(({ parameters }) => Object.keys(parameters)))].filter(
+    (name) => name !== EPOCHS,
+  );
+  const varying = names.filter((name) => new Set(rows.map(({ parameters }) => parameters[name])).size > 1);
+  const effects = new Map<string, Map<ParameterValue | undefined, number>>();
+  const residuals = rows.map(({ logMs }) => logMs - center);
+  for (let round = 0; round < BACKFITTING_ROUNDS; round++) {
+    for (const name of varying) {
+      const known = effects.get(name) ?? new Map();
+      const levelOf = (index: number) => rows[index]?.parameters[name];
+      for (const [index, residual] of residuals.entries())
+        residuals[index] = residual + (known.get(levelOf(index)) ?? 0);
+      const fitted = new Map(
+        groups(residuals.keys(), levelOf).map(([value, indexes]) => [
+          value,
+          sum(indexes, (index) => residuals[index] ?? 0) / (indexes.length + SHRINKAGE),
+        ]),
+      );
+      for (const [index, residual] of residuals.entries())
+        residuals[index] = residual - (fitted.get(levelOf(index)) ?? 0);
+      effects.set(name, fitted);
+    }
+  }
+  for (const name of names) if (!effects.has(name)) effects.set(name, new Map([[rows[0]?.parameters[name], 0]]));
+  const levels = sum(varying, (name) => (effects.get(name)?.size ?? 1) - 1);
+  const residual = Math.sqrt(sum(residuals, (value) => value ** 2) / Math.max(1, rows.length - 1 - levels));
+  const ofSweeps = groups(residuals.keys(), (index) => past[index]?.sweepId).map(([, indexes]) =>
+    mean(indexes, (index) => residuals[index] ?? 0),
+  );
+  return {
+    center,
+    effects,
+    residual,
+    noise: Math.hypot(residual, PRIOR.noise),
+    betweenSweeps: Math.hypot(deviation(ofSweeps) ?? 0, PRIOR.sweeps),
+    levels,
+  };
+}
+
+interface Prediction {
+  readonly logMs: number;
+  /** The standard deviation of `logMs` from values that no earlier trial had. */
+  readonly unknown: number;
+}
+
+function predict({ center, effects }: Model, parameters: Parameters): Prediction {
+  let logMs = center + Math.log(epochsOf(parameters));
+  let variance = 0;
+  for (const name of new Set([...effects.keys(), ...Object.keys(parameters)])) {
+    if (name === EPOCHS) continue;
+    const { effect, unknown } = effectOf(effects.get(name) ?? new Map([[undefined, 0]]), parameters[name]);
+    logMs += effect;
+    variance += unknown ** 2;
+  }
+  return { logMs, unknown: Math.sqrt(variance) };
+}
+
+function effectOf(effects: Effects, value: ParameterValue | undefined): { effect: number; unknown: number } {
+  const known = effects.get(value);
+  if (known !== undefined) return { effect: known, unknown: 0 };
+  const numbers = [...effects].filter((entry): entry is [number, number] => typeof entry[0] === 'number');
+  const values = numbers.map(([number]) => number);
+  if (typeof value !== 'number' || numbers.length < 2) {
+    return { effect: 0, unknown: Math.max(PRIOR.unknownValue, deviation(effects.values()) ?? 0) };
+  }
+  const isPositive = value > 0 && values.every((number) => number > 0);
+  const scale = (number: number) => (isPositive ? Math.log(number) : number);
+  const at = scale(value);
+  const byDistance = numbers
+    .map(([number, effect]) => ({ at: scale(number), effect }))
+    .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
+  const nearest = byDistance[0] ?? { at, effect: 0 };
+  // The nearest value on the other side or, beyond all values, the second nearest.
+  const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0) ?? byDistance[1] ?? nearest;
+  const slope = other.at === nearest.at ? 0 : (other.effect - nearest.effect) / (other.at - nearest.at);
+  const step = slope * (at - nearest.at);
+  return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };
+}
+
+/** Epochs are a factor of the time, not an effect like others. */
+function epochsOf(parameters: Parameters): number {
+  const epochs = parameters[EPOCHS];
+  return typeof epochs === 'number' && epochs > 0 ? epochs : 1;
+}

@@ -1,0 +1,41 @@
+/** Takes a sample of the points of a sweep, without enumerating its grid. */
+import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
+import { drawnPoint } from '../search/drawn-points.ts';
+import { digitsOf, dimensionsOf, effectOf, type GridPoint, pointAt, pointCount } from './points.ts';
+import type { SweepSpec } from './spec.ts';
+
+/**
+ * Returns the parameters of up to `limit` points, after `exclude` and `when`. The points of a grid are evenly spaced. The
+ * points of a search that depends on results are drawn at random.
+ */
+export function samplePoints(spec: SweepSpec, limit: number): Parameters[] {
+  const trainer: TrainerSpec = TRAINERS[spec.trainer];
+  const points = spec.search === undefined ? evenlySpaced(spec, limit) : drawn(spec, limit);
+  return points.flatMap((point) => {
+    const effect = effectOf(spec, point);
+    return 'excludedBy' in effect ? [] : [withDefaults(trainer, { ...point, ...effect.overrides })];
+  });
+}
+
+function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[] {
+  const dimensions = dimensionsOf(spec);
+  const sizes = dimensions.map(({ size }) => size);
+  const count = pointCount(dimensions, 1);
+  const taken = Math.min(count, limit);
+  // Positions in the middle of equal parts; a fixed step could meet the same values of the last axes each time.
+  return Array.from({ length: taken }, (_, index) => {
+    const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
+    return pointAt(dimensions, digitsOf(sizes, Math.min(position, count - 1)));
+  });
+}
+
+/** The golden ratio's multiples modulo 1 are spread evenly. */
+function fractionAt(index: number, isSample: boolean): number {
+  return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;
+}
+
+function drawn({ search, runCap }: SweepSpec, limit: number): (Parameters & GridPoint)[] {
+  if (search === undefined) return [];
+  const drawing = search.method === 'tpe' ? { method: 'random' as const, seed: 0, space: search.space } : search;
+  return Array.from({ length: Math.min(runCap ?? limit, limit) }, (_, index) => drawnPoint(drawing, index));
+}
