@@ -40,7 +40,7 @@ export interface PlannedWork {
 }
 
 /** With fewer earlier trials there is no estimate. */
-export const MIN_PAST_TRIALS = 3;
+const MIN_PAST_TRIALS = 3;
 
 /** The parameter that multiplies the time of a trial. */
 const EPOCHS = 'epochs';
