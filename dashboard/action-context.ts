@@ -5,6 +5,7 @@ import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
+import { comparisonOf, curveTrials } from './state/compared.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
 import { bodyLines, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
@@ -193,7 +194,7 @@ export function visibleTrials(model: Model): Trial[] {
       return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((row) => row.trial)];
     }
     case 'compare':
-      return markedRows(model).map(({ trial }) => trial);
+      return comparisonOf(model).shown.flatMap((row) => [row.trial, ...curveTrials(row)]);
     default:
       return [];
   }

@@ -6,12 +6,13 @@ import { actionContext, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
 import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';
-import type { Source } from './source.ts';
+import type { MeanDifference, Source } from './source.ts';
 import type { KeyEffect } from './state/actions.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { boardColumns } from './state/board-columns.ts';
 import { chosenOrder } from './state/board-order.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
+import { comparisonOf } from './state/compared.ts';
 import type { ConfigRow } from './state/config-row.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
@@ -83,6 +84,7 @@ export class Dashboard {
     | { readonly order: RowOrder<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
   #parameters: CachedParameters | undefined;
+  #differences: { readonly key: string; readonly found: readonly (MeanDifference | undefined)[] } | undefined;
   #stream: SweepStream;
   #details: DetailCache;
   #size: Size;
@@ -229,6 +231,7 @@ export class Dashboard {
       sweeps: details.sweeps,
       earlierEvents: details.earlierEvents,
       importance: details.importance,
+      differencesOf: this.#differencesOf,
       connection: this.#stream.connection,
       readonly,
       banner,
@@ -326,6 +329,12 @@ export class Dashboard {
     return this.#rows.rows;
   }
 
+  readonly #differencesOf: Model['differencesOf'] = (sets) => {
+    const key = JSON.stringify(sets);
+    if (this.#differences?.key !== key) this.#differences = { key, found: this.#source.differences(sets) };
+    return this.#differences.found;
+  };
+
   /** Requests whatever the current view shows and the Watch stream does not carry. */
   #requestDetails(): void {
     const model = this.#build();
@@ -342,9 +351,10 @@ export class Dashboard {
       if (trial !== undefined) details.requestTrial(trial, now, (detail) => epochShown(detail, ui.epochsBack));
     }
     if (view.kind === 'compare') {
-      const first = trials.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
+      const shown = comparisonOf(model).shown.map(({ trial }) => trial);
+      const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
       const epoch = first && epochShown(first, ui.epochsBack);
-      for (const trial of trials) {
+      for (const trial of shown) {
         details.requestTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
       }
     }

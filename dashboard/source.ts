@@ -45,6 +45,18 @@ export interface ParameterImportance {
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
+/** The mean of some results minus the mean of the first results. */
+export interface MeanDifference {
+  readonly difference: number;
+  /** The confidence interval of the difference, and its level, such as 0.95. */
+  readonly low: number;
+  readonly high: number;
+  readonly level: number;
+  readonly verdict: 'higher' | 'lower' | 'undecided';
+  /** The number of further seeds that would probably decide an undecided difference, as a sentence. */
+  readonly moreSeeds: string;
+}
+
 interface WatchListener {
   readonly signal: AbortSignal;
   readonly onOutage: (reason: string) => void;
@@ -79,4 +91,6 @@ export interface Source {
   /** Drains an agent. If `on` is false, ends its drain. */
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<ParameterImportance>;
+  /** Compares the mean of each set of results with that of the first set. Undefined where one set has fewer than two results. */
+  differences(sets: readonly (readonly number[])[]): readonly (MeanDifference | undefined)[];
 }

@@ -1,4 +1,5 @@
 import { estimateImportance } from '../../coordinator/analysis/importance-estimate.ts';
+import { differencesFromFirst } from '../../coordinator/analysis/mean-differences.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
 import { fromWire, parameterText, toWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
@@ -120,6 +121,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
       if (answer.agent === undefined) throw new Error('the coordinator answered without an agent');
       return answer.agent;
     },
+    differences: differencesFromFirst,
     importance: async (trials, metric, axes) => importanceFor(trials, metric, axes),
   };
 }

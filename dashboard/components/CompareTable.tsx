@@ -1,20 +1,18 @@
-import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { parameterText, SEED, splitParameters } from '../../lib/domain/parameters.ts';
+import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
+import { hasResult } from '../../lib/domain/trial-result.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { trialState } from '../../proto/names.ts';
 import { pointOf } from '../state/compared.ts';
 import { rowSpread } from '../state/config-row.ts';
-import type { Model } from '../state/model.ts';
 import type { MarkedRow } from '../state/selectors.ts';
-import { Label } from './Line.tsx';
 import { seriesLetter } from './Plot.tsx';
 import { Table } from './Table.tsx';
 
 interface Props {
-  readonly model: Model;
   readonly all: readonly MarkedRow[];
   readonly columns: number;
 }
@@ -24,8 +22,8 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** The differing parameters, the epoch and the metrics of the compared rows. */
-export function CompareTable({ model, all, columns: width }: Props) {
+/** The differing parameters, finished replicates, epoch and metrics of the compared rows: mean ± standard deviation. */
+export function CompareTable({ all, columns: width }: Props) {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   const parameters = varying.map(
@@ -48,17 +46,15 @@ export function CompareTable({ model, all, columns: width }: Props) {
       }),
     ),
   ];
-  const seeds = varying.includes(SEED)
-    ? ''
-    : model.state.varying.includes(SEED)
-      ? '; mean ± standard deviation over seeds'
-      : '';
-  return (
-    <Box flexDirection="column" width={width} flexShrink={0}>
-      <Label text={`${all.length} compared${seeds}`} columns={width} style="dim" />
-      <Table table={columns} rows={[...parameters, states, ...metrics]} columns={width} />
-    </Box>
-  );
+  const finished: TableRow = { name: 'finished', cells: all.map(finishedText) };
+  const hasReplicates = all.some(({ config }) => config !== undefined);
+  const rows = [...parameters, ...(hasReplicates ? [finished] : []), states, ...metrics];
+  return <Table table={columns} rows={rows} columns={width} />;
+}
+
+function finishedText({ trial, config }: MarkedRow): string {
+  const trials = config?.trials ?? [trial];
+  return `${trials.filter(({ state }) => hasResult(trialState.of(state))).length} of ${trials.length}`;
 }
 
 function metricText({ trial, config }: MarkedRow, name: string): string {

@@ -1,53 +1,127 @@
 import { Box } from 'ink';
+import { usualGoal } from '../../lib/domain/ranking.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
-import { comparedNames } from '../state/compared.ts';
+import { shrinkToFit } from '../draw/pixel-image.ts';
+import {
+  comparedNames,
+  comparisonOf,
+  comparisonTitle,
+  curveTrials,
+  resultsOf,
+  tableColumns,
+  verdictText,
+} from '../state/compared.ts';
 import type { Model } from '../state/model.ts';
-import { epochAt, epochShown, markedRows, metricShown } from '../state/selectors.ts';
+import { meanCurve } from '../state/replicate-curve.ts';
+import { epochAt, epochShown, type MarkedRow, metricShown } from '../state/selectors.ts';
 import { CompareTable } from './CompareTable.tsx';
-import { Label } from './Line.tsx';
-import { Legend, Plot, seriesLetter } from './Plot.tsx';
+import { Label, Paragraph } from './Line.tsx';
+import { Legend, Plot, type PlotSeries, seriesLetter } from './Plot.tsx';
 import { Reconstruction } from './Reconstruction.tsx';
-import { seriesOf } from './TrialCurves.tsx';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
 const IMAGE_LINES = 12;
+/** The least width of a picture beside another one. */
+const IMAGE_COLUMNS = 56;
 
-/** The marked rows side by side: differing parameters, metrics, curves, reconstructions of the same images. */
-export function CompareView({ model, columns }: { readonly model: Model; readonly columns: number }) {
-  const all = markedRows(model);
-  if (all.length === 0) {
+interface Props {
+  readonly model: Model;
+  readonly columns: number;
+}
+
+/** The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images. */
+export function CompareView({ model, columns }: Props) {
+  const comparison = comparisonOf(model);
+  const { shown } = comparison;
+  if (shown.length === 0) {
     const text = 'nothing is marked; on the leaderboard, Space marks a config and c compares';
     return <Label text={text} columns={columns} style="dim" />;
   }
   const metric = metricShown(model);
-  const names = comparedNames(all);
-  const series = all.map(({ trial }, i) => seriesOf(names[i] ?? '', model.curveOf(trial.id), metric));
-  const wide = columns >= WIDE;
+  const names = comparedNames(shown);
+  const series = shown.map((row, i) => meanSeries(model, row, names[i] ?? '', metric));
+  const wide = columns >= WIDE && tableColumns(shown.length) <= Math.floor(columns / 2);
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
-  const details = all.map(({ trial }) => model.details.get(trial.id));
-  const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
-  const epoch = first && epochShown(first, model.ui.epochsBack);
+  const hasBand = series.some(({ band }) => band !== undefined);
+  const title = `${metric}${hasBand ? ', mean ± standard deviation' : ''} (m: next metric)`;
   return (
     <Box flexDirection="column" rowGap={1} flexShrink={0}>
+      <Label
+        text={comparisonTitle(comparison)}
+        columns={columns}
+        style={comparison.hidden.length > 0 ? 'yellow' : 'dim'}
+      />
       <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={1} flexShrink={0}>
-        <CompareTable model={model} all={all} columns={left} />
+        <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
+          <CompareTable all={shown} columns={left} />
+          <Verdicts model={model} shown={shown} metric={metric} columns={left} />
+        </Box>
         <Box flexDirection="column" flexShrink={0}>
-          <Plot title={`${metric} (m: next metric)`} series={series} columns={right} lines={PLOT_LINES} />
+          <Plot title={title} series={series} columns={right} lines={PLOT_LINES} />
           <Legend series={series} columns={right} />
         </Box>
       </Box>
-      {all.map(({ id }, i) => {
-        const detail = details[i];
-        const own = detail === undefined || epoch === undefined ? undefined : epochAt(detail, epoch);
-        return (
-          <Box key={id} flexDirection="column" flexShrink={0}>
-            <Label text={`${seriesLetter(i)} ${names[i]}`} columns={columns} style={seriesStyle(i)} />
-            <Reconstruction detail={detail} epoch={own} columns={columns} lines={IMAGE_LINES} />
-          </Box>
-        );
-      })}
+      <Pictures model={model} shown={shown} names={names} columns={columns} />
+    </Box>
+  );
+}
+
+/** Returns the mean of a row's replicates, with a band of one standard deviation if there are several. */
+function meanSeries(model: Model, row: MarkedRow, name: string, metric: string): PlotSeries {
+  const trials = curveTrials(row);
+  const curve = meanCurve(
+    trials.map(({ id }) => model.curveOf(id)),
+    metric,
+  );
+  const points = curve.map(({ epoch, mean }) => [epoch, mean] as const);
+  if (trials.length < 2) return { name, points };
+  return { name, points, band: curve.map(({ epoch, mean, std }) => [epoch, mean - std, mean + std]) };
+}
+
+interface ShownProps extends Props {
+  readonly shown: readonly MarkedRow[];
+}
+
+function Verdicts({ model, shown, metric, columns }: ShownProps & { readonly metric: string }) {
+  if (shown.length < 2) return null;
+  const { board } = model;
+  const minimize = (board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric)) === 'minimize';
+  const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      <Label text={`${metric}, ${minimize ? 'lower' : 'higher'} is better`} columns={columns} style="bold" />
+      {shown.slice(1).map(({ id }, i) => (
+        <Box key={id} width={columns} flexShrink={0}>
+          <Paragraph text={verdictText([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], minimize)} />
+        </Box>
+      ))}
+    </Box>
+  );
+}
+
+/** Reconstructions of the same images at one scale, side by side where there is room. */
+function Pictures({ model, shown, names, columns }: ShownProps & { readonly names: readonly string[] }) {
+  const details = shown.map(({ trial }) => model.details.get(trial.id));
+  const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
+  const epoch = first && epochShown(first, model.ui.epochsBack);
+  const beside = Math.max(1, Math.min(shown.length, Math.floor(columns / IMAGE_COLUMNS)));
+  const width = Math.floor((columns - 2 * (beside - 1)) / beside);
+  const epochs = details.map((detail) => (detail && epoch !== undefined ? epochAt(detail, epoch) : undefined));
+  const shrinks = details.flatMap((detail, i) => {
+    const image = detail?.images.get(epochs[i] ?? Number.NaN);
+    return image === undefined ? [] : [shrinkToFit(image.pixels, width, IMAGE_LINES - 1)];
+  });
+  const shrink = shrinks.length === 0 ? undefined : Math.max(...shrinks);
+  return (
+    <Box flexWrap="wrap" columnGap={2} rowGap={1} width={columns} flexShrink={0}>
+      {shown.map(({ id }, i) => (
+        <Box key={id} flexDirection="column" width={width} flexShrink={0}>
+          <Label text={`${seriesLetter(i)} ${names[i]}`} columns={width} style={seriesStyle(i)} />
+          <Reconstruction detail={details[i]} epoch={epochs[i]} columns={width} lines={IMAGE_LINES} shrink={shrink} />
+        </Box>
+      ))}
     </Box>
   );
 }

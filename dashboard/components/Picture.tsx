@@ -12,15 +12,17 @@ interface Props {
   /** The maximum size of the image, in columns and lines. */
   readonly columns: number;
   readonly lines: number;
+  /** The number of pixels per drawn pixel. Default: as few as fit. */
+  readonly shrink?: number | undefined;
 }
 
 /**
  * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports it, and half blocks
  * otherwise.
  */
-export function Picture({ image, columns, lines }: Props) {
+export function Picture({ image, columns, lines, shrink: given }: Props) {
   const { kitty } = useContext(ScreenContext);
-  const shrink = shrinkToFit(image.pixels, columns, Math.max(1, lines));
+  const shrink = given ?? shrinkToFit(image.pixels, columns, Math.max(1, lines));
   return kitty ? <KittyPicture image={image} shrink={shrink} /> : <BlockPicture image={image} shrink={shrink} />;
 }
 

@@ -9,6 +9,8 @@ export interface PlotSeries {
   readonly name: string;
   /** The points by ascending x. Values that are not finite break the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
+  /** A band around the line, by ascending x. */
+  readonly band?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 const AXIS = 11;
@@ -27,7 +29,10 @@ interface Props {
 export function Plot({ title, series, columns: width, lines }: Props) {
   const rows = lines - 2;
   const columns = width - AXIS;
-  const finite = series.flatMap(({ points }) => points.filter(([, y]) => Number.isFinite(y)));
+  const finite = series.flatMap(({ points, band = [] }) => [
+    ...points.filter(([, y]) => Number.isFinite(y)),
+    ...band.flatMap(([x, low, high]) => [[x, low] as const, [x, high] as const]),
+  ]);
   const fits = rows >= 1 && columns >= 4;
   return (
     <Box flexDirection="column" width={width} height={fits ? lines : 1} flexShrink={0}>
@@ -82,6 +87,10 @@ function canvasOf(
   const canvas = new BrailleCanvas(columns, rows);
   const xOf = (x: number) => Math.round(share(x, lowX, highX) * (canvas.width - 1));
   const yOf = (y: number) => Math.round((1 - share(y, lowY, highY)) * (canvas.height - 1));
+  for (const [s, { band = [] }] of [...series.entries()].reverse()) {
+    const edges = band.map(([x, low, high]) => [xOf(x), yOf(high), yOf(low)] as const);
+    for (const [i, edge] of edges.entries()) canvas.shade(edge, edges[i + 1] ?? edge, s);
+  }
   // The first series is the most important, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;

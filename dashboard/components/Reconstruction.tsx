@@ -8,10 +8,12 @@ interface Props {
   readonly epoch: number | undefined;
   readonly columns: number;
   readonly lines: number;
+  /** The number of pixels per drawn pixel. Default: as few as fit. */
+  readonly shrink?: number | undefined;
 }
 
 /** The reconstructions of a trial at an epoch. */
-export function Reconstruction({ detail, epoch, columns, lines }: Props) {
+export function Reconstruction({ detail, epoch, columns, lines, shrink }: Props) {
   if (detail === undefined) return <Label text="loading reconstructions..." columns={columns} style="dim" />;
   if (epoch === undefined) return <Label text="no reconstructions" columns={columns} style="dim" />;
   const at = detail.epochs.indexOf(epoch);
@@ -24,7 +26,7 @@ export function Reconstruction({ detail, epoch, columns, lines }: Props) {
       {image === undefined ? (
         <Label text="loading the image..." columns={columns} style="dim" />
       ) : (
-        <Picture image={image} columns={columns} lines={lines - 1} />
+        <Picture image={image} columns={columns} lines={lines - 1} shrink={shrink} />
       )}
     </Box>
   );

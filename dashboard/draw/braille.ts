@@ -10,6 +10,9 @@ const BITS = [
   [0x40, 0x80],
 ] as const;
 
+/** A vertical edge of a shaded area, in dots from the left and from the top. */
+type Edge = readonly [x: number, top: number, bottom: number];
+
 export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
@@ -61,6 +64,16 @@ export class BrailleCanvas {
         error += dx;
         y += stepY;
       }
+    }
+  }
+
+  /** Shades the area between two vertical edges with every fourth dot. */
+  shade([x0, top0, bottom0]: Edge, [x1, top1, bottom1]: Edge, series: number): void {
+    for (let x = x0; x <= x1; x++) {
+      const share = x1 === x0 ? 0 : (x - x0) / (x1 - x0);
+      const top = Math.round(top0 + share * (top1 - top0));
+      const bottom = Math.round(bottom0 + share * (bottom1 - bottom0));
+      for (let y = top; y <= bottom; y++) if (x % 2 === 0 && (y + x) % 4 === 0) this.dot(x, y, series);
     }
   }
 

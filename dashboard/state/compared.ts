@@ -1,7 +1,45 @@
 /** The rows that are compared side by side. */
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
+import { finishedValue, hasValue } from '../../lib/domain/trial-result.ts';
+import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
-import type { MarkedRow } from './selectors.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { MeanDifference } from '../source.ts';
+import type { Model } from './model.ts';
+import { type MarkedRow, markedRows } from './selectors.ts';
+
+/** The width of the names and of each compared row in the table. */
+const NAME_COLUMNS = 14;
+const ROW_COLUMNS = 20;
+
+/** More curves in one chart are not distinguishable. */
+const MAX_COMPARED = 8;
+
+/** Returns the width of the table of some compared rows. */
+export const tableColumns = (rows: number): number => NAME_COLUMNS + rows * ROW_COLUMNS;
+
+export interface Comparison {
+  readonly shown: readonly MarkedRow[];
+  readonly hidden: readonly MarkedRow[];
+  /** The number of marked rows that no longer exist. */
+  readonly gone: number;
+}
+
+/** Returns the marked rows in the order of marking, divided into those that fit a width and the others. */
+export function comparisonOf(model: Pick<Model, 'ui' | 'state' | 'board' | 'size'>): Comparison {
+  const all = markedRows(model);
+  const fitting = Math.floor((model.size.columns - NAME_COLUMNS) / ROW_COLUMNS);
+  const count = Math.min(MAX_COMPARED, Math.max(1, fitting));
+  return { shown: all.slice(0, count), hidden: all.slice(count), gone: model.ui.marks.size - all.length };
+}
+
+/** Returns the first line of the comparison: what it shows, and what it leaves out. */
+export function comparisonTitle({ shown, hidden, gone }: Comparison): string {
+  const missing = gone === 0 ? '' : `; ${gone} marked ${gone === 1 ? 'row no longer exists' : 'rows no longer exist'}`;
+  if (hidden.length === 0) return `${shown.length} compared${missing}`;
+  const names = hidden.map(({ id }) => shortId(id)).join(', ');
+  return `${shown.length} of ${shown.length + hidden.length} marked shown: no room for ${names}${missing}`;
+}
 
 /** Returns a name for each row: its differing parameters, otherwise its id. */
 export function comparedNames(all: readonly MarkedRow[]): string[] {
@@ -16,3 +54,30 @@ export function comparedNames(all: readonly MarkedRow[]): string[] {
 /** Returns the parameters of a row. A config has several seeds, so its seed is omitted. */
 export const pointOf = ({ trial, config }: MarkedRow) =>
   config === undefined ? trial : { parameters: trial.parameters };
+
+/** Returns the trials whose mean curve is drawn: the replicates without those that failed, were cancelled or have not started. */
+export const curveTrials = ({ trial, config }: MarkedRow): readonly Trial[] =>
+  config === undefined ? [trial] : config.trials.filter(hasValue);
+
+/** Returns the results of a row's finished replicates. */
+export const resultsOf = ({ trial, config }: MarkedRow, metric: string): number[] =>
+  (config?.trials ?? [trial]).flatMap((one) => finishedValue(one, metric) ?? []);
+
+const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(value);
+
+/**
+ * Returns the verdict on a row against the first one in words.
+ * @param letters of the row and of the first one
+ */
+export function verdictText(
+  [letter, first]: readonly [string, string],
+  found: MeanDifference | undefined,
+  minimize: boolean,
+): string {
+  if (found === undefined) return `${letter} and ${first} cannot be compared: both need two finished seeds`;
+  const { difference, low, high, level, verdict, moreSeeds } = found;
+  const interval = `${Number((level * 100).toPrecision(3))}% interval ${signed(low)} to ${signed(high)}`;
+  const numbers = `${signed(difference)} (${interval})`;
+  if (verdict === 'undecided') return `no clear difference between ${letter} and ${first}: ${numbers}; ${moreSeeds}`;
+  return `${letter} is ${(verdict === 'lower') === minimize ? 'better' : 'worse'} than ${first}: ${numbers}`;
+}

@@ -2,7 +2,7 @@
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
-import type { ParameterImportance } from '../source.ts';
+import type { ParameterImportance, Source } from '../source.ts';
 import type { Size, TerminalStyle } from '../terminal.ts';
 import type { Board } from './board.ts';
 import type { BoardColumn } from './board-columns.ts';
@@ -63,6 +63,8 @@ export interface Model {
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
   readonly importance: ParameterImportance | undefined;
+  /** Compares the mean of each set of results with that of the first set. */
+  readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
   readonly readonly: boolean;
   /** A notice in the header, such as the speed of a replay. */

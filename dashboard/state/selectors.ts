@@ -52,24 +52,17 @@ export interface MarkedRow {
   readonly config: ConfigRow | undefined;
 }
 
-/** The maximum number of rows that can be compared side by side. */
-const MAX_COMPARED = 6;
-
-/** Returns the first marked rows in the order of marking, without rows that no longer exist. */
+/** Returns the marked rows in the order of marking, without rows that no longer exist. */
 export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'board'>): MarkedRow[] {
   const [own] = board.metrics;
-  return [...ui.marks]
-    .flatMap((id): MarkedRow[] => {
-      const trial = state.trials.get(id);
-      if (trial !== undefined) return [{ id, trial, config: undefined }];
-      const config = board.configs[board.at.get(id) ?? -1];
-      if (config === undefined) return [];
-      const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
-      return config.trials.length > 1
-        ? [{ id, trial: best, config }]
-        : [{ id: best.id, trial: best, config: undefined }];
-    })
-    .slice(0, MAX_COMPARED);
+  return [...ui.marks].flatMap((id): MarkedRow[] => {
+    const trial = state.trials.get(id);
+    if (trial !== undefined) return [{ id, trial, config: undefined }];
+    const config = board.configs[board.at.get(id) ?? -1];
+    if (config === undefined) return [];
+    const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+    return config.trials.length > 1 ? [{ id, trial: best, config }] : [{ id: best.id, trial: best, config: undefined }];
+  });
 }
 
 /** Returns all sweeps, newest first. The watched sweep's row is taken from the stream, which is newer than the list. */

@@ -1,5 +1,6 @@
 /** A source for tests. It answers immediately with given messages, and records the requests. */
 import { encode } from 'fast-png';
+import { differencesFromFirst } from '../../../coordinator/analysis/mean-differences.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
 import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -141,6 +142,8 @@ export class SampleSource implements Source {
     this.drains.push([agentId, on]);
     return sampleAgent({ id: agentId, state: on ? 'AGENT_STATE_DRAINING' : 'AGENT_STATE_CONNECTED' });
   }
+
+  differences = differencesFromFirst;
 
   async importance(_trials: unknown, metric: string): Promise<ParameterImportance> {
     return this.#answers.importance ?? { metric, why: '', estimated: false, effects: [], interactions: [] };

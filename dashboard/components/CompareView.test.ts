@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { midAnswers, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
+import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
+import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
+
+/** Four configs with two finished seeds each. */
+const trials = midTrials.map((trial) => {
+  const loss = 0.2 + 0.1 * Math.floor(trial.index / 2) + 0.001 * (trial.index % 2);
+  return {
+    ...trial,
+    state: 'TRIAL_STATE_SUCCEEDED' as const,
+    failure: undefined,
+    metrics: { test_loss: loss },
+    epoch: 4,
+  };
+});
+const answers = { ...midAnswers, updates: [snapshot(sampleSweep({ configs: 4, replicates: 2 }), trials)] };
+
+async function compared(columns: number, marks: number): Promise<string> {
+  const at = await sampleDashboard(new SampleSource(answers), { columns, rows: 70 });
+  await at.press(...new Array<string>(marks).fill(' '), 'c');
+  await at.settle();
+  const text = at.frame().join('\n');
+  at.stop();
+  return text;
+}
+
+test('each row has a verdict against the first one, with the interval of the difference', async () => {
+  const text = await compared(160, 3);
+  expect(text).toContain('3 compared');
+  expect(text).toContain('test_loss, lower is better');
+  expect(text).toMatch(/b is worse than a: \+0\.10000 \(9[\d.]+% interval \+0\.09\d+ to \+0\.10\d+\)/);
+  expect(text).toMatch(/c is worse than a: \+0\.20000/);
+  expect(text).toContain('test_loss, mean ± standard deviation');
+});
+
+test('a narrow terminal names the marked rows that it leaves out', async () => {
+  const narrow = await compared(80, 4);
+  expect(narrow).toMatch(/3 of 4 marked shown: no room for c\dd00000/);
+  expect(await compared(160, 4)).toContain('4 compared');
+});
+
+test('reconstructions of two rows are side by side on a wide terminal, and below each other on a narrow one', async () => {
+  const count = (text: string) =>
+    text.split('\n').filter((line) => line.split('reconstructions after epoch').length > 2).length;
+  expect(count(await compared(160, 2))).toBe(1);
+  expect(count(await compared(80, 2))).toBe(0);
+});
