@@ -83,7 +83,7 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
-  /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
+  /** Rejects with a RejectedError when the coordinator permanently rejects this agent. */
   readonly rejected: Promise<never>;
   /** Resolves with the name of the limit (idle or total time) that the agent has reached. */
   untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;

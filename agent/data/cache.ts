@@ -67,7 +67,7 @@ export function contentProblem(bytes: Buffer, file: DataFile): string | undefine
 }
 
 /**
- * Writes a file durably and atomically: readers see either the whole file or none.
+ * Writes a file durably and atomically. Readers see either the whole file or no file.
  * @throws {BadInputError} when the cache cannot be written
  */
 export async function writeAtomically(path: string, bytes: Buffer): Promise<void> {

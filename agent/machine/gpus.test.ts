@@ -61,7 +61,7 @@ describe('discovery', () => {
     expect(problems).toEqual([expect.stringMatching(message)]);
   });
 
-  test('an nvidia-smi that hangs, with a child that keeps its output open, ends after ten seconds', async () => {
+  test('nvidia-smi is ended after ten seconds if it hangs, even if a child process keeps its output open', async () => {
     install('nvidia-smi', 'sleep 60');
     const { gpus, problems } = await discoverGpus({});
     expect({ gpus, problems }).toEqual({ gpus: [], problems: ['nvidia-smi did not answer within 10 s'] });

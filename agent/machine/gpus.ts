@@ -107,7 +107,9 @@ export interface GpuMemory {
   readonly totalBytes: number;
 }
 
-/** Returns the memory of the first GPU that this process can use; undefined when nvidia-smi does not report it. */
+/**
+ * Returns the memory of the first GPU that this process can use; undefined when nvidia-smi does not report the memory.
+ */
 export async function gpuMemory(): Promise<GpuMemory | undefined> {
   const [visible] = (process.env.CUDA_VISIBLE_DEVICES ?? '0').split(',');
   const query = [`--id=${visible}`, '--query-gpu=memory.free,memory.total', ...NO_FRAME];
@@ -137,7 +139,10 @@ export interface GpuFigures {
 
 const FIGURES = 'index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw';
 
-/** Returns the figures of each NVIDIA card of the machine; none when there is no driver or nvidia-smi does not answer. */
+/**
+ * Returns the measured values of each NVIDIA card of the machine; empty when there is no driver or nvidia-smi does not
+ * respond.
+ */
 async function gpuFigures(): Promise<readonly GpuFigures[]> {
   return parseGpuFigures((await runTool('nvidia-smi', [`--query-gpu=${FIGURES}`, ...NO_FRAME])).output);
 }

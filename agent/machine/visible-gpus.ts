@@ -159,7 +159,10 @@ function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   return { gpus: visible, notes: [...runtime.notes, ...chosen.notes] };
 }
 
-/** Each entry is an index or a UUID; a list can contain both. The first entry that is invalid or names a GPU again ends the list. */
+/**
+ * Each entry is an index or a UUID; a list can contain both. The list ends before the first entry that is invalid or
+ * repeats a GPU.
+ */
 function selectForRocm(variable: string, list: string | undefined, gpus: readonly Gpu[]): Selection {
   if (list === undefined) return { gpus, notes: [] };
   const entries = entriesOf(list);

@@ -168,7 +168,7 @@ export class AgentRuntime {
     return this.#up.promise;
   }
 
-  /** Rejects with a RejectedError when the coordinator rejects this agent for good. */
+  /** Rejects with a RejectedError when the coordinator permanently rejects this agent. */
   get rejected(): Promise<never> {
     return this.#rejected.promise;
   }

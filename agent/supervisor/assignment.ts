@@ -11,14 +11,14 @@ import type { Granted } from './slots.ts';
 
 /** Files that were downloaded from the coordinator into the attempt's folder. */
 export interface Downloads {
-  /** Resolves with whether the checkpoint is intact in the attempt's folder. */
+  /** Resolves with true if the intact checkpoint is in the attempt's folder. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
   /** Puts the code archive at the path. @throws {CodeUnavailableError} */
   code(archive: CodeArchive, path: string): Promise<void>;
 }
 
 /**
- * Downloads the attempt's code and the checkpoint to resume from, if there are any. Without an intact checkpoint the
+ * Downloads the attempt's code and the checkpoint to resume from, if there are any. Without an intact checkpoint, the
  * attempt starts from the first epoch.
  * @param agentDir the agent's folder
  * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version)

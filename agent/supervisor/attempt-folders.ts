@@ -46,7 +46,7 @@ export class AttemptFolders {
     this.removeReleased();
   }
 
-  /** Removes the folders that the spool no longer needs. Call it whenever the spool has shrunk. */
+  /** Removes the folders that the spool no longer needs. Must be called whenever the spool has shrunk. */
   removeReleased(): void {
     if (this.#released.length === 0) return;
     const removable = this.#released.filter((key) => !this.#spool.holds(key));

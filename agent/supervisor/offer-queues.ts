@@ -75,7 +75,9 @@ export class OfferQueue {
     }, GATHER_MS);
   }
 
-  /** Returns why no offers can be pulled; undefined if they can, or have failed for a short time only. */
+  /**
+   * Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have failed only for a short time.
+   */
   get problem(): string | undefined {
     if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
     return `no offers can be pulled over NATS: ${this.#failure}`;

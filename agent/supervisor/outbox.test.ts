@@ -46,7 +46,7 @@ test("an artifact's record and the attempt's later records wait for the upload, 
   expect(sent).toEqual(['a1', 'b1', 'a2', 'a3', 'a4', 'a5']);
 });
 
-test('no record of a rejected attempt is sent, and no record after the outbox is closed', async () => {
+test('no record of a rejected attempt is sent, and no record is sent after the outbox is closed', async () => {
   const { box, sent, uploads } = outbox();
   box.add(record('a', 1, 'artifact'));
   box.add(record('a', 2, 'log'));

@@ -98,12 +98,15 @@ export class RetryingTransfers {
         if (signal.aborted) break;
         if (error instanceof LostFileError || callErrorCode(error) === status.INVALID_ARGUMENT) {
           // No retry can succeed, and the attempt cannot succeed without this artifact, so its trial must run again.
-          this.#log.error({ err: error, ...key }, 'could not upload an artifact: abandoning its attempt');
+          this.#log.error({ err: error, ...key }, 'could not upload an artifact; abandoning its attempt');
           const message = errorMessage(error);
           return { kind: 'refused', refusal: { code: RefusalCode.UNKNOWN, message } };
         }
         if (retries.isLast(callErrorCode(error), performance.now())) {
-          this.#log.error({ err: error, ...key }, 'could not upload an artifact: its attempt continues without it');
+          this.#log.error(
+            { err: error, ...key },
+            'could not upload an artifact; its attempt continues without the artifact',
+          );
           return { kind: 'skipped', reason: reasonOf(error) };
         }
         this.#log.warn({ err: error, name: artifact.name }, 'could not upload an artifact; retrying');
@@ -114,9 +117,9 @@ export class RetryingTransfers {
   }
 
   /**
-   * Downloads the checkpoint that an attempt resumes from into the attempt's folder. Waits for an unavailable
-   * coordinator as long as `isWanted` returns true. Stops after a few tries when the coordinator answers, but does not
-   * have the file or sends it damaged.
+   * Downloads the checkpoint that an attempt resumes from into the attempt's folder. While `isWanted` returns true, an
+   * unavailable coordinator is retried. If the coordinator answers but the file is missing or damaged, gives up after a
+   * few tries.
    * @returns whether the file is complete and intact
    */
   async downloadCheckpoint(key: AttemptKey, checkpoint: Artifact, isWanted: () => boolean): Promise<boolean> {

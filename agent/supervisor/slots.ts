@@ -3,7 +3,8 @@
  * the agent carries out. There is no I/O in this file.
  *
  * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer), or
- * `running` one attempt or a pack of them. Each attempt of a pack ends independently; the slot is idle after the last.
+ * `running` one attempt or a pack of them. Each attempt of a pack ends independently. The slot is idle after the last
+ * attempt has ended.
  */
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';

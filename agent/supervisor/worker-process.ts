@@ -27,7 +27,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   /** The timers by attempt. A timer kills the process unless its attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
-  /** The ends of attempts. Each end waits until all output before it has been read. */
+  /** The ends of attempts. The end of an attempt is handled after all earlier output has been read. */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;
@@ -63,7 +63,7 @@ export class WorkerProcess {
       } else setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
-    // The `exit` event can precede the last output on stderr. The `close` event always follows it.
+    // The `exit` event can precede the last output on stderr. The `close` event always follows the last output.
     this.#child.on('close', (code, signal) => {
       for (const timer of this.#killTimers.values()) clearTimeout(timer);
       setImmediate(() => {

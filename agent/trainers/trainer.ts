@@ -62,7 +62,7 @@ export interface KeptArtifact {
   /** A relative path with slashes. An attempt can use each name once. */
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** The artifact's epoch. Zero if it has none. */
+  /** The artifact's epoch. Zero if the artifact belongs to no epoch. */
   readonly epoch: number;
 }
 

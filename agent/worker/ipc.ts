@@ -29,7 +29,7 @@ export interface WorkerSetup {
 
 export interface Assignment {
   readonly trainer: string;
-  /** Plain JSON: a structured value would lose its class on the way. */
+  /** Plain JSON, because a structured value would lose its class in a message. */
   readonly parameters: Readonly<Record<string, Json>>;
   readonly seed: number;
   readonly key: AttemptKey;

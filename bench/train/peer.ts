@@ -94,7 +94,7 @@ export function tfjsPeer(backend: BackendName, threads: number): Promise<Measuri
   return MeasuringProcess.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 
-/** Starts TRAWL_PYTHON, or python3. Returns undefined if it has no torch. */
+/** Starts TRAWL_PYTHON, or python3. Returns undefined if the interpreter has no torch. */
 export function pytorchPeer(threads: number, device: 'cpu' | 'cuda'): Promise<MeasuringProcess | undefined> {
   const script = fileURLToPath(new URL('../../../bench/pytorch_train.py', import.meta.url));
   return MeasuringProcess.start([process.env.TRAWL_PYTHON ?? 'python3', script, `${threads}`, `${IMAGES}`, device], {});

@@ -16,7 +16,7 @@ export const EPSILON = 1e-8;
  */
 export type Moments = 'means' | 'sums';
 
-/** The state that a member's next step depends on: flat values of `[rows, ROW]` matrices. */
+/** The state that determines a member's next step: flat values of `[rows, ROW]` matrices. */
 export interface AdamState {
   readonly parameters: Float32Array;
   readonly first: Float32Array;
@@ -113,7 +113,7 @@ export class Adam {
     };
   }
 
-  /** Replaces a member's state. The matrices must have the shape of this optimiser's. */
+  /** Replaces a member's state. The matrices must have the same shape as the matrices of this optimiser. */
   restore(member: number, state: AdamState): void {
     const { parameters, first, second } = momentsAs('sums', state);
     const put = (all: tf.Tensor3D, values: Float32Array) => {

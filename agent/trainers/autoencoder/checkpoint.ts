@@ -1,4 +1,4 @@
-/** Checkpoints: the state that later epochs depend on, as a safetensors file. */
+/** Checkpoints: the state that determines the later epochs, as a safetensors file. */
 
 import { readFile } from 'node:fs/promises';
 import {

@@ -1,5 +1,5 @@
 /**
- * The interface of the engines, which hold the networks of a pack and compute their steps. Each engine supports certain
+ * The interface of an engine, which holds the networks of a pack and computes their steps. Each engine supports certain
  * backends.
  */
 import type * as tf from '@tensorflow/tfjs-core';

@@ -7,7 +7,10 @@ import { PIXELS } from './model.ts';
 /** Enough images to keep a device busy, and few enough for small activations (1.6 MB per layer). */
 const CHUNK = 500;
 
-/** The clean test images, in chunks `[pixels, images]`. A test set's noisy inputs do not depend on its lifetime. */
+/**
+ * The clean test images, in chunks `[pixels, images]`. The noisy inputs of a test set are separate tensors, and remain
+ * valid after this object is disposed.
+ */
 export class TestImages {
   readonly chunks: readonly tf.Tensor2D[];
   readonly count: number;

@@ -28,7 +28,7 @@ export class Random {
 
   /** @param seed a safe integer, which can be negative */
   constructor(seed: number, stream: RandomStream) {
-    // Mix the seed before combining it with the stream, so that consecutive seeds never share a stream.
+    // The seed is mixed before it is combined with the stream, so that consecutive seeds never share a stream.
     const start = splitmix64(BigInt.asUintN(64, BigInt(seed))) ^ BigInt(stream);
     const first = splitmix64(start);
     const second = splitmix64(first);
@@ -100,7 +100,7 @@ const step = edge.map((x) => x / PLACES).subarray(0, LAYERS);
 function normal(random: Random): number {
   for (;;) {
     const bits = random.int32();
-    // Take layer and position from different bits: shared bits would correlate them (Doornik, 2005).
+    // Layer and position use different bits, because shared bits would correlate them (Doornik, 2005).
     const layer = bits & (LAYERS - 1);
     const x = ((bits >> 8) + 0.5) * (step[layer] ?? 0);
     const inner = edge[layer + 1] ?? 0;

@@ -80,7 +80,7 @@ type Form = 'png' | 'safetensors';
 const SIDE = 28;
 const GAP = 2;
 const GREY = 128;
-/** The factor that enlarges the images enough to view. */
+/** The factor by which images are enlarged, so that they can be viewed. */
 const SCALE = 3;
 
 function imageGrid(rows: readonly Uint8Array[]): Uint8Array {

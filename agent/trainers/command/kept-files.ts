@@ -12,8 +12,8 @@ const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
 const MAX_DEPTH = 32;
 
 /**
- * Keeps a checkpoint. Skips it, with a note in the log, if the program changes it during the copy, it exceeds a limit, or the
- * path is not a file in TRAWL_DIR. The trial continues.
+ * Keeps a checkpoint. Skips the file, with a note in the log, if the program changes the file during the copy, if it
+ * exceeds a limit, or if the path is not a file in TRAWL_DIR. The trial continues.
  * @param path relative to TRAWL_DIR, or absolute and inside it
  */
 export async function keepCheckpoint(

@@ -158,7 +158,7 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
   return { code, signal };
 }
 
-/** A write to a process that has exited fails. Its exit is handled elsewhere. */
+/** A write to a process that has exited fails. The exit of the program is handled elsewhere. */
 function pipeOf(child: ChildProcess, at: number): Writable {
   const pipe = child.stdio[at];
   if (pipe === null || pipe === undefined || !('write' in pipe)) throw new Error('the process has no such pipe');

@@ -33,7 +33,7 @@ describe('a CSV file', () => {
     return outcome;
   };
 
-  test('that the program rotates loses no row, and rows without a header have the names of the file before', async () => {
+  test('that the program rotates loses no row, and rows without a header have the names of the previous file', async () => {
     const { reports } = await ended(
       `printf 'loss,acc\\n3,0.1\\n' > a.csv; sleep 0.5; printf '2,0.2\\n' >> a.csv; mv a.csv a.csv.1; printf '1,0.3\\n' > a.csv; sleep 0.4
        printf '0.5,0.4\\n' >> a.csv`,

@@ -161,7 +161,10 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   }
 }
 
-/** Returns the receiver of reports from files, which rejects when the attempt ends early: files can hold any number of rows. */
+/**
+ * Returns the receiver of reports from files. Files can contain any number of rows, so the receiver rejects when the
+ * attempt ends early.
+ */
 function whileRunning(
   reports: Reports,
   ended: AbortSignal,

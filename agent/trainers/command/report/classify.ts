@@ -130,7 +130,9 @@ function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): str
   return [...lines, ...printed.slice(from ?? 0)].join('\n');
 }
 
-/** Returns the first line of the last error, its causes included; undefined if the error has no reason of its own. */
+/**
+ * Returns the first line of the last error, including its causes. Undefined if the error does not contain its reason.
+ */
 function startOfLastError(lines: readonly string[]): number | undefined {
   const tracebacks = tracebacksIn(lines).filter(({ isFinal }) => isFinal);
   const last = tracebacks.at(-1);

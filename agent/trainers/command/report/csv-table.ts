@@ -26,8 +26,8 @@ export class CsvTable {
   readonly #previousNumber: number = 0;
 
   /**
-   * @param previous the table that the new table replaces. Its header applies if the file has none, as after a
-   * rotation.
+   * @param previous the table that the new table replaces. The header of the previous table applies if the file has no
+   * header, for example after a rotation.
    */
   constructor(previous?: CsvTable) {
     if (previous === undefined) return;
@@ -41,7 +41,7 @@ export class CsvTable {
 
   /**
    * Yields the row at the end of the file that has no line end.
-   * @param isWhole whether the program ended as it intended. Otherwise the row can end in the middle of a number.
+   * @param isWhole whether the program ended normally. Otherwise the row can end in the middle of a number.
    */
   *end(isWhole: boolean): Generator<CsvRow, void, undefined> {
     for (const record of this.#records.end()) if (isWhole) yield* this.#take(record);

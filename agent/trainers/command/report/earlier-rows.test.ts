@@ -25,7 +25,7 @@ test('all rows are new unless the file is rewritten with all earlier rows and mo
   expect([row(1), row(2), row(3)].flatMap((each) => earlier.next(each))).toEqual([row(3)]);
 });
 
-test('a rewritten file with fewer rows, other rows or no more rows is new, now and after later rewrites', () => {
+test('a rewritten file with fewer rows, other rows or no additional rows is new, and is still new after later rewrites', () => {
   const fewer = earlierRows(3);
   fewer.restart();
   expect(fewer.next(row(1))).toEqual([]);
