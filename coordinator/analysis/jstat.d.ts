@@ -8,7 +8,10 @@ declare module 'jstat' {
       cdf(x: number, mean: number, std: number): number;
       inv(p: number, mean: number, std: number): number;
     };
-    readonly beta: { inv(p: number, alpha: number, beta: number): number };
+    readonly beta: {
+      cdf(x: number, alpha: number, beta: number): number;
+      inv(p: number, alpha: number, beta: number): number;
+    };
   }
   const jStat: JStat;
   export default jStat;

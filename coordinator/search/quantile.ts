@@ -41,18 +41,26 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
   }
 }
 
-function categoryAt({ values, probabilities }: Distribution & { kind: 'categorical' }, u: number): ParameterValue {
+type Categorical = Distribution & { readonly kind: 'categorical' };
+
+function categoryAt(distribution: Categorical, u: number): ParameterValue {
+  const value = distribution.values[categoryIndexAt(distribution, u)];
+  if (value === undefined) throw new RangeError('a categorical distribution must have a value that can be drawn');
+  return value;
+}
+
+/** Returns the index of the value below which a share `u` of the distribution lies; -1 if no value can be drawn. */
+export function categoryIndexAt({ values, probabilities }: Categorical, u: number): number {
   let below = 0;
-  let drawn: ParameterValue | undefined;
-  for (const [index, value] of values.entries()) {
+  let drawn = -1;
+  for (const index of values.keys()) {
     const probability = probabilities?.[index] ?? 1 / values.length;
     if (probability === 0) continue;
-    drawn = value;
+    drawn = index;
     below += probability;
     if (u < below) break;
   }
   // Rounding can leave the sum of the probabilities below u. In this case, the last value is drawn.
-  if (drawn === undefined) throw new RangeError('a categorical distribution must have a value that can be drawn');
   return drawn;
 }
 

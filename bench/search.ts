@@ -1,0 +1,155 @@
+/**
+ * Compares `method: tpe` with Optuna's TPE: the regret after a number of trials, on functions with known minima and on a
+ * table of autoencoder trials, for the same number of seeds. Prints a paired test for each function. Installs Optuna in a
+ * virtual environment of its own, with the `python3` of the path. An interrupted run continues from its results.
+ *
+ *   npm run bench:search -- [--seeds 60] [--trials 100] [--further] [--results FILE]
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cpus, homedir, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median } from 'd3-array';
+import { nextPoint, type Observation, type TpeSearch } from '../coordinator/search/tpe/tpe.ts';
+import { tableFunction } from './search/autoencoder-table.ts';
+import { FURTHER, type Point, REQUIRED, type TestFunction } from './search/functions.ts';
+import { OptunaPeer, type OptunaSampler } from './search/optuna-peer.ts';
+import { type Method, Results } from './search/results.ts';
+import { holm, signedRankP } from './search/statistics.ts';
+
+const OPTUNA = 'optuna==5.0.0';
+const TABLE = fileURLToPath(new URL('../../bench/search/autoencoder-trials.csv', import.meta.url));
+/** Below this p-value, a difference counts as significant. */
+const LEVEL = 0.05;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '60' },
+    trials: { type: 'string', default: '100' },
+    further: { type: 'boolean', default: false },
+    results: { type: 'string', default: join(tmpdir(), 'trawl-bench-search.jsonl') },
+  },
+});
+const seeds = Number(values.seeds);
+const trials = Number(values.trials);
+const results = new Results(values.results);
+const functions = values.further ? FURTHER : [...REQUIRED, tableFunction(TABLE)];
+
+const { peer, versions } = await OptunaPeer.start(pythonWithOptuna());
+console.log(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, ${versions}`);
+console.log(`${seeds} seeds of ${trials} trials; results in ${values.results}; load ${loadavg()[0]?.toFixed(1)}\n`);
+for (const f of functions) {
+  for (let seed = 0; seed < seeds; seed++) {
+    for (const sampler of ['multivariate+group', 'default'] as const) await recordOptuna(f, sampler, seed);
+    if (results.get(f.name, 'tpe', seed) === undefined) {
+      results.add({ f: f.name, method: 'tpe', seed, regret: regretOf(f, searched(f, seed)) });
+    }
+  }
+}
+peer.close();
+printTable();
+printTimes();
+
+/** Returns the interpreter of a virtual environment with Optuna. */
+function pythonWithOptuna(): string {
+  const folder = join(homedir(), '.cache', 'trawl', `bench-${OPTUNA.replace('==', '-')}`);
+  const python = join(folder, 'bin', 'python');
+  try {
+    if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', folder], { stdio: 'inherit' });
+    execFileSync(python, ['-m', 'pip', 'install', '--quiet', OPTUNA], { stdio: 'inherit' });
+  } catch (error) {
+    console.error(`could not install ${OPTUNA} in ${folder}: ${error instanceof Error ? error.message : error}`);
+    console.error('The comparison needs python3 (3.10 or later) with venv, and a package index.');
+    process.exit(1);
+  }
+  return python;
+}
+
+/**
+ * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate one, and
+ * groups change nothing: the first seed checks this, and the other seeds take over its regret.
+ */
+async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
+  const method: Method = `optuna ${sampler}`;
+  if (results.get(f.name, method, seed) !== undefined) return;
+  const twin = results.get(f.name, 'optuna multivariate+group', seed);
+  const isTwin = sampler === 'default' && f.conditions.size === 0 && twin !== undefined;
+  const regret = isTwin && seed > 0 ? twin : regretOf(f, await peer.study(f, sampler, seed, trials));
+  if (isTwin && regret !== twin) throw new Error(`${f.name}: Optuna's default differs from its multivariate sampler`);
+  results.add({ f: f.name, method, seed, regret });
+}
+
+function searched(f: TestFunction, seed: number): Point[] {
+  const search = searchOf(f, seed);
+  const ended: Observation[] = [];
+  for (let index = 0; index < trials; index++) {
+    const point = nextPoint(search, index, { ended, running: [] });
+    ended.push({ point, value: f.observe(point, `${seed}/${index}`) });
+  }
+  return ended.map(({ point }) => point);
+}
+
+function searchOf(f: TestFunction, seed: number): TpeSearch {
+  const isActive = (point: Point, name: string) => {
+    const condition = f.conditions.get(name);
+    return condition === undefined || point[condition.parameter] === condition.value;
+  };
+  return { seed, goal: 'minimize', space: f.space, isActive };
+}
+
+function regretOf(f: TestFunction, points: readonly Point[]): number {
+  return Math.min(...points.map((point) => f.value(point) ?? Number.POSITIVE_INFINITY)) - f.minimum;
+}
+
+function printTable(): void {
+  const others = ['optuna default', 'optuna multivariate+group'] as const;
+  const rows = functions.flatMap((f) =>
+    others.map((other) => {
+      const pairs = Array.from({ length: seeds }, (_, seed): [number, number] => [
+        results.get(f.name, 'tpe', seed) ?? Number.NaN,
+        results.get(f.name, other, seed) ?? Number.NaN,
+      ]);
+      return { f, other, pairs, p: signedRankP(pairs.map(([own, its]) => own - its)) };
+    }),
+  );
+  const corrected = holm(rows.map(({ p }) => p));
+  console.log(
+    '| function | compared with | median regret, tpe | median regret, Optuna | tpe better | p | p, Holm | tpe is |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  for (const [at, { f, other, pairs, p }] of rows.entries()) {
+    const own = median(pairs.map(([regret]) => regret)) ?? Number.NaN;
+    const its = median(pairs.map(([, regret]) => regret)) ?? Number.NaN;
+    const wins = pairs.filter(([a, b]) => a < b).length;
+    const losses = pairs.filter(([a, b]) => a > b).length;
+    const significant = (corrected[at] ?? 1) < LEVEL;
+    const verdict = significant ? (wins > losses ? 'better' : 'worse') : 'not different';
+    const cells = [f.name, other, own.toPrecision(3), its.toPrecision(3), `${wins} of ${pairs.length}`];
+    console.log(`| ${[...cells, p.toPrecision(2), (corrected[at] ?? 1).toPrecision(2), verdict].join(' | ')} |`);
+  }
+}
+
+/** Prints the time of a suggestion after many trials, in a space with ten parameters and in the conditional one. */
+function printTimes(): void {
+  console.log('\nsuggestion after   100 trials   1,000 trials   10,000 trials   (median of 21, largest)');
+  const ten = FURTHER.find(({ space }) => space.size === 10);
+  for (const f of [ten, REQUIRED.find(({ conditions }) => conditions.size > 0)]) {
+    if (f === undefined) continue;
+    const cells = [100, 1_000, 10_000].map((count) => {
+      const search = searchOf(f, 0);
+      const ended = Array.from({ length: count }, (_, index): Observation => {
+        const point = nextPoint(search, index, { ended: [], running: [] });
+        return { point, value: f.value(point) };
+      });
+      const times = Array.from({ length: 21 }, (_, index) => {
+        const begun = performance.now();
+        nextPoint(search, count + index, { ended, running: [] });
+        return performance.now() - begun;
+      });
+      return `${(median(times) ?? Number.NaN).toFixed(1)} ms (${Math.max(...times).toFixed(1)})`;
+    });
+    console.log(`${f.name.padEnd(20)} ${cells.join('   ')}`);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Trains the autoencoder once for each point of a small space and appends the test losses to a table, for searches in
+ * which a trial is a look-up. Continues an unfinished table. Usage: `train-table.js FILE`.
+ */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { defaultDataDir } from '../../agent/data/cache.ts';
+import { loadImages } from '../../agent/data/load.ts';
+import { chooseBackend, forcedBackend } from '../../agent/machine/backend.ts';
+import { autoencoder, type LoadImages } from '../../agent/trainers/autoencoder/train.ts';
+import { TrainingError, type TrainingRun } from '../../agent/trainers/trainer.ts';
+import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
+import { AXES, pointOfRow, ROWS } from './autoencoder-table.ts';
+
+const TEST_IMAGES = 200;
+const PIXELS = 28 * 28;
+
+const [, , file] = process.argv;
+if (file === undefined) throw new Error('usage: train-table.js FILE');
+await chooseBackend({ forced: forcedBackend(process.env) ?? 'wasm', gpus: 0, requireGpu: false });
+const done = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').length - 1 : 0;
+if (done === 0) appendFileSync(file, `${Object.keys(AXES).join(',')},test_loss\n`);
+for (let row = Math.max(0, done); row < ROWS; row++) {
+  const point = pointOfRow(row);
+  const loss = await lossOf(point);
+  appendFileSync(file, `${Object.values(point).join(',')},${loss ?? ''}\n`);
+}
+
+/** Returns the test loss after the last epoch; undefined if the training diverged. */
+async function lossOf(point: Readonly<Record<string, number>>): Promise<number | undefined> {
+  let last: number | undefined;
+  const run: TrainingRun = {
+    parameters: withDefaults(TRAINERS.autoencoder, { ...point, epochs: 1, train_size: 256 }),
+    seed: 0,
+    dataDir: defaultDataDir(process.env),
+    dir: tmpdir(),
+    signal: new AbortController().signal,
+    key: { sweepId: '1', trialId: 't0', attempt: 1 },
+    command: [],
+    program: undefined,
+    workdir: tmpdir(),
+    marker: '',
+    code: undefined,
+    checkpointEvery: 0,
+    reconstructEvery: 0,
+    resume: undefined,
+    report: (_, metrics) => {
+      last = metrics.test_loss;
+    },
+    started: () => {},
+    notice: () => {},
+    keep: async () => {},
+  };
+  try {
+    await autoencoder(run, fewTestImages);
+    return last;
+  } catch (error) {
+    if (error instanceof TrainingError && error.failureClass === 'nan') return undefined;
+    throw error;
+  }
+}
+
+/** Loads a data set with only some of its test images, because their evaluation dominates short trainings. */
+async function fewTestImages(...args: Parameters<LoadImages>): ReturnType<LoadImages> {
+  const { train, test } = await loadImages(...args);
+  const few = {
+    ...test,
+    count: TEST_IMAGES,
+    pixels: test.pixels.subarray(0, TEST_IMAGES * PIXELS),
+    labels: test.labels.subarray(0, TEST_IMAGES),
+  };
+  return { train, test: few };
+}

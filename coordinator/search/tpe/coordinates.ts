@@ -1,0 +1,76 @@
+/**
+ * Maps the values of a distribution to coordinates between 0 and 1, the inverse of quantile.ts. In these coordinates,
+ * every distribution is uniform.
+ */
+import jStat from 'jstat';
+import type { Distribution } from '../distribution.ts';
+
+/** The coordinates of one value. Values with `q` and whole numbers have an interval; other numbers have a point. */
+export interface Cell {
+  readonly low: number;
+  readonly high: number;
+}
+
+export type NumericDistribution = Exclude<Distribution, { readonly kind: 'constant' | 'categorical' }>;
+
+/** Returns whether the values of the distribution are numbers on a scale. */
+export function isNumeric(distribution: Distribution): distribution is NumericDistribution {
+  return distribution.kind !== 'constant' && distribution.kind !== 'categorical';
+}
+
+/** Returns the share of the distribution that the value stands for. Values outside the distribution count as its ends. */
+export function cellOf(distribution: NumericDistribution, value: number): Cell {
+  switch (distribution.kind) {
+    case 'int_uniform': {
+      const { min, max } = distribution;
+      const values = max - min + 1;
+      const position = Math.min(max, Math.max(min, Math.round(value))) - min;
+      return { low: position / values, high: (position + 1) / values };
+    }
+    case 'uniform':
+    case 'log_uniform': {
+      const { min, max, q } = distribution;
+      if (q === undefined) return point(shareBelow(distribution, value));
+      const low = value - q < min ? 0 : shareBelow(distribution, value - q / 2);
+      const high = value + q > max ? 1 : shareBelow(distribution, value + q / 2);
+      return { low, high };
+    }
+    case 'normal':
+    case 'log_normal':
+    case 'beta': {
+      const { q } = distribution;
+      if (q === undefined) return point(shareBelow(distribution, value));
+      return { low: shareBelow(distribution, value - q / 2), high: shareBelow(distribution, value + q / 2) };
+    }
+  }
+}
+
+function point(coordinate: number): Cell {
+  return { low: coordinate, high: coordinate };
+}
+
+/** Returns the cumulative distribution function at the value. */
+function shareBelow(distribution: Exclude<NumericDistribution, { kind: 'int_uniform' }>, value: number): number {
+  switch (distribution.kind) {
+    case 'uniform':
+      return shareOfRange(distribution.min, distribution.max, value);
+    case 'log_uniform':
+      return shareOfRange(Math.log(distribution.min), Math.log(distribution.max), Math.log(Math.max(value, 0)));
+    case 'normal':
+      return normalShare(distribution, value);
+    case 'log_normal':
+      return normalShare(distribution, Math.log(Math.max(value, 0)));
+    case 'beta':
+      return jStat.beta.cdf(Math.min(1, Math.max(0, value)), distribution.a, distribution.b);
+  }
+}
+
+function shareOfRange(min: number, max: number, value: number): number {
+  if (min === max) return 0.5;
+  return Math.min(1, Math.max(0, (value - min) / (max - min)));
+}
+
+function normalShare({ mu, sigma }: { readonly mu: number; readonly sigma: number }, value: number): number {
+  if (sigma === 0) return 0.5;
+  return value === Number.NEGATIVE_INFINITY ? 0 : jStat.normal.cdf(value, mu, sigma);
+}

@@ -1,0 +1,190 @@
+/**
+ * A multivariate Parzen estimator: a mixture of products with one kernel for each observation and one for the prior.
+ * Numbers have normal kernels truncated to the space; categories have the kernel of J. Aitchison and C. G. G. Aitken,
+ * Biometrika 63 (1976).
+ */
+import { categoryIndexAt } from '../quantile.ts';
+import { normalShare, normalValue } from './normal.ts';
+import { type Coordinates, type Dimension, INACTIVE, STRIDE } from './space.ts';
+
+export interface EstimatorOptions {
+  /** The minimum bandwidth of n kernels is this divided by n + 2, as a share of the space. */
+  readonly minBandwidth: number;
+  /** The weight of the prior. Each observation has weight 1. */
+  readonly priorWeight: number;
+}
+
+/** More kernels than this do not reduce the minimum bandwidth further. */
+const MAX_NARROWING = 100;
+
+/** Returns a number between 0 and 1, both excluded. */
+export type Draw = () => number;
+
+const SQRT_2_PI = Math.sqrt(2 * Math.PI);
+
+export class ParzenEstimator {
+  readonly #dimensions: readonly Dimension[];
+  readonly #kernels: readonly Coordinates[];
+  readonly #priorWeight: number;
+  readonly #totalWeight: number;
+  /** For each dimension, the bandwidths of the kernels. */
+  readonly #bandwidths: readonly Float64Array[];
+  /** For each dimension, the share of each kernel within the space. */
+  readonly #shares: readonly Float64Array[];
+  /** The share of a categorical kernel that is spread over all categories. */
+  readonly #spread: number;
+
+  constructor(dimensions: readonly Dimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
+    this.#dimensions = dimensions;
+    this.#kernels = kernels;
+    // Without kernels, the estimate is the prior, whatever its weight.
+    this.#priorWeight = kernels.length === 0 ? 1 : options.priorWeight;
+    this.#totalWeight = kernels.length + this.#priorWeight;
+    this.#bandwidths = dimensions.map((dimension, at) =>
+      dimension.kind === 'categorical' ? new Float64Array() : bandwidthsOf(at, kernels, options),
+    );
+    this.#shares = this.#bandwidths.map((bandwidths, at) =>
+      bandwidths.map((bandwidth, k) => {
+        const centre = kernels[k]?.[at * STRIDE] ?? INACTIVE;
+        return normalShare((1 - centre) / bandwidth) - normalShare(-centre / bandwidth);
+      }),
+    );
+    this.#spread = 1 / (kernels.length + 1);
+  }
+
+  /**
+   * Draws a point: the coordinates of a kernel, each moved by its bandwidth. A parameter that has no effect at the
+   * kernel's point takes those of another kernel.
+   * @returns for each dimension, a share of the space or the index of a category
+   */
+  draw(draw: Draw): number[] {
+    const kernel = this.#drawKernel(draw(), [...this.#kernels.keys()]);
+    return this.#dimensions.map((dimension, at) => {
+      const own = kernel === undefined || this.#isActive(kernel, at) ? kernel : this.#drawActiveKernel(draw(), at);
+      const u = draw();
+      if (dimension.kind === 'categorical') {
+        if (own === undefined || draw() < this.#spread) return categoryIndexAt(dimension.distribution, u);
+        return this.#centre(own, at);
+      }
+      if (own === undefined) return u;
+      const centre = this.#centre(own, at);
+      const bandwidth = this.#bandwidths[at]?.[own] ?? 1;
+      return centre + bandwidth * normalValue(normalShare(-centre / bandwidth) + u * (this.#shares[at]?.[own] ?? 1));
+    });
+  }
+
+  #centre(kernel: number, at: number): number {
+    return this.#kernels[kernel]?.[at * STRIDE] ?? INACTIVE;
+  }
+
+  #isActive(kernel: number, at: number): boolean {
+    return !Number.isNaN(this.#centre(kernel, at));
+  }
+
+  #drawActiveKernel(u: number, at: number): number | undefined {
+    return this.#drawKernel(
+      u,
+      [...this.#kernels.keys()].filter((k) => this.#isActive(k, at)),
+    );
+  }
+
+  /** Returns one of the kernels, or undefined for the prior. */
+  #drawKernel(u: number, kernels: readonly number[]): number | undefined {
+    return kernels[Math.floor(u * (kernels.length + this.#priorWeight))];
+  }
+
+  /**
+   * Returns the logarithm of the density at each point, over the parameters that have an effect there. A kernel without
+   * one of them has the density of the prior in its dimension, so parameters without an effect change nothing.
+   */
+  logDensities(points: readonly Coordinates[]): Float64Array {
+    const count = this.#kernels.length;
+    const exponents = new Float64Array(count);
+    const factors = new Float64Array(count);
+    return Float64Array.from(points, (point) => {
+      exponents.fill(0);
+      factors.fill(1);
+      let prior = this.#priorWeight;
+      for (const [at, dimension] of this.#dimensions.entries()) {
+        const centre = point[at * STRIDE] ?? INACTIVE;
+        if (Number.isNaN(centre)) continue;
+        if (dimension.kind === 'categorical') {
+          const probability = dimension.probabilities[centre] ?? 0;
+          prior *= probability;
+          this.#multiplyCategory(at, centre, probability, factors);
+        } else {
+          const low = point[at * STRIDE + 1] ?? centre;
+          const high = point[at * STRIDE + 2] ?? centre;
+          if (low < high) {
+            prior *= high - low;
+            this.#multiplyCell(at, low, high, factors);
+          } else this.#multiplyDensity(at, centre, exponents, factors);
+        }
+      }
+      let sum = prior;
+      for (let k = 0; k < count; k++) sum += (factors[k] ?? 0) * Math.exp(exponents[k] ?? 0);
+      return Math.log(sum / this.#totalWeight);
+    });
+  }
+
+  #multiplyCategory(at: number, category: number, probability: number, factors: Float64Array): void {
+    for (let k = 0; k < factors.length; k++) {
+      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      if (Number.isNaN(own)) factors[k] = (factors[k] ?? 0) * probability;
+      else factors[k] = (factors[k] ?? 0) * (this.#spread * probability + (own === category ? 1 - this.#spread : 0));
+    }
+  }
+
+  #multiplyCell(at: number, low: number, high: number, factors: Float64Array): void {
+    const bandwidths = this.#bandwidths[at] ?? factors;
+    const shares = this.#shares[at] ?? factors;
+    for (let k = 0; k < factors.length; k++) {
+      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      const bandwidth = bandwidths[k] ?? 1;
+      const mass = Number.isNaN(own)
+        ? high - low
+        : (normalShare((high - own) / bandwidth) - normalShare((low - own) / bandwidth)) / (shares[k] ?? 1);
+      factors[k] = (factors[k] ?? 0) * Math.max(0, mass);
+    }
+  }
+
+  #multiplyDensity(at: number, x: number, exponents: Float64Array, factors: Float64Array): void {
+    const bandwidths = this.#bandwidths[at] ?? factors;
+    const shares = this.#shares[at] ?? factors;
+    for (let k = 0; k < factors.length; k++) {
+      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      if (Number.isNaN(own)) continue;
+      const bandwidth = bandwidths[k] ?? 1;
+      const distance = (x - own) / bandwidth;
+      exponents[k] = (exponents[k] ?? 0) - distance * distance * 0.5;
+      factors[k] = (factors[k] ?? 0) / (bandwidth * (shares[k] ?? 1) * SQRT_2_PI);
+    }
+  }
+}
+
+/**
+ * Returns the bandwidth of each kernel in a dimension: the larger distance to its neighbours, at least the minimum, as
+ * in Bergstra et al. (2011).
+ */
+function bandwidthsOf(
+  at: number,
+  kernels: readonly Coordinates[],
+  { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>,
+): Float64Array {
+  const sorted = kernels
+    .map((kernel, k) => ({ k, centre: kernel[at * STRIDE] ?? INACTIVE }))
+    .filter(({ centre }) => !Number.isNaN(centre))
+    .sort((a, b) => a.centre - b.centre);
+  const min = minBandwidth / Math.min(MAX_NARROWING, sorted.length + 2);
+  const bandwidths = new Float64Array(kernels.length).fill(1);
+  for (const [position, { k, centre }] of sorted.entries()) {
+    // The ends of the space are neighbours of a lone observation only.
+    const end = (distance: number) => (sorted.length === 1 ? distance : 0);
+    const previous = sorted[position - 1];
+    const next = sorted[position + 1];
+    const left = previous === undefined ? end(centre) : centre - previous.centre;
+    const right = next === undefined ? end(1 - centre) : next.centre - centre;
+    bandwidths[k] = Math.min(1, Math.max(min, left, right));
+  }
+  return bandwidths;
+}

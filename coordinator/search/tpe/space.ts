@@ -1,0 +1,91 @@
+/** The space of a search in the form that the estimators use: one coordinate for each parameter that varies. */
+import type { ParameterValue } from '../../../proto/trainers.ts';
+import type { Distribution } from '../distribution.ts';
+import { valueAt } from '../quantile.ts';
+import { cellOf, isNumeric, type NumericDistribution } from './coordinates.ts';
+
+export type Point = Readonly<Record<string, ParameterValue>>;
+
+/** Returns whether a parameter has an effect at a point. */
+export type IsActive = (point: Point, name: string) => boolean;
+
+type Categorical = Distribution & { readonly kind: 'categorical' };
+
+export type Dimension =
+  | { readonly kind: 'numeric'; readonly name: string; readonly distribution: NumericDistribution }
+  | {
+      readonly kind: 'categorical';
+      readonly name: string;
+      readonly distribution: Categorical;
+      readonly probabilities: readonly number[];
+    };
+
+/** Coordinate of a parameter that has no effect at the point. */
+export const INACTIVE = Number.NaN;
+
+/**
+ * A point as three numbers for each dimension. Numeric: the centre, the low and the high end of the value's cell.
+ * Categorical: the index of the category, three times. All are INACTIVE if the parameter has no effect.
+ */
+export type Coordinates = Float64Array;
+
+/** Numbers for each dimension in Coordinates. */
+export const STRIDE = 3;
+
+/** Returns a dimension for each parameter whose value varies. */
+export function dimensionsOf(space: ReadonlyMap<string, Distribution>): Dimension[] {
+  return [...space].flatMap(([name, distribution]): Dimension[] => {
+    if (isNumeric(distribution)) return isSingle(distribution) ? [] : [{ kind: 'numeric', name, distribution }];
+    if (distribution.kind === 'constant' || distribution.values.length < 2) return [];
+    const { values } = distribution;
+    const probabilities = distribution.probabilities ?? values.map(() => 1 / values.length);
+    return [{ kind: 'categorical', name, distribution, probabilities }];
+  });
+}
+
+function isSingle(distribution: NumericDistribution): boolean {
+  return 'min' in distribution
+    ? distribution.min === distribution.max
+    : 'sigma' in distribution && distribution.sigma === 0;
+}
+
+/** Returns the coordinates of a point. Categories that the space lacks count as inactive. */
+export function coordinatesOf(dimensions: readonly Dimension[], point: Point, isActive: IsActive): Coordinates {
+  const coordinates = new Float64Array(dimensions.length * STRIDE).fill(INACTIVE);
+  for (const [at, dimension] of dimensions.entries()) {
+    const value = point[dimension.name];
+    if (value === undefined || !isActive(point, dimension.name)) continue;
+    if (dimension.kind === 'categorical') {
+      const index = dimension.distribution.values.indexOf(value);
+      if (index >= 0) coordinates.fill(index, at * STRIDE, (at + 1) * STRIDE);
+    } else if (typeof value === 'number') {
+      const { low, high } = cellOf(dimension.distribution, value);
+      coordinates.set([(low + high) / 2, low, high], at * STRIDE);
+    }
+  }
+  return coordinates;
+}
+
+/** The ends of the space, which unbounded distributions do not reach. */
+const MIN = 1e-9;
+const MAX = 1 - 1e-9;
+
+/**
+ * Returns the point with these coordinates.
+ * @param coordinate returns a share of a numeric dimension, the index of a category, and undefined for a parameter
+ * with a single value
+ */
+export function pointAt(
+  space: ReadonlyMap<string, Distribution>,
+  coordinate: (name: string) => number | undefined,
+): Record<string, ParameterValue> {
+  // A parameter can be named `__proto__`.
+  const point: Record<string, ParameterValue> = Object.create(null);
+  for (const [name, distribution] of space) {
+    const at = coordinate(name);
+    const isCategory = distribution.kind === 'categorical' && at !== undefined;
+    const value = isCategory ? distribution.values[at] : valueAt(distribution, Math.min(MAX, Math.max(MIN, at ?? 0.5)));
+    if (value !== undefined) point[name] = value;
+  }
+  return point;
+}

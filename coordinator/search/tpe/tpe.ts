@@ -1,0 +1,110 @@
+/**
+ * Searches with a tree-structured Parzen estimator (J. Bergstra et al., Algorithms for Hyper-Parameter Optimization,
+ * NeurIPS 2011). The best observations and the others each give a density. The next point is the candidate, drawn from
+ * the first density, at which the ratio of the two is largest.
+ *
+ * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). Their components are among those that
+ * S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023), with narrower kernels for the best
+ * observations and a lighter prior, which bench/search.ts measures. Trials that run count among the others, so that
+ * parallel trials differ (a constant liar: D. Ginsbourger et al., 2010).
+ */
+import { maxIndex } from 'd3-array';
+import type { ParameterValue } from '../../../proto/trainers.ts';
+import type { Distribution } from '../distribution.ts';
+import { drawnPoint } from '../drawn-points.ts';
+import { randomCoordinate } from '../random.ts';
+import { type EstimatorOptions, ParzenEstimator } from './parzen.ts';
+import { type Coordinates, coordinatesOf, dimensionsOf, type IsActive, type Point, pointAt } from './space.ts';
+
+export interface TpeSearch {
+  /** Searches with different seeds have different points. */
+  readonly seed: number;
+  /** The distribution of each parameter, in the file's order. */
+  readonly space: ReadonlyMap<string, Distribution>;
+  readonly isActive: IsActive;
+  readonly goal: 'minimize' | 'maximize';
+}
+
+/** A trial that has ended. */
+export interface Observation {
+  readonly point: Point;
+  /** Undefined if the trial failed. A failed trial counts as worse than every other. */
+  readonly value: number | undefined;
+}
+
+export interface Observations {
+  /** In the order of the store's commits. */
+  readonly ended: readonly Observation[];
+  /** The points of trials that have not ended. */
+  readonly running: readonly Point[];
+}
+
+/** The number of ended trials before the first point that depends on results. Points before it are random. */
+const STARTUP_TRIALS = 10;
+
+const CANDIDATES = 24;
+
+/** The share of the observations that count as the best ones, and their maximum number. */
+const BEST_SHARE = 0.1;
+const MAX_BEST = 25;
+
+/** The number of other observations that are used, the latest ones. It bounds the time of a suggestion. */
+const MAX_OTHERS = 1_000;
+
+const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
+const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
+
+/**
+ * Returns the next point. The point depends on the arguments only. Of the values, only their order counts.
+ * @param index the number of the point, from 0
+ */
+export function nextPoint(
+  search: TpeSearch,
+  index: number,
+  { ended, running }: Observations,
+): Record<string, ParameterValue> {
+  const { seed, space, isActive } = search;
+  const successes = ended.filter(({ value }) => isResult(value)).length;
+  if (ended.length < STARTUP_TRIALS || successes === 0) {
+    return drawnPoint({ method: 'random', seed, space }, index);
+  }
+
+  const dimensions = dimensionsOf(space);
+  const positions = new Map(dimensions.map(({ name }, at) => [name, at]));
+  const pointOf = (drawn: readonly number[]) => pointAt(space, (name) => drawn[positions.get(name) ?? -1]);
+  const [best, others] = divided(search, ended, Math.min(successes, MAX_BEST, Math.ceil(BEST_SHARE * ended.length)));
+  const coordinates = (point: Point) => coordinatesOf(dimensions, point, isActive);
+  const promising = new ParzenEstimator(dimensions, best.map(coordinates), BEST);
+  const ordinary = new ParzenEstimator(dimensions, [...others, ...running].map(coordinates), OTHERS);
+
+  let draws = 0;
+  const draw = () => randomCoordinate(seed, index, `candidates/${draws++}`);
+  const candidates = Array.from({ length: CANDIDATES }, () => pointOf(promising.draw(draw)));
+  return candidates[bestOf(candidates.map(coordinates), promising, ordinary)] ?? {};
+}
+
+function isResult(value: number | undefined): value is number {
+  return value !== undefined && !Number.isNaN(value);
+}
+
+/** Returns the points of the best observations, and those of the others, the latest last. */
+function divided(
+  { goal }: TpeSearch,
+  ended: readonly Observation[],
+  count: number,
+): [best: readonly Point[], others: readonly Point[]] {
+  const sign = goal === 'minimize' ? 1 : -1;
+  const ranked = ended
+    .map(({ value }, at) => ({ at, loss: isResult(value) ? sign * value : Number.POSITIVE_INFINITY, value }))
+    .sort((a, b) => (a.loss === b.loss ? Number(!isResult(a.value)) - Number(!isResult(b.value)) : a.loss - b.loss));
+  const best = new Set(ranked.slice(0, count).map(({ at }) => at));
+  const points = (isBest: boolean) => ended.filter((_, at) => best.has(at) === isBest).map(({ point }) => point);
+  return [points(true), points(false).slice(-MAX_OTHERS)];
+}
+
+/** Returns the index of the candidate with the largest ratio of the densities, the first of equal ones. */
+function bestOf(candidates: readonly Coordinates[], promising: ParzenEstimator, ordinary: ParzenEstimator): number {
+  const [above, below] = [promising.logDensities(candidates), ordinary.logDensities(candidates)];
+  const ratios = candidates.map((_, at) => (above[at] ?? 0) - (below[at] ?? 0));
+  return maxIndex(ratios) ?? 0;
+}
