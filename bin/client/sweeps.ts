@@ -66,8 +66,19 @@ export async function trialsById(connection: Connection, sweep: string, trialIds
   return trials;
 }
 
+/** Yields the reports of a trial by attempt and step. @param trial as in GetTrialRequest */
+export async function* streamReports(
+  connection: Connection,
+  sweep: string,
+  trial: string,
+): AsyncGenerator<Report, void, void> {
+  const request = { sweep, trial };
+  for await (const { reports } of stream(connection, connection.client.listReports, request)) yield* reports;
+}
+
 /**
- * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted.
+ * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted. A long curve
+ * comes in several parts, one after another.
  * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(
@@ -79,6 +90,20 @@ export async function* streamCurves(
   for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
+/** Joins the parts of each curve. */
+export async function* wholeCurves(parts: AsyncIterable<Curve>): AsyncGenerator<Curve, void, void> {
+  let curve: Curve | undefined;
+  for await (const part of parts) {
+    if (curve?.trialId === part.trialId) {
+      for (const report of part.reports) curve.reports.push(report);
+      continue;
+    }
+    if (curve !== undefined) yield curve;
+    curve = part;
+  }
+  if (curve !== undefined) yield curve;
+}
+
 /** Returns the reports of {@link streamCurves} by trial id. */
 export async function listCurves(
   connection: Connection,
@@ -86,7 +111,9 @@ export async function listCurves(
   trialIds: readonly string[] = [],
 ): Promise<Map<string, readonly Report[]>> {
   const curves = new Map<string, readonly Report[]>();
-  for await (const { trialId, reports } of streamCurves(connection, sweep, trialIds)) curves.set(trialId, reports);
+  for await (const { trialId, reports } of wholeCurves(streamCurves(connection, sweep, trialIds))) {
+    curves.set(trialId, reports);
+  }
   return curves;
 }
 

@@ -51,8 +51,7 @@ const answers: Partial<SweepServiceServer> = {
     });
     call.end();
   },
-  getTrial: (_call, callback) =>
-    callback(null, { trial: running, attempts: [], reports: [], artifacts: [], programs: [] }),
+  getTrial: (_call, callback) => callback(null, { trial: running, attempts: [], artifacts: [], programs: [] }),
 };
 
 async function exported(overrides: Partial<SweepServiceServer>, ...args: string[]) {
@@ -132,7 +131,7 @@ test('the error for a trial without a model gives the reason', async () => {
     getTrial: (_call, callback) => {
       const file = { attempt: 1, epoch: 0, size: 1, sha256: '', atMs: START_MS };
       const artifacts = [{ ...file, name: 'weights.bin', kind: ArtifactKind.MODEL }];
-      callback(null, { trial: ended, attempts: [], reports: [], artifacts, programs: [] });
+      callback(null, { trial: ended, attempts: [], artifacts, programs: [] });
     },
   };
   const kept = await exported(other, '--model', 'a0', '-f', 'safetensors', '--out', out);

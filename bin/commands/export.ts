@@ -7,7 +7,7 @@ import { rankingMetric } from '../../lib/domain/ranking.ts';
 import { readSafetensors } from '../../lib/files/safetensors.ts';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
-import { getSweep, listTrials, streamCurves } from '../client/sweeps.ts';
+import { getSweep, listTrials, streamCurves, wholeCurves } from '../client/sweeps.ts';
 import { curveRows, reportedMetrics } from '../export/curve-rows.ts';
 import { type Choice, chooseExport, EXPORT_FORMATS, type Flags } from '../export/formats.ts';
 import { writeLayersModel } from '../export/model/layers-model.ts';
@@ -70,7 +70,7 @@ async function exportRuns(connection: Connection, selector: string, { out }: Cho
   const trials = await listTrials(connection, { sweep: sweep.id });
   let runs = 0;
   await writeWholeFolder(out, async (dir) => {
-    runs = await writeRuns(dir, sweep, trials, streamCurves(connection, sweep.id));
+    runs = await writeRuns(dir, sweep, trials, wholeCurves(streamCurves(connection, sweep.id)));
   });
   note(`${runs} runs written to ${out}`);
 }

@@ -13,7 +13,14 @@ import type {
   SubmitRequest,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { Event, FailureClass, SweepState, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  Event,
+  FailureClass,
+  type Report,
+  SweepState,
+  type Trial,
+  TrialState,
+} from '../../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
@@ -322,7 +329,6 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
         callback(null, {
           trial: { ...good, state: TrialState.RUNNING },
           attempts: [],
-          reports: [],
           artifacts: [],
           programs: [],
         });
@@ -345,8 +351,7 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
 test('kill rejects a name of both a sweep and a trial, and several trials, and kills nothing', async () => {
   const both = await trawl(
     {
-      getTrial: (_call, callback) =>
-        callback(null, { trial: good, attempts: [], reports: [], artifacts: [], programs: [] }),
+      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], artifacts: [], programs: [] }),
     },
     ...['kill', 'a/b'],
   );
@@ -408,8 +413,13 @@ test('submit prints a notice if a sweep with the same content exists, whatever t
   expect(await submitted(text.replace('2]', '3]'))).not.toContain('same content');
 });
 
-test('show falls back to a trial if no sweep matches', async () => {
-  const { stdout, exitCode } = await trawl(
+/** Shows a trial that has these reports, in one message for each. */
+async function shown(reports: readonly Report[], ...format: string[]) {
+  const listReports: SweepServiceServer['listReports'] = (call) => {
+    for (const report of reports) call.write({ reports: [report] });
+    call.end();
+  };
+  return trawl(
     {
       getSweep: (call, callback) =>
         call.request.sweep === sweep.id
@@ -433,25 +443,58 @@ test('show falls back to a trial if no sweep matches', async () => {
               hidden: false,
             },
           ],
-          reports: [{ attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } }],
           artifacts: [],
           programs: [],
         }),
+      listReports,
     },
-    ...['show', 'a0'],
+    ...['show', 'a0', ...format],
   );
+}
+
+test('show falls back to a trial if no sweep matches', async () => {
+  const report = { attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } };
+  const { stdout, exitCode } = await shown([report]);
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/^trial +a000000000000000$/m);
   expect(stdout).toMatch(/^ +1 {2}succeeded {2}- +1\.5s {2}agent-1 +1 {2}wasm$/m);
   expect(stdout).toMatch(/^ +1 +1 +0\.25000$/m);
 });
 
+const epochs = (count: number, name = 'test_loss') =>
+  Array.from({ length: count }, (_, at) => ({
+    attempt: 1,
+    epoch: at + 1,
+    atMs: START_MS,
+    metrics: { [name]: 1 / (at + 1) },
+  }));
+
+test('show prints the last 1,000 reports of a trial, and all of them as JSON', async () => {
+  const { stdout } = await shown(epochs(1_005));
+  expect(stdout.match(/^ +1 +\d+ +0\.\d+$/gm)).toHaveLength(1_000);
+  expect(stdout).toContain('5 earlier reports are not shown; print all with -o json');
+  expect(stdout).toMatch(/^ +1 +1005 +/m);
+  expect(stdout).not.toMatch(/^ +1 +5 +0\.2/m);
+  server?.stop();
+  const json = JSON.parse((await shown(epochs(1_005), '-o', 'json')).stdout);
+  expect(json.reports.map(({ epoch }: { epoch: number }) => epoch)).toEqual(epochs(1_005).map(({ epoch }) => epoch));
+  expect(json).toMatchObject({ trial: good.id, attempt_list: [{ number: 1 }], artifacts: [], programs: [] });
+});
+
+test('show prints fewer reports if their metrics have long names', async () => {
+  const { stdout } = await shown(epochs(50, 'm'.repeat(200_000)), '-o', 'wide');
+  expect(stdout).toContain('30 earlier reports are not shown');
+});
+
+test('show prints a trial without reports as JSON', async () => {
+  expect(JSON.parse((await shown([], '-o', 'json')).stdout).reports).toEqual([]);
+});
+
 test('a followed log resumes after an outage without repeating text', async () => {
   let calls = 0;
   const { stdout, stderr, exitCode } = await trawl(
     {
-      getTrial: (_call, callback) =>
-        callback(null, { trial: good, attempts: [], reports: [], artifacts: [], programs: [] }),
+      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], artifacts: [], programs: [] }),
       readLog: (call) => {
         calls += 1;
         call.write({ text: 'one\n' });

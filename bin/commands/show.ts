@@ -26,7 +26,7 @@ import { artifactKind, failureClass, sweepState, trialState } from '../../proto/
 import { listAgents } from '../client/agents.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { getSource, getSweep, listTrials } from '../client/sweeps.ts';
+import { getSource, getSweep, listTrials, streamReports } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -46,7 +46,7 @@ import {
   sweepJson,
   trialJson,
 } from '../output/json.ts';
-import { print, printJson } from '../output/print.ts';
+import { print, printJson, printJsonWithList } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
@@ -162,7 +162,35 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
   return attempts.length === 0 ? '' : `\n${renderTable(columns, attempts, terminal)}`;
 }
 
-function reportsText(reports: readonly Report[], terminal: Terminal): string {
+/** The newest reports that a table shows, by number and by size of their metrics' names. */
+const MAX_SHOWN_REPORTS = 1_000;
+const MAX_SHOWN_CHARACTERS = 4 * 1024 * 1024;
+
+/** The newest reports of a trial, and the number of earlier ones. */
+interface NewestReports {
+  readonly reports: readonly Report[];
+  readonly earlier: number;
+}
+
+/** Keeps the newest reports only, because a trial can have more than fit into memory. */
+async function newestReports(all: AsyncIterable<Report>): Promise<NewestReports> {
+  const size = ({ metrics }: Report) => Object.keys(metrics).reduce((sum, name) => sum + name.length, 0);
+  const reports: Report[] = [];
+  let characters = 0;
+  let earlier = 0;
+  for await (const report of all) {
+    reports.push(report);
+    characters += size(report);
+    while (reports.length > MAX_SHOWN_REPORTS || (reports.length > 1 && characters > MAX_SHOWN_CHARACTERS)) {
+      const dropped = reports.shift();
+      if (dropped !== undefined) characters -= size(dropped);
+      earlier += 1;
+    }
+  }
+  return { reports, earlier };
+}
+
+function reportsText({ reports, earlier }: NewestReports, terminal: Terminal): string {
   const metrics = [...new Set(reports.flatMap((report) => Object.keys(report.metrics)))].sort();
   const number = (header: string, cell: (report: Report) => string): Column<Report> => ({
     header,
@@ -174,7 +202,8 @@ function reportsText(reports: readonly Report[], terminal: Terminal): string {
     number('epoch', (report) => formatStep(report.epoch)),
     ...metrics.map((name) => number(name, (report) => formatMetric(ownValue(report.metrics, name)))),
   ];
-  return reports.length === 0 ? '' : `\n${renderTable(columns, reports, terminal)}`;
+  const omitted = `${earlier} earlier ${earlier === 1 ? 'report is' : 'reports are'} not shown; print all with -o json\n`;
+  return reports.length === 0 ? '' : `\n${earlier === 0 ? '' : omitted}${renderTable(columns, reports, terminal)}`;
 }
 
 /** Finds a sweep, or else a trial. */
@@ -206,26 +235,27 @@ function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): stri
   return artifacts.length === 0 ? '' : `\n${renderTable(columns, artifacts, terminal)}`;
 }
 
-function showTrial(
-  { trial, attempts, reports, artifacts, programs, sweep }: GetTrialResponse & { readonly sweep: Sweep },
+async function showTrial(
+  connection: Connection,
+  { trial, attempts, artifacts, programs, sweep }: GetTrialResponse & { readonly sweep: Sweep },
   options: Options,
 ): Promise<void> {
   if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
+  const reports = streamReports(connection, sweep.id, trial.id);
   if (options.output === 'json') {
-    const details = {
+    const before = {
+      ...trialJson(trial),
       warnings: sweep.warnings.map(warningJson),
       attempt_list: attempts.map(attemptJson),
-      reports: reports.map(reportJson),
-      artifacts: artifacts.map(artifactJson),
-      programs: programs.map(programJson),
     };
-    return printJson({ ...trialJson(trial), ...details });
+    const after = { artifacts: artifacts.map(artifactJson), programs: programs.map(programJson) };
+    return printJsonWithList(before, 'reports', reports, reportJson, after);
   }
   const terminal = resultTerminal(options);
   return print(
     renderFields(trialFields(trial, sweep, programs), terminal) +
       attemptsText(attempts, terminal) +
-      reportsText(reports, terminal) +
+      reportsText(await newestReports(reports), terminal) +
       artifactsText(artifacts, terminal),
   );
 }
@@ -265,7 +295,7 @@ function show(selector: string, options: Options): Promise<void> {
     const found = await find(connection, selector, options);
     if (options.diff) return print(diffOf(await getSource(connection, found.sweep.id), found.sweep));
     if (found.kind === 'trial') {
-      return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(found, options);
+      return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(connection, found, options);
     }
     if (!options.packages) return showSweep(connection, found.sweep, found.text, options);
     return print(packagesOf((await getSource(connection, found.sweep.id)).environments, selector));

@@ -13,6 +13,35 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
+/** The text that is printed at once, in characters. */
+const CHARACTERS_PER_WRITE = 64 * 1024;
+
+/**
+ * Prints an indented JSON object as `printJson` does, with a list whose items need not fit into memory.
+ * @param before the fields before the list @param after the fields after the list, at least one
+ */
+export async function printJsonWithList<Item>(
+  before: object,
+  name: string,
+  items: AsyncIterable<Item>,
+  jsonOf: (item: Item) => object,
+  after: object,
+): Promise<void> {
+  const indented = (value: unknown, by: string) => jsonSafe(JSON.stringify(value, null, 2)).replaceAll('\n', `\n${by}`);
+  const opening = JSON.stringify({ ...before, [name]: [] }, null, 2);
+  let text = jsonSafe(opening.slice(0, opening.lastIndexOf(']')));
+  let count = 0;
+  for await (const item of items) {
+    text += `${count === 0 ? '' : ','}\n    ${indented(jsonOf(item), '    ')}`;
+    count += 1;
+    if (text.length < CHARACTERS_PER_WRITE) continue;
+    await print(text);
+    text = '';
+  }
+  const fields = Object.entries(after).map(([key, value]) => `,\n  ${JSON.stringify(key)}: ${indented(value, '  ')}`);
+  await print(`${text}${count === 0 ? '' : '\n  '}]${fields.join('')}\n}\n`);
+}
+
 /** Prints a message to stderr. */
 export function note(text: string): void {
   process.stderr.write(`trawl: ${visibleLines(text)}\n`);

@@ -4,7 +4,7 @@ import type { ParameterImportance, RetrySelection, Source, SweepActionName } fro
 import { fromWire, parameterText, toWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Event, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Event, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { readArtifact } from '../client/artifacts.ts';
@@ -12,6 +12,7 @@ import type { Connection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
 import { getSweep, killTrial, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
+import { ThinCurve } from './thin-curve.ts';
 
 /** The analysis of variance of more trials would block the dashboard. */
 const MAX_ANALYSED_TRIALS = 5_000;
@@ -84,10 +85,13 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     },
     sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
     async curves(sweepId, trialIds) {
-      const curves = new Map<string, readonly Report[]>();
-      for await (const { trialId, reports } of streamCurves(connection, sweepId, trialIds))
-        curves.set(trialId, reports);
-      return curves;
+      const curves = new Map<string, ThinCurve>();
+      for await (const { trialId, reports } of streamCurves(connection, sweepId, trialIds)) {
+        const curve = curves.get(trialId) ?? new ThinCurve();
+        curves.set(trialId, curve);
+        for (const report of reports) curve.add(report);
+      }
+      return new Map([...curves].map(([trialId, { points }]) => [trialId, points]));
     },
     trial: (sweep, trial) => unary(connection, client.getTrial, { sweep, trial }),
     async *log(sweep, trial, signal) {

@@ -85,7 +85,6 @@ export function replaySource(connection: Connection, history: History, speed: nu
               ? attempt
               : { ...attempt, endedAtMs: 0, failure: undefined, outcome: 'ATTEMPT_OUTCOME_UNSPECIFIED' as const },
           ),
-        reports: whole.reports.filter(({ atMs }) => atMs <= until),
         artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
       };
     },

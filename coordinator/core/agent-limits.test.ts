@@ -124,5 +124,5 @@ test('reports without metrics count against the limit of an attempt', () => {
   const lease = { received: nothingReceived() };
   let reports = 0;
   while (countReport(lease, {}) === undefined) reports += 1;
-  expect(reports).toBe(Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / (100 + '{}'.length)));
+  expect(reports).toBe(Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / (256 + '{}'.length)));
 });

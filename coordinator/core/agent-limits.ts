@@ -16,8 +16,8 @@ export const MAX_LEASES_PER_SLOT = 2;
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
- * The maximum size of an attempt's reports, in characters of JSON. A reader of the trial holds all reports in memory,
- * so the reports must fit into the heap of a coordinator several times.
+ * The maximum size of an attempt's reports, in characters of JSON. Readers page them, but sort the steps of an attempt in
+ * the store, which takes about half a second at the limit.
  */
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
@@ -82,8 +82,8 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
   return `the agent sent more than ${MAX_ATTEMPT_LOG_CHARACTERS} characters of log for one attempt`;
 }
 
-/** The keys, the step and the time of a report, and its event. */
-const CHARACTERS_PER_REPORT = 100;
+/** The keys, the step and the time of a report, and its event. At most a million reports are within the limit. */
+const CHARACTERS_PER_REPORT = 256;
 
 /** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {

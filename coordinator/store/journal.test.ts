@@ -10,6 +10,7 @@ import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadSweep } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { trialReports } from './report-stream.ts';
 import { insertSweep } from './submit.ts';
 
 let dir: string;
@@ -102,7 +103,7 @@ test('NaN, infinity and the largest numbers are stored, and only finite values a
   await journal.commit([{ kind: 'report', key, seq: 1, at: 5, epoch: 1, metrics }]);
   const queries = new Queries(db);
   expect(queries.trial('1', 't0').metrics).toEqual(metrics);
-  expect(queries.reports('1', 't0').map((one) => one.metrics)).toEqual([metrics]);
+  expect([...trialReports(queries, '1', 't0')].map((one) => one.metrics)).toEqual([metrics]);
   expect(queries.extremes('1').map(({ metric, least }) => [metric, least])).toEqual([
     ['d', -Number.MAX_VALUE],
     ['e"', 1e-300],
@@ -114,7 +115,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await journal.commit([granted]);
   const failed = journal.commit([report(1), report(1)]);
   await expect(failed).rejects.toThrow();
-  expect(new Queries(db).reports('1', 't0')).toEqual([]);
+  expect([...trialReports(new Queries(db), '1', 't0')]).toEqual([]);
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
@@ -156,7 +157,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   expect(none).toBeUndefined();
   expect(trial).toMatchObject({ state: 'TRIAL_STATE_PENDING', attempts: 1, epoch: 0, metrics: {}, endedAtMs: 0 });
   expect(queries.attempts('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
-  expect(queries.reports('1', 't0')).toHaveLength(1);
+  expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
   expect(queries.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
   expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
 });
@@ -217,7 +218,7 @@ test('reports of one step are merged; a metric keeps its last step and the value
     metrics: { train: 2, val: 8, constructor: 1, late: 7 },
     metricSteps: { train: 1, val: 0.5, constructor: 0.5, late: 0 },
   });
-  expect(queries.reports('1', 't0').map(({ epoch, metrics }) => [epoch, metrics])).toEqual([
+  expect([...trialReports(queries, '1', 't0')].map(({ epoch, metrics }) => [epoch, metrics])).toEqual([
     [0, { train: 4, late: 7 }],
     [0.5, { train: 3, val: 8, constructor: 1 }],
     [1, { train: 2 }],

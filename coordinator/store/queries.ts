@@ -1,10 +1,8 @@
 /** Reads from the store and returns wire messages. All rows are durable. */
 
-import { group } from 'd3-array';
 import type { Database, Statement } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { interruptedAttempt, interruptedSweep, interruptedTrial } from '../../lib/domain/interrupted.ts';
-import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
@@ -49,6 +47,13 @@ const MAX_CANDIDATES = 20;
 /** Whether the trial's results come from another attempt, which ran at the same time as the attempt of row `r`. */
 const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
   and a.number = r.attempt and a.speculative = 1)`;
+
+/** Where a report is in the order of step, attempt and arrival. */
+export interface ReportPlace {
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly seq: number;
+}
 
 export class Queries {
   readonly #db: Database;
@@ -258,18 +263,42 @@ export class Queries {
   }
 
   /**
-   * Returns the reports of a trial in order of attempt and step, merged by step. Omits a second attempt that runs
-   * concurrently or was superseded.
+   * Returns the places of up to `limit` reports of these attempts after a place, in order of step, attempt and arrival.
+   * Reads every report of the attempts, but keeps only `limit` places in memory.
    */
-  reports(sweepId: string, trialId: string): Report[] {
-    return mergedByAttempts(
-      this.#all<ReportRow>(
-        `select trial_id, attempt, epoch, at, metrics from reports as r
-         where sweep_id = ? and trial_id = ? and not ${IS_HIDDEN} order by attempt, seq`,
-        sweepId,
-        trialId,
-      ).map(reportOf),
+  reportPlaces(
+    sweepId: string,
+    trialId: string,
+    {
+      attempts,
+      after,
+      limit,
+    }: { readonly attempts: readonly number[]; readonly after: ReportPlace; readonly limit: number },
+  ): (ReportPlace & { readonly bytes: number })[] {
+    return this.#all(
+      `select epoch, attempt, seq, octet_length(metrics) as bytes from reports
+       where sweep_id = ?1 and trial_id = ?2 and attempt in (select value from json_each(?3))
+         and (epoch, attempt, seq) > (?4, ?5, ?6) order by epoch, attempt, seq limit ?7`,
+      sweepId,
+      trialId,
+      JSON.stringify(attempts),
+      after.epoch,
+      after.attempt,
+      after.seq,
+      limit,
     );
+  }
+
+  /** Returns the reports at these places, in their order. */
+  reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPlace, 'attempt' | 'seq'>[]): Report[] {
+    return this.#all<ReportRow>(
+      `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r
+       where r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = place.value ->> 0 and r.seq = place.value ->> 1
+       order by place.key`,
+      sweepId,
+      trialId,
+      JSON.stringify(places.map(({ attempt, seq }) => [attempt, seq])),
+    ).map(reportOf);
   }
 
   /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
@@ -408,9 +437,4 @@ export class Queries {
   #get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
     return this.#prepared(sql).get(...values) as Row | undefined;
   }
-}
-
-/** Merges the reports of each attempt by step. @param reports sorted by attempt, and within an attempt by arrival */
-function mergedByAttempts(reports: readonly Report[]): Report[] {
-  return [...group(reports, ({ attempt }) => attempt).values()].flatMap(mergedBySteps);
 }

@@ -5,7 +5,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
-import { curveOf } from '../analysis/curve.ts';
 import { onHello } from '../core/agents.ts';
 import { type AttemptRecord, onRecord } from '../core/attempt-records.ts';
 import { onOpen } from '../core/attempts.ts';
@@ -16,6 +15,7 @@ import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { trialCurve, trialReports } from './report-stream.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter, type Written } from './write.ts';
 
@@ -119,8 +119,7 @@ function coordinator() {
     openThird: () => open({ ...FIRST, attempt: 3 }, 'b'),
     trial: () => sampleTrial(core.sweeps.get('1') ?? never(), 't0'),
     curve() {
-      const resumed = new Map(queries.attempts('1', 't0').map(({ number, resumedFrom }) => [number, resumedFrom]));
-      return curveOf(queries.reports('1', 't0'), resumed).map(({ attempt, epoch }) => [attempt, epoch]);
+      return [...trialCurve(queries, '1', 't0')].map(({ attempt, epoch }) => [attempt, epoch]);
     },
     modelAttempt: () => queries.artifact('1', 't0', 0, 'model').attempt,
   };
@@ -142,7 +141,7 @@ test('while two attempts run, the trial shows the first, also after each restart
   send(SECOND, { kind: 'artifact', artifact: MODEL });
   expect(queries.trial('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
   expect(curve()).toEqual([[1, 1]]);
-  expect(queries.reports('1', 't0')).toHaveLength(1);
+  expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
   expect([modelAttempt(), queries.artifact('1', 't0', 2, 'model').attempt]).toEqual([1, 2]);
   expect(queries.artifacts('1', 't0').map(({ artifact }) => artifact.attempt)).toEqual([1]);
   expect(queries.attempts('1', 't0')).toMatchObject([

@@ -17,6 +17,7 @@ import { agentControl } from '../app/agent-control.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { onHeartbeat } from '../core/agents.ts';
 import { NO_STEP } from '../core/step.ts';
+import { trialReports } from '../store/report-stream.ts';
 import { MAX_CLAIMS } from './attempt-service.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
@@ -308,7 +309,7 @@ describe('records', () => {
     const again = new Stream().hello();
     await again.next();
     expect(await again.record(key, 1, epoch(1)).next()).toMatchObject({ ack: { seq: 1 } });
-    expect(served.runtime.queries.reports(key.sweepId, key.trialId)).toHaveLength(1);
+    expect([...trialReports(served.runtime.queries, key.sweepId, key.trialId)]).toHaveLength(1);
   });
 
   test('a gap in the records closes the stream with an error that states the gap, and later records are not stored', async () => {

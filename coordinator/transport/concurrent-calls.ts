@@ -31,6 +31,7 @@ const LIMITS: Readonly<Record<string, CallLimit>> = {
   '/trawl.v1.OperationsService/Backup': { perCaller: 2, total: 4 },
   '/trawl.v1.SweepService/ListConfigs': WHOLE_SWEEPS,
   '/trawl.v1.SweepService/ListCurves': WHOLE_SWEEPS,
+  '/trawl.v1.SweepService/ListReports': WHOLE_SWEEPS,
   '/trawl.v1.SweepService/ListTrials': WHOLE_SWEEPS,
   '/trawl.v1.SweepService/ReadLog': STREAMS,
   '/trawl.v1.SweepService/Watch': { perCaller: 64, total: 256 },

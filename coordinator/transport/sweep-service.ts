@@ -12,6 +12,8 @@ import type {
   ListConfigsResponse,
   ListCurvesRequest,
   ListCurvesResponse,
+  ListReportsRequest,
+  ListReportsResponse,
   ListTrialsRequest,
   ListTrialsResponse,
   ReadLogRequest,
@@ -20,18 +22,22 @@ import type {
   SubmitRequest,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
-import { curveOf } from '../analysis/curve.ts';
 import { userOf } from '../auth/user.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
+import { trialCurve, trialReports } from '../store/report-stream.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { AgentRoster, TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
+/** Reports in one message, by number and by size. */
+const REPORTS_PER_MESSAGE = 1_000;
+const CHARACTERS_PER_MESSAGE = 256 * 1024;
+const CHARACTERS_PER_VALUE = 20;
 /** Python environments in one answer. Each has up to 64 KiB. */
 const MAX_ENVIRONMENTS = 100;
 
@@ -87,17 +93,17 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     }),
     listTrials: streamHandler(log, (request, signal) => listTrials(queries, request, signal)),
     listConfigs: streamHandler(log, (request, signal) => listConfigs(queries, request, signal)),
-    listCurves: streamHandler(log, (request) => listCurves(queries, request)),
+    listCurves: streamHandler(log, (request, signal) => listCurves(queries, request, signal)),
     getTrial: unaryHandler(log, (request) => {
       const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
       return {
         trial: queries.trial(sweepId, trialId),
         attempts: queries.attempts(sweepId, trialId),
-        reports: queries.reports(sweepId, trialId),
         artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
         programs: queries.programs(sweepId, trialId),
       };
     }),
+    listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
     watch: streamHandler(log, (request, signal) =>
       watchMessages(source, roster, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
@@ -217,15 +223,46 @@ async function rankedConfigs(queries: Queries, request: ListConfigsRequest, sign
   return ranked.slice(0, request.limit === 0 ? undefined : request.limit);
 }
 
-async function* listCurves(queries: Queries, request: ListCurvesRequest): AsyncGenerator<ListCurvesResponse> {
+async function* listReports(
+  queries: Queries,
+  request: ListReportsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ListReportsResponse> {
+  const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+  for (const reports of batches(trialReports(queries, sweepId, trialId))) {
+    if (signal.aborted) return;
+    yield { reports };
+  }
+}
+
+async function* listCurves(
+  queries: Queries,
+  request: ListCurvesRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ListCurvesResponse> {
   const sweepId = queries.findSweep(request.sweep);
   const ids = request.trialIds.length > 0 ? request.trialIds : queries.trialIds(sweepId);
-  for (const id of ids) {
-    const attempts = queries.attempts(sweepId, id);
-    const resumed = new Map(attempts.map(({ number, resumedFrom }) => [number, resumedFrom]));
-    const curve = curveOf(queries.reports(sweepId, id), resumed);
-    if (curve.length > 0) yield { curves: [{ trialId: id, reports: [...curve] }] };
+  for (const trialId of ids) {
+    for (const reports of batches(trialCurve(queries, sweepId, trialId))) {
+      if (signal.aborted) return;
+      yield { curves: [{ trialId, reports }] };
+    }
   }
+}
+
+/** Groups reports into messages. A report has up to 2,000 metrics, so it always fits into one message. */
+function* batches(reports: Iterable<Report>): Generator<Report[], void, void> {
+  let batch: Report[] = [];
+  let characters = 0;
+  for (const report of reports) {
+    batch.push(report);
+    for (const name of Object.keys(report.metrics)) characters += name.length + CHARACTERS_PER_VALUE;
+    if (batch.length < REPORTS_PER_MESSAGE && characters < CHARACTERS_PER_MESSAGE) continue;
+    yield batch;
+    batch = [];
+    characters = 0;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {

@@ -53,17 +53,29 @@ export interface StepMetrics {
 }
 
 /**
- * Merges the reports of one step into one, in order of their steps. If a metric has two values at one step, the later
- * value counts. Other properties come from the step's last report.
- * @param reports in the order in which they arrived
+ * Merges consecutive reports of one step of an attempt. If a metric has two values at one step, the later value counts.
+ * Other properties come from the step's last report.
+ * @param reports in order of their steps, and of their arrival within a step
  */
-export function mergedBySteps<R extends StepMetrics>(reports: readonly R[]): R[] {
-  if (reports.every((report, at) => at === 0 || report.epoch > (reports[at - 1]?.epoch ?? 0))) return [...reports];
-  const steps = new Map<number, R>();
+export function* mergedBySteps<R extends StepMetrics & { readonly attempt: number }>(
+  reports: Iterable<R>,
+): Generator<R, void, void> {
+  let last: R | undefined;
+  /** The metrics of the step, once it has a second report. A copy for each report would take too long for many. */
+  let metrics: Map<string, number> | undefined;
   for (const report of reports) {
-    const before = steps.get(report.epoch);
-    const metrics = before === undefined ? report.metrics : { ...before.metrics, ...report.metrics };
-    steps.set(report.epoch, { ...report, metrics });
+    if (last !== undefined && last.epoch === report.epoch && last.attempt === report.attempt) {
+      metrics ??= new Map(Object.entries(last.metrics));
+      for (const [name, value] of Object.entries(report.metrics)) metrics.set(name, value);
+    } else {
+      if (last !== undefined) yield withMetrics(last, metrics);
+      metrics = undefined;
+    }
+    last = report;
   }
-  return [...steps.values()].sort((a, b) => a.epoch - b.epoch);
+  if (last !== undefined) yield withMetrics(last, metrics);
+}
+
+function withMetrics<R extends StepMetrics>(report: R, metrics: ReadonlyMap<string, number> | undefined): R {
+  return metrics === undefined ? report : { ...report, metrics: Object.fromEntries(metrics) };
 }

@@ -1,7 +1,9 @@
 /** Clients that take as much as they can get, against a coordinator with a heap of 1 GiB. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { createReadStream, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import { quantileSorted } from 'd3-array';
@@ -22,6 +24,7 @@ import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
+import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
@@ -32,6 +35,8 @@ import { until } from '../support/until.ts';
 const ANSWER_MS = 1_000;
 /** The deadline of each call. Generous, because one pause of a busy machine must not fail the test. */
 const SLOWEST_ANSWER_MS = 10_000;
+/** Reports of 245 kB each: 246 MiB, which is almost the limit of an attempt. */
+const LARGE_REPORTS = 1_050;
 /** Fewer answers show nothing. */
 const MIN_ANSWERS = 20;
 /** The heap, and the buffers of its sockets. */
@@ -223,6 +228,50 @@ test(
     expect(failure.class).toBe('rejected');
   },
 );
+
+test('reports up to the limit of an attempt can be shown, listed and exported with little memory', {
+  timeout: 480_000,
+}, async () => {
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(100));
+  const client = attempts();
+  const stream = await join(client, hello('greedy'));
+  if (stream instanceof Error) throw stream;
+  stream.resume();
+  const [key] = await offeredKeys(sweep, 1);
+  if (key === undefined) throw new Error('no trial is offered');
+  await claim(client, 'greedy', [key], 0);
+  const acknowledged = new Promise<void>((resolve) => {
+    stream.on('data', ({ message }: ReportResponse) => {
+      if (message?.$case === 'ack' && message.ack.seq >= LARGE_REPORTS) resolve();
+    });
+  });
+  const metrics = Object.fromEntries(Array.from({ length: 256 }, (_, at) => [`${at}`.padEnd(950, 'm'), at]));
+  beginMeasuring();
+  for (let seq = 1; seq <= LARGE_REPORTS; seq++) {
+    const record = { key, seq, atMs: seq, body: { $case: 'epoch' as const, epoch: { epoch: seq, metrics } } };
+    if (!stream.write({ message: { $case: 'record', record } })) await once(stream, 'drain');
+  }
+  await acknowledged;
+  process.env.NODE_OPTIONS = '--max-old-space-size=128';
+  const trial = `${sweep}/${key.trialId}`;
+  const table = await cluster.run('show', trial);
+  expect(table).toMatchObject({ code: 0, stdout: expect.stringContaining('earlier reports are not shown') });
+  for (const args of [
+    ['show', trial, '-o', 'json'],
+    ['export', sweep, '-f', 'csv', '--curves', '--out', `${cluster.folder}/curves.csv`],
+  ]) {
+    const output = openSync(`${cluster.folder}/${args[0]}`, 'w');
+    const command = [TRAWL, ...args, '--server', cluster.address];
+    const child = spawn(process.execPath, command, { stdio: ['ignore', output, 'inherit'] });
+    expect(await once(child, 'close')).toEqual([0, null]);
+  }
+  let reports = 0;
+  for await (const line of createInterface({ input: createReadStream(`${cluster.folder}/show`) })) {
+    if (line.startsWith('      "epoch": ')) reports += 1;
+  }
+  expect(reports).toBe(LARGE_REPORTS);
+  await expectHealthy();
+});
 
 test('an agent with one slot leases two trials, whatever it claims', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(1_000));

@@ -114,7 +114,6 @@ function detailOf(id: string): GetTrialResponse {
         hidden: false,
       },
     ],
-    reports: [...(midCurves.get(id) ?? [])],
     artifacts: [reconstructionArtifact(1), reconstructionArtifact(4)],
     programs: [],
   };

@@ -262,7 +262,10 @@ export interface ListCurvesResponse {
   curves: Curve[];
 }
 
-/** One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. */
+/**
+ * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve with the same
+ * trial as the one before it continues it.
+ */
 export interface Curve {
   trialId: string;
   reports: Report[];
@@ -281,10 +284,19 @@ export interface GetTrialRequest {
 export interface GetTrialResponse {
   trial: Trial | undefined;
   attempts: Attempt[];
-  reports: Report[];
   artifacts: Artifact[];
   /** How the programs of its attempts were started. */
   programs: ProgramStart[];
+}
+
+export interface ListReportsRequest {
+  /** As in GetTrialRequest. */
+  sweep: string;
+  trial: string;
+}
+
+export interface ListReportsResponse {
+  reports: Report[];
 }
 
 export interface WatchRequest {
@@ -2116,7 +2128,7 @@ export const GetTrialRequest: MessageFns<GetTrialRequest> = {
 };
 
 function createBaseGetTrialResponse(): GetTrialResponse {
-  return { trial: undefined, attempts: [], reports: [], artifacts: [], programs: [] };
+  return { trial: undefined, attempts: [], artifacts: [], programs: [] };
 }
 
 export const GetTrialResponse: MessageFns<GetTrialResponse> = {
@@ -2126,9 +2138,6 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     }
     for (const v of message.attempts) {
       Attempt.encode(v!, writer.uint32(18).fork()).join();
-    }
-    for (const v of message.reports) {
-      Report.encode(v!, writer.uint32(26).fork()).join();
     }
     for (const v of message.artifacts) {
       Artifact.encode(v!, writer.uint32(34).fork()).join();
@@ -2168,14 +2177,6 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
             message.attempts.push(Attempt.decode(reader, reader.uint32()));
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.reports.push(Report.decode(reader, reader.uint32()));
-            continue;
-          }
           case 4: {
             if (tag !== 34) {
               break;
@@ -2211,9 +2212,130 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     const message = createBaseGetTrialResponse();
     message.trial = (object.trial !== undefined && object.trial !== null) ? Trial.fromPartial(object.trial) : undefined;
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
-    message.reports = object.reports?.map((e) => Report.fromPartial(e)) || [];
     message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
     message.programs = object.programs?.map((e) => ProgramStart.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseListReportsRequest(): ListReportsRequest {
+  return { sweep: "", trial: "" };
+}
+
+export const ListReportsRequest: MessageFns<ListReportsRequest> = {
+  encode(message: ListReportsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.trial !== "") {
+      writer.uint32(18).string(message.trial);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReportsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReportsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.trial = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListReportsRequest>): ListReportsRequest {
+    return ListReportsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListReportsRequest>): ListReportsRequest {
+    const message = createBaseListReportsRequest();
+    message.sweep = object.sweep ?? "";
+    message.trial = object.trial ?? "";
+    return message;
+  },
+};
+
+function createBaseListReportsResponse(): ListReportsResponse {
+  return { reports: [] };
+}
+
+export const ListReportsResponse: MessageFns<ListReportsResponse> = {
+  encode(message: ListReportsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reports) {
+      Report.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReportsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReportsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reports.push(Report.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListReportsResponse>): ListReportsResponse {
+    return ListReportsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListReportsResponse>): ListReportsResponse {
+    const message = createBaseListReportsResponse();
+    message.reports = object.reports?.map((e) => Report.fromPartial(e)) || [];
     return message;
   },
 };
@@ -5292,7 +5414,10 @@ export const SweepServiceService = {
     responseSerialize: (value: ListConfigsResponse): Buffer => Buffer.from(ListConfigsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
   },
-  /** Streams the learning curve of every trial, in order of their index. */
+  /**
+   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
+   * another.
+   */
   listCurves: {
     path: "/trawl.v1.SweepService/ListCurves" as const,
     requestStream: false as const,
@@ -5310,6 +5435,16 @@ export const SweepServiceService = {
     requestDeserialize: (value: Buffer): GetTrialRequest => GetTrialRequest.decode(value),
     responseSerialize: (value: GetTrialResponse): Buffer => Buffer.from(GetTrialResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrialResponse => GetTrialResponse.decode(value),
+  },
+  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  listReports: {
+    path: "/trawl.v1.SweepService/ListReports" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ListReportsRequest): Buffer => Buffer.from(ListReportsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReportsRequest => ListReportsRequest.decode(value),
+    responseSerialize: (value: ListReportsResponse): Buffer => Buffer.from(ListReportsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReportsResponse => ListReportsResponse.decode(value),
   },
   /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch: {
@@ -5371,9 +5506,14 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   listTrials: handleServerStreamingCall<ListTrialsRequest, ListTrialsResponse>;
   /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
-  /** Streams the learning curve of every trial, in order of their index. */
+  /**
+   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
+   * another.
+   */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
+  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
   /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
@@ -5509,7 +5649,10 @@ export interface SweepServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListConfigsResponse>;
-  /** Streams the learning curve of every trial, in order of their index. */
+  /**
+   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
+   * another.
+   */
   listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
   listCurves(
     request: ListCurvesRequest,
@@ -5531,6 +5674,13 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetTrialResponse) => void,
   ): ClientUnaryCall;
+  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  listReports(request: ListReportsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListReportsResponse>;
+  listReports(
+    request: ListReportsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ListReportsResponse>;
   /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchResponse>;
   watch(

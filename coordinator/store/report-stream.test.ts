@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { group } from 'd3-array';
+import fc from 'fast-check';
+import type { Database } from 'libsql';
+import { beforeAll, expect, test } from 'vitest';
+import { openStore } from './open.ts';
+import { Queries } from './queries.ts';
+import { trialCurve, trialReports } from './report-stream.ts';
+
+let db: Database;
+let dir: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-reports-'));
+  db = openStore(dir);
+  return () => rmSync(dir, { recursive: true, force: true });
+});
+
+interface StoredAttempt {
+  readonly resumedFrom: number;
+  readonly hidden: boolean;
+  readonly reports: readonly { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
+}
+
+let trials = 0;
+
+function store(attempts: readonly StoredAttempt[]): string {
+  const trialId = `t${++trials}`;
+  const addAttempt = db.prepare(
+    `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at, resumed_from,
+       speculative) values (1, ?, ?, 'a', 'i', 0, '', 0, ?, ?)`,
+  );
+  const addReport = db.prepare('insert into reports values (1, ?, ?, ?, ?, ?, ?)');
+  db.transaction(() => {
+    attempts.forEach(({ resumedFrom, hidden, reports }, at) => {
+      addAttempt.run(trialId, at + 1, resumedFrom, hidden ? 1 : 0);
+      reports.forEach(({ epoch, metrics }, seq) => {
+        addReport.run(trialId, at + 1, seq + 1, seq, epoch, JSON.stringify(metrics));
+      });
+    });
+  })();
+  return trialId;
+}
+
+interface Expected {
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** The definition, with all reports in memory. */
+function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
+  return attempts.flatMap(({ hidden, reports }, at) => {
+    const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);
+    return [...steps]
+      .sort(([a], [b]) => a - b)
+      .map(([epoch, same]) => {
+        return { attempt: at + 1, epoch, metrics: Object.assign({}, ...same.map(({ metrics }) => metrics)) };
+      });
+  });
+}
+
+function expectedCurve(attempts: readonly StoredAttempt[]): Expected[] {
+  const curve = new Map<number, Expected>();
+  let attempt = 0;
+  for (const report of expectedReports(attempts)) {
+    if (report.attempt !== attempt) {
+      attempt = report.attempt;
+      const kept = attempts[attempt - 1]?.resumedFrom ?? 0;
+      for (const epoch of curve.keys()) if (epoch > kept) curve.delete(epoch);
+    }
+    curve.set(report.epoch, report);
+  }
+  return [...curve.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+const anyAttempt = fc.record({
+  resumedFrom: fc.nat(6),
+  hidden: fc.boolean(),
+  reports: fc.array(
+    fc.record({
+      epoch: fc.constantFrom(0, 0.5, 1, 2, 3, 4, 5, 6),
+      metrics: fc.dictionary(fc.constantFrom('loss', 'psnr', 'constructor'), fc.integer({ min: 0, max: 9 })),
+    }),
+    { maxLength: 12 },
+  ),
+});
+
+test('pages of any size give the reports by attempt and step, and the curve', () => {
+  fc.assert(
+    fc.property(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), (attempts, size) => {
+      const queries = new Queries(db);
+      const trialId = store(attempts);
+      const sizes = { placesPerRead: size, reportsPerRead: 2 };
+      const plain = ({ attempt, epoch, metrics }: Expected) => ({ attempt, epoch, metrics: { ...metrics } });
+      expect([...trialReports(queries, '1', trialId, sizes)].map(plain)).toEqual(expectedReports(attempts));
+      expect([...trialCurve(queries, '1', trialId, sizes)].map(plain)).toEqual(expectedCurve(attempts));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('an attempt that started from scratch replaces the curve, and one that resumed continues it', () => {
+  const reports = [1, 2, 3, 4].map((epoch) => ({ epoch, metrics: {} }));
+  const scratch = { resumedFrom: 0, hidden: false, reports: reports.slice(0, 2) };
+  const resumed = { resumedFrom: 2, hidden: false, reports: reports.slice(2) };
+  const curve = (...attempts: StoredAttempt[]) =>
+    [...trialCurve(new Queries(db), '1', store(attempts))].map(({ attempt, epoch }) => [attempt, epoch]);
+  expect(curve({ ...scratch, reports }, scratch)).toEqual([
+    [2, 1],
+    [2, 2],
+  ]);
+  expect(curve({ ...scratch, reports: reports.slice(0, 3) }, resumed)).toEqual([
+    [1, 1],
+    [1, 2],
+    [2, 3],
+    [2, 4],
+  ]);
+});
+
+test('reports are read when they are requested, and reports that arrive meanwhile are included', () => {
+  const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
+  const reports = trialReports(new Queries(db), '1', trialId, { placesPerRead: 1 });
+  db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');
+  expect([...reports].map(({ epoch }) => epoch)).toEqual([1, 2]);
+});

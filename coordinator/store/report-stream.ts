@@ -1,0 +1,101 @@
+/** Reads the reports of a trial in pages, so that a reader needs the same memory for any number of reports. */
+import { mergedBySteps } from '../../lib/domain/metric-values.ts';
+import type { Report } from '../../proto/gen/trawl/v1/types.ts';
+import { curveBounds } from '../analysis/curve.ts';
+import type { Queries, ReportPlace } from './queries.ts';
+
+/** The places that are read at once. Finding them reads all reports of the attempts. */
+const PLACES_PER_READ = 50_000;
+/** The reports that are read at once, by number and by size of their metrics. */
+const REPORTS_PER_READ = 500;
+const BYTES_PER_READ = 256 * 1024;
+
+const FIRST: ReportPlace = { epoch: Number.NEGATIVE_INFINITY, attempt: 0, seq: 0 };
+
+/** The page sizes. Default: those of production. */
+export interface PageSizes {
+  readonly placesPerRead?: number;
+  readonly reportsPerRead?: number;
+}
+
+/**
+ * Yields the reports of a trial in order of attempt and step, merged by step. Omits a second attempt that runs
+ * concurrently or was superseded.
+ */
+export function* trialReports(
+  queries: Queries,
+  sweepId: string,
+  trialId: string,
+  sizes: PageSizes = {},
+): Generator<Report, void, void> {
+  for (const attempt of shownAttempts(queries, sweepId, trialId)) {
+    yield* mergedBySteps(reportsInOrder(queries, sweepId, trialId, [attempt.number], sizes));
+  }
+}
+
+/**
+ * Yields the curve of a trial: one report per epoch, in order. An attempt that resumed from a checkpoint continues the
+ * curve from there; an attempt that started from scratch replaces it.
+ */
+export function* trialCurve(
+  queries: Queries,
+  sweepId: string,
+  trialId: string,
+  sizes: PageSizes = {},
+): Generator<Report, void, void> {
+  const attempts = shownAttempts(queries, sweepId, trialId);
+  const reported = attempts.filter(({ number }) => {
+    return queries.reportPlaces(sweepId, trialId, { attempts: [number], after: FIRST, limit: 1 }).length > 0;
+  });
+  const bounds = curveBounds(reported);
+  let point: Report | undefined;
+  const numbers = reported.map(({ number }) => number);
+  for (const report of mergedBySteps(reportsInOrder(queries, sweepId, trialId, numbers, sizes))) {
+    if (report.epoch > (bounds.get(report.attempt) ?? Number.NEGATIVE_INFINITY)) continue;
+    if (point !== undefined && point.epoch !== report.epoch) yield point;
+    point = report;
+  }
+  if (point !== undefined) yield point;
+}
+
+function shownAttempts(queries: Queries, sweepId: string, trialId: string) {
+  return queries.attempts(sweepId, trialId).filter(({ hidden }) => !hidden);
+}
+
+/** Yields the reports of the attempts in order of step, attempt and arrival. */
+function* reportsInOrder(
+  queries: Queries,
+  sweepId: string,
+  trialId: string,
+  attempts: readonly number[],
+  { placesPerRead = PLACES_PER_READ, reportsPerRead = REPORTS_PER_READ }: PageSizes,
+): Generator<Report, void, void> {
+  let after = FIRST;
+  while (true) {
+    const places = packed(queries.reportPlaces(sweepId, trialId, { attempts, after, limit: placesPerRead }));
+    for (let at = 0; at < places.length; ) {
+      const begin = at;
+      for (let bytes = 0; at < places.length && at - begin < reportsPerRead && bytes < BYTES_PER_READ; at++) {
+        bytes += places.bytes[at] ?? 0;
+      }
+      const page = Array.from({ length: at - begin }, (_, offset) => ({
+        attempt: places.attempts[begin + offset] ?? 0,
+        seq: places.seqs[begin + offset] ?? 0,
+      }));
+      yield* queries.reportsAt(sweepId, trialId, page);
+    }
+    if (places.length < placesPerRead || places.last === undefined) return;
+    after = places.last;
+  }
+}
+
+/** Keeps numbers only, because a slow reader holds the places for a long time. */
+function packed(places: ReturnType<Queries['reportPlaces']>) {
+  return {
+    length: places.length,
+    last: places.at(-1),
+    attempts: Uint32Array.from(places, ({ attempt }) => attempt),
+    seqs: Float64Array.from(places, ({ seq }) => seq),
+    bytes: Uint32Array.from(places, ({ bytes }) => bytes),
+  };
+}
