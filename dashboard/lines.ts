@@ -7,6 +7,7 @@ import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/tr
 import { formatSpan } from '../lib/text/duration.ts';
 import { countText, formatMetric, formatStep } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
+import { totalText } from '../lib/text/trials-to-come.ts';
 import { firstLine, visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -59,7 +60,7 @@ function openingLine(sweep: Sweep): string {
   const metric = sweep.metric === undefined ? '' : `, ${objectiveText(sweep.metric)}`;
   const replicates = sweep.replicates > 1 ? ` (${sweep.configs} configs x ${sweep.replicates} seeds)` : '';
   const ended = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} already ended` : '';
-  return `sweep ${sweep.name} (${sweep.id}): ${trialTotal(sweep)} trials${replicates}${metric}${ended}`;
+  return `sweep ${sweep.name} (${sweep.id}): ${totalText(sweep)}${replicates}${metric}${ended}`;
 }
 
 /** @param ranking the ranking metric, which comes first */

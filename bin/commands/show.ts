@@ -4,12 +4,13 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { sweepEnded, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
+import { formatCount, formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { GetSourceResponse, GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -70,6 +71,12 @@ async function timeLeft(connection: Connection, sweep: Sweep): Promise<TimeLeft 
   return etaOf({ trials, slots, paused: state !== 'running', now: Date.now() }).sweep;
 }
 
+function trialsText(sweep: Sweep): string {
+  if (!Number.isFinite(trialsToCome(sweep))) return 'no limit';
+  const { configs, replicates } = sweep;
+  return `${formatCount(trialTotal(sweep))} (${formatCount(configs)} configs x ${replicates} replicates)`;
+}
+
 function timeLeftText({ expectedMs, lowMs, highMs }: TimeLeft): string {
   return `${formatSpan(expectedMs)} (90% interval ${formatSpan(lowMs)} to ${formatSpan(highMs)})`;
 }
@@ -87,9 +94,9 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, left: TimeLeft | unde
       ['trainer', sweep.trainer],
       ['priority', `${sweep.priority}, weight ${sweep.weight}`],
       ['metric', metric ?? '-'],
-      ['trials', `${trialTotal(sweep)} (${sweep.configs} configs x ${sweep.replicates} replicates)`],
+      ['trials', trialsText(sweep)],
       ['finished', progressText(sweep)],
-      ['counts', countsText(sweep.counts)],
+      ['counts', [countsText(sweep.counts), toComeText(sweep)].filter(Boolean).join(', ')],
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', isoTime(sweep.createdAtMs) ?? '-'],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
-import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
+import { totalText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { withPackedCode } from '../client/code.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
@@ -35,7 +35,7 @@ async function submit(file: string, options: Options): Promise<void> {
       await noteEarlierSubmission(connection, loaded);
       return submitSweep(connection, loaded, code);
     });
-    const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${trialTotal(sweep)} trials`);
+    const line = visibleText(`sweep ${sweep.id} (${sweep.name}): ${totalText(sweep)}`);
     if (options.quiet) await print(`${sweep.id}\n`);
     if (options.wait) {
       if (!options.quiet) note(line);

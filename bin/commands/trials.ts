@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Filter } from '../../lib/filter/parse.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
 import type { Config, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
@@ -20,7 +21,7 @@ import {
 import { filterOption, filterTrials, goalFromOption } from '../options/ranking.ts';
 import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
-import { print, printJson } from '../output/print.ts';
+import { note, print, printJson } from '../output/print.ts';
 import { renderConfigs, renderTrials } from '../output/ranking-tables.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -79,6 +80,8 @@ async function trials(selector: string, options: Options): Promise<void> {
       options.filter === undefined ? all : filterTrials(all, options.filter).slice(0, options.limit ?? all.length);
     if (options.quiet) return print(listed.map((trial) => `${trial.id}\n`).join(''));
     if (options.output === 'json') return printJson(listed.map(trialJson));
+    const toCome = toComeText(sweep);
+    if (toCome !== '') note(`${toCome}: further trials are created while the sweep runs`);
     if (listed.length === 0) return print('no trials match\n');
     return print(renderTrials({ ...tableOf(listed), trials: listed }, terminal));
   });

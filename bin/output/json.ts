@@ -1,5 +1,5 @@
 import { fromWire } from '../../lib/domain/parameters.ts';
-import { trialTotal } from '../../lib/domain/trial-state.ts';
+import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import {
   type Agent,
   type Artifact,
@@ -173,6 +173,7 @@ export function sweepJson(sweep: Sweep) {
         ? null
         : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal), at: atName(sweep.metric) },
     trials: trialTotal(sweep),
+    trials_to_come: Number.isFinite(trialsToCome(sweep)) ? trialsToCome(sweep) : null,
     configs: sweep.configs,
     replicates: sweep.replicates,
     priority: sweep.priority,

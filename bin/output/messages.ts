@@ -1,5 +1,6 @@
 /** One-line results of the verbs that change a sweep or an agent. */
 import { trialSelector } from '../../lib/domain/selectors.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Agent, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState, sweepState, trialState } from '../../proto/names.ts';
@@ -8,9 +9,10 @@ import { agentJson, sweepJson, trialJson } from './json.ts';
 import { print, printJson } from './print.ts';
 
 /** Counts the trials that have not ended, such as `1 running, 47 pending`. */
-export function remainingText({ counts }: Sweep): string {
+export function remainingText(sweep: Sweep): string {
+  const { counts } = sweep;
   const pending = (counts?.pending ?? 0) + (counts?.offered ?? 0);
-  return `${counts?.running ?? 0} running, ${pending} pending`;
+  return [`${counts?.running ?? 0} running`, `${pending} pending`, toComeText(sweep)].filter(Boolean).join(', ');
 }
 
 /** Prints a sweep after it was changed. */

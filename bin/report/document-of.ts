@@ -2,6 +2,7 @@
 
 import { formatSpan } from '../../lib/text/duration.ts';
 import { countText, formatCount } from '../../lib/text/numbers.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { sweepState } from '../../proto/names.ts';
 import type { ReportData } from './data.ts';
 import type { Document, Section } from './document.ts';
@@ -55,5 +56,5 @@ function stateText({ sweep, trials }: ReportData): string {
   const reason = sweep.reason === '' ? '' : ` (${sweep.reason})`;
   const took = sweep.endedAtMs === 0 ? '' : ` after ${formatSpan(sweep.endedAtMs - sweep.createdAtMs)}`;
   const states = counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(', ');
-  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${countText(trials.length, 'trial')}, ${states}.`;
+  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${countText(trials.length, 'trial')}, ${[states, toComeText(sweep)].filter(Boolean).join(', ')}.`;
 }

@@ -10,6 +10,7 @@ import { REJECTION_REASONS } from '../auth/rejections.ts';
 import { type Core, isEnded } from '../core/model.ts';
 import { livePools, standingOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
+import { expectedTrials } from '../core/trials.ts';
 import type { Commit } from '../store/journal.ts';
 import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
@@ -113,7 +114,8 @@ class Collector {
     const known = this.#sweeps.get(sweepId);
     if (known !== undefined) return known;
     const { queries, core } = this.#runtime;
-    const series = new SweepSeries(this.#metrics, queries, sweepId, core.sweeps.get(sweepId)?.trials.size ?? 0);
+    const sweep = core.sweeps.get(sweepId);
+    const series = new SweepSeries(this.#metrics, queries, sweepId, sweep === undefined ? 0 : expectedTrials(sweep));
     this.#sweeps.set(sweepId, series);
     if (this.#trialSeries !== undefined) {
       for (const { id, epoch, metrics, state } of queries.trials(sweepId)) {

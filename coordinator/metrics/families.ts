@@ -33,7 +33,11 @@ export function coordinatorMetrics() {
     sweepStart: gauge('sweep_start_timestamp_seconds', 'Unix time at which the sweep was submitted.', ['sweep']),
     sweepEnd: gauge('sweep_end_timestamp_seconds', 'Unix time at which the sweep ended.', ['sweep']),
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
-    trialsExpected: gauge('trials_expected', 'Total trials of the sweep.', ['sweep']),
+    trialsExpected: gauge(
+      'trials_expected',
+      'Total trials of the sweep, trials to come included; if the search has no limit, those created so far.',
+      ['sweep'],
+    ),
     trialsExcluded: gauge('trials_excluded', 'Grid points that the exclude rules of the sweep dropped.', ['sweep']),
     trialsFinished: counter('trials_finished_total', 'Trials that ended.', ['sweep', 'outcome']),
     trialFailures: counter('trial_failures_total', 'Attempts that failed.', ['sweep', 'class']),

@@ -6,7 +6,7 @@ import type { Metric } from 'prom-client';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
-import { trialsToCome } from '../core/trials.ts';
+import { expectedTrials, trialsToCome } from '../core/trials.ts';
 import type { Queries } from '../store/queries.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import type { Ranking } from './trial-series.ts';
@@ -75,6 +75,7 @@ export class SweepSeries {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
     this.#metrics.stragglers.set({ sweep: sweep.id }, sweep.warnings.stragglers.size);
+    this.#metrics.trialsExpected.set({ sweep: sweep.id }, expectedTrials(sweep));
     for (const kind of WARNING_KINDS) {
       const shown = sweep.warnings.shown.get(kind);
       if (shown === undefined) this.#metrics.sweepWarnings.remove({ sweep: sweep.id, kind });

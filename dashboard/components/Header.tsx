@@ -2,13 +2,14 @@ import { Box } from 'ink';
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { noCounts, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { createdTotal, noCounts, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Segment } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { AgentState, type Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { agentAlerts } from '../state/agent-alerts.ts';
 import { bestText } from '../state/best-so-far.ts';
@@ -55,12 +56,18 @@ export function Header({ model, columns }: Props) {
   );
 }
 
+/** Trials to come are drawn as pending trials. */
+function withTrialsToCome(sweep: Sweep): TrialCounts {
+  const counts = sweep.counts ?? noCounts();
+  return { ...counts, pending: counts.pending + trialTotal(sweep) - createdTotal(sweep) };
+}
+
 function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns: number }) {
   const tally = ` ${percentText(sweep).padStart(4)} ${progressText(sweep)}`;
   const width = Math.max(10, columns - TALLY_COLUMNS);
   return (
     <Box>
-      <StateBar counts={sweep.counts ?? noCounts()} columns={width} />
+      <StateBar counts={withTrialsToCome(sweep)} columns={width} />
       <Label text={tally} columns={Math.max(0, columns - width)} />
     </Box>
   );
@@ -106,6 +113,8 @@ function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summa
       if (name !== 'failed') return [{ text: `${count} ${name} · ` }];
       return [{ text: `${count} failed${classes === '' ? '' : ` (${classes})`}`, style: 'yellow' }, { text: ' · ' }];
     });
+  const toCome = sweep === undefined ? '' : toComeText(sweep);
+  if (toCome !== '') segments.push({ text: `${toCome} · ` });
   return [...segments, { text: elapsedText(sweep, wholeSpan(elapsedMs)) }];
 }
 

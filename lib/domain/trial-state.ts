@@ -32,12 +32,22 @@ export function noCounts(): TrialCounts {
   };
 }
 
-/** Returns the number of trials of a sweep. */
+/** Returns the number of trials that a sweep has created. */
+export function createdTotal(sweep: Sweep): number {
+  const { pending, offered, running, interrupted } = sweep.counts ?? noCounts();
+  return pending + offered + running + interrupted + endedTotal(sweep);
+}
+
+/** Returns the number of trials that a sweep is still to create. Infinity if its search has no limit. */
+export function trialsToCome(sweep: Sweep): number {
+  if (!sweep.searching) return 0;
+  return sweep.planned === undefined ? Number.POSITIVE_INFINITY : Math.max(0, sweep.planned - createdTotal(sweep));
+}
+
+/** Returns the number of trials of a sweep, trials to come included; those created so far if the search has no limit. */
 export function trialTotal(sweep: Sweep): number {
-  const counts = sweep.counts;
-  return counts === undefined
-    ? 0
-    : counts.pending + counts.offered + counts.running + counts.interrupted + endedTotal(sweep);
+  const toCome = trialsToCome(sweep);
+  return createdTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);
 }
 
 /** Returns the number of trials that have ended, in any state. */
