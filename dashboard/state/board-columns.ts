@@ -1,4 +1,3 @@
-import { failureClassOf } from '../../lib/domain/failure-groups.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -7,6 +6,7 @@ import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { failedText, trialStateText } from '../../lib/text/trial-state.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { sparkline } from '../draw/sparkline.ts';
@@ -183,10 +183,10 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       descending: false,
       key: (row) => configState(row).state,
       cell: ({ config, trial }) => {
-        if (trial !== undefined) return trialState.of(trial.state) + failureText([trial]);
+        if (trial !== undefined) return trialStateText(trial);
         const { state, count } = configState(config);
         const share = count === config.trials.length ? '' : `${count} of ${config.trials.length} `;
-        return share + state + (state === 'failed' ? failureText(config.trials) : '');
+        return share + (state === 'failed' ? failedText(config.trials) : state);
       },
       style: ({ config, trial }) =>
         trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
@@ -216,10 +216,4 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       },
     },
   ];
-}
-
-/** Returns the failure classes of the failed trials, as in ` (oom, nan)`; empty if none failed. */
-function failureText(trials: readonly Trial[]): string {
-  const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
-  return failed.length === 0 ? '' : ` (${[...new Set(failed.map(failureClassOf))].join(', ')})`;
 }

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { FailureClass, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { trialAt } from '../../test/support/dashboard/sample.ts';
+import { failedText, trialStateText } from './trial-state.ts';
+
+const failed = (index: number, kind: FailureClass) =>
+  trialAt(index, { state: TrialState.FAILED, failure: { class: kind, message: '' } });
+
+test('a failed trial has its failure class; a retried one has not', () => {
+  expect(trialStateText(failed(0, FailureClass.OOM))).toBe('failed (oom)');
+  expect(trialStateText({ ...failed(0, FailureClass.OOM), state: TrialState.PENDING })).toBe('pending');
+  expect(trialStateText(trialAt(0, { state: TrialState.FAILED }))).toBe('failed (unknown)');
+});
+
+test('failed replicates have each failure class once', () => {
+  const trials = [failed(0, FailureClass.NAN), trialAt(1), failed(2, FailureClass.OOM), failed(3, FailureClass.NAN)];
+  expect(failedText(trials)).toBe('failed (nan, oom)');
+});
