@@ -88,7 +88,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
     context.skip(!listed, 'offline or not on Debian: apt does not list dataset-fashion-mnist');
   }
 
-  test('is fetched from the Debian package and cached with the right checksums', async (context) => {
+  test('fashion-mnist is fetched from the Debian package and cached with the right checksums', async (context) => {
     await skipOffline(context);
     const dataDir = join(root, 'fashion');
     const { train, test: tested } = await loadImages('fashion-mnist', dataDir);
@@ -96,7 +96,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
     await expectComplete('fashion-mnist', dataDir);
   });
 
-  test("has the study's checksums, gzipped and uncompressed", async (context) => {
+  test("fashion-mnist has the study's checksums, gzipped and uncompressed", async (context) => {
     await skipOffline(context);
     const unpacked = join(root, 'unpacked');
     await mkdir(unpacked);

@@ -101,14 +101,14 @@ describe('MIG instances', () => {
 });
 
 describe('the variables of workers', () => {
-  test('are indexes of nvidia-smi in the order of the PCI bus', () => {
+  test('workers get the indexes of nvidia-smi, in the order of the PCI bus', () => {
     expect(gpuEnvironment('nvidia', visibleGpus(GPUS, { CUDA_VISIBLE_DEVICES: '3,1' }).gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
       CUDA_VISIBLE_DEVICES: '3,1',
     });
   });
 
-  test('are UUIDs if a card is broken, because CUDA can then number the cards differently', () => {
+  test('workers get UUIDs if a card is broken, because CUDA can then number the cards differently', () => {
     const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
     const known = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
     expect(
@@ -116,7 +116,7 @@ describe('the variables of workers', () => {
     ).toMatch(/^GPU-dd44/);
   });
 
-  test('are not set on a machine without GPUs, and exclude all GPUs if none is visible', () => {
+  test('the variables of workers are not set on a machine without GPUs, and exclude all GPUs if none is visible', () => {
     expect(gpuEnvironment(undefined, [])).toEqual({});
     expect(gpuEnvironment('nvidia', []).CUDA_VISIBLE_DEVICES).toBe('');
     // An empty HIP_VISIBLE_DEVICES means all GPUs.
@@ -140,12 +140,12 @@ describe('NVIDIA_VISIBLE_DEVICES', () => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: list })).toEqual(expected);
   });
 
-  test('is not applied again in a container, where the GPUs have new indexes', () => {
+  test('NVIDIA_VISIBLE_DEVICES is not applied again in a container, where the GPUs have new indexes', () => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: '2,3' }, GPUS.slice(0, 2))).toEqual([0, 1]);
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: 'GPU-cc33-2,GPU-dd44-3' }, GPUS.slice(2))).toEqual([2, 3]);
   });
 
-  test('limits the GPUs that CUDA_VISIBLE_DEVICES can name', () => {
+  test('NVIDIA_VISIBLE_DEVICES limits the GPUs that CUDA_VISIBLE_DEVICES can name', () => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: '2,3', CUDA_VISIBLE_DEVICES: '3,0' })).toEqual([3]);
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: 'none', CUDA_VISIBLE_DEVICES: '0' })).toEqual([]);
   });
@@ -243,7 +243,7 @@ describe('notes', () => {
     expect(notes(env)).toEqual([expected]);
   });
 
-  test('are absent if the variables restrict no GPU', () => {
+  test('there are no notes if the variables restrict no GPU', () => {
     expect(notes({})).toEqual([]);
     expect(notes({ CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toEqual([]);
   });

@@ -149,7 +149,7 @@ describe('a pack', () => {
   const send = (slots: Slot[], id: string, message: FromAttempt) =>
     onWorkerMessage(slots, 0, { key: key(id), ...message });
 
-  test('runs all its attempts, and an offer of one of its attempts does not run separately', () => {
+  test('a slot runs all attempts of a pack, and an offer of one of these attempts does not run separately', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
     expect(slots.filter(({ state }) => state === 'running')).toHaveLength(1);
@@ -185,7 +185,7 @@ describe('a pack', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
-  test('hands back each attempt separately', () => {
+  test('a pack hands back each attempt separately', () => {
     const slots = pack();
     send(slots, 't', { kind: 'done' });
     expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
@@ -209,7 +209,7 @@ describe('a pack', () => {
 });
 
 describe('a drained agent', () => {
-  test('returns offers, including those that the coordinator rejects because of the drain', () => {
+  test('a drained agent returns offers, including offers that the coordinator rejects because of the drain', () => {
     expect(kinds(onOffer(ready(1), key('t'), 1, () => false))).toEqual(['return']);
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
@@ -218,7 +218,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('stops attempts that still run after the grace period, once, and hands them back when they have stopped', () => {
+  test('after the grace period, a drained agent stops its running attempts once, and hands them back when they have stopped', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
@@ -231,7 +231,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('records late reports of an attempt, and its success if it ends before it is stopped', () => {
+  test('a drained agent records late reports of an attempt, and its success if it ends before it is stopped', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
@@ -242,7 +242,7 @@ describe('a drained agent', () => {
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toEqual([]);
   });
 
-  test('hands back an attempt that had to be killed, and records no crash', () => {
+  test('a drained agent hands back an attempt that had to be killed, and records no crash', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerExit(slots, 0, 'was killed by SIGKILL')).toMatchObject([
@@ -252,7 +252,7 @@ describe('a drained agent', () => {
     ]);
   });
 
-  test('writes no more records of an attempt that is dismissed in the meantime', () => {
+  test('a drained agent writes no more records of an attempt that is dismissed in the meantime', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onDismissed(slots, key('t'))).toEqual([]);

@@ -37,7 +37,7 @@ test('a folder is rejected while another process uses its spool', () => {
   expect(() => openSpool(dir)).toThrow(RejectedError);
 });
 
-test('records that were spooled before the process died are still there', () => {
+test('spooled records survive the death of the process', () => {
   const { damagedFile, spool } = openSpool(spoolOfDeadProcess(3));
   expect(damagedFile).toBeUndefined();
   expect(spool.after(0, 10).map(({ record }) => record.seq)).toEqual([1, 2, 3]);

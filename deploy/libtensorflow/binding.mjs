@@ -12,8 +12,8 @@ const BUILD_LIMIT_MS = 20 * 60_000;
 /**
  * Returns the newest N-API version that both the package and this Node support. The loader of the package looks in
  * `lib/napi-v<N>`.
- * @param {readonly number[]} supported by the package
- * @param {number} current of this Node
+ * @param {readonly number[]} supported the versions that the package supports
+ * @param {number} current the version of this Node
  */
 export function napiVersion(supported, current) {
   const common = supported.filter((version) => version <= current);

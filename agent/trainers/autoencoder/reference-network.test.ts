@@ -27,7 +27,7 @@ function networkOf(protocol: Protocol): ReferenceNetwork {
 const batch: Batch = { input: uniform(2 * 784, 1), target: uniform(2 * 784, 1), images: 2 };
 
 describe.each([3, 5] as const)('depth %i', (depth) => {
-  test('has as many parameters as the protocol specifies, and rejects fewer parameters', () => {
+  test('the reference network has as many parameters as the protocol specifies, and rejects fewer parameters', () => {
     expect(networkOf({ ...PLAIN, depth }).bounds.at(-1)).toBe(PARAMETERS[depth]);
     expect(() => new ReferenceNetwork({ ...PLAIN, depth }, uniform(PARAMETERS[depth] - 1, 1))).toThrow(
       /^expected \d+ parameters, got/,

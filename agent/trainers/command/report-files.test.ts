@@ -33,7 +33,7 @@ describe('a CSV file', () => {
     return outcome;
   };
 
-  test('that the program rotates loses no row, and rows without a header have the names of the previous file', async () => {
+  test('a rotated CSV file loses no row, and rows without a header have the names of the previous file', async () => {
     const { reports } = await ended(
       `printf 'loss,acc\\n3,0.1\\n' > a.csv; sleep 0.5; printf '2,0.2\\n' >> a.csv; mv a.csv a.csv.1; printf '1,0.3\\n' > a.csv; sleep 0.4
        printf '0.5,0.4\\n' >> a.csv`,
@@ -41,28 +41,28 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=3 acc=0.1', '2 loss=2 acc=0.2', '3 loss=1 acc=0.3', '4 loss=0.5 acc=0.4']);
   });
 
-  test('is read completely even if the program removes it after its last row', async () => {
+  test('a CSV file is read completely even if the program removes it after its last row', async () => {
     const { reports } = await ended(
       `printf 'epoch,loss\\n1,3\\n' > a.csv; sleep 0.5; printf '2,2\\n' >> a.csv; rm a.csv`,
     );
     expect(reports).toEqual(['1 loss=3', '2 loss=2']);
   });
 
-  test('that is removed and created again is read again', async () => {
+  test('a CSV file that is removed and created again is read again', async () => {
     const { reports } = await ended(
       `printf 'epoch,loss\\n1,3\\n2,2\\n' > a.csv; sleep 0.5; rm a.csv; sleep 0.4; printf 'epoch,loss\\n1,7\\n' > a.csv`,
     );
     expect(reports).toEqual(['1 loss=3', '2 loss=2', '1 loss=7']);
   });
 
-  test('that the program replaces by a longer copy continues where the old file ended', async () => {
+  test('if a CSV file is replaced by a longer copy, reading continues where the old file ended', async () => {
     const { reports } = await ended(
       `printf 'loss\\n3\\n' > a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n' > b; mv b a.csv; sleep 0.5; printf 'loss\\n3\\n2\\n1\\n' > b; mv b a.csv`,
     );
     expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
   });
 
-  test('is read through a link, outside the working folder, and in a folder that is created later', async () => {
+  test('a CSV file is read through a link, outside the working folder, and in a folder that is created later', async () => {
     const outside = join(folder, 'out side');
     symlinkSync(join(outside, 'deep', 'real.csv'), join(folder, 'a.csv'));
     const { reports } = await ended(
@@ -72,7 +72,7 @@ describe('a CSV file', () => {
     expect(reports).toEqual(['1 loss=3', '5 loss=1']);
   });
 
-  test('that is a named pipe or a device does not block the attempt', async () => {
+  test('a named pipe or a device in place of a CSV file does not block the attempt', async () => {
     for (const path of ['pipe', '/dev/zero', '.']) {
       const { reports, log } = await ended(`[ -e pipe ] || mkfifo pipe; sleep 0.3`, { program: csv(path) });
       expect(reports).toEqual([]);
@@ -94,14 +94,14 @@ describe('a CSV file', () => {
     expect((await ended('sleep 0.3')).log).toContain(`[trawl] no CSV file ${folder}/a.csv: permission denied\n`);
   });
 
-  test('with a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and names that occur twice', async () => {
+  test('a CSV file can have a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and names that occur twice', async () => {
     const { reports } = await ended(
       `printf '\\357\\273\\277epoch,note,loss,"va\\nl",loss\\r\\n1,"a\\r\\nb",0.5,2,\\r\\n\\000\\0002,\\377\\376,0.25,3,0.125\\r\\n' > a.csv`,
     );
     expect(reports).toEqual(['1 loss=0.5', '2 loss=0.125']);
   });
 
-  test('with a second header in the middle uses the new names from there on', async () => {
+  test('after a second header in a CSV file, the new names are used', async () => {
     const { reports, notices } = await ended(
       `printf 'epoch,loss\\n1,3\\nepoch,loss\\n2,2\\nepoch,lr,loss\\n3,0.1,1\\n' > a.csv`,
     );
@@ -109,14 +109,14 @@ describe('a CSV file', () => {
     expect(notices).toEqual([]);
   });
 
-  test('without a header is noted, and gives no metrics with numbers as names', async () => {
+  test('a CSV file without a header is noted, and gives no metrics with numbers as names', async () => {
     const { reports, log, notices } = await ended(`printf '1,0.5\\n2,0.25\\n' > a.csv`);
     expect(reports).toEqual([]);
     expect(log).toContain('a.csv contains a row before the header: 1,0.5');
     expect(notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
   });
 
-  test('that is written in parts of rows is reported in whole rows, and a row without a line end is reported if the program succeeds', async () => {
+  test('a CSV file that is written in parts of rows is read in whole rows, and a row without a line end is read if the program succeeds', async () => {
     const script = `printf 'epo' > a.csv; sleep 0.3; printf 'ch,loss\\n1,0.' >> a.csv; sleep 0.5; printf '25\\n2,0.1' >> a.csv`;
     expect((await ended(script)).reports).toEqual(['1 loss=0.25', '2 loss=0.1']);
     rmSync(join(folder, 'a.csv'));
@@ -124,7 +124,7 @@ describe('a CSV file', () => {
     expect(killed.reports).toEqual(['1 loss=0.25']);
   });
 
-  test('of an earlier attempt is skipped if the program appends to it, or replaces it by a copy with more rows', async () => {
+  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces it by a copy with more rows', async () => {
     const before = 'epoch,loss\n1,9\n2,8';
     writeFileSync(join(folder, 'a.csv'), before);
     expect((await ended(`printf '\\n3,7\\n' >> a.csv`)).reports).toEqual(['3 loss=7']);
@@ -139,7 +139,7 @@ describe('a CSV file', () => {
     expect((await ended('true')).reports).toEqual([]);
   });
 
-  test('of an earlier attempt is reported if the program rewrites it, even with the same rows', async () => {
+  test('rows of an earlier attempt are read again if the program rewrites the CSV file, even with the same rows', async () => {
     const rows = `printf 'epoch,loss\\n1,9\\n2,8\\n3,7\\n'`;
     expect((await ended(`${rows} > a.csv`)).reports).toHaveLength(3);
     utimesSync(join(folder, 'a.csv'), 1, 1);
@@ -150,13 +150,13 @@ describe('a CSV file', () => {
     expect((await ended(slowly)).reports).toEqual(again);
   });
 
-  test('with more rows than can be read in a second is read to its end after the program has ended', async () => {
+  test('a CSV file with more rows than can be read in a second is read to its end after the program has ended', async () => {
     const { reports } = await ended(`i=0; { echo epoch,loss; seq -f '%.0f,1' 1 2500; } > a.csv`);
     expect(reports).toHaveLength(2_500);
     expect(reports.at(-1)).toBe('2500 loss=1');
   });
 
-  test('with many rows does not delay a stop', async () => {
+  test('a CSV file with many rows does not delay a stop', async () => {
     const controller = new AbortController();
     const started = performance.now();
     const { failure } = await reportsOf(`{ echo epoch,loss; seq -f '%.0f,1' 1 100000; } > a.csv; sleep 60`, {
@@ -180,7 +180,7 @@ describe('event files', () => {
     return outcome;
   };
 
-  test('are each read once in nested folders and through links, and the scalars of a step are one report', async () => {
+  test('event files in nested folders and behind links are each read once, and the scalars of a step are one report', async () => {
     record('one', ['loss', 1, 0.5], ['acc', 1, 0.25], ['loss', 2, 0.125]);
     record('two', ['loss', 1, 4]);
     const { reports } = await ended(
@@ -191,7 +191,7 @@ describe('event files', () => {
     expect(reports.sort()).toEqual(['1 loss=0.5 acc=0.25', '1 validation/loss=4', '2 loss=0.125']);
   });
 
-  test('with a damaged record report the other records, with a note in the log and a warning', async () => {
+  test('a damaged record in an event file is skipped, with a note in the log and a warning', async () => {
     const damaged = eventRecord('loss', 2, 0.25);
     damaged[20] = 0xff;
     writeFileSync(
@@ -206,7 +206,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('are read beside a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
+  test('event files are read beside a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
     record('one', ['loss', 1, 0.5]);
     mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });
     chmodSync(join(folder, 'tb', 'closed'), 0o000);
@@ -220,7 +220,7 @@ describe('event files', () => {
     }
   });
 
-  test('written in parts of a record, renamed, truncated and created again', async () => {
+  test('event files are read when they are written in parts of a record, renamed, truncated and created again', async () => {
     record('one', ['loss', 1, 0.5], ['loss', 2, 0.25]);
     record('two', ['loss', 3, 1]);
     const { reports } = await ended(
@@ -233,7 +233,7 @@ describe('event files', () => {
     expect(reports.slice(3)).toEqual(['1 loss=0.5', '2 loss=0.25']);
   });
 
-  test('of an earlier attempt are skipped, even if they are renamed; appended records are reported', async () => {
+  test('event files of an earlier attempt are skipped, even if they are renamed, but appended records are read', async () => {
     mkdirSync(join(folder, 'tb'));
     record('tb/a.tfevents', ['loss', 1, 9]);
     record('tb/b.tfevents', ['loss', 1, 8]);
@@ -244,7 +244,7 @@ describe('event files', () => {
     expect(reports).toEqual(['2 loss=1', '2 loss=1']);
   });
 
-  test('of an earlier attempt are reported if the program removes and rewrites them', async () => {
+  test('event files of an earlier attempt are read if the program removes and rewrites them', async () => {
     mkdirSync(join(folder, 'tb'));
     record('tb/a.tfevents', ['loss', 1, 9]);
     record('one', ['loss', 1, 9]);
@@ -253,7 +253,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('can be named by the path of a single file, and a folder without event files is noted', async () => {
+  test('event files can be named by the path of a single file, and a folder without event files is noted', async () => {
     record('one', ['loss', 1, 0.5]);
     expect((await ended('cp one single', { program: tfevents('single') })).reports).toEqual(['1 loss=0.5']);
     const { log } = await ended('mkdir none', {
@@ -271,7 +271,7 @@ describe('the metrics file', () => {
     return outcome;
   };
 
-  test('can be rewritten for each report', async () => {
+  test('the metrics file can be rewritten for each report', async () => {
     const { reports, notices } = await ended(
       `for loss in 3 2 1; do printf '{"loss": %s}' $loss > "$TRAWL_METRICS"; sleep 0.5; done`,
     );
@@ -279,7 +279,7 @@ describe('the metrics file', () => {
     expect(notices).toEqual([]);
   });
 
-  test('can be replaced by a longer copy, and removed at the end', async () => {
+  test('the metrics file can be replaced by a longer copy, and removed at the end', async () => {
     const { reports } = await ended(
       `f="$TRAWL_METRICS"; echo '{"loss": 3}' > "$f"; sleep 0.4; cp "$f" new; echo '{"loss": 2}' >> new; mv new "$f"; sleep 0.4
        echo '{"loss": 1}' >> "$f"; rm "$f"`,
@@ -287,7 +287,7 @@ describe('the metrics file', () => {
     expect(reports).toEqual(['1 loss=3', '2 loss=2', '3 loss=1']);
   });
 
-  test('that is a named pipe does not block the attempt', async () => {
+  test('a named pipe in place of the metrics file does not block the attempt', async () => {
     expect((await ended('mkfifo "$TRAWL_METRICS"; sleep 0.5')).reports).toEqual([]);
   });
 });

@@ -50,7 +50,7 @@ function within(env: NodeJS.ProcessEnv = {}, install = false) {
 }
 
 describe('a program on this machine', () => {
-  test('is taken from PATH before the system folders and the cache', async () => {
+  test('a program is taken from PATH before the system folders and the cache', async () => {
     const path = program('path', 'v2.11.0');
     program('sbin', 'v2.10.0');
     program('cache/trawl/bin', 'v2.9.0');
@@ -58,19 +58,19 @@ describe('a program on this machine', () => {
     expect(lines).toEqual([]);
   });
 
-  test('is taken from a system folder that is not on PATH', async () => {
+  test('a program is taken from a system folder that is not on PATH', async () => {
     const path = program('sbin', 'v2.10.0');
     program('cache/trawl/bin', 'v2.9.0');
     expect(await findNatsServer(within())).toMatchObject({ path });
   });
 
-  test('is taken from the cache if no other place has it, and the log states that PATH does not have it', async () => {
+  test('a program is taken from the cache if no other place has one, and the log states that PATH has none', async () => {
     const path = program('cache/trawl/bin', 'v2.9.0');
     expect(await findNatsServer(within())).toMatchObject({ path, version: '2.9.0' });
     expect(lines).toEqual(['PATH: not found']);
   });
 
-  test('that is too old, is broken or prints no version is skipped, and the reason is logged', async () => {
+  test('a program that is too old, is broken or prints no version is skipped, and the reason is logged', async () => {
     const cached = program('cache/trawl/bin', 'v2.10.26-RC.1');
     for (const [text, reason] of [
       ['v2.8.4', /is version 2\.8\.4; trawl needs 2\.9\.0 or later/],
@@ -84,7 +84,7 @@ describe('a program on this machine', () => {
     }
   });
 
-  test('that is not found anywhere gives an error with every place and every remedy', async () => {
+  test('if no program is found, the error names every place and every remedy', async () => {
     const search = findNatsServer(within());
     await expect(search).rejects.toThrow(NatsServerNotFoundError);
     await expect(search).rejects.toThrow(
@@ -101,7 +101,7 @@ describe('a running server named by TRAWL_NATS', () => {
     return `nats://someone:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  test('takes precedence over every program', async () => {
+  test('the server in TRAWL_NATS takes precedence over every program', async () => {
     program('path', 'v2.11.0');
     const url = await serverSending('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
     expect(await findNatsServer(within({ TRAWL_NATS: url }))).toEqual({ kind: 'running', url, version: '2.10.1' });
@@ -113,21 +113,24 @@ describe('a running server named by TRAWL_NATS', () => {
     ['INFO {"version":"2.8.0","jetstream":true} \r\n', '2.9.0 or later'],
     ['HTTP/1.1 400 Bad Request\r\n', 'is not a NATS server'],
     ['INFO {"version"', 'did not answer within'],
-  ])('that sends %j is rejected without fallback, and the message omits the password', async (text, reason) => {
-    program('path', 'v2.11.0');
-    const url = await serverSending(text);
-    const error = await findNatsServer(within({ TRAWL_NATS: url })).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(NatsServerUnusableError);
-    expect(String(error)).toContain(reason);
-    expect(String(error)).not.toContain('secret');
-  });
+  ])(
+    'a server that sends %j is rejected without fallback, and the message omits the password',
+    async (text, reason) => {
+      program('path', 'v2.11.0');
+      const url = await serverSending(text);
+      const error = await findNatsServer(within({ TRAWL_NATS: url })).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(NatsServerUnusableError);
+      expect(String(error)).toContain(reason);
+      expect(String(error)).not.toContain('secret');
+    },
+  );
 
   test.each([
     ['nats://127.0.0.1:1', 'could not connect to 127.0.0.1:1 (ECONNREFUSED)'],
     ['http://127.0.0.1:4222', 'expected nats:// or tls://'],
     ['nats://', 'missing host'],
     ['nats://a b', 'not a URL'],
-  ])('at %s is rejected', async (url, reason) => {
+  ])('the URL %s in TRAWL_NATS is rejected', async (url, reason) => {
     await expect(findNatsServer(within({ TRAWL_NATS: url }))).rejects.toThrow(reason);
   });
 });

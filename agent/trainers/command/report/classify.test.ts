@@ -66,7 +66,7 @@ describe('out of memory', () => {
 
   const numpy = 'numpy.core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array with shape (1,)';
   test.each([torch, jax, tensorflow, xgboost, numpy])(
-    'that the program handled is not the reason for a later error: %j',
+    'an out-of-memory error that the program handled is not the reason for a later error: %j',
     (error) => {
       for (const caught of [traceback(error), `caught ${error}, with half the batch now\n`, `${error}\nepoch 1\n`]) {
         expect(failureClassOf(ended({ stderr: caught }))).toBe('oom');
@@ -80,7 +80,7 @@ describe('out of memory', () => {
   );
 
   test.each([torch, jax, tensorflow, xgboost, 'MemoryError'])(
-    'that caused the last error is the reason, at any position in the chain: %j',
+    'an out-of-memory error that caused the last error is the reason, at any position in the chain: %j',
     (error) => {
       const chains = [
         traceback(error) + during + later,
@@ -95,7 +95,7 @@ describe('out of memory', () => {
     },
   );
 
-  test('of another process is the reason for errors that it causes', () => {
+  test('an out-of-memory error of another process is the reason for errors that it causes', () => {
     const all = [
       traceback(torch) + traceback('torch.distributed.elastic.multiprocessing.errors.ChildFailedError: '),
       traceback(torch, '[rank0]: ') + traceback('RuntimeError: boom', '[rank1]: '),
@@ -111,7 +111,7 @@ describe('out of memory', () => {
     for (const stderr of all) expect(failureClassOf(ended({ stderr }))).toBe('oom');
   });
 
-  test('is the reason even if destructors, threads and exit handlers fail later', () => {
+  test('an out-of-memory error is the reason even if destructors, threads and exit handlers fail later', () => {
     for (const heading of [
       'Exception ignored in: <function Pool.__del__ at 0x7f>',
       'Exception in thread Thread-3 (feed):',
@@ -125,7 +125,7 @@ describe('out of memory', () => {
     }
   });
 
-  test("in the log lines of TensorFlow before an error is the error's reason", () => {
+  test("an out-of-memory error in TensorFlow's log is the reason for an error that follows directly", () => {
     const log =
       '2026-01-01 10:00:00.1: E external/local_xla/xla/stream_executor/cuda/cuda_driver.cc:1] failed to allocate 2.2GiB: ' +
       'CUDA_ERROR_OUT_OF_MEMORY: out of memory\n2026-01-01 10:00:00.2: W tensorflow/core/framework/op_kernel.cc:1] failed\n';
@@ -205,7 +205,7 @@ describe('the line shown first', () => {
     ],
     ['one\ntwo\n\n', 'two'],
     ['\n', undefined],
-  ])('of %j is %j', (text, expected) => {
+  ])('the line shown first for %j is %j', (text, expected) => {
     expect(errorLine(text)).toBe(expected);
   });
 });

@@ -124,7 +124,7 @@ describe('steps', () => {
 });
 
 describe('a line without a step', () => {
-  test('is log output until it contains the ranking metric or a metric of an earlier step', () => {
+  test('a line without a step is log output until it contains the ranking metric or a metric of an earlier step', () => {
     expect(
       read([{ lr: 0.1, batch_size: 32, epochs: 10 }, { epoch: 1, train: 2 }, { test: 1 }, { train: 1 }, { loss: 1 }]),
     ).toEqual(['text', [1, { train: 2 }], 'text', [2, { train: 1 }], [3, { loss: 1 }]]);
