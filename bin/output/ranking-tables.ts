@@ -6,7 +6,6 @@ import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, required } from '../../lib/text/table.ts';
-import { trialStateText } from '../../lib/text/trial-state.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass, trialState } from '../../proto/names.ts';
@@ -69,7 +68,7 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
       header: 'state',
       neverCut: true,
       required: true,
-      cell: trialStateText,
+      cell: (trial) => trialState.of(trial.state),
       style: (trial) => trialStyle(trialState.of(trial.state)),
     },
     ...own,

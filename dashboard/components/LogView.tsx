@@ -10,6 +10,7 @@ import { LOG_HEADING_LINES } from '../state/layout.ts';
 import { comparePlaces, type LogMatch, type LogRow, rowParts, searchLog, wrapLog } from '../state/log-text.ts';
 import { firstRow, matchIndex } from '../state/log-view.ts';
 import type { Model } from '../state/model.ts';
+import { trialStateText } from '../state/trial-state-text.ts';
 import type { Ui } from '../state/ui.ts';
 import { Label, Line } from './Line.tsx';
 
@@ -57,8 +58,7 @@ function titleOf({ state }: Model, trialId: string): Segment[] {
   const trial = state.trials.get(trialId);
   const title: Segment = { text: `log of trial ${shortId(trialId)}, attempt ${trial?.attempts ?? 0}`, style: 'bold' };
   if (trial === undefined) return [title];
-  const name = trialState.of(trial.state);
-  return [title, { text: `  ${name}`, style: trialStyle(name) }];
+  return [title, { text: `  ${trialStateText(trial)}`, style: trialStyle(trialState.of(trial.state)) }];
 }
 
 function searchOf(search: string, matches: readonly LogMatch[], current: LogMatch | undefined): Segment[] {

@@ -6,7 +6,6 @@ import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { failedText, trialStateText } from '../../lib/text/trial-state.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { sparkline } from '../draw/sparkline.ts';
@@ -16,6 +15,7 @@ import { bestTrial, type ConfigRow, configState, rowSpread, rowValue } from './c
 import type { ReportPoint } from './curve-cache.ts';
 import { rankOf, type SortKey } from './order.ts';
 import { runtimeMs } from './summary.ts';
+import { failedText, trialStateText } from './trial-state-text.ts';
 
 /** A column of the leaderboard, with the key that sorts rows by it. */
 export interface BoardColumn extends Column<BoardRow> {

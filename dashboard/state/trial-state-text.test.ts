@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FailureClass, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { trialAt } from '../../test/support/dashboard/sample.ts';
-import { failedText, trialStateText } from './trial-state.ts';
+import { failedText, trialStateText } from './trial-state-text.ts';
 
 const failed = (index: number, kind: FailureClass) =>
   trialAt(index, { state: TrialState.FAILED, failure: { class: kind, message: '' } });

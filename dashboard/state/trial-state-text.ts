@@ -1,7 +1,8 @@
 /** Formats the state of a trial for tables. */
+
+import { failureClassOf } from '../../lib/domain/failure-groups.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
-import { failureClassOf } from '../domain/failure-groups.ts';
 
 /** Returns the state of a trial, with the class of a failure, such as `running` or `failed (oom)`. */
 export function trialStateText(trial: Trial): string {
