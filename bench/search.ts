@@ -1,7 +1,8 @@
 /**
- * Compares `method: tpe` with Optuna's TPE: the regret after a number of trials, on functions with known minima and on a
- * table of autoencoder trials, for the same number of seeds. Prints a paired test for each function. Installs Optuna in a
- * virtual environment of its own, with the `python3` of the path. An interrupted run continues from its results.
+ * Compares `method: tpe` with Optuna's TPE: the regret after a number of trials, on functions with known minima and on
+ * a table of autoencoder trials, with the same number of seeds for each. Prints a paired test for each function.
+ * Installs Optuna in a separate virtual environment, with the `python3` on the PATH. An interrupted run continues from
+ * its stored results.
  *
  *   npm run bench:search -- [--seeds 60] [--trials 100] [--further] [--results FILE]
  */
@@ -21,7 +22,7 @@ import { holm, signedRankP } from './search/statistics.ts';
 
 const OPTUNA = 'optuna==5.0.0';
 const TABLE = fileURLToPath(new URL('../../bench/search/autoencoder-trials.csv', import.meta.url));
-/** Below this p-value, a difference counts as significant. */
+/** A difference is significant below this p-value. */
 const LEVEL = 0.05;
 
 const { values } = parseArgs({
@@ -68,8 +69,8 @@ function pythonWithOptuna(): string {
 }
 
 /**
- * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate one, and
- * groups change nothing: the first seed checks this, and the other seeds take over its regret.
+ * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate sampler,
+ * and groups have no effect. The first seed checks this. The other seeds reuse the regret of the multivariate sampler.
  */
 async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
   const method: Method = `optuna ${sampler}`;
@@ -131,7 +132,7 @@ function printTable(): void {
   }
 }
 
-/** Prints the time of a suggestion after many trials, in a space with ten parameters and in the conditional one. */
+/** Prints the time of a suggestion after many trials, in a space with ten parameters and in a space with conditions. */
 function printTimes(): void {
   console.log('\nsuggestion after   100 trials   1,000 trials   10,000 trials   (median of 21, largest)');
   const ten = FURTHER.find(({ space }) => space.size === 10);

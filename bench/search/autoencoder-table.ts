@@ -15,7 +15,7 @@ export const AXES = {
 /** The number of points. */
 export const ROWS = Object.values(AXES).reduce((product, values) => product * values.length, 1);
 
-/** Returns the point of a row of the table, from 0. */
+/** Returns the point of a row of the table. Rows are counted from 0. */
 export function pointOfRow(row: number): Record<string, number> {
   const point: Record<string, number> = {};
   let rest = row;
@@ -27,9 +27,9 @@ export function pointOfRow(row: number): Record<string, number> {
 }
 
 /**
- * Returns the table as a function of the position on each axis. A trial without a loss has failed. A table that is not
- * complete gives the function of the values of the first axis whose rows are complete.
- * @throws {Error} if no value of the first axis is complete
+ * Returns the table as a function of the position on each axis. A trial without a loss has failed. If the table is
+ * incomplete, the function is limited to the values of the first axis that have all their rows.
+ * @throws {Error} if no value of the first axis has all its rows
  */
 export function tableFunction(file: string): TestFunction {
   const losses = readFileSync(file, 'utf8')

@@ -1,6 +1,6 @@
 /**
- * Defines test functions with known minima. The domains of functions whose minimum lies at the centre of the usual
- * domain are shifted, so that a search gains nothing from a preference for the centre.
+ * Defines test functions with known minima. If the minimum of a function is at the centre of its usual domain, the
+ * domain is shifted, so that a preference for the centre is no advantage.
  *
  * S. Surjanovic and D. Bingham, Virtual Library of Simulation Experiments, https://www.sfu.ca/~ssurjano.
  */
@@ -22,8 +22,8 @@ export interface TestFunction {
   /** Parameters without an entry always have an effect. */
   readonly conditions: ReadonlyMap<string, Condition>;
   /**
-   * Returns the value that a search sees, which is to be minimized; undefined if the trial fails.
-   * @param trial a number that identifies the trial; noise depends on it
+   * Returns the value that a search observes and minimizes; undefined if the trial fails.
+   * @param trial identifies the trial and determines the noise
    */
   readonly observe: (point: Point, trial: string) => number | undefined;
   /** Returns the value without noise. */
@@ -116,7 +116,7 @@ const styblinskiTang: Formula = (x) => sum(x, (value) => value ** 4 - 16 * value
 
 const rastrigin: Formula = (x) => 10 * x.length + sum(x, (value) => value ** 2 - 10 * Math.cos(2 * Math.PI * value));
 
-/** Returns the function with noise. The regret of a search is that of its points' values without noise. */
+/** Returns the function with noise. The regret of a search is computed from the values of its points without noise. */
 function noisy(f: TestFunction, deviation: number): TestFunction {
   return {
     ...f,
@@ -140,9 +140,9 @@ const choice = (...values: ParameterValue[]): Distribution => ({
 });
 
 /**
- * The choice of one of three models, with parameters of its own for each and two shared ones. The loss of each model
- * has a smooth minimum; that of the network is the lowest, in a narrow region of learning rates that depends on the
- * batch size. High learning rates make the trial fail.
+ * The choice of one of three models. Each model has its own parameters, and two parameters are shared. The loss of each
+ * model has a smooth minimum. The network has the lowest minimum, in a narrow region of learning rates that depends on
+ * the batch size. Trials with high learning rates fail.
  */
 function conditional(): TestFunction {
   const space = new Map<string, Distribution>([
@@ -219,7 +219,7 @@ export const REQUIRED: readonly TestFunction[] = [
   conditional(),
 ];
 
-/** Further functions, so that the search is not fitted to a few. */
+/** Further functions, so that the search is not tuned to a few functions. */
 export const FURTHER: readonly TestFunction[] = [
   continuous('Ackley 2', cube(2, -15, 30), ackley, 0),
   continuous('Ackley 8', cube(8, -15, 30), ackley, 0),

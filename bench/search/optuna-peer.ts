@@ -1,4 +1,4 @@
-/** Runs Optuna's searches in a Python process, which asks for the value of one point after another. */
+/** Runs Optuna's searches in a Python process, which requests the values of points one after the other. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ export class OptunaPeer {
   /** @throws {Error} if the interpreter does not start or has no Optuna */
   static async start(interpreter: string): Promise<{ readonly peer: OptunaPeer; readonly versions: string }> {
     const script = fileURLToPath(new URL('../../../bench/search/optuna_peer.py', import.meta.url));
-    // More threads than one only wait for each other on arrays this small.
+    // The arrays are so small that more than one thread would only add waiting time.
     const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
     const peer = new OptunaPeer(spawn(interpreter, [script], { env }));
     const { version, python } = (await peer.#receive()) as { readonly version: string; readonly python: string };

@@ -1,4 +1,4 @@
-/** The regrets of finished searches, in a file, so that an interrupted benchmark continues. */
+/** Stores the regrets of finished searches in a file, so that an interrupted benchmark can continue. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
 export type Method = 'optuna default' | 'optuna multivariate+group' | 'tpe';

@@ -3,7 +3,7 @@ import jStat from 'jstat';
 
 /**
  * Returns the two-sided p-value of Wilcoxon's signed-rank test (F. Wilcoxon, Biometrics 1, 1945), by the normal
- * approximation with a correction for ties. Pairs without a difference are left out.
+ * approximation with a correction for ties. Pairs without a difference are omitted.
  * @param differences one per pair
  */
 export function signedRankP(differences: readonly number[]): number {
@@ -25,7 +25,9 @@ export function signedRankP(differences: readonly number[]): number {
   return Math.min(1, 2 * jStat.normal.cdf(-Math.abs(positive - mean) / Math.sqrt(variance), 0, 1));
 }
 
-/** Returns the p-values after the correction for several tests of S. Holm (Scand. J. Statist. 6, 1979), in their order. */
+/**
+ * Returns the p-values after S. Holm's correction for several tests (Scand. J. Statist. 6, 1979), in the given order.
+ */
 export function holm(pValues: readonly number[]): number[] {
   const order = [...pValues.keys()].sort((a, b) => (pValues[a] ?? 1) - (pValues[b] ?? 1));
   const adjusted = new Array<number>(pValues.length);

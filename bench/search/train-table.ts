@@ -1,6 +1,6 @@
 /**
- * Trains the autoencoder once for each point of a small space and appends the test losses to a table, for searches in
- * which a trial is a look-up. Continues an unfinished table. Usage: `train-table.js FILE`.
+ * Trains the autoencoder once for each point of a small space and appends the test losses to a table, so that a search
+ * can look up each trial. Continues an incomplete table. Usage: `train-table.js FILE`.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -60,7 +60,9 @@ async function lossOf(point: Readonly<Record<string, number>>): Promise<number |
   }
 }
 
-/** Loads a data set with only some of its test images, because their evaluation dominates short trainings. */
+/**
+ * Loads a data set with only some of its test images, because a short training spends most of its time evaluating them.
+ */
 async function fewTestImages(...args: Parameters<LoadImages>): ReturnType<LoadImages> {
   const { train, test } = await loadImages(...args);
   const few = {

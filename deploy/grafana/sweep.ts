@@ -151,7 +151,7 @@ export const sweep = () =>
         {
           title: 'Stragglers',
           about:
-            'Running attempts that take three times the median of comparable attempts, and attempts that began to.',
+            'Attempts that have run three times as long as the median of comparable attempts: current number (running) and new stragglers (found).',
           unit: 'short',
         },
         {

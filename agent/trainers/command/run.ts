@@ -57,7 +57,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  // W&B's agent writes the parameters in the same way.
+  // W&B's agent also writes the parameters in this way.
   const json = pythonJson(parameters);
   await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);
