@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { render } from 'ink-testing-library';
 import { expect, test } from 'vitest';
 import { FailureClass, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
@@ -41,7 +42,9 @@ async function start(rows: readonly Trial[] = trials, messages: readonly string[
   const view = () => viewOf(at.dashboard.model().ui);
   const drawn = (): string[] => {
     const app = render(<ErrorsTable model={at.dashboard.model()} columns={100} lines={22} />);
-    const lines = (app.lastFrame() ?? '').split('\n').map((line) => line.trimEnd());
+    // Another test of the same process can have turned colours on.
+    const frame = stripVTControlCharacters(app.lastFrame() ?? '');
+    const lines = frame.split('\n').map((line) => line.trimEnd());
     app.unmount();
     return lines;
   };
