@@ -25,6 +25,7 @@ import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
 import { folderIdentity } from './folder-identity.ts';
 import { discoverGpus, type GpuDiscovery, type GpuFigures, GpuWatch } from './machine/gpus.ts';
+import { MachineWatch } from './machine/machine-watch.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
@@ -116,6 +117,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   let nats: NatsConnection | undefined;
   let operator: Operator | undefined;
   let gpuWatch: GpuWatch | undefined;
+  let machineWatch: MachineWatch | undefined;
   let agent: AgentRuntime | undefined;
   const live = identity && new LiveIdentity(identity, log);
   try {
@@ -123,6 +125,8 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     const resources = await findResources(options);
     gpuWatch = resources.gpus.length > 0 ? new GpuWatch(resources.gpus) : undefined;
     const gpuFigures = () => gpuWatch?.figures ?? [];
+    const machine = new MachineWatch(dir);
+    machineWatch = machine;
     let natsProblem: () => string | undefined = () => undefined;
     operator = await startMetrics(options, id, {
       gpuFigures,
@@ -147,6 +151,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       nats,
       log,
       gpuFigures,
+      machineFigures: () => machine.figures(),
       // A coordinator on this machine sleeps at the same time, so its leases do not expire while the machine sleeps.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
@@ -172,6 +177,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       live?.stop();
       operator?.stop();
       gpuWatch?.stop();
+      machineWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
       return closed;
     };
@@ -187,6 +193,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     live?.stop();
     operator?.stop();
     gpuWatch?.stop();
+    machineWatch?.stop();
     await nats?.close();
     spool.close();
     throw error;

@@ -3,15 +3,15 @@ import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
+import { agentColumns, agentRows, chosenAgent } from './state/agent-rows.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
 import { comparisonOf, curveTrials } from './state/compared.ts';
+import { eventId, eventKinds, eventRows } from './state/event-rows.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
 import { bodyLines, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
-  eventId,
-  eventRows,
   markedRows,
   metricShown,
   pairShown,
@@ -22,7 +22,7 @@ import {
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
 
 export function actionContext(model: Model): ActionContext {
-  const { state, board, columns, ui } = model;
+  const { state, board } = model;
   const sweep = sweepUnderCursor(model);
   const list = listOf(model);
   const row = boardRowUnderCursor(model);
@@ -48,8 +48,8 @@ export function actionContext(model: Model): ActionContext {
     neighbour: (by) => neighbourOf(model, by),
     trialsUnderCursor: () => trialsUnderCursor(model),
     selectedTrials: () => selectedTrials(model),
-    sortColumns: columns.map(({ header }) => header.trimEnd()),
-    sortColumn: sortedColumn(ui, board) ?? '',
+    ...sortingOf(model),
+    eventKinds: eventKinds(model),
     metricNames: board.metricNames,
     metric: metricShown(model),
     parameters: parametersByImportance(model),
@@ -57,6 +57,13 @@ export function actionContext(model: Model): ActionContext {
     imageEpochs: Math.max(0, ...details.map((detail) => detail?.epochs.length ?? 0)),
     trials: () => state.trials.values(),
   };
+}
+
+function sortingOf({ ui, board, columns, now }: Model): Pick<ActionContext, 'sortColumns' | 'sortColumn'> {
+  if (viewOf(ui).kind === 'agents') {
+    return { sortColumns: agentColumns(now).map(({ header }) => header), sortColumn: ui.lists.agents.sort ?? '' };
+  }
+  return { sortColumns: columns.map(({ header }) => header.trimEnd()), sortColumn: sortedColumn(ui, board) ?? '' };
 }
 
 function listOf(model: Model): Pick<ActionContext, 'rowCount' | 'idAt' | 'indexOf'> {
@@ -71,7 +78,7 @@ function listOf(model: Model): Pick<ActionContext, 'rowCount' | 'idAt' | 'indexO
       return { rowCount: rows.length, idAt: (at) => rows.slice(at, at + 1)[0]?.id, indexOf: rows.indexOf };
     }
     case 'agents':
-      return of(model.state.agents.map(({ id }) => id));
+      return of(agentRows(model).map(({ agent }) => agent.id));
     case 'events':
       return of(eventRows(model).map(eventId));
     case 'sweeps':
@@ -169,10 +176,9 @@ function neighbourOf(model: Model, by: 1 | -1): string | undefined {
   return row && rowTrial(row, board).id;
 }
 
-function agentUnderCursor({ ui, state: { agents } }: Model): ActionContext['agent'] {
-  if (viewOf(ui).kind !== 'agents') return undefined;
-  const { at } = windowOf(cursorOf(ui), agents.length, 1, (id) => agents.findIndex((agent) => agent.id === id));
-  const agent = agents[at];
+function agentUnderCursor(model: Model): ActionContext['agent'] {
+  if (viewOf(model.ui).kind !== 'agents') return undefined;
+  const agent = chosenAgent(model)?.agent;
   const draining = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
   // A lost agent stays drained until it is undrained.
   const drained = draining || (agent?.state === AgentState.LOST && agent.drainReason !== '');

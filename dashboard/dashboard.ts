@@ -8,6 +8,7 @@ import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';
 import type { MeanDifference, Source } from './source.ts';
 import type { KeyEffect } from './state/actions.ts';
+import { chosenAgent } from './state/agent-rows.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { boardColumns } from './state/board-columns.ts';
 import { chosenOrder } from './state/board-order.ts';
@@ -225,6 +226,7 @@ export class Dashboard {
       ui: this.#ui,
       now,
       curveOf,
+      slotOf: details.slotOf,
       details: details.details,
       log: details.log,
       explanation: details.explanation,
@@ -358,6 +360,7 @@ export class Dashboard {
         details.requestTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
       }
     }
+    if (view.kind === 'agents') details.requestSlots(chosenAgent(model)?.running ?? [], now);
     if (view.kind === 'explain') details.requestExplanation(view.trialId, now);
     if (view.kind === 'events') details.requestEarlierEvents(state.firstSeq, now);
     this.#stream.restartIfRunning(details.sweeps, details.sweepsRequestedMs);

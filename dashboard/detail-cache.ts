@@ -5,7 +5,7 @@ import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
 import type { ParameterImportance, Source } from './source.ts';
-import { CurveCache } from './state/curve-cache.ts';
+import { attemptOf, CurveCache } from './state/curve-cache.ts';
 import { logLine } from './state/log-line.ts';
 import { appendLines, EMPTY_LOG, type LogText } from './state/log-text.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
@@ -16,6 +16,8 @@ const CURVES_INTERVAL_MS = 200;
 const REQUEST_INTERVAL_MS = 1_000;
 const SWEEPS_INTERVAL_MS = 2_000;
 const IMPORTANCE_INTERVAL_MS = 3_000;
+const SLOTS_PER_REQUEST = 8;
+const SLOTS_INTERVAL_MS = 500;
 const MAX_LOG_LINES = 5_000;
 const MAX_IMAGE_BYTES = 4 << 20;
 const MAX_PIXELS = 4 << 20;
@@ -34,6 +36,8 @@ export class DetailCache {
   readonly #busy = new Set<string>();
   readonly #notBefore = new Map<string, number>();
   readonly #details = new Map<string, Detail>();
+  /** By attempt, the slots of running trials. */
+  readonly #slots = new Map<string, number>();
   #imageCount = 0;
   #sweeps: readonly Sweep[] = [];
   #sweepsRequestedMs = 0;
@@ -120,6 +124,21 @@ export class DetailCache {
     });
   }
 
+  readonly slotOf = (trial: Trial): number | undefined => this.#slots.get(slotKey(trial));
+
+  /** Requests the slots of running trials, each once per attempt. */
+  requestSlots(running: readonly Trial[], now: number): void {
+    const missing = running.filter((trial) => !this.#slots.has(slotKey(trial))).slice(0, SLOTS_PER_REQUEST);
+    if (missing.length === 0) return;
+    this.#request('slots', now, SLOTS_INTERVAL_MS, async () => {
+      for (const trial of missing) {
+        const { attempts } = await this.#source.trial(this.#sweepId, trial.id);
+        const attempt = attempts.find(({ number }) => number === trial.attempts);
+        if (attempt !== undefined) this.#slots.set(slotKey(trial), attempt.slot);
+      }
+    });
+  }
+
   /** Follows the log of a trial's latest attempt, and stops following any other. */
   followLog(trial: Trial | undefined): void {
     const key = trial === undefined ? '' : `${trial.id} ${trial.attempts}`;
@@ -202,6 +221,8 @@ export class DetailCache {
       });
   }
 }
+
+const slotKey = (trial: Trial): string => `${trial.id} ${attemptOf(trial)}`;
 
 function reconstructionsOf({ artifacts }: GetTrialResponse): Artifact[] {
   return artifacts.filter(({ kind, name, size }) => {

@@ -34,6 +34,7 @@ export type Command =
   | 'later'
   | 'metric'
   | 'pair'
+  | 'nextKind'
   | 'pause'
   | 'stop'
   | 'kill'
@@ -66,6 +67,7 @@ export interface KeyBinding {
 }
 
 const BOARD_VIEW: readonly ViewKind[] = ['sweep'];
+const SORTED_VIEWS: readonly ViewKind[] = ['sweep', 'agents'];
 const CONTROL_VIEWS: readonly ViewKind[] = [
   'sweep',
   'trial',
@@ -109,9 +111,22 @@ export const KEYS: readonly KeyBinding[] = [
     about: 'filter, such as psnr>20 and depth=3 (a leading ! inverts)',
     in: BOARD_VIEW,
   },
-  { keys: ['s'], command: 'sort', about: 'sort by the next column', in: BOARD_VIEW },
-  { keys: ['S'], command: 'sortBack', about: 'sort by the previous column', in: BOARD_VIEW },
-  { keys: ['r'], command: 'reverse', about: 'reverse the sort order', in: BOARD_VIEW },
+  {
+    keys: ['/'],
+    command: 'filter',
+    about: 'filter, such as state=lost or busy=0 (a leading ! inverts)',
+    in: ['agents'],
+  },
+  {
+    keys: ['/'],
+    command: 'filter',
+    about: 'filter, such as kind=lost or detail~oom (a leading ! inverts)',
+    in: ['events'],
+  },
+  { keys: ['f'], command: 'nextKind', about: 'show the next kind of event only', in: ['events'] },
+  { keys: ['s'], command: 'sort', about: 'sort by the next column', in: SORTED_VIEWS },
+  { keys: ['S'], command: 'sortBack', about: 'sort by the previous column', in: SORTED_VIEWS },
+  { keys: ['r'], command: 'reverse', about: 'reverse the sort order', in: SORTED_VIEWS },
   { keys: ['>'], command: 'columnsRight', about: 'scroll columns right', in: BOARD_VIEW },
   { keys: ['<'], command: 'columnsLeft', about: 'scroll columns left', in: BOARD_VIEW },
   { keys: ['right'], command: 'unfold', about: 'show replicates', in: BOARD_VIEW },

@@ -1,6 +1,7 @@
 /**
  * Divides a machine among the slots of an agent: the number of slots, and the GPUs, threads and pack size of each slot.
  */
+import { slotGpuIndexes } from '../../lib/domain/slot-gpus.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { MAX_SLOTS } from '../../proto/limits.ts';
@@ -58,18 +59,14 @@ export interface SlotGpus {
   readonly vramBytes: number;
 }
 
-/**
- * Assigns GPUs to slots. With at least as many slots as GPUs, each slot has one GPU, and the slots of a GPU share it
- * evenly. With fewer slots, each slot has the same number of GPUs, and the remainder is unused. A process can use only
- * one MIG instance, so each slot has one GPU if the machine has MIG instances.
- */
+/** Assigns GPUs to slots (see lib/domain/slot-gpus.ts), and divides their memory among the slots that share them. */
 export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly SlotGpus[] {
   return Array.from({ length: slots }, (_, slot) => {
     if (gpus.length === 0) return { gpus: [], sharedBy: 1, vramBytes: 0 };
     const hasMig = gpus.some(({ migCard }) => migCard !== undefined);
-    const perSlot = hasMig ? 1 : Math.max(1, Math.floor(gpus.length / slots));
-    const first = (slot * perSlot) % gpus.length;
-    const own = gpus.slice(first, first + perSlot);
+    const indexes = slotGpuIndexes(slot, slots, gpus.length, hasMig);
+    const [first = 0] = indexes;
+    const own = indexes.flatMap((index) => gpus[index] ?? []);
     const sharedBy = slots <= gpus.length ? 1 : Math.ceil((slots - first) / gpus.length);
     const smallest = Math.min(...own.map(({ memoryBytes }) => memoryBytes));
     return { gpus: own, sharedBy, vramBytes: Math.floor(smallest / sharedBy) };

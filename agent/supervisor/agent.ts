@@ -8,6 +8,7 @@ import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 import { PythonEnvironments } from '../machine/python-environments.ts';
@@ -58,6 +59,8 @@ export interface AgentParts {
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly GpuFigures[];
+  /** The current CPU use, memory and disk of the machine. By default, they are not reported. */
+  readonly machineFigures?: () => MachineFigures;
   readonly startWorker: StartWorker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
@@ -140,6 +143,7 @@ export class AgentRuntime {
           unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
           leaving: this.#draining.isLeaving,
           gpuFigures: parts.gpuFigures(),
+          machineFigures: parts.machineFigures?.(),
         };
       },
       () => this.#session,

@@ -9,6 +9,7 @@ import {
   Heartbeat as HeartbeatMessage,
   type Hello,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
@@ -21,6 +22,7 @@ export interface HeartbeatState {
   /** Whether the agent stops once its attempts have ended. */
   readonly leaving: boolean;
   readonly gpuFigures: readonly GpuFigures[];
+  readonly machineFigures: MachineFigures | undefined;
 }
 
 export class Heartbeat {
@@ -72,7 +74,7 @@ export class Heartbeat {
   send(): void {
     if (this.#cluster === undefined) return;
     const { agentId, incarnation } = this.#hello;
-    const { slots, unacknowledged, leaving, gpuFigures } = this.#state();
+    const { slots, unacknowledged, leaving, gpuFigures, machineFigures } = this.#state();
     const running = heldAttempts(slots);
     const ended = unacknowledged.filter((key) => !running.some((other) => sameAttempt(key, other)));
     const heartbeat = {
@@ -82,6 +84,7 @@ export class Heartbeat {
       claimed: claimedAttempts(slots),
       leaving,
       gpuFigures: [...gpuFigures],
+      machineFigures,
     };
     this.#session()?.sendHeartbeat(heartbeat);
     this.#publish(heartbeatSubject(this.#cluster, agentId), HeartbeatMessage.encode(heartbeat).finish());

@@ -7,6 +7,7 @@ import {
   type Config,
   type Failure,
   type GpuFigures,
+  type MachineFigures,
   type Metric,
   MetricAt,
   type ProgramStart,
@@ -205,6 +206,7 @@ export function agentJson(agent: Agent) {
     labels: agent.labels,
     slot_vram_bytes: agent.slotVramBytes,
     gpu_figures: agent.gpuFigures.map(gpuJson),
+    machine_figures: agent.machineFigures === undefined ? null : machineJson(agent.machineFigures),
     pack: agent.pack,
     version: agent.version,
     connected_at: isoTime(agent.connectedAtMs),
@@ -231,6 +233,16 @@ function gpuJson({ index, ...figures }: GpuFigures) {
     memory_total_bytes: figures.memoryTotalBytes ?? null,
     temperature_celsius: figures.temperatureCelsius ?? null,
     power_watts: figures.powerWatts ?? null,
+  };
+}
+
+function machineJson(figures: MachineFigures) {
+  return {
+    cpu: figures.cpu ?? null,
+    memory_used_bytes: figures.memoryUsedBytes ?? null,
+    memory_total_bytes: figures.memoryTotalBytes ?? null,
+    disk_free_bytes: figures.diskFreeBytes ?? null,
+    disk_total_bytes: figures.diskTotalBytes ?? null,
   };
 }
 

@@ -118,6 +118,7 @@ function agentOf(core: Core, id: string, now: number): Agent {
     slotVramBytes: agent.slotFacts.map(({ vramBytes }) => vramBytes),
     pack: agent.pack,
     gpuFigures: [...(agent.gpuFigures ?? [])],
+    machineFigures: agent.machineFigures,
     certificateExpiresMs: agent.certificateExpires ?? 0,
     quarantine: displayedState(core, agent) === 'quarantined' ? quarantineOf(core, id, now) : undefined,
   };

@@ -2,7 +2,7 @@
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
+import type { GpuFigures, MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentStateName } from '../../proto/names.ts';
 import { endAttempt } from './attempt-ends.ts';
 import { isDraining } from './drain.ts';
@@ -25,6 +25,7 @@ export type AgentHello = Omit<
   | 'lastHeardAt'
   | 'storedAt'
   | 'gpuFigures'
+  | 'machineFigures'
 >;
 
 /**
@@ -68,6 +69,7 @@ export interface HeartbeatFacts {
   /** The agent is shutting down and takes no new work. */
   readonly leaving: boolean;
   readonly gpuFigures?: readonly GpuFigures[];
+  readonly machineFigures?: MachineFigures | undefined;
 }
 
 /**
@@ -91,6 +93,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     agent.state = 'connected';
     agent.leaving = beat.leaving;
     agent.gpuFigures = beat.gpuFigures ?? [];
+    agent.machineFigures = beat.machineFigures;
     if (leaveIfDone(core, agent)) changes.push(agentChange(agent, departureOf(agent, now)));
     else if (wasAway) changes.push(agentChange(agent, { kind: 'returned', detail: `agent ${agentId} reports again` }));
   }

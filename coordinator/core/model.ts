@@ -31,7 +31,7 @@ import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues, RankingRule } from '../../lib/domain/metric-values.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { GpuFigures } from '../../proto/gen/trawl/v1/types.ts';
+import type { GpuFigures, MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { Labels } from '../../proto/limits.ts';
 import type {
   ArtifactKindName,
@@ -468,6 +468,7 @@ export interface Agent {
   pools: readonly string[];
   /** Measurements of the last heartbeat. The measurements are displayed, but not used in any decision. */
   gpuFigures?: readonly GpuFigures[];
+  machineFigures?: MachineFigures | undefined;
   /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
   metrics: string;
   /** When the agent's certificate expires; for display only. Undefined without TLS. */

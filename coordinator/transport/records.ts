@@ -42,7 +42,8 @@ export function attemptKeyOf(key: KeyMessage | undefined): AttemptKey {
 }
 
 /** Validates and converts a heartbeat. @throws {BadInputError} when it names an invalid attempt */
-export function heartbeatOf({ agentId, incarnation, held, claimed, leaving, gpuFigures }: Heartbeat): HeartbeatFacts {
+export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
+  const { agentId, incarnation, held, claimed, leaving, gpuFigures, machineFigures } = beat;
   return {
     agentId,
     incarnation,
@@ -50,6 +51,7 @@ export function heartbeatOf({ agentId, incarnation, held, claimed, leaving, gpuF
     claimed: claimed.map(attemptKeyOf),
     leaving,
     gpuFigures: gpuFigures.slice(0, MAX_GPUS),
+    machineFigures,
   };
 }
 

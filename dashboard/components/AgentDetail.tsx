@@ -1,11 +1,13 @@
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
+import { slotGpuIndexes } from '../../lib/domain/slot-gpus.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
 import { runtimeMs } from '../state/summary.ts';
 import { Label } from './Line.tsx';
@@ -16,18 +18,15 @@ const GIB = 2 ** 30;
 
 interface Props {
   readonly model: Model;
-  readonly agent: Agent;
+  readonly row: AgentRow;
   readonly columns: number;
 }
 
-/** The GPUs and the running trials of an agent. */
-export function AgentDetail({ model, agent, columns }: Props) {
-  const running = [...model.state.trials.values()].filter(({ state, agentId }) => {
-    return state === 'TRIAL_STATE_RUNNING' && agentId === agent.id;
-  });
+/** The machine, the GPUs and the running trials of an agent. */
+export function AgentDetail({ model, row: { agent, running }, columns }: Props) {
   return (
     <Box flexDirection="column" flexShrink={0}>
-      <Label text={agent.id} columns={columns} style="bold" />
+      <Label text={[agent.id, ...machineTexts(agent)].join('  ')} columns={columns} style="bold" />
       {agent.gpuFigures.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
           <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />
@@ -36,11 +35,25 @@ export function AgentDetail({ model, agent, columns }: Props) {
       {running.length === 0 ? (
         <Label text="idle for this sweep" columns={columns} style="dim" />
       ) : (
-        <Table table={trialColumns(model)} rows={running} columns={columns} />
+        <Table table={trialColumns(model, agent)} rows={running} columns={columns} />
       )}
     </Box>
   );
 }
+
+function machineTexts({ machineFigures: figures }: Agent): string[] {
+  if (figures === undefined) return [];
+  const { cpu, memoryUsedBytes: used, memoryTotalBytes: total, diskFreeBytes: free, diskTotalBytes: disk } = figures;
+  return [
+    ...(cpu === undefined ? [] : [`CPU ${barOf(cpu)}`]),
+    ...(used === undefined || total === undefined
+      ? []
+      : [`RAM ${barOf(used / total)} ${gibibytes(used)} of ${gibibytes(total)}`]),
+    ...(free === undefined || disk === undefined ? [] : [`disk ${gibibytes(free)} free of ${gibibytes(disk)}`]),
+  ];
+}
+
+const gibibytes = (bytes: number): string => `${(bytes / GIB).toFixed(bytes < 10 * GIB ? 1 : 0)} GiB`;
 
 function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
   return [
@@ -71,10 +84,12 @@ function barOf(share: number | undefined): string {
   return `${'█'.repeat(cells)}${'░'.repeat(BAR - cells)} ${String(Math.round(within * 100)).padStart(3)}%`;
 }
 
-function trialColumns({ board, state, now }: Model): Column<Trial>[] {
+function trialColumns({ board, state, now, slotOf }: Model, agent: Agent): Column<Trial>[] {
   const metric = board.metrics[0]?.name ?? '';
   return [
     { header: 'trial', neverCut: true, cell: ({ id }) => shortId(id) },
+    { header: 'slot', numeric: true, cell: (trial) => String(slotOf(trial) ?? '') },
+    { header: 'GPU', numeric: true, cell: (trial) => slotGpuText(agent, slotOf(trial)) },
     {
       header: 'epoch',
       numeric: true,
@@ -84,4 +99,12 @@ function trialColumns({ board, state, now }: Model): Column<Trial>[] {
     { header: 'time', numeric: true, cell: (trial) => formatSpan(runtimeMs(trial, now)) },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];
+}
+
+const MIG = /\bMIG\b/;
+
+function slotGpuText({ slots, gpus }: Agent, slot: number | undefined): string {
+  if (slot === undefined) return '';
+  const hasMig = gpus.some((name) => MIG.test(name));
+  return slotGpuIndexes(slot, slots, gpus.length, hasMig).join(', ') || '-';
 }

@@ -4,8 +4,8 @@ import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
+import { clockText, eventId, eventRows } from '../state/event-rows.ts';
 import type { Model } from '../state/model.ts';
-import { eventId, eventRows } from '../state/selectors.ts';
 import { ListTable } from './ListTable.tsx';
 
 interface Props {
@@ -14,20 +14,24 @@ interface Props {
   readonly lines: number;
 }
 
-/** The events, newest first. */
+/** Kinds of events of agents that need attention. */
+const ALARMING = ['lost', 'quarantined'];
+
+/** The events of the sweep and of the agents, newest first. */
 export function EventsTable({ model, columns, lines }: Props) {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
   const table: Column<Event>[] = [
-    { header: 'time', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
+    { header: 'time', numeric: true, cell: ({ atMs }) => clockText(atMs, model.now) },
+    { header: 'after', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
     { header: 'trial', cell: ({ trialId }) => shortId(trialId) || '-' },
     { header: 'attempt', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
     {
       header: 'event',
       cell: ({ kind }) => kind,
-      style: ({ detail }) => (detail.startsWith('failed') ? 'yellow' : undefined),
+      style: ({ kind, detail }) => (detail.startsWith('failed') || ALARMING.includes(kind) ? 'yellow' : undefined),
     },
-    { header: 'detail', cell: ({ detail }) => firstLine(detail) },
+    { header: 'detail', cell: detailOf },
     {
       header: 'parameters',
       cell: ({ trialId }) => {
@@ -43,9 +47,14 @@ export function EventsTable({ model, columns, lines }: Props) {
       table={table}
       rows={eventRows(model)}
       id={eventId}
-      empty="no events yet"
+      empty={model.ui.lists.events.filterText === '' ? 'no events yet' : 'no event matches the filter (q clears it)'}
       columns={columns}
       lines={lines}
     />
   );
+}
+
+/** Returns the first line of the detail, with the user who caused the event. */
+function detailOf({ detail, by }: Event): string {
+  return [firstLine(detail), by === '' ? '' : `(by ${by})`].filter((part) => part !== '').join(' ');
 }

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { render } from 'ink-testing-library';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { setColours } from '../colours.ts';
 import { StateBar } from './StateBar.tsx';
+
+beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
 
 test('the state bar has the requested width for any counts', () => {
   const count = fc.nat(1000);

@@ -50,6 +50,8 @@ export interface ActionContext {
   readonly selectedTrials: () => readonly Trial[];
   readonly sortColumns: readonly string[];
   readonly sortColumn: string;
+  /** The kinds of the events that have arrived. */
+  readonly eventKinds: readonly string[];
   readonly metricNames: readonly string[];
   readonly metric: string;
   readonly parameters: readonly string[];

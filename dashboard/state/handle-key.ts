@@ -22,12 +22,14 @@ import {
   openPane,
   openRow,
   openView,
+  reverse,
   setFolded,
+  showNextKind,
   sortBy,
   toggleMark,
 } from './navigation.ts';
 import { handlePromptKey } from './prompt.ts';
-import { openPrompt, type Ui, viewOf, withStatus } from './ui.ts';
+import { filterTextOf, openPrompt, type Ui, viewOf, withStatus } from './ui.ts';
 
 /** @param key a name that `keyNames` returns */
 export function handleKey(ui: Ui, key: string, context: ActionContext): KeyResult {
@@ -60,7 +62,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'help':
       return { ui: openView(ui, { kind: 'help' }) };
     case 'filter':
-      return { ui: openPrompt(ui, 'filter', ui.filterText) };
+      return { ui: openPrompt(ui, 'filter', filterTextOf(ui)) };
     case 'search':
       return { ui: openPrompt(ui, 'search', '') };
     case 'nextMatch':
@@ -75,7 +77,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'sortBack':
       return { ui: sortBy(ui, nextOf(context.sortColumns, context.sortColumn, -1)) };
     case 'reverse':
-      return { ui: { ...ui, reversed: !ui.reversed } };
+      return { ui: reverse(ui) };
     case 'columnsRight': {
       const last = Math.max(0, context.sortColumns.length - 4);
       return { ui: { ...ui, columnOffset: Math.min(ui.columnOffset + 1, last) } };
@@ -105,6 +107,8 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
       return { ui: { ...ui, epochsBack: Math.min(ui.epochsBack + 1, Math.max(0, context.imageEpochs - 1)) } };
     case 'later':
       return { ui: { ...ui, epochsBack: Math.max(0, Math.min(ui.epochsBack, context.imageEpochs - 1) - 1) } };
+    case 'nextKind':
+      return showNextKind(ui, context);
     case 'metric':
       return { ui: { ...ui, metric: nextOf(context.metricNames, context.metric, 1) } };
     case 'pair':

@@ -1,6 +1,6 @@
 /** The data that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Event, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance, Source } from '../source.ts';
 import type { Size, TerminalStyle } from '../terminal.ts';
@@ -54,6 +54,8 @@ export interface Model {
   /** The current time in Unix milliseconds. */
   readonly now: number;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
+  /** Returns the slot of a running trial's latest attempt; undefined until it is known. */
+  readonly slotOf: (trial: Trial) => number | undefined;
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** The log of the open trial. */
   readonly log: LogText;

@@ -4,12 +4,16 @@ import { ALL, type Filter, namesIn, parseFilter } from '../../lib/filter/parse.t
 import { BadInputError } from '../../proto/errors.ts';
 import type { Pane } from '../source.ts';
 import type { ActionContext, KeyResult } from './actions.ts';
+import { AGENT_FIELDS } from './agent-rows.ts';
+import { EVENT_FIELDS, kindFilter } from './event-rows.ts';
 import { searchLog } from './log-text.ts';
 import { followLog, START_LOG, scrollLog, scrollToStart, startSearch, stepMatch } from './log-view.ts';
 import {
   type Cursor,
   cursorOf,
   LIST_VIEWS,
+  type ListView,
+  listViewOf,
   openPrompt,
   START_CURSOR,
   type Ui,
@@ -17,6 +21,7 @@ import {
   viewOf,
   windowOf,
   withCursor,
+  withList,
   withStatus,
 } from './ui.ts';
 
@@ -92,13 +97,17 @@ export function openView(ui: Ui, view: View): Ui {
 
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
-/** Closes the current view. Clears the search of a log first; on the leaderboard, clears the filter first and then leaves. */
+/** Closes the current view. Clears the search of a log or the filter of a list first. The leaderboard then leaves. */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;
   if (viewOf(ui).kind === 'log' && ui.log.search !== '') {
     return { ui: { ...ui, log: { ...ui.log, search: '', match: undefined } } };
   }
   if (rest.length > 0) return { ui: { ...ui, stack: [base, ...rest.slice(0, -1)] } };
+  const list = listViewOf(ui);
+  if (list !== undefined && ui.lists[list].filterText !== '') {
+    return { ui: withList(ui, list, { filterText: '', filter: ALL }) };
+  }
   if (base.kind === 'sweep' && ui.filterText !== '') return { ui: { ...ui, filterText: '', filter: ALL } };
   if (base.kind !== 'sweep') return { ui: openPane(ui, 'sweep') };
   return { ui, effect: { kind: 'leave' } };
@@ -155,24 +164,59 @@ export function toggleMark(ui: Ui, context: ActionContext): Ui {
   return view.kind === 'sweep' ? move(marked, context, 1) : marked;
 }
 
-export const sortBy = (ui: Ui, sortColumn: string | undefined): Ui => ({ ...ui, sortColumn, reversed: false });
+/** Sorts the agents in their view, and the leaderboard elsewhere. */
+export function sortBy(ui: Ui, column: string | undefined): Ui {
+  if (listViewOf(ui) === 'agents') return withList(ui, 'agents', { sort: column, reversed: false });
+  return { ...ui, sortColumn: column, reversed: false };
+}
 
-/** Filters the leaderboard. A leading `!` inverts the whole filter; an empty string clears it. */
+/** Reverses the order of the agents in their view, and of the leaderboard elsewhere. */
+export function reverse(ui: Ui): Ui {
+  if (listViewOf(ui) === 'agents') return withList(ui, 'agents', { reversed: !ui.lists.agents.reversed });
+  return { ...ui, reversed: !ui.reversed };
+}
+
+const LIST_FIELDS: Readonly<Record<ListView, readonly string[]>> = { agents: AGENT_FIELDS, events: EVENT_FIELDS };
+
+/**
+ * Filters the open list of agents or events, and the leaderboard elsewhere. A leading `!` inverts the whole filter; an
+ * empty string clears it.
+ */
 export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyResult {
   const trimmed = text.trim();
-  const cleared: Ui = withCursor({ ...ui, filterText: trimmed }, 'sweep', START_CURSOR);
-  if (trimmed === '') return { ui: { ...cleared, filter: ALL } };
+  const list = listViewOf(ui);
   try {
     const inverted = /^!(?![=~(])/.test(trimmed);
     const parsed = parseFilter(inverted ? trimmed.slice(1) : trimmed);
     const filter: Filter = inverted ? { kind: 'not', of: parsed } : parsed;
-    const filtered: Ui = { ...cleared, filter };
-    const trials = [...context.trials()];
-    const unknown = namesIn(filter).find((name) => !trials.some((trial) => hasField(trial, name)));
-    if (unknown === undefined || trials.length === 0) return { ui: filtered };
-    return { ui: withStatus(filtered, `filter: no trial has a field ${JSON.stringify(unknown)}`, true) };
+    const chosen = { filterText: trimmed, filter };
+    const filtered = list === undefined ? { ...ui, ...chosen } : withList(ui, list, chosen);
+    const shown = withCursor(filtered, list ?? 'sweep', START_CURSOR);
+    const problem = unknownField(filter, list, context);
+    return { ui: problem === undefined ? shown : withStatus(shown, `filter: ${problem}`, true) };
   } catch (error) {
     if (!(error instanceof BadInputError)) throw error;
     return { ui: withStatus(openPrompt(ui, 'filter', text), error.message, true) };
   }
+}
+
+function unknownField(filter: Filter, list: ListView | undefined, context: ActionContext): string | undefined {
+  const names = namesIn(filter);
+  if (list !== undefined) {
+    const unknown = names.find((name) => !LIST_FIELDS[list].includes(name));
+    return unknown === undefined
+      ? undefined
+      : `no field ${JSON.stringify(unknown)}; fields: ${LIST_FIELDS[list].join(', ')}`;
+  }
+  const trials = [...context.trials()];
+  const unknown = names.find((name) => !trials.some((trial) => hasField(trial, name)));
+  if (unknown === undefined || trials.length === 0) return undefined;
+  return `no trial has a field ${JSON.stringify(unknown)}`;
+}
+
+/** Shows the events of the next kind only; after the last kind, shows all. */
+export function showNextKind(ui: Ui, context: ActionContext): KeyResult {
+  const kinds = ['', ...context.eventKinds.map(kindFilter)];
+  const next = kinds[(kinds.indexOf(ui.lists.events.filterText) + 1) % kinds.length] ?? '';
+  return applyFilter(ui, next, context);
 }

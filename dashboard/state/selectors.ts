@@ -1,6 +1,6 @@
 /** Values derived from the model that several views and the key handling share. */
 import { SEED } from '../../lib/domain/parameters.ts';
-import type { Event, Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass } from '../../proto/names.ts';
 import type { Board } from './board.ts';
 import { bestTrial, type ConfigRow } from './config-row.ts';
@@ -72,12 +72,6 @@ export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): S
   const all = watched === undefined || known.includes(watched) ? known : [...known, watched];
   return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs || Number(b.id) - Number(a.id));
 }
-
-/** Returns the events, newest first. */
-export const eventRows = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): Event[] =>
-  [...earlierEvents, ...state.events].reverse();
-
-export const eventId = ({ seq }: Event): string => String(seq);
 
 /** Returns a failure as clean lines. The first has the class and the error; the program's output is below. */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {

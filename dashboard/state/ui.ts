@@ -50,6 +50,20 @@ interface StatusMessage {
   readonly failed: boolean;
 }
 
+/** The lists besides the leaderboard that can be filtered. Agents can also be sorted. */
+export type ListView = 'agents' | 'events';
+
+/** The filter and the order of a list. */
+export interface ListChoice {
+  readonly filterText: string;
+  readonly filter: Filter;
+  /** The column that sorts the list. Undefined means the order in which the coordinator sends it. */
+  readonly sort: string | undefined;
+  readonly reversed: boolean;
+}
+
+const WHOLE_LIST: ListChoice = { filterText: '', filter: ALL, sort: undefined, reversed: false };
+
 export interface Ui {
   /** The last view is shown; q returns to the one before it. */
   readonly stack: readonly [View, ...View[]];
@@ -59,6 +73,7 @@ export interface Ui {
   readonly reversed: boolean;
   readonly filterText: string;
   readonly filter: Filter;
+  readonly lists: Readonly<Record<ListView, ListChoice>>;
   /** Ids of configs and of unfolded replicates, in the order of marking. */
   readonly marks: ReadonlySet<string>;
   /** Ids of the configs whose replicates are shown. */
@@ -90,6 +105,7 @@ export function initialUi(view: View): Ui {
     reversed: false,
     filterText: '',
     filter: ALL,
+    lists: { agents: WHOLE_LIST, events: WHOLE_LIST },
     marks: new Set(),
     unfolded: new Set(),
     columnOffset: 0,
@@ -103,6 +119,23 @@ export function initialUi(view: View): Ui {
     frozen: false,
   };
 }
+
+/** Returns the open view if it is a list with a filter of its own. */
+export function listViewOf(ui: Ui): ListView | undefined {
+  const { kind } = viewOf(ui);
+  return kind === 'agents' || kind === 'events' ? kind : undefined;
+}
+
+/** Returns the filter of the open view as text; empty if there is none. */
+export function filterTextOf(ui: Ui): string {
+  const list = listViewOf(ui);
+  return list === undefined ? ui.filterText : ui.lists[list].filterText;
+}
+
+export const withList = (ui: Ui, list: ListView, change: Partial<ListChoice>): Ui => ({
+  ...ui,
+  lists: { ...ui.lists, [list]: { ...ui.lists[list], ...change } },
+});
 
 export const viewOf = ({ stack }: Ui): View => stack.at(-1) ?? stack[0];
 

@@ -26,21 +26,34 @@ export function hasField(trial: Trial, name: string): boolean {
   return Object.hasOwn(trial.metrics, name) || Object.hasOwn(trial.parameters, name) || Object.hasOwn(FIELDS, name);
 }
 
-/** Whether the trial matches the filter. A comparison with a missing field is false, except that `!=` and `!~` are true. */
+/** Whether the trial matches the filter. */
 export function matches(filter: Filter, trial: Trial): boolean {
+  return matchesFields(filter, { field: (name) => fieldOf(trial, name), text: () => textOf(trial) });
+}
+
+/** Something that a filter can be applied to. */
+export interface Filterable {
+  /** Returns a field; undefined if there is none of this name. */
+  readonly field: (name: string) => number | string | undefined;
+  /** Returns the text that a single word must be part of. */
+  readonly text: () => string;
+}
+
+/** Whether fields match a filter. A comparison with a missing field is false, except that `!=` and `!~` are true. */
+export function matchesFields(filter: Filter, fields: Filterable): boolean {
   switch (filter.kind) {
     case 'all':
       return true;
     case 'and':
-      return matches(filter.left, trial) && matches(filter.right, trial);
+      return matchesFields(filter.left, fields) && matchesFields(filter.right, fields);
     case 'or':
-      return matches(filter.left, trial) || matches(filter.right, trial);
+      return matchesFields(filter.left, fields) || matchesFields(filter.right, fields);
     case 'not':
-      return !matches(filter.of, trial);
+      return !matchesFields(filter.of, fields);
     case 'word':
-      return contains(textOf(trial), filter.text);
+      return contains(fields.text(), filter.text);
     case 'compare':
-      return compare(fieldOf(trial, filter.name), filter);
+      return compare(fields.field(filter.name), filter);
   }
 }
 

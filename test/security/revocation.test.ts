@@ -85,7 +85,15 @@ test('a revoked agent loses its attempts at once, although NATS still admits it;
   });
   onTestFinished(() => connection.close());
   const clusterName = /"cluster":"(\w+)"/.exec(cluster.log())?.[1] ?? '';
-  const beat = Heartbeat.encode({ agentId: 'one', incarnation, held, claimed: held, leaving: false, gpuFigures: [] });
+  const beat = Heartbeat.encode({
+    agentId: 'one',
+    incarnation,
+    held,
+    claimed: held,
+    leaving: false,
+    gpuFigures: [],
+    machineFigures: undefined,
+  });
   connection.publish(heartbeatSubject(clusterName, 'one'), beat.finish());
   await connection.flush();
   await until('the heartbeat is rejected', async () => (await rejectionCount(cluster, 'unknown_agent')) > 0);

@@ -71,6 +71,10 @@ export const midAgents: Agent[] = [
     gpus: ['NVIDIA H100', 'NVIDIA H100'],
     pack: 8,
     gpuFigures: FIGURES,
+    machineFigures: {
+      ...{ cpu: 0.42, memoryUsedBytes: 24 * 2 ** 30, memoryTotalBytes: 64 * 2 ** 30 },
+      ...{ diskFreeBytes: 120 * 2 ** 30, diskTotalBytes: 500 * 2 ** 30 },
+    },
     lastHeartbeatMs: START_MS + 13_000,
   }),
   sampleAgent({ id: 'agent-2', host: 'other', state: 'AGENT_STATE_LOST', lastHeartbeatMs: START_MS + 2_000 }),
@@ -127,7 +131,13 @@ export const midAnswers: SampleAnswers = {
     delta({
       events: [
         { ...event('granted', running, 4, 'to agent agent-1, slot 0'), seq: 101 },
-        { ...event('ended', failed, 8.5, 'failed (oom): out of memory'), seq: 102 },
+        {
+          ...event('lost', undefined, 8, 'agent agent-2 on other, no heartbeat'),
+          seq: 102,
+          sweepId: '0',
+          agentId: 'agent-2',
+        },
+        { ...event('ended', failed, 8.5, 'failed (oom): out of memory'), seq: 103 },
       ],
     }),
   ],

@@ -96,6 +96,8 @@ export async function sampleDashboard(
         </ScreenContext>,
         { columns: size.columns },
       );
+      // Other tests of this process draw without colours.
+      setColours(PLAIN);
       return text.split('\n');
     },
     stop: () => dashboard.stop(),

@@ -31,6 +31,7 @@ import {
   failureClassFromJSON,
   failureClassToNumber,
   GpuFigures,
+  MachineFigures,
   ParameterValue,
   ProgramStart,
   WarningKind,
@@ -542,6 +543,8 @@ export interface Heartbeat {
   gpuFigures: GpuFigures[];
   /** Claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
   claimed: AttemptKey[];
+  /** At most a few seconds old. */
+  machineFigures: MachineFigures | undefined;
 }
 
 function createBaseAttemptKey(): AttemptKey {
@@ -3555,7 +3558,15 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { agentId: "", incarnation: "", held: [], leaving: false, gpuFigures: [], claimed: [] };
+  return {
+    agentId: "",
+    incarnation: "",
+    held: [],
+    leaving: false,
+    gpuFigures: [],
+    claimed: [],
+    machineFigures: undefined,
+  };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -3577,6 +3588,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     for (const v of message.claimed) {
       AttemptKey.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.machineFigures !== undefined) {
+      MachineFigures.encode(message.machineFigures, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -3642,6 +3656,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.claimed.push(AttemptKey.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.machineFigures = MachineFigures.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3665,6 +3687,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.leaving = object.leaving ?? false;
     message.gpuFigures = object.gpuFigures?.map((e) => GpuFigures.fromPartial(e)) || [];
     message.claimed = object.claimed?.map((e) => AttemptKey.fromPartial(e)) || [];
+    message.machineFigures = (object.machineFigures !== undefined && object.machineFigures !== null)
+      ? MachineFigures.fromPartial(object.machineFigures)
+      : undefined;
     return message;
   },
 };

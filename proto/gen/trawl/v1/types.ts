@@ -1026,6 +1026,8 @@ export interface Agent {
   /** The user who drained the agent, and the time; empty and 0 if the agent is not drained or they are unknown. */
   drainedBy: string;
   drainedSinceMs: number;
+  /** From the last heartbeat; absent if the agent has reported none. */
+  machineFigures: MachineFigures | undefined;
 }
 
 export interface Agent_LabelsEntry {
@@ -1055,6 +1057,22 @@ export interface GpuFigures {
   memoryTotalBytes?: number | undefined;
   temperatureCelsius?: number | undefined;
   powerWatts?: number | undefined;
+}
+
+/** Current measurements of a machine. Values that the system does not report are absent. */
+export interface MachineFigures {
+  /** Share of all cores that was busy since the last measurement, from 0 to 1. */
+  cpu?:
+    | number
+    | undefined;
+  /** Memory of the machine, or of its container. */
+  memoryUsedBytes?: number | undefined;
+  memoryTotalBytes?:
+    | number
+    | undefined;
+  /** The disk of the agent's folder. Free is the space that an unprivileged user can fill. */
+  diskFreeBytes?: number | undefined;
+  diskTotalBytes?: number | undefined;
 }
 
 function createBaseSweep(): Sweep {
@@ -3928,6 +3946,7 @@ function createBaseAgent(): Agent {
     certificateExpiresMs: 0,
     drainedBy: "",
     drainedSinceMs: 0,
+    machineFigures: undefined,
   };
 }
 
@@ -3993,6 +4012,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.drainedSinceMs !== 0) {
       writer.uint32(152).int64(message.drainedSinceMs);
+    }
+    if (message.machineFigures !== undefined) {
+      MachineFigures.encode(message.machineFigures, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -4175,6 +4197,14 @@ export const Agent: MessageFns<Agent> = {
             message.drainedSinceMs = longToNumber(reader.int64());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.machineFigures = MachineFigures.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4221,6 +4251,9 @@ export const Agent: MessageFns<Agent> = {
     message.certificateExpiresMs = object.certificateExpiresMs ?? 0;
     message.drainedBy = object.drainedBy ?? "";
     message.drainedSinceMs = object.drainedSinceMs ?? 0;
+    message.machineFigures = (object.machineFigures !== undefined && object.machineFigures !== null)
+      ? MachineFigures.fromPartial(object.machineFigures)
+      : undefined;
     return message;
   },
 };
@@ -4513,6 +4546,115 @@ export const GpuFigures: MessageFns<GpuFigures> = {
     message.memoryTotalBytes = object.memoryTotalBytes ?? undefined;
     message.temperatureCelsius = object.temperatureCelsius ?? undefined;
     message.powerWatts = object.powerWatts ?? undefined;
+    return message;
+  },
+};
+
+function createBaseMachineFigures(): MachineFigures {
+  return {
+    cpu: undefined,
+    memoryUsedBytes: undefined,
+    memoryTotalBytes: undefined,
+    diskFreeBytes: undefined,
+    diskTotalBytes: undefined,
+  };
+}
+
+export const MachineFigures: MessageFns<MachineFigures> = {
+  encode(message: MachineFigures, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cpu !== undefined) {
+      writer.uint32(9).double(message.cpu);
+    }
+    if (message.memoryUsedBytes !== undefined) {
+      writer.uint32(16).int64(message.memoryUsedBytes);
+    }
+    if (message.memoryTotalBytes !== undefined) {
+      writer.uint32(24).int64(message.memoryTotalBytes);
+    }
+    if (message.diskFreeBytes !== undefined) {
+      writer.uint32(32).int64(message.diskFreeBytes);
+    }
+    if (message.diskTotalBytes !== undefined) {
+      writer.uint32(40).int64(message.diskTotalBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MachineFigures {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMachineFigures();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.cpu = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memoryUsedBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.memoryTotalBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.diskFreeBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.diskTotalBytes = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MachineFigures>): MachineFigures {
+    return MachineFigures.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MachineFigures>): MachineFigures {
+    const message = createBaseMachineFigures();
+    message.cpu = object.cpu ?? undefined;
+    message.memoryUsedBytes = object.memoryUsedBytes ?? undefined;
+    message.memoryTotalBytes = object.memoryTotalBytes ?? undefined;
+    message.diskFreeBytes = object.diskFreeBytes ?? undefined;
+    message.diskTotalBytes = object.diskTotalBytes ?? undefined;
     return message;
   },
 };

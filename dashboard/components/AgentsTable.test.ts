@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { midAnswers } from '../../test/support/dashboard/mid-sweep.ts';
+import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
+
+const SIZE = { columns: 160, rows: 50 };
+const open = async (...keys: string[]) => {
+  const at = await sampleDashboard(new SampleSource(midAnswers), SIZE);
+  await at.press(...keys);
+  return at;
+};
+
+test('an agent has its CPU, memory and disk, and each of its trials a slot and a GPU', async () => {
+  const at = await open('3');
+  const text = at.frame().join('\n');
+  expect(text).toMatch(/agent-1 +connected .* 42% +38% +120 GiB/);
+  expect(text).toMatch(/agent-1 {2}CPU .* 42% {2}RAM .* 38% 24 GiB of 64 GiB {2}disk 120 GiB free of 500 GiB/);
+  expect(text).toMatch(/trial +slot +GPU .*\n6e1f2a3b +0 +0 /);
+  at.stop();
+});
+
+test('s sorts the agents, r reverses them, and / filters them; q clears the filter first', async () => {
+  const at = await open('3', 's', 'r');
+  const names = () =>
+    at
+      .frame()
+      .flatMap((line) => /^(agent-\d) {1,2}\s/.exec(line)?.[1] ?? [])
+      .slice(0, 2);
+  expect(at.frame().join('\n')).toContain('agent ▼');
+  expect(names()).toEqual(['agent-2', 'agent-1']);
+  await at.press('/', ...'state=lost', 'enter');
+  expect(at.frame().join('\n')).toContain('1 of 2, filter: state=lost');
+  expect(names()).toEqual(['agent-2']);
+  await at.press('/', ...' and nothing=1', 'enter');
+  expect(at.frame().join('\n')).toContain('filter: no field "nothing"; fields: agent, state,');
+  await at.press('q');
+  expect(names()).toEqual(['agent-2', 'agent-1']);
+  at.stop();
+});
+
+test('f shows the events of one kind after the other, and those of agents are among them', async () => {
+  const at = await open('4', 'f');
+  expect(at.frame().join('\n')).toContain('filter: kind="ended"');
+  await at.press('f', 'f');
+  const text = at.frame().join('\n');
+  expect(text).toContain('filter: kind="lost"');
+  expect(text).toContain('agent agent-2 on other, no heartbeat');
+  expect(at.frame().slice(6, -2).join('\n')).not.toContain('ended');
+  await at.press('f');
+  expect(at.frame().join('\n')).not.toContain('filter:');
+  at.stop();
+});

@@ -1,0 +1,236 @@
+/** The rows of the agents view: each agent with its trials of the sweep, filtered and sorted. */
+import { matchesFields } from '../../lib/filter/matches.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import type { Style } from '../../lib/text/style.ts';
+import type { Column } from '../../lib/text/table.ts';
+import type { Agent, AgentState, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { agentState } from '../../proto/names.ts';
+import type { Model } from './model.ts';
+import type { DashboardState } from './reducer.ts';
+import type { TrialMap } from './trial-map.ts';
+import { cursorOf, windowOf } from './ui.ts';
+
+export interface AgentRow {
+  readonly agent: Agent;
+  /** The running trials of the sweep. */
+  readonly running: readonly Trial[];
+  /** Trials of the sweep that ended with a result in the last hour, per hour. Undefined if the agent has been here for less than a minute. */
+  readonly perHour: number | undefined;
+}
+
+/** A column of the agents view, with the key that sorts rows by it. */
+export interface AgentColumn extends Column<AgentRow> {
+  readonly key: (row: AgentRow) => number | string | undefined;
+  /** Whether the highest value comes first. */
+  readonly descending?: boolean;
+}
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+interface AgentUse {
+  readonly running: Trial[];
+  /** When trials ended with a result, in Unix milliseconds. */
+  readonly ends: number[];
+}
+
+const uses = new WeakMap<TrialMap, ReadonlyMap<string, AgentUse>>();
+
+function usesOf(trials: TrialMap): ReadonlyMap<string, AgentUse> {
+  const known = uses.get(trials);
+  if (known !== undefined) return known;
+  const found = new Map<string, AgentUse>();
+  for (const trial of trials.values()) {
+    const { agentId, state, endedAtMs } = trial;
+    const isRunning = state === 'TRIAL_STATE_RUNNING';
+    const hasResult = state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
+    if (agentId === '' || !(isRunning || hasResult)) continue;
+    const use = found.get(agentId) ?? { running: [], ends: [] };
+    found.set(agentId, use);
+    if (isRunning) use.running.push(trial);
+    else use.ends.push(endedAtMs);
+  }
+  uses.set(trials, found);
+  return found;
+}
+
+/** Returns the rate over the last hour, or over the shorter time for which both the agent and the sweep have been there. */
+export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs: number): number | undefined {
+  const from = Math.max(sinceMs, untilMs - HOUR_MS);
+  if (untilMs - from < MINUTE_MS) return undefined;
+  const count = ends.filter((at) => at > from && at <= untilMs).length;
+  return (count * HOUR_MS) / (untilMs - from);
+}
+
+/** Returns all agents in the order in which the coordinator sends them. */
+function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
+  const known = usesOf(trials);
+  const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;
+  return agents.map((agent) => {
+    const { running = [], ends = [] } = known.get(agent.id) ?? {};
+    const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
+    // An agent that returned has earlier results too.
+    const first = ends.reduce((least, at) => Math.min(least, at), since);
+    return { agent, running, perHour: trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until) };
+  });
+}
+
+/** Returns the agents that match the filter, in the user's order. */
+export function agentRows({ state, ui, now }: Pick<Model, 'state' | 'ui' | 'now'>): AgentRow[] {
+  const { filter, sort, reversed } = ui.lists.agents;
+  const rows = allRows(state, now).filter((row) =>
+    matchesFields(filter, { field: (name) => FIELDS[name]?.(row), text: () => textOf(row) }),
+  );
+  const column = agentColumns(now).find(({ header }) => header === sort);
+  if (column === undefined) return reversed ? rows.reverse() : rows;
+  const sign = (column.descending ? -1 : 1) * (reversed ? -1 : 1);
+  return rows.sort((a, b) => compareKeys(column.key(a), column.key(b), sign));
+}
+
+/** Returns the agent under the cursor of the agents view. */
+export function chosenAgent(model: Pick<Model, 'state' | 'ui' | 'now'>): AgentRow | undefined {
+  const rows = agentRows(model);
+  const indexOf = (wanted: string) => rows.findIndex(({ agent }) => agent.id === wanted);
+  return rows[windowOf(cursorOf(model.ui, 'agents'), rows.length, 1, indexOf).at];
+}
+
+/** Rows without a key come last in either direction. */
+function compareKeys(a: number | string | undefined, b: number | string | undefined, sign: number): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return a < b ? -sign : a > b ? sign : 0;
+}
+
+const FIELDS: Readonly<Record<string, (row: AgentRow) => number | string | undefined>> = {
+  agent: ({ agent }) => agent.id,
+  state: ({ agent }) => agentState.of(agent.state),
+  host: ({ agent }) => agent.host,
+  backend: ({ agent }) => agent.backend,
+  version: ({ agent }) => agent.version,
+  gpus: ({ agent }) => agent.gpus.join(', '),
+  busy: ({ agent }) => agent.busy,
+  slots: ({ agent }) => agent.slots,
+  running: ({ running }) => running.length,
+  per_hour: ({ perHour }) => perHour,
+};
+
+/** The names that a filter of agents can compare. */
+export const AGENT_FIELDS: readonly string[] = Object.keys(FIELDS);
+
+function textOf({ agent }: AgentRow): string {
+  const labels = Object.entries(agent.labels).map(([name, value]) => `${name}=${value}`);
+  return [agent.id, agentState.of(agent.state), agent.host, agent.backend, ...agent.gpus, ...labels].join(' ');
+}
+
+const AGENT_STYLES: Partial<Record<AgentState, Style>> = {
+  AGENT_STATE_CONNECTED: 'cyan',
+  AGENT_STATE_LOST: 'yellow',
+  AGENT_STATE_LEFT: 'dim',
+};
+
+const percent = (share: number | undefined): string => (share === undefined ? '-' : `${Math.round(share * 100)}%`);
+
+/** Returns the columns, the most important first. */
+export function agentColumns(now: number): AgentColumn[] {
+  return [
+    { header: 'agent', elide: 'common', cell: ({ agent }) => agent.id, key: ({ agent }) => agent.id },
+    {
+      header: 'state',
+      neverCut: true,
+      required: true,
+      cell: ({ agent }) => agentState.of(agent.state),
+      style: ({ agent }) => AGENT_STYLES[agent.state] ?? 'magenta',
+      key: ({ agent }) => agentState.of(agent.state),
+    },
+    numeric(
+      'busy',
+      ({ agent }) => agent.busy,
+      ({ agent }) => `${agent.busy}/${agent.slots}`,
+    ),
+    numeric(
+      'this sweep',
+      ({ running }) => running.length,
+      ({ running }) => String(running.length),
+    ),
+    numeric(
+      'trials/h',
+      ({ perHour }) => perHour,
+      ({ perHour }) => (perHour === undefined ? '-' : rateText(perHour)),
+    ),
+    {
+      ...numeric(
+        'last seen',
+        ({ agent }) => (agent.lastHeartbeatMs === 0 ? undefined : now - agent.lastHeartbeatMs),
+        seenText(now),
+      ),
+      descending: false,
+    },
+    numeric(
+      'GPU util',
+      ({ agent }) => gpuUtilization(agent),
+      ({ agent }) => percent(gpuUtilization(agent)),
+    ),
+    numeric(
+      'CPU',
+      ({ agent }) => agent.machineFigures?.cpu,
+      ({ agent }) => percent(agent.machineFigures?.cpu),
+    ),
+    numeric(
+      'RAM',
+      ({ agent }) => memoryShare(agent),
+      ({ agent }) => percent(memoryShare(agent)),
+    ),
+    {
+      ...numeric(
+        'disk free',
+        ({ agent }) => agent.machineFigures?.diskFreeBytes,
+        ({ agent }) => gibibytes(agent.machineFigures?.diskFreeBytes),
+      ),
+      descending: false,
+    },
+    { header: 'GPUs', cell: ({ agent }) => gpusText(agent.gpus), key: ({ agent }) => gpusText(agent.gpus) },
+    { header: 'backend', cell: ({ agent }) => agent.backend || '-', key: ({ agent }) => agent.backend },
+    numeric(
+      'pack',
+      ({ agent }) => agent.pack,
+      ({ agent }) => (agent.pack > 1 ? `×${agent.pack}` : '-'),
+    ),
+    { header: 'host', elide: 'common', cell: ({ agent }) => agent.host, key: ({ agent }) => agent.host },
+    { header: 'version', cell: ({ agent }) => agent.version, key: ({ agent }) => agent.version },
+    { header: 'reason', cell: ({ agent }) => reasonOf(agent), key: ({ agent }) => reasonOf(agent) },
+  ];
+}
+
+function numeric(header: string, key: AgentColumn['key'], cell: AgentColumn['cell']): AgentColumn {
+  return { header, numeric: true, key, cell, descending: true };
+}
+
+const seenText =
+  (now: number) =>
+  ({ agent: { lastHeartbeatMs: at } }: AgentRow): string =>
+    at === 0 ? '-' : `${formatSpan(now - at)} ago`;
+
+const rateText = (rate: number): string => (rate >= 100 ? String(Math.round(rate)) : rate.toFixed(1));
+
+const GIB = 2 ** 30;
+
+const gibibytes = (bytes: number | undefined): string =>
+  bytes === undefined ? '-' : `${(bytes / GIB).toFixed(0)} GiB`;
+
+const reasonOf = ({ drainReason, quarantine }: Agent): string => drainReason || (quarantine?.reason ?? '');
+
+function memoryShare({ machineFigures }: Agent): number | undefined {
+  const { memoryUsedBytes: used, memoryTotalBytes: total } = machineFigures ?? {};
+  return used === undefined || total === undefined || total === 0 ? undefined : used / total;
+}
+
+function gpusText(gpus: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of gpus) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const texts = [...counts].map(([name, count]) => (count === 1 ? name : `${count} × ${name}`));
+  return texts.join(', ') || '-';
+}
+
+function gpuUtilization({ gpuFigures }: Agent): number | undefined {
+  const known = gpuFigures.flatMap(({ utilization }) => (utilization === undefined ? [] : [utilization]));
+  return known.length === 0 ? undefined : known.reduce((sum, one) => sum + one, 0) / known.length;
+}

@@ -1,0 +1,50 @@
+/** The rows of the events view: the sweep's events and those of the agents, filtered. */
+import { matchesFields } from '../../lib/filter/matches.ts';
+import { quote } from '../../lib/text/quote.ts';
+import type { Event } from '../../proto/gen/trawl/v1/types.ts';
+import type { Model } from './model.ts';
+
+const FIELDS: Readonly<Record<string, (event: Event) => number | string>> = {
+  kind: ({ kind }) => kind,
+  trial: ({ trialId }) => trialId,
+  agent: ({ agentId }) => agentId,
+  attempt: ({ attempt }) => attempt,
+  detail: ({ detail }) => detail,
+  by: ({ by }) => by,
+};
+
+/** The names that a filter of events can compare. */
+export const EVENT_FIELDS: readonly string[] = Object.keys(FIELDS);
+
+/** Returns the events that match the filter, newest first. */
+export function eventRows({ state, earlierEvents, ui }: Pick<Model, 'state' | 'earlierEvents' | 'ui'>): Event[] {
+  const { filter, filterText } = ui.lists.events;
+  const all = [...earlierEvents, ...state.events].reverse();
+  if (filterText === '') return all;
+  return all.filter((event) =>
+    matchesFields(filter, {
+      field: (name) => FIELDS[name]?.(event),
+      text: () => [event.kind, event.trialId, event.agentId, event.detail, event.by].join(' '),
+    }),
+  );
+}
+
+export const eventId = ({ seq }: Event): string => String(seq);
+
+/** Returns the kinds of the events that have arrived, in alphabetical order. */
+export const eventKinds = ({ state, earlierEvents }: Pick<Model, 'state' | 'earlierEvents'>): string[] =>
+  [...new Set([...earlierEvents, ...state.events].map(({ kind }) => kind))].sort();
+
+/** Returns the filter that shows one kind of events. */
+export const kindFilter = (kind: string): string => `kind=${quote(kind)}`;
+
+const CLOCK = 'HH:MM:SS'.length;
+
+/** Returns the local time of day, with the date if it is another day. */
+export function clockText(atMs: number, nowMs: number): string {
+  const [at, now] = [new Date(atMs), new Date(nowMs)];
+  const clock = at.toTimeString().slice(0, CLOCK);
+  if (at.toDateString() === now.toDateString()) return clock;
+  const [month, day] = [at.getMonth() + 1, at.getDate()].map((part) => String(part).padStart(2, '0'));
+  return `${month}-${day} ${clock}`;
+}
