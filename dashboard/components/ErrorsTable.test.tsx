@@ -1,16 +1,13 @@
 import { stripVTControlCharacters } from 'node:util';
 import { render } from 'ink-testing-library';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { FailureClass, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { midAnswers, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
 import { START_MS, snapshot } from '../../test/support/dashboard/sample.ts';
 import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
-import { setColours } from '../colours.ts';
 import { viewOf } from '../state/ui.ts';
 import { ErrorsTable } from './ErrorsTable.tsx';
-
-beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
 
 const TRACEBACK =
   'torch.OutOfMemoryError: CUDA out of memory\nTraceback (most recent call last):\n\tFile "train.py", line 9';

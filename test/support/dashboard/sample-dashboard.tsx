@@ -47,6 +47,8 @@ export async function sampleDashboard(
     readonly kitty?: boolean;
   } = {},
 ): Promise<SampleDashboard> {
+  // Earlier tests of this process may have drawn with colours.
+  setColours(PLAIN);
   const happened: string[] = [];
   const clock = { now: START_MS + 15_000 };
   const style = more.style ?? PLAIN;
@@ -96,8 +98,6 @@ export async function sampleDashboard(
         </ScreenContext>,
         { columns: size.columns },
       );
-      // Other tests of this process draw without colours.
-      setColours(PLAIN);
       return text.split('\n');
     },
     stop: () => dashboard.stop(),
