@@ -56,6 +56,7 @@ export function actionContext(model: Model): ActionContext {
     pair: pairShown(model),
     imageEpochs: Math.max(0, ...details.map((detail) => detail?.epochs.length ?? 0)),
     trials: () => state.trials.values(),
+    replay: model.replay,
   };
 }
 

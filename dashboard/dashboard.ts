@@ -20,6 +20,7 @@ import type { Model } from './state/model.ts';
 import { handleMouse, type MouseEvent } from './state/mouse.ts';
 import type { RowOrder } from './state/order.ts';
 import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
+import { type ReplayClock, replayText, shownAt } from './state/replay-clock.ts';
 import { epochAt, epochShown, metricShown } from './state/selectors.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
@@ -86,6 +87,7 @@ export class Dashboard {
     | undefined;
   #parameters: CachedParameters | undefined;
   #differences: { readonly key: string; readonly found: readonly (MeanDifference | undefined)[] } | undefined;
+  #sweepId = '';
   #stream: SweepStream;
   #details: DetailCache;
   #size: Size;
@@ -111,14 +113,9 @@ export class Dashboard {
   async watch(sweep: string): Promise<void> {
     const id = await this.#source.find(sweep);
     if (this.#closed) return;
-    this.stop();
-    this.#stream = this.#createStream(id);
-    this.#details = this.#createDetails(id);
-    this.#live = EMPTY;
-    this.#frozen = undefined;
     const { stack, status } = this.#ui;
     this.#ui = { ...initialUi(stack[0]), stack, status };
-    this.#stream.start();
+    this.#start(id);
   }
 
   /** Stops permanently, including a watch that is about to start. */
@@ -211,6 +208,7 @@ export class Dashboard {
   #build(): Model {
     const { style, kitty, readonly, banner } = this.#settings;
     const details = this.#details;
+    const replay = this.#replay();
     const now = this.#settings.now();
     const curveOf = (id: string) => details.curves.get(id);
     const { state, board, columns } = this.#shown(curveOf, now);
@@ -236,7 +234,8 @@ export class Dashboard {
       differencesOf: this.#differencesOf,
       connection: this.#stream.connection,
       readonly,
-      banner,
+      banner: replay === undefined ? banner : replayText(replay.clock, replay.realMs),
+      replay,
       style,
       kitty,
     };
@@ -385,9 +384,39 @@ export class Dashboard {
       case 'watch':
         this.watch(effect.sweep).catch((error) => this.#showError(error));
         return;
+      case 'replay':
+        this.#setReplay(effect.clock);
+        return;
       case 'action':
         void this.#runAction(effect.action);
     }
+  }
+
+  #replay(): Model['replay'] {
+    const { replay } = this.#source;
+    return replay && { clock: replay.clock(), realMs: Date.now() };
+  }
+
+  /** Changes the clock of the replay. A move back starts from a new snapshot, without what happened later. */
+  #setReplay(clock: ReplayClock): void {
+    const { replay } = this.#source;
+    if (replay === undefined) return;
+    const now = Date.now();
+    const isBack = shownAt(clock, now) < shownAt(replay.clock(), now);
+    replay.set(clock);
+    if (isBack) this.#start(this.#sweepId);
+  }
+
+  /** Follows a sweep from a new snapshot. */
+  #start(sweepId: string): void {
+    this.stop();
+    this.#sweepId = sweepId;
+    this.#stream = this.#createStream(sweepId);
+    this.#details = this.#createDetails(sweepId);
+    this.#live = EMPTY;
+    this.#frozen = undefined;
+    this.#analysis = { atMs: 0, configs: [] };
+    this.#stream.start();
   }
 
   async #runAction(action: Action): Promise<void> {

@@ -35,6 +35,11 @@ export type Command =
   | 'metric'
   | 'pair'
   | 'nextKind'
+  | 'replayPause'
+  | 'replayForward'
+  | 'replayBack'
+  | 'replayFaster'
+  | 'replaySlower'
   | 'pause'
   | 'stop'
   | 'kill'
@@ -64,6 +69,8 @@ export interface KeyBinding {
   readonly in?: readonly ViewKind[];
   /** Whether the key changes the sweep. `--readonly` disables such keys. */
   readonly changes?: true;
+  /** Whether only a replay has the key. There, the key has no other meaning. */
+  readonly replay?: true;
 }
 
 const BOARD_VIEW: readonly ViewKind[] = ['sweep'];
@@ -189,6 +196,11 @@ export const KEYS: readonly KeyBinding[] = [
     changes: true,
   },
   { keys: ['D'], command: 'drain', about: 'drain / undrain the agent', in: ['agents'], changes: true },
+  { keys: ['p'], command: 'replayPause', about: 'pause / resume the replay', replay: true },
+  { keys: ['right'], command: 'replayForward', about: 'forward by 5% of the sweep', replay: true },
+  { keys: ['left'], command: 'replayBack', about: 'back by 5% of the sweep', replay: true },
+  { keys: ['+'], command: 'replayFaster', about: 'twice as fast', replay: true },
+  { keys: ['-'], command: 'replaySlower', about: 'half as fast', replay: true },
   { keys: [':'], command: 'command', about: 'command: sort, filter, metric, heat, sweep, quit, ...' },
   { keys: ['?'], command: 'help', about: 'help for this view' },
 ];
@@ -260,13 +272,18 @@ export function keyNames(press: Press): string[] {
 }
 
 /** Returns the binding of a key in a view. */
-export function bindingOf(name: string, view: ViewKind, readonly: boolean): KeyBinding | undefined {
-  return keysOf(view, readonly).find(({ keys }) => keys.includes(name));
+export function bindingOf(name: string, view: ViewKind, readonly: boolean, replay = false): KeyBinding | undefined {
+  return keysOf(view, readonly, replay).find(({ keys }) => keys.includes(name));
 }
 
 /** Returns the bindings of a view. */
-export function keysOf(view: ViewKind, readonly: boolean): KeyBinding[] {
-  return KEYS.filter((binding) => (binding.in?.includes(view) ?? true) && !(readonly && binding.changes));
+export function keysOf(view: ViewKind, readonly: boolean, replay = false): KeyBinding[] {
+  const found = KEYS.filter((binding) => (binding.in?.includes(view) ?? true) && !(readonly && binding.changes));
+  const own = found.filter((binding) => binding.replay);
+  const others = found.filter((binding) => !binding.replay);
+  if (!replay) return others;
+  const taken = own.flatMap(({ keys }) => keys);
+  return [...own, ...others.filter(({ keys }) => !keys.some((key) => taken.includes(key)))];
 }
 
 /** Returns the key as shown in the help. */

@@ -2,6 +2,7 @@
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName } from '../proto/names.ts';
+import type { ReplayClock } from './state/replay-clock.ts';
 
 /** The views with a number key, in the order of their keys. */
 export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps', 'errors'] as const;
@@ -63,8 +64,16 @@ interface WatchListener {
   readonly onReconnect: () => void;
 }
 
+export interface ReplayControl {
+  readonly clock: () => ReplayClock;
+  /** Replaces the clock. A watch that begins later starts at the shown moment. */
+  readonly set: (clock: ReplayClock) => void;
+}
+
 /** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError with the reason of a failure. */
 export interface Source {
+  /** Set for a replay. */
+  readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;
   /** Streams updates until the sweep ends or the signal fires. Reconnects by itself. */

@@ -43,7 +43,9 @@ async function top(sweep: string, options: Options): Promise<void> {
     }
     const speed = options.replay === undefined ? undefined : options.speed;
     const replay =
-      speed === undefined ? undefined : replaySource(connection, await historyOf(connection, sweep, options), speed);
+      speed === undefined
+        ? undefined
+        : replaySource(coordinatorSource(connection, 0), await historyOf(connection, sweep, options), speed);
     const source = replay?.source ?? coordinatorSource(connection, Number.POSITIVE_INFINITY);
     await untilSignalled((signal) =>
       onTerminal(source, {
@@ -52,7 +54,6 @@ async function top(sweep: string, options: Options): Promise<void> {
         style,
         kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
         readonly: options.readonly === true || replay !== undefined || connection.offlineDir !== undefined,
-        banner: speed === undefined ? '' : `REPLAY ${speed}×`,
         ...(replay === undefined ? {} : { now: replay.now }),
       }),
     );

@@ -1,6 +1,7 @@
 /** Replays an ended sweep in the dashboard, at another speed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
+import { shownAt, startClock } from '../../dashboard/state/replay-clock.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
@@ -9,7 +10,7 @@ import { stream } from '../client/rpc.ts';
 import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
 import type { ServerOptions } from '../options/common.ts';
 import { suggested } from '../output/suggested.ts';
-import { coordinatorSource, FIRST_EVENT } from './coordinator-source.ts';
+import { FIRST_EVENT } from './coordinator-source.ts';
 import { type History, Replay } from './replay.ts';
 
 const STEP_MS = 100;
@@ -42,32 +43,36 @@ const rejectChange = async () => {
   throw new RejectedError('a replay cannot change the sweep');
 };
 
-/** Returns the dashboard's source for a replay. @param speed factor of the original speed */
-export function replaySource(connection: Connection, history: History, speed: number): ReplaySource {
-  const live = coordinatorSource(connection, 0);
-  const { sweep, curves } = history;
-  let begun: number | undefined;
-  let ended: number | undefined;
-  const now = () => {
-    const elapsed = begun === undefined ? 0 : (ended ?? Date.now()) - begun;
-    return sweep.createdAtMs + elapsed * speed;
-  };
+/**
+ * Returns the dashboard's source for a replay.
+ * @param live answers what does not change with the replayed time
+ * @param speed factor of the original speed
+ */
+export function replaySource(live: Source, history: History, speed: number): ReplaySource {
+  const { sweep, curves, events } = history;
+  const lastMs = Math.max(sweep.endedAtMs, events.at(-1)?.atMs ?? 0);
+  let clock = startClock(sweep.createdAtMs, lastMs, speed, Date.now());
+  const now = () => shownAt(clock, Date.now());
   const source: Source = {
     ...live,
+    replay: {
+      clock: () => clock,
+      set: (changed) => {
+        clock = changed;
+      },
+    },
     find: async () => sweep.id,
     sweeps: async () => [],
     earlierEvents: async () => [],
     async *watch(_, { signal }) {
       const replay = new Replay(history);
-      begun = Date.now();
-      ended = undefined;
-      yield replay.start();
-      while (!replay.ended && !signal.aborted) {
+      yield* replay.start(now());
+      // The stream does not end with the sweep, because the user can go back.
+      while (!signal.aborted) {
         await sleep(STEP_MS, undefined, { signal }).catch(() => {});
         const update = replay.until(now());
         if (update !== undefined) yield update;
       }
-      ended = Date.now();
     },
     curves: async (_, ids) => {
       const until = now();

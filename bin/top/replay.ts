@@ -57,20 +57,17 @@ export class Replay {
     this.#sweep = { ...history.sweep, state: 'SWEEP_STATE_RUNNING', reason: '', endedAtMs: 0, counts: this.#counts };
   }
 
-  /** Returns the snapshot at the start of the sweep. */
-  start(): WatchResponse {
+  /** Returns the snapshot at a moment in Unix milliseconds, and the events up to it. Later changes begin there. */
+  start(ms: number): WatchResponse[] {
+    const past = this.until(ms);
     const snapshot = {
       sweep: this.#sweepRow(),
       trials: [...this.#trials.values()],
-      agents: [],
+      agents: this.#agentRows(),
       eventSeq: 0,
       more: false,
     };
-    return { update: { $case: 'snapshot', snapshot } };
-  }
-
-  get ended(): boolean {
-    return this.#next >= this.#history.events.length;
+    return [{ update: { $case: 'snapshot', snapshot } }, ...(past === undefined ? [] : [past])];
   }
 
   /** Returns the changes since the last call, up to a time in Unix milliseconds; undefined if there are none. */

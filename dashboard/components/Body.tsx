@@ -59,7 +59,7 @@ function TextView({ model, columns, lines }: Props) {
       return <ExplainView explanation={model.explanation} columns={columns} />;
     case 'help': {
       const about = model.ui.stack.at(-2)?.kind ?? 'sweep';
-      return <HelpView view={about} readonly={model.readonly} columns={columns} />;
+      return <HelpView view={about} readonly={model.readonly} replay={model.replay !== undefined} columns={columns} />;
     }
     default:
       return null;

@@ -15,12 +15,14 @@ const NOTES = [
 interface Props {
   readonly view: ViewKind;
   readonly readonly: boolean;
+  /** Whether a replay is shown. */
+  readonly replay: boolean;
   readonly columns: number;
 }
 
 /** The keys of a view. */
-export function HelpView({ view, readonly, columns }: Props) {
-  const keys = keysOf(view, readonly);
+export function HelpView({ view, readonly, replay, columns }: Props) {
+  const keys = keysOf(view, readonly, replay);
   const half = Math.ceil(keys.length / 2);
   const width = Math.floor(columns / 2) - 1;
   return (

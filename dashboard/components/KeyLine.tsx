@@ -5,6 +5,10 @@ import { Label } from './Line.tsx';
 const HINTS: readonly (readonly [Command, string, ViewKind?])[] = [
   ['enter', 'open'],
   ['back', 'back'],
+  ['replayPause', 'pause'],
+  ['replayBack', 'back 5%'],
+  ['replayForward', 'forward 5%'],
+  ['replayFaster', 'faster'],
   ['filter', 'filter'],
   ['search', 'search'],
   ['nextMatch', 'next match'],
@@ -29,12 +33,14 @@ const HINTS: readonly (readonly [Command, string, ViewKind?])[] = [
 interface Props {
   readonly view: ViewKind;
   readonly readonly: boolean;
+  /** Whether a replay is shown. */
+  readonly replay: boolean;
   readonly columns: number;
 }
 
 /** The most important keys of a view, as many as fit. The key of the help always fits. */
-export function KeyLine({ view, readonly, columns }: Props) {
-  const bindings = keysOf(view, readonly);
+export function KeyLine({ view, readonly, replay, columns }: Props) {
+  const bindings = keysOf(view, readonly, replay);
   const shown = HINTS.flatMap(([command, about, only = view]) => {
     if (only !== view) return [];
     const key = bindings.find((binding) => binding.command === command)?.keys.at(-1);

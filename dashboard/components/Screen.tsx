@@ -32,7 +32,9 @@ export function Screen({ model, interactive = true }: Props) {
           <Body model={model} columns={columns} lines={lines} />
         </Box>
         {status ? <StatusLine model={model} columns={columns} /> : null}
-        {whole && interactive ? <KeyLine view={viewOf(ui).kind} readonly={readonly} columns={columns} /> : null}
+        {whole && interactive ? (
+          <KeyLine view={viewOf(ui).kind} readonly={readonly} replay={model.replay !== undefined} columns={columns} />
+        ) : null}
       </Box>
     </TerminalStyleContext>
   );

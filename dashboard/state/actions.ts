@@ -7,6 +7,7 @@ import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import type { RetrySelection, SweepActionName } from '../source.ts';
 import type { LogPage } from './log-view.ts';
+import type { ReplayClock } from './replay-clock.ts';
 import { type Action, type Ui, withStatus } from './ui.ts';
 
 /** The part of the dashboard that key handling depends on. */
@@ -59,6 +60,8 @@ export interface ActionContext {
   /** Number of epochs with reconstructions. */
   readonly imageEpochs: number;
   readonly trials: () => Iterable<Trial>;
+  /** Set in a replay: its clock, and the real time in Unix milliseconds. */
+  readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
 }
 
 /** The effect of a key on anything but the dashboard's own state. */
@@ -67,11 +70,22 @@ export type KeyEffect =
   | { readonly kind: 'interrupt' }
   | { readonly kind: 'copy'; readonly text: string }
   | { readonly kind: 'action'; readonly action: Action }
-  | { readonly kind: 'watch'; readonly sweep: string };
+  | { readonly kind: 'watch'; readonly sweep: string }
+  | { readonly kind: 'replay'; readonly clock: ReplayClock };
 
 export interface KeyResult {
   readonly ui: Ui;
   readonly effect?: KeyEffect | undefined;
+}
+
+/** Changes the clock of a replay. Without a replay, does nothing. */
+export function changeReplay(
+  ui: Ui,
+  { replay }: ActionContext,
+  change: (clock: ReplayClock, realMs: number) => ReplayClock,
+): KeyResult {
+  if (replay === undefined) return { ui };
+  return { ui, effect: { kind: 'replay', clock: change(replay.clock, replay.realMs) } };
 }
 
 export function requestControl(ui: Ui, { sweep }: ActionContext, name: SweepActionName): KeyResult {

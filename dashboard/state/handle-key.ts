@@ -3,6 +3,7 @@ import { bindingOf, type Command } from '../keys.ts';
 import { PANES, type Pane } from '../source.ts';
 import {
   type ActionContext,
+  changeReplay,
   confirmControl,
   confirmKill,
   type KeyResult,
@@ -29,6 +30,7 @@ import {
   toggleMark,
 } from './navigation.ts';
 import { handlePromptKey } from './prompt.ts';
+import { seekBy, togglePause, withSpeed } from './replay-clock.ts';
 import { filterTextOf, openPrompt, type Ui, viewOf, withStatus } from './ui.ts';
 
 /** @param key a name that `keyNames` returns */
@@ -36,7 +38,7 @@ export function handleKey(ui: Ui, key: string, context: ActionContext): KeyResul
   if (key === 'ctrl-c') return { ui, effect: { kind: 'interrupt' } };
   if (ui.prompt !== undefined) return handlePromptKey(ui, ui.prompt, key, context);
   const cleared: Ui = { ...ui, status: undefined };
-  const binding = bindingOf(key, viewOf(ui).kind, context.readonly);
+  const binding = bindingOf(key, viewOf(ui).kind, context.readonly, context.replay !== undefined);
   return binding === undefined ? { ui: cleared } : run(cleared, binding.command, context);
 }
 
@@ -107,6 +109,16 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
       return { ui: { ...ui, epochsBack: Math.min(ui.epochsBack + 1, Math.max(0, context.imageEpochs - 1)) } };
     case 'later':
       return { ui: { ...ui, epochsBack: Math.max(0, Math.min(ui.epochsBack, context.imageEpochs - 1) - 1) } };
+    case 'replayPause':
+      return changeReplay(ui, context, togglePause);
+    case 'replayForward':
+      return changeReplay(ui, context, (clock, now) => seekBy(clock, now, REPLAY_STEP));
+    case 'replayBack':
+      return changeReplay(ui, context, (clock, now) => seekBy(clock, now, -REPLAY_STEP));
+    case 'replayFaster':
+      return changeReplay(ui, context, (clock, now) => withSpeed(clock, now, clock.speed * 2));
+    case 'replaySlower':
+      return changeReplay(ui, context, (clock, now) => withSpeed(clock, now, clock.speed / 2));
     case 'nextKind':
       return showNextKind(ui, context);
     case 'metric':
@@ -149,6 +161,9 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     }
   }
 }
+
+/** The part of the sweep that one key moves a replay by. */
+const REPLAY_STEP = 0.05;
 
 function nextOf(all: readonly string[], current: string, by: 1 | -1): string | undefined {
   if (all.length === 0) return undefined;

@@ -11,6 +11,7 @@ import type { ConfigRow } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
 import type { LogText } from './log-text.ts';
 import type { DashboardState } from './reducer.ts';
+import type { ReplayClock } from './replay-clock.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
 
@@ -68,6 +69,8 @@ export interface Model {
   /** Compares the mean of each set of results with that of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
+  /** Set in a replay. */
+  readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
   readonly readonly: boolean;
   /** A notice in the header, such as the speed of a replay. */
   readonly banner: string;

@@ -1,6 +1,7 @@
 /** The prompt in the status line: a filter, a command, or a question to confirm. */
 import {
   type ActionContext,
+  changeReplay,
   confirmControl,
   type KeyResult,
   prioritize,
@@ -10,6 +11,7 @@ import {
 } from './actions.ts';
 import { completeWord, editLine } from './line-editor.ts';
 import { applyFilter, openPane, openView, searchFor, sortBy } from './navigation.ts';
+import { MAX_SPEED, MIN_SPEED, parseSeek, SEEK_FORMS, seek, withSpeed } from './replay-clock.ts';
 import { type Prompt, type Ui, withStatus } from './ui.ts';
 
 /** Handles a key while a prompt is open. Only `y` confirms a question. */
@@ -91,6 +93,8 @@ const COMMANDS = [
   'kill',
   'retry',
   'priority',
+  'seek',
+  'speed',
   'help',
   'quit',
 ];
@@ -137,9 +141,27 @@ function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
       return context.readonly ? failed(READ_ONLY) : retryGroups(ui, context, words);
     case 'priority':
       return context.readonly ? failed(READ_ONLY) : prioritize(ui, context, argument);
+    case 'seek':
+    case 'speed':
+      return runReplayCommand(ui, verb, argument, context);
     case 'help':
       return { ui: openView(ui, { kind: 'help' }) };
     default:
       return failed(`no command ${JSON.stringify(verb)}; commands: ${COMMANDS.join(', ')}`);
   }
+}
+
+function runReplayCommand(ui: Ui, verb: 'seek' | 'speed', argument: string, context: ActionContext): KeyResult {
+  const { replay } = context;
+  if (replay === undefined) return { ui: withStatus(ui, `${verb} works in a replay only (trawl top --replay)`, true) };
+  const { clock, realMs } = replay;
+  if (verb === 'speed') {
+    const speed = Number(argument.replace(/[x×]$/, ''));
+    const isValid = argument !== '' && speed >= MIN_SPEED && speed <= MAX_SPEED;
+    if (!isValid) return { ui: withStatus(ui, `speed needs a number from ${MIN_SPEED} to ${MAX_SPEED}`, true) };
+    return changeReplay(ui, context, () => withSpeed(clock, realMs, speed));
+  }
+  const to = parseSeek(argument, clock, realMs);
+  if (to === undefined) return { ui: withStatus(ui, `seek needs ${SEEK_FORMS}`, true) };
+  return changeReplay(ui, context, () => seek(clock, realMs, to));
 }
