@@ -64,7 +64,7 @@ interface WatchListener {
   readonly onReconnect: () => void;
 }
 
-export interface ReplayControl {
+interface ReplayControl {
   readonly clock: () => ReplayClock;
   /** Replaces the clock. A watch that begins later starts at the shown moment. */
   readonly set: (clock: ReplayClock) => void;
