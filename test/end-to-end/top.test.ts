@@ -182,12 +182,13 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/agent-a +connected .* 2 × NVIDIA H100 +37% /);
     await screen.sees(/0 +NVIDIA H100 +█{4}░{6} +37% +█{8}░{2} +75% +59\.8\/80 +41 +118$/m);
     await screen.sees(/1 +NVIDIA H100 +- +░{10} +0% +0\.0\/80 +30 +-$/m);
-    const [agent] = await cluster.json<
-      {
-        gpu_figures: { power_watts: number | null }[];
-        machine_figures: { memory_used_bytes: number; memory_total_bytes: number } | null;
-      }[]
-    >('agents');
+    const [agent] =
+      await cluster.json<
+        {
+          gpu_figures: { power_watts: number | null }[];
+          machine_figures: { memory_used_bytes: number; memory_total_bytes: number } | null;
+        }[]
+      >('agents');
     expect(agent?.gpu_figures.map(({ power_watts }) => power_watts)).toEqual([118.24, null]);
     const { memory_used_bytes: used = 0, memory_total_bytes: total = 0 } = agent?.machine_figures ?? {};
     expect(used).toBeGreaterThan(0);
