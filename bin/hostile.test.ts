@@ -36,7 +36,7 @@ beforeAll(async () => {
     getSweep: (_call, callback) => callback(null, { sweep, text: HOSTILE }),
     controlSweep: (_call, callback) => callback(null, { sweep }),
     submit: (_call, callback) => callback({ code: status.INVALID_ARGUMENT, details: HOSTILE }),
-    getTrial: (_call, callback) => callback(null, { trial, attempts: [], artifacts: [], programs: [] }),
+    getTrial: (_call, callback) => callback(null, { trial, attempts: [], artifacts: [], programs: [], rungs: [] }),
     listTrials: (call) => {
       call.write({ trials: [trial] });
       call.end();

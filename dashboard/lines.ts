@@ -89,6 +89,7 @@ function endedLine(trial: Trial, state: DashboardState, ended: number): string {
   const outcome = trialState.of(trial.state);
   const parts: string[] = [];
   if (trial.failure !== undefined) parts.push(failureText(trial.failure));
+  if (trial.stopReason !== '') parts.push(trial.stopReason);
   const ranking = rankingOf(state);
   if (ranking !== 'train_loss' && Object.hasOwn(trial.metrics, ranking)) {
     parts.push(`${ranking} ${formatMetric(ownValue(trial.metrics, ranking))}`);

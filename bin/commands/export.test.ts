@@ -51,7 +51,8 @@ const answers: Partial<SweepServiceServer> = {
     });
     call.end();
   },
-  getTrial: (_call, callback) => callback(null, { trial: running, attempts: [], artifacts: [], programs: [] }),
+  getTrial: (_call, callback) =>
+    callback(null, { trial: running, attempts: [], artifacts: [], programs: [], rungs: [] }),
 };
 
 async function exported(overrides: Partial<SweepServiceServer>, ...args: string[]) {
@@ -131,7 +132,7 @@ test('the error for a trial without a model gives the reason', async () => {
     getTrial: (_call, callback) => {
       const file = { attempt: 1, epoch: 0, size: 1, sha256: '', atMs: START_MS };
       const artifacts = [{ ...file, name: 'weights.bin', kind: ArtifactKind.MODEL }];
-      callback(null, { trial: ended, attempts: [], artifacts, programs: [] });
+      callback(null, { trial: ended, attempts: [], artifacts, programs: [], rungs: [] });
     },
   };
   const kept = await exported(other, '--model', 'a0', '-f', 'safetensors', '--out', out);

@@ -164,6 +164,7 @@ test('trials -o json prints null for metrics that are not finite', async () => {
       agent: 'agent-1',
       backend: 'wasm',
       failure: null,
+      stop_reason: null,
       started_at: '2026-01-02T03:04:10.000Z',
       ended_at: '2026-01-02T03:04:14.000Z',
       seconds: 4,
@@ -227,7 +228,7 @@ test('export writes RFC 4180 to a file atomically', async () => {
   const text = await readFile(out, 'utf8');
   expect(text.split('\r\n')[0]).toBe(
     'trial,config,sweep,index,state,rank,seed,dataset,depth,epochs,latent_dim,noise_std,psnr,test_loss,' +
-      'step,epoch,attempts,agent,backend,failure_class,failure_message,started_at,ended_at,seconds',
+      'step,epoch,attempts,agent,backend,failure_class,failure_message,stop_reason,started_at,ended_at,seconds',
   );
   expect(text).toContain(',crash,"said ""no"", then\nfell",');
   const failed = await trawl({}, 'export', '--out', join(dir, 'no', 'such', 'folder.csv'));
@@ -331,6 +332,7 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
           attempts: [],
           artifacts: [],
           programs: [],
+          rungs: [],
         });
       },
       killTrial: (call, callback) => {
@@ -351,7 +353,8 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
 test('kill rejects a name of both a sweep and a trial, and several trials, and kills nothing', async () => {
   const both = await trawl(
     {
-      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], artifacts: [], programs: [] }),
+      getTrial: (_call, callback) =>
+        callback(null, { trial: good, attempts: [], artifacts: [], programs: [], rungs: [] }),
     },
     ...['kill', 'a/b'],
   );
@@ -445,6 +448,7 @@ async function shown(reports: readonly Report[], ...format: string[]) {
           ],
           artifacts: [],
           programs: [],
+          rungs: [],
         }),
       listReports,
     },
@@ -478,7 +482,7 @@ test('show prints the last 1,000 reports of a trial, and all of them as JSON', a
   server?.stop();
   const json = JSON.parse((await shown(epochs(1_005), '-o', 'json')).stdout);
   expect(json.reports.map(({ epoch }: { epoch: number }) => epoch)).toEqual(epochs(1_005).map(({ epoch }) => epoch));
-  expect(json).toMatchObject({ trial: good.id, attempt_list: [{ number: 1 }], artifacts: [], programs: [] });
+  expect(json).toMatchObject({ trial: good.id, attempt_list: [{ number: 1 }], artifacts: [], programs: [], rungs: [] });
 });
 
 test('show prints fewer reports if their metrics have long names', async () => {
@@ -494,7 +498,8 @@ test('a followed log resumes after an outage without repeating text', async () =
   let calls = 0;
   const { stdout, stderr, exitCode } = await trawl(
     {
-      getTrial: (_call, callback) => callback(null, { trial: good, attempts: [], artifacts: [], programs: [] }),
+      getTrial: (_call, callback) =>
+        callback(null, { trial: good, attempts: [], artifacts: [], programs: [], rungs: [] }),
       readLog: (call) => {
         calls += 1;
         call.write({ text: 'one\n' });

@@ -20,6 +20,7 @@ import {
   MetricAt,
   type ProgramStart,
   type Report,
+  type Rung,
   type Sweep,
   type Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
@@ -138,6 +139,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
     ['index', String(trial.index)],
     ['state', trialState.of(trial.state)],
     ...failureFields(trial),
+    ...(trial.stopReason === '' ? [] : [['stopped by', trial.stopReason] as [string, string]]),
     ...warningFields(sweep),
     ['seed', String(trial.seed)],
     ['agent', trial.agentId || '-'],
@@ -213,6 +215,16 @@ function reportsText({ reports, earlier }: NewestReports, terminal: Terminal): s
   return reports.length === 0 ? '' : `\n${earlier === 0 ? '' : omitted}${renderTable(columns, reports, terminal)}`;
 }
 
+function rungsText(rungs: readonly Rung[], terminal: Terminal): string {
+  const columns: Column<Rung>[] = [
+    { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
+    { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
+    { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
+    { header: 'decision', cell: ({ reason }) => reason || '-' },
+  ];
+  return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;
+}
+
 /** Finds a sweep, or else a trial. */
 async function find(connection: Connection, selector: string, options: ServerOptions) {
   try {
@@ -244,7 +256,7 @@ function artifactsText(artifacts: readonly Artifact[], terminal: Terminal): stri
 
 async function showTrial(
   connection: Connection,
-  { trial, attempts, artifacts, programs, sweep }: GetTrialResponse & { readonly sweep: Sweep },
+  { trial, attempts, artifacts, programs, rungs, sweep }: GetTrialResponse & { readonly sweep: Sweep },
   options: Options,
 ): Promise<void> {
   if (trial === undefined) throw new Error('the response of the coordinator contains no trial');
@@ -255,7 +267,11 @@ async function showTrial(
       warnings: sweep.warnings.map(warningJson),
       attempt_list: attempts.map(attemptJson),
     };
-    const after = { artifacts: artifacts.map(artifactJson), programs: programs.map(programJson) };
+    const after = {
+      artifacts: artifacts.map(artifactJson),
+      programs: programs.map(programJson),
+      rungs: rungs.map(({ atMs, ...rung }) => ({ ...rung, at: isoTime(atMs) })),
+    };
     return printJsonWithList(before, 'reports', reports, reportJson, after);
   }
   const terminal = resultTerminal(options);
@@ -263,6 +279,7 @@ async function showTrial(
     renderFields(trialFields(trial, sweep, programs), terminal) +
       attemptsText(attempts, terminal) +
       reportsText(await newestReports(reports), terminal) +
+      rungsText(rungs, terminal) +
       artifactsText(artifacts, terminal),
   );
 }

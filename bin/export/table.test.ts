@@ -19,6 +19,7 @@ const trial = (change: Partial<TrialJson>): TrialJson => ({
   agent: null,
   backend: null,
   failure: null,
+  stop_reason: null,
   started_at: null,
   ended_at: null,
   seconds: null,

@@ -59,6 +59,8 @@ export interface TrialJson {
   readonly agent: string | null;
   readonly backend: string | null;
   readonly failure: FailureJson | null;
+  /** The rule that stopped the trial, with its reason. Null unless the trial was stopped early. */
+  readonly stop_reason: string | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   /** Duration of the latest attempt in seconds. Null until the attempt ends. */
@@ -95,6 +97,7 @@ export function trialJson(trial: Trial): TrialJson {
     agent: trial.agentId || null,
     backend: trial.backend || null,
     failure: failureJson(trial.failure),
+    stop_reason: trial.stopReason || null,
     started_at: isoTime(trial.startedAtMs),
     ended_at: isoTime(trial.endedAtMs),
     seconds: secondsBetween(trial.startedAtMs, trial.endedAtMs),

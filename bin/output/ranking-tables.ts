@@ -87,6 +87,9 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
       trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)}: ${firstLine(trial.failure.message)}`;
     columns.splice(3, 0, { header: 'failure', cell: failure, style: () => 'yellow' });
   }
+  if (table.trials.some((trial) => trial.stopReason !== '')) {
+    columns.splice(3, 0, { header: 'stopped by', cell: ({ stopReason }) => stopReason, style: () => 'dim' });
+  }
   return columns;
 }
 

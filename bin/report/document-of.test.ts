@@ -246,6 +246,29 @@ test('failures are listed by class with their messages, and trials that succeede
   expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });
 });
 
+test('stopped trials are listed with their epochs and reasons', () => {
+  const data = reportData(GRID, ({ parameters, seed }) => {
+    const result = falling(Number(parameters.width), seed);
+    return parameters.width === 16 && seed === 1
+      ? { ...result, state: 'stopped', stopReason: 'asha: 2 is number 2 of 2 at rung 1; the best 1 continues' }
+      : result;
+  });
+  const section = sectionOf(documentOf(data, NOW), 'early-stopping');
+  const [table] = tablesOf(section);
+  const [stopped] = data.trials.filter(({ stopReason }) => stopReason !== '');
+  expect(section.blocks[0]).toEqual({
+    kind: 'text',
+    text: `2 of 12 trials were stopped early: 2 at epoch ${stopped?.epoch}.`,
+  });
+  expect(table && rowsOf(table)[0]).toEqual({
+    trial: stopped?.id.slice(0, 8),
+    epoch: `${stopped?.epoch}`,
+    reason: 'asha: 2 is number 2 of 2 at rung 1; the best 1 continues',
+    setting: 'width=16 noise=0',
+    seed: '1',
+  });
+});
+
 test('a long list of failures is truncated, and a note explains how to get the rest', () => {
   const text = 'trainer: noop\nparameters: { x: { min: 1, max: 70, step: 1 } }\n';
   const failure = { class: 'crash', message: 'x'.repeat(1000) } as const;

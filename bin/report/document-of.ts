@@ -8,6 +8,7 @@ import type { ReportData } from './data.ts';
 import type { Document, Section } from './document.ts';
 import { curvesSection } from './sections/curves.ts';
 import { designSection } from './sections/design.ts';
+import { earlyStoppingSection } from './sections/early-stopping.ts';
 import { effectsSection } from './sections/effects.ts';
 import { failuresSection } from './sections/failures.ts';
 import { parallelSection } from './sections/parallel.ts';
@@ -34,6 +35,7 @@ export function documentOf(data: ReportData, writtenAt: Date): Document {
     effectsSection(data),
     parallelSection(data, space),
     reconstructionsSection(data, space),
+    earlyStoppingSection(data, space),
     failuresSection(data, space),
     reproduceSection(data),
   ];

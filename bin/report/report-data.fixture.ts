@@ -25,6 +25,8 @@ export interface Outcome {
   /** Values over the epochs from 1, by metric. All lists have the same length. */
   readonly curves?: Readonly<Record<string, readonly number[]>>;
   readonly failure?: { readonly class: FailureClassName; readonly message: string };
+  /** For state `stopped`. Default: empty. */
+  readonly stopReason?: string;
   readonly attempts?: number;
   /** Default: `agent-1`. */
   readonly agent?: string;
@@ -75,7 +77,7 @@ export function reportData(
 }
 
 function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTrial, became: Outcome, reports: Report[]) {
-  const { state = 'succeeded', failure, attempts = 1, agent = 'agent-1' } = became;
+  const { state = 'succeeded', failure, stopReason = '', attempts = 1, agent = 'agent-1' } = became;
   const last = reports.at(-1);
   return Trial.fromPartial({
     id,
@@ -89,6 +91,7 @@ function trialOf({ trialId: id, configId, index, seed, parameters }: PlannedTria
     backend: 'wasm',
     epoch: last?.epoch ?? 0,
     metrics: last?.metrics ?? {},
+    stopReason,
     failure: failure && { class: failureClass.to(failure.class), message: failure.message },
   });
 }

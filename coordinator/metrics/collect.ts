@@ -3,7 +3,7 @@
  */
 
 import { clearTimeout, setTimeout } from 'node:timers';
-import { keyText } from '../../lib/domain/attempt-key.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { Runtime } from '../app/runtime.ts';
 import { now } from '../app/runtime.ts';
 import { REJECTION_REASONS } from '../auth/rejections.ts';
@@ -11,6 +11,7 @@ import { type Core, isEnded } from '../core/model.ts';
 import { livePools, standingOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import { expectedTrials } from '../core/trials.ts';
+import type { RuleName } from '../early-stop/settings.ts';
 import type { Commit } from '../store/journal.ts';
 import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
@@ -115,7 +116,9 @@ class Collector {
     if (known !== undefined) return known;
     const { queries, core } = this.#runtime;
     const sweep = core.sweeps.get(sweepId);
-    const series = new SweepSeries(this.#metrics, queries, sweepId, sweep === undefined ? 0 : expectedTrials(sweep));
+    const rule = sweep?.policy.earlyTerminate?.type;
+    const trials = sweep === undefined ? 0 : expectedTrials(sweep);
+    const series = new SweepSeries(this.#metrics, queries, sweepId, trials, rule);
     this.#sweeps.set(sweepId, series);
     if (this.#trialSeries !== undefined) {
       for (const { id, epoch, metrics, state } of queries.trials(sweepId)) {
@@ -158,6 +161,7 @@ class Collector {
         this.#metrics.stragglersFound.inc({ sweep: change.key.sweepId });
         break;
       case 'warning':
+      case 'rung':
       case 'promoted':
       case 'notice':
       case 'program':
@@ -218,9 +222,17 @@ class Collector {
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
     series.pace.ended(at);
+    if (end.outcome === 'stopped') this.#stopped(key, end.rule, run?.last?.epoch);
     if (end.outcome !== 'failed') return;
     this.#metrics.trialFailures.inc({ sweep, class: end.failure.class });
     if (end.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
+  }
+
+  #stopped({ sweepId: sweep, trialId }: AttemptKey, rule: RuleName, epoch: number | undefined): void {
+    this.#metrics.earlyStops.inc({ sweep, rule });
+    const epochs = this.#runtime.core.sweeps.get(sweep)?.trials.get(trialId)?.epochs;
+    if (epochs === undefined || epoch === undefined) return;
+    this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, epochs - epoch));
   }
 
   #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {

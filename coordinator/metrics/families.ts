@@ -67,6 +67,11 @@ export function coordinatorMetrics() {
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
     stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable ones.', ['sweep']),
     stragglersFound: counter('stragglers_found_total', 'Attempts that became stragglers.', ['sweep']),
+    earlyStops: counter('early_stops_total', 'Trials that the early-stopping rule of the sweep stopped.', [
+      'sweep',
+      'rule',
+    ]),
+    savedEpochs: counter('saved_epochs_total', 'Epochs that stopped trials did not run.', ['sweep']),
     sweepWarnings: gauge('sweep_warnings', 'Occurrences of each warning that the sweep shows.', ['sweep', 'kind']),
     trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
       'sweep',

@@ -7,6 +7,7 @@ import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
 import { expectedTrials, trialsToCome } from '../core/trials.ts';
+import type { RuleName } from '../early-stop/settings.ts';
 import type { Queries } from '../store/queries.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import type { Ranking } from './trial-series.ts';
@@ -26,7 +27,7 @@ export class SweepSeries {
   readonly #metrics: CoordinatorMetrics;
   readonly #best = new Map<string, number>();
 
-  constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number) {
+  constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number, rule?: RuleName) {
     const sweep = queries.sweep(sweepId);
     const metric = sweep.metric?.name ?? '';
     const own: GoalName = sweep.metric === undefined ? usualGoal(metric) : goal.of(sweep.metric.goal);
@@ -41,6 +42,10 @@ export class SweepSeries {
     m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
     m.gpuSeconds.inc({ sweep: sweepId }, 0);
     m.stragglersFound.inc({ sweep: sweepId }, 0);
+    if (rule !== undefined) {
+      m.earlyStops.inc({ sweep: sweepId, rule }, 0);
+      m.savedEpochs.inc({ sweep: sweepId }, 0);
+    }
     for (const outcome of OUTCOMES) m.trialsFinished.inc({ sweep: sweepId, outcome }, 0);
     for (const failure of CLASSES) {
       m.trialFailures.inc({ sweep: sweepId, class: failure }, 0);

@@ -13,6 +13,7 @@ import type {
   Event,
   ProgramStart,
   Report,
+  Rung,
   Source,
   Sweep,
   Trial,
@@ -103,6 +104,17 @@ export class Queries {
   }
 
   /** Returns how the programs of a trial's attempts were started, in order of attempt. */
+  /** Returns the rungs of early stopping that a trial has entered. */
+  rungs(sweepId: string, trialId: string): Rung[] {
+    const rows = this.#db
+      .prepare(
+        `select rung, attempt, step, value, detail as reason, at as atMs from rungs
+         where sweep_id = ? and trial_id = ? order by rung`,
+      )
+      .all(sweepId, trialId);
+    return rows as Rung[];
+  }
+
   programs(sweepId: string, trialId: string): ProgramStart[] {
     return this.#all<ProgramRow>(
       `select attempt, command, interpreter, python, coalesce(packages, '') as packages

@@ -101,6 +101,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
         attempts: queries.attempts(sweepId, trialId),
         artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
         programs: queries.programs(sweepId, trialId),
+        rungs: queries.rungs(sweepId, trialId),
       };
     }),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),

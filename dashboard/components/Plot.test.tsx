@@ -27,6 +27,23 @@ test('a plot has its title, its range and its first and last epoch', () => {
   expect(lines[5]).toMatch(/^ {11}1 +20$/);
 });
 
+test('a plot draws a vertical line at each mark within its range', () => {
+  const draw = (marks: number[]) => {
+    const points: [number, number][] = [
+      [1, 1],
+      [20, 1],
+    ];
+    const app = render(<Plot title="loss" series={[{ name: 'a', points }]} columns={30} lines={6} marks={marks} />);
+    const rows = (app.lastFrame() ?? '').split('\n').slice(1, 5);
+    app.unmount();
+    return rows.map((row) => [...row].filter((character) => character >= '\u2801' && character <= '\u28ff').length);
+  };
+  const without = draw([]);
+  expect(draw([30])).toEqual(without);
+  const marked = draw([10]);
+  expect(marked.filter((dots, row) => dots > (without[row] ?? 0)).length).toBeGreaterThanOrEqual(2);
+});
+
 test('a legend wraps between its names', () => {
   const series = ['latent_dim=15', 'latent_dim=30', 'latent_dim=50'].map((name) => ({ name, points: [] }));
   const app = render(<Legend series={series} columns={36} />);

@@ -14,6 +14,8 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
+/** The series whose colour marks have. */
+const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
 
@@ -23,10 +25,12 @@ interface Props {
   readonly columns: number;
   /** The total number of lines, including title and axis. */
   readonly lines: number;
+  /** The x of vertical lines, such as the rungs of early stopping. Those outside the curves are not drawn. */
+  readonly marks?: readonly number[];
 }
 
 /** Curves as braille dots, with the value range on the left and the first and last epoch below. */
-export function Plot({ title, series, columns: width, lines }: Props) {
+export function Plot({ title, series, columns: width, lines, marks = [] }: Props) {
   const rows = lines - 2;
   const columns = width - AXIS;
   const finite = series.flatMap(({ points, band = [] }) => [
@@ -38,7 +42,7 @@ export function Plot({ title, series, columns: width, lines }: Props) {
     <Box flexDirection="column" width={width} height={fits ? lines : 1} flexShrink={0}>
       <Label text={title} columns={width} style="bold" />
       {fits && finite.length === 0 ? <Label text="no values yet" columns={width} style="dim" /> : null}
-      {fits && finite.length > 0 ? <Curves series={series} finite={finite} columns={columns} rows={rows} /> : null}
+      {fits && finite.length > 0 ? <Curves {...{ series, finite, columns, rows, marks }} /> : null}
     </Box>
   );
 }
@@ -48,12 +52,14 @@ interface CurvesProps {
   readonly finite: readonly (readonly [number, number])[];
   readonly columns: number;
   readonly rows: number;
+  readonly marks: readonly number[];
 }
 
-function Curves({ series, finite, columns, rows }: CurvesProps) {
+function Curves({ series, finite, columns, rows, marks }: CurvesProps) {
   const [lowX, highX] = rangeOf(finite.map(([x]) => x));
   const [lowY, highY] = rangeOf(finite.map(([, y]) => y));
-  const canvas = canvasOf(series, columns, rows, [lowX, highX], [lowY, highY]);
+  const shown = marks.filter((x) => x >= lowX && x <= highX);
+  const canvas = canvasOf(series, shown, columns, rows, [lowX, highX], [lowY, highY]);
   const label = (row: number): string => {
     if (row === 0) return formatMetric(highY);
     if (row === rows - 1) return formatMetric(lowY);
@@ -79,6 +85,7 @@ function Curves({ series, finite, columns, rows }: CurvesProps) {
 
 function canvasOf(
   series: readonly PlotSeries[],
+  marks: readonly number[],
   columns: number,
   rows: number,
   [lowX, highX]: readonly [number, number],
@@ -91,6 +98,8 @@ function canvasOf(
     const edges = band.map(([x, low, high]) => [xOf(x), yOf(high), yOf(low)] as const);
     for (const [i, edge] of edges.entries()) canvas.shade(edge, edges[i + 1] ?? edge, s);
   }
+  // A dotted line does not hide the curves.
+  for (const x of marks) for (let y = 0; y < canvas.height; y += 3) canvas.dot(xOf(x), y, MARKS);
   // The first series is the most important, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;

@@ -22,12 +22,14 @@ interface Props {
   readonly points: readonly ReportPoint[];
   /** The metric that is drawn on top of the other metrics in its panel. */
   readonly metric: string;
+  /** The steps of the rungs that the trial has entered. Default: none. */
+  readonly rungs?: readonly number[];
   readonly columns: number;
   readonly lines: number;
 }
 
 /** Losses, PSNRs and other metrics of a trial in separate panels, side by side. */
-export function TrialCurves({ points, metric, columns, lines }: Props) {
+export function TrialCurves({ points, metric, rungs = [], columns, lines }: Props) {
   const groups = groupsOf(points, metric);
   if (groups.length === 0) return <Plot title="curves" series={[]} columns={columns} lines={lines} />;
   const each = Math.floor((columns - 2 * (groups.length - 1)) / groups.length);
@@ -38,7 +40,13 @@ export function TrialCurves({ points, metric, columns, lines }: Props) {
         const [only = ''] = names;
         return (
           <Box key={title} flexDirection="column" width={each} flexShrink={0}>
-            <Plot title={names.length === 1 ? only : title} series={series} columns={each} lines={lines} />
+            <Plot
+              title={names.length === 1 ? only : title}
+              series={series}
+              columns={each}
+              lines={lines}
+              marks={names.includes(metric) ? rungs : []}
+            />
             {names.length === 1 ? null : <Legend series={series} columns={each} />}
           </Box>
         );

@@ -40,6 +40,7 @@ export function TrialHeading({ model, trial, columns }: Props) {
         columns={columns}
       />
       {trial.failure === undefined ? null : <FailureLines lines={failureLines(trial.failure)} columns={columns} />}
+      {trial.stopReason === '' ? null : <Paragraph text={`stopped by ${trial.stopReason}`} style="yellow" />}
       <Paragraph text={parametersText(trial, withSeed(state.varying))} style="bold" />
       <Paragraph text={parametersText(trial, shared)} style="dim" />
       <Paragraph text={metricsText(model, trial)} style="bold" />

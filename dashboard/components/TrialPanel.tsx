@@ -5,6 +5,7 @@ import { AttemptsTable } from './AttemptsTable.tsx';
 import { Label } from './Line.tsx';
 import { MarkedCurves } from './MarkedCurves.tsx';
 import { Reconstruction } from './Reconstruction.tsx';
+import { RungsTable } from './RungsTable.tsx';
 import { TrialCurves } from './TrialCurves.tsx';
 import { TrialHeading } from './TrialHeading.tsx';
 
@@ -33,7 +34,14 @@ export function TrialPanel({ model, trialId, columns }: Props) {
       <TrialHeading model={model} trial={trial} columns={columns} />
       <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={1} flexShrink={0}>
         <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
-          <TrialCurves points={model.curveOf(trialId)} metric={metric} columns={left} lines={PLOT_LINES} />
+          <TrialCurves
+            points={model.curveOf(trialId)}
+            metric={metric}
+            rungs={detail?.answer.rungs.map(({ step }) => step) ?? []}
+            columns={left}
+            lines={PLOT_LINES}
+          />
+          <RungsTable rungs={detail?.answer.rungs ?? []} columns={left} />
           <MarkedCurves model={model} trial={trial} columns={left} lines={PLOT_LINES} />
         </Box>
         <Box flexDirection="column" width={right} rowGap={1} flexShrink={0}>

@@ -103,5 +103,13 @@ const contains = (text: string, part: string): boolean => text.toLowerCase().inc
 function textOf(trial: Trial): string {
   const parameters = Object.keys(trial.parameters).map((name) => `${name}=${parameterText(trial, name)}`);
   const failure = trial.failure === undefined ? '' : `${failureClass.of(trial.failure.class)} ${trial.failure.message}`;
-  return [trial.id, trial.configId, trialState.of(trial.state), trial.agentId, failure, ...parameters].join(' ');
+  return [
+    trial.id,
+    trial.configId,
+    trialState.of(trial.state),
+    trial.agentId,
+    failure,
+    trial.stopReason,
+    ...parameters,
+  ].join(' ');
 }

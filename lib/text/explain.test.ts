@@ -89,7 +89,11 @@ test('a pending trial has its state, its reasons, its last failure and the agent
 test.each<[Partial<Trial>, Attempt | undefined, string]>([
   [{ state: 'TRIAL_STATE_RUNNING', epoch: 3 }, attempt(), 'running: attempt 2 on agent a, slot 1; 3 epochs reported'],
   [{ state: 'TRIAL_STATE_SUCCEEDED' }, attempt(), 'succeeded: attempt 2 on agent a, slot 1'],
-  [{ state: 'TRIAL_STATE_STOPPED' }, attempt(), 'stopped early by a rule: attempt 2 on agent a, slot 1'],
+  [
+    { state: 'TRIAL_STATE_STOPPED', stopReason: 'asha: 0.9 is number 2 of 2 at rung 1; the best 1 continues' },
+    attempt(),
+    'stopped early by asha: 0.9 is number 2 of 2 at rung 1; the best 1 continues; attempt 2 on agent a, slot 1',
+  ],
   [
     { state: 'TRIAL_STATE_FAILED', failure: { class: 'FAILURE_CLASS_OOM', message: 'no memory' } },
     attempt(),

@@ -202,7 +202,7 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
     case 'interrupted':
       return `interrupted: ${attempt}; no coordinator is running`;
     case 'stopped':
-      return `stopped early by a rule: ${attempt}`;
+      return `stopped early by ${firstLine(trial.stopReason)}; ${attempt}`;
     case 'failed': {
       const { failure } = trial;
       if (failure === undefined) return `failed: ${attempt}`;

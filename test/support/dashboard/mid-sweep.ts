@@ -120,6 +120,7 @@ function detailOf(id: string): GetTrialResponse {
     ],
     artifacts: [reconstructionArtifact(1), reconstructionArtifact(4)],
     programs: [],
+    rungs: [],
   };
 }
 

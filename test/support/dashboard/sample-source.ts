@@ -97,7 +97,7 @@ export class SampleSource implements Source {
   }
 
   async trial(_sweep: string, trialId: string): Promise<GetTrialResponse> {
-    return this.#answers.trial?.(trialId) ?? { trial: undefined, attempts: [], artifacts: [], programs: [] };
+    return this.#answers.trial?.(trialId) ?? { trial: undefined, attempts: [], artifacts: [], programs: [], rungs: [] };
   }
 
   async *log(): AsyncGenerator<string> {

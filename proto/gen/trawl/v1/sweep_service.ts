@@ -35,6 +35,7 @@ import {
   goalToNumber,
   ProgramStart,
   Report,
+  Rung,
   Source,
   Sweep,
   Trial,
@@ -287,6 +288,8 @@ export interface GetTrialResponse {
   artifacts: Artifact[];
   /** How the programs of its attempts were started. */
   programs: ProgramStart[];
+  /** The rungs of early stopping that the trial has entered, in ascending order. */
+  rungs: Rung[];
 }
 
 export interface ListReportsRequest {
@@ -2128,7 +2131,7 @@ export const GetTrialRequest: MessageFns<GetTrialRequest> = {
 };
 
 function createBaseGetTrialResponse(): GetTrialResponse {
-  return { trial: undefined, attempts: [], artifacts: [], programs: [] };
+  return { trial: undefined, attempts: [], artifacts: [], programs: [], rungs: [] };
 }
 
 export const GetTrialResponse: MessageFns<GetTrialResponse> = {
@@ -2144,6 +2147,9 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     }
     for (const v of message.programs) {
       ProgramStart.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.rungs) {
+      Rung.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2193,6 +2199,14 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
             message.programs.push(ProgramStart.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.rungs.push(Rung.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2214,6 +2228,7 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     message.attempts = object.attempts?.map((e) => Attempt.fromPartial(e)) || [];
     message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
     message.programs = object.programs?.map((e) => ProgramStart.fromPartial(e)) || [];
+    message.rungs = object.rungs?.map((e) => Rung.fromPartial(e)) || [];
     return message;
   },
 };

@@ -923,6 +923,18 @@ export interface Report_MetricsEntry {
   value: number;
 }
 
+/** The entry of a trial at a rung of early stopping. */
+export interface Rung {
+  rung: number;
+  attempt: number;
+  /** The step of the report that was compared, and the value. */
+  step: number;
+  value: number;
+  /** Why the trial continued; empty if it was stopped, or if the rule had nothing to compare. */
+  reason: string;
+  atMs: number;
+}
+
 /** A file produced by an attempt, stored in the coordinator's folder. */
 export interface Artifact {
   attempt: number;
@@ -3275,6 +3287,121 @@ export const Report_MetricsEntry: MessageFns<Report_MetricsEntry> = {
     const message = createBaseReport_MetricsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseRung(): Rung {
+  return { rung: 0, attempt: 0, step: 0, value: 0, reason: "", atMs: 0 };
+}
+
+export const Rung: MessageFns<Rung> = {
+  encode(message: Rung, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rung !== 0) {
+      writer.uint32(9).double(message.rung);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    if (message.step !== 0) {
+      writer.uint32(25).double(message.step);
+    }
+    if (message.value !== 0) {
+      writer.uint32(33).double(message.value);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(48).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rung {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRung();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.rung = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.step = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Rung>): Rung {
+    return Rung.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Rung>): Rung {
+    const message = createBaseRung();
+    message.rung = object.rung ?? 0;
+    message.attempt = object.attempt ?? 0;
+    message.step = object.step ?? 0;
+    message.value = object.value ?? 0;
+    message.reason = object.reason ?? "";
+    message.atMs = object.atMs ?? 0;
     return message;
   },
 };

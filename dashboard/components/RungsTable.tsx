@@ -1,0 +1,25 @@
+import { Box } from 'ink';
+import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import type { Rung } from '../../proto/gen/trawl/v1/types.ts';
+import { Label } from './Line.tsx';
+
+/** The rungs that are listed: the newest. The median rule has a rung at every step. */
+const MAX_RUNGS = 4;
+
+/** The newest rungs of early stopping that a trial has entered, with the reason of each decision. */
+export function RungsTable({ rungs, columns }: { readonly rungs: readonly Rung[]; readonly columns: number }) {
+  if (rungs.length === 0) return null;
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      <Label text="rungs" columns={columns} style="bold" />
+      {rungs.slice(-MAX_RUNGS).map(({ rung, value, reason }) => (
+        <Label
+          key={rung}
+          text={visibleText(`${formatStep(rung)}  ${formatMetric(value)}${reason === '' ? '' : `  ${reason}`}`)}
+          columns={columns}
+        />
+      ))}
+    </Box>
+  );
+}
