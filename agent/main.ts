@@ -61,7 +61,7 @@ export interface AgentOptions {
   /** The folder in which users' programs run. */
   readonly workdir: string;
   readonly requireGpu: boolean;
-  /** How many trials a slot trains together. */
+  /** The number of trials that a slot trains together. */
   readonly pack: PackOption;
   /** The agent's id. Default: the identity's name, else the id stored in `dir`, else a new id derived from the host name. */
   readonly id: string | undefined;

@@ -62,7 +62,7 @@ export async function chooseBackend(options: BackendOptions): Promise<{ readonly
   throw new NoBackendError(summary + problems.join(''));
 }
 
-/** @returns why the backend cannot be used; undefined when it is loaded and set */
+/** @returns the reason why the backend cannot be used; undefined when it is loaded and set */
 async function load(name: BackendName, gpus: number): Promise<string | undefined> {
   try {
     switch (name) {
@@ -125,8 +125,9 @@ export const NATIVE_ENVIRONMENT = {
 const ADDON = 'tfjs_binding.node';
 
 /**
- * Returns why the package cannot be loaded, judging by its files; undefined when it can probably be loaded. This check
- * is cheap. Loading the package takes half a second, and registers its kernels even if its native part is missing.
+ * Checks the files of the package. Returns the reason why it cannot be loaded; undefined when it can probably be
+ * loaded. This check is cheap. Loading the package takes half a second, and registers its kernels even if its native
+ * part is missing.
  */
 export function nativePackageProblem(name: NativePackage): string | undefined {
   const root = packageRoot(name);

@@ -48,7 +48,10 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /** Why the program reports fewer cards than there are. Undefined if the program reports no error or is not installed. */
+  /**
+   * The reason why the program does not report all cards. Undefined if the program reports no error or is not
+   * installed.
+   */
   readonly problem: string | undefined;
 }
 

@@ -45,7 +45,7 @@ import { type Clocks, SuspensionWatch } from './suspension.ts';
 import { STOP_GRACE_MS } from './worker-process.ts';
 import { type StartWorker, Workers } from './workers.ts';
 
-/** How long a shutdown waits for the coordinator to acknowledge the last records. */
+/** The time limit of a shutdown for the acknowledgement of the last records. */
 const SHUTDOWN_MS = 3_000;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
@@ -177,7 +177,7 @@ export class AgentRuntime {
     return this.#rejected.promise;
   }
 
-  /** Returns why the agent cannot start trials at present; undefined when it can. */
+  /** Returns the reason why the agent cannot start trials at present; undefined when it can. */
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
     if (!this.#session.isWelcome) return 'the coordinator is unreachable';

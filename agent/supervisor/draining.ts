@@ -3,9 +3,15 @@ import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {
   readonly #onGraceExpired: () => void;
-  /** When the grace period of the coordinator's drain expires. Undefined if the coordinator does not drain the agent. */
+  /**
+   * The time at which the grace period of the coordinator's drain expires. Undefined if the coordinator is not draining
+   * the agent.
+   */
   #drainUntil: number | undefined;
-  /** When the grace period of the agent's own shutdown expires. Undefined if the agent is not shutting down. */
+  /**
+   * The time at which the grace period of the agent's own shutdown expires. Undefined if the agent is not shutting
+   * down.
+   */
   #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 

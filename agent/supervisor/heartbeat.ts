@@ -49,7 +49,7 @@ export class Heartbeat {
     this.#log = log;
   }
 
-  /** Returns why heartbeats cannot be sent over NATS; undefined if they can. */
+  /** Returns the reason why heartbeats cannot be sent over NATS; undefined if they can be sent. */
   get problem(): string | undefined {
     return this.#problem;
   }

@@ -53,7 +53,7 @@ export class OfferQueue {
   #requested = 0;
   #gathering = false;
   #closed = false;
-  /** When the pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
+  /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
   #failingSince: number | undefined;
   #failure = '';
 
@@ -230,7 +230,7 @@ export class OfferQueues {
     }
   }
 
-  /** Returns why no offers of a pool can be pulled; undefined if they can. */
+  /** Returns the reason why no offers of a pool can be pulled; undefined if offers can be pulled. */
   get problem(): string | undefined {
     for (const { problem } of this.#queues.values()) if (problem !== undefined) return problem;
     return undefined;

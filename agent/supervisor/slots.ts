@@ -52,7 +52,8 @@ export interface Granted {
 }
 
 /**
- * How an attempt's program was started. The strings are empty until they are known, and for programs without Python.
+ * The command and the packages with which an attempt's program was started. The strings are empty until they are known,
+ * and for programs without Python.
  */
 export interface StartedProgram extends PythonPackages {
   readonly command: readonly string[];

@@ -8,7 +8,10 @@ import { threadEnvironment } from '../machine/slots.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
-/** How long a worker may take to stop an attempt before it is killed. STOP_GRACE_S is added for a user's program. */
+/**
+ * The time limit for a worker to stop an attempt. A slower worker is killed. STOP_GRACE_S is added for a user's
+ * program.
+ */
 export const STOP_GRACE_MS = 2_000;
 
 /**

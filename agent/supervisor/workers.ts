@@ -31,7 +31,7 @@ export class Workers {
   readonly #log: Logger;
   readonly #workers: Worker[] = [];
   readonly #startedAt: number[] = [];
-  /** How many trials the worker of each slot trains as a pack. */
+  /** The number of trials that the worker of each slot trains as a pack. */
   readonly #packSizes: number[] = [];
   #closed = false;
 

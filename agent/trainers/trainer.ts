@@ -21,7 +21,7 @@ export interface TrainingRun {
   readonly key: AttemptKey;
   /** The user's program for the trainer `command`, with macros (see proto/command.ts). */
   readonly command: readonly string[];
-  /** How to run the user's program and read its reports. Undefined means the defaults. */
+  /** The settings for running the user's program and reading its reports. Undefined means the defaults. */
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;

@@ -104,7 +104,7 @@ async function hasNvidiaGpu() {
  */
 
 /**
- * Returns why libtensorflow cannot be set up on a platform, or null.
+ * Returns the reason why libtensorflow cannot be set up on a platform, or null.
  * @param {Platform} platform
  * @returns {string | null}
  */

@@ -5,7 +5,8 @@
 export const MINIMUM_NODE = '20.19.0';
 
 /**
- * Returns why a Node version cannot run trawl (first line) and how to install a newer one (second line), or null.
+ * Returns null if a Node version can run trawl. Otherwise returns two lines: the reason, and how to install a newer
+ * version.
  * @param {string} version as in process.versions.node, such as `18.17.1`
  * @returns {string | null}
  */

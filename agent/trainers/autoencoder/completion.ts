@@ -1,4 +1,4 @@
-/** How a run of a pack completes, and the failures that the trainer detects itself. */
+/** The completion of a run of a pack, and the failures that the trainer itself detects. */
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
 /** The completion of one run: it succeeds or fails exactly once. */

@@ -7,7 +7,10 @@ import type { AdamState } from './adam.ts';
 import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
 
-/** How TensorFlow.js operations compute a pack: one batched product for all members, or one product per member in turn. */
+/**
+ * The way in which TensorFlow.js operations compute a pack: one batched product for all members, or one product per
+ * member.
+ */
 export type TensorStrategy = 'stacked' | 'in-turn';
 
 /** `graphs`: each member is a graph in a libtensorflow session. */

@@ -1,4 +1,4 @@
-/** How many trials fit into a GPU's memory, measured with one step of the largest network. */
+/** Determines how many trials fit into a GPU's memory, by measuring one step of the largest network. */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { gpuMemory } from '../../machine/gpus.ts';

@@ -34,7 +34,7 @@ export class GrowingFile {
     return this.#at;
   }
 
-  /** Why the file could not be read at the last attempt; undefined if it was read. */
+  /** The reason why the last read failed; undefined if it succeeded. */
   get problem(): string | undefined {
     return this.#problem;
   }

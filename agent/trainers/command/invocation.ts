@@ -1,4 +1,4 @@
-/** How a trial's program is started: its arguments, path, environment and folders. */
+/** Determines the arguments, path, environment and folders with which a trial's program is started. */
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';

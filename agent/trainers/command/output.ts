@@ -40,7 +40,7 @@ export class OutputTail {
   }
 }
 
-/** How the rest of a line that contains a report is logged; undefined when the line contains none. */
+/** The part of a line that is logged in addition to its report; undefined when the line contains no report. */
 export type TakenLine = { readonly rest: string } | undefined;
 
 /**

@@ -13,8 +13,7 @@ export interface OutputLine {
   /** Whether this is a complete line. False for a part of a line that is longer than MAX_LINE. */
   readonly whole: boolean;
   /**
-   * How the line ended: with a line feed, with a carriage return, or with neither, because the line is too long or the
-   * output ended.
+   * The end of the line: a line feed, a carriage return, or neither, because the line is too long or the output ended.
    */
   readonly end: 'line' | 'progress' | 'none';
   /** Whether a carriage return precedes this text on the same line. */
