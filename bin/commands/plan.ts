@@ -55,7 +55,7 @@ function planText(plan: Plan, spec: SweepSpec, { code, warnings, estimate }: Pla
   ];
   const { search, runCap, earlyTerminate, metric } = spec;
   const bound = plan.isBound ? 'at most ' : '';
-  const count = (number: number) => (Number.isFinite(number) ? `${bound}${formatCount(number)}` : 'no limit');
+  const count = (number: number) => `${bound}${formatCount(number)}`;
   const fields: [string, string][] = [['sweep', plan.sweep]];
   fields.push(['method', search?.method ?? 'grid']);
   fields.push(

@@ -16,7 +16,7 @@ import {
   withQuiet,
   withServer,
 } from '../options/common.ts';
-import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
+import { type LoadedSweepFile, loadSweepFile } from '../options/sweep-file.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
@@ -27,7 +27,7 @@ import { waitFor } from './wait.ts';
 type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: true };
 
 async function submit(file: string, options: Options): Promise<void> {
-  const loaded = await loadRunnableSweepFile(file);
+  const loaded = await loadSweepFile(file);
   await withConnection(options, async (connection) => {
     const sweep = await withPackedCode(loaded, async (code) => {
       if (code !== undefined) noteCode(code);

@@ -22,7 +22,7 @@ import { resumeOrSubmit } from '../local/resume-or-submit.ts';
 import { type GlobalOptions, type OutputOptions, withAuth, withHelp, withOutput } from '../options/common.ts';
 import { parseRetriedFailures, type RetriedFailures } from '../options/retry.ts';
 import { packOption, type SlotOptions, withSlots } from '../options/slots.ts';
-import { type LoadedSweepFile, loadRunnableSweepFile } from '../options/sweep-file.ts';
+import { type LoadedSweepFile, loadSweepFile } from '../options/sweep-file.ts';
 import { pathOption } from '../options/values.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
@@ -50,7 +50,7 @@ const PATIENCE_MS = 120_000;
 
 async function up(fileName: string, options: Options): Promise<void> {
   keepFilesPrivate();
-  const file = await loadRunnableSweepFile(fileName);
+  const file = await loadSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
   // Otherwise only the agent's log would have the reason.
   if (options.slotsPerGpu !== undefined) await requireGpuSlots(options);

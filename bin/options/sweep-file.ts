@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { checkRunnable } from '../../coordinator/grid/plan.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { inlineValueFiles } from '../../coordinator/sweepfile/inline-value-files.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -25,14 +24,4 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
   const folder = dirname(fileName);
   const text = await inlineValueFiles(written, fileName, (path) => readFile(resolve(folder, path), 'utf8'));
   return { fileName, text, spec: parseSweep(text, fileName) };
-}
-
-/**
- * Loads a sweep file with {@link loadSweepFile}, and checks that the sweep can be run.
- * @throws {BadInputError} with file, line and column, or when the sweep can only be planned
- */
-export async function loadRunnableSweepFile(fileName: string): Promise<LoadedSweepFile> {
-  const file = await loadSweepFile(fileName);
-  checkRunnable(file.spec);
-  return file;
 }

@@ -10,7 +10,7 @@ import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { noTrials } from '../grid/enumerate.ts';
-import { checkRunnable, planWithoutDrawing } from '../grid/plan.ts';
+import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { configsOf } from '../search/trial-source.ts';
 import { loadSweep } from '../store/load.ts';
@@ -99,7 +99,6 @@ async function submit(
   checkLength('request_id', request.requestId);
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
-  checkRunnable(spec);
   const planned = planWithoutDrawing(spec);
   const { trials, state, done } = firstTrials(spec);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);

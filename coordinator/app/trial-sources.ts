@@ -5,6 +5,7 @@ import type { SweepSpec } from '../grid/spec.ts';
 import { initialState, searcherOf, trialSource } from '../grid/trials.ts';
 import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
 import type { OpenSource } from '../store/load.ts';
+import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 
 /** Opens sources that find existing trials in the store. */
@@ -12,11 +13,15 @@ export function sourceOpener(db: Database): OpenSource {
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
   return ({ id, text, fileName }) => {
     const spec = parseSweep(text, fileName);
-    const source = trialSource(spec, searcherOf(spec));
+    const history = storedSearchHistory(db, id);
+    const source = trialSource(spec, searcherOf(spec), () => history.read());
     return {
       usesResults: source.usesResults,
-      next: (state, isKnown) =>
-        source.next(state, (trialId) => isKnown(trialId) || select.get(id, trialId) !== undefined),
+      next(state, isKnown) {
+        const step = source.next(state, (trialId) => isKnown(trialId) || select.get(id, trialId) !== undefined);
+        if (source.usesResults && step.kind === 'trial') history.add(step.trial);
+        return step;
+      },
     };
   };
 }

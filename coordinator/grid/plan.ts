@@ -30,7 +30,7 @@ const MAX_DRAWN_CONFIGS = 20_000;
 
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates, or run_cap if run_cap is less. Infinity for a tpe search without run_cap. */
+  /** configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
   /** Whether `trials` is only an upper bound, because a search can repeat itself before it reaches run_cap. */
   readonly isBound: boolean;
@@ -59,15 +59,6 @@ export function plan(spec: SweepSpec): Plan {
 /** Like `plan`, but draws no points, so that the counts of a search are upper bounds. */
 export function planWithoutDrawing(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
-}
-
-/**
- * Checks that a sweep can be run and not only planned.
- * @throws {BadInputError} for method tpe
- */
-export function checkRunnable({ search }: Pick<SweepSpec, 'search'>): void {
-  const feature = search === undefined || isDrawn(search) ? undefined : `method ${search.method}`;
-  if (feature !== undefined) throw new BadInputError(`${feature} cannot run yet; \`trawl plan\` checks the file`);
 }
 
 /** Returns the plan of a random or Sobol search, whose points are drawn for it. */
@@ -99,7 +90,7 @@ function drawnPlan(spec: SweepSpec): Plan {
  * each point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
-  const trials = spec.runCap ?? (isDrawn(spec.search) ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
+  const trials = spec.runCap ?? DEFAULT_RUN_CAP;
   return {
     sweep: spec.name,
     trials,

@@ -150,6 +150,11 @@ export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
   return { overrides };
 }
 
+/** Returns whether `when` sets a parameter of the point, so that the point's own value has no effect. */
+export function isSet({ when }: Pick<Rules, 'when'>, point: GridPoint, name: string): boolean {
+  return when.some(({ conditions, set }) => Object.hasOwn(set, name) && matchesConditions(conditions, point));
+}
+
 /** Returns a rule on one line: `depth=5, noise_std=0|0.5`. */
 export function ruleText(conditions: readonly Condition[]): string {
   return conditions.map(({ name, anyOf }) => `${name}=${anyOf.join('|')}`).join(', ');

@@ -36,6 +36,6 @@ function fractionAt(index: number, isSample: boolean): number {
 
 function drawn({ search, runCap }: SweepSpec, limit: number): (Parameters & GridPoint)[] {
   if (search === undefined) return [];
-  const drawing = search.method === 'tpe' ? { method: 'random' as const, seed: 0, space: search.space } : search;
+  const drawing = search.method === 'tpe' ? { ...search, method: 'random' as const } : search;
   return Array.from({ length: Math.min(runCap ?? limit, limit) }, (_, index) => drawnPoint(drawing, index));
 }

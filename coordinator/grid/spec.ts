@@ -15,7 +15,7 @@ export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'sear
   return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);
 }
 
-/** The number of trials of a random or Sobol search whose file has no run_cap. */
+/** The maximum number of trials of a search whose file has no run_cap. */
 export const DEFAULT_RUN_CAP = 10_000;
 
 export interface SweepSpec {
@@ -101,7 +101,9 @@ export interface Hypothesis {
 }
 
 /** A search. The points of `random` and `sobol` do not depend on results. */
-export type Search = Drawing | { readonly method: 'tpe'; readonly space: ReadonlyMap<string, Distribution> };
+export type Search =
+  | Drawing
+  | { readonly method: 'tpe'; readonly seed: number; readonly space: ReadonlyMap<string, Distribution> };
 
 /** Returns whether the points of a search do not depend on results. */
 export function isDrawn(search: Search | undefined): search is Drawing {

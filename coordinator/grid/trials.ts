@@ -1,12 +1,13 @@
 /** Applies the rules of a sweep to the points of its searcher, and yields the sweep's trials. */
 import { BadInputError } from '../../proto/errors.ts';
-import { TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
+import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { drawingSearcher } from '../search/drawn.ts';
 import { gridSearcher } from '../search/grid.ts';
 import type { Searcher, SearchHistory } from '../search/searcher.ts';
+import { tpeSearcher } from '../search/tpe/searcher.ts';
 import type { PlannedTrial, SourceState, SourceStep, TrialSource } from '../search/trial-source.ts';
-import { effectOf } from './points.ts';
+import { effectOf, isSet } from './points.ts';
 import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
@@ -16,15 +17,14 @@ import { idsOf } from './trial-id.ts';
  */
 const MAX_REPEATED_POINTS = 10_000;
 
-const NO_HISTORY: SearchHistory = { results: [], live: [] };
+const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
-/** @throws {BadInputError} if the method of the sweep has no searcher */
 export function searcherOf(spec: SweepSpec): Searcher {
   if (spec.search === undefined) return gridSearcher(spec);
   if (isDrawn(spec.search)) return drawingSearcher(spec.search);
-  throw new BadInputError(
-    `method ${spec.search.method} draws its points while the sweep runs, so they cannot be listed`,
-  );
+  const { seed, space } = spec.search;
+  const isActive = (point: Parameters, name: string) => !isSet(spec, point, name);
+  return tpeSearcher({ seed, space, isActive }, spec.seeds.length);
 }
 
 export function initialState(spec: SweepSpec, { initialState: search }: Pick<Searcher, 'initialState'>): SourceState {
@@ -45,8 +45,8 @@ export function trialSource(
   history: () => SearchHistory = () => NO_HISTORY,
 ): TrialSource {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
-  const limit = spec.runCap ?? (isDrawn(spec.search) ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
   const mayRepeat = spec.search !== undefined;
+  const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
 
   function replicate(state: SourceState, config: NonNullable<SourceState['config']>): SourceStep {
     const { parameters, replicates } = config;
@@ -83,9 +83,16 @@ export function trialSource(
   };
 }
 
-/** Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials. */
+/**
+ * Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials.
+ * @throws {BadInputError} if the points depend on results
+ */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
   const searcher = searcherOf(spec);
+  if (searcher.usesResults) {
+    const method = spec.search?.method ?? 'grid';
+    throw new BadInputError(`method ${method} draws its points while the sweep runs, so they cannot be listed`);
+  }
   const source = trialSource(spec, searcher);
   const known = new Set<string>();
   let state = initialState(spec, searcher);

@@ -26,6 +26,7 @@ interface SearchResult {
 
 /** The trials that a sweep has created so far. */
 export interface SearchHistory {
+  readonly goal: 'minimize' | 'maximize';
   /** Trials that have ended, in the order in which the store committed their ends. */
   readonly results: readonly SearchResult[];
   /** The parameters of trials that have not ended, by index. */

@@ -244,7 +244,7 @@ const types: [string, string][] = [
   ['order: shuffled', '4:8: order: shuffled requires a seed, such as seed: 1'],
   [
     'seed: 3',
-    '4:1: seed applies to order: shuffled and method: random only; for the seeds of the trials write seeds: [0, 1, 2]',
+    '4:1: seed applies to order: shuffled and methods random and tpe only; for the seeds of the trials write seeds: [0, 1, 2]',
   ],
 ];
 

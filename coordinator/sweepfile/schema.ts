@@ -107,10 +107,7 @@ export const sweepFileSchema = z.strictObject(
       .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
       .optional()
       .describe(`description for people; up to ${MAX_DESCRIPTION} characters`),
-    method: z
-      .enum(METHODS)
-      .optional()
-      .describe('how the points are chosen; bayes is treated as tpe, which cannot run yet; default: grid'),
+    method: z.enum(METHODS).optional().describe('how the points are chosen; bayes is treated as tpe; default: grid'),
     metric: z
       .strictObject(
         {

@@ -125,7 +125,7 @@ export function specOf(
 }
 
 function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {
-  if (method === 'bayes' || method === 'tpe') return { method: 'tpe', space };
+  if (method === 'bayes' || method === 'tpe') return { method: 'tpe', seed: seed ?? 0, space };
   if (method !== 'sobol') return { method: 'random', seed: seed ?? 0, space };
   const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) {
@@ -138,7 +138,7 @@ function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distri
 function notesOf(file: SweepFile, metric: Metric): string[] {
   const notes: string[] = [];
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
-  if ((file.method === 'random' || file.method === 'sobol') && file.run_cap === undefined) {
+  if ((file.method ?? 'grid') !== 'grid' && file.run_cap === undefined) {
     notes.push(`the file has no run_cap: the sweep has at most ${DEFAULT_RUN_CAP.toLocaleString('en')} trials`);
   }
   if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
@@ -220,15 +220,18 @@ function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
   });
 }
 
+/** The methods whose points depend on a seed. */
+const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes'];
+
 function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.order === 'shuffled') {
     if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
     return { kind: 'shuffled', seed: file.seed ?? 0 };
   }
-  if (file.seed !== undefined && file.method !== 'random') {
+  if (file.seed !== undefined && !SEEDED_METHODS.includes(file.method)) {
     findings.atKey(
       ['seed'],
-      'seed applies to order: shuffled and method: random only; for the seeds of the trials write seeds: [0, 1, 2]',
+      'seed applies to order: shuffled and methods random and tpe only; for the seeds of the trials write seeds: [0, 1, 2]',
     );
   }
   return { kind: 'grid' };

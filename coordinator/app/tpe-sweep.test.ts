@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { onHello } from '../core/agents.ts';
+import { onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
+import { schedule } from '../core/scheduler.ts';
+import type { Change, Step } from '../core/step.ts';
+import { openStore } from '../store/open.ts';
+import { Runtime } from './runtime.ts';
+import { sweepControl } from './sweep-control.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-tpe-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const FILE = `
+trainer: noop
+method: tpe
+seed: 5
+run_cap: 60
+metric: {name: test_loss, goal: minimize}
+parameters:
+  kind: {values: [near, far]}
+  x: {min: -5.0, max: 5.0}
+  offset: {min: 0.0, max: 1.0}
+when: [{if: {kind: near}, set: {offset: 0}}]
+`;
+
+const createdIn = (changes: readonly Change[]) =>
+  changes.flatMap((change) => (change.kind === 'created' ? change.trial : []));
+
+/** A coordinator with one agent and a real store, in which the test runs the trials. */
+async function coordinator(text: string, slots: number) {
+  const db = openStore(dir);
+  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  const runtime = open();
+  const id = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
+  await runtime.settle(onHello(runtime.core, agentHello('a', 'i', slots), 1));
+  const seqs = new Map<string, number>();
+
+  async function record(trialId: string, attempt: number, body: object): Promise<void> {
+    const key = { sweepId: id, trialId, attempt };
+    const seq = (seqs.get(`${trialId}/${attempt}`) ?? 0) + 1;
+    seqs.set(`${trialId}/${attempt}`, seq);
+    const change = { key, seq, at: 1, ...body } as Parameters<typeof onRecord>[1]['record'];
+    await runtime.settle(onRecord(runtime.core, { agentId: 'a', record: change }, 1).step);
+  }
+
+  return {
+    runtime,
+    /** Returns a second coordinator that has only the store, as after a crash. */
+    restarted: open,
+    /** Runs the scheduler once, and stores its step. */
+    async schedule(): Promise<Step> {
+      const step = schedule(runtime.core, 1);
+      await runtime.settle(step);
+      return step;
+    },
+    /** Runs every offered trial to its end. `lossOf` returns undefined for a trial that fails. */
+    async runOffers(lossOf: (parameters: Record<string, unknown>) => number | undefined): Promise<void> {
+      for (const { id: trialId, attempts } of [...(runtime.core.sweeps.get(id)?.offers ?? [])].slice(0, slots)) {
+        const attempt = attempts + 1;
+        const key = { sweepId: id, trialId, attempt };
+        const opened = onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, 1);
+        await runtime.settle(opened.step);
+        const row = db.prepare('select parameters from trials where id = ?').get(trialId) as { parameters: string };
+        const loss = lossOf(JSON.parse(row.parameters));
+        if (loss === undefined) {
+          const failure = { class: 'nan', message: 'the loss is NaN' };
+          await record(trialId, attempt, { kind: 'ended', end: { outcome: 'failed', failure } });
+          continue;
+        }
+        await record(trialId, attempt, { kind: 'report', epoch: 1, metrics: { test_loss: loss } });
+        await record(trialId, attempt, { kind: 'ended', end: { outcome: 'succeeded' } });
+      }
+    },
+    sweep: () => runtime.core.sweeps.get(id),
+    trials: () =>
+      (
+        db.prepare('select parameters, metrics, state from trials order by idx').all() as {
+          parameters: string;
+          metrics: string;
+          state: string;
+        }[]
+      ).map(({ parameters, metrics, state }) => ({ state, ...JSON.parse(parameters), ...JSON.parse(metrics) })),
+  };
+}
+
+const loss = ({ kind, x, offset }: Record<string, unknown>) =>
+  Number(x) > 4 ? undefined : (Number(x) - 1) ** 2 + (kind === 'near' ? 0 : 1 + Number(offset));
+
+describe('a sweep with method tpe', () => {
+  test('creates the trials that a coordinator restarted at the same point would create', async () => {
+    const sweep = await coordinator(FILE, 2);
+    let compared = 0;
+    while (sweep.sweep() !== undefined) {
+      const state = sweep.sweep()?.search?.state;
+      const other = sweep.restarted();
+      const loaded = other.core.sweeps.get('1');
+      expect(loaded?.search?.state).toEqual(state);
+      const next = loaded?.search?.source.next(loaded.search.state, () => false);
+      const { changes } = await sweep.schedule();
+      const [first] = createdIn(changes);
+      if (first !== undefined) {
+        expect(next).toMatchObject({ kind: 'trial', trial: first });
+        compared++;
+      }
+      await sweep.runOffers(loss);
+    }
+    expect(compared).toBeGreaterThan(20);
+    expect(sweep.trials()).toHaveLength(60);
+  });
+
+  test('finds good points: the later half of the trials is better than the first ten', async () => {
+    const sweep = await coordinator(FILE, 2);
+    while (sweep.sweep() !== undefined) {
+      await sweep.schedule();
+      await sweep.runOffers(loss);
+    }
+    const losses = sweep.trials().map(({ test_loss }) => Number(test_loss ?? 100));
+    const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+    expect(median(losses.slice(30))).toBeLessThan(median(losses.slice(0, 10)) / 3);
+    expect(sweep.trials().filter(({ kind, offset }) => kind === 'near' && offset !== 0)).toEqual([]);
+  });
+
+  test('never has more trials ahead than two per slot', async () => {
+    const sweep = await coordinator(FILE, 3);
+    for (let pass = 0; pass < 5; pass++) {
+      await sweep.schedule();
+      const counts = sweep.sweep()?.counts;
+      expect((counts?.pending ?? 0) + (counts?.offered ?? 0)).toBe(6);
+      await sweep.runOffers(loss);
+    }
+  });
+
+  test('without run_cap, has at most 10,000 trials', async () => {
+    const sweep = await coordinator(FILE.replace('run_cap: 60\n', ''), 1);
+    await sweep.schedule();
+    expect(sweep.sweep()?.planned).toBe(10_000);
+    expect(sweep.restarted().core.sweeps.get('1')?.planned).toBe(10_000);
+  });
+
+  test('ends when a small space has no further points', async () => {
+    const sweep = await coordinator(
+      'trainer: noop\nmethod: bayes\nparameters: {a: {values: [1, 2]}, b: {min: 1, max: 3}}\n',
+      2,
+    );
+    for (let pass = 0; sweep.sweep() !== undefined && pass < 100; pass++) {
+      await sweep.schedule();
+      await sweep.runOffers(({ a, b }) => Number(a) * Number(b));
+    }
+    expect(sweep.sweep()).toBeUndefined();
+    expect(
+      sweep
+        .trials()
+        .map(({ a, b }) => `${a} ${b}`)
+        .sort(),
+    ).toEqual(['1 1', '1 2', '1 3', '2 1', '2 2', '2 3']);
+  });
+
+  test('takes a sweep with replicates as one observation per config', async () => {
+    const sweep = await coordinator(FILE.replace('run_cap: 60', 'run_cap: 60\nreplicates: 3'), 3);
+    while (sweep.sweep() !== undefined) {
+      await sweep.schedule();
+      await sweep.runOffers(loss);
+    }
+    expect(new Set(sweep.trials().map(({ x }) => x)).size).toBe(20);
+  });
+});

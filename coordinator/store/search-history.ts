@@ -1,0 +1,78 @@
+/** Reads what a search has learned so far from the store. */
+import type { Database } from 'libsql';
+import { resultOf } from '../../lib/domain/trial-result.ts';
+import type { EventKind, GoalName, TrialStateName } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { parseParameters } from '../../proto/values.ts';
+import type { SearchHistory } from '../search/searcher.ts';
+import type { PlannedTrial } from '../search/trial-source.ts';
+
+const KINDS = ['created', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const satisfies EventKind[];
+
+interface EventRow {
+  readonly seq: number;
+  readonly trialId: string;
+  readonly kind: (typeof KINDS)[number];
+}
+
+interface TrialRow {
+  readonly state: TrialStateName;
+  readonly parameters: string;
+  readonly metrics: string;
+}
+
+export interface StoredSearchHistory {
+  /** Adds a trial that the next transaction stores. */
+  add(trial: PlannedTrial): void;
+  read(): SearchHistory;
+}
+
+/**
+ * Returns the history of one sweep, in the order of the event log. Each call of `read` reads only the events since the
+ * last one. A restart does not change the history.
+ */
+export function storedSearchHistory(db: Database, sweepId: string): StoredSearchHistory {
+  const selectEvents = db.prepare(
+    `select seq, trial_id as trialId, kind from events
+     where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')}) order by seq`,
+  );
+  const selectTrial = db.prepare('select state, parameters, metrics from trials where sweep_id = ? and id = ?');
+  const selectSweep = db.prepare('select metric, goal from sweeps where id = ?');
+  const results = new Map<string, SearchHistory['results'][number]>();
+  const live = new Map<string, Parameters>();
+  /** Trials that are created, but not stored yet. */
+  const created = new Map<string, Parameters>();
+  let lastSeq = 0;
+  let known: string | undefined;
+
+  function apply({ trialId, kind }: EventRow, metric: string): void {
+    for (const trials of [results, live, created]) trials.delete(trialId);
+    if (kind === 'cancelled') return;
+    const row = selectTrial.get(sweepId, trialId) as TrialRow | undefined;
+    if (row === undefined) return;
+    const parameters = parseParameters(row.parameters);
+    if (kind === 'created' || kind === 'retried') live.set(trialId, parameters);
+    else results.set(trialId, { parameters, value: resultOf({ ...row, metrics: JSON.parse(row.metrics) }, metric) });
+  }
+
+  return {
+    add({ trialId, parameters }) {
+      created.set(trialId, parameters);
+    },
+    read() {
+      const { metric, goal } = selectSweep.get(sweepId) as { readonly metric: string; readonly goal: GoalName };
+      // A sweep whose file names no metric has one only after the first reports.
+      if (metric !== known) {
+        known = metric;
+        lastSeq = 0;
+        results.clear();
+        live.clear();
+      }
+      for (const event of selectEvents.all(sweepId, lastSeq) as EventRow[]) {
+        lastSeq = event.seq;
+        apply(event, metric);
+      }
+      return { goal, results: [...results.values()], live: [...live.values(), ...created.values()] };
+    },
+  };
+}
