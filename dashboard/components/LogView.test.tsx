@@ -45,11 +45,11 @@ async function start(log: string | GrowingLog) {
   const at = await sampleDashboard(source, { columns: COLUMNS, rows: LINES + 8 });
   // The running trial is the best one of the last config.
   await at.press('G', 'l');
-  const drawn = (style: TerminalStyle = PLAIN): string[] => {
+  const drawn = (style: TerminalStyle = PLAIN, trialId = TRIAL): string[] => {
     setColours(style);
     const app = render(
       <TerminalStyleContext value={style}>
-        <LogView model={at.dashboard.model()} trialId={TRIAL} columns={COLUMNS} lines={LINES} />
+        <LogView model={at.dashboard.model()} trialId={trialId} columns={COLUMNS} lines={LINES} />
       </TerminalStyleContext>,
     );
     const frame = app.lastFrame() ?? '';
@@ -63,6 +63,13 @@ async function start(log: string | GrowingLog) {
 test('the heading has the trial, its attempt, its state and the visible lines', async () => {
   const at = await start(numbered(1, 30));
   expect(at.drawn()[0]).toBe('log of trial 6e1f2a3b, attempt 1  running  following  lines 21 to 30 of 30');
+  at.stop();
+});
+
+test('an empty log of a running trial has no output yet; that of an ended trial has none', async () => {
+  const at = await start('');
+  expect(at.drawn().slice(1)).toEqual(['no output yet']);
+  expect(at.drawn(PLAIN, '4e1f2a3b4c5d6e7f').slice(1)).toEqual(['no output']);
   at.stop();
 });
 

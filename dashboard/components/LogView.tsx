@@ -43,7 +43,7 @@ export function LogView({ model, trialId, columns, lines }: Props) {
         ]}
         columns={columns}
       />
-      {rows.length === 0 ? <Label text="no output yet" columns={columns} style="dim" /> : null}
+      {rows.length === 0 ? <Label text={emptyText(model, trialId)} columns={columns} style="dim" /> : null}
       {shown.map((row) => (
         <Line key={`${row.line} ${row.from}`} segments={highlighted(row, visible, current)} columns={columns} />
       ))}
@@ -53,6 +53,11 @@ export function LogView({ model, trialId, columns, lines }: Props) {
 
 /** Returns the text that is being typed, otherwise the text that was searched for last. */
 const searchShown = ({ prompt, log }: Ui): string => (prompt?.kind === 'search' ? prompt.text : log.search);
+
+function emptyText({ state }: Model, trialId: string): string {
+  const trial = state.trials.get(trialId);
+  return trial !== undefined && trialEnded(trial) ? 'no output' : 'no output yet';
+}
 
 function titleOf({ state }: Model, trialId: string): Segment[] {
   const trial = state.trials.get(trialId);

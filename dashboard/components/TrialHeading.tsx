@@ -1,6 +1,7 @@
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { trialValue } from '../../lib/domain/trial-result.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -83,7 +84,7 @@ const withSeed = (names: readonly string[]): string[] => [...names.filter((name)
 
 function metricsText({ board }: Model, trial: Trial): string {
   const places = board.metrics.map(({ name }, m) => {
-    const value = ownValue(trial.metrics, name);
+    const value = trialValue(trial, name);
     const order = board.ranked[m];
     return [name, value === undefined || order === undefined ? undefined : rankOf(order, value)] as const;
   });

@@ -108,6 +108,12 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     const screen = top(cluster);
     await screen.sees(/failing {2}\d+ {2}finished/);
     await screen.sees('2 succeeded · 2 failed');
+    screen.press('6');
+    await screen.sees(/^ +2 {2}crash {2}.*exited with code 3.* agent-a/m);
+    screen.press('l');
+    await screen.sees(/log of trial [0-9a-f]{8}, attempt 2 {2}failed \(crash\)/);
+    screen.press('q');
+    screen.press('1');
     repairSweep(folder);
     screen.press('/');
     screen.press('x=1\r');
@@ -127,7 +133,8 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     screen.press(`sweep ${slow.sweep}\r`);
     await screen.sees(/killed {2}\d+ {2}running/);
     await cluster.run('kill', slow.sweep, '-y');
-    await screen.sees(/killed {2}\d+ {2}killed/);
+    await screen.sees(/killed {2}\d+ {2}killed .*\d of 12 cancelled/);
+    expect(screen.lines()[1]).not.toContain('100%');
     await cluster.run('retry', slow.sweep, '--cancelled');
     await screen.sees(/killed {2}\d+ {2}running/);
   });
