@@ -2,6 +2,7 @@
 import { EXIT } from '../proto/errors.ts';
 import { EXIT_INTERNAL_ERROR, reportFailure } from './failure.ts';
 import { buildProgram, verbIn } from './program.ts';
+import { holdKeys, opensDashboard } from './top/early-keys.ts';
 
 // A pipe that its reader closed early (`trawl trials | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -16,7 +17,10 @@ process.on('SIGINT', () => {
   if (process.listenerCount('SIGINT') === 1) process.exit(EXIT.interrupted);
 });
 
-const program = await buildProgram(verbIn(process.argv.slice(2)));
+const args = process.argv.slice(2);
+const verb = verbIn(args);
+if (opensDashboard(verb, args)) holdKeys();
+const program = await buildProgram(verb);
 try {
   await program.parseAsync();
 } catch (error) {

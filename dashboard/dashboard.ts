@@ -22,6 +22,7 @@ import type { RowOrder } from './state/order.ts';
 import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { type ReplayClock, replayText, shownAt } from './state/replay-clock.ts';
 import { epochAt, epochShown, metricShown } from './state/selectors.ts';
+import type { StartProgress } from './state/start-progress.ts';
 import { type Summary, summaryOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
@@ -32,6 +33,8 @@ export interface DashboardSettings {
   readonly kitty: boolean;
   readonly readonly: boolean;
   readonly banner: string;
+  /** What happens until the sweep is known. */
+  readonly progress?: StartProgress | undefined;
   /** The size of the first frame. */
   readonly size: Size;
   readonly now: () => number;
@@ -105,6 +108,7 @@ export class Dashboard {
     this.#source = source;
     this.#settings = settings;
     this.#size = settings.size;
+    settings.progress?.onStep(this.#onChange);
     this.#stream = this.#createStream('');
     this.#details = this.#createDetails('');
   }
@@ -233,7 +237,8 @@ export class Dashboard {
       importance: details.importance,
       differencesOf: this.#differencesOf,
       connection: this.#stream.connection,
-      readonly,
+      readonly: readonly || this.#source.readonly === true,
+      starting: this.#settings.progress?.steps ?? [],
       banner: replay === undefined ? banner : replayText(replay.clock, replay.realMs),
       replay,
       style,

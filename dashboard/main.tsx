@@ -6,6 +6,7 @@ import { App } from './components/App.tsx';
 import { Screen } from './components/Screen.tsx';
 import { Dashboard } from './dashboard.ts';
 import type { Source } from './source.ts';
+import type { StartProgress } from './state/start-progress.ts';
 import type { View } from './state/ui.ts';
 import { frameSize, inkOutput, type Size, type TerminalStyle } from './terminal.ts';
 import { copyText, ENTER_SCREEN, LEAVE_SCREEN, MOUSE_OFF, MOUSE_ON } from './terminal-escapes.ts';
@@ -24,6 +25,8 @@ export interface DashboardOptions {
   readonly readonly?: boolean;
   /** A notice in the header, such as the speed of a replay. */
   readonly banner?: string;
+  /** What happens until the sweep is known. */
+  readonly progress?: StartProgress;
   /** Returns the current time in Unix milliseconds. A replay has its own clock. */
   readonly now?: () => number;
   /** Whether the dashboard closes when the sweep ends. */
@@ -58,6 +61,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     kitty: options.kitty ?? false,
     readonly: options.readonly ?? false,
     banner: options.banner ?? '',
+    progress: options.progress,
     now: options.now ?? Date.now,
     onLeave: leave,
     onInterrupt: options.onInterrupt ?? leave,

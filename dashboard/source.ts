@@ -72,6 +72,8 @@ interface ReplayControl {
 
 /** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError with the reason of a failure. */
 export interface Source {
+  /** Whether actions are rejected, because no coordinator runs or a replay is shown. */
+  readonly readonly?: boolean | undefined;
   /** Set for a replay. */
   readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */

@@ -1,12 +1,16 @@
 import { type Command, Option } from 'commander';
-import type { View } from '../../dashboard/main.tsx';
-import { PANES, type Pane } from '../../dashboard/source.ts';
+import { deferredSource } from '../../dashboard/deferred-source.ts';
+import type { TerminalStyle, View } from '../../dashboard/main.tsx';
+import { PANES, type Pane, type Source } from '../../dashboard/source.ts';
+import { StartProgress } from '../../dashboard/state/start-progress.ts';
+import { withResolvers } from '../../lib/net/within.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { type GlobalOptions, type ServerOptions, withHelp, withServer } from '../options/common.ts';
 import { countUpTo, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
+import { isAttended } from '../output/terminal.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { historyOf, replaySource } from '../top/replay-source.ts';
 import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
@@ -26,39 +30,65 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 async function top(sweep: string, options: Options): Promise<void> {
-  await withConnection(options, async (connection) => {
-    const { stdout } = process;
-    const style = terminalLook(options, stdout, process.env);
-    if (options.once) {
-      const { drawOnce } = await import('../../dashboard/main.tsx');
-      const size = {
-        columns: options.columns ?? (stdout.columns || PIPE_SIZE.columns),
-        rows: options.rows ?? (stdout.rows || PIPE_SIZE.rows),
-      };
-      const view = await viewOf(connection, sweep, options);
-      return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
-    }
-    if (!stdout.isTTY || !process.stdin.isTTY) {
-      throw new BadInputError('top needs a terminal; use --once to print one frame');
-    }
-    const speed = options.replay === undefined ? undefined : options.speed;
-    const replay =
-      speed === undefined
-        ? undefined
-        : replaySource(coordinatorSource(connection, 0), await historyOf(connection, sweep, options), speed);
-    const source = replay?.source ?? coordinatorSource(connection, Number.POSITIVE_INFINITY);
-    await untilSignalled((signal) =>
-      onTerminal(source, {
-        signal,
-        sweep,
-        style,
-        kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
-        readonly: options.readonly === true || replay !== undefined || connection.offlineDir !== undefined,
-        ...(replay === undefined ? {} : { now: replay.now }),
-      }),
-    );
-  });
+  const style = terminalLook(options, process.stdout, process.env);
+  if (options.once) return withConnection(options, (connection) => printFrame(connection, sweep, style, options));
+  if (!isAttended()) throw new BadInputError('top needs a terminal; use --once to print one frame');
+  await untilSignalled((signal) => showSweep(sweep, style, options, signal));
 }
+
+async function printFrame(
+  connection: Connection,
+  sweep: string,
+  style: TerminalStyle,
+  options: Options,
+): Promise<void> {
+  const { stdout } = process;
+  const { drawOnce } = await import('../../dashboard/main.tsx');
+  const size = {
+    columns: options.columns ?? (stdout.columns || PIPE_SIZE.columns),
+    rows: options.rows ?? (stdout.rows || PIPE_SIZE.rows),
+  };
+  const view = await viewOf(connection, sweep, options);
+  return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
+}
+
+/** Opens the dashboard at once, and connects meanwhile. */
+async function showSweep(sweep: string, style: TerminalStyle, options: Options, signal: AbortSignal): Promise<void> {
+  const progress = new StartProgress();
+  const { promise: ready, resolve, reject } = withResolvers<Source>();
+  ready.catch(() => {});
+  let now = Date.now;
+  const shown = onTerminal(deferredSource(ready), {
+    signal,
+    sweep,
+    style,
+    progress,
+    now: () => now(),
+    kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
+    readonly: options.readonly === true,
+  });
+  const connected = withConnection(options, async (connection) => {
+    progress.report(`connecting to ${connection.address}`);
+    if (options.replay) {
+      progress.report('loading the events and reports of the sweep');
+      const history = await historyOf(connection, sweep, options);
+      const replay = replaySource(coordinatorSource(connection, 0), history, options.speed);
+      now = replay.now;
+      resolve(replay.source);
+    } else resolve(coordinatorSource(connection, Number.POSITIVE_INFINITY));
+    await shown;
+  });
+  connected.catch(reject);
+  await shown;
+  // A user who quits does not wait for a connection.
+  if (await isPending(ready)) process.exit();
+  await connected;
+}
+
+const PENDING = Symbol('pending');
+
+const isPending = async (promise: Promise<unknown>): Promise<boolean> =>
+  (await Promise.race([promise, Promise.resolve(PENDING)])) === PENDING;
 
 async function viewOf(connection: Connection, sweep: string, { trial: prefix, view }: Options): Promise<View> {
   if (prefix === undefined) return { kind: view };

@@ -55,6 +55,7 @@ export function replaySource(live: Source, history: History, speed: number): Rep
   const now = () => shownAt(clock, Date.now());
   const source: Source = {
     ...live,
+    readonly: true,
     replay: {
       clock: () => clock,
       set: (changed) => {

@@ -10,6 +10,7 @@ import { Leaderboard } from './Leaderboard.tsx';
 import { LogView } from './LogView.tsx';
 import { ParametersView } from './ParametersView.tsx';
 import { ScrollView } from './ScrollView.tsx';
+import { StartView } from './StartView.tsx';
 import { SweepsTable } from './SweepsTable.tsx';
 import { TrialPanel } from './TrialPanel.tsx';
 
@@ -22,6 +23,9 @@ interface Props {
 /** The current view. */
 export function Body(props: Props) {
   const { model, columns, lines } = props;
+  if (model.state.sweep === undefined && model.starting.length > 0 && viewOf(model.ui).kind !== 'help') {
+    return <StartView steps={model.starting} columns={columns} lines={lines} />;
+  }
   const { offset } = cursorOf(model.ui);
   const view = viewOf(model.ui);
   switch (view.kind) {

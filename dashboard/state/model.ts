@@ -69,6 +69,8 @@ export interface Model {
   /** Compares the mean of each set of results with that of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
+  /** What happens until the sweep is known; the last step is in progress. */
+  readonly starting: readonly string[];
   /** Set in a replay. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
   readonly readonly: boolean;
