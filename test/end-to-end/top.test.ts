@@ -1,4 +1,7 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
@@ -10,6 +13,9 @@ import { TestTerminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 
 const LIMIT_MS = 180_000;
+
+/** Far above the half second of an idle machine (bench/RESULTS.md), because the tests share the machine. */
+const FIRST_FRAME_LIMIT_MS = 30_000;
 
 const sweepOf = (name: string, epochs: number) => `
 name: ${JSON.stringify(name)}
@@ -282,6 +288,29 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.lines().join('\n')).not.toMatch(/pause|kill/);
     expect(screen.written).toMatch(/^\p{ASCII}*$/u);
     expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
+  });
+
+  test('the first frame appears before the coordinator answers, and keys typed earlier are not echoed', async () => {
+    const silent = createServer();
+    silent.listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const startedMs = performance.now();
+    const screen = new TestTerminal(['top', '--server', `127.0.0.1:${port}`]);
+    const device = await until('the program holds the keys', () => {
+      const terminal = readlinkSync(`/proc/${screen.pid}/fd/0`);
+      return / -echo /.test(execFileSync('stty', ['-F', terminal, '-a'], { encoding: 'utf8' })) && terminal;
+    });
+    expect(device).toMatch(/^\/dev\/pts\//);
+    screen.press('zzz');
+    await screen.sees(`connecting to 127.0.0.1:${port}...`);
+    const firstFrameMs = performance.now() - startedMs;
+    expect(firstFrameMs).toBeLessThan(FIRST_FRAME_LIMIT_MS);
+    expect(screen.written).not.toContain('z');
+    screen.press('q');
+    expect(await screen.exited).toBe(0);
+    console.log(`first frame after ${Math.round(firstFrameMs)} ms`);
   });
 
   test('--once prints a frame without a terminal, and --replay replays a finished sweep', async () => {

@@ -7,6 +7,7 @@ import { Dashboard } from '../../../dashboard/dashboard.ts';
 import type { Press } from '../../../dashboard/keys.ts';
 import type { Source } from '../../../dashboard/source.ts';
 import { bodyLines, HEADER_LINES } from '../../../dashboard/state/layout.ts';
+import { StartProgress } from '../../../dashboard/state/start-progress.ts';
 import type { Size, TerminalStyle } from '../../../dashboard/terminal.ts';
 import { START_MS } from './sample.ts';
 
@@ -45,6 +46,8 @@ export async function sampleDashboard(
     readonly readonly?: boolean;
     readonly banner?: string;
     readonly kitty?: boolean;
+    /** The steps of the start. */
+    readonly steps?: readonly string[];
   } = {},
 ): Promise<SampleDashboard> {
   // Earlier tests of this process may have drawn with colours.
@@ -52,11 +55,14 @@ export async function sampleDashboard(
   const happened: string[] = [];
   const clock = { now: START_MS + 15_000 };
   const style = more.style ?? PLAIN;
+  const progress = new StartProgress();
+  for (const step of more.steps ?? []) progress.report(step);
   const dashboard = new Dashboard(source, {
     style,
     kitty: more.kitty ?? false,
     readonly: more.readonly ?? false,
     banner: more.banner ?? '',
+    progress,
     size,
     now: () => clock.now,
     onLeave: () => happened.push('left'),

@@ -1,0 +1,37 @@
+import { render } from 'ink-testing-library';
+import { beforeAll, expect, test } from 'vitest';
+import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
+import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
+import { setColours } from '../colours.ts';
+import { StartView } from './StartView.tsx';
+
+beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
+
+function drawn(steps: readonly string[], lines = 10): string[] {
+  const app = render(<StartView steps={steps} columns={40} lines={lines} />);
+  const frame = (app.lastFrame() ?? '').split('\n');
+  app.unmount();
+  return frame;
+}
+
+test('the last step is in progress, and the newest steps fit', () => {
+  expect(drawn(['starting nats-server', 'starting the agent'])).toEqual([
+    'starting nats-server',
+    'starting the agent...',
+  ]);
+  expect(drawn(['a', 'b', 'c'], 2)).toEqual(['b', 'c...']);
+});
+
+test('until the sweep is known, every view shows the steps, and keys work', async () => {
+  const at = await sampleDashboard(
+    new SampleSource({ updates: [] }),
+    { columns: 100, rows: 30 },
+    { steps: ['connecting to box:7070'] },
+  );
+  expect(at.frame().join('\n')).toContain('connecting to box:7070...');
+  await at.press('3');
+  expect(at.frame().join('\n')).toContain('connecting to box:7070...');
+  await at.press('q', 'q');
+  expect(at.happened).toEqual(['left']);
+  at.stop();
+});
