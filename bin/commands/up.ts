@@ -2,11 +2,16 @@ import type { Command } from 'commander';
 import { machineMemoryBytes } from '../../agent/machine/memory.ts';
 import { requireFittingSlots, slotCount } from '../../agent/machine/slots.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
+import { deferredSource } from '../../dashboard/deferred-source.ts';
 import { lineStream } from '../../dashboard/lines.ts';
+import type { DashboardResult } from '../../dashboard/main.tsx';
+import type { Source } from '../../dashboard/source.ts';
+import { StartProgress } from '../../dashboard/state/start-progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
+import { withResolvers } from '../../lib/net/within.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { EXIT, RejectedError } from '../../proto/errors.ts';
@@ -27,7 +32,7 @@ import { pathOption } from '../options/values.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
-import { note, print, printJson } from '../output/print.ts';
+import { holdNotes, note, print, printJson } from '../output/print.ts';
 import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
 import { isAttended, resultTerminal } from '../output/terminal.ts';
@@ -61,36 +66,90 @@ async function up(fileName: string, options: Options): Promise<void> {
   // Before the processes start, so that a folder that cannot be sent is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
-  const cluster = await startLocalCluster({
-    dir: options.dir,
-    natsUrl: process.env.TRAWL_NATS || undefined,
-    slots: options,
-    dataDir: options.data,
-    workdir: options.workdir,
-    requireGpu: options.requireGpu ?? false,
-    pack: options.pack,
-    logLevel: options.logLevel,
-    requireToken: options.auth,
-    report: note,
-  });
+  const screen = options.output !== 'json' && isAttended() ? openScreen(options, interrupt.signal) : undefined;
   try {
-    await withConnection({ server: cluster.address, identity: false, tokenFile: cluster.tokenFile }, (connection) =>
-      Promise.race([run(connection, file, options, interrupt.signal), cluster.broken]),
-    );
+    const cluster = await startLocalCluster({
+      dir: options.dir,
+      natsUrl: process.env.TRAWL_NATS || undefined,
+      slots: options,
+      dataDir: options.data,
+      workdir: options.workdir,
+      requireGpu: options.requireGpu ?? false,
+      pack: options.pack,
+      logLevel: options.logLevel,
+      requireToken: options.auth,
+      report: note,
+      onStep: (step) => screen?.report(step),
+    });
+    try {
+      await withConnection({ server: cluster.address, identity: false, tokenFile: cluster.tokenFile }, (connection) =>
+        Promise.race([run(connection, file, options, screen, interrupt.signal), cluster.broken]),
+      );
+    } finally {
+      await cluster.stop();
+    }
+  } catch (error) {
+    await screen?.fail(error);
+    throw error;
   } finally {
-    await cluster.stop();
     interrupt.done();
   }
 }
+
+/** The dashboard of `trawl up`, which opens before the processes start. */
+interface UpScreen {
+  /** Shows what starts next. */
+  readonly report: (step: string) => void;
+  /** Shows a sweep until it ends, or until the user quits. */
+  readonly show: (connection: Connection, sweepId: string) => Promise<DashboardResult>;
+  /** Closes the dashboard because of an error. */
+  readonly fail: (error: unknown) => Promise<void>;
+}
+
+function openScreen(options: Options, signal: AbortSignal): UpScreen {
+  const progress = new StartProgress();
+  const releaseNotes = holdNotes(progress.report);
+  const { promise: ready, resolve, reject } = withResolvers<Source>();
+  const failed = new AbortController();
+  ready.catch(() => {});
+  const closed = onTerminal(deferredSource(ready), {
+    sweep: OWN_SWEEP,
+    style: terminalLook(options, process.stdout, process.env),
+    kitty: hasKittyGraphics(process.env),
+    endWithSweep: true,
+    onInterrupt: () => process.kill(process.pid, 'SIGINT'),
+    signal: AbortSignal.any([signal, failed.signal]),
+    progress,
+  }).finally(releaseNotes);
+  closed.catch(() => {});
+  return {
+    report: progress.report,
+    show: (connection, sweepId) => {
+      const source = coordinatorSource(connection, PATIENCE_MS);
+      resolve({ ...source, find: async (name) => (name === OWN_SWEEP ? sweepId : source.find(name)) });
+      return closed;
+    },
+    async fail(error) {
+      reject(error);
+      failed.abort();
+      await closed.catch(() => {});
+    },
+  };
+}
+
+/** The name of the sweep that `up` submits, before it has an id. No sweep can have it. */
+const OWN_SWEEP = '';
 
 /** Runs the sweep of the file until it ends or Ctrl-C is pressed, and prints the results. */
 async function run(
   connection: Connection,
   file: LoadedSweepFile,
   options: Options,
+  screen: UpScreen | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const startedMs = performance.now();
+  screen?.report('submitting the sweep');
   const { id } = await withPackedCode(file, (code) => {
     if (code !== undefined) noteCode(code);
     return resumeOrSubmit(connection, file, code, note, options.dir);
@@ -100,7 +159,7 @@ async function run(
     note(`${countText(retried, 'failed trial')} of sweep ${id} will be retried`);
   }
   const warnings = new WarningNotes(note);
-  await follow(connection, id, warnings, options, signal);
+  await follow(connection, id, warnings, options, screen, signal);
   const { sweep } = await getSweep(connection, id);
   warnings.take(sweep);
   const wallSeconds = Math.round(performance.now() - startedMs) / 1000;
@@ -124,6 +183,7 @@ async function follow(
   id: string,
   warnings: WarningNotes,
   options: Options,
+  screen: UpScreen | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const updates = () =>
@@ -133,16 +193,8 @@ async function follow(
       ...outageNotes(connection),
     });
   const attended = isAttended();
-  if (options.output !== 'json' && attended) {
-    const interruptSelf = () => process.kill(process.pid, 'SIGINT');
-    const result = await onTerminal(coordinatorSource(connection, PATIENCE_MS), {
-      sweep: id,
-      style: terminalLook(options, process.stdout, process.env),
-      kitty: hasKittyGraphics(process.env),
-      endWithSweep: true,
-      onInterrupt: interruptSelf,
-      signal,
-    });
+  if (screen !== undefined) {
+    const result = await screen.show(connection, id);
     if (result === 'ended' || signal.aborted) return;
     note('the sweep continues; press Ctrl-C to interrupt it');
   }

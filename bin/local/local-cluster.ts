@@ -27,6 +27,8 @@ export interface LocalClusterOptions {
   readonly requireToken: boolean;
   /** Called with messages for the user. */
   readonly report: (line: string) => void;
+  /** Called with each step of the start, such as `starting the coordinator`. */
+  readonly onStep?: (step: string) => void;
 }
 
 export interface LocalCluster {
@@ -79,6 +81,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     let natsUrl = options.natsUrl ?? '';
     let natsPort: number | undefined;
     if (options.natsUrl === undefined) {
+      options.onStep?.('starting nats-server');
       await supervise('nats-server', async () => {
         const port = natsPort === undefined ? {} : { port: natsPort };
         const server = await startNatsServer({ storeDir: join(dir, 'nats'), ...port });
@@ -88,6 +91,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       });
     }
     let at: Pick<CoordinatorFile, 'address' | 'metrics'> = { address: '127.0.0.1:0', metrics: '127.0.0.1:0' };
+    options.onStep?.('starting the coordinator');
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
       const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses, ...auth], natsUrl);
@@ -95,6 +99,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       return process;
     });
     const agentDir = join(dir, 'agent');
+    options.onStep?.('starting the agent');
     await supervise('agent', async () =>
       startVerb(
         options,

@@ -42,9 +42,31 @@ export async function printJsonWithList<Item>(
   await print(`${text}${count === 0 ? '' : '\n  '}]${fields.join('')}\n}\n`);
 }
 
-/** Prints a message to stderr. */
+let held: { readonly show: (text: string) => void; readonly notes: string[] } | undefined;
+
+/** Prints a message to stderr; while messages are held, after they are released. */
 export function note(text: string): void {
-  process.stderr.write(`trawl: ${visibleLines(text)}\n`);
+  if (held === undefined) {
+    process.stderr.write(`trawl: ${visibleLines(text)}\n`);
+    return;
+  }
+  held.notes.push(text);
+  held.show(text);
+}
+
+/**
+ * Holds messages back, because something else draws on the terminal.
+ * @param show called with each message
+ * @returns a function that prints the messages and ends the hold
+ */
+export function holdNotes(show: (text: string) => void): () => void {
+  const hold = { show, notes: [] as string[] };
+  held = hold;
+  return () => {
+    if (held !== hold) return;
+    held = undefined;
+    hold.notes.forEach(note);
+  };
 }
 
 /** C1 and bidirectional controls. JSON does not escape them, but terminals interpret them. */

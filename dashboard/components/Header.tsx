@@ -16,6 +16,7 @@ import { bestText } from '../state/best-so-far.ts';
 import { HEADER_LINES } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import type { Summary } from '../state/summary.ts';
+import { waitingText } from '../state/waiting.ts';
 
 import { Label, Line } from './Line.tsx';
 import { PaneTabs } from './PaneTabs.tsx';
@@ -135,7 +136,7 @@ function pace({ state }: Model, { id }: Sweep, { perMinute, etaMs, etaRangeMs, s
   const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
   const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
   const figures = [
-    perMinute === undefined ? 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
+    perMinute === undefined ? waitingText(state) || 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
     ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
     ...(alerts.length === 0 ? [count] : []),
     `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
