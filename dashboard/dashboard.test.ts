@@ -74,7 +74,7 @@ test('the leaderboard sorts by any column in either direction, and stays sorted 
   at.stop();
 });
 
-test('s sorts by the next column and S by the previous one', async () => {
+test('s sorts by the next column, and S by the previous column', async () => {
   const at = await start();
   const sorted = () => /\S+ [▼▲]/.exec(at.frame()[HEADER - 1] ?? '')?.[0];
   expect(sorted()).toBe('test_loss ▲');
@@ -144,7 +144,7 @@ test('c compares the marked rows, or explains how to mark a row', async () => {
   at.stop();
 });
 
-test('p pauses a running sweep and resumes a paused one; the status line reports the result', async () => {
+test('p pauses a running sweep and resumes a paused sweep; the status line reports the result', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_PAUSED' }) });
   await at.press('p');
   expect(at.source.acts).toEqual([['7', 'pause']]);

@@ -1,4 +1,4 @@
-/** Follows the Watch stream of one sweep, and follows it again when an ended sweep runs again. */
+/** Follows the Watch stream of one sweep. If the sweep ends and then runs again, follows the stream again. */
 import { sweepEnded } from '../lib/domain/trial-state.ts';
 import type { WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep } from '../proto/gen/trawl/v1/types.ts';

@@ -44,7 +44,10 @@ export const hideImage = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
 /** Hides every image and frees its memory in the terminal. */
 export const FREE_IMAGES = apc('a=d,d=A,q=2');
 
-/** Puts text into the clipboard of the terminal (OSC 52), also over ssh. Terminals without the sequence ignore it. */
+/**
+ * Copies text to the clipboard of the terminal (OSC 52). This also works over ssh. Terminals that do not support the
+ * sequence ignore it.
+ */
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;
 
 /** Reports presses and the wheel of the mouse (SGR mode). Most terminals select text while Shift is held. */

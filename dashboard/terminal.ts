@@ -18,7 +18,10 @@ export interface TerminalStyle {
 
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
-/** Returns the size of a frame in a terminal. One row stays free: Ink ends each frame with a line break, which must not scroll. */
+/**
+ * Returns the size of a frame in a terminal. One row remains free, because Ink ends each frame with a line break, which
+ * must not scroll the screen.
+ */
 export function frameSize({ columns, rows }: NodeJS.WriteStream): Size {
   return { columns: columns || DEFAULT_SIZE.columns, rows: Math.max(1, (rows || DEFAULT_SIZE.rows) - 1) };
 }
@@ -27,11 +30,12 @@ const END_OF_UPDATE = '\u001b[?2026l';
 const CURSOR_UP = '\u001b[A';
 
 /**
- * Returns the stream as Ink 6.8 needs it for a frame that starts on the first line of the screen. Ink 7 and later, which
- * correct both, need Node 22.
- * - Before an incremental update, Ink goes up one line too few. So each update ends one line higher.
- * - When the last frame is as tall as the terminal, which is the case whenever a terminal shrinks, Ink clears the terminal
- *   together with its scrollback. So the number of rows is unknown; the frame always fits (see frameSize).
+ * Returns a stream that works around two bugs of Ink 6.8, for a frame that starts on the first line of the screen. Ink 7
+ * has neither bug, but needs Node 22.
+ * - Before an incremental update, Ink moves the cursor up by one line too few. Therefore the stream moves the cursor up by
+ *   one line at the end of each update.
+ * - If the last frame is as tall as the terminal, for example after the terminal has shrunk, Ink clears the terminal and
+ *   its scrollback. Therefore the stream has no number of rows. The frame always fits (see frameSize).
  */
 export function inkOutput(stdout: NodeJS.WriteStream): NodeJS.WriteStream {
   return new Proxy(stdout, {

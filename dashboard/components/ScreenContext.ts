@@ -8,7 +8,7 @@ export interface ScreenContextValue {
   readonly redraws: number;
   /** The images that the terminal has, by their number. */
   readonly sentImages: Map<number, Uint8Array>;
-  /** The first line of the body, and the line after its last one. */
+  /** The first line of the body, and the line after the last line of the body. */
   readonly body: readonly [from: number, to: number];
   /** Receives the total number of lines of the scrollable text. */
   readonly onContentLines: (lines: number) => void;

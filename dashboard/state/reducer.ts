@@ -9,7 +9,7 @@ interface FirstReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The state of one sweep, from its Watch stream alone. */
+/** The state of one sweep, computed only from its Watch stream. */
 export interface DashboardState {
   /** The sweep. Undefined until the first snapshot arrives. */
   readonly sweep: Sweep | undefined;
@@ -19,9 +19,12 @@ export interface DashboardState {
   readonly events: readonly Event[];
   /** The sequence number of the first snapshot. Events up to it need a separate request. Zero until the snapshot arrives. */
   readonly firstSeq: number;
-  /** By trial id, the first report of each trial whose first epoch was received. */
+  /** The first report of each trial by trial id. Trials without a received first epoch are missing. */
   readonly firstReports: ReadonlyMap<string, FirstReport>;
-  /** Sorted names of the parameters whose values differ between trials; includes `seed` when there are replicates. */
+  /**
+   * Sorted names of the parameters with different values in different trials. Includes `seed` when there are
+   * replicates.
+   */
   readonly varying: readonly string[];
 }
 
