@@ -1,7 +1,7 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
 import { blockedReason } from '../core/blocked.ts';
-import { type Core, isEnded, type Sweep } from '../core/model.ts';
+import { type Core, type CreationWindow, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import type { Change, Output, Step } from '../core/step.ts';
 import { type Commit, Journal } from '../store/journal.ts';
@@ -28,6 +28,8 @@ export interface RuntimeOptions {
   readonly onPass?: (seconds: number) => void;
   /** Returns Unix milliseconds of a clock that never jumps. Default: the clock of the process. */
   readonly now?: () => number;
+  /** Default: CREATION_WINDOW */
+  readonly creationWindow?: CreationWindow;
 }
 
 export class Runtime {
@@ -42,11 +44,11 @@ export class Runtime {
   readonly #onPass: (seconds: number) => void;
   #scheduling = false;
 
-  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now }: RuntimeOptions) {
+  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now, creationWindow }: RuntimeOptions) {
     this.db = db;
     this.now = clock;
     this.openSource = sourceOpener(db);
-    this.core = loadCore(db, leaseMs, clock(), this.openSource);
+    this.core = loadCore(db, leaseMs, clock(), this.openSource, creationWindow);
     this.queries = new Queries(db, { blocked: (sweepId) => blockedReason(this.core, sweepId) });
     this.#send = send;
     this.#onBroken = onBroken;

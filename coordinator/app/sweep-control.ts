@@ -100,7 +100,7 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   const planned = planWithoutDrawing(spec);
-  const { trials, state, done } = firstTrials(spec);
+  const { trials, state, done } = firstTrials(spec, runtime.core.creationWindow.trials);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   const source = await submittedSource(spec.code, request.source, archives);
   const policy = {

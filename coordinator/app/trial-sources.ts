@@ -1,6 +1,6 @@
 /** Opens the sources of the trials of submitted sweeps. */
 import type { Database } from 'libsql';
-import { CREATED_AHEAD, MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
+import { MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { initialState, searcherOf, trialSource } from '../grid/trials.ts';
 import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
@@ -33,15 +33,15 @@ interface FirstTrials {
   readonly done: boolean;
 }
 
-/** Returns the trials that are created when a sweep is submitted, or none if they depend on results. */
-export function firstTrials(spec: SweepSpec): FirstTrials {
+/** Returns up to `limit` trials to create when a sweep is submitted, or none if they depend on results. */
+export function firstTrials(spec: SweepSpec, limit: number): FirstTrials {
   const searcher = searcherOf(spec);
   const source: TrialSource = trialSource(spec, searcher);
   const trials: PlannedTrial[] = [];
   const known = new Set<string>();
   let state = initialState(spec, searcher);
   if (source.usesResults) return { trials, state, done: false };
-  for (let points = 0; points < MAX_POINTS_PER_PASS && trials.length < CREATED_AHEAD; points++) {
+  for (let points = 0; points < MAX_POINTS_PER_PASS && trials.length < limit; points++) {
     const step = source.next(state, (trialId) => known.has(trialId));
     if (step.kind === 'done') return { trials, state, done: true };
     if (step.kind === 'wait') break;

@@ -4,12 +4,13 @@ import type { SourceState, SourceStep, TrialSource } from '../search/trial-sourc
 import { onHello } from './agents.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
-import { CREATED_AHEAD, MAX_POINTS_PER_PASS } from './create-trials.ts';
-import type { Core, Sweep } from './model.ts';
+import { MAX_POINTS_PER_PASS } from './create-trials.ts';
+import { type Core, CREATION_WINDOW, type Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';
 import type { Change } from './step.ts';
 import { onKill, onPause, onResume, onStop } from './sweeps.ts';
 
+const CREATED_AHEAD = CREATION_WINDOW.trials;
 const START: SourceState = { search: 0, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };
 
 /** A source of numbered trials. `stepAt` can replace the step of a point. */

@@ -9,14 +9,8 @@ import { presentPools } from './pools.ts';
 import type { Change } from './step.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** Trials of a sweep that are created before they can start, if the slots need no more. */
-export const CREATED_AHEAD = 1_000;
-
-/** Packs of trials that are created ahead per slot, so that the trials of a pack can be chosen among several. */
-const PACKS_AHEAD_PER_SLOT = 4;
-
-/** Trials per slot that are created if each trial depends on the results so far: one that starts, and one offer. */
-const OFFERS_AND_STARTS_PER_SLOT = 2;
+/** Trials that all slots of the agents can take: one that starts and one offer per slot. */
+const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
 export const MAX_POINTS_PER_PASS = 5_000;
@@ -54,13 +48,17 @@ export function createTrials(core: Core): Change[] {
   if (sweeps.length === 0) return [];
   const slots = [...presentPools(core).values()].reduce((sum, pool) => sum + pool.slots, 0);
   const packs = [...core.agents.values()].reduce((sum, agent) => sum + agent.slots * agent.pack, 0);
-  return sweeps.flatMap((sweep) => [...fillWindow(sweep, windowOf(sweep, slots, packs)), ...closeIfDone(sweep)]);
+  return sweeps.flatMap((sweep) => [...fillWindow(sweep, windowOf(core, sweep, slots, packs)), ...closeIfDone(sweep)]);
 }
 
 /** Returns the number of trials of a sweep that may be created without having started. */
-function windowOf({ search, policy }: Sweep, slots: number, packs: number): number {
-  if (search?.source.usesResults !== true) return Math.max(CREATED_AHEAD, packs * PACKS_AHEAD_PER_SLOT);
-  return Math.min(slots, policy.concurrency ?? slots) * OFFERS_AND_STARTS_PER_SLOT;
+function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
+  if (search?.source.usesResults === true) {
+    return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;
+  }
+  // One more trial than the slots can take shows the scheduler that the sweep has demand.
+  const forSlots = slots * STARTS_AND_OFFERS_PER_SLOT + 1;
+  return Math.max(creationWindow.trials, forSlots, packs * creationWindow.packsPerSlot);
 }
 
 /** Creates trials until the window is full, the source has no further trial for now, or the pass was long enough. */

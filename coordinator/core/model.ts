@@ -530,6 +530,15 @@ export interface Quarantine {
   readonly probeAt: number;
 }
 
+/** The number of trials of a sweep that are created before they can start, beyond those that the slots need at once. */
+export interface CreationWindow {
+  readonly trials: number;
+  /** Packs per slot, so that the trials of a pack can be chosen among several. */
+  readonly packsPerSlot: number;
+}
+
+export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
+
 /** The state of the coordinator. `meanMs` is the duration estimate over all sweeps. */
 export interface Core extends DurationEstimate {
   /** In order of submission. */
@@ -553,10 +562,15 @@ export interface Core extends DurationEstimate {
   /** When the coordinator started with the state of an earlier process. */
   readonly startedAt: number;
   readonly leaseMs: number;
+  readonly creationWindow: CreationWindow;
 }
 
 /** @param startedAt when the coordinator started; default: long ago */
-export function newCore(leaseMs: number, startedAt = Number.NEGATIVE_INFINITY): Core {
+export function newCore(
+  leaseMs: number,
+  startedAt = Number.NEGATIVE_INFINITY,
+  creationWindow: CreationWindow = CREATION_WINDOW,
+): Core {
   return {
     sweeps: new Map(),
     agents: new Map(),
@@ -569,6 +583,7 @@ export function newCore(leaseMs: number, startedAt = Number.NEGATIVE_INFINITY): 
     startedAt,
     meanMs: undefined,
     leaseMs,
+    creationWindow,
   };
 }
 

@@ -15,6 +15,7 @@ import {
   type AttributableClass,
   type Checkpoint,
   type Core,
+  type CreationWindow,
   type FailedAttempt,
   type Lease,
   newCore,
@@ -66,8 +67,14 @@ const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 
  * @param openSource opens the sources of the sweeps whose trials are not all created. Default: no further trials are
  * created
  */
-export function loadCore(db: Database, leaseMs: number, now: number, openSource: OpenSource = NO_SOURCE): Core {
-  const core = newCore(leaseMs, now);
+export function loadCore(
+  db: Database,
+  leaseMs: number,
+  now: number,
+  openSource: OpenSource = NO_SOURCE,
+  creationWindow?: CreationWindow,
+): Core {
+  const core = newCore(leaseMs, now, creationWindow);
   core.listeningSince = now;
   const rows = db
     .prepare("select id from sweeps where state in ('running', 'paused', 'stopping') order by id")

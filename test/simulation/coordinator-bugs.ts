@@ -57,6 +57,21 @@ class LosesPromotions extends Runtime {
   }
 }
 
+/** Changes the creation of trials in the store. Undefined drops a change. */
+function createsAs(about: string, changeCreated: (created: CreatedChange) => CreatedChange | undefined): Bug {
+  class ChangesCreation extends Runtime {
+    override settle(step: Step): Promise<void> {
+      const changes = step.changes.flatMap((change) => {
+        return change.kind === 'created' ? (changeCreated(change) ?? []) : change;
+      });
+      return super.settle({ ...step, changes });
+    }
+  }
+  return { about, runtime: (options) => new ChangesCreation(options) };
+}
+
+type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
+
 class WithoutReconciling extends Offers {
   override reconcile({ pools }: ExpectedOffers): Promise<number> {
     return super.reconcile({ pools, offers: () => [] });
@@ -186,6 +201,25 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     runtime: (options) => new AnswersBeforeCommit(options),
   },
   'torn-commit': { about: 'an interrupted commit leaves its first rows', tornCommits: true },
+  'search-stored-ahead': createsAs(
+    'the stored state of a search is ahead of its trials, so that a point is skipped after a crash',
+    (change) => ({ ...change, state: { ...change.state, search: Number(change.state.search) + 1 } }),
+  ),
+  'trial-not-durable': createsAs('every fourth trial is offered but not stored', (change) =>
+    change.trial.index % 4 === 3 ? undefined : change,
+  ),
+  'search-forgotten': {
+    about: 'a restart ends the search, so that a sweep finishes without its last trials',
+    onLoaded: ({ core }) => {
+      for (const sweep of core.sweeps.values()) sweep.search = undefined;
+    },
+  },
+  'window-ignored': {
+    about: 'all trials of a sweep are created at once',
+    onLoaded: ({ core }) => {
+      (core as Changing<typeof core>).creationWindow = { trials: 1e9, packsPerSlot: 0 };
+    },
+  },
   'no-fencing': {
     about: 'reports of a superseded attempt count for the running one',
     service: (service, runtime) => onRecords(service, runtime, unfenced),

@@ -18,6 +18,7 @@ import type { Retried, SweepControl } from '../../coordinator/transport/sweep-se
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ArtifactTransfers } from './artifact-transfers.ts';
 import type { Bug } from './bug.ts';
+import { SIMULATED_WINDOW } from './creation-window.ts';
 import { Disk } from './disk.ts';
 import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
@@ -105,6 +106,7 @@ export class SimulatedCoordinator {
       db: this.disk.view(process),
       leaseMs,
       now,
+      creationWindow: SIMULATED_WINDOW,
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output);

@@ -15,6 +15,7 @@ import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
+import { SIMULATED_WINDOW } from './creation-window.ts';
 import { canRun, type MachineResources } from './placement.ts';
 import { PriorityInvariant } from './priority-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
@@ -49,6 +50,7 @@ export interface InvariantsContext {
 export class Invariants {
   readonly ledger: Ledger;
   readonly attempts = new Map<string, Attempt>();
+  readonly #slots: number;
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
   /** Trials that each request retried, and the commit that did so. */
@@ -73,8 +75,8 @@ export class Invariants {
     this.ledger = new Ledger(({ resources }) =>
       machines.filter((one) => range(one.slots).some((slot) => canRun(resources, one, slot))).map(({ id }) => id),
     );
-    const slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
-    this.#shares = new ShareInvariant(this.ledger, slots);
+    this.#slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
+    this.#shares = new ShareInvariant(this.ledger, this.#slots);
     this.#priorities = new PriorityInvariant(this.ledger, machines);
   }
 
@@ -82,15 +84,27 @@ export class Invariants {
     this.violation ??= invariant;
   }
 
-  /** Adds new sweeps to the ledger. */
-  submitted(runtime: Runtime): void {
+  /** Adds new sweeps to the ledger. @param changes the changes of the current commit, which are not in the ledger yet */
+  submitted(runtime: Runtime, changes: readonly Change[] = []): void {
+    const creating = new Set(
+      changes.flatMap((one) => (one.kind === 'created' ? `${one.sweepId}/${one.trial.trialId}` : [])),
+    );
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
       const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
         policy: string;
         priority: number;
       };
-      this.ledger.addSweep({ ...sweep, priority: row.priority, policy: JSON.parse(row.policy) });
+      // Memory can have trials whose creation is not durable.
+      const stored = runtime.db.prepare('select id from trials where sweep_id = ?').all(sweep.id) as { id: string }[];
+      const trials = new Map(
+        [...sweep.trials].filter(([id]) => {
+          return stored.some((one) => one.id === id) && !creating.has(`${sweep.id}/${id}`);
+        }),
+      );
+      if (trials.size > SIMULATED_WINDOW.trials)
+        this.violated(`sweep ${sweep.id} was submitted with ${trials.size} trials`);
+      this.ledger.addSweep({ ...sweep, trials, priority: row.priority, policy: JSON.parse(row.policy) });
       this.#priorities.submitted(sweep.id, this.#world.now());
     }
   }
@@ -106,11 +120,12 @@ export class Invariants {
   committed({ changes }: Commit, runtime: Runtime): void {
     this.#judge(() => {
       // The first trials of a sweep can be offered before its submission is answered.
-      this.submitted(runtime);
+      this.submitted(runtime, changes);
       for (const change of changes) {
         this.#beforeChange(change);
         this.#checkScheduling(change);
         this.ledger.write(change);
+        this.#windowHolds(change);
         this.#afterChange(change);
       }
       this.#budgetsHold(changes);
@@ -324,6 +339,14 @@ export class Invariants {
     for (const id of atTarget) this.#targetHolds(id);
   }
 
+  #windowHolds(change: Change): void {
+    if (change.kind !== 'created') return;
+    this.reached.add('a trial created while its sweep runs');
+    const waiting = this.ledger.waiting(change.sweepId);
+    if (waiting > Math.max(SIMULATED_WINDOW.trials, 2 * this.#slots + 1))
+      this.violated(`sweep ${change.sweepId} has created ${waiting} trials that have not started`);
+  }
+
   #isAtTarget({ key, metrics }: Change & { kind: 'report' }): boolean {
     const { target, ranking } = this.ledger.sweeps.get(key.sweepId)?.policy ?? {};
     const value = metrics[ranking?.metric ?? ''];
@@ -365,8 +388,7 @@ export class Invariants {
     const sweep = this.ledger.sweeps.get(sweepId);
     const limit = sweep?.policy.maxFailed;
     if (limit === undefined || sweep?.state !== 'running') return;
-    const trials = this.#count(sweepId, () => true);
-    const allowed = limit.kind === 'count' ? limit.count : limit.ratio * trials;
+    const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.planned;
     const failed = this.#count(sweepId, (state) => state === 'failed');
     if (failed > allowed)
       this.violated(`sweep ${sweepId} continues with ${failed} failed trials; its limit is ${allowed}`);

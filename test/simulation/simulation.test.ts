@@ -26,6 +26,7 @@ const EXPECTED = [
     'a superseded attempt',
     'a promoted attempt',
     'a killed trial',
+    'a trial created while its sweep runs',
   ],
 ];
 

@@ -1,5 +1,7 @@
 /** Checks every row of the store after a simulation has ended. */
 import type { Database } from 'libsql';
+import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import type { StoredFiles } from './stored-files.ts';
 import { lossAt, sumAt } from './training.ts';
 
@@ -38,7 +40,36 @@ export function storeProblems(db: Database, files: StoredFiles): string[] {
          json_extract(parameters, '$.epochs') as epochs from trials`,
     )
     .all() as TrialRow[];
-  return [...trials.flatMap((trial) => trialProblems(db, trial)), ...artifactProblems(db, files)];
+  const problems = trials.flatMap((trial) => trialProblems(db, trial));
+  return [...problems, ...creationProblems(db), ...artifactProblems(db, files)];
+}
+
+/** Checks that the trials of each sweep are its first points, each once and in order, and that a finished sweep has all. */
+function creationProblems(db: Database): string[] {
+  const sweeps = db.prepare('select id, text, file_name as fileName, state, searching, planned from sweeps').all() as {
+    id: number;
+    text: string;
+    fileName: string;
+    state: string;
+    searching: number;
+    planned: number;
+  }[];
+  const select = db.prepare('select id, idx from trials where sweep_id = ? order by idx');
+  const wasStopped = db.prepare(
+    "select 1 as found from events where sweep_id = ? and kind in ('sweep stopping', 'sweep killed') limit 1",
+  );
+  return sweeps.flatMap(({ id, text, fileName, state, searching, planned }) => {
+    const created = select.all(id) as { id: string; idx: number }[];
+    const points = [...enumerateTrials(parseSweep(text, fileName))].map(({ trialId }) => trialId);
+    const isPrefix = created.every((trial, index) => trial.id === points[index] && trial.idx === index);
+    const isWhole = created.length === points.length || state !== 'finished' || wasStopped.get(id) !== undefined;
+    return [
+      ...(isPrefix ? [] : [`the trials of sweep ${id} are not its first ${created.length} points`]),
+      ...(isWhole ? [] : [`sweep ${id} finished with ${created.length} of ${points.length} trials`]),
+      ...(planned === points.length ? [] : [`sweep ${id} plans ${planned} of ${points.length} trials`]),
+      ...(searching === 0 ? [] : [`sweep ${id} is ${state} and still creates trials`]),
+    ];
+  });
 }
 
 function trialProblems(db: Database, trial: TrialRow): string[] {

@@ -64,7 +64,13 @@ export class Ledger {
   readonly quarantines = new Map<string, readonly string[]>();
   readonly sweeps = new Map<
     string,
-    { state: Sweep['state']; priority: number; readonly policy: SweepPolicy; readonly warnings: Set<string> }
+    {
+      state: Sweep['state'];
+      priority: number;
+      readonly planned: number;
+      readonly policy: SweepPolicy;
+      readonly warnings: Set<string>;
+    }
   >();
 
   readonly #stragglers = new Set<string>();
@@ -81,31 +87,55 @@ export class Ledger {
     this.sweeps.set(sweep.id, {
       state: 'running',
       priority: sweep.priority,
+      planned: sweep.planned,
       policy: sweep.policy,
       warnings: new Set(),
     });
     for (const trial of sweep.trials.values()) {
-      this.trials.set(`${sweep.id}/${trial.id}`, {
-        state: 'pending',
-        attempts: 0,
-        open: undefined,
-        second: undefined,
-        speculated: false,
-        winner: undefined,
-        failures: {},
-        charged: {},
-        earlyAgents: new Set(),
-        lastEarly: false,
-        succeededOn: undefined,
-        failure: undefined,
-        checkpoint: undefined,
-      });
+      this.#addTrial(sweep.id, trial.id);
     }
+  }
+
+  #addTrial(sweepId: string, trialId: string): void {
+    this.trials.set(`${sweepId}/${trialId}`, {
+      state: 'pending',
+      attempts: 0,
+      open: undefined,
+      second: undefined,
+      speculated: false,
+      winner: undefined,
+      failures: {},
+      charged: {},
+      earlyAgents: new Set(),
+      lastEarly: false,
+      succeededOn: undefined,
+      failure: undefined,
+      checkpoint: undefined,
+    });
+  }
+
+  /** Returns the number of trials of a sweep that have not started, or wait for their next attempt. */
+  waiting(sweepId: string): number {
+    const trials = [...this.trials].filter(([name]) => name.startsWith(`${sweepId}/`));
+    return trials.filter(([, { state }]) => state === 'pending' || state === 'offered').length;
   }
 
   /** Applies a change. @throws {AssertionError} if the change is not permitted */
   write(change: Change): void {
     switch (change.kind) {
+      case 'created': {
+        const { sweepId, trial, state } = change;
+        assert.equal(this.#sweep(sweepId).state, 'running', 'only a running sweep creates trials');
+        assert.ok(
+          !this.trials.has(`${sweepId}/${trial.trialId}`),
+          `trial ${sweepId}/${trial.trialId} is created twice`,
+        );
+        assert.equal(state.created, trial.index + 1, 'a trial is created with the state after it');
+        this.#addTrial(sweepId, trial.trialId);
+        break;
+      }
+      case 'searched':
+        break;
       case 'sweep': {
         const sweep = this.#sweep(change.sweepId);
         if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'an ended sweep can only change to running');
