@@ -15,6 +15,7 @@ import { awaitNats, closeNats } from '../lib/net/connect-nats.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../lib/net/http.ts';
 import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
+import { SparseLog } from '../lib/net/sparse-log.ts';
 import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
@@ -119,7 +120,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
   const token = options.requireToken ? ownToken : undefined;
   if (!options.requireToken && identity === undefined && isLoopback(options.listen)) log.warn(NO_AUTH_TEXT);
-  const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts));
+  const guard = new Guard(
+    admission(options, identities, token),
+    (reason, facts) => rejections.record(reason, facts),
+    (peer) => listener.authenticated(peer),
+  );
   const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
@@ -163,10 +168,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   initializeCallSeries(metrics, SERVICES);
   addReflection(server, options.protoDir);
   addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });
+  const tooMany = new SparseLog(log, 'too many connections: closed one');
   const listener = await listen(server, options.listen, {
     identity,
     onRejected: (reason, from, detail) => rejections.record(reason, { from, detail }),
-    onFull: (from) => log.warn({ from }, 'too many connections: closed a new connection'),
+    authenticatesCalls: token !== undefined,
+    onFull: (from) => tooMany.warn({ from }),
   });
   if (identity === undefined && isLoopback(listener)) announce(listener, { dir, nats: natsUrl }, log);
   const isKnownAgent = (agentId: string) => identities?.hasAgent(agentId) ?? true;

@@ -23,16 +23,19 @@ export class Guard {
   readonly #admit: Admit | undefined;
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
+  readonly #onAdmitted: (peer: string) => void;
   /** A check of each open call. */
   readonly #open = new Set<() => void>();
 
   /**
    * @param admit decides about each call; if undefined, every caller is admitted under the name that it gives
    * @param onRejected counts and logs a rejection
+   * @param onAdmitted called for each call that is admitted, with the address of its connection
    */
-  constructor(admit: Admit | undefined, onRejected: OnRejected) {
+  constructor(admit: Admit | undefined, onRejected: OnRejected, onAdmitted: (peer: string) => void = () => {}) {
     this.#admit = admit;
     this.#onRejected = onRejected;
+    this.#onAdmitted = onAdmitted;
   }
 
   /** The interceptors for the gRPC server. */
@@ -86,6 +89,7 @@ export class Guard {
             metadata.remove('authorization');
             const caller = admittedCaller();
             if (caller === undefined) return;
+            this.#onAdmitted(call.getPeer());
             this.#callers.set(metadata, caller);
             this.#open.add(admittedCaller);
             pass(metadata);

@@ -48,6 +48,23 @@ test('a connection over the limit is closed immediately, and a closed connection
     .toBe('taken');
 });
 
+test('connections that are not authenticated give way to new ones, and cannot close authenticated ones', async () => {
+  const full: string[] = [];
+  const listener = await open({ maxConnections: 3, authenticatesCalls: true, onFull: (from) => full.push(from) });
+  const peerOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`;
+  const [known, older, newer] = [await dial(listener.port), await dial(listener.port), await dial(listener.port)];
+  listener.authenticated(peerOf(known));
+  const olderClosed = once(older, 'close');
+  const fourth = await dial(listener.port);
+  await olderClosed;
+  for (const socket of [newer, fourth]) listener.authenticated(peerOf(socket));
+  const fifth = await dial(listener.port);
+  const fifthPeer = peerOf(fifth);
+  await once(fifth, 'close');
+  expect(full).toEqual([expect.stringContaining('127.0.0.1:'), fifthPeer]);
+  expect([known, newer, fourth].map(({ closed }) => closed)).toEqual([false, false, false]);
+});
+
 test('a client that connects and sends nothing is closed', async () => {
   const { port } = await open({}, newServer([], undefined, { everyMs: 50, waitMs: 50 }));
   const silent = await dial(port);

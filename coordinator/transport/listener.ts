@@ -20,6 +20,11 @@ export interface ListenerOptions {
   /** The server's identity. Undefined means no TLS. */
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
+  /**
+   * Whether calls are authenticated, which `Listener.authenticated` reports. Default: false. TLS authenticates a connection
+   * by its certificate.
+   */
+  readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;
   /** @param from the peer's address */
   readonly onRejected?: (reason: RejectionReason, from: string, detail: string) => void;
@@ -28,6 +33,8 @@ export interface ListenerOptions {
 }
 
 export interface Listener extends Address {
+  /** Keeps a connection, by the peer of a call that was authenticated on it. */
+  authenticated(peer: string): void;
   /** Uses a renewed certificate for new connections. */
   renew(identity: Identity): void;
   /** Stops listening and closes every connection. */
@@ -35,7 +42,8 @@ export interface Listener extends Address {
 }
 
 /**
- * Listens for connections and passes them to the gRPC server.
+ * Listens for connections and passes them to the gRPC server. If there are too many, the oldest connection that has not
+ * been authenticated is closed, so that a stranger cannot lock out others. If all are authenticated, a new connection is closed.
  * @returns the address, with the port that the system chose if 0 was requested
  * @throws {UnreachableError} when the address cannot be used
  */
@@ -43,17 +51,36 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const accept = (socket: Socket) => injector.injectConnection(socket);
   const tls = options.identity === undefined ? undefined : tlsServer(options.identity, accept, options);
-  const server = tls ?? createServer(accept);
+  const server = tls ?? createServer();
   const open = new Set<Socket>();
-  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  /** The connections that have not been authenticated by peer, oldest first. */
+  const unknown = new Map<string, Socket>();
+  const { maxConnections = MAX_CONNECTIONS, authenticatesCalls = false } = options;
   server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
     socket.setNoDelay(true);
     socket.on('error', () => {});
+    if (open.size >= maxConnections) {
+      const [[victim, connection] = [peer, socket]] = unknown;
+      options.onFull?.(victim);
+      unknown.delete(victim);
+      open.delete(connection);
+      connection.destroy();
+      if (connection === socket) return;
+    }
     open.add(socket);
-    socket.on('close', () => open.delete(socket));
+    if (tls !== undefined || authenticatesCalls) unknown.set(peer, socket);
+    socket.on('close', () => {
+      open.delete(socket);
+      if (unknown.get(peer) === socket) unknown.delete(peer);
+    });
+    if (tls === undefined) accept(socket);
   });
-  server.on('drop', (data) => options.onFull?.(data?.remoteAddress ?? ''));
+  tls?.on('secureConnection', (socket) => {
+    if (socket.authorized) unknown.delete(peerOf(socket));
+  });
   return bind(server, address, {
+    authenticated: (peer) => void unknown.delete(peer),
     renew: (identity) => tls?.setSecureContext(secureContext(identity)),
     close() {
       server.close();
@@ -93,7 +120,10 @@ function rejectionOf(socket: TLSSocket): { reason: RejectionReason; detail: stri
   return { reason: detail === 'CERT_HAS_EXPIRED' ? 'expired_certificate' : 'wrong_certificate', detail };
 }
 
-function bind(server: Server, { host, port }: Address, control: Pick<Listener, 'renew' | 'close'>): Promise<Listener> {
+/** Returns the name that gRPC gives to the peer. */
+const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket) => `${remoteAddress}:${remotePort}`;
+
+function bind(server: Server, { host, port }: Address, control: Omit<Listener, keyof Address>): Promise<Listener> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new UnreachableError(`cannot listen on ${host}:${port}: ${error.message}`)));
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -113,6 +115,42 @@ asRoot('nothing is sent when the process on the port belongs to another user tha
   };
   expect(tokenSource(at(), undefined)()).toEqual(expected);
   expect(folderToken(dir, at(), process.pid)()).toEqual(expected);
+});
+
+asRoot('the token of the own coordinator is not sent to another user, even if it is given; other tokens are', () => {
+  const token = ensureToken(dir);
+  const copy = join(home, 'copy');
+  writeFileSync(copy, token);
+  const guest = join(home, 'guest');
+  writeFileSync(guest, 'of-another-coordinator');
+  announce();
+  expect(tokenSource(at(), copy)()).toEqual({ kind: 'token', token });
+  // The process on the port belongs to root, and the token to another user.
+  chownSync(tokenFile(dir), NOBODY, NOBODY);
+  const foreign = { kind: 'foreign', message: expect.stringContaining(`port ${port} is used by a process of another`) };
+  expect(tokenSource(at(), tokenFile(dir))()).toEqual(foreign);
+  expect(tokenSource(at(), copy)()).toEqual(foreign);
+  vi.stubEnv('TRAWL_TOKEN', token);
+  expect(tokenSource(at(), undefined)()).toEqual(foreign);
+  expect(tokenSource(at(), guest)()).toEqual({ kind: 'token', token: 'of-another-coordinator' });
+});
+
+asRoot('without a token, nothing is sent to a process of another person; a service is used', async () => {
+  expect(tokenSource(at(), undefined)()).toEqual(NONE);
+  for (const [uid, expected] of [
+    [NOBODY, { kind: 'foreign', message: expect.stringContaining('TRAWL_TOKEN to any text') }],
+    [998, NONE],
+  ] as const) {
+    const script =
+      "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+    const child = spawn(process.execPath, ['-e', script], { uid, stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+    const [printed] = await once(child.stdout, 'data');
+    expect(tokenSource(`127.0.0.1:${Number(printed)}`, undefined)()).toEqual(expected);
+    vi.stubEnv('TRAWL_TOKEN', 'any');
+    expect(tokenSource(`127.0.0.1:${Number(printed)}`, undefined)()).toMatchObject({ kind: 'token' });
+    vi.stubEnv('TRAWL_TOKEN', '');
+    child.kill();
+  }
 });
 
 asRoot('a runtime folder of another user, or one that others can write, is ignored', () => {

@@ -42,7 +42,8 @@ export function fileToken(path: string): TokenSource {
 /**
  * Returns the token for an address. The file takes precedence over TRAWL_TOKEN, and TRAWL_TOKEN over the token of the
  * coordinator that this user runs at the address. Without TLS, only the loopback keeps a token secret, so other
- * addresses receive none.
+ * addresses receive none. The token of this user's own coordinator is sent to processes of this user only, even if it is
+ * given by the file or the variable. Without a token, nothing is sent to a process of another person.
  * @param file the value of --token-file
  * @throws {BadInputError} when the file has no valid token, or the address is not on the loopback
  */
@@ -55,25 +56,34 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
         'use --identity, or a tunnel to the loopback such as "ssh -L"',
     );
   }
-  if (file !== undefined) return fileToken(file);
   const { TRAWL_TOKEN } = process.env;
-  if (TRAWL_TOKEN) return givenToken(TRAWL_TOKEN.trim());
+  const given = file !== undefined ? fileToken(file) : TRAWL_TOKEN ? givenToken(TRAWL_TOKEN.trim()) : undefined;
   return () => {
     const found = findLocalCoordinator(at);
-    return found === undefined ? { kind: 'none' } : tokenOfFolder(found.dir, at.port, found.pid);
+    const answer = given?.();
+    if (answer === undefined) return found === undefined ? withoutToken(at.port) : tokenOfFolder(found, at.port);
+    return found !== undefined && isTokenOf(found.dir, answer) ? tokenOfFolder(found, at.port) : answer;
   };
 }
 
 /** Returns the token in the data folder of a coordinator that runs on this machine. */
 export function folderToken(dir: string, address: string, pid: number): TokenSource {
   const { port } = parseAddress(address, 'the coordinator');
-  return () => tokenOfFolder(dir, port, pid);
+  return () => tokenOfFolder({ dir, pid }, port);
 }
 
-function tokenOfFolder(dir: string, port: number, pid: number): TokenAnswer {
+function isTokenOf(dir: string, answer: TokenAnswer): boolean {
+  try {
+    return answer.kind === 'token' && answer.token === readToken(tokenFile(dir));
+  } catch {
+    return false;
+  }
+}
+
+function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: number }, port: number): TokenAnswer {
   const path = tokenFile(dir);
   const file = statSync(path, { throwIfNoEntry: false });
-  if (file === undefined) return { kind: 'none' };
+  if (file === undefined) return withoutToken(port);
   const owners = listenerOwners(port);
   if (owners === undefined ? !isAlive(pid) : owners.size === 0) return { kind: 'none' };
   const other = [...(owners ?? [])].find((uid) => uid !== file.uid);
@@ -82,4 +92,18 @@ function tokenOfFolder(dir: string, port: number, pid: number): TokenAnswer {
     return { kind: 'foreign', message };
   }
   return { kind: 'token', token: readToken(path) };
+}
+
+/** The first user id of a person. Services, such as a coordinator that systemd runs, have lower ones. */
+const FIRST_PERSON = 1_000;
+
+/** The port can be open to everyone, but the sweep and its code are not for a person who happens to listen there. */
+function withoutToken(port: number): TokenAnswer {
+  const self = process.geteuid?.();
+  const other = [...(listenerOwners(port) ?? [])].find((uid) => uid !== self && uid >= FIRST_PERSON);
+  if (other === undefined) return { kind: 'none' };
+  const message =
+    `port ${port} is used by a process of another user (uid ${other}), so nothing was sent to it; to use a coordinator of ` +
+    'that user, set --token-file to a copy of its token, or TRAWL_TOKEN to any text if it runs with --no-auth';
+  return { kind: 'foreign', message };
 }

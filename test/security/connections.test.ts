@@ -1,0 +1,26 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { MAX_CONNECTIONS } from '../../coordinator/transport/limits.ts';
+import { parseAddress } from '../../lib/net/address.ts';
+import { Cluster } from '../support/cluster.ts';
+import { testFolder } from '../support/folder.ts';
+import { until } from '../support/until.ts';
+
+test('a user without the token who opens all connections of a coordinator does not lock out its owner', {
+  timeout: 120_000,
+}, async () => {
+  const cluster = await Cluster.start(testFolder());
+  await cluster.startAgent('honest', 1);
+  const agents = () => cluster.json<{ agent: string; state: string }[]>('agents');
+  await until('the agent has joined', async () => (await agents()).length > 0);
+  const { host, port } = parseAddress(cluster.address, 'the coordinator');
+  const sockets = Array.from({ length: MAX_CONNECTIONS + 100 }, () => connect(port, host).on('error', () => {}));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await Promise.all(sockets.map((socket) => (socket.connecting ? once(socket, 'connect') : undefined)));
+  for (let call = 0; call < 3; call++) expect(await cluster.run('ls')).toMatchObject({ code: 0, stderr: '' });
+  // The connection of the agent is older than all others.
+  expect(await agents()).toMatchObject([{ agent: 'honest', state: 'connected' }]);
+});
