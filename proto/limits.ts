@@ -54,6 +54,8 @@ export const MAX_TRIAL_IDS = 1_000;
 export const MAX_METRICS = 256;
 /** The maximum number of metrics in all reports of an attempt. Every update of a trial carries all of its metrics. */
 export const MAX_ATTEMPT_METRICS = 1_000;
+/** The maximum number of characters in the names of these metrics. */
+export const MAX_ATTEMPT_METRIC_CHARACTERS = 100_000;
 
 /** The maximum number of labels of an agent or of a sweep. */
 export const MAX_LABELS = 32;

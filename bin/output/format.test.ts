@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { spreadText } from './format.ts';
+import { isoTime, spreadText } from './format.ts';
+
+test('a time that is no date has no text', () => {
+  expect([0, 1_000, 9e15].map(isoTime)).toEqual([null, '1970-01-01T00:00:01.000Z', null]);
+});
 
 test('a mean of several values is followed by its standard deviation', () => {
   expect(spreadText({ mean: 0.0718881, std: 0.00123, n: 3 })).toBe('0.071888 ± 0.0012');

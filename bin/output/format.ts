@@ -5,7 +5,9 @@ import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 
 /** Formats Unix milliseconds as ISO 8601 in UTC. Returns null for 0, which means "not yet". */
 export function isoTime(ms: number): string | null {
-  return ms === 0 ? null : new Date(ms).toISOString();
+  const date = new Date(ms);
+  // The store of an earlier version can have the time of a broken clock.
+  return ms === 0 || Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 /** Returns the seconds between two times in milliseconds, or null if either is 0, which means "not yet". */

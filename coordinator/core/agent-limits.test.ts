@@ -8,6 +8,7 @@ import {
   MAX_ATTEMPT_PROGRAMS,
   MAX_ATTEMPT_REPORT_CHARACTERS,
   MAX_LEASES_PER_SLOT,
+  MAX_REPORTED_METRIC_CHARACTERS,
   MAX_REPORTED_METRICS,
   nothingReceived,
 } from './agent-limits.ts';
@@ -92,10 +93,15 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
   ['log', MAX_ATTEMPT_LOG_CHARACTERS / 1_000_000, () => ({ kind: 'log', text: 'x'.repeat(1_000_000) })],
   [
     'reports',
-    Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 10_000_120),
-    (epoch) => ({ kind: 'report', epoch, metrics: { ['m'.repeat(10_000_000)]: 1 } }),
+    Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 100_262),
+    (epoch) => ({ kind: 'report', epoch, metrics: { ['m'.repeat(100_000)]: 1 } }),
   ],
   ['metrics', MAX_REPORTED_METRICS, (epoch) => ({ kind: 'report', epoch, metrics: { [`m${epoch}`]: 1 } })],
+  [
+    'long metric names',
+    MAX_REPORTED_METRIC_CHARACTERS / 1_000,
+    (epoch) => ({ kind: 'report', epoch, metrics: { [`${epoch}`.padEnd(1_000, 'm')]: 1 } }),
+  ],
   [
     'programs',
     MAX_ATTEMPT_PROGRAMS,

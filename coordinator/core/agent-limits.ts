@@ -3,7 +3,7 @@
  * stays below every limit.
  */
 import { formatSize } from '../../lib/text/size.ts';
-import { MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
+import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
 import type { Core, Lease, ReceivedAmounts } from './model.ts';
 
 /**
@@ -26,6 +26,8 @@ export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
  * for each metric. A correct agent sends about half as many.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
+/** The maximum number of characters in the names of these metrics. Lists send pages of 250 rows. */
+export const MAX_REPORTED_METRIC_CHARACTERS = 2 * MAX_ATTEMPT_METRIC_CHARACTERS;
 
 /**
  * The maximum number of program records of an attempt. A correct agent sends two: at the start of the program, and with
@@ -34,7 +36,7 @@ export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
 export const MAX_ATTEMPT_PROGRAMS = 10;
 
 export function nothingReceived(): ReceivedAmounts {
-  return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), programs: 0 };
+  return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), metricCharacters: 0, programs: 0 };
 }
 
 /** The records of an attempt that the store has. */
@@ -54,10 +56,12 @@ export interface StoredRecords {
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
+  const metrics = new Set(stored.metrics);
   return {
     logCharacters: stored.logCharacters,
     reportCharacters: stored.reports * CHARACTERS_PER_REPORT + stored.metricCharacters,
-    metrics: new Set(stored.metrics),
+    metrics,
+    metricCharacters: [...metrics].reduce((sum, name) => sum + name.length, 0),
     programs: MAX_ATTEMPT_PROGRAMS - programsLeft,
   };
 }
@@ -88,9 +92,16 @@ const CHARACTERS_PER_REPORT = 256;
 /** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {
   received.reportCharacters += CHARACTERS_PER_REPORT + JSON.stringify(metrics).length;
-  for (const name of Object.keys(metrics)) received.metrics.add(name);
+  for (const name of Object.keys(metrics)) {
+    if (received.metrics.has(name)) continue;
+    received.metrics.add(name);
+    received.metricCharacters += name.length;
+  }
   if (received.metrics.size > MAX_REPORTED_METRICS) {
     return `the reports of the attempt name more than ${MAX_REPORTED_METRICS} metrics`;
+  }
+  if (received.metricCharacters > MAX_REPORTED_METRIC_CHARACTERS) {
+    return `the names of the metrics of the attempt have more than ${MAX_REPORTED_METRIC_CHARACTERS} characters`;
   }
   if (received.reportCharacters <= MAX_ATTEMPT_REPORT_CHARACTERS) return undefined;
   return `the reports of the attempt exceed ${formatSize(MAX_ATTEMPT_REPORT_CHARACTERS)}`;

@@ -201,6 +201,8 @@ export interface ReceivedAmounts {
   /** The size of the reports, in characters of JSON. */
   reportCharacters: number;
   readonly metrics: Set<string>;
+  /** The characters in the names of the metrics. */
+  metricCharacters: number;
   programs: number;
 }
 

@@ -58,3 +58,9 @@ test.each<[string, Partial<ProgramStart>, RegExp]>([
 ])('the start of a program with %s is rejected', (_, fields, message) => {
   expect(() => program(fields)).toThrow(message);
 });
+
+test.each([8.64e15 + 1, Number.MAX_SAFE_INTEGER])('the time %d of a broken clock becomes a date', (atMs) => {
+  const body = { $case: 'log', log: { text: 'x' } } as const;
+  const { at } = recordOf({ key: { sweepId: '1', trialId: 't', attempt: 1 }, seq: 1, atMs, body });
+  expect(new Date(at).toISOString()).toBe('+275760-09-13T00:00:00.000Z');
+});

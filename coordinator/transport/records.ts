@@ -55,11 +55,16 @@ export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
   };
 }
 
+/**
+ * The last time that a date can have. A machine with a broken clock sends any number, and its attempts must not end for it.
+ */
+const MAX_TIME_MS = 8.64e15;
+
 /** Validates and converts a record. @throws {BadInputError} when the record is invalid or exceeds a limit */
 export function recordOf(message: RecordMessage): AttemptRecord {
   const key = attemptKeyOf(message.key);
   const { seq, body } = message;
-  const at = message.atMs;
+  const at = Math.min(message.atMs, MAX_TIME_MS);
   if (seq < 1) throw new BadInputError('invalid sequence number 0: records are numbered from 1');
   switch (body?.$case) {
     case 'epoch': {

@@ -236,6 +236,21 @@ describe('values', () => {
     expect(read(7, 0)).toEqual({ size: 256, loss: 1 / 7 });
   });
 
+  test('the names of the metrics that are kept have at most 100,000 characters', () => {
+    const reader = new StepReader({ metric: 'loss' });
+    const names = Array.from({ length: 150 }, (_, at): [string, number] => [`${at}`.padEnd(999, 'm'), at]);
+    const reading = reader.read(new Map<string, number>([['epoch', 1], ...names, ['loss', 1]]));
+    expect(reading.kind === 'report' && [reading.metrics.size, reading.ignored.length]).toEqual([101, 50]);
+    const next = reader.read(
+      new Map<string, number>([
+        ['epoch', 2],
+        ['one more'.padEnd(200, 'm'), 1],
+        ['loss', 1],
+      ]),
+    );
+    expect(next.kind === 'report' && [...next.metrics.keys()]).toEqual(['loss']);
+  });
+
   test('the step -0 is 0', () => {
     const reading = new StepReader({ metric: 'loss' }).read(
       new Map([

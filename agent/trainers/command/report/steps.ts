@@ -2,7 +2,7 @@
  * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O. One
  * `StepReader` per attempt keeps the state of earlier lines.
  */
-import { MAX_ATTEMPT_METRICS, MAX_METRICS } from '../../../../proto/limits.ts';
+import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS, MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
 
 const MAX_METRIC_NAME = 200;
@@ -59,6 +59,7 @@ export class StepReader {
   readonly #metric: string | undefined;
   /** The metrics that earlier steps contained. */
   readonly #known = new Set<string>();
+  #knownCharacters = 0;
   /** The metrics of the last step. */
   readonly #atLast = new Set<string>();
   /** The steps that were assigned to texts with a position that are not numbers, such as `1/10`. */
@@ -115,6 +116,7 @@ export class StepReader {
     if (step > this.#last) this.#atLast.clear();
     this.#last = Math.max(this.#last, step);
     for (const name of metrics.keys()) {
+      if (!this.#known.has(name)) this.#knownCharacters += name.length;
       this.#known.add(name);
       if (step === this.#last) this.#atLast.add(name);
     }
@@ -160,12 +162,15 @@ export class StepReader {
     const ranking = this.#metric === undefined ? undefined : numbers.get(this.#metric);
     if (this.#metric !== undefined && ranking !== undefined) metrics.set(this.#metric, ranking);
     let room = MAX_ATTEMPT_METRICS - this.#known.size;
+    let characters = MAX_ATTEMPT_METRIC_CHARACTERS - this.#knownCharacters;
     for (const [name, number] of numbers) {
       if (metrics.has(name)) continue;
       const isKnown = this.#known.has(name);
-      if (metrics.size < MAX_METRICS && (isKnown || room > 0)) {
+      if (metrics.size < MAX_METRICS && (isKnown || (room > 0 && name.length <= characters))) {
         metrics.set(name, number);
-        if (!isKnown) room -= 1;
+        if (isKnown) continue;
+        room -= 1;
+        characters -= name.length;
       } else ignored.push(name);
     }
     return { metrics, ignored };
