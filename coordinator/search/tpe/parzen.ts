@@ -3,6 +3,7 @@
  * Numbers have normal kernels truncated to the space; categories have the kernel of J. Aitchison and C. G. G. Aitken,
  * Biometrika 63 (1976).
  */
+import { bisectLeft, bisectRight } from 'd3-array';
 import { categoryIndexAt } from '../quantile.ts';
 import { normalShare, normalValue } from './normal.ts';
 import { type Coordinates, type Dimension, INACTIVE, STRIDE } from './space.ts';
@@ -24,7 +25,9 @@ const SQRT_2_PI = Math.sqrt(2 * Math.PI);
 
 export class ParzenEstimator {
   readonly #dimensions: readonly Dimension[];
-  readonly #kernels: readonly Coordinates[];
+  readonly #count: number;
+  /** For each dimension, the centres of the kernels. */
+  readonly #centres: readonly Float64Array[];
   readonly #priorWeight: number;
   readonly #totalWeight: number;
   /** For each dimension, the bandwidths of the kernels. */
@@ -36,16 +39,17 @@ export class ParzenEstimator {
 
   constructor(dimensions: readonly Dimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
     this.#dimensions = dimensions;
-    this.#kernels = kernels;
+    this.#count = kernels.length;
+    this.#centres = dimensions.map((_, at) => Float64Array.from(kernels, (kernel) => kernel[at * STRIDE] ?? INACTIVE));
     // Without kernels, the estimate is the prior, whatever its weight.
     this.#priorWeight = kernels.length === 0 ? 1 : options.priorWeight;
     this.#totalWeight = kernels.length + this.#priorWeight;
-    this.#bandwidths = dimensions.map((dimension, at) =>
-      dimension.kind === 'categorical' ? new Float64Array() : bandwidthsOf(at, kernels, options),
+    this.#bandwidths = dimensions.map(({ kind }, at) =>
+      kind === 'categorical' ? new Float64Array() : bandwidthsOf(this.#centres[at] ?? new Float64Array(), options),
     );
     this.#shares = this.#bandwidths.map((bandwidths, at) =>
       bandwidths.map((bandwidth, k) => {
-        const centre = kernels[k]?.[at * STRIDE] ?? INACTIVE;
+        const centre = this.#centre(k, at);
         return normalShare((1 - centre) / bandwidth) - normalShare(-centre / bandwidth);
       }),
     );
@@ -58,7 +62,7 @@ export class ParzenEstimator {
    * @returns for each dimension, a share of the space or the index of a category
    */
   draw(draw: Draw): number[] {
-    const kernel = this.#drawKernel(draw(), [...this.#kernels.keys()]);
+    const kernel = this.#drawKernel(draw(), this.#all());
     return this.#dimensions.map((dimension, at) => {
       const own = kernel === undefined || this.#isActive(kernel, at) ? kernel : this.#drawActiveKernel(draw(), at);
       const u = draw();
@@ -73,8 +77,12 @@ export class ParzenEstimator {
     });
   }
 
+  #all(): number[] {
+    return Array.from({ length: this.#count }, (_, k) => k);
+  }
+
   #centre(kernel: number, at: number): number {
-    return this.#kernels[kernel]?.[at * STRIDE] ?? INACTIVE;
+    return this.#centres[at]?.[kernel] ?? INACTIVE;
   }
 
   #isActive(kernel: number, at: number): boolean {
@@ -84,7 +92,7 @@ export class ParzenEstimator {
   #drawActiveKernel(u: number, at: number): number | undefined {
     return this.#drawKernel(
       u,
-      [...this.#kernels.keys()].filter((k) => this.#isActive(k, at)),
+      this.#all().filter((k) => this.#isActive(k, at)),
     );
   }
 
@@ -98,7 +106,7 @@ export class ParzenEstimator {
    * one of them has the density of the prior in its dimension, so parameters without an effect change nothing.
    */
   logDensities(points: readonly Coordinates[]): Float64Array {
-    const count = this.#kernels.length;
+    const count = this.#count;
     const exponents = new Float64Array(count);
     const factors = new Float64Array(count);
     return Float64Array.from(points, (point) => {
@@ -128,8 +136,9 @@ export class ParzenEstimator {
   }
 
   #multiplyCategory(at: number, category: number, probability: number, factors: Float64Array): void {
+    const centres = this.#centres[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      const own = centres[k] ?? INACTIVE;
       if (Number.isNaN(own)) factors[k] = (factors[k] ?? 0) * probability;
       else factors[k] = (factors[k] ?? 0) * (this.#spread * probability + (own === category ? 1 - this.#spread : 0));
     }
@@ -138,8 +147,9 @@ export class ParzenEstimator {
   #multiplyCell(at: number, low: number, high: number, factors: Float64Array): void {
     const bandwidths = this.#bandwidths[at] ?? factors;
     const shares = this.#shares[at] ?? factors;
+    const centres = this.#centres[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      const own = centres[k] ?? INACTIVE;
       const bandwidth = bandwidths[k] ?? 1;
       const mass = Number.isNaN(own)
         ? high - low
@@ -151,8 +161,9 @@ export class ParzenEstimator {
   #multiplyDensity(at: number, x: number, exponents: Float64Array, factors: Float64Array): void {
     const bandwidths = this.#bandwidths[at] ?? factors;
     const shares = this.#shares[at] ?? factors;
+    const centres = this.#centres[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = this.#kernels[k]?.[at * STRIDE] ?? INACTIVE;
+      const own = centres[k] ?? INACTIVE;
       if (Number.isNaN(own)) continue;
       const bandwidth = bandwidths[k] ?? 1;
       const distance = (x - own) / bandwidth;
@@ -163,28 +174,18 @@ export class ParzenEstimator {
 }
 
 /**
- * Returns the bandwidth of each kernel in a dimension: the larger distance to its neighbours, at least the minimum, as
- * in Bergstra et al. (2011).
+ * Returns the bandwidth of each kernel in a dimension: the larger distance to the neighbouring values, at least the
+ * minimum, as in Bergstra et al. (2011).
  */
-function bandwidthsOf(
-  at: number,
-  kernels: readonly Coordinates[],
-  { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>,
-): Float64Array {
-  const sorted = kernels
-    .map((kernel, k) => ({ k, centre: kernel[at * STRIDE] ?? INACTIVE }))
-    .filter(({ centre }) => !Number.isNaN(centre))
-    .sort((a, b) => a.centre - b.centre);
+function bandwidthsOf(centres: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
+  const sorted = centres.filter((centre) => !Number.isNaN(centre)).sort();
   const min = minBandwidth / Math.min(MAX_NARROWING, sorted.length + 2);
-  const bandwidths = new Float64Array(kernels.length).fill(1);
-  for (const [position, { k, centre }] of sorted.entries()) {
-    // The ends of the space are neighbours of a lone observation only.
-    const end = (distance: number) => (sorted.length === 1 ? distance : 0);
-    const previous = sorted[position - 1];
-    const next = sorted[position + 1];
-    const left = previous === undefined ? end(centre) : centre - previous.centre;
-    const right = next === undefined ? end(1 - centre) : next.centre - centre;
-    bandwidths[k] = Math.min(1, Math.max(min, left, right));
-  }
-  return bandwidths;
+  const isLone = sorted.length === 1;
+  return centres.map((centre) => {
+    if (Number.isNaN(centre)) return 1;
+    // The ends of the space are neighbours of a lone kernel only.
+    const previous = sorted[bisectLeft(sorted, centre) - 1] ?? (isLone ? 0 : centre);
+    const next = sorted[bisectRight(sorted, centre)] ?? (isLone ? 1 : centre);
+    return Math.min(1, Math.max(min, centre - previous, next - centre));
+  });
 }

@@ -196,6 +196,22 @@ describe('nextPoint', () => {
     expect(late.filter(({ value }) => value === undefined).length).toBeLessThan(late.length / 4);
   });
 
+  it('prefers points that were not tried', () => {
+    const search: TpeSearch = {
+      ...SQUARE,
+      space: new Map([
+        ['x', { kind: 'int_uniform', min: -4, max: 4 }],
+        ['y', { kind: 'int_uniform', min: -4, max: 4 }],
+      ]),
+    };
+    const ended = run(search, 40, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
+    // The first ten points are random.
+    const tried = new Set(ended.slice(0, 10).map(({ point }) => `${point.x} ${point.y}`));
+    const later = ended.slice(10).map(({ point }) => `${point.x} ${point.y}`);
+    expect(new Set(later).size).toBe(later.length);
+    expect(later.filter((point) => tried.has(point))).toEqual([]);
+  });
+
   it('is random while every trial has failed', () => {
     const ended = run(SQUARE, 30, () => undefined);
     expect(nextPoint(SQUARE, 30, { ended, running: [] })).toEqual(nextPoint(SQUARE, 30, { ended: [], running: [] }));

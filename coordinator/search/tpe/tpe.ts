@@ -8,7 +8,7 @@
  * observations and a lighter prior, which bench/search.ts measures. Trials that run count among the others, so that
  * parallel trials differ (a constant liar: D. Ginsbourger et al., 2010).
  */
-import { maxIndex } from 'd3-array';
+import { bisector, sort } from 'd3-array';
 import type { ParameterValue } from '../../../proto/trainers.ts';
 import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn-points.ts';
@@ -32,6 +32,11 @@ export interface Observation {
   readonly value: number | undefined;
 }
 
+interface Candidate {
+  readonly point: Record<string, ParameterValue>;
+  readonly coordinates: Coordinates;
+}
+
 export interface Observations {
   /** In the order of the store's commits. */
   readonly ended: readonly Observation[];
@@ -49,7 +54,7 @@ const BEST_SHARE = 0.1;
 const MAX_BEST = 25;
 
 /** The number of other observations that are used, the latest ones. It bounds the time of a suggestion. */
-const MAX_OTHERS = 1_000;
+const MAX_OTHERS = 500;
 
 const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
 const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
@@ -61,9 +66,10 @@ const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
 export function nextPoint(
   search: TpeSearch,
   index: number,
-  { ended, running }: Observations,
+  observations: Observations,
 ): Record<string, ParameterValue> {
   const { seed, space, isActive } = search;
+  const { ended, running } = observations;
   const successes = ended.filter(({ value }) => isResult(value)).length;
   if (ended.length < STARTUP_TRIALS || successes === 0) {
     return drawnPoint({ method: 'random', seed, space }, index);
@@ -79,32 +85,60 @@ export function nextPoint(
 
   let draws = 0;
   const draw = () => randomCoordinate(seed, index, `candidates/${draws++}`);
-  const candidates = Array.from({ length: CANDIDATES }, () => pointOf(promising.draw(draw)));
-  return candidates[bestOf(candidates.map(coordinates), promising, ordinary)] ?? {};
+  const candidates = Array.from({ length: CANDIDATES }, (): Candidate => {
+    const point = pointOf(promising.draw(draw));
+    return { point, coordinates: coordinates(point) };
+  });
+  const names = [...positions.keys()];
+  const ranked = byRatio(candidates, promising, ordinary);
+  return (ranked.find(({ point }) => !isTried(search, names, point, observations)) ?? ranked[0])?.point ?? {};
 }
 
 function isResult(value: number | undefined): value is number {
   return value !== undefined && !Number.isNaN(value);
 }
 
-/** Returns the points of the best observations, and those of the others, the latest last. */
+/** Returns the points of the best observations, and the latest points of the others. */
 function divided(
   { goal }: TpeSearch,
   ended: readonly Observation[],
   count: number,
 ): [best: readonly Point[], others: readonly Point[]] {
   const sign = goal === 'minimize' ? 1 : -1;
-  const ranked = ended
-    .map(({ value }, at) => ({ at, loss: isResult(value) ? sign * value : Number.POSITIVE_INFINITY, value }))
-    .sort((a, b) => (a.loss === b.loss ? Number(!isResult(a.value)) - Number(!isResult(b.value)) : a.loss - b.loss));
-  const best = new Set(ranked.slice(0, count).map(({ at }) => at));
-  const points = (isBest: boolean) => ended.filter((_, at) => best.has(at) === isBest).map(({ point }) => point);
-  return [points(true), points(false).slice(-MAX_OTHERS)];
+  const best: { readonly at: number; readonly loss: number }[] = [];
+  for (const [at, { value }] of ended.entries()) {
+    if (!isResult(value)) continue;
+    const loss = sign * value;
+    if (best.length === count && loss >= (best[count - 1]?.loss ?? loss)) continue;
+    best.splice(byLoss.right(best, loss), 0, { at, loss });
+    if (best.length > count) best.pop();
+  }
+  const chosen = new Set(best.map(({ at }) => at));
+  const others: Point[] = [];
+  for (let at = ended.length - 1; at >= 0 && others.length < MAX_OTHERS; at--) {
+    const point = ended[at]?.point;
+    if (point !== undefined && !chosen.has(at)) others.push(point);
+  }
+  return [best.map(({ at }) => ended[at]?.point ?? {}), others.reverse()];
 }
 
-/** Returns the index of the candidate with the largest ratio of the densities, the first of equal ones. */
-function bestOf(candidates: readonly Coordinates[], promising: ParzenEstimator, ordinary: ParzenEstimator): number {
-  const [above, below] = [promising.logDensities(candidates), ordinary.logDensities(candidates)];
+const byLoss = bisector(({ loss }: { readonly loss: number }) => loss);
+
+/** Returns the candidates from the largest ratio of the densities to the smallest. */
+function byRatio(
+  candidates: readonly Candidate[],
+  promising: ParzenEstimator,
+  ordinary: ParzenEstimator,
+): readonly Candidate[] {
+  const coordinates = candidates.map((candidate) => candidate.coordinates);
+  const [above, below] = [promising.logDensities(coordinates), ordinary.logDensities(coordinates)];
   const ratios = candidates.map((_, at) => (above[at] ?? 0) - (below[at] ?? 0));
-  return maxIndex(ratios) ?? 0;
+  return sort(candidates.keys(), (at) => -(ratios[at] ?? 0)).flatMap((at) => candidates[at] ?? []);
+}
+
+/** Returns whether a trial has the same values of all parameters that have an effect. */
+function isTried({ isActive }: TpeSearch, names: readonly string[], point: Point, { ended, running }: Observations) {
+  const active = names.filter((name) => isActive(point, name));
+  const isSame = (other: Point) => active.every((name) => other[name] === point[name]);
+  return running.some(isSame) || ended.some((observation) => isSame(observation.point));
 }
