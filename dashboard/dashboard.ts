@@ -238,7 +238,7 @@ export class Dashboard {
       differencesOf: this.#differencesOf,
       connection: this.#stream.connection,
       readonly: readonly || this.#source.readonly === true,
-      starting: this.#settings.progress?.steps ?? [],
+      starting: this.#settings.progress,
       banner: replay === undefined ? banner : replayText(replay.clock, replay.realMs),
       replay,
       style,

@@ -1,94 +1,28 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
-import { earlyTerminateJson, earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
-import type { Axis } from '../../coordinator/grid/axes.ts';
+import { earlyTerminateJson } from '../../coordinator/early-stop/settings-text.ts';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
-import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
 import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
-import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { codeFolderOf, type PackedCode, withPackedCode } from '../client/code.ts';
+import { codeFolderOf, withPackedCode } from '../client/code.ts';
 import { programWarnings } from '../client/program-warnings.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
 import { pathOption } from '../options/values.ts';
-import { codeFields, codeJson } from '../output/code.ts';
+import { codeJson } from '../output/code.ts';
 import { commandLineOf } from '../output/command-line.ts';
-import {
-  type EstimateOptions,
-  estimateIfPossible,
-  estimateJson,
-  estimateText,
-  type HistoryEstimate,
-} from '../output/plan-estimate.ts';
+import { type EstimateOptions, estimateIfPossible, estimateJson } from '../output/plan-estimate.ts';
+import { type PlanFacts, planText } from '../output/plan-text.ts';
 import { print, printJson } from '../output/print.ts';
 import { noteProgramWarnings } from '../output/program-warnings.ts';
-import { renderFields, renderTable } from '../output/table.ts';
-import { resultTerminal, type Terminal } from '../output/terminal.ts';
-
-interface PlanFacts {
-  readonly code: PackedCode | undefined;
-  readonly warnings: readonly string[];
-  readonly estimate: HistoryEstimate | undefined;
-}
+import { renderTable } from '../output/table.ts';
+import { resultTerminal } from '../output/terminal.ts';
 
 interface Options extends GlobalOptions, OutputOptions, EstimateOptions {
   readonly points?: number;
   readonly commands?: number;
-}
-
-function planText(plan: Plan, spec: SweepSpec, { code, warnings, estimate }: PlanFacts, terminal: Terminal): string {
-  const axes: Column<Axis>[] = [
-    { header: 'axis', elide: 'middle', cell: ({ name }) => name },
-    { header: 'values', numeric: true, cell: ({ size }) => formatCount(size) },
-    { header: 'list', cell: listText },
-  ];
-  const space: Column<[string, Distribution]>[] = [
-    { header: 'parameter', elide: 'middle', cell: ([name]) => name },
-    { header: 'distribution', cell: ([, distribution]) => distributionText(distribution) },
-  ];
-  const excluded: Column<Plan['excluded'][number]>[] = [
-    { header: 'excluded', numeric: true, cell: ({ count }) => formatCount(count) },
-    { header: 'rule', cell: ({ rule }) => rule },
-  ];
-  const { search, runCap, earlyTerminate, metric } = spec;
-  const bound = plan.isBound ? 'at most ' : '';
-  const count = (number: number) => `${bound}${formatCount(number)}`;
-  const fields: [string, string][] = [['sweep', plan.sweep]];
-  fields.push(['method', search?.method ?? 'grid']);
-  fields.push(
-    ['trials', count(plan.trials)],
-    ['configs', count(plan.configs)],
-    ['replicates', formatCount(plan.replicates)],
-  );
-  if (search === undefined) {
-    const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
-    fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
-  }
-  if (estimate !== undefined) fields.push(['estimate', estimateText(estimate)]);
-  if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
-  if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
-  if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
-  if (spec.speculate) fields.push(['speculate', 'an idle slot runs a straggler a second time']);
-  if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
-  for (const text of spec.notes) fields.push(['note', text]);
-  for (const warning of warnings) fields.push(['warning', warning]);
-  if (code !== undefined) fields.push(...codeFields(code));
-  const tables = [
-    search === undefined ? renderTable(axes, spec.axes, terminal) : renderTable(space, [...search.space], terminal),
-    ...(plan.excluded.length > 0 ? [renderTable(excluded, plan.excluded, terminal)] : []),
-  ];
-  return [renderFields(fields, terminal), ...tables].join('\n');
-}
-
-const LISTED_VALUES = 12;
-
-function listText(axis: Axis): string {
-  const isLong = axis.size > LISTED_VALUES;
-  const shown = Array.from({ length: isLong ? LISTED_VALUES - 1 : axis.size }, (_, index) => `${axis.at(index)}`);
-  return [...shown, ...(isLong ? ['...', `${axis.at(axis.size - 1)}`] : [])].join(', ');
 }
 
 function planJson(

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { machineMemoryBytes } from '../../agent/machine/memory.ts';
 import { requireFittingSlots, slotCount } from '../../agent/machine/slots.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
+import { plan } from '../../coordinator/grid/plan.ts';
 import { deferredSource } from '../../dashboard/deferred-source.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import type { DashboardResult } from '../../dashboard/main.tsx';
@@ -32,6 +33,7 @@ import { pathOption } from '../options/values.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
+import { planText } from '../output/plan-text.ts';
 import { holdNotes, note, print, printJson } from '../output/print.ts';
 import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
@@ -66,7 +68,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   // Before the processes start, so that a folder that cannot be sent is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
-  const screen = options.output !== 'json' && isAttended() ? openScreen(options, interrupt.signal) : undefined;
+  const screen = options.output !== 'json' && isAttended() ? openScreen(file, options, interrupt.signal) : undefined;
   try {
     const cluster = await startLocalCluster({
       dir: options.dir,
@@ -106,8 +108,10 @@ interface UpScreen {
   readonly fail: (error: unknown) => Promise<void>;
 }
 
-function openScreen(options: Options, signal: AbortSignal): UpScreen {
-  const progress = new StartProgress();
+function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSignal): UpScreen {
+  const facts = { code: undefined, warnings: [], estimate: undefined };
+  const terminal = { ...resultTerminal(options), colour: false };
+  const progress = new StartProgress(planText(plan(spec), spec, facts, terminal).trimEnd().split('\n'));
   const releaseNotes = holdNotes(progress.report);
   const { promise: ready, resolve, reject } = withResolvers<Source>();
   const failed = new AbortController();

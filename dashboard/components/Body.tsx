@@ -23,8 +23,8 @@ interface Props {
 /** The current view. */
 export function Body(props: Props) {
   const { model, columns, lines } = props;
-  if (model.state.sweep === undefined && model.starting.length > 0 && viewOf(model.ui).kind !== 'help') {
-    return <StartView steps={model.starting} columns={columns} lines={lines} />;
+  if (model.state.sweep === undefined && model.starting !== undefined && viewOf(model.ui).kind !== 'help') {
+    return <StartView heading={model.starting.heading} steps={model.starting.steps} columns={columns} lines={lines} />;
   }
   const { offset } = cursorOf(model.ui);
   const view = viewOf(model.ui);

@@ -37,7 +37,7 @@ export function Header({ model, columns }: Props) {
     <Box flexDirection="column" height={HEADER_LINES} flexShrink={0}>
       {sweep === undefined ? (
         <Box flexDirection="column" flexGrow={1}>
-          <Label text={model.starting.length === 0 ? 'connecting...' : 'starting...'} columns={columns} />
+          <Label text={model.starting === undefined ? 'connecting...' : 'starting...'} columns={columns} />
           <Line segments={notices(model)} columns={columns} />
         </Box>
       ) : (

@@ -7,8 +7,8 @@ import { StartView } from './StartView.tsx';
 
 beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
 
-function drawn(steps: readonly string[], lines = 10): string[] {
-  const app = render(<StartView steps={steps} columns={40} lines={lines} />);
+function drawn(steps: readonly string[], lines = 10, heading: readonly string[] = []): string[] {
+  const app = render(<StartView heading={heading} steps={steps} columns={40} lines={lines} />);
   const frame = (app.lastFrame() ?? '').split('\n');
   app.unmount();
   return frame;
@@ -20,6 +20,17 @@ test('the last step is in progress, and the newest steps fit', () => {
     'starting the agent...',
   ]);
   expect(drawn(['a', 'b', 'c'], 2)).toEqual(['b', 'c...']);
+});
+
+test('the heading is above the steps, and leaves room for them', () => {
+  expect(drawn(['starting the agent'], 10, ['sweep  demo', 'trials 8'])).toEqual([
+    'sweep  demo',
+    'trials 8',
+    '',
+    'starting the agent...',
+  ]);
+  const long = Array.from({ length: 20 }, (_, i) => `line ${i}`);
+  expect(drawn(['a', 'b'], 10, long).slice(3)).toEqual(['line 3', '', 'a', 'b...']);
 });
 
 test('until the sweep is known, every view shows the steps, and keys work', async () => {

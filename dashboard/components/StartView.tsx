@@ -2,17 +2,32 @@ import { Box } from 'ink';
 import { Label } from './Line.tsx';
 
 interface Props {
+  /** Lines above the steps. */
+  readonly heading: readonly string[];
   /** The steps so far. The last one is in progress. */
   readonly steps: readonly string[];
   readonly columns: number;
   readonly lines: number;
 }
 
+/** The number of steps that are shown below a long heading. */
+const LEAST_STEPS = 5;
+
 /** What the dashboard waits for until the sweep is known. */
-export function StartView({ steps, columns, lines }: Props) {
-  const shown = steps.slice(-Math.max(1, lines));
+export function StartView({ heading, steps, columns, lines }: Props) {
+  const above = heading.slice(0, Math.max(0, lines - LEAST_STEPS - 1));
+  const room = above.length === 0 ? lines : lines - above.length - 1;
+  const shown = steps.slice(-Math.max(1, room));
   return (
     <Box flexDirection="column" flexShrink={0}>
+      {above.length === 0 ? null : (
+        <Box flexDirection="column" paddingBottom={1} flexShrink={0}>
+          {above.map((line, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+            <Label key={i} text={line} columns={columns} />
+          ))}
+        </Box>
+      )}
       {shown.map((step, i) => {
         const isLast = i === shown.length - 1;
         return (

@@ -12,6 +12,7 @@ import type { ReportPoint } from './curve-cache.ts';
 import type { LogText } from './log-text.ts';
 import type { DashboardState } from './reducer.ts';
 import type { ReplayClock } from './replay-clock.ts';
+import type { StartProgress } from './start-progress.ts';
 import type { Summary } from './summary.ts';
 import type { Ui } from './ui.ts';
 
@@ -69,8 +70,8 @@ export interface Model {
   /** Compares the mean of each set of results with that of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
-  /** What happens until the sweep is known; the last step is in progress. */
-  readonly starting: readonly string[];
+  /** What happens until the sweep is known. */
+  readonly starting: Pick<StartProgress, 'heading' | 'steps'> | undefined;
   /** Set in a replay. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
   readonly readonly: boolean;

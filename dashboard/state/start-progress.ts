@@ -1,7 +1,13 @@
 /** What happens before the sweep is known, such as the start of processes. */
 export class StartProgress {
+  /** Lines that are shown above the steps, such as the plan of the sweep. */
+  readonly heading: readonly string[];
   #steps: readonly string[] = [];
   #listener: () => void = () => {};
+
+  constructor(heading: readonly string[] = []) {
+    this.heading = heading;
+  }
 
   /** The steps so far, in order. The last one is in progress. */
   get steps(): readonly string[] {

@@ -21,7 +21,7 @@ test(
     const screen = new TestTerminal(['up', sweepFile(folder, SWEEP), '--slots', '1', '--dir', join(folder, 'run')], {
       columns: 120,
     });
-    await screen.sees(/starting (nats-server|the coordinator|the agent)\.\.\./);
+    await screen.sees(/sweep +shown at once[\s\S]*starting (nats-server|the coordinator|the agent)\.\.\./);
     await screen.sees(/shown at once {2}\d+ {2}running/);
     expect(await screen.exited).toBe(0);
     const after = screen.written.slice(screen.written.lastIndexOf('\u001b[?1049l'));
