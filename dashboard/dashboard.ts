@@ -23,7 +23,7 @@ import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts'
 import { type ReplayClock, replayText, shownAt } from './state/replay-clock.ts';
 import { epochAt, epochShown, metricShown } from './state/selectors.ts';
 import type { StartProgress } from './state/start-progress.ts';
-import { type Summary, summaryOf } from './state/summary.ts';
+import { type Summary, summaryOf, timeLeftOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
 import type { Size, TerminalStyle } from './terminal.ts';
@@ -215,13 +215,13 @@ export class Dashboard {
     const replay = this.#replay();
     const now = this.#settings.now();
     const curveOf = (id: string) => details.curves.get(id);
-    const { state, board, columns } = this.#shown(curveOf, now);
+    const { state, board, columns, summary } = this.#shown(curveOf, now);
     return {
       size: this.#size,
       contentLines: this.#contentLines,
       state,
       board,
-      summary: this.#summaryOf(state),
+      summary,
       analysedConfigs: this.#analysis.configs,
       columns,
       rows: this.#rowsOf(board.chosen.order),
@@ -284,11 +284,14 @@ export class Dashboard {
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
     const { columns: width } = this.#size;
-    const columns = boardColumns({ board, parameters: this.#parametersOf(state, board), curveOf, now, width });
+    const summary = this.#summaryOf(state);
+    const timeLeft = (trialId: string) => timeLeftOf(summary, trialId, now);
+    const parameters = this.#parametersOf(state, board);
+    const columns = boardColumns({ board, parameters, curveOf, timeLeft, now, width });
     const shown = { state, board: { ...board, chosen: chosenOrder(board, columns, this.#ui) } };
     if (this.#frozen !== undefined) this.#frozen = shown;
     else this.#live = shown;
-    return { ...shown, columns };
+    return { ...shown, columns, summary };
   }
 
   #parametersOf({ varying }: DashboardState, { configs }: Board): ParameterColumns<Trial> {

@@ -3,7 +3,7 @@ import { sort, sum } from 'd3-array';
 import type { PastTrial } from '../../coordinator/analysis/trial-durations.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
-import { usableSlots } from '../../lib/domain/eta.ts';
+import { connectedSlots } from '../../lib/domain/eta.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { type Sweep, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
@@ -51,7 +51,7 @@ export async function runHistory(connection: Connection, spec: SweepSpec): Promi
       trials.push({ sweepId: sweep.id, parameters: fromWire(parameters), ms: endedAtMs - startedAtMs });
     }
   }
-  return { trials, sweeps: found, slots: usableSlots(agents) || usedSlots, perSlot };
+  return { trials, sweeps: found, slots: connectedSlots(agents) || usedSlots, perSlot };
 }
 
 async function runsSameCommand(connection: Connection, sweep: Sweep, spec: SweepSpec): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { timeLeftRange } from '../../lib/domain/eta.ts';
 import { progressText } from '../../lib/domain/progress.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
@@ -25,6 +26,11 @@ const WARNINGS: Column<Sweep> = {
   style: ({ warnings }) => (warnings.length > 0 ? 'yellow' : undefined),
 };
 
+const TIME_LEFT: Column<Sweep> = {
+  header: 'time left',
+  cell: ({ timeLeft }) => (timeLeft === undefined ? '-' : timeLeftRange(timeLeft)),
+};
+
 function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
   const number = (header: string, cell: (sweep: Sweep) => string): Column<Sweep> => ({ header, numeric: true, cell });
   return [
@@ -40,6 +46,7 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
     number('running', (sweep) => String(sweep.counts?.running ?? 0)),
     number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
     ...(sweeps.some(({ warnings }) => warnings.length > 0) ? [WARNINGS] : []),
+    ...(sweeps.some(({ timeLeft }) => timeLeft !== undefined) ? [TIME_LEFT] : []),
     { header: 'created', cell: (sweep) => agoText(sweep.createdAtMs, now) },
     { header: 'reason', cell: (sweep) => sweep.reason },
   ];
@@ -57,7 +64,7 @@ export function registerLs(program: Command): void {
   const command = program.command('ls').description('list the sweeps, oldest first');
   withHelp(withQuiet(withOutput(withServer(command))), {
     examples: [
-      ['trawl ls', 'state and progress of each sweep'],
+      ['trawl ls', 'state, progress and time left (90% interval) of each sweep'],
       ['trawl ls -q', 'ids only, for scripts'],
       ['trawl ls --dir DIR -o json', 'sweeps in a data folder, as JSON'],
     ],

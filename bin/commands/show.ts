@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { etaOf, etaTrials, type TimeLeft, usableSlots } from '../../lib/domain/eta.ts';
+import { timeLeftText } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
-import { sweepEnded, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
+import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatCount, formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -24,11 +24,10 @@ import {
   type Sweep,
   type Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import { artifactKind, failureClass, sweepState, trialState } from '../../proto/names.ts';
-import { listAgents } from '../client/agents.ts';
+import { artifactKind, failureClass, trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
-import { getSource, getSweep, listTrials, streamReports } from '../client/sweeps.ts';
+import { getSource, getSweep, streamReports } from '../client/sweeps.ts';
 import {
   type GlobalOptions,
   type OutputOptions,
@@ -60,29 +59,13 @@ function spanText(fromMs: number, toMs: number): string {
   return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
 }
 
-/** The time left of sweeps with more trials is not estimated, because all trials are read for it. */
-const MAX_ESTIMATED_TRIALS = 20_000;
-
-/** Returns the time until the sweep ends; undefined if it has ended, is too large, or nothing was measured yet. */
-async function timeLeft(connection: Connection, sweep: Sweep): Promise<TimeLeft | undefined> {
-  const state = sweepState.of(sweep.state);
-  if (sweepEnded(sweep) || state === 'interrupted' || trialTotal(sweep) > MAX_ESTIMATED_TRIALS) return undefined;
-  const trials = etaTrials(await listTrials(connection, { sweep: sweep.id }));
-  const slots = usableSlots(await listAgents(connection));
-  return etaOf({ trials, slots, paused: state !== 'running', now: Date.now() }).sweep;
-}
-
 function trialsText(sweep: Sweep): string {
   if (!Number.isFinite(trialsToCome(sweep))) return 'no limit';
   const { configs, replicates } = sweep;
   return `${formatCount(trialTotal(sweep))} (${formatCount(configs)} configs x ${replicates} replicates)`;
 }
 
-function timeLeftText({ expectedMs, lowMs, highMs }: TimeLeft): string {
-  return `${formatSpan(expectedMs)} (90% interval ${formatSpan(lowMs)} to ${formatSpan(highMs)})`;
-}
-
-function sweepText(sweep: Sweep, facts: GetSourceResponse, left: TimeLeft | undefined, terminal: Terminal): string {
+function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
   const metric = sweep.metric && `${objectiveText(sweep.metric)}${best}`;
   return renderFields(
@@ -101,7 +84,7 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, left: TimeLeft | unde
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', isoTime(sweep.createdAtMs) ?? '-'],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
-      ...(left === undefined ? [] : [['time left', timeLeftText(left)] as const]),
+      ...(sweep.timeLeft === undefined ? [] : [['time left', timeLeftText(sweep.timeLeft)] as const]),
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),
     ],
@@ -300,14 +283,10 @@ function packagesOf(environments: readonly { readonly packages: string }[], sele
 
 async function showSweep(connection: Connection, sweep: Sweep, text: string, options: Options): Promise<void> {
   const facts = await getSource(connection, sweep.id);
-  const left = await timeLeft(connection, sweep);
-  if (options.output !== 'json') return print(sweepText(sweep, facts, left, resultTerminal(options)));
+  if (options.output !== 'json') return print(sweepText(sweep, facts, resultTerminal(options)));
   const code = facts.source === undefined ? null : sourceJson(facts.source);
-  const seconds_left =
-    left === undefined ? null : { expected: left.expectedMs / 1000, low: left.lowMs / 1000, high: left.highMs / 1000 };
   return printJson({
     ...sweepJson(sweep),
-    seconds_left,
     file: text,
     code,
     environments: facts.environments.map(environmentJson),

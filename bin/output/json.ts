@@ -189,7 +189,14 @@ export function sweepJson(sweep: Sweep) {
     created_at: isoTime(sweep.createdAtMs),
     ended_at: isoTime(sweep.endedAtMs),
     seconds: secondsBetween(sweep.createdAtMs, sweep.endedAtMs),
+    seconds_left: timeLeftJson(sweep),
   };
+}
+
+function timeLeftJson({ timeLeft }: Sweep) {
+  if (timeLeft === undefined) return null;
+  const { expectedMs, lowMs, highMs } = timeLeft;
+  return { expected: expectedMs / 1000, low: lowMs / 1000, high: highMs / 1000 };
 }
 
 /** Returns an agent as printed with `-o json`. */

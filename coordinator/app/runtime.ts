@@ -7,6 +7,7 @@ import type { Change, Output, Step } from '../core/step.ts';
 import { type Commit, Journal } from '../store/journal.ts';
 import { loadCore, type OpenSource } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
+import { TimeLeftEstimates } from './time-left.ts';
 import { sourceOpener } from './trial-sources.ts';
 
 /** `now` is this value plus monotonic time, so `now` never jumps. */
@@ -37,6 +38,7 @@ export class Runtime {
   readonly core: Core;
   readonly queries: Queries;
   readonly openSource: OpenSource;
+  readonly timeLeft: TimeLeftEstimates;
   readonly now: () => number;
   readonly #journal: Journal;
   readonly #send: (output: Output) => void;
@@ -49,7 +51,11 @@ export class Runtime {
     this.now = clock;
     this.openSource = sourceOpener(db);
     this.core = loadCore(db, leaseMs, clock(), this.openSource, creationWindow);
-    this.queries = new Queries(db, { blocked: (sweepId) => blockedReason(this.core, sweepId) });
+    this.timeLeft = new TimeLeftEstimates(this.core, (sweepId) => this.queries.etaTrials(sweepId), clock);
+    this.queries = new Queries(db, {
+      blocked: (sweepId) => blockedReason(this.core, sweepId),
+      timeLeft: (sweepId) => this.timeLeft.of(sweepId),
+    });
     this.#send = send;
     this.#onBroken = onBroken;
     this.#onPass = onPass;

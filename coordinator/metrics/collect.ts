@@ -209,7 +209,6 @@ class Collector {
     }
     this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom });
     this.#gpuSeconds.granted(key, agentId, slot, at);
-    series.pace.started(at);
   }
 
   #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
@@ -221,7 +220,6 @@ class Collector {
     this.#gpuSeconds.ended(key, at);
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
-    series.pace.ended(at);
     if (end.outcome === 'stopped') this.#stopped(key, end.rule, run?.last?.epoch);
     if (end.outcome !== 'failed') return;
     this.#metrics.trialFailures.inc({ sweep, class: end.failure.class });
@@ -252,12 +250,12 @@ class Collector {
   measure(): void {
     const at = now();
     const m = this.#metrics;
-    const { core } = this.#runtime;
+    const { core, timeLeft } = this.#runtime;
     const states = { running: 0, paused: 0, stopping: 0 };
     this.#gpuSeconds.settleAll(at);
     for (const sweep of core.sweeps.values()) {
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
-      this.#seriesOf(sweep.id).measure(sweep, at);
+      this.#seriesOf(sweep.id).measure(sweep, timeLeft.of(sweep.id));
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
     measureOffers(core, m);

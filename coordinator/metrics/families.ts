@@ -61,9 +61,7 @@ export function coordinatorMetrics() {
       ['sweep'],
     ),
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
-    eta: gauge('eta_seconds', 'Estimated time until the last trial ends, at the rate of the last ten minutes.', [
-      'sweep',
-    ]),
+    eta: gauge('eta_seconds', 'Estimated time until the last trial that still runs has ended.', ['sweep']),
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
     stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable ones.', ['sweep']),
     stragglersFound: counter('stragglers_found_total', 'Attempts that became stragglers.', ['sweep']),

@@ -3,10 +3,11 @@
  * sweep ends.
  */
 import type { Metric } from 'prom-client';
+import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
-import { expectedTrials, trialsToCome } from '../core/trials.ts';
+import { expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Queries } from '../store/queries.ts';
 import type { CoordinatorMetrics } from './families.ts';
@@ -20,7 +21,6 @@ export const MAX_BEST_METRICS = 200;
 
 export class SweepSeries {
   readonly id: string;
-  readonly pace = new Pace();
   /** Unix milliseconds. */
   readonly createdAt: number;
   readonly ranking: Ranking;
@@ -75,8 +75,8 @@ export class SweepSeries {
     }
   }
 
-  /** Sets the gauges from memory. */
-  measure(sweep: Sweep, now: number): void {
+  /** Sets the gauges. @param timeLeft the estimate; undefined if there is none */
+  measure(sweep: Sweep, timeLeft: TimeLeft | undefined): void {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
     this.#metrics.stragglers.set({ sweep: sweep.id }, sweep.warnings.stragglers.size);
@@ -86,11 +86,8 @@ export class SweepSeries {
       if (shown === undefined) this.#metrics.sweepWarnings.remove({ sweep: sweep.id, kind });
       else this.#metrics.sweepWarnings.set({ sweep: sweep.id, kind }, shown.count);
     }
-    const { pending, offered, running } = sweep.counts;
-    const remaining = pending + offered + running + trialsToCome(sweep);
-    const eta = sweep.state === 'paused' ? undefined : this.pace.etaSeconds(remaining, now);
-    if (eta === undefined || !Number.isFinite(eta)) this.#metrics.eta.remove({ sweep: sweep.id });
-    else this.#metrics.eta.set({ sweep: sweep.id }, eta);
+    if (timeLeft === undefined) this.#metrics.eta.remove({ sweep: sweep.id });
+    else this.#metrics.eta.set({ sweep: sweep.id }, timeLeft.expectedMs / 1000);
   }
 
   /** Sets the final counts, which remain until the series are removed. */
@@ -125,43 +122,5 @@ async function removeSweep(family: Metric, sweep: string): Promise<void> {
   for (const value of values) {
     const { le: _, ...labels } = value.labels as Record<string, string | number>;
     if (labels.sweep === sweep) family.remove(labels);
-  }
-}
-
-/**
- * The window of the estimate in milliseconds. Long enough for a steady value, and short enough to react to a lost
- * agent.
- */
-const WINDOW_MS = 10 * 60_000;
-const INTERVAL_MS = 5_000;
-
-export class Pace {
-  readonly #intervals = new Map<number, number>();
-  #firstStart: number | undefined;
-
-  /** Records the start of a trial. */
-  started(now: number): void {
-    this.#firstStart ??= now;
-  }
-
-  /** Records the end of a trial. */
-  ended(now: number): void {
-    const interval = Math.floor(now / INTERVAL_MS);
-    this.#intervals.set(interval, (this.#intervals.get(interval) ?? 0) + 1);
-    for (const old of this.#intervals.keys()) {
-      if ((old + 1) * INTERVAL_MS > now - WINDOW_MS) break;
-      this.#intervals.delete(old);
-    }
-  }
-
-  /** Returns the estimated seconds until `unfinished` trials have ended, or undefined if none ended in the window. */
-  etaSeconds(unfinished: number, now: number): number | undefined {
-    if (unfinished === 0) return 0;
-    if (this.#firstStart === undefined) return undefined;
-    const from = Math.max(this.#firstStart, now - WINDOW_MS);
-    let ends = 0;
-    for (const [interval, count] of this.#intervals) if ((interval + 1) * INTERVAL_MS > from) ends += count;
-    if (ends === 0 || now <= from) return undefined;
-    return ((unfinished / ends) * (now - from)) / 1000;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Database, Statement } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { type EtaTrial, phaseOf, type TimeLeft } from '../../lib/domain/eta.ts';
 import { interruptedAttempt, interruptedSweep, interruptedTrial } from '../../lib/domain/interrupted.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
@@ -18,6 +19,7 @@ import type {
   Sweep,
   Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
+import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import {
   type ArtifactRow,
@@ -42,6 +44,17 @@ import {
 
 type Value = string | number;
 
+interface EtaTrialRow {
+  readonly id: string;
+  readonly config_id: string;
+  readonly state: TrialStateName;
+  readonly epoch: number;
+  /** Null if the trial has no such parameter. */
+  readonly epochs: number | string | null;
+  readonly started_at: number;
+  readonly ended_at: number;
+}
+
 /** An ambiguous selector lists up to this many trials. */
 const MAX_CANDIDATES = 20;
 
@@ -60,6 +73,7 @@ export class Queries {
   readonly #db: Database;
   readonly #isOffline: boolean;
   readonly #blocked: (sweepId: string) => string;
+  readonly #timeLeft: (sweepId: string) => TimeLeft | undefined;
   /** Each statement is prepared once, when it is first used. */
   readonly #statements = new Map<string, Statement>();
 
@@ -67,17 +81,24 @@ export class Queries {
    * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
    * interrupted; default: false
    * @param blocked returns why nothing of a sweep can run; default: it always can
+   * @param timeLeft returns the estimated time until a sweep ends; default: unknown
    */
   constructor(
     db: Database,
     {
       isOffline = false,
       blocked = () => '',
-    }: { readonly isOffline?: boolean; readonly blocked?: (sweepId: string) => string } = {},
+      timeLeft = () => undefined,
+    }: {
+      readonly isOffline?: boolean;
+      readonly blocked?: (sweepId: string) => string;
+      readonly timeLeft?: (sweepId: string) => TimeLeft | undefined;
+    } = {},
   ) {
     this.#db = db;
     this.#isOffline = isOffline;
     this.#blocked = blocked;
+    this.#timeLeft = timeLeft;
   }
 
   sweeps(): Sweep[] {
@@ -360,6 +381,20 @@ export class Queries {
     return artifactOf(row);
   }
 
+  /** Returns the trials of a sweep as an estimate of the time left needs them, in the order in which they start. */
+  etaTrials(sweepId: string): EtaTrial[] {
+    return this.#all<EtaTrialRow>(
+      `select id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
+       from trials where sweep_id = ? order by idx`,
+      sweepId,
+    ).map(({ id, config_id, state, epoch, epochs, started_at, ended_at }) => ({
+      ...{ id, configId: config_id, state: phaseOf(state), epoch },
+      epochs: typeof epochs === 'number' && epochs > 0 ? epochs : undefined,
+      startedAtMs: started_at,
+      endedAtMs: ended_at,
+    }));
+  }
+
   /** Returns whether a row names the file. */
   hasArtifact({ sweepId, trialId, attempt }: AttemptKey, name: string): boolean {
     const sql = 'select 1 as found from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
@@ -426,7 +461,7 @@ export class Queries {
       row.id,
     );
     const stored = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
-    const sweep = { ...stored, blocked: this.#blocked(stored.id) };
+    const sweep = { ...stored, blocked: this.#blocked(stored.id), timeLeft: this.#timeLeft(stored.id) };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;
   }
 

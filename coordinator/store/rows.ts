@@ -101,6 +101,8 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     stateSinceMs: row.state_at || row.created_at,
     stateBy: row.state_by,
     blocked: '',
+    timeLeft: undefined,
+    concurrency: policy.concurrency ?? 0,
     fingerprint: row.fingerprint,
     axes: JSON.parse(row.axes),
     priority: row.priority,

@@ -1,4 +1,5 @@
 import { Box } from 'ink';
+import { timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
@@ -126,18 +127,17 @@ function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
   return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
-function pace({ state }: Model, { id }: Sweep, { perMinute, etaMs, etaRangeMs, slotMs, gpuMs }: Summary): Segment[] {
+function pace({ state }: Model, { id }: Sweep, { perMinute, eta, slotMs, gpuMs }: Summary): Segment[] {
   const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
   const up = known.filter((agent) => agent.state !== AgentState.LOST);
   const alerts = agentAlerts(known, id);
   const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
   const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
-  const range = etaRangeMs === undefined ? '' : ` (${formatSpan(etaRangeMs[0])} to ${formatSpan(etaRangeMs[1])})`;
   const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
   const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
   const figures = [
     perMinute === undefined ? waitingText(state) || 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
-    ...(etaMs === undefined ? [] : [`${formatSpan(etaMs)} left${range}`]),
+    ...(eta.sweep === undefined ? [] : [`${formatSpan(eta.sweep.expectedMs)} left (${timeLeftRange(eta.sweep)})`]),
     ...(alerts.length === 0 ? [count] : []),
     `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
     gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,

@@ -1,3 +1,4 @@
+import { type TimeLeft, timeLeftRange } from '../../lib/domain/eta.ts';
 import { progressText, sweepProgress } from '../../lib/domain/progress.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
@@ -37,6 +38,10 @@ export function SweepsTable({ model, columns, lines }: Props) {
       numeric: true,
       cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
     },
+    {
+      header: 'time left',
+      cell: ({ id, timeLeft }) => timeLeftText(id === model.state.sweep?.id ? model.summary.eta.sweep : timeLeft),
+    },
     { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
     { header: 'trainer', cell: ({ trainer }) => trainer },
@@ -55,6 +60,8 @@ export function SweepsTable({ model, columns, lines }: Props) {
     />
   );
 }
+
+const timeLeftText = (left: TimeLeft | undefined): string => (left === undefined ? '-' : timeLeftRange(left));
 
 function bar(sweep: Sweep): string {
   const cells = Math.floor(sweepProgress(sweep).share * BAR);

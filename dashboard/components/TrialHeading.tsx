@@ -1,4 +1,5 @@
 import { Box } from 'ink';
+import { timeLeftRange } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
@@ -12,7 +13,7 @@ import { trialState } from '../../proto/names.ts';
 import type { Model } from '../state/model.ts';
 import { rankOf } from '../state/order.ts';
 import { failureLines } from '../state/selectors.ts';
-import { runtimeMs } from '../state/summary.ts';
+import { runtimeMs, timeLeftOf } from '../state/summary.ts';
 import { Label, Line, Paragraph } from './Line.tsx';
 
 interface Props {
@@ -49,7 +50,8 @@ export function TrialHeading({ model, trial, columns }: Props) {
   );
 }
 
-function factsOf({ now }: Model, trial: Trial): string {
+function factsOf({ now, summary }: Model, trial: Trial): string {
+  const left = timeLeftOf(summary, trial.id, now);
   const epochs = parameterText(trial, 'epochs');
   const facts = [
     `epoch ${formatStep(trial.epoch)}${epochs === '' ? '' : `/${epochs}`}`,
@@ -57,6 +59,7 @@ function factsOf({ now }: Model, trial: Trial): string {
     trial.agentId || 'no agent',
     trial.backend,
     formatSpan(runtimeMs(trial, now)),
+    left === undefined ? '' : `${formatSpan(left.expectedMs)} left (${timeLeftRange(left)})`,
   ];
   return facts.filter(Boolean).join(' · ');
 }

@@ -1,3 +1,4 @@
+import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -31,6 +32,8 @@ export interface ColumnContext {
   /** The columns of the parameters that vary. */
   readonly parameters: ParameterColumns<Trial>;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
+  /** Returns the time left of a trial; undefined if it does not run and will not start. */
+  readonly timeLeft: (trialId: string) => TimeLeft | undefined;
   readonly now: number;
   /** The width of the terminal. */
   readonly width: number;
@@ -163,7 +166,7 @@ function parameterColumn(column: Column<Trial>): BoardColumn {
   };
 }
 
-function progress({ board, now }: ColumnContext): BoardColumn[] {
+function progress({ board, now, timeLeft }: ColumnContext): BoardColumn[] {
   const of = (row: ConfigRow) => rowTrial({ id: '', config: row, trial: undefined }, board);
   return [
     {
@@ -213,6 +216,16 @@ function progress({ board, now }: ColumnContext): BoardColumn[] {
       cell: (row) => {
         const ms = runtimeMs(rowTrial(row, board), now);
         return ms === 0 ? '-' : formatSpan(ms);
+      },
+    },
+    {
+      header: 'time left',
+      numeric: true,
+      descending: false,
+      key: (row) => timeLeft(of(row).id)?.expectedMs,
+      cell: (row) => {
+        const left = timeLeft(rowTrial(row, board).id);
+        return left === undefined ? '' : `~${formatSpan(left.expectedMs)}`;
       },
     },
   ];

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { NO_ESTIMATE } from '../../lib/domain/eta.ts';
 import { FailureClass, SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import {
   delta,
@@ -13,35 +14,44 @@ import {
 import { EMPTY_STATE, reduce, reduceAll } from './reducer.ts';
 import { summaryOf } from './summary.ts';
 
-test('the rate and the time left are computed from ended trials', () => {
+test('the rate is computed from ended trials', () => {
   const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
   const state = reduceAll(EMPTY_STATE, [
     snapshot(),
     delta({ sweep, trials: [endedTrial(0, {}), endedTrial(1, {})] }),
   ]).state;
-  const progress = summaryOf(state, START_MS + 15_000);
-  expect(progress).toMatchObject({ elapsedMs: 15_000, perMinute: 12, etaMs: 30_000 });
-  expect(progress.etaRangeMs).toBeUndefined();
+  expect(summaryOf(state, START_MS + 15_000)).toMatchObject({ elapsedMs: 15_000, perMinute: 12 });
 });
 
 test('there is no rate and no time left before a trial has ended', () => {
   const progress = summaryOf(reduce(EMPTY_STATE, snapshot()), START_MS + 60_000);
   expect(progress.perMinute).toBeUndefined();
-  expect(progress.etaMs).toBeUndefined();
+  expect(progress.eta.sweep).toBeUndefined();
 });
 
-test('the running time of an ended sweep does not change', () => {
+test('an ended sweep has no time left, and its running time does not change', () => {
   const sweep = sampleSweep({ state: SweepState.FINISHED, endedAtMs: START_MS + 9_000, counts: { succeeded: 8 } });
-  const state = reduce(EMPTY_STATE, snapshot(sweep));
-  expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, etaMs: undefined });
+  const state = reduce(EMPTY_STATE, snapshot(sweep, [endedTrial(0, {}), trialAt(1)]));
+  expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, eta: NO_ESTIMATE });
 });
 
-test('the time left has an interval once enough trials have ended', () => {
-  const sweep = sampleSweep({ counts: { pending: 2, succeeded: 6 } });
-  const trials = Array.from({ length: 6 }, (_, i) => endedTrial(i, {}));
-  const { etaMs = 0, etaRangeMs } = summaryOf(reduce(EMPTY_STATE, snapshot(sweep, trials)), START_MS + 15_000);
-  const spread = 1.96 * Math.sqrt(1 / 6 + 1 / 2);
-  expect(etaRangeMs).toEqual([etaMs / (1 + spread), etaMs * (1 + spread)]);
+test('the time left covers the running and the pending trials; of a paused sweep only the running ones', () => {
+  const trials = [endedTrial(0, {}), runningTrial(1, 2, {}), trialAt(2), trialAt(3)];
+  const leftOf = (state: SweepState) => {
+    const sweep = sampleSweep({ state, counts: { succeeded: 1, running: 1, pending: 2 } });
+    return summaryOf(reduce(EMPTY_STATE, snapshot(sweep, trials)), START_MS + 15_000).eta;
+  };
+  const running = leftOf(SweepState.RUNNING);
+  const paused = leftOf(SweepState.PAUSED);
+  expect([...running.trials.keys()].sort()).toEqual(
+    trials
+      .slice(1)
+      .map(({ id }) => id)
+      .sort(),
+  );
+  expect([...paused.trials.keys()]).toEqual([trials[1]?.id]);
+  expect(paused.sweep?.expectedMs).toBeLessThan(running.sweep?.expectedMs ?? 0);
+  expect(paused.sweep?.lowMs).toBeLessThan(paused.sweep?.highMs ?? 0);
 });
 
 test('slot and GPU time include running trials up to now, and failures are counted by class', () => {

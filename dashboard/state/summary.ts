@@ -1,6 +1,17 @@
 /** The numbers in the header, computed in one pass over the trials. */
 
-import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import {
+  type Eta,
+  etaOf,
+  etaTrials,
+  MAX_ESTIMATED_TRIALS,
+  NO_ESTIMATE,
+  slotsOfAgents,
+  type TimeLeft,
+  timeLeftAfter,
+  usableSlots,
+} from '../../lib/domain/eta.ts';
+import { sweepEnded, trialEnded, trialsToCome } from '../../lib/domain/trial-state.ts';
 import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { DashboardState } from './reducer.ts';
@@ -8,20 +19,13 @@ import type { DashboardState } from './reducer.ts';
 /** This window is long enough for a steady rate, and short enough to reflect a lost agent. */
 const RATE_WINDOW_MS = 10 * 60_000;
 
-/** Quantile of the normal distribution for a two-sided 95% interval. */
-const TWO_SIDED_95 = 1.96;
-
 export interface Summary {
   readonly elapsedMs: number;
   /** Trials per minute over the last RATE_WINDOW_MS; undefined until a trial has ended. */
   readonly perMinute: number | undefined;
-  /** The estimated time left. Undefined if there is no rate. */
-  readonly etaMs: number | undefined;
-  /**
-   * The 95% interval of the time left, from the number of trials in the window (a Poisson count); undefined when too few
-   * trials have ended.
-   */
-  readonly etaRangeMs: readonly [number, number] | undefined;
+  /** The time left of the sweep and of each trial, from `summarizedAtMs` on. */
+  readonly eta: Eta;
+  readonly summarizedAtMs: number;
   /** Total slot time of the trials' latest attempts. */
   readonly slotMs: number;
   /** The part of `slotMs` on agents with GPUs. */
@@ -29,8 +33,6 @@ export interface Summary {
   /** Failed trials by class, most frequent first. */
   readonly failures: readonly (readonly [FailureClassName, number])[];
 }
-
-const MIN_TRIALS_FOR_RANGE = 5;
 
 /** @param now Unix milliseconds */
 export function summaryOf(state: DashboardState, now: number): Summary {
@@ -57,25 +59,32 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   });
   const spanMs = until - Math.max(firstStart, windowStart);
   const perMinute = endedInWindow > 0 && spanMs > 0 ? endedInWindow / (spanMs / 60_000) : undefined;
-  const total = sweep === undefined ? 0 : trialTotal(sweep);
-  const ended = sweep === undefined ? 0 : endedTotal(sweep);
-  const etaMs = perMinute === undefined || ended >= total ? undefined : ((total - ended) / perMinute) * 60_000;
   return {
     elapsedMs: sweep === undefined ? 0 : Math.max(0, until - sweep.createdAtMs),
     perMinute,
-    etaMs,
-    etaRangeMs: etaMs === undefined ? undefined : rangeOf(etaMs, endedInWindow, total - ended),
+    eta: estimateOf(state, now),
+    summarizedAtMs: now,
     slotMs,
     gpuMs,
     failures: [...failures].sort(([, a], [, b]) => b - a),
   };
 }
 
-/** Combines the variances of the number of ended trials and of the number of remaining trials. */
-function rangeOf(etaMs: number, seen: number, left: number): readonly [number, number] | undefined {
-  if (seen < MIN_TRIALS_FOR_RANGE) return undefined;
-  const relative = TWO_SIDED_95 * Math.sqrt(1 / seen + 1 / left);
-  return [etaMs / (1 + relative), etaMs * (1 + relative)];
+function estimateOf({ sweep, trials, agents }: DashboardState, now: number): Eta {
+  if (sweep === undefined || sweepEnded(sweep) || trials.size > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
+  if (sweep.state === 'SWEEP_STATE_INTERRUPTED') return NO_ESTIMATE;
+  const slots = usableSlots(slotsOfAgents(agents), {
+    running: sweep.counts?.running ?? 0,
+    concurrency: sweep.concurrency,
+  });
+  const paused = sweep.state !== 'SWEEP_STATE_RUNNING';
+  return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, paused, now });
+}
+
+/** Returns the time left of a trial; undefined if it does not run and will not start. */
+export function timeLeftOf({ eta, summarizedAtMs }: Summary, trialId: string, now: number): TimeLeft | undefined {
+  const left = eta.trials.get(trialId);
+  return left && timeLeftAfter(left, now - summarizedAtMs);
 }
 
 const hasGpu = ({ gpus, state }: Agent): boolean => gpus.length > 0 && state !== AgentState.UNSPECIFIED;

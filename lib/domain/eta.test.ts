@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RECORDED_SWEEPS, type RecordedSweep } from './eta.fixture.ts';
-import { type EtaSituation, type EtaTrial, etaOf } from './eta.ts';
+import { type EtaSituation, type EtaTrial, etaOf, usableSlots } from './eta.ts';
 
 const NOW = 1_000_000;
 
@@ -114,4 +114,36 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded sweeps, o
   expect(covered.sweep.length).toBeGreaterThan(80);
   expect(share(covered.sweep)).toBeGreaterThanOrEqual(0.8);
   expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
+});
+
+test('a sweep can use the slots that are free and those of its own trials, up to its concurrency', () => {
+  const agents = [
+    { takesWork: true, slots: 4, busy: 3 },
+    { takesWork: true, slots: 2, busy: 0 },
+    { takesWork: false, slots: 8, busy: 0 },
+  ];
+  expect(usableSlots(agents, { running: 2, concurrency: undefined })).toBe(5);
+  expect(usableSlots(agents, { running: 2, concurrency: 0 })).toBe(5);
+  expect(usableSlots(agents, { running: 2, concurrency: 3 })).toBe(3);
+});
+
+test('trials that are still to be created count like pending ones, and an unlimited search has no time left', () => {
+  const ended = {
+    configId: 'a',
+    state: 'ended',
+    epoch: 10,
+    epochs: 10,
+    startedAtMs: NOW - 5_000,
+    endedAtMs: NOW,
+  } as const;
+  const running = { ...ended, id: 'r', configId: 'b', state: 'running', epoch: 5, endedAtMs: 0 } as const;
+  const situation = { trials: [{ ...ended, id: 'e' }, running], slots: 1, paused: false, now: NOW };
+  const without = etaOf(situation);
+  const limited = etaOf({ ...situation, toCome: 3 });
+  expect(limited.sweep?.expectedMs).toBeGreaterThan(2 * (without.sweep?.expectedMs ?? 0));
+  expect([...limited.trials.keys()]).toEqual(['r']);
+  const unlimited = etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY });
+  expect(unlimited.sweep).toBeUndefined();
+  expect(unlimited.trials).toEqual(without.trials);
+  expect(etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY, paused: true }).sweep).toEqual(without.sweep);
 });

@@ -9,6 +9,7 @@ import { max, mean, sum, variance } from 'd3-array';
 import TinyQueue from 'tinyqueue';
 import type { Agent, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState, type TrialStateName, trialState } from '../../proto/names.ts';
+import { formatSpan } from '../text/duration.ts';
 
 export interface EtaTrial {
   readonly id: string;
@@ -28,6 +29,8 @@ export interface EtaTrial {
 export interface EtaSituation {
   /** In the order in which they start. */
   readonly trials: readonly EtaTrial[];
+  /** Trials that are still to be created. Infinity if there is no limit; the sweep then has no estimate. Default: 0. */
+  readonly toCome?: number;
   /** Slots that can run the trials, busy ones included. */
   readonly slots: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
@@ -42,33 +45,43 @@ export interface TimeLeft {
   readonly highMs: number;
 }
 
-interface Eta {
+export interface Eta {
   /** Until the last trial that still runs has ended. Undefined if nothing is left, nothing was measured, or no slot is free. */
   readonly sweep: TimeLeft | undefined;
   /** By trial id: until its end. Has no entry for ended trials, and for waiting trials that do not start. */
   readonly trials: ReadonlyMap<string, TimeLeft>;
 }
 
-const NOTHING: Eta = { sweep: undefined, trials: new Map() };
+/** Without any estimate. */
+export const NO_ESTIMATE: Eta = { sweep: undefined, trials: new Map() };
 
 /** The normal quantile of a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
+
+/** Unlike Math.hypot, fast: it is called several times per trial. */
+const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /** Assumptions before any measurement, as standard deviations of the logarithm, with the weight of so many measurements. */
 const PRIOR_NOISE = 0.25;
 const PRIOR_BETWEEN_CONFIGS = 0.7;
 const PRIOR_WEIGHT = 2;
 
+/** Sweeps with more trials have no estimate, because each estimate reads all trials. */
+export const MAX_ESTIMATED_TRIALS = 20_000;
+
 /** The part of an unknown run that is assumed to be left when it takes longer than expected. */
 const LEAST_LEFT = 0.1;
 
-export function etaOf({ trials, slots, paused, now }: EtaSituation): Eta {
+export function etaOf({ trials: created, toCome = 0, slots, paused, now }: EtaSituation): Eta {
+  if (created.length > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
+  const isEndless = !paused && created.length + toCome > MAX_ESTIMATED_TRIALS;
+  const trials = paused || isEndless ? created : [...created, ...futureTrials(created, toCome)];
   const pace = paceOf(trials, now);
-  if (pace === undefined) return NOTHING;
+  if (pace === undefined) return NO_ESTIMATE;
   const running = trials.filter(({ state }) => state === 'running').map((trial) => remainingOf(trial, pace, now));
   const waiting = paused ? [] : trials.filter(({ state }) => state === 'waiting').map((trial) => wholeOf(trial, pace));
-  if (running.length + waiting.length === 0) return NOTHING;
-  if (slots === 0 && running.length === 0) return NOTHING;
+  if (running.length + waiting.length === 0) return NO_ESTIMATE;
+  if (slots === 0 && running.length === 0) return NO_ESTIMATE;
   const times = new Map(running.map((part) => [part.id, intervalOf(part.ms, spreadOf(part), pace)]));
   if (waiting.length > 0 && slots === 0) return { sweep: undefined, trials: times };
   const free = new TinyQueue(running.map(({ ms }) => ms));
@@ -77,14 +90,26 @@ export function etaOf({ trials, slots, paused, now }: EtaSituation): Eta {
     const startsIn = free.pop() ?? 0;
     free.push(startsIn + part.ms);
     // What runs before the trial is as uncertain as the trial itself, but its errors partly cancel.
-    const before = startsIn * Math.hypot(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
-    times.set(part.id, intervalOf(startsIn + part.ms, Math.hypot(spreadOf(part), before), pace));
+    const before = startsIn * root(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
+    times.set(part.id, intervalOf(startsIn + part.ms, root(spreadOf(part), before), pace));
   }
   const parts = [...running, ...waiting];
   const lanes = Math.min(Math.max(slots, running.length), parts.length);
   const expectedMs = max(times.values(), (time) => time.expectedMs) ?? 0;
+  for (const id of times.keys()) if (id.startsWith(FUTURE)) times.delete(id);
+  if (isEndless) return { sweep: undefined, trials: times };
   return { sweep: intervalOf(expectedMs, sweepSpread(parts, lanes), pace), trials: times };
 }
+
+/** Describes trials that are still to be created: each has a config of its own, and the mean epochs of the others. */
+function futureTrials(created: readonly EtaTrial[], count: number): EtaTrial[] {
+  const epochs = mean(created, (trial) => trial.epochs);
+  const future = { state: 'waiting', epoch: 0, epochs, startedAtMs: 0, endedAtMs: 0 } as const;
+  return Array.from({ length: count }, (_, at) => ({ ...future, id: `${FUTURE}${at}`, configId: `${FUTURE}${at}` }));
+}
+
+/** No id of a trial starts like this. */
+const FUTURE = 'future ';
 
 /** The remaining work of one trial. */
 interface Part {
@@ -100,20 +125,21 @@ interface Part {
 }
 
 const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
-  return Math.hypot(noiseMs, ms * uncertainty, ms * shared);
+  return root(noiseMs, ms * uncertainty, ms * shared);
 };
 
 /** Returns the standard deviation of the time until all parts are done: of the work per lane, and of the last trial. */
 function sweepSpread(parts: readonly Part[], lanes: number): number {
-  const ofConfigs = new Map<string, { ms: number; uncertainty: number }>();
+  const ofConfigs = new Map<string, { ms: number; readonly uncertainty: number }>();
   for (const { configId, ms, uncertainty } of parts) {
-    const config = ofConfigs.get(configId) ?? { ms: 0, uncertainty };
-    ofConfigs.set(configId, { ...config, ms: config.ms + ms });
+    const config = ofConfigs.get(configId);
+    if (config === undefined) ofConfigs.set(configId, { ms, uncertainty });
+    else config.ms += ms;
   }
   const ofConfig = sum([...ofConfigs.values()], ({ ms, uncertainty }) => (ms * uncertainty) ** 2);
   const own = sum(parts, ({ noiseMs }) => noiseMs ** 2);
   const common = sum(parts, ({ ms, shared }) => ms * shared);
-  return Math.hypot(Math.sqrt(ofConfig + own) / lanes, common / lanes, max(parts, spreadOf) ?? 0);
+  return root(Math.sqrt(ofConfig + own) / lanes, common / lanes, max(parts, spreadOf) ?? 0);
 }
 
 function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): TimeLeft {
@@ -164,19 +190,25 @@ function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
   const shares = trials.flatMap(({ state, epoch, epochs }) => {
     return state === 'ended' && epochs !== undefined && epoch > 0 ? [Math.min(1, epoch / epochs)] : [];
   });
+  const paces = new Map<string, ConfigPace>();
+  const paceOfConfig = (configId: string): ConfigPace => {
+    const values = byConfig.get(configId) ?? [];
+    const precision = values.length / noise2 + 1 / between2;
+    const logMs = (sum(values) / noise2 + center / between2) / precision;
+    const unitMs = Math.exp(logMs + (noise2 + 1 / precision) / 2);
+    const ofCenter = 1 / between2 / precision;
+    const shared = ofCenter * Math.sqrt(between2 / groups.length);
+    return { unitMs, uncertainty: Math.sqrt(1 / precision), shared };
+  };
   return {
     noise: Math.sqrt(noise2),
     freedom,
     share: ((mean(shares) ?? 1) * shares.length + 1) / (shares.length + 1),
     shareSpread: Math.sqrt(variance(shares) ?? 0),
     ofConfig(configId) {
-      const values = byConfig.get(configId) ?? [];
-      const precision = values.length / noise2 + 1 / between2;
-      const logMs = (sum(values) / noise2 + center / between2) / precision;
-      const unitMs = Math.exp(logMs + (noise2 + 1 / precision) / 2);
-      const ofCenter = 1 / between2 / precision;
-      const shared = ofCenter * Math.sqrt(between2 / groups.length);
-      return { unitMs, uncertainty: Math.sqrt(1 / precision), shared };
+      const pace = paces.get(configId) ?? paceOfConfig(configId);
+      paces.set(configId, pace);
+      return pace;
     },
   };
 }
@@ -199,7 +231,7 @@ function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now
 function wholeOf({ id, configId, epochs = 1 }: EtaTrial, pace: Pace): Part {
   const { unitMs, uncertainty, shared } = pace.ofConfig(configId);
   const ms = epochs * unitMs * pace.share;
-  const noiseMs = ms * Math.hypot(pace.noise, pace.shareSpread);
+  const noiseMs = ms * root(pace.noise, pace.shareSpread);
   return { id, configId, ms, noiseMs, uncertainty, shared };
 }
 
@@ -213,11 +245,11 @@ function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
   const left = Math.max(epochs - epoch, 0);
   const ms = unitMs * Math.max(left - 0.5, 0.25);
   // The time since the last report is unknown: up to one epoch.
-  return { id, configId, ms, noiseMs: Math.hypot(ms * pace.noise, unitMs / Math.sqrt(12)), uncertainty, shared };
+  return { id, configId, ms, noiseMs: root(ms * pace.noise, unitMs / Math.sqrt(12)), uncertainty, shared };
 }
 
 /** Describes trials as `etaOf` needs them. The parameter `epochs`, if it is a number, gives the length of a whole run. */
-export function etaTrials(trials: readonly Trial[]): EtaTrial[] {
+export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
   return [...trials]
     .sort((a, b) => a.index - b.index)
     .map(({ id, configId, state, epoch, parameters, startedAtMs, endedAtMs }) => {
@@ -227,12 +259,51 @@ export function etaTrials(trials: readonly Trial[]): EtaTrial[] {
     });
 }
 
-function phaseOf(state: TrialStateName): EtaTrial['state'] {
+export function phaseOf(state: TrialStateName): EtaTrial['state'] {
   if (state === 'running') return 'running';
   return state === 'pending' || state === 'offered' || state === 'interrupted' ? 'waiting' : 'ended';
 }
 
-/** Returns the slots of agents that take work. */
-export function usableSlots(agents: readonly Agent[]): number {
-  return sum(agents, ({ state, slots }) => (agentState.of(state) === 'connected' ? slots : 0));
+/** The parts of an agent that the estimate reads. */
+interface SlotsOfAgent {
+  readonly takesWork: boolean;
+  readonly slots: number;
+  readonly busy: number;
 }
+
+interface SlotsOfSweep {
+  readonly running: number;
+  /** The most trials that run at the same time. Undefined or 0: no limit. */
+  readonly concurrency: number | undefined;
+}
+
+/**
+ * Returns the slots that a sweep can use: those of its running trials, and those that run nothing. Slots of other sweeps do
+ * not count, although some of them become free.
+ */
+export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency }: SlotsOfSweep): number {
+  let free = 0;
+  for (const { takesWork, slots, busy } of agents) if (takesWork) free += Math.max(0, slots - busy);
+  return Math.min(free + running, concurrency || Number.POSITIVE_INFINITY);
+}
+
+/** Describes agents as `usableSlots` needs them. */
+export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | 'busy'>[]): SlotsOfAgent[] =>
+  agents.map(({ state, slots, busy }) => ({ takesWork: agentState.of(state) === 'connected', slots, busy }));
+
+/** Returns all slots of the agents that take work. */
+export const connectedSlots = (agents: readonly Agent[]): number =>
+  sum(slotsOfAgents(agents), ({ takesWork, slots }) => (takesWork ? slots : 0));
+
+/** Returns an estimate as seen some milliseconds later. */
+export function timeLeftAfter({ lowMs, expectedMs, highMs }: TimeLeft, elapsedMs: number): TimeLeft {
+  const left = (ms: number) => Math.max(0, ms - elapsedMs);
+  return { lowMs: left(lowMs), expectedMs: left(expectedMs), highMs: left(highMs) };
+}
+
+/** Formats the 90% interval of the time left, such as `1m40s to 2m50s`. */
+export const timeLeftRange = ({ lowMs, highMs }: TimeLeft): string => `${formatSpan(lowMs)} to ${formatSpan(highMs)}`;
+
+/** Formats the time left, such as `2m03s (90% interval 1m40s to 2m50s)`. */
+export const timeLeftText = (left: TimeLeft): string =>
+  `${formatSpan(left.expectedMs)} (90% interval ${timeLeftRange(left)})`;

@@ -735,6 +735,22 @@ export interface Sweep {
     | undefined;
   /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
   searching: boolean;
+  /**
+   * Until the last trial that still runs has ended. Absent if the sweep has ended, has more than 20,000 trials, or nothing was
+   * measured yet.
+   */
+  timeLeft:
+    | TimeLeft
+    | undefined;
+  /** The most trials that run at the same time; 0: no limit. */
+  concurrency: number;
+}
+
+/** A duration from the time of the message, with a 90 % interval. */
+export interface TimeLeft {
+  lowMs: number;
+  expectedMs: number;
+  highMs: number;
 }
 
 /** A folder of code, as a tar archive that is identified by its checksum. */
@@ -1111,6 +1127,8 @@ function createBaseSweep(): Sweep {
     blocked: "",
     planned: undefined,
     searching: false,
+    timeLeft: undefined,
+    concurrency: 0,
   };
 }
 
@@ -1181,6 +1199,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.searching !== false) {
       writer.uint32(176).bool(message.searching);
+    }
+    if (message.timeLeft !== undefined) {
+      TimeLeft.encode(message.timeLeft, writer.uint32(186).fork()).join();
+    }
+    if (message.concurrency !== 0) {
+      writer.uint32(192).uint32(message.concurrency);
     }
     return writer;
   },
@@ -1374,6 +1398,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.searching = reader.bool();
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.timeLeft = TimeLeft.decode(reader, reader.uint32());
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.concurrency = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1417,6 +1457,89 @@ export const Sweep: MessageFns<Sweep> = {
     message.blocked = object.blocked ?? "";
     message.planned = object.planned ?? undefined;
     message.searching = object.searching ?? false;
+    message.timeLeft = (object.timeLeft !== undefined && object.timeLeft !== null)
+      ? TimeLeft.fromPartial(object.timeLeft)
+      : undefined;
+    message.concurrency = object.concurrency ?? 0;
+    return message;
+  },
+};
+
+function createBaseTimeLeft(): TimeLeft {
+  return { lowMs: 0, expectedMs: 0, highMs: 0 };
+}
+
+export const TimeLeft: MessageFns<TimeLeft> = {
+  encode(message: TimeLeft, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lowMs !== 0) {
+      writer.uint32(9).double(message.lowMs);
+    }
+    if (message.expectedMs !== 0) {
+      writer.uint32(17).double(message.expectedMs);
+    }
+    if (message.highMs !== 0) {
+      writer.uint32(25).double(message.highMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TimeLeft {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimeLeft();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.lowMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.expectedMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.highMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TimeLeft>): TimeLeft {
+    return TimeLeft.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TimeLeft>): TimeLeft {
+    const message = createBaseTimeLeft();
+    message.lowMs = object.lowMs ?? 0;
+    message.expectedMs = object.expectedMs ?? 0;
+    message.highMs = object.highMs ?? 0;
     return message;
   },
 };

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { etaOf, etaTrials, slotsOfAgents, usableSlots } from '../../lib/domain/eta.ts';
+import { AgentState, SweepState } from '../../proto/gen/trawl/v1/types.ts';
+import { busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
+import { newFolder } from '../../test/support/coordinator/serve.ts';
+import { onKill, onPause } from '../core/sweeps.ts';
+import { now } from './runtime.ts';
+import { TimeLeftEstimates } from './time-left.ts';
+
+const CLUSTER = {
+  sweeps: 1,
+  trialsPerSweep: 40,
+  agents: 2,
+  gpusPerAgent: 2,
+  metrics: ['test_loss'],
+  trialMetrics: false,
+};
+
+async function busy(run: number) {
+  const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
+  onTestFinished(() => cluster.stop());
+  const { runtime } = cluster.served;
+  const timeLeft = () => new TimeLeftEstimates(runtime.core, (id) => runtime.queries.etaTrials(id), now).of('1');
+  return { cluster, runtime, timeLeft };
+}
+
+test('the coordinator and a client estimate the same time left from the same trials', async () => {
+  const { runtime } = await busy(24);
+  const at = now();
+  const estimates = new TimeLeftEstimates(
+    runtime.core,
+    (id) => runtime.queries.etaTrials(id),
+    () => at,
+  );
+  const sweep = runtime.queries.sweep('1');
+  const agents = Array.from(runtime.core.agents.values(), ({ id, slots }) => {
+    const busySlots = [...runtime.core.leases.values()].filter(({ agentId }) => agentId === id).length;
+    return { slots, busy: busySlots, state: AgentState.CONNECTED };
+  });
+  const trials = etaTrials(runtime.queries.trials('1'));
+  const slots = usableSlots(slotsOfAgents(agents), {
+    running: sweep.counts?.running ?? 0,
+    concurrency: sweep.concurrency,
+  });
+  const own = etaOf({ trials, slots, paused: false, now: at }).sweep;
+  expect(own?.expectedMs).toBeGreaterThan(0);
+  expect(estimates.of('1')).toEqual(own);
+});
+
+test('an estimate is reused for a millisecond per trial, and shrinks with time', async () => {
+  const { runtime } = await busy(24);
+  let reads = 0;
+  let at = now();
+  const estimates = new TimeLeftEstimates(
+    runtime.core,
+    (id) => {
+      reads++;
+      return runtime.queries.etaTrials(id);
+    },
+    () => at,
+  );
+  const first = estimates.of('1');
+  at += 1;
+  expect(estimates.of('1')?.highMs).toBeCloseTo((first?.highMs ?? 0) - 1, 6);
+  expect(reads).toBe(1);
+  at += CLUSTER.trialsPerSweep;
+  estimates.of('1');
+  expect(reads).toBe(2);
+});
+
+test('only the running trials of a paused sweep count, and an ended sweep has no time left', async () => {
+  const { runtime, timeLeft } = await busy(24);
+  const running = timeLeft();
+  await runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' }));
+  expect(runtime.queries.sweep('1').state).toBe(SweepState.PAUSED);
+  const paused = timeLeft();
+  expect(paused?.expectedMs).toBeGreaterThan(0);
+  expect(paused?.expectedMs).toBeLessThan(running?.expectedMs ?? 0);
+  await runtime.settle(onKill(runtime.core, { sweepId: '1', reason: '' }, now()));
+  expect(timeLeft()).toBeUndefined();
+  expect(runtime.queries.sweep('1').timeLeft).toBeUndefined();
+});
+
+test('there is no estimate before a trial has reported, and the gauge is absent', async () => {
+  const { cluster, timeLeft } = await busy(0);
+  expect(timeLeft()).toBeUndefined();
+  expect(await cluster.scrape()).not.toContain('trawl_eta_seconds{');
+});
+
+test('the gauge has the expected time left', async () => {
+  const { cluster, runtime } = await busy(24);
+  await sleep(CLUSTER.trialsPerSweep);
+  const text = await cluster.scrape();
+  const seconds = Number(/^trawl_eta_seconds\{sweep="1"\} (.*)$/m.exec(text)?.[1]);
+  const { timeLeft } = runtime.queries.sweep('1');
+  expect(timeLeft?.expectedMs).toBeLessThanOrEqual(seconds * 1000);
+  expect(timeLeft?.expectedMs).toBeGreaterThan(seconds * 1000 - 1_000);
+});
