@@ -1,5 +1,6 @@
 /** Opens the sources of the trials of submitted sweeps. */
 import type { Database } from 'libsql';
+import { BadInputError } from '../../proto/errors.ts';
 import { MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { initialState, searcherOf, trialSource } from '../grid/trials.ts';
@@ -8,13 +9,23 @@ import type { OpenSource } from '../store/load.ts';
 import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 
-/** Opens sources that find existing trials in the store. */
+/**
+ * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, its source
+ * yields no trials, so that the coordinator starts and other sweeps run.
+ */
 export function sourceOpener(db: Database): OpenSource {
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
   return ({ id, text, fileName }) => {
-    const spec = parseSweep(text, fileName);
     const history = storedSearchHistory(db, id);
-    const source = trialSource(spec, searcherOf(spec), () => history.read());
+    let source: TrialSource;
+    try {
+      const spec = parseSweep(text, fileName);
+      source = trialSource(spec, searcherOf(spec), () => history.read());
+    } catch (error) {
+      if (!(error instanceof BadInputError)) throw error;
+      const problem = `this version of trawl rejects its sweep file: ${error.message}`;
+      return { usesResults: false, problem, next: () => ({ kind: 'wait' }) };
+    }
     return {
       usesResults: source.usesResults,
       next(state, isKnown) {

@@ -7,11 +7,13 @@ import { capabilityOf } from './pools.ts';
 
 /**
  * Returns why no pending trial of a running sweep can start, such as `no agent has 200 GiB of GPU memory`. Returns an empty
- * text if a slot can run them, even if it is busy, if none is pending, or if the sweep does not start trials.
+ * text if a slot can run them, even if it is busy, if none is pending, or if the sweep does not start trials. Also returns
+ * why no further trial of the sweep can be created.
  */
 export function blockedReason(core: Core, sweepId: string): string {
   const sweep = core.sweeps.get(sweepId);
-  if (sweep === undefined || sweep.state !== 'running' || sweep.counts.pending + sweep.counts.offered === 0) return '';
+  if (sweep === undefined || sweep.state !== 'running') return '';
+  if (sweep.counts.pending + sweep.counts.offered === 0) return sweep.search?.source.problem ?? '';
   const agents = [...core.agents.values()].filter((agent) => takesWork(core, agent));
   if (agents.length === 0) return core.agents.size === 0 ? 'no agent is connected' : 'no connected agent takes work';
   let common: Set<string> | undefined;

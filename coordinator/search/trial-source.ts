@@ -51,6 +51,8 @@ export type SourceStep =
 export interface TrialSource {
   /** See `Searcher.usesResults`. */
   readonly usesResults: boolean;
+  /** Why the source yields no trials, although there can be more. Undefined if it yields trials. */
+  readonly problem?: string | undefined;
   /** @param isKnown whether a trial of the sweep with this id exists */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;
 }

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { loadCore } from '../store/load.ts';
+import { openStore } from '../store/open.ts';
+import { insertSweep } from '../store/submit.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+import { firstTrials, sourceOpener } from './trial-sources.ts';
+
+const GRID =
+  'trainer: noop\nparameters: {a: {min: 1, max: 5, step: 1}, b: {values: [1, 2]}}\nwhen: [{if: {a: 2}, set: {b: 7}}]\n';
+
+function storeWith(text: string) {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-sources-'));
+  const db = openStore(dir);
+  onTestFinished(() => {
+    db.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const { trials, state, done } = firstTrials(parseSweep(GRID, 's.yaml'), 3);
+  const facts = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's.yaml', text, trainer: 'noop' };
+  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 9, replicates: 1, excluded: 0, priority: 0 };
+  insertSweep(db, { ...facts, ...counts, policy: PLAIN_POLICY, search: { planned: 9, state, done } }, trials, 1);
+  return db;
+}
+
+test('a source continues after the first trials, and drops a point whose trial is in the store', () => {
+  const db = storeWith(GRID);
+  const search = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search;
+  expect(search?.state).toMatchObject({ created: 3, points: 3 });
+  const dropped = search?.source.next(search.state, () => false);
+  expect(dropped).toMatchObject({ kind: 'dropped', state: { created: 3, points: 4, duplicates: 1 } });
+  if (dropped?.kind !== 'dropped') throw new Error('the equal point was not dropped');
+  expect(search?.source.next(dropped.state, () => false)).toMatchObject({
+    kind: 'trial',
+    trial: { index: 3, parameters: { a: 3, b: 1 } },
+  });
+});
+
+test('a coordinator starts although this version rejects a stored sweep file', () => {
+  const db = storeWith('{trainer: noop, parameters: {a: {value: 1}}, unknown_key: 1}');
+  const source = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search?.source;
+  expect(source?.problem).toMatch(/^this version of trawl rejects its sweep file: s\.yaml:1:/);
+});
