@@ -189,10 +189,10 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     });
     process.env.PATH = `${folder}:${path}`;
     const { cluster } = await clusterWith(sweepOf('cards', 100));
-    const screen = top(cluster, [], { columns: 140, rows: 30 });
+    const screen = top(cluster, [], { columns: 160, rows: 30 });
     await screen.sees(/cards {2}\d+ {2}running/);
     screen.press('3');
-    await screen.sees(/agent-a +connected .* 2 × NVIDIA H100 +37% /);
+    await screen.sees(/agent-a +connected .* 37% +\d+% +\d+% +\d+ GiB +2 × NVIDIA H100 /);
     await screen.sees(/0 +NVIDIA H100 +█{4}░{6} +37% +█{8}░{2} +75% +59\.8\/80 +41 +118$/m);
     await screen.sees(/1 +NVIDIA H100 +- +░{10} +0% +0\.0\/80 +30 +-$/m);
     const [agent] =
