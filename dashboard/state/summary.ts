@@ -89,6 +89,9 @@ export function timeLeftOf({ eta, summarizedAtMs }: Summary, trialId: string, no
 
 const hasGpu = ({ gpus, state }: Agent): boolean => gpus.length > 0 && state !== AgentState.UNSPECIFIED;
 
-/** Returns how long the latest attempt has run. */
-export const runtimeMs = (trial: Trial, now: number): number =>
-  trial.startedAtMs === 0 ? 0 : Math.max(0, (trial.endedAtMs || now) - trial.startedAtMs);
+/** Returns how long the latest attempt held its lease, in milliseconds. A trial that waits for another attempt holds none. */
+export function runtimeMs({ state, startedAtMs, endedAtMs }: Trial, now: number): number {
+  if (startedAtMs === 0) return 0;
+  if (endedAtMs > 0) return Math.max(0, endedAtMs - startedAtMs);
+  return state === 'TRIAL_STATE_RUNNING' ? Math.max(0, now - startedAtMs) : 0;
+}
