@@ -86,6 +86,15 @@ class WithoutRebuilding extends Offers {
   override async rebuild(): Promise<void> {}
 }
 
+class LosesStops extends Runtime {
+  override settle(step: Step): Promise<void> {
+    const isStop = (change: Step['changes'][number]) =>
+      (change.kind === 'ended' && change.end.outcome === 'stopped') ||
+      (change.kind === 'trial' && change.state === 'stopped');
+    return super.settle({ ...step, changes: step.changes.filter((change) => !isStop(change)) });
+  }
+}
+
 class CreditsNewSweeps extends Runtime {
   override addSweep(sweep: Sweep): void {
     sweep.share.hasDemand = true;
@@ -360,5 +369,15 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a trial keeps the results of its first attempt although the second one continues',
     runtime: (options) => new LosesPromotions(options),
   },
+  'stops-not-stored': {
+    about: 'a crash between the decision to stop a trial and the stop loses the decision',
+    runtime: (options) => new LosesStops(options),
+  },
+  'rungs-forgotten': forgets('a restart forgets the scores of the rungs', ({ earlyStopping }) => {
+    earlyStopping?.scores.clear();
+  }),
+  'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep) => {
+    for (const trial of trialsOf(sweep)) if (trial.state === 'stopped') setState(sweep, trial, 'pending');
+  }),
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

@@ -16,6 +16,7 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
 import { SIMULATED_WINDOW } from './creation-window.ts';
+import { EarlyStoppingInvariant } from './early-stopping-invariant.ts';
 import { canRun, type MachineResources } from './placement.ts';
 import { PriorityInvariant } from './priority-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
@@ -61,6 +62,7 @@ export class Invariants {
   readonly revivedTrials = new Set<string>();
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;
+  readonly #earlyStopping = new EarlyStoppingInvariant();
   #commits = 0;
   /** The events and states that occurred: a measure of coverage. */
   readonly reached = new Set<string>();
@@ -129,9 +131,23 @@ export class Invariants {
         this.#afterChange(change);
       }
       this.#budgetsHold(changes);
+      this.#earlyStoppingHolds(changes, runtime);
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
     });
+  }
+
+  #earlyStoppingHolds(changes: readonly Change[], { db }: Runtime): void {
+    const invariant = this.#earlyStopping.take(
+      changes,
+      (sweepId) => this.ledger.sweeps.get(sweepId)?.policy,
+      (sweepId, trialId) => {
+        const select = db.prepare("select parameters ->> 'epochs' as n from trials where sweep_id = ? and id = ?");
+        return (select.get(sweepId, trialId) as { n: number }).n;
+      },
+    );
+    for (const name of this.#earlyStopping.reached) this.reached.add(name);
+    if (invariant !== undefined) this.violated(invariant);
   }
 
   /** Checks that a repeated retry request gets the first answer. */
@@ -410,7 +426,7 @@ export class Invariants {
 }
 
 function endedByCoordinator(end: AttemptEnd): boolean {
-  if (end.outcome === 'cancelled' || end.outcome === 'superseded') return true;
+  if (end.outcome === 'cancelled' || end.outcome === 'superseded' || end.outcome === 'stopped') return true;
   if (end.outcome !== 'failed') return false;
   return /^(agent \S+ was (not heard from|restarted)|exceeded the sweep's timeout|records \d+ to \d+ of)/.test(
     end.failure.message,

@@ -9,7 +9,7 @@ const EXPECTED = [
   ...REJECTIONS.map((code) => `claim rejected: REFUSAL_CODE_${code}`),
   ...['SUPERSEDED', 'ENDED'].map((code) => `record rejected: REFUSAL_CODE_${code}`),
   ...['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'drained'].map((failure) => `failed: ${failure}`),
-  ...['pending', 'offered', 'succeeded', 'failed', 'cancelled'].map((state) => `trial ${state}`),
+  ...['pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled'].map((state) => `trial ${state}`),
   ...['paused', 'running', 'stopping', 'stopped', 'killed', 'finished'].map((state) => `sweep ${state}`),
   ...['a failed trial retried', 'a cancelled trial retried', 'a repeated retry request'],
   ...['finished', 'stopped', 'killed'].map((state) => `a ${state} sweep runs again`),
@@ -27,6 +27,8 @@ const EXPECTED = [
     'a promoted attempt',
     'a killed trial',
     'a trial created while its sweep runs',
+    'an early stop',
+    'no early stop at the last epoch',
   ],
 ];
 

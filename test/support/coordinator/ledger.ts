@@ -372,8 +372,8 @@ export class Ledger {
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
         assert.equal(trial.failure, entry.failure);
-        // The store deletes the checkpoint of a succeeded trial.
-        if (trial.state !== 'succeeded') {
+        // The store deletes the checkpoint of a trial with a result.
+        if (trial.state !== 'succeeded' && trial.state !== 'stopped') {
           assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
           assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);
         }
