@@ -115,11 +115,21 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
   return { ...defaults, ...given };
 }
 
-/** Returns the number of a trial's last epoch. Undefined if the trainer declares no parameter epochs. */
-export function epochsOf(trainer: string, { epochs }: Parameters): number | undefined {
+/** Parameters with which programs take their number of epochs. */
+const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
+
+/**
+ * Returns the number of a trial's last epoch. Undefined if it is unknown. Programs of the trainer command can count from
+ * 0, so their last epoch is one less than the parameter that gives their epochs.
+ */
+export function epochsOf(trainer: string, parameters: Parameters): number | undefined {
+  if (trainer === 'command') {
+    const counts = EPOCH_PARAMETERS.flatMap((name) => (Object.hasOwn(parameters, name) ? [parameters[name]] : []));
+    return typeof counts[0] === 'number' ? counts[0] - 1 : undefined;
+  }
   const declared = trainerSpec(trainer)?.parameters.epochs;
   if (declared === undefined) return undefined;
-  const number = epochs ?? declared.default;
+  const number = parameters.epochs ?? declared.default;
   return typeof number === 'number' ? number : undefined;
 }
 

@@ -1,7 +1,16 @@
 import { type Command, Option } from 'commander';
-import { rankingMetric } from '../../lib/domain/ranking.ts';
+import { goalOf, rankingMetric } from '../../lib/domain/ranking.ts';
+import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
-import { type Config, MetricAt, type Sweep, type Trial, WarningKind } from '../../proto/gen/trawl/v1/types.ts';
+import {
+  type Config,
+  MetricAt,
+  type Sweep,
+  type SweepWarning,
+  type Trial,
+  WarningKind,
+} from '../../proto/gen/trawl/v1/types.ts';
 import { withConnection } from '../client/connect.ts';
 import { getSweep, listConfigs, listTrials, trialsById } from '../client/sweeps.ts';
 import {
@@ -17,8 +26,9 @@ import {
 import { goalFromOption } from '../options/ranking.ts';
 import { parseCount } from '../options/values.ts';
 import { configJson, trialJson } from '../output/json.ts';
-import { print, printJson } from '../output/print.ts';
+import { note, print, printJson } from '../output/print.ts';
 import { renderConfigs, renderTrials, shownSteps } from '../output/ranking-tables.ts';
+import { suggested } from '../output/suggested.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions, OutputOptions {
@@ -34,24 +44,30 @@ async function best(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
-    const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.top };
+    // One more than shown, to know whether there are more.
+    const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.top + 1 };
     const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
       trainer: sweep.trainer,
+      swept: sweep.axes,
       wide,
     });
     const terminal = resultTerminal(options);
     const ranked = <Row extends { readonly rank: number }>(rows: readonly Row[]) => rows.filter(({ rank }) => rank > 0);
     if (options.trials) {
-      const trials = ranked(await listTrials(connection, request));
+      const all = ranked(await listTrials(connection, request));
+      const trials = all.slice(0, options.top);
       if (options.output === 'json') return printJson(trials.map(trialJson));
-      if (trials.length === 0) return print(noResults(sweep, rankBy));
+      if (trials.length === 0) return print(noResults(sweep, rankBy, options));
       const table = tableOf(trials);
-      return print(headingOf(sweep, table.by) + renderTrials({ ...table, trials }, terminal));
+      await print(headingOf(sweep, table.by, options) + renderTrials({ ...table, trials }, terminal));
+      return noteOthers(sweep, table.by, all.length > trials.length, options);
     }
-    const configs = ranked(await listConfigs(connection, request));
-    if (configs.length === 0) return options.output === 'json' ? printJson([]) : print(noResults(sweep, rankBy));
+    const all = ranked(await listConfigs(connection, request));
+    const configs = all.slice(0, options.top);
+    if (configs.length === 0)
+      return options.output === 'json' ? printJson([]) : print(noResults(sweep, rankBy, options));
     const table = tableOf(configs);
     const ids = configs.flatMap(({ trialIds }) => trialIds);
     const trials = await trialsById(connection, sweep.id, ids);
@@ -60,22 +76,48 @@ async function best(selector: string, options: Options): Promise<void> {
       const stepOf = (id: string) => steps?.get(id) ?? null;
       return printJson(configs.map((config) => ({ ...configJson(config), steps: config.trialIds.map(stepOf) })));
     }
-    return print(headingOf(sweep, table.by) + renderConfigs({ ...table, configs, steps }, terminal));
+    await print(headingOf(sweep, table.by, options) + renderConfigs({ ...table, configs, steps }, terminal));
+    return noteOthers(sweep, table.by, all.length > configs.length, options);
   });
 }
 
-function headingOf({ metric }: Sweep, by: string): string {
-  return metric?.name === by && metric.at === MetricAt.BEST
-    ? `${visibleText(by)}: best over the steps
-`
-    : '';
+/** Says what the ranking is by, where a reader can be wrong about it. */
+function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
+  const { metric } = sweep;
+  const isOwn = metric?.name === by;
+  const direction = goal === undefined ? goalOf(sweep, by) : goal.startsWith('max') ? 'maximize' : 'minimize';
+  const isAssumed = goal === undefined && !isOwn && by !== '';
+  const best = isOwn && metric.at === MetricAt.BEST ? ', best over the steps' : '';
+  if (!isAssumed && best === '') return '';
+  const remedy = isAssumed ? ` (--goal ${direction === 'maximize' ? 'min' : 'max'} turns the order around)` : '';
+  return `${direction} ${visibleText(by)}${best}${remedy}\n`;
 }
 
-/** Returns the text of an empty ranking, with the reason if trials have ended without the ranking metric. */
-function noResults({ metric, warnings }: Sweep, rankBy: string): string {
-  const missing = warnings.find(({ kind }) => kind === WarningKind.MISSING_METRIC);
-  const isAsked = rankBy === '' || rankBy === metric?.name;
-  return missing !== undefined && isAsked ? `no results: ${visibleText(missing.message)}\n` : 'no results yet\n';
+/** Notes what the table leaves out: further rows, failed trials, and trials without the metric. */
+function noteOthers(sweep: Sweep, by: string, hasMore: boolean, options: Options): void {
+  if (hasMore)
+    note(`more ${options.trials ? 'trials' : 'configs'} are ranked; show them with --top ${options.top * 4}`);
+  const failed = sweep.counts?.failed ?? 0;
+  if (failed > 0) {
+    note(`not ranked: ${failed} failed; see ${suggested(`errors ${sweep.id}`, options)}`);
+  }
+  const missing = missingMetric(sweep, by);
+  if (missing !== undefined) note(`not ranked: ${visibleText(missing.message)}`);
+}
+
+function missingMetric({ metric, warnings }: Sweep, rankBy: string): SweepWarning | undefined {
+  const isOwn = rankBy === '' || rankBy === metric?.name;
+  return isOwn ? warnings.find(({ kind }) => kind === WarningKind.MISSING_METRIC) : undefined;
+}
+
+/** Returns the text of an empty ranking, with the reason if trials have ended without a result. */
+function noResults(sweep: Sweep, rankBy: string, options: Options): string {
+  const missing = missingMetric(sweep, rankBy);
+  if (missing !== undefined) return `no results: ${visibleText(missing.message)}\n`;
+  const failed = sweep.counts?.failed ?? 0;
+  if (failed === 0) return sweepEnded(sweep) ? 'no results\n' : 'no results yet\n';
+  const state = sweepStateText(sweep, Date.now());
+  return `no results: the sweep is ${state}; see ${suggested(`errors ${sweep.id}`, options)}\n`;
 }
 
 export function registerBest(program: Command): void {

@@ -205,10 +205,34 @@ const withConfigs: Partial<SweepServiceServer> = {
 
 test('best ranks configs by the mean over their replicates and counts failed replicates', async () => {
   const lines = (await trawl(withConfigs, 'best')).stdout.split('\n');
-  expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim +test_loss {2}n {2}replicates +trials$/);
-  expect(lines[2]).toMatch(/^ {3}1 {2}c00 +15 +0\.20000 ± 0\.14 {2}2 {2}2 succeeded, 1 failed {2}a0 a1 a2$/);
-  expect(lines[3]).toMatch(/^ {3}2 {2}c10 +30 {2}0\.45000 ± 0\.071 {2}2 {2}2 succeeded +b0 b1$/);
+  expect(lines[0]).not.toContain('noise_std');
+  expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim {2}noise_std +test_loss {2}n {2}replicates +trials$/);
+  expect(lines[2]).toMatch(/^ {3}1 {2}c00 +15 +\S+ +0\.20000 ± 0\.14 {2}2 {2}2 succeeded, 1 failed {2}a0 a1 a2$/);
+  expect(lines[3]).toMatch(/^ {3}2 {2}c10 +30 +\S+ +0\.45000 ± 0\.071 {2}2 {2}2 succeeded +b0 b1$/);
   expect(lines[4]).toBe('');
+});
+
+test('best says what its table leaves out, and why a sweep has no ranking', async () => {
+  const hidden = await trawl(withConfigs, 'best', '--top', '1');
+  expect(hidden.stdout.split('\n').filter((line) => / c[013]0 /.test(line))).toHaveLength(1);
+  expect(hidden.stderr).toContain('more configs are ranked; show them with --top 4');
+  expect(hidden.stderr).toMatch(/not ranked: 1 failed; see (npx )?trawl errors 7 --server \S+\n/);
+  const none: Partial<SweepServiceServer> = {
+    listConfigs: (call) => call.end(),
+    getSweep: (_call, callback) =>
+      callback(null, { sweep: { ...sweep, counts: { ...sweep.counts, succeeded: 0, failed: 2 } as never }, text: '' }),
+  };
+  expect((await trawl(none, 'best')).stdout).toMatch(
+    /^no results: the sweep is finished, 2 of 2 failed; see (npx )?trawl errors 7 --server \S+\n$/,
+  );
+});
+
+test('best prints the goal that it assumed for a metric of which the sweep names none', async () => {
+  expect((await trawl({}, 'best', '--trials', '--by', 'psnr')).stdout).toMatch(
+    /^maximize psnr \(--goal min turns the order around\)\n/,
+  );
+  expect((await trawl({}, 'best', '--trials', '--by', 'psnr', '--goal', 'max')).stdout).not.toContain('maximize');
+  expect((await trawl({}, 'best', '--trials')).stdout).not.toContain('minimize');
 });
 
 test('trials --configs includes configs without a value, prints ids with -q and means with -o json', async () => {
@@ -617,7 +641,7 @@ test('best and trials show the step of the ranking metric where it is not the la
     expect((await trawl(at, ...args)).stdout).toMatch(/test_loss +step +epoch .*\n.* 0\.10000 +0\.33333 +2\.5 /);
   }
   const best = (await trawl(at, 'best')).stdout;
-  expect(best).toMatch(/^test_loss: best over the steps\n/);
+  expect(best).toMatch(/^minimize test_loss, best over the steps\n/);
   expect(best).toMatch(/test_loss +step +n .*\n.* 0\.10000 +0\.33333 +1 /);
   expect(JSON.parse((await trawl(at, 'best', '-o', 'json')).stdout)[0].steps).toEqual([1 / 3]);
   expect((await trawl({}, 'trials')).stdout).not.toContain('step');

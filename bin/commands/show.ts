@@ -198,12 +198,13 @@ function reportsText({ reports, earlier }: NewestReports, terminal: Terminal): s
   return reports.length === 0 ? '' : `\n${earlier === 0 ? '' : omitted}${renderTable(columns, reports, terminal)}`;
 }
 
-function rungsText(rungs: readonly Rung[], terminal: Terminal): string {
+function rungsText(rungs: readonly Rung[], stopReason: string, terminal: Terminal): string {
   const columns: Column<Rung>[] = [
     { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
     { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
     { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
-    { header: 'decision', cell: ({ reason }) => reason || '-' },
+    // The rung at which a trial was stopped has no reason of its own.
+    { header: 'decision', cell: (rung) => rung.reason || (rung === rungs.at(-1) ? stopReason : '') || '-' },
   ];
   return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;
 }
@@ -262,7 +263,7 @@ async function showTrial(
     renderFields(trialFields(trial, sweep, programs), terminal) +
       attemptsText(attempts, terminal) +
       reportsText(await newestReports(reports), terminal) +
-      rungsText(rungs, terminal) +
+      rungsText(rungs, trial.stopReason, terminal) +
       artifactsText(artifacts, terminal),
   );
 }

@@ -1,6 +1,6 @@
 import { extent } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { splitParameters } from '../../lib/domain/parameters.ts';
+import { type ParameterPoint, type ParameterSplit, splitParameters } from '../../lib/domain/parameters.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -20,6 +20,8 @@ export interface TrialTableOptions {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
+  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  readonly swept?: readonly string[];
   /** Whether to show the step of the ranking metric even if it is the last step of every trial. */
   readonly wide?: boolean;
 }
@@ -93,14 +95,27 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   return columns;
 }
 
+/** A parameter that has one value in the shown rows, but not in the sweep, is a column. */
+function splitColumns(points: readonly ParameterPoint[], swept: readonly string[] = []): ParameterSplit {
+  const { varying, constant } = splitParameters(points);
+  const shown = Object.entries(constant);
+  const isColumn = ([name]: (typeof shown)[number]) => swept.includes(name);
+  return {
+    varying: [...varying, ...shown.filter(isColumn).map(([name]) => name)],
+    constant: Object.fromEntries(shown.filter((entry) => !isColumn(entry))),
+  };
+}
+
 /** Renders trials in the given order. Shared parameters are listed above the table, varying ones are columns. */
 export function renderTrials(table: TrialTableOptions, terminal: Terminal): string {
-  const { varying, constant } = splitParameters(table.trials);
+  const { varying, constant } = splitColumns(table.trials, table.swept);
   return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
 }
 
 export interface ConfigTableOptions {
   readonly configs: readonly Config[];
+  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  readonly swept?: readonly string[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
@@ -128,7 +143,7 @@ function hasFailures({ counts }: Config): boolean {
 /** Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. */
 export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {
   const { configs, by } = table;
-  const { varying, constant } = splitParameters(configs);
+  const { varying, constant } = splitColumns(configs, table.swept);
   const id = (text: string) => (terminal.width === undefined ? text : shortId(text));
   const [first, ...others] = metricNames(configs, table);
   const metric = (name: string): Column<Config> => ({

@@ -103,19 +103,19 @@ test('a sweep’s own metric has the sweep’s goal, and other metrics have thei
   expect(goalOf(sampleSweep({ metric: { name: 'psnr', goal: Goal.UNSPECIFIED } }), 'psnr')).toBe('maximize');
 });
 
-test.each(['psnr', 'psnr_peak1', 'test_psnr', 'accuracy', 'accuracy_top5', 'test_accuracy'])(
-  '%s is maximized by default',
-  (metric) => {
-    expect(usualGoal(metric)).toBe('maximize');
-  },
-);
+test.each([
+  ...['psnr', 'psnr_peak1', 'test_psnr', 'accuracy', 'accuracy_top5', 'test_accuracy'],
+  ...['val_acc', 'valid.acc', 'f1', 'eval/f1-macro', 'valAccuracy', 'Test AUC', 'episode_reward', 'map50'],
+])('%s is maximized by default', (metric) => {
+  expect(usualGoal(metric)).toBe('maximize');
+});
 
-test.each(['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss_psnr_weighted'])(
-  '%s is minimized by default',
-  (metric) => {
-    expect(usualGoal(metric)).toBe('minimize');
-  },
-);
+test.each([
+  ...['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss_psnr_weighted'],
+  ...['', 'accuracy_error', 'scoreLoss', 'fid_score', 'rmse', 'pacc', 'accumulated'],
+])('%s is minimized by default', (metric) => {
+  expect(usualGoal(metric)).toBe('minimize');
+});
 
 test('as long as a sweep has no metric, it is ranked by the first reported metric', () => {
   const items = [{ metrics: {} }, { metrics: { zeta: 1, acc: 2 } }, { metrics: { loss: 1 } }];

@@ -8,9 +8,56 @@ export interface RankedMetric {
   readonly goal: GoalName;
 }
 
-/** Returns the default goal of a metric: maximize for PSNR and accuracy (`psnr_peak1`, `test_accuracy`), else minimize. */
+/** Words in the names of metrics whose higher values are better. */
+const BETTER_IF_HIGHER = new Set([
+  ...['acc', 'accuracy', 'auc', 'auroc', 'auprc', 'bleu', 'correct', 'dice', 'f1', 'fbeta', 'iou', 'jaccard'],
+  ...[
+    'kappa',
+    'map',
+    'map50',
+    'mcc',
+    'meteor',
+    'miou',
+    'mrr',
+    'ndcg',
+    'precision',
+    'psnr',
+    'r2',
+    'recall',
+    'return',
+    'reward',
+  ],
+  ...[
+    'rouge',
+    'rouge1',
+    'rouge2',
+    'rougel',
+    'score',
+    'sensitivity',
+    'specificity',
+    'ssim',
+    'throughput',
+    'top1',
+    'top5',
+  ],
+]);
+/** Words that turn the meaning of a name around, such as `score_loss` and `f1_error`. */
+const BETTER_IF_LOWER = new Set([
+  ...['brier', 'cer', 'distance', 'err', 'error', 'errors', 'fid', 'latency', 'loss', 'losses', 'mae', 'mse', 'nll'],
+  ...['perplexity', 'ppl', 'regret', 'rmse', 'std', 'time', 'variance', 'wer'],
+]);
+
+/**
+ * Returns the default goal of a metric: maximize if its name has a word such as `accuracy`, `f1` or `psnr` and no word such
+ * as `loss`; else minimize. Words are separated by capital letters, or by characters that are not letters or digits.
+ */
 export function usualGoal(metric: string): GoalName {
-  return /^(psnr|accuracy)|_(psnr|accuracy)$/.test(metric) ? 'maximize' : 'minimize';
+  const words = metric
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z\d]+/);
+  if (words.some((word) => BETTER_IF_LOWER.has(word))) return 'minimize';
+  return words.some((word) => BETTER_IF_HIGHER.has(word)) ? 'maximize' : 'minimize';
 }
 
 /**

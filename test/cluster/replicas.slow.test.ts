@@ -21,6 +21,9 @@ const WANTED = {
   offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
 };
 
+/** An election usually takes seconds. On a busy machine it has taken more than a minute. */
+const ELECTION_LIMIT_MS = 150_000;
+
 type Start = (index: number) => Promise<ChildProcess>;
 
 async function threeServers(): Promise<{ urls: string; start: Start }> {
@@ -116,7 +119,7 @@ test('a queue whose only server is lost for good is recreated on the other serve
     return (await manager.streams.info(one.config.name).catch(() => undefined))?.cluster?.leader;
   });
   await stop(servers[Number(leader.slice(1))] as ChildProcess);
-  await until('the others have a leader', () => manager.getAccountInfo().catch(() => undefined));
+  await until('the others have a leader', () => manager.getAccountInfo().catch(() => undefined), ELECTION_LIMIT_MS);
   // The coordinator's rounds also retry if the deletion did not arrive.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(

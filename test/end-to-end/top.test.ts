@@ -219,7 +219,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/survivor {2}\d+ {2}finished/);
     await screen.sees(/100% 12\/12/);
     screen.press('4');
-    await screen.sees(/time +trial +attempt[\s\S]*sweep finished/);
+    await screen.sees(/time +after +trial +attempt[\s\S]*sweep finished/);
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
       return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));

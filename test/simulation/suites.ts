@@ -25,6 +25,7 @@ export const RARE_BUGS: Readonly<Record<string, number>> = {
   'submit-not-recognized': 28,
   'target-ignored': 19,
   'timeout-by-wall-clock': 58,
+  'max-failed-ignored': 15,
   'weights-ignored': 16,
 };
 

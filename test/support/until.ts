@@ -7,14 +7,19 @@ const POLL_MS = 50;
 /**
  * Polls until `look` returns a value other than undefined or false, and returns that value.
  * @param what the condition, for the error message
- * @throws {Error} after a minute
+ * @param limitMs default: a minute
+ * @throws {Error} after the limit
  */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>) {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  limitMs = PATIENCE_MS,
+) {
+  const deadline = performance.now() + limitMs;
   for (;;) {
     const answer = await look();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > deadline) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
+    if (performance.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
     await sleep(POLL_MS);
   }
 }

@@ -105,7 +105,8 @@ def _numbers(data):
         if name.startswith("_"):
             continue
         if isinstance(value, collections.abc.Mapping):
-            inner = _numbers(value)
+            # W&B describes an image, a table or another file by a mapping with its size.
+            inner = {} if "_type" in value else _numbers(value)
             if inner:
                 numbers[name] = inner
             continue

@@ -88,12 +88,17 @@ function itemsOf(bytes: Uint8Array): Map<string, unknown> {
     if (field === 1) {
       const [name, value] = itemOf(inner);
       if (name === '_step') step = Number(value);
-      else if (!name.startsWith('_')) values.set(name, value);
+      else if (!name.startsWith('_') && !isMedia(value)) values.set(name, value);
     }
     if (field === 2) step = stepOf(inner) ?? step;
   }
   if (step !== undefined && !namesStep(values)) values.set('step', step);
   return values;
+}
+
+/** W&B describes an image, a table or another file by an object with its size. */
+function isMedia(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && '_type' in value;
 }
 
 /** `Item { string key = 1; repeated string nested_key = 2; sint64 integer = 5; double number = 6; string value_json = 16 }`. */
