@@ -89,17 +89,17 @@ export interface Source {
   /** Streams the log of the latest attempt until the attempt ends or the signal fires. */
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
-  /** Returns the sweep after the action. */
+  /** Returns the updated sweep. */
   controlSweep(sweepId: string, action: SweepActionName): Promise<Sweep>;
-  /** Cancels a trial, and stops it if it runs. Returns the trial after the change. */
+  /** Cancels a trial, and stops it if it runs. Returns the updated trial. */
   killTrial(sweepId: string, trialId: string): Promise<Trial>;
-  /** Returns the sweep after the retry, and the number of trials that were retried. */
+  /** Returns the updated sweep and the number of retried trials. */
   retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
-  /** Returns the sweep with its new priority. */
+  /** Sets the priority of a sweep. Returns the updated sweep. */
   prioritize(sweepId: string, priority: number): Promise<Sweep>;
   /** Returns the lines that explain why a trial is not running or how it ended. */
   explain(sweepId: string, trialId: string): Promise<readonly string[]>;
-  /** Drains an agent. If `on` is false, ends its drain. */
+  /** Drains an agent, or ends its drain if `on` is false. Returns the updated agent. */
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<ParameterImportance>;
   /** Compares the mean of each set of results with that of the first set. Undefined where one set has fewer than two results. */

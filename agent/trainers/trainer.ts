@@ -7,7 +7,7 @@ import type { PythonInterpreter } from '../machine/python-environments.ts';
 
 /** One attempt, as seen by the trainer. */
 export interface TrainingRun {
-  /** All parameters, including defaults. The coordinator has validated them at submission. */
+  /** All parameters, including defaults. The coordinator validated the parameters when the sweep was submitted. */
   readonly parameters: Parameters;
   /** A safe integer that determines all randomness of the attempt. */
   readonly seed: number;

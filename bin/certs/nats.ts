@@ -125,7 +125,8 @@ ${user(COORDINATOR, COORDINATOR, coordinatorPermissions())}
 ${exported.map((entry) => `      ${entry}`).join('\n')}
     ]
   }
-  # A request of an agent names the subject of its reply, which the server does not check. It is a subject of this account.
+  # An agent's request says on which subject it expects the reply, and the NATS server does not check that subject.
+  # A reply to an agent stays in this account, which has no stream.
   ${ACCOUNTS.agents} {
     users: [
 ${agents.map(({ name, serial }) => user('agent', name, agentPermissions(name), serial)).join('\n')}

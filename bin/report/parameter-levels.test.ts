@@ -8,7 +8,7 @@ test('numbers are sorted, texts and flags keep their order', () => {
   expect(distinctValues([true, 3, false])).toEqual([true, 3, false]);
 });
 
-test('values are written without trailing noise', () => {
+test('values are written without floating-point rounding errors', () => {
   expect([0, 0.1 + 0.2, 1e-5, 60_000, 1e9, true, 'a'].map(valueText)).toEqual([
     ...['0', '0.3', '1e-5', '60000', '1e+9', 'true', 'a'],
   ]);

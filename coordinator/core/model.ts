@@ -226,7 +226,10 @@ export interface Trial {
   rung: number;
   /** Attempts granted so far. */
   attempts: number;
-  /** Failed attempts by class, which count against the retry budget. A manual retry resets these counts. */
+  /**
+   * The number of failed attempts that count against the retry budget, for each failure class. A manual retry resets
+   * these counts.
+   */
   failures: Partial<Record<FailureClassName, number>>;
   /** Attempts that failed with an attributable class. A manual retry resets these counts. */
   failedAttempts: readonly FailedAttempt[];
@@ -312,7 +315,7 @@ export interface Sweep {
   streak: readonly StreakFailure[];
 }
 
-/** The facts that the early-stopping rule of a sweep compares. */
+/** The data that a sweep's early-stopping rule uses, such as the curves of running attempts. */
 export interface EarlyStopping {
   readonly name: RuleName;
   readonly rule: EarlyStopRule;

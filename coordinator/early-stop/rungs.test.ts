@@ -20,6 +20,6 @@ test('no rung is at the limit or above', () => {
   expect(risingRungs(1, 10).at(-1)).toBe(MAX_RUNG);
 });
 
-test('the reached rung is the highest rung that is not above the position', () => {
+test('the reached rung is the highest rung at or below the position', () => {
   expect([2, 3, 8.5, 9, 100].map((position) => reachedRung([3, 9], position))).toEqual([undefined, 3, 3, 9, 9]);
 });

@@ -7,9 +7,8 @@ const LOW_BITS = 21;
 
 /**
  * Returns a number between 0 and 1, both excluded, for a parameter of a point. The number depends on the arguments
- * only. A search can therefore continue at any point, and a further parameter does not change the values of other
- * parameters. The numbers are the leading bits of SHA-256. The bits for different arguments are practically
- * independent.
+ * only. A search can therefore resume at any point, and adding a parameter does not change the values of the others. The
+ * numbers are the leading bits of SHA-256. The bits for different arguments are practically independent.
  * @param index the number of the point, from 0
  */
 export function randomCoordinate(seed: number, index: number, parameter: string): number {

@@ -613,7 +613,7 @@ test('texts of the top level need no quotes', () => {
   expect(parse(text)).toMatchObject({ name: '0012', description: '1.50' });
 });
 
-test('the items of a command need no quotes, and are written as by Python from the values that PyYAML reads', () => {
+test('items of a command need no quotes: each becomes the text that Python prints for the value that PyYAML reads', () => {
   const text = (items: string) => `
 program: train.py
 method: grid

@@ -83,7 +83,7 @@ function followingOf({ state, ui }: Model, trialId: string, below: number): Segm
   return trial === undefined || trialEnded(trial) ? [] : [{ text: '  following', style: 'cyan' }];
 }
 
-/** Returns the numbers of the visible lines, if some are not visible. */
+/** Returns the range of visible lines, such as "lines 1 to 20 of 300", or an empty text if all lines are visible. */
 function positionOf({ log }: Model, shown: readonly LogRow[]): Segment {
   const all = log.dropped + log.lines.length;
   const [first, last] = [shown[0]?.line ?? 0, shown.at(-1)?.line ?? 0];

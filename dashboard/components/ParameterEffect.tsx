@@ -29,7 +29,10 @@ interface Props {
   readonly columns: number;
 }
 
-/** A parameter with its share of the variation, and the mean and its interval at each value. */
+/**
+ * Shows a parameter's share of the metric's variation, and the metric's mean with its interval at each value of the
+ * parameter.
+ */
 export function ParameterEffect({ effect, scale, minimize, estimated, columns }: Props) {
   const shown = useShownText();
   const { levels, significant } = effect;

@@ -64,7 +64,7 @@ export interface ActionContext {
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
 }
 
-/** The effect of a key on anything but the dashboard's own state. */
+/** An effect of a key press outside the dashboard's own state, such as copying text or starting an action. */
 export type KeyEffect =
   | { readonly kind: 'leave' }
   | { readonly kind: 'interrupt' }

@@ -71,7 +71,7 @@ test('without a path, the release is tried before the wheel, and each variant ha
   expect(new Set([...cpu, ...cuda].map(({ key }) => key)).size).toBe(4);
 });
 
-test('a given path is the only source, and a folder is used in place', async () => {
+test('if the user gives a path, no other source is tried, and a folder is not copied', async () => {
   const from = releaseFolder();
   const sources = await sourcesFor({ from, variant: 'cpu' });
   expect(sources).toHaveLength(1);

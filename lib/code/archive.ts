@@ -103,7 +103,7 @@ export interface ArchiveEntry {
 
 /**
  * Creates a folder and unpacks an archive into it. Writes nothing if an entry would be outside the folder.
- * @throws {DamagedError} when the archive is malformed, or has an entry that a folder of code cannot have
+ * @throws {DamagedError} when the archive is malformed, or contains an entry that is not allowed in a code folder
  */
 export async function unpackCode(archive: string, into: string): Promise<void> {
   const problem = entriesProblem(await entriesOf(archive));

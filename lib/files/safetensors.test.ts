@@ -147,7 +147,7 @@ test.each<[string, unknown, number, RegExp]>([
   expect(() => readSafetensors(fileOf(header, dataBytes))).toThrow(message);
 });
 
-test('a header longer than the file or the format allows is rejected before any allocation', () => {
+test('a header that is longer than the file, or than the format allows, is rejected before memory is allocated', () => {
   for (const length of [1n, 100_000_001n, 2n ** 64n - 1n]) {
     const file = new Uint8Array(8);
     new DataView(file.buffer).setBigUint64(0, length, true);

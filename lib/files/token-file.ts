@@ -8,7 +8,7 @@ import { PRIVATE_FILE } from './private-files.ts';
 import { writeDurablySync } from './write-durably.ts';
 
 const TOKEN_BYTES = 32;
-/** A header cannot contain other characters. */
+/** Only these characters are allowed, because a token is sent in a header. */
 const TOKEN = /^[\x21-\x7e]{16,1000}$/;
 
 /** The consequence of `--no-auth`, for logs and messages. */

@@ -183,7 +183,7 @@ test.each(['', '{', '[]', '{"dir": 1}'])('an entry %j is ignored', (text) => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('a coordinator without a writable runtime folder gets the reasons and no exception', () => {
+test('if no runtime folder is writable, announcing the coordinator returns the reasons and does not throw', () => {
   vi.stubEnv('XDG_RUNTIME_DIR', '/proc/none');
   vi.stubEnv('XDG_STATE_HOME', '/proc/none');
   expect(announce()).toHaveLength(2);

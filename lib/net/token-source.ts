@@ -40,10 +40,10 @@ export function fileToken(path: string): TokenSource {
 }
 
 /**
- * Returns the token for an address. The file takes precedence over TRAWL_TOKEN, and TRAWL_TOKEN over the token of the
- * coordinator that this user runs at the address. Without TLS, only the loopback keeps a token secret, so other
- * addresses receive none. The token of this user's own coordinator is sent to processes of this user only, even if it is
- * given by the file or the variable. Without a token, nothing is sent to a process of another person.
+ * Returns the token for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of this user's
+ * own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token secret, so
+ * no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this user only,
+ * even if the file or TRAWL_TOKEN contains that token. Without a token, nothing is sent to a process of another person.
  * @param file the value of --token-file
  * @throws {BadInputError} when the file has no valid token, or the address is not on the loopback
  */

@@ -46,9 +46,9 @@ export interface TableRoom {
 }
 
 /**
- * Lays out a table for a terminal. Makes cells safe to print. Columns should be in order of importance: if the table does
- * not fit, texts are cut first, then columns are hidden: those with the same text in every row, then from the right, but
- * neither the first one nor a required one.
+ * Lays out a table for a terminal. Makes cells safe to print. List the most important column first. If the table does
+ * not fit, texts are cut. If it still does not fit, columns are hidden: first those with the same text in every row, then
+ * the rightmost ones. The first column and required columns are never hidden.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],

@@ -103,15 +103,19 @@ test('a released agent runs trials again', TIMEOUT, async () => {
   await cluster.run('kill', sweep, '-y');
 });
 
-test('bad parameters fail only their own trials on all machines, and quarantine none', TIMEOUT, async () => {
-  const cluster = await startCluster({ bad: PROGRAM, good: PROGRAM });
-  const values = Array.from({ length: 10 }, (_, at) => `${at}`);
-  const sweep = await submit(cluster, `{values: [${['bad', ...values].map((value) => `"${value}"`).join(', ')}]}`);
-  const { counts } = await untilState(cluster, sweep, 'finished');
-  expect(counts).toMatchObject({ succeeded: 10, failed: 1 });
-  expect(await eventsOf(cluster, sweep, 'quarantine')).toEqual([]);
-  expect((await badAgent(cluster))?.state).toBe('connected');
-});
+test(
+  'a trial with bad parameters fails on every machine, but other trials succeed and no machine is quarantined',
+  TIMEOUT,
+  async () => {
+    const cluster = await startCluster({ bad: PROGRAM, good: PROGRAM });
+    const values = Array.from({ length: 10 }, (_, at) => `${at}`);
+    const sweep = await submit(cluster, `{values: [${['bad', ...values].map((value) => `"${value}"`).join(', ')}]}`);
+    const { counts } = await untilState(cluster, sweep, 'finished');
+    expect(counts).toMatchObject({ succeeded: 10, failed: 1 });
+    expect(await eventsOf(cluster, sweep, 'quarantine')).toEqual([]);
+    expect((await badAgent(cluster))?.state).toBe('connected');
+  },
+);
 
 test(
   'a bad program on a lone agent pauses its sweep after 10 failures with the errors, without a quarantine',

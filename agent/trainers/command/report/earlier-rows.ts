@@ -16,7 +16,7 @@ export class EarlierRows {
   #passes = 0;
   #open: string[] = [];
 
-  /** Adds a row that the file contains before the program starts. */
+  /** Records a row that was in the file before the program started. */
   add(row: CsvRow): void {
     if (this.#keys.length <= MAX_ROWS) this.#keys.push(keyOf(row));
   }
