@@ -95,7 +95,7 @@ const loss = ({ kind, x, offset }: Record<string, unknown>) =>
   Number(x) > 4 ? undefined : (Number(x) - 1) ** 2 + (kind === 'near' ? 0 : 1 + Number(offset));
 
 describe('a sweep with method tpe', () => {
-  test('creates the trials that a coordinator restarted at the same point would create', async () => {
+  test('a TPE sweep has the same trials if the coordinator restarts', async () => {
     const sweep = await coordinator(FILE, 2);
     let compared = 0;
     while (sweep.sweep() !== undefined) {
@@ -116,7 +116,7 @@ describe('a sweep with method tpe', () => {
     expect(sweep.trials()).toHaveLength(60);
   });
 
-  test('finds good points: the later half of the trials is better than the first ten', async () => {
+  test('a TPE sweep finds good points: the later half of the trials is better than the first ten trials', async () => {
     const sweep = await coordinator(FILE, 2);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();
@@ -128,7 +128,7 @@ describe('a sweep with method tpe', () => {
     expect(sweep.trials().filter(({ kind, offset }) => kind === 'near' && offset !== 0)).toEqual([]);
   });
 
-  test('never has more trials ahead than two per slot', async () => {
+  test('a TPE sweep creates at most two trials per slot ahead', async () => {
     const sweep = await coordinator(FILE, 3);
     for (let pass = 0; pass < 5; pass++) {
       await sweep.schedule();
@@ -138,14 +138,14 @@ describe('a sweep with method tpe', () => {
     }
   });
 
-  test('without run_cap, has at most 10,000 trials', async () => {
+  test('a TPE sweep without run_cap has at most 10,000 trials', async () => {
     const sweep = await coordinator(FILE.replace('run_cap: 60\n', ''), 1);
     await sweep.schedule();
     expect(sweep.sweep()?.planned).toBe(10_000);
     expect(sweep.restarted().core.sweeps.get('1')?.planned).toBe(10_000);
   });
 
-  test('ends when a small space has no further points', async () => {
+  test('a TPE sweep ends when a small space has no further points', async () => {
     const sweep = await coordinator(
       'trainer: noop\nmethod: bayes\nparameters: {a: {values: [1, 2]}, b: {min: 1, max: 3}}\n',
       2,
@@ -163,7 +163,7 @@ describe('a sweep with method tpe', () => {
     ).toEqual(['1 1', '1 2', '1 3', '2 1', '2 2', '2 3']);
   });
 
-  test('takes a sweep with replicates as one observation per config', async () => {
+  test('TPE has one observation per config if the sweep has replicates', async () => {
     const sweep = await coordinator(FILE.replace('run_cap: 60', 'run_cap: 60\nreplicates: 3'), 3);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();

@@ -40,7 +40,7 @@ describe('a faulty machine', () => {
     for (const other of others) expect(other).toMatchObject({ detail: expect.stringMatching('^a probe of agent bad') });
   });
 
-  test('receives no further trial of the sweep while the outcome of three trials elsewhere is open', () => {
+  test('a faulty machine receives no further trial of the sweep while the outcome of three trials elsewhere is open', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash),
       agent('good', { afterMs: 30 * MINUTE, end: 'succeeded' }),
@@ -51,7 +51,7 @@ describe('a faulty machine', () => {
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(4);
   });
 
-  test('is quarantined for all sweeps after quarantines for two sweeps', () => {
+  test('a faulty machine is quarantined for all sweeps after quarantines for two sweeps', () => {
     const cluster = new VirtualCluster([agent('bad', crash), agent('good', good)]);
     for (const id of ['1', '2']) cluster.runUntilDone(cluster.submit(20, NO_RETRY, id));
     expect(cluster.core.quarantines.get('bad')?.sweepIds).toEqual(['1', '2']);
@@ -63,7 +63,7 @@ describe('a faulty machine', () => {
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(before + 1);
   });
 
-  test('runs one trial as a probe after 1, 2, 4 ... minutes, and is released when one succeeds', () => {
+  test('a faulty machine runs one trial as a probe after 1, 2, 4 ... minutes, and is released when a probe succeeds', () => {
     const probes: number[] = [];
     let quarantinedAt: number | undefined;
     const plan = (_: unknown, now: number): Plan => {
@@ -82,7 +82,7 @@ describe('a faulty machine', () => {
     expect(sweep.counts.failed).toBe(0);
   });
 
-  test('runs trials again after a user releases it', () => {
+  test('a faulty machine runs trials again after a user releases the machine', () => {
     const cluster = new VirtualCluster([agent('bad', crash), agent('good', good)]);
     cluster.submit(200, NO_RETRY);
     cluster.runFor(0.9 * MINUTE);
@@ -94,7 +94,7 @@ describe('a faulty machine', () => {
     expect(onRelease(cluster.core, { agentId: 'unknown' }).changes).toEqual([]);
   });
 
-  test('runs trials again when it is the only agent', () => {
+  test('a faulty machine runs trials again when it is the only agent', () => {
     const fixed = (_: unknown, now: number) => (now < 0.9 * MINUTE ? crash : good);
     const cluster = new VirtualCluster([agent('bad', fixed), agent('good', good)]);
     const sweep = cluster.submit(100, NO_RETRY);
@@ -108,7 +108,7 @@ describe('a faulty machine', () => {
     expect(sweep.counts.failed).toBe(0);
   });
 
-  test('does not cost trials anything if several machines are faulty in different ways', () => {
+  test('several machines that are faulty in different ways use no retries of trials', () => {
     const bad = [
       agent('crash', crash),
       agent('preflight', { afterMs: 100, end: 'preflight' }),
@@ -126,7 +126,7 @@ describe('a faulty machine', () => {
 describe('a bad program', () => {
   const broken: Plan = { afterMs: 500, end: 'crash', message: "ModuleNotFoundError: No module named 'torch'\nmore" };
 
-  test('on a single agent pauses its sweep after 10 failures, with the errors grouped', () => {
+  test('a bad program on a single agent pauses its sweep after 10 failures, with the errors grouped', () => {
     const cluster = new VirtualCluster([agent('only', broken, 1)]);
     const sweep = cluster.submit(30, NO_RETRY);
     cluster.runUntilDone(sweep);
@@ -138,7 +138,7 @@ describe('a bad program', () => {
     expect(cluster.core.quarantines.size).toBe(0);
   });
 
-  test('on several agents pauses its sweep, and quarantines none of them', () => {
+  test('a bad program on several agents pauses its sweep, and quarantines no agent', () => {
     const cluster = new VirtualCluster(['a', 'b', 'c', 'd'].map((id) => agent(id, broken)));
     const sweep = cluster.submit(200);
     cluster.runUntilDone(sweep);
@@ -153,7 +153,7 @@ describe('a bad program', () => {
     });
   });
 
-  test('is counted from zero after a resume', () => {
+  test('failures of a bad program are counted from zero after a resume', () => {
     const cluster = new VirtualCluster([agent('only', broken, 1)]);
     const sweep = cluster.submit(30, NO_RETRY);
     cluster.runUntilDone(sweep);
@@ -163,7 +163,7 @@ describe('a bad program', () => {
     expect(sweep.state).toBe('paused');
   });
 
-  test('also pauses its sweep if the trials fail late', () => {
+  test('a bad program pauses its sweep even if the trials fail late', () => {
     const late: Plan = { ...broken, afterMs: 2 * MINUTE };
     const cluster = new VirtualCluster([agent('a', late), agent('b', late)]);
     const sweep = cluster.submit(30, NO_RETRY);
@@ -172,7 +172,7 @@ describe('a bad program', () => {
     expect(sweep.counts.failed).toBe(10);
   });
 
-  test('does not pause its sweep while a single machine fails', () => {
+  test('failures on a single machine do not pause a sweep', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash, 16),
       agent('good', { afterMs: 5 * MINUTE, end: 'succeeded' }),
@@ -182,7 +182,7 @@ describe('a bad program', () => {
     expect(sweep.state).toBe('running');
   });
 
-  test('quarantines no machine if it fails at random', () => {
+  test('a program that fails at random quarantines no machine', () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(0.02, 0.1, 0.3), (seed, rate) => {
         const random = new TestRandom(seed);
@@ -224,14 +224,14 @@ test('bad parameters fail only their own trials, on two agents each, and quarant
 describe('a retry', () => {
   const late: Plan = { afterMs: MINUTE, end: 'crash' };
 
-  test('runs on another agent even if the attempt failed late', () => {
+  test('a retry runs on another agent even if the attempt failed late', () => {
     const cluster = new VirtualCluster([agent('a', late), agent('b', good)]);
     const sweep = cluster.submit(12, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
     cluster.runUntilDone(sweep);
     expect(sweep.counts).toMatchObject({ succeeded: 12 });
   });
 
-  test('waits up to ten minutes for another, busy agent, and then runs on the same agent', () => {
+  test('a retry waits up to ten minutes for another, busy agent, and then runs on the same agent', () => {
     const busy: Plan = { afterMs: 60 * MINUTE, end: 'succeeded' };
     const cluster = new VirtualCluster([
       agent('a', ({ attempt, trialId }) => (trialId === 't0' && attempt === 1 ? late : busy), 1),
@@ -247,7 +247,7 @@ describe('a retry', () => {
     expect(cluster.granted[2]).toMatchObject({ agentId: 'a', key: { trialId: 't0', attempt: 2 } });
   });
 
-  test('runs on the same agent if there is no other', () => {
+  test('a retry runs on the same agent if there is no other agent', () => {
     const cluster = new VirtualCluster([agent('only', ({ attempt }) => (attempt === 1 ? crash : good))]);
     const sweep = cluster.submit(4);
     expect(cluster.runUntilDone(sweep)).toBeLessThan(MINUTE);

@@ -62,7 +62,7 @@ function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => voi
 }
 
 describe('a sweep of a billion points', () => {
-  test('has a bounded number of trials, each with the state of the source after it', () => {
+  test('a sweep of a billion points has a bounded number of trials, each with the state of the source after the trial', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     const { changes } = schedule(core, 1);
@@ -73,7 +73,7 @@ describe('a sweep of a billion points', () => {
     expect(schedule(core, 2).changes).toEqual([]);
   });
 
-  test('is not ended by the end of all trials that exist', () => {
+  test('a sweep of a billion points does not end when all trials that exist have ended', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     schedule(core, 1);
@@ -83,7 +83,7 @@ describe('a sweep of a billion points', () => {
     expect(sweep.state).toBe('running');
   });
 
-  test('creates no trial while it is paused, and continues after a resume', () => {
+  test('a sweep of a billion points creates no trial while it is paused, and continues after a resume', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     onPause(core, { sweepId: '1', reason: '' });

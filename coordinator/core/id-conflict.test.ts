@@ -57,7 +57,7 @@ describe('after the stream of the holder has ended', () => {
     else expect(conflict).toMatchObject({ ...expected, freeInMs: LEASE_MS - 1_000 });
   });
 
-  test('the id is free once the holder has left', () => {
+  test('an id is free once its holder has left', () => {
     hear(500, true);
     disconnect();
     expect(idConflict(core, OTHER, 600)).toBeUndefined();

@@ -26,7 +26,7 @@ describe('the number of attempts per class of failure', () => {
     expect(attemptsOf(failure, BUDGET)).toBe(attempts);
   });
 
-  test('a budget of 0 allows no retry', () => {
+  test('a retry budget of 0 allows no retry', () => {
     const none = { oom: 0, crash: 0, timeout: 0, backoffMs: 2_000 };
     for (const failure of ['oom', 'crash', 'preflight', 'timeout'] as const) expect(attemptsOf(failure, none)).toBe(1);
   });
@@ -42,7 +42,7 @@ describe('the number of attempts per class of failure', () => {
 });
 
 describe('the delay before a retry', () => {
-  test('the delay doubles with each failure of the class, up to a maximum', () => {
+  test('the delay before a retry doubles with each failure of the class, up to a maximum', () => {
     const budget = { ...BUDGET, crash: 1_000 };
     const decisions = [1, 2, 3, 8, 9, 1_000].map((failed) => decideRetry('crash', failed, budget));
     expect(decisions.map((decision) => decision.retry && decision.delayMs)).toEqual([
@@ -55,7 +55,7 @@ describe('the delay before a retry', () => {
     ]);
   });
 
-  test.each(['lost', 'drained'] as const)('the delay is zero after an attempt was %s', (failure) => {
+  test.each(['lost', 'drained'] as const)('the delay before a retry is zero after an attempt was %s', (failure) => {
     expect(decideRetry(failure, 5, BUDGET)).toEqual({ retry: true, delayMs: 0 });
   });
 });

@@ -42,7 +42,7 @@ function grant(core: Core, count: number): void {
 }
 
 describe('the window of offers', () => {
-  test('the window has one offer per free slot plus the offers ahead, however often it is filled', () => {
+  test('the window of offers has one offer per free slot plus the offers ahead, however often the window is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);
@@ -53,7 +53,7 @@ describe('the window of offers', () => {
     expect(offered(core)).toEqual(['1/t2', '1/t3']);
   });
 
-  test('the window never exceeds its size, for any slots, trials and grants', () => {
+  test('the window of offers never exceeds its size, for any slots, trials and grants', () => {
     const size = fc.nat({ max: 6 });
     fc.assert(
       fc.property(
@@ -81,7 +81,7 @@ describe('the window of offers', () => {
     );
   });
 
-  test('the window is empty before an agent connects and after the last agent is lost', () => {
+  test('the window of offers is empty before an agent connects and after the last agent is lost', () => {
     const core = emptyCore();
     addSweep(core, '1', 2);
     expect(schedule(core, NOW).outputs).toEqual([]);

@@ -95,7 +95,7 @@ const endsOf = () =>
   changes.flatMap((change) => (change.kind === 'ended' ? [[change.key.attempt, change.end.outcome, change.free]] : []));
 
 describe('an offer of a second attempt', () => {
-  test('is made to an idle slot of another agent once the first attempt is a straggler', () => {
+  test('a second attempt is offered to an idle slot of another agent once the first attempt is a straggler', () => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));
@@ -115,7 +115,7 @@ describe('an offer of a second attempt', () => {
     expect(changes.at(-1)).toMatchObject({ kind: 'granted', key: SECOND, speculative: true, resumedFrom: 0 });
   });
 
-  test('is not made without speculate: true', () => {
+  test('no second attempt is offered without speculate: true', () => {
     connect('a', 'b');
     sweepOf(1, { speculate: false });
     take(schedule(core, now));
@@ -126,7 +126,7 @@ describe('an offer of a second attempt', () => {
     expect(offersOf()).toEqual([]);
   });
 
-  test('is made once per trial, and never while a second attempt runs', () => {
+  test('a second attempt is offered once per trial, and never while a second attempt runs', () => {
     speculate();
     connect('c');
     wait(3_600_000);
@@ -161,7 +161,7 @@ describe('an offer of a second attempt', () => {
     expect(trials === 2 ? open('b', 't1', 2) : open('b', 't0', 1, '2')).toMatchObject({ granted: true });
   });
 
-  test('is made although a trial of lower priority is pending', () => {
+  test('a second attempt is offered although a trial of lower priority is pending', () => {
     connect('a', 'b');
     sweepOf(1);
     take(schedule(core, now));
@@ -173,7 +173,7 @@ describe('an offer of a second attempt', () => {
     expect(open('b', 't0', 2)).toMatchObject({ granted: true });
   });
 
-  test('counts against the concurrency limit', () => {
+  test('an offer of a second attempt counts against the concurrency limit', () => {
     connect('a', 'b', 'c');
     const sweep = sweepOf(1, { concurrency: 1 });
     take(schedule(core, now));
@@ -184,7 +184,7 @@ describe('an offer of a second attempt', () => {
     expect(sweep.speculations.size).toBe(0);
   });
 
-  test('yields the last place within the concurrency limit to a trial that becomes pending', () => {
+  test('an offer of a second attempt is withdrawn if a pending trial needs the last place within the concurrency limit', () => {
     connect('a', 'b');
     const sweep = sweepOf(2, { concurrency: 2 });
     take(schedule(core, now));
@@ -218,7 +218,7 @@ describe('an offer of a second attempt', () => {
     expect(end('a', FIRST, 'succeeded')).toEqual({ result: 'accepted' });
   });
 
-  test('is not made to an agent whose own attempts are slow or failed early', () => {
+  test('no second attempt is offered to an agent whose own attempts are slow or failed early', () => {
     connect('a', 'b', 'c', 'd');
     const sweep = sweepOf(2);
     take(schedule(core, now));
@@ -238,7 +238,7 @@ describe('an offer of a second attempt', () => {
 });
 
 describe('of two attempts', () => {
-  test('the second supersedes the first by its success, and the trial has its result', () => {
+  test('a second attempt that succeeds supersedes the first attempt, and the trial has the result of the second attempt', () => {
     const sweep = speculate();
     expect(end('b', SECOND, 'succeeded')).toEqual({ result: 'accepted' });
     expect(endsOf()).toEqual([
@@ -255,7 +255,7 @@ describe('of two attempts', () => {
     expect(sweep.records.get('a')).toBeUndefined();
   });
 
-  test('the first supersedes the second by its success', () => {
+  test('a first attempt that succeeds supersedes the second attempt', () => {
     const sweep = speculate();
     expect(end('a', FIRST, 'succeeded')).toEqual({ result: 'accepted' });
     expect(endsOf()).toEqual([
@@ -290,7 +290,7 @@ describe('of two attempts', () => {
     },
   );
 
-  test('the first continues when the second fails', () => {
+  test('the first attempt continues when the second attempt fails', () => {
     const sweep = speculate({ retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
     end('b', SECOND, 'crash');
     expect(endsOf()).toEqual([[2, 'failed', true]]);
@@ -310,7 +310,7 @@ describe('of two attempts', () => {
     expect(trial.failedAttempts.map(({ free }) => free)).toEqual([true, false]);
   });
 
-  test('each attempt has its own timeout', () => {
+  test('each of two attempts has its own timeout', () => {
     const sweep = speculate({ timeoutMs: 20_000 });
     wait(14_999);
     expect(endsOf()).toEqual([]);
@@ -324,7 +324,7 @@ describe('of two attempts', () => {
     ]);
   });
 
-  test('both are cancelled when the sweep is killed', () => {
+  test('both attempts are cancelled when the sweep is killed', () => {
     speculate();
     take(onKill(core, { sweepId: '1', reason: 'enough' }, now));
     expect(endsOf()).toEqual([
@@ -337,7 +337,7 @@ describe('of two attempts', () => {
     expect(core.slotsInUse.size).toBe(0);
   });
 
-  test('the second starts from the beginning and without checkpoints; a checkpoint that it sends is a plain file', () => {
+  test('a second attempt starts from the beginning without checkpoints, and its own checkpoints are plain files', () => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));
@@ -358,7 +358,7 @@ describe('of two attempts', () => {
     expect(sampleTrial(sweep, 't0').checkpoint).toEqual({ ...artifact, attempt: 1 });
   });
 
-  test('a repeated claim of each gets the same lease, and a claim of another agent is rejected', () => {
+  test('a repeated claim of either attempt gets the same lease, and a claim of another agent is rejected', () => {
     speculate();
     expect(open('a', 't0', 1)).toMatchObject({ granted: true });
     expect(open('b', 't0', 2)).toMatchObject({ granted: true });

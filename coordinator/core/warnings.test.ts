@@ -110,7 +110,7 @@ describe('a missing ranking metric', () => {
     );
   });
 
-  test('the message names at most 8 of the reported metrics', () => {
+  test('the warning about a missing metric names at most 8 of the reported metrics', () => {
     const sweep = programs(1, ranked('zzz'));
     runToEnd(sweep, 't0', Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`m${i}`, i])));
     expect(messageOf(sweep, 'missing_metric')).toContain('reported: m0, m1, m2, m3, m4, m5, m6, m7 and 3 more');
@@ -130,7 +130,7 @@ describe('a missing ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toContain('no other metric is reported');
   });
 
-  test('a warning appears at the third distinct step, and is removed when a trial reports the metric', () => {
+  test('the warning about a missing metric appears at the third distinct step, and is removed when a trial reports the metric', () => {
     const sweep = programs(2, ranked('val'));
     const key = run(sweep, 't0');
     report(key, 0, { train: 1 });
@@ -207,7 +207,7 @@ describe('a missing ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toBe('8 of 9 ended trials did not report metric "val"; reported: loss');
   });
 
-  test('a sweep without a named metric or with a built-in trainer has no such warning', () => {
+  test('a sweep without a named metric or with a built-in trainer has no warning about a missing metric', () => {
     const unnamed = programs(8, ranked(''));
     for (let i = 0; i < 7; i++) runToEnd(unnamed, `t${i}`, { anything: i });
     expect(changes).toEqual([]);
@@ -249,7 +249,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
   });
 
-  test('only final values are compared, so a retried replicate counts with its last attempt', () => {
+  test('only final values of replicates are compared, so a retried replicate counts with its last attempt', () => {
     const sweep = programs(2, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.25 });
     const first = run(sweep, 't1');

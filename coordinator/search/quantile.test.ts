@@ -7,13 +7,13 @@ const at = (distribution: Distribution, ...us: number[]) => us.map((u) => valueA
 const plain = { q: undefined };
 
 describe('values', () => {
-  test('of uniform distributions', () => {
+  test('a uniform distribution maps a share to the value at this share of its scale', () => {
     expect(at({ kind: 'uniform', min: 2, max: 4, ...plain }, 0.25, 0.5)).toEqual([2.5, 3]);
     expect(at({ kind: 'int_uniform', min: 1, max: 4 }, 0.001, 0.2499, 0.25, 0.999)).toEqual([1, 1, 2, 4]);
     expect(at({ kind: 'log_uniform', min: 1e-4, max: 1, ...plain }, 0.25, 0.5, 0.75)).toEqual([0.001, 0.01, 0.1]);
   });
 
-  test('of lists, in proportion to their probabilities', () => {
+  test('the values of a list have shares in proportion to their probabilities', () => {
     const values = ['a', 'b', 'c'];
     expect(at({ kind: 'categorical', values, probabilities: undefined }, 0.3, 0.4, 0.9)).toEqual(values);
     const never = { kind: 'categorical', values, probabilities: [0.5, 0.5, 0] } as const;
@@ -26,13 +26,13 @@ describe('values', () => {
     [0.01, -3.6526957480816815, 0.026763191142755053],
     [0.25, -0.3489795003921634, 0.16116291679032652],
     [0.9, 3.5631031310892007, 0.5103163065514917],
-  ])('of normal and beta distributions at %d', (u, normal, beta) => {
+  ])('normal and beta distributions have the quantiles of SciPy at %d', (u, normal, beta) => {
     expect(valueAt({ kind: 'normal', mu: 1, sigma: 2, ...plain }, u)).toBeCloseTo(normal, 8);
     expect(valueAt({ kind: 'log_normal', mu: 1, sigma: 2, ...plain }, u)).toBeCloseTo(Math.exp(normal), 6);
     expect(valueAt({ kind: 'beta', a: 2, b: 5, ...plain }, u)).toBeCloseTo(beta, 8);
   });
 
-  test('with q, which are multiples in decimal arithmetic and keep the limits', () => {
+  test('values with q are multiples in decimal arithmetic and stay within the limits', () => {
     const fifths = { kind: 'uniform', min: 0.1, max: 0.5, q: 0.2 } as const;
     expect(at(fifths, 0.01, 0.45, 0.99)).toEqual([0.2, 0.2, 0.4]);
     expect(at({ kind: 'uniform', min: 0, max: 1, q: 0.1 }, 0.3)).toEqual([0.3]);

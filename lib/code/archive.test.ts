@@ -51,7 +51,7 @@ async function unpacked(bytes: Uint8Array, name = 'out'): Promise<string> {
 }
 
 describe('an archive of code', () => {
-  test('keeps content, execute permission, links, and names that are long or not ASCII', async () => {
+  test('an archive keeps content, execute permission, links, and names that are long or not ASCII', async () => {
     const long = `deep/${'x'.repeat(90)}/${'y'.repeat(90)}/${'z'.repeat(120)}.py`;
     const code = write({
       'train.py': 'print(1)\n',
@@ -73,7 +73,7 @@ describe('an archive of code', () => {
     expect(lstatSync(join(out, 'train.py')).mode & 0o111).toBe(0);
   });
 
-  test('has the same bytes for the same files with any times, owners, umask and hard links', async () => {
+  test('an archive has the same bytes for the same files with any times, owners, umask and hard links', async () => {
     const one = write({ a: '1', 'b/c': '2', 'b/d': '1' });
     const two = write({ 'b/d': '1', 'b/c': '2' }, join(dir, 'two'));
     linkSync(join(two, 'b/d'), join(two, 'a'));
@@ -87,7 +87,7 @@ describe('an archive of code', () => {
     expect(sha256Of(await packed(one))).not.toBe(sha256Of(await packed(two)));
   });
 
-  test('of any files is unpacked to the same files', async () => {
+  test('an archive of any files is unpacked to the same files', async () => {
     const name = constantFrom('a', 'b.py', 'ü', 'sp ace', "quo'te", '-dash', 'C'.repeat(150));
     const path = array(name, { minLength: 1, maxLength: 4 }).map((steps) => steps.join('/'));
     const file = record({ path, content: uint8Array({ maxLength: 2_000 }), isExecutable: boolean() });
@@ -171,13 +171,13 @@ describe('an archive is rejected, and nothing is written, if it has', () => {
     ],
     'a file that is also a folder': [{ path: 'a', content: 'x' }, { path: 'a/b' }],
   };
-  test.each(Object.entries(HOSTILE))('%s', async (_, entries) => {
+  test.each(Object.entries(HOSTILE))('an archive with %s is rejected, and nothing is written', async (_, entries) => {
     await expect(unpacked(tarOf({ path: 'first', content: 'x' }, ...entries))).rejects.toThrow('the code archive');
     expect(existsSync(join(dir, 'out'))).toBe(false);
     expect(existsSync(join(dir, 'outside'))).toBe(false);
   });
 
-  test('too many files, or too many bytes', () => {
+  test('an archive with too many files or too many bytes is rejected', () => {
     const file = { path: 'a', type: 'File', size: 0, linkpath: '' };
     const many = Array.from({ length: 50_001 }, (_, at) => ({ ...file, path: `${at}` }));
     expect(entriesProblem(many)).toBe('it has more than 50000 entries');
@@ -188,12 +188,12 @@ describe('an archive is rejected, and nothing is written, if it has', () => {
   test.each([
     ['bytes that are no archive', Buffer.from('x'.repeat(5_000))],
     ['only a part of an archive', tarOf({ path: 'a', content: 'x'.repeat(5_000) }).subarray(0, 2_000)],
-  ])('%s', async (_, bytes) => {
+  ])('an archive with %s is rejected, and nothing is written', async (_, bytes) => {
     await expect(unpacked(bytes)).rejects.toThrow('the code archive');
     expect(existsSync(join(dir, 'out', 'a'))).toBe(false);
   });
 
-  test('any entry outside the folder, for any form of its path', async () => {
+  test('an archive with an entry outside the folder is rejected, for any form of the path', async () => {
     const step = constantFrom('..', '.', '', 'a', 'b', '/');
     const path = array(step, { minLength: 1, maxLength: 6 }).map((steps) => steps.join('/'));
     const entry = record({ path, type: constantFrom('File', 'SymbolicLink'), linkpath: path });

@@ -38,7 +38,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('are sorted, and include hidden files', async () => {
+  test('the files of a code folder are sorted, and include hidden files', async () => {
     expect(await paths(write({ 'b.py': '', 'a/z': '', '.env': '', 'B.py': '' }))).toEqual([
       '.env',
       'B.py',
@@ -47,7 +47,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('exclude the patterns of every .gitignore, in subfolders too, and the patterns of `exclude`', async () => {
+  test('files that match a pattern of `exclude` or of any .gitignore, in subfolders too, are omitted', async () => {
     const code = write({
       '.gitignore': 'data/\n*.log\n!keep.log\n/top.txt\n',
       'data/big.bin': 'x',
@@ -74,7 +74,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('are the files that git would add', async () => {
+  test('the files of a code folder are the files that git would add', async () => {
     const code = write({
       '.gitignore': '# comment\n\n*.o\nbuild\n!build/keep\n/only-top\nfoo/**/bar\n**/cache/\n\\#name\ntrailing \n',
       'a.o': '',
@@ -103,7 +103,7 @@ describe('the files of a code folder', () => {
     expect(await paths(code)).toEqual(listed.split('\0').filter(Boolean).sort());
   });
 
-  test('follow the .gitignore files above the folder, up to the repository', async () => {
+  test('the .gitignore files above the folder apply, up to the repository', async () => {
     const root = write(
       { '.gitignore': '*.csv\nsub/code/secret\n', 'sub/.gitignore': '/code/out\n' },
       join(dir, 'repository'),
@@ -114,7 +114,7 @@ describe('the files of a code folder', () => {
     expect(await paths(code)).toEqual(['train.py']);
   });
 
-  test('never include the history, caches, installed packages, and the data folder of a coordinator', async () => {
+  test('the history, caches, installed packages, and the data folder of a coordinator are always omitted', async () => {
     const code = write({
       'train.py': '',
       '.git/HEAD': '',
@@ -132,7 +132,7 @@ describe('the files of a code folder', () => {
     expect(folder.omitted).toEqual([{ path: 'trawl-data', reason: 'the data folder of a coordinator' }]);
   });
 
-  test('exclude what trawl itself wrote, and name it', async () => {
+  test('files that trawl itself wrote are omitted and named', async () => {
     const code = write({
       'train.py': '',
       'data.csv': 'trial,seed,x\n',
@@ -201,7 +201,7 @@ describe('the files of a code folder', () => {
     },
   );
 
-  test('include links to files in the folder, and omit other links with the reason', async () => {
+  test('links to files in the folder are included, and other links are omitted with the reason', async () => {
     const code = write({ 'pkg/a.py': '', '.gitignore': 'ignored\n', ignored: '' });
     write({ secret: '' }, join(dir, 'elsewhere'));
     symlinkSync('pkg', join(code, 'folder-link'));
@@ -225,7 +225,7 @@ describe('the files of a code folder', () => {
     });
   });
 
-  test('cause an error with the largest parts and the remedy if they exceed the limit', async () => {
+  test('files that exceed the limit cause an error with the largest parts and the remedy', async () => {
     const code = write({
       'src/data/train.bin': 'x'.repeat(2_000_000),
       'src/a.py': 'x',
@@ -237,7 +237,7 @@ describe('the files of a code folder', () => {
     expect(await paths(code, { maxBytes: 1_000_000, exclude: ['src/data/'] })).toEqual(['model.pt', 'src/a.py']);
   });
 
-  test('can be executable', async () => {
+  test('the execute permission of a file is kept', async () => {
     const code = write({ 'run.sh': '', 'train.py': '' });
     chmodSync(join(code, 'run.sh'), 0o755);
     expect((await listCode(code)).files.map(({ isExecutable }) => isExecutable)).toEqual([true, false]);

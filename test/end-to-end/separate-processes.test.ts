@@ -18,7 +18,7 @@ parameters:
 `;
 
 describe('coordinator, agents and commands as separate processes', { timeout: LIMIT_MS }, () => {
-  test('submit, pause, resume, wait, and every command that shows results', async () => {
+  test('submit, pause, resume, wait, and every command that shows results work on separate processes', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const file = sweepFile(folder, SWEEP);

@@ -43,7 +43,7 @@ function whateverItsNumbers(line: string): RegExp {
 }
 
 describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
-  test('a running sweep: ranks, cursor, views and filter; pause, resume and kill take effect', async () => {
+  test('the dashboard shows ranks, cursor, views and filter of a running sweep; pause, resume and kill take effect', async () => {
     const { cluster, sweep } = await clusterWith(sweepOf('live', 40));
     const screen = top(cluster);
     await screen.sees(/live {2}\d+ {2}running/);

@@ -39,7 +39,7 @@ const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', 
 const isAgent = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('agent');
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
-  test('its agent has the labels from the command line, and a sweep that requires one runs; a plan estimates the next sweep', async () => {
+  test('the agent of trawl up has the labels from the command line, and runs a sweep that requires a label; a plan estimates the next sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);
@@ -68,7 +68,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(await estimateOf(other)).toBeUndefined();
   });
 
-  test('real MNIST: prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
+  test('trawl up on real MNIST prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);
@@ -115,7 +115,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('after kill -9 of it and its agent the other processes end by themselves, and the same command resumes the sweep', async () => {
+  test('after kill -9 of trawl up and its agent, the other processes end by themselves, and the same command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP.replace('400', '4000'));
@@ -165,7 +165,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
   });
 
-  test('without a terminal, max_failed ends it with code 1 after the running trials, and the printed command resumes', async () => {
+  test('without a terminal, max_failed ends trawl up with code 1 after the running trials, and the printed command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';

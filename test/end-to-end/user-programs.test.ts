@@ -30,7 +30,7 @@ async function ranExample(name: string): Promise<{ dir: string; result: UpResult
 }
 
 describe('user programs', { timeout: 120_000 }, () => {
-  test('the Python example: every trial succeeds, is ranked by its metric, and has its log and every epoch stored', async () => {
+  test('every trial of the Python example succeeds, is ranked by its metric, and has its log and every epoch stored', async () => {
     const { dir, result } = await ranExample('python');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, failed: 0 } });
     expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -44,7 +44,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(Object.keys(best.reports[0]?.metrics ?? {}).sort()).toEqual(['loss', 'x', 'y']);
   });
 
-  test('the Node example: metrics through a file, parameters as one argument', async () => {
+  test('the Node example sends metrics through a file, and gets its parameters as one argument', async () => {
     const { result } = await ranExample('node');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 4, failed: 0 } });
     for (const { epoch, metrics } of result.trials) {

@@ -36,7 +36,7 @@ const rejections: readonly (readonly [string, NatsConfig])[] = [
 ];
 
 describe.each(rejections)('while %s', (_, rejected) => {
-  test('a coordinator and an agent wait at their start, and work once it is corrected', LIMIT, async () => {
+  test('a coordinator and an agent wait at their start, and work once the login is corrected', LIMIT, async () => {
     const folder = testFolder();
     const nats = await ConfiguredNats.start(folder, rejected);
     const starting = Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });

@@ -170,7 +170,9 @@ describe.skipIf(skipped).each(EXAMPLES)('the example $name', (example) => {
     vi.unstubAllEnvs();
   });
 
-  test('is ranked, has its curves and files, and shows why a trial failed', { timeout: ROUND_LIMIT_MS }, async () => {
+  test('the sweep of an example is ranked, has curves and files, and shows why a trial failed', {
+    timeout: ROUND_LIMIT_MS,
+  }, async () => {
     if (programs !== undefined) activate(programs);
     const { parameters } = example;
     const { dir, code, stderr, result } = await sweepExample(name, { parameters, retry: { crash: 0, oom: 0 } });

@@ -209,7 +209,7 @@ describe.skipIf(!hasTool('python3'))('loggers', { timeout: SWEEP_LIMIT_MS }, () 
       programs = await pythonEnvironment('hydra-core==1.3.8\n');
     }, INSTALL_LIMIT_MS);
 
-    test('its parser accepts parameter names as Hydra writes them, and values of every type', async () => {
+    test("Hydra's parser accepts parameter names as Hydra writes them, and values of every type", async () => {
       activate(programs);
       const files = Object.entries(HYDRA_FILES).map(([name, text]) => [`conf/${name}`, text]);
       const { result, stderr } = await sweep(

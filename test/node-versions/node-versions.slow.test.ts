@@ -56,7 +56,7 @@ describe.each(VERSIONS)('Node %i', (major) => {
     node = await installNode(major);
   }, INSTALL_LIMIT_MS);
 
-  test('the installed version runs', async () => {
+  test('the installed package runs on this version of Node', async () => {
     expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
   });
 
@@ -74,7 +74,7 @@ describe.each(VERSIONS)('Node %i', (major) => {
     },
   );
 
-  test('the unit tests pass', { timeout: UNIT_TESTS_LIMIT_MS }, async () => {
+  test('the unit tests pass on this version of Node', { timeout: UNIT_TESTS_LIMIT_MS }, async () => {
     const vitest = join(packageRoot(), 'node_modules', 'vitest', 'vitest.mjs');
     const args = ['run', '--project', 'unit', '--reporter', 'dot', ...UNIT_TESTS];
     const { code, stdout, stderr } = await run(node, vitest, ...args);

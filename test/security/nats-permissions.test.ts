@@ -51,7 +51,7 @@ async function expectPublishRejected(subject: string): Promise<void> {
 }
 
 describe('an agent on NATS', () => {
-  test('can pull and acknowledge offers, and send heartbeats', async () => {
+  test('an agent can pull and acknowledge offers, and send heartbeats', async () => {
     const beats: string[] = [];
     coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
     await coordinator.flush();
@@ -99,7 +99,7 @@ describe('an agent on NATS', () => {
     expect(await subscribing(subject)).toMatchObject({ code: 'PERMISSIONS_VIOLATION' });
   });
 
-  test('cannot delete the stream through the client either', async () => {
+  test('an agent cannot delete the stream through the client', async () => {
     const deleting = agent.jetstreamManager().then((manager) => manager.streams.delete(offerStream(CLUSTER, POOL)));
     await expect(deleting).rejects.toThrow(/Permissions Violation/);
   });
@@ -126,7 +126,7 @@ describe('agents with fully qualified names', () => {
 });
 
 describe('a connection to NATS', () => {
-  test('is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
+  test('a connection to NATS is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
     const user = await identities.add('ann', 'operator');
     await expect(connectAs(nats, user, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
     const folder = await identities.add('late', 'agent');
@@ -141,7 +141,7 @@ describe('a connection to NATS', () => {
     expect(agent.isClosed()).toBe(true);
   });
 
-  test('is rejected for an earlier certificate of a name that has a new identity', async () => {
+  test('a connection to NATS with an earlier certificate is rejected after the name gets a new identity', async () => {
     const stolen = join(testFolder(), 'stolen');
     cpSync(join(identities.dir, 'agent-a'), stolen, { recursive: true });
     revokeIdentity(identities.dir, 'agent-a');
@@ -152,7 +152,7 @@ describe('a connection to NATS', () => {
     await connectAs(nats, folder, inboxPrefix('agent', 'a'));
   });
 
-  test('requires a certificate of the authority', async () => {
+  test('a connection to NATS requires a certificate of the authority', async () => {
     const elsewhere = await TestIdentities.init(join(testFolder(), 'certs'));
     const stranger = await elsewhere.add('a', 'agent');
     await expect(connectAs(nats, stranger, inboxPrefix('agent', 'a'))).rejects.toThrow(/certificate/);

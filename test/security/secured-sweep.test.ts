@@ -42,7 +42,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
+  test('a sweep over TLS runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
     const cluster = await startSecured();
     const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
@@ -117,7 +117,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
 });
 
 describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
-  test('are available with the password, over TLS', async () => {
+  test('the metrics of a secured coordinator are available with the password, over TLS', async () => {
     const passwordFile = join(testFolder(), 'password');
     writeFileSync(passwordFile, 'correct horse\n');
     const { identities, metrics, log } = await startSecured(
@@ -135,7 +135,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(log()).not.toContain('correct horse');
   });
 
-  test('are available with a certificate if no password is set', async () => {
+  test('the metrics of a secured coordinator are available with a certificate if no password is set', async () => {
     const { identities, metrics } = await startSecured('--metrics-tls');
     const viewer = await identities.identity('wall', 'viewer');
     const url = `https://${metrics}/metrics`;
@@ -145,7 +145,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
   });
 
-  test("of an agent use the agent's certificate, which is not valid for another host", async () => {
+  test("the metrics of an agent use the agent's certificate, which is not valid for another host", async () => {
     const cluster = await startSecured();
     const { identities } = cluster;
     const agent = await identities.add('gpu-1', 'agent');

@@ -105,7 +105,7 @@ function run(search: TpeSearch, trials: number, value: (point: Point) => number 
 }
 
 describe('nextPoint', () => {
-  it('lies in the space, for every distribution and history', () => {
+  it('the next point lies in the space, for every distribution and history', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
@@ -117,7 +117,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('is the same for the same seed and history', () => {
+  it('the next point is the same for the same seed and history', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const [first, second] = [caseOf(given), caseOf(given)];
@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('does not change if the values are transformed by an increasing function, or negated and maximized', () => {
+  it('the next point does not change if the values are transformed by an increasing function, or negated and maximized', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
@@ -143,13 +143,13 @@ describe('nextPoint', () => {
     );
   });
 
-  it('differs between indexes, so that a repeated point is not suggested forever', () => {
+  it('the next point differs between indexes, so a repeated point is not suggested forever', () => {
     const ended = run(SQUARE, 30, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
     const points = [30, 31, 32].map((index) => JSON.stringify(nextPoint(SQUARE, index, { ended, running: [] })));
     expect(new Set(points).size).toBe(3);
   });
 
-  it('does not depend on the values of parameters without an effect', () => {
+  it('the next point does not depend on the values of parameters without an effect', () => {
     const search: TpeSearch = {
       seed: 3,
       goal: 'minimize',
@@ -177,7 +177,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('finds the minimum of a smooth function more closely than a random search', () => {
+  it('TPE finds the minimum of a smooth function more closely than a random search', () => {
     const value = ({ x, y }: Point) => (Number(x) - 1) ** 2 + (Number(y) + 2) ** 2;
     const best = (points: readonly Observation[]) =>
       Math.min(...points.map((one) => one.value ?? Number.POSITIVE_INFINITY));
@@ -190,13 +190,13 @@ describe('nextPoint', () => {
     expect(best(run(SQUARE, 60, value))).toBeLessThan(random / 4);
   });
 
-  it('avoids a region in which trials fail', () => {
+  it('TPE avoids a region in which trials fail', () => {
     const ended = run(SQUARE, 80, ({ x, y }) => (Number(x) > 0 ? undefined : Number(y) ** 2));
     const late = ended.slice(40);
     expect(late.filter(({ value }) => value === undefined).length).toBeLessThan(late.length / 4);
   });
 
-  it('prefers points that were not tried', () => {
+  it('TPE prefers points that were not tried', () => {
     const search: TpeSearch = {
       ...SQUARE,
       space: new Map([
@@ -212,12 +212,12 @@ describe('nextPoint', () => {
     expect(later.filter((point) => tried.has(point))).toEqual([]);
   });
 
-  it('is random while every trial has failed', () => {
+  it('the next point is random while every trial has failed', () => {
     const ended = run(SQUARE, 30, () => undefined);
     expect(nextPoint(SQUARE, 30, { ended, running: [] })).toEqual(nextPoint(SQUARE, 30, { ended: [], running: [] }));
   });
 
-  it('keeps parallel trials apart: points near a running trial are less likely', () => {
+  it('TPE keeps parallel trials apart: points near a running trial are less likely', () => {
     const ended = run(SQUARE, 40, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
     const distances = (running: (point: Point) => Point[]) =>
       Array.from({ length: 40 }, (_, index) => {
