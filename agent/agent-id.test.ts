@@ -35,7 +35,7 @@ test('every host name gives an id that is also valid in a certificate', () => {
   );
 });
 
-test('an id is stored with its folder, and a requested id replaces it', () => {
+test('the id of an agent is stored in its folder, and an id that the user requests replaces the stored id', () => {
   const first = storedAgentId(dir, undefined);
   expect(first).toMatch(new RegExp(`^${hostname().split('.')[0]}`));
   expect(storedAgentId(dir, undefined)).toBe(first);

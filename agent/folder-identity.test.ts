@@ -31,7 +31,7 @@ test('a copied folder keeps its instance but has a different location, and an em
   expect(folderIdentity(dir).instance).not.toBe(first.instance);
 });
 
-test.each(['', '\n', 'x', 'a'.repeat(10_000)])('a damaged file (%#) is replaced', (content) => {
+test.each(['', '\n', 'x', 'a'.repeat(10_000)])('a damaged identity file (%#) is replaced', (content) => {
   writeFileSync(join(dir, 'instance'), content);
   const { instance } = folderIdentity(dir);
   expect(instance).toMatch(/^[0-9a-f]{32}$/);

@@ -120,7 +120,7 @@ test('replicates unfold under their config and fold again', async () => {
   at.stop();
 });
 
-test('the events view includes earlier events, and shows each event once', async () => {
+test('the events view includes events from before the dashboard started, and shows each event once', async () => {
   const at = await start();
   await at.press('4');
   const kinds = at
@@ -284,7 +284,7 @@ test('an ended sweep cannot be killed', async () => {
   at.stop();
 });
 
-test('read-only mode has no actions by key, by command or in the help', async () => {
+test('in read-only mode, no action can be started by a key or a command, and the help lists no actions', async () => {
   const at = await start({}, { readonly: true });
   await at.press('p', 'x', 'K', 'y', ':', ...'kill', 'enter');
   expect(at.status()).toContain('read-only');

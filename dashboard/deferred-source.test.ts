@@ -4,7 +4,7 @@ import { midAnswers } from '../test/support/dashboard/mid-sweep.ts';
 import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { deferredSource } from './deferred-source.ts';
 
-test('calls wait for the source, and reject if there will be none', async () => {
+test('calls wait until the source exists, and are rejected if the source cannot be created', async () => {
   const late = withResolvers<SampleSource>();
   const source = deferredSource(late.promise);
   const found = source.find('last');

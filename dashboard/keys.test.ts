@@ -12,7 +12,7 @@ test('each key has at most one binding per view', () => {
   }
 });
 
-test('j and k always move', () => {
+test('j and k move the cursor in every view', () => {
   for (const view of VIEWS) {
     expect(bindingOf('j', view, false)?.command).toBe('down');
     expect(bindingOf('k', view, false)?.command).toBe('up');

@@ -102,7 +102,7 @@ test('a trial that starts and ends within one delta has its lines in order, with
   ]);
 });
 
-test('a retried attempt has a line with its failure class and message; a withdrawn offer has no line', async () => {
+test('a retried attempt has a line with its failure class and error message, but a withdrawn offer has no line', async () => {
   const failure = { class: FailureClass.CRASH, message: 'the worker died' };
   const waiting = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
   const lines = await linesOf(

@@ -15,7 +15,7 @@ import {
 const MIB = 2 ** 20;
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
 
-test('cards are parsed from the lines of nvidia-smi', () => {
+test('GPUs are parsed from the lines that nvidia-smi prints', () => {
   const text = '0, NVIDIA H100 80GB HBM3, 81559\n1, Tesla T4, 15360\r\n10, Quadro, special edition, 8192\n';
   expect(parseNvidiaCards(text).gpus).toEqual([
     { vendor: 'nvidia', index: 0, name: 'NVIDIA H100 80GB HBM3', memoryBytes: 81559 * MIB },
@@ -77,7 +77,7 @@ test('a card in MIG mode is replaced by its instances, with the memory of their 
   });
 });
 
-test('drivers before R470 name instances in another form', () => {
+test('MIG instances are parsed from the different lines that drivers before R470 print', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-mig-r450.txt'));
   const found = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L-mig-r450.txt')));
   expect(found.map(({ uuid }) => uuid)).toEqual([
@@ -119,7 +119,7 @@ test('the GPUs of amd-smi are read from an array, or from an object in newer ver
   expect(parseAmdSmi('[{"gpu": 0, "vram": {"size": "N/A"}}]').broken).toMatchObject([{ index: 0 }]);
 });
 
-test('no text makes a parser throw', () => {
+test('no text causes a parser to throw an exception', () => {
   const json = fc.json().map((text) => `${text}`);
   fc.assert(
     fc.property(fc.oneof(fc.string(), json), (text) => {

@@ -32,7 +32,7 @@ function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
 }
 
 describe('discovery', () => {
-  test('only the visible two of four cards are found, whether by index or by UUID', async () => {
+  test('only the two visible GPUs of four are found, whether their indexes or their UUIDs are given', async () => {
     nvidia('nvidia-smi-query.txt');
     for (const list of ['2,3', 'GPU-cc33,GPU-dd4467']) {
       const { gpus, found, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: list });
@@ -78,7 +78,7 @@ describe('discovery', () => {
     expect({ ids: gpus.map(({ id }) => id), found }).toEqual({ ids: ['2'], found: 3 });
   });
 
-  test('a machine without drivers has no GPUs, and no problem', async () => {
+  test('on a machine without drivers, no GPUs are found and no problem is reported', async () => {
     expect(await discoverGpus({ CUDA_VISIBLE_DEVICES: '0' })).toEqual({
       ...{ gpus: [], found: 0, vendor: undefined },
       ...{ problems: [], notes: [] },

@@ -18,7 +18,7 @@ test('--slots-per-gpu is rejected on a machine without GPUs, and with --slots', 
   expect(() => slotCount({ slots: 2, slotsPerGpu: 2 }, 4, 16)).toThrow(/cannot be combined/);
 });
 
-test('slots per GPU are limited in total', () => {
+test('the total number of slots is limited, even if the number is set per GPU', () => {
   expect(slotCount({ ...defaults, slotsPerGpu: 512 }, 8, 16)).toBe(4096);
   expect(() => slotCount({ ...defaults, slotsPerGpu: 513 }, 8, 16)).toThrow(
     /gives 4104 slots on 8 GPUs: expected up to 4096/,
@@ -49,7 +49,7 @@ test('with one slot per GPU, each slot has a whole GPU', () => {
   ]);
 });
 
-test('several slots per GPU share its memory evenly', () => {
+test('several slots on one GPU share the memory of the GPU evenly', () => {
   expect(assigned([80, 16], 4)).toEqual([
     [[0], 40],
     [[1], 8],
@@ -84,7 +84,7 @@ test('on a machine without GPUs, slots have no GPUs', () => {
   ]);
 });
 
-test('slots share the cores evenly, and each has at least one thread', () => {
+test('slots share the cores evenly, and each slot has at least one thread', () => {
   const threads = (cores: number, slots: number) => threadEnvironment(cores, slots, {}).TF_NUM_INTEROP_THREADS;
   expect([threads(2, 2), threads(2, 1), threads(16, 3), threads(2, 8)]).toEqual(['1', '2', '5', '1']);
 });
@@ -94,7 +94,7 @@ test('half of the threads of a slot work on one operation', () => {
   expect([1, 2, 3, 16].map(intraOp)).toEqual(['1', '1', '2', '8']);
 });
 
-test('variables that the user has set are unchanged', () => {
+test('environment variables that the user has set are not changed', () => {
   expect(threadEnvironment(8, 2, { OMP_NUM_THREADS: '3', TF_NUM_INTRAOP_THREADS: '' })).toEqual({
     OMP_NUM_THREADS: '3',
     TF_NUM_INTRAOP_THREADS: '2',

@@ -82,7 +82,7 @@ describe('MIG instances', () => {
     expect(ids(list)).toEqual(expected);
   });
 
-  test('the names of older drivers are matched exactly', () => {
+  test('the names that older drivers give MIG instances are matched exactly', () => {
     const [first, second] = OLD_MIG.map(({ uuid }) => uuid);
     expect(visibleGpus(OLD_MIG, { CUDA_VISIBLE_DEVICES: `${second},${first}` }).gpus.map(({ id }) => id)).toEqual([
       second,
@@ -91,7 +91,7 @@ describe('MIG instances', () => {
     expect(ids(`${first}0`, OLD_MIG)).toEqual([]);
   });
 
-  test('a worker gets the UUID of its instance', () => {
+  test('a worker gets the UUID of its MIG instance', () => {
     const { gpus } = visibleGpus(MIG, { CUDA_VISIBLE_DEVICES: 'MIG-1e' });
     expect(gpuEnvironment('nvidia', gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
@@ -116,7 +116,7 @@ describe('the variables of workers', () => {
     ).toMatch(/^GPU-dd44/);
   });
 
-  test('the variables of workers are not set on a machine without GPUs, and exclude all GPUs if none is visible', () => {
+  test('the GPU variables of workers are not set on a machine without GPUs, and exclude all GPUs if no GPU is visible', () => {
     expect(gpuEnvironment(undefined, [])).toEqual({});
     expect(gpuEnvironment('nvidia', []).CUDA_VISIBLE_DEVICES).toBe('');
     // An empty HIP_VISIBLE_DEVICES means all GPUs.
@@ -243,12 +243,12 @@ describe('notes', () => {
     expect(notes(env)).toEqual([expected]);
   });
 
-  test('there are no notes if the variables restrict no GPU', () => {
+  test('there are no notes if the variables exclude no GPU', () => {
     expect(notes({})).toEqual([]);
     expect(notes({ CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toEqual([]);
   });
 
-  test('a note explains indexes in the order FASTEST_FIRST on a machine with different GPUs', () => {
+  test('on a machine with different GPUs, a note explains indexes in the order FASTEST_FIRST', () => {
     const mixed = GPUS.map((gpu) => (gpu.index === 0 ? { ...gpu, name: 'Tesla T4' } : gpu));
     const env = { CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
     expect(notes(env, mixed)).toEqual([

@@ -105,7 +105,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
   return { agent, receive, records, sentToWorker };
 }
 
-test('a grant that the agent cannot read ends in a preflight failure, and the other attempts of its pack run', async () => {
+test('an attempt with a grant that the agent cannot read fails in preflight, and the other attempts of the pack run', async () => {
   const readable = Grant.fromPartial({ trainer: 'noop' });
   const unreadable = Grant.fromPartial({ trainer: 'noop', parameters: { lr: {} } });
   const decisions: OpenResponse['decisions'] = [

@@ -156,7 +156,7 @@ test('partial downloads are removed after a day without progress', async () => {
   expect(existsSync(old)).toBe(false);
 });
 
-test('an invalid checksum from a coordinator never becomes a path', async () => {
+test('an invalid checksum from a coordinator is never used in a path', async () => {
   const { cache } = cacheOf([]);
   await expect(cache.provide({ sha256: '../../x', size: 1 }, pathOf('a'), wanted)).rejects.toThrow(
     'invalid code archive',

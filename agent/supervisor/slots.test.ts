@@ -43,7 +43,7 @@ function running(): Slot[] {
 
 const kinds = (effects: Effect[] | 'retry') => (effects === 'retry' ? effects : effects.map(({ kind }) => kind));
 
-test('an offer is claimed for an idle slot, and acknowledged and run after the grant', () => {
+test('an offer is claimed for an idle slot, and its attempt runs after the claim is granted and the offer is acknowledged', () => {
   const slots = ready(2);
   expect(idleSlots(slots, () => true)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
@@ -73,7 +73,7 @@ test('a rejected claim frees the slot and drops the offer; without a session, th
   expect(idleSlots(slots, () => true)).toBe(1);
 });
 
-test('records are numbered from 1 without gaps, and the end is the last record', () => {
+test('records are numbered from 1 without gaps, and the last record reports the end of the attempt', () => {
   const slots = running();
   const effects = [
     ...onWorkerLog(slots, 0, 'hello'),
@@ -86,7 +86,7 @@ test('records are numbered from 1 without gaps, and the end is the last record',
   expect(idleSlots(slots, () => true)).toBe(1);
 });
 
-test('the death of a worker ends its attempt as a crash, and the worker is restarted', () => {
+test('if a worker dies, its attempt ends as a crash and the worker is restarted', () => {
   const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL');
   expect(effects).toMatchObject([
     { kind: 'record', body: { kind: 'failed', class: 'crash' } },
@@ -95,7 +95,7 @@ test('the death of a worker ends its attempt as a crash, and the worker is resta
   ]);
 });
 
-test('the death of a worker whose slot is claiming returns the offer', () => {
+test('if a worker dies while its slot claims an offer, the offer is returned', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['return', 'restart']);
@@ -185,7 +185,7 @@ describe('a pack', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
-  test('a pack hands back each attempt separately', () => {
+  test('each attempt of a pack is handed back separately', () => {
     const slots = pack();
     send(slots, 't', { kind: 'done' });
     expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));

@@ -58,7 +58,7 @@ test.each(['../up', 'a/../../up', '/root', '.hidden', 'a//b', ''])('an artifact 
   expect(existsSync(join(folder, 'kept'))).toBe(false);
 });
 
-test('a name can be used once, as either a file or a folder', async () => {
+test('an artifact name can be used only once, either for a file or for a folder', async () => {
   await keep(named('a/b'), BYTES);
   await expect(keep(named('a/b'), BYTES)).rejects.toThrow('already has an artifact with this name');
   await expect(keep(named('a'), writeFile('x'))).rejects.toThrow('"a" cannot be both a file and a folder');

@@ -10,7 +10,7 @@ const open = async (...keys: string[]) => {
   return at;
 };
 
-test('an agent has its CPU, memory and disk, and each of its trials a slot and a GPU', async () => {
+test('the row of an agent shows its CPU, memory and disk, and the row of each trial shows its slot and GPU', async () => {
   const at = await open('3');
   const text = at.frame().join('\n');
   expect(text).toMatch(/agent-1 +connected .* 42% +38% +120 GiB/);
@@ -38,7 +38,7 @@ test('s sorts the agents, r reverses them, and / filters them; q clears the filt
   at.stop();
 });
 
-test('f shows the events of one kind after the other, and those of agents are among them', async () => {
+test('f switches between the kinds of events, and the events of agents are one of these kinds', async () => {
   const at = await open('4', 'f');
   expect(at.frame().join('\n')).toContain('filter: kind="ended"');
   await at.press('f', 'f');

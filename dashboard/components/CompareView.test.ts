@@ -26,7 +26,7 @@ async function compared(columns: number, marks: number): Promise<string> {
   return text;
 }
 
-test('each row has a verdict against the first one, with the interval of the difference', async () => {
+test('each row shows whether it is better than the first row, with the interval of the difference', async () => {
   const text = await compared(160, 3);
   expect(text).toContain('3 compared');
   expect(text).toContain('test_loss, lower is better');
@@ -35,7 +35,7 @@ test('each row has a verdict against the first one, with the interval of the dif
   expect(text).toContain('test_loss, mean ± standard deviation');
 });
 
-test('a narrow terminal names the marked rows that it leaves out', async () => {
+test('on a narrow terminal, the names of the omitted marked rows are shown', async () => {
   const narrow = await compared(80, 4);
   expect(narrow).toMatch(/3 of 4 marked shown: no room for c\dd00000/);
   expect(await compared(160, 4)).toContain('4 compared');

@@ -74,7 +74,7 @@ test('the group under the cursor shows its trials, its shared parameters and the
   at.stop();
 });
 
-test('a sweep without failures says so', async () => {
+test('the errors view states that a sweep has no failures', async () => {
   const at = await start(midTrials.slice(0, 3));
   expect(at.drawn()[1]).toBe('no trial has failed');
   at.stop();
@@ -87,7 +87,7 @@ test('the warnings of the sweep are listed below, newest first', async () => {
   at.stop();
 });
 
-test('Enter opens the first trial of the group, and → the next one of the group', async () => {
+test('Enter opens the first trial of the group, and → opens the next trial of the group', async () => {
   const at = await start();
   await at.press('enter');
   expect(at.view()).toEqual({ kind: 'trial', trialId: trials[3]?.id });

@@ -40,12 +40,12 @@ test('a finished sweep shows how many of its trials failed', async () => {
   expect(bar).toMatch(/ 100% 63\/63$/);
 });
 
-test('a sweep of which nothing can run shows why', async () => {
+test('a sweep without a trial that can run shows the reason', async () => {
   const [title] = await header({ blocked: 'no agent has 200 GiB of GPU memory' });
   expect(title).toBe('autoencoders  7  running, but nothing can run: no agent has 200 GiB of GPU memory');
 });
 
-test('lost and quarantined agents come first on their line, also on a narrow terminal', async () => {
+test('lost and quarantined agents are shown first in the line of agents, even on a narrow terminal', async () => {
   const quarantine = { sweepIds: [], reason: 'failures' };
   const agents = [
     sampleAgent(),

@@ -66,14 +66,14 @@ test('the heading has the trial, its attempt, its state and the visible lines', 
   at.stop();
 });
 
-test('an empty log of a running trial has no output yet; that of an ended trial has none', async () => {
+test('an empty log is shown as "no output yet" for a running trial, and as no output for an ended trial', async () => {
   const at = await start('');
   expect(at.drawn().slice(1)).toEqual(['no output yet']);
   expect(at.drawn(PLAIN, '4e1f2a3b4c5d6e7f').slice(1)).toEqual(['no output']);
   at.stop();
 });
 
-test('a log is clean: no colours, no control characters, only the last state of a progress line', async () => {
+test('a log is shown without colours and control characters, and with only the last state of a progress line', async () => {
   const at = await start('\u001b[32mok\u001b[0m\n 10%\r100%\r\na\tb\u0007\n');
   expect(at.drawn().slice(1)).toEqual(['ok', '100%', 'a    b']);
   at.stop();
@@ -124,7 +124,7 @@ test('/ searches, n and N move between the matches, and the heading counts them'
   at.stop();
 });
 
-test('a search without a match, and n without a search, report it', async () => {
+test('a message is shown if a search finds no match, or if n is pressed without a search', async () => {
   const at = await start(numbered(1, 30));
   await at.press('n');
   expect(at.status()).toBe('nothing is searched for; press / to search');
@@ -136,7 +136,7 @@ test('a search without a match, and n without a search, report it', async () => 
   at.stop();
 });
 
-test('matches are highlighted, the current one in reverse', async () => {
+test('matches are highlighted, and the current match is shown in reverse video', async () => {
   const at = await start('epoch 1\nepoch 2\n');
   await at.press('/', ...'epoch', 'enter');
   const [, first, second] = at.drawn({ colour: false, ascii: false });

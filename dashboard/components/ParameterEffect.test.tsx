@@ -35,7 +35,7 @@ function drawn(effect: ShownEffect, estimated = false): string[] {
   return lines;
 }
 
-test('a value has a dot on the common scale, an interval, its mean and its count', () => {
+test('a parameter value has a dot on the common scale, an interval, its mean and its number of results', () => {
   const [title, first, second] = drawn(EFFECT);
   expect(title).toContain('60.0%  p=0.002');
   expect(first).toMatch(/3 .*├─+●─+┤.* 1\.2500 ±0\.10 +n=3/);
@@ -43,14 +43,14 @@ test('a value has a dot on the common scale, an interval, its mean and its count
   expect(first?.indexOf('●')).toBeLessThan(second?.indexOf('●') ?? 0);
 });
 
-test('an effect that is not significant is grey, and says so', () => {
+test('an effect that is not significant is grey, and is marked as not significant', () => {
   for (const line of drawn(EFFECT).slice(1)) expect(line).not.toContain(DIM);
   const [title, ...rows] = drawn({ ...EFFECT, p: 0.3, significant: false });
   expect(title).toContain('p=0.300, not significant');
   for (const line of rows) expect(line.startsWith(DIM)).toBe(true);
 });
 
-test('an estimate is marked as such', () => {
+test('an estimated effect is marked as an estimate', () => {
   expect(drawn(EFFECT, true)[0]).toContain('60.0% (estimate)  p=0.002');
   expect(drawn(EFFECT)[0]).not.toContain('estimate');
 });

@@ -14,7 +14,7 @@ function drawn(steps: readonly string[], lines = 10, heading: readonly string[] 
   return frame;
 }
 
-test('the last step is in progress, and the newest steps fit', () => {
+test('the last step is shown as in progress, and a small screen shows only the newest steps', () => {
   expect(drawn(['starting nats-server', 'starting the agent'])).toEqual([
     'starting nats-server',
     'starting the agent...',
@@ -22,7 +22,7 @@ test('the last step is in progress, and the newest steps fit', () => {
   expect(drawn(['a', 'b', 'c'], 2)).toEqual(['b', 'c...']);
 });
 
-test('the heading is above the steps, and leaves room for them', () => {
+test('the heading is above the steps, and leaves enough room for the steps', () => {
   expect(drawn(['starting the agent'], 10, ['sweep  demo', 'trials 8'])).toEqual([
     'sweep  demo',
     'trials 8',

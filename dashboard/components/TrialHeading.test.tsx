@@ -29,7 +29,7 @@ test('a failed trial has no rank, and shows its error and its output line by lin
   expect(lines.at(-1)).toBe('psnr=16.200  test_loss=0.19000  train_loss=0.20000');
 });
 
-test('a value that is not finite has no rank', async () => {
+test('a trial with a value that is not finite has no rank', async () => {
   const lines = await heading((trial) => ({ ...trial, metrics: { test_loss: Number.NaN } }));
   expect(lines.at(-1)).toBe('test_loss=nan');
 });

@@ -109,7 +109,7 @@ test('no view prints an escape sequence of a hostile name', async () => {
 
 const STYLE = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`, 'g');
 
-test('ASCII mode prints only ASCII, and NO_COLOR only bold, dim and reverse', async () => {
+test('ASCII mode prints only ASCII, and with NO_COLOR the only styles are bold, dim and reverse', async () => {
   for (const [, keys] of VIEWS) {
     const size = { columns: 160, rows: 50 };
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
@@ -127,7 +127,7 @@ test('ASCII mode prints only ASCII, and NO_COLOR only bold, dim and reverse', as
   }
 });
 
-test('the header reports an unreachable coordinator, since when and why', async () => {
+test('the header reports that the coordinator is unreachable, since when, and for what reason', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 160, rows: 50 });
   source.setOutage('no answer from 127.0.0.1:7070');
@@ -139,7 +139,7 @@ test('the header reports an unreachable coordinator, since when and why', async 
   at.stop();
 });
 
-test('the header shows the newest warning and the number of the others', async () => {
+test('the header shows the newest warning and the number of other warnings', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 160, rows: 50 });
   expect(at.frame().slice(0, 6).join('\n')).not.toContain('warning');

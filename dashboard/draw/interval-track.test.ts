@@ -4,7 +4,7 @@ import { commonScale, intervalAxis, intervalTrack } from './interval-track.ts';
 
 const SCALE = { low: 0, high: 10 };
 
-test('a mean is a dot, and its interval a line with ends', () => {
+test('a mean is drawn as a dot, and its interval is drawn as a line with ends', () => {
   expect(intervalTrack({ mean: 5, interval: { low: 2, high: 8 } }, SCALE, 11)).toBe('  ├──●──┤  ');
   expect(intervalTrack({ mean: 0, interval: undefined }, SCALE, 11)).toBe('●          ');
 });
@@ -31,7 +31,7 @@ test('the same value is in the same column of every track', () => {
   );
 });
 
-test('the scale contains every mean, and intervals only as far as there are results', () => {
+test('the scale contains every mean, but is not extended beyond the results for an interval', () => {
   const means = [
     { mean: 2, interval: { low: -100, high: 3 } },
     { mean: 6, interval: { low: 5, high: 7 } },
@@ -39,7 +39,7 @@ test('the scale contains every mean, and intervals only as far as there are resu
   expect(commonScale(means, { low: 1, high: 9 })).toEqual({ low: 1, high: 7 });
 });
 
-test('an axis has the values of its ends, and of its middle where it fits', () => {
+test('an axis is labelled with the values of its ends, and with the value of its middle if that label fits', () => {
   expect(intervalAxis(SCALE, 24, String)).toBe('0 ──────── 5 ──────── 10');
   expect(intervalAxis(SCALE, 8, String)).toBe('0 ─── 10');
   expect(intervalAxis({ low: 3, high: 3 }, 9, String)).toBe('─── 3 ───');

@@ -10,7 +10,7 @@ test('connected agents cause no alert', () => {
   expect(agentAlerts([sampleAgent(), sampleAgent({ id: 'b', state: 'AGENT_STATE_DRAINED' })], '7')).toEqual([]);
 });
 
-test('an alert names the lost agents, and another one the quarantined agents', () => {
+test('one alert names the lost agents, and another alert names the quarantined agents', () => {
   expect(agentAlerts([lost('a'), sampleAgent(), quarantined('c', [])], '7')).toEqual([
     '1 lost (a)',
     '1 quarantined (c)',

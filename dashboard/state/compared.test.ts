@@ -24,7 +24,7 @@ test('the title names the marked rows that are left out, and counts those that n
   expect(comparisonTitle({ shown, hidden: [], gone: 1 })).toBe('2 compared; 1 marked row no longer exists');
 });
 
-test('the mean curve includes running replicates, and the results only finished ones', () => {
+test('the mean curve includes running replicates, but the results include only finished replicates', () => {
   expect(curveTrials(replicated)).toEqual([first, second, running]);
   expect(resultsOf(replicated, 'test_loss')).toEqual([first.metrics.test_loss, second.metrics.test_loss]);
 });

@@ -19,7 +19,7 @@ function kinds(text: string): string[] {
   return eventRows({ state, earlierEvents, ui }).map(({ kind }) => kind);
 }
 
-test('events are listed newest first, with those of agents', () => {
+test('events of trials and agents are listed in one list, newest first', () => {
   expect(kinds('')).toEqual(['lost', 'granted', 'joined']);
 });
 
@@ -31,7 +31,7 @@ test('a filter selects events by kind, by agent or by text', () => {
   expect(eventKinds({ state, earlierEvents })).toEqual(['granted', 'joined', 'lost']);
 });
 
-test('a time of day has the date if it is another day', () => {
+test('a time of day is shown with its date if the date is not today', () => {
   const at = new Date(2026, 4, 3, 7, 8, 9).getTime();
   expect(clockText(at, at + 1_000)).toBe('07:08:09');
   expect(clockText(at, at + 86_400_000)).toBe('05-03 07:08:09');

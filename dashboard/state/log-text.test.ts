@@ -21,13 +21,13 @@ test('a wrapped log has every character in order, and no row wider than the term
   );
 });
 
-test('a line that fits stays as it is, and an empty line stays empty', () => {
+test('a line that fits is not changed, and an empty line stays empty', () => {
   const texts = (...log: string[]) => wrapLog(logOf(...log), 12).map(({ text }) => text);
   expect(texts('epoch 1: 0.5', '', 'a b c d e f')).toEqual(['epoch 1: 0.5', '', 'a b c d e f']);
   expect(texts('loading the model from disk')).toEqual(['loading the ', 'model from d', 'isk']);
 });
 
-test('a long log keeps its last lines, and their numbers', () => {
+test('a long log keeps its last lines, and these lines keep their numbers', () => {
   const log = appendLines(appendLines(EMPTY_LOG, ['a', 'b', 'c'], 4), ['d', 'e', 'f'], 4);
   expect(log).toEqual({ dropped: 2, lines: ['c', 'd', 'e', 'f'] });
   expect(wrapLog(log, 10)[0]).toEqual({ line: 2, from: 0, text: 'c' });
@@ -69,7 +69,7 @@ test('any text can be searched for', () => {
   );
 });
 
-test('the parts of the rows are the rows, and the parts in matches are the matches', () => {
+test('the parts of a row add up to the row, and the highlighted parts add up to the matches', () => {
   fc.assert(
     fc.property(lines, columns, fc.constantFrom('a', 'e', ' ', '0', 'ab'), (log, width, text) => {
       const source = logOf(...log, 'a long line with a few matches of ab, abab and 00');

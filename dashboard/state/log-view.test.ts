@@ -37,7 +37,7 @@ test('scrolling down at the end and scrolling a log that fits do not stop follow
   expect(scrollLog(START_LOG, pageOf(numbered(5)), -5).follow).toBe(true);
 });
 
-test('f stops following where the log is, and follows again', () => {
+test('f stops following at the current position, and a second f follows the log again', () => {
   const page = pageOf(numbered(30));
   const stopped = toggleFollow(START_LOG, page);
   expect([stopped.follow, firstRow(stopped, page)]).toEqual([false, 20]);
@@ -55,7 +55,7 @@ test('the first visible line stays when earlier lines are dropped, and when the 
   expect(wrapLog(narrow.text, 4)[firstRow(at, narrow)]).toMatchObject({ line: 12, from: 0 });
 });
 
-test('the first row is always such that the page is full', () => {
+test('scrolling leaves no empty rows below a log that is longer than the page', () => {
   const moves = fc.array(fc.integer({ min: -40, max: 40 }), { maxLength: 10 });
   fc.assert(
     fc.property(fc.nat(60), fc.integer({ min: 1, max: 20 }), moves, (count, lines, bys) => {
@@ -97,7 +97,7 @@ test('the current match is always visible, and does not scroll away as the log g
   );
 });
 
-test('a search without a match stays where it is; from the end, it finds the last match', () => {
+test('a search without a match does not scroll; a search at the end of the log finds the last match', () => {
   const page = pageOf(numbered(30));
   expect(startSearch(START_LOG, page, 'absent')).toEqual({ ...START_LOG, search: 'absent' });
   expect(startSearch(START_LOG, page, 'line 3').match).toEqual({ line: 3, from: 0, to: 6 });

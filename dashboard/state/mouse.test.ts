@@ -9,7 +9,7 @@ test('the wheel and presses of the left button are events; releases and other bu
   expect(mouseEventOf('[<2;10;5M')).toBeUndefined();
 });
 
-test('text is not a report', () => {
+test('ordinary text is not read as a mouse event', () => {
   expect(isMouseReport('[<2;10;5m')).toBe(true);
   for (const input of ['[', 'x', '[<', '[<1;2M']) expect(isMouseReport(input)).toBe(false);
 });

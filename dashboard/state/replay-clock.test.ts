@@ -12,7 +12,7 @@ test('the replay advances at its speed, and stops at the end', () => {
   expect(shownAt(clock, 600_000)).toBe(START + 2 * HOUR);
 });
 
-test('a paused replay stays where it is, and continues from there', () => {
+test('a paused replay keeps its position, and resumes from that position', () => {
   const paused = togglePause(clock, 60_000);
   expect(shownAt(paused, 90_000)).toBe(START + HOUR);
   expect(shownAt(togglePause(paused, 90_000), 91_000)).toBe(START + HOUR + 60_000);
@@ -58,7 +58,7 @@ test.each([
   expect(parseSeek(text, seek(clock, 0, START + HOUR), 0)).toBe(expected);
 });
 
-test('the header has speed, position and state', () => {
+test('the header shows the speed, position and state of the replay', () => {
   expect(replayText(clock, 60_000)).toBe('REPLAY 60×, 50%, 1h00m of 2h00m');
   expect(replayText(togglePause(clock, 60_000), 0)).toBe('REPLAY 60× paused, 50%, 1h00m of 2h00m');
   expect(replayText(clock, 600_000)).toBe('REPLAY 60× ended, 100%, 2h00m of 2h00m');

@@ -17,7 +17,7 @@ test('values that are missing or not finite are left out', () => {
   ]);
 });
 
-test('the mean is within the values of its epoch, and epochs ascend', () => {
+test('the mean of an epoch is within the values of that epoch, and epochs are in ascending order', () => {
   const point = fc.record({
     epoch: fc.integer({ min: 1, max: 9 }),
     metrics: fc.record({ loss: fc.double({ min: -10, max: 10, noNaN: true }) }),

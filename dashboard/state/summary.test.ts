@@ -35,7 +35,7 @@ test('an ended sweep has no time left, and its running time does not change', ()
   expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, eta: NO_ESTIMATE });
 });
 
-test('the time left covers the running and the pending trials; of a paused sweep only the running ones', () => {
+test('the time left covers running and pending trials, but only running trials if the sweep is paused', () => {
   const trials = [endedTrial(0, {}), runningTrial(1, 2, {}), trialAt(2), trialAt(3)];
   const leftOf = (state: SweepState) => {
     const sweep = sampleSweep({ state, counts: { succeeded: 1, running: 1, pending: 2 } });

@@ -6,13 +6,13 @@ import { failedText, trialStateText } from './trial-state-text.ts';
 const failed = (index: number, kind: FailureClass) =>
   trialAt(index, { state: TrialState.FAILED, failure: { class: kind, message: '' } });
 
-test('a failed trial has its failure class; a retried one has not', () => {
+test('the state of a failed trial includes its failure class, but the state of a retried trial does not', () => {
   expect(trialStateText(failed(0, FailureClass.OOM))).toBe('failed (oom)');
   expect(trialStateText({ ...failed(0, FailureClass.OOM), state: TrialState.PENDING })).toBe('pending');
   expect(trialStateText(trialAt(0, { state: TrialState.FAILED }))).toBe('failed (unknown)');
 });
 
-test('failed replicates have each failure class once', () => {
+test('the state of failed replicates includes each failure class once', () => {
   const trials = [failed(0, FailureClass.NAN), trialAt(1), failed(2, FailureClass.OOM), failed(3, FailureClass.NAN)];
   expect(failedText(trials)).toBe('failed (nan, oom)');
 });

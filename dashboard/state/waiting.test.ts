@@ -22,7 +22,7 @@ test('a sweep without a report shows what it waits for', () => {
   expect(waiting([sampleAgent()], [runningTrial(0, 0, {})])).toBe('the first trials fetch their data and start');
 });
 
-test('a sweep with a report, a paused one and an ended one wait for nothing', () => {
+test('a sweep that has a report, is paused or has ended waits for nothing', () => {
   expect(waiting([sampleAgent()], [runningTrial(0, 1, { test_loss: 1 }), runningTrial(1, 0, {})])).toBe('');
   expect(waiting([], [endedTrial(0, { test_loss: 1 }), trialAt(1)])).toBe('');
   expect(waiting([], [trialAt(0)], sampleSweep({ state: 'SWEEP_STATE_PAUSED' }))).toBe('');

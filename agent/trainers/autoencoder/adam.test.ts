@@ -47,7 +47,7 @@ test('a restored state continues bit for bit, and a state with rescaled moments 
   for (const each of [adam, same, other]) each.dispose();
 });
 
-test('members with different learning rates and numbers of steps are updated like single trials', async () => {
+test('members of a pack with different learning rates and numbers of steps are updated like single trials', async () => {
   const fast = { ...SETTINGS, learningRate: 0.1 };
   const pack = newAdam([SETTINGS, fast]);
   const alone = new Adam(values(2), [fast]);

@@ -144,28 +144,28 @@ describe('a checkpoint of another trial fails in preflight with the reason', () 
   const withMetadata = (changes: Record<string, string>) =>
     altered(({ metadata }) => ({ metadata: { ...metadata, ...changes } }));
 
-  test('another seed', async () => {
+  test('a checkpoint with another seed is rejected', async () => {
     expect(await rejection(bytes, {}, { seed: 8 })).toContain('seed is 7, expected 8');
   });
 
-  test('other parameters, with their names', async () => {
+  test('a checkpoint with other parameters is rejected, and the error names the parameters', async () => {
     expect(await rejection(bytes, { latent_dim: 16 })).toContain('latent_dim is 15, expected 16');
     expect(await rejection(bytes, { train_size: 101 })).toContain('train_size is 100, expected 101');
     expect(await rejection(withMetadata({ parameters: '{}' }))).toContain('dataset is missing, expected mnist');
     expect(await rejection(withMetadata({ parameters: 'null' }))).toContain('parameters are null');
   });
 
-  test('an epoch that differs from the announced epoch', async () => {
+  test('a checkpoint is rejected if its epoch differs from the announced epoch', async () => {
     expect(await rejection(withMetadata({ epoch: '2' }))).toContain('epoch is 2, expected 1');
   });
 
-  test('another trainer, and invalid metadata', async () => {
+  test('a checkpoint of another trainer or with invalid metadata is rejected', async () => {
     expect(await rejection(withMetadata({ trainer: 'noop' }))).toContain('trainer is noop, expected autoencoder');
     expect(await rejection(withMetadata({ steps: '-3' }))).toContain('steps are -3');
     expect(await rejection(withMetadata({ moments: 'none' }))).toContain('moments are none, expected means or sums');
   });
 
-  test('missing tensors, and tensors of another shape', async () => {
+  test('a checkpoint with missing tensors, or with tensors of another shape, is rejected', async () => {
     const without = altered(({ tensors: { order, ...tensors } }) => ({ tensors }));
     expect(await rejection(without)).toContain('order is missing, expected I32 [100]');
     const short = altered(({ tensors }) => ({
@@ -174,7 +174,7 @@ describe('a checkpoint of another trial fails in preflight with the reason', () 
     expect(await rejection(short)).toMatch(/adam.first is F32 \[1,1024\], expected F32 \[\d+,1024\]/);
   });
 
-  test('a damaged file, and a missing one', async () => {
+  test('a damaged checkpoint file is rejected, and so is a missing checkpoint file', async () => {
     expect(await rejection(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged safetensors file');
     const path = join(dir, 'nothing');
     await expect(train(plain, { resume: { epoch: 1, path } })).rejects.toMatchObject({

@@ -37,7 +37,7 @@ test('the loss is the mean of the squared errors over every pixel of every image
   expect(Math.abs(half / meanSquare((pixel) => 0.5 * pixel) - 1)).toBeLessThan(1e-6);
 });
 
-test('with noise, outputs are compared with the clean images, and every evaluation has the same noise', async () => {
+test('with noise, outputs are compared with the clean images, and every evaluation uses the same noise', async () => {
   const testSet = testSetWith(0.5);
   const noise = normals(clean.length, 0.5, testNoise());
   const expected = meanSquare((pixel, i) => Math.min(1, Math.max(-1, pixel + (noise[i] ?? 0))) - pixel);

@@ -36,15 +36,18 @@ describe.each(variants)('on $backend $strategy, against a float64 implementation
     else comparisons = await Promise.all(CASES.map((given) => compareSteps(given)));
   }, 180_000);
 
-  test.each(CASES.map((given, i) => [JSON.stringify(given), i] as const))('three steps of %s', (_, i) => {
-    const comparison = comparisons[i] ?? [];
-    expect(comparison).toHaveLength(3);
-    for (const { mse, l1, total, weights } of comparison) {
-      for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
-      // Only a dozen of half a million weights differ. Their gradients are as small as Adam's epsilon.
-      expect(weights).toBeLessThan(1e-4);
-    }
-  });
+  test.each(CASES.map((given, i) => [JSON.stringify(given), i] as const))(
+    'three steps of %s give the results of a float64 implementation',
+    (_, i) => {
+      const comparison = comparisons[i] ?? [];
+      expect(comparison).toHaveLength(3);
+      for (const { mse, l1, total, weights } of comparison) {
+        for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
+        // Only a dozen of half a million weights differ. Their gradients are as small as Adam's epsilon.
+        expect(weights).toBeLessThan(1e-4);
+      }
+    },
+  );
 });
 
 test('a backend computes the same results in a separate process and in this process', {

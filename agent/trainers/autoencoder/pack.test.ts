@@ -106,7 +106,7 @@ test('checkpoints of a pack and of a single trial are interchangeable', async ()
   expect(mixed[1]?.reports).toEqual(whole[1]?.reports.slice(1));
 });
 
-describe('the end of one member does not affect the others', () => {
+describe('the end of one member of a pack does not affect the other members', () => {
   test('NaN, a stop, invalid parameters or a missing checkpoint ends only the affected run', async () => {
     const good: Given = { seed: 5, latent_dim: 15, epochs: 2 };
     const stop = new AbortController();
@@ -147,7 +147,7 @@ describe('the end of one member does not affect the others', () => {
     expect(other.reports).toHaveLength(1);
   });
 
-  test('without the data set, all members fail in preflight', async () => {
+  test('without the data set, all members of a pack fail in preflight', async () => {
     const nowhere = { dataDir: new URL(import.meta.url).pathname };
     const ends = await Promise.allSettled(autoencoderPack(MEMBERS.map((given) => runOf(given, nowhere))));
     for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { failureClass: 'preflight' } });

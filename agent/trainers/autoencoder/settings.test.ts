@@ -52,7 +52,7 @@ test.each([
   ['depth', 4],
   ['latent_dim', '15'],
   ['l1_in_gradient', 1],
-])('%s %o is rejected with its name', (name, value) => {
+])('%s %o is rejected, and the error names the parameter', (name, value) => {
   const parameters = withDefaults(TRAINERS.autoencoder, { [name]: value });
   expect(() => settingsOf(parameters)).toThrow(`autoencoder: ${name} is ${JSON.stringify(value)}`);
 });

@@ -90,7 +90,7 @@ test('structured values, null and floats are written as Python writes them', () 
   );
 });
 
-test('an unset variable and an unknown macro are errors', () => {
+test('an unset environment variable in a command is an error, and so is an unknown macro', () => {
   expect(() => argumentsOf(['${envvar:NO_SUCH}'], TRIAL)).toThrow(/NO_SUCH is not set/);
   expect(() => argumentsOf(['${later}'], TRIAL)).toThrow(/does not support \$\{later\}/);
 });

@@ -75,7 +75,7 @@ test('a program runs in its folder with its variables, and inherits no other pip
   expect(await program.exited).toEqual({ code: 0, signal: null });
 });
 
-test('a stop reaches the whole group, and a program that handles SIGTERM chooses its exit code', async () => {
+test('a stop reaches the whole process group, and a program that handles SIGTERM chooses its exit code', async () => {
   const program = start('trap "echo bye; exit 5" TERM; sleep 60 & echo $$ $!; wait');
   const pids = await pidsFrom(program.stdout);
   program.stop();
@@ -101,7 +101,7 @@ test('child processes that are still running when a program exits are killed', a
 
 const isLinux = process.platform === 'linux';
 
-test.skipIf(!isLinux)('processes in their own sessions end with the program, and on a stop', async () => {
+test.skipIf(!isLinux)('processes in their own sessions end when the program ends or is stopped', async () => {
   const script = 'setsid sleep 60 & (setsid sh -c "trap : TERM; sleep 60 & wait; wait; sleep 60" &) ; sleep 0.3; pgrep';
   const list = `${script.replace('; pgrep', '')}; echo $$ $(grep -lsF "TRAWL_PROCESSES=$TRAWL_PROCESSES" /proc/[0-9]*/environ | cut -d/ -f3)`;
   const ended = start(list);
@@ -136,7 +136,7 @@ test.each([
   ['with a child in its own session', 'setsid sleep 60 & child=$!; sleep 0.3; echo $$ $child; wait'],
   ['that handles SIGTERM', 'sleep 60 & echo $$ $!; wait'],
   ['that ignores SIGTERM', 'trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done'],
-])('when the worker is killed by SIGKILL, a program %s ends, with its children', async (_, script) => {
+])('when the worker is killed by SIGKILL, a program %s ends, and so do its children', async (_, script) => {
   const fixture = new URL('./program.fixture.ts', import.meta.url);
   const worker = spawn(process.execPath, fixtureCommand(fixture, '/bin/sh', '-c', script), {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -83,25 +83,28 @@ describe('a CSV file', () => {
     );
   });
 
-  test.skipIf(process.platform !== 'linux')('that fails when it is read does not end the attempt', async () => {
-    const { reports, log } = await ended('sleep 0.3', { program: csv('/proc/self/mem') });
-    expect(reports).toEqual([]);
-    expect(log).toContain('[trawl] no CSV file /proc/self/mem: EIO');
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'a CSV file that fails when it is read does not end the attempt',
+    async () => {
+      const { reports, log } = await ended('sleep 0.3', { program: csv('/proc/self/mem') });
+      expect(reports).toEqual([]);
+      expect(log).toContain('[trawl] no CSV file /proc/self/mem: EIO');
+    },
+  );
 
-  test.skipIf(isRoot)('that cannot be read is noted', async () => {
+  test.skipIf(isRoot)('a CSV file that cannot be read is noted in the log', async () => {
     writeFileSync(join(folder, 'a.csv'), 'epoch,loss\n', { mode: 0o000 });
     expect((await ended('sleep 0.3')).log).toContain(`[trawl] no CSV file ${folder}/a.csv: permission denied\n`);
   });
 
-  test('a CSV file can have a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and names that occur twice', async () => {
+  test('a CSV file can have a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and repeated column names', async () => {
     const { reports } = await ended(
       `printf '\\357\\273\\277epoch,note,loss,"va\\nl",loss\\r\\n1,"a\\r\\nb",0.5,2,\\r\\n\\000\\0002,\\377\\376,0.25,3,0.125\\r\\n' > a.csv`,
     );
     expect(reports).toEqual(['1 loss=0.5', '2 loss=0.125']);
   });
 
-  test('after a second header in a CSV file, the new names are used', async () => {
+  test('after a second header in a CSV file, the new column names are used', async () => {
     const { reports, notices } = await ended(
       `printf 'epoch,loss\\n1,3\\nepoch,loss\\n2,2\\nepoch,lr,loss\\n3,0.1,1\\n' > a.csv`,
     );
@@ -109,7 +112,7 @@ describe('a CSV file', () => {
     expect(notices).toEqual([]);
   });
 
-  test('a CSV file without a header is noted, and gives no metrics with numbers as names', async () => {
+  test('a CSV file without a header is noted in the log, and its numbers do not become names of metrics', async () => {
     const { reports, log, notices } = await ended(`printf '1,0.5\\n2,0.25\\n' > a.csv`);
     expect(reports).toEqual([]);
     expect(log).toContain('a.csv contains a row before the header: 1,0.5');
@@ -180,7 +183,7 @@ describe('event files', () => {
     return outcome;
   };
 
-  test('event files in nested folders and behind links are each read once, and the scalars of a step are one report', async () => {
+  test('each event file in a nested folder or behind a link is read once, and the scalars of a step form one report', async () => {
     record('one', ['loss', 1, 0.5], ['acc', 1, 0.25], ['loss', 2, 0.125]);
     record('two', ['loss', 1, 4]);
     const { reports } = await ended(
@@ -253,7 +256,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('event files can be named by the path of a single file, and a folder without event files is noted', async () => {
+  test('the sweep file can give the path of a single event file, and a folder without event files is noted in the log', async () => {
     record('one', ['loss', 1, 0.5]);
     expect((await ended('cp one single', { program: tfevents('single') })).reports).toEqual(['1 loss=0.5']);
     const { log } = await ended('mkdir none', {

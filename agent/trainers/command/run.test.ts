@@ -56,7 +56,7 @@ describe('a program with code', () => {
     }
   });
 
-  test('fails in preflight, before it starts, if its archive is damaged or hostile', async () => {
+  test('a program with code fails in preflight, before it starts, if its archive is damaged or hostile', async () => {
     const code = await archiveOf({ 'a.txt': 'x' });
     writeFileSync(code, 'no archive at all'.repeat(100));
     const { failure, run } = await runProgram('echo started', { code });
@@ -65,7 +65,7 @@ describe('a program with code', () => {
   });
 });
 
-test('several reports on one line, which ranks with a shared output can write, are all read', async () => {
+test('every report on a line is read, because ranks that share an output can write several reports on one line', async () => {
   const { run, log, failure } = await runProgram(
     `echo '{"epoch":1,"loss":0.5}{"epoch":1,"val":{"acc":2}}'; echo; echo '{"lr":1} {"epoch":2,"loss":0.25}'
      printf '{"epoch":3,"loss":1}{"epoch":4,"loss":2}\n' >> "$TRAWL_METRICS"`,
@@ -255,7 +255,7 @@ test('a program that reports faster than the agent reads loses no report', async
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
 });
 
-test('validation every fifth epoch, repeated, fractional and lower steps, and step 0 are reports', async () => {
+test('lines with repeated, fractional or lower steps, with step 0, or with a validation every fifth epoch are reports', async () => {
   const { run, failure } = await runProgram(
     `echo '{"epoch": 0, "train": 3}'; echo '{"epoch": 0, "val": {"loss": 2}}'; echo '{"epoch": 0.5, "train": 1}'
      echo '{"epoch": "3/12", "train": "0.25"}'; echo '{"step": 0.5, "val": 7}'`,
@@ -436,7 +436,7 @@ test('scalars of TensorBoard event files are reports at their step, and files of
   );
 });
 
-test('variables of the sweep file reach the program, with their macros, and the seed parameter is an argument', async () => {
+test('environment variables of the sweep file reach the program with expanded macros, and the seed parameter is passed as an argument', async () => {
   const { log } = await runProgram('echo "$FIRST|$SECOND|$*"', {
     seed: 5,
     program: { ...SPEC, env: { FIRST: 'lr is ${param:lr}', SECOND: '${trial}' }, seedParameter: 'seed' },
@@ -499,7 +499,7 @@ test.each([
   expect(both.run).toMatchObject({ notices: [], reports: [{ epoch: 1, metrics: { loss: 0.5 } }] });
 });
 
-test('rules of the sweep file come before the built-in patterns', async () => {
+test('the rules of the sweep file take precedence over the built-in patterns', async () => {
   const program: ProgramSpec = { ...SPEC, classify: [{ pattern: 'NCCL (error|timeout)', class: 'FAILURE_CLASS_OOM' }] };
   expect((await runProgram('echo "x: NCCL timeout"; exit 1', { program })).failure).toMatch(/^oom: /);
 });
@@ -548,7 +548,7 @@ test('W&B reads the numbers of float parameters that are not finite, and their t
   expect(log).toContain('{"clip": Infinity, "low": -Infinity, "name": "nan"}');
 });
 
-test('wandb: online sets the sweep and its parameters only', async () => {
+test('with wandb: online, only the variables of the sweep and its parameters are set', async () => {
   const program = { ...SPEC, wandb: WandbMode.ONLINE };
   const names = (log: string) => [...log.matchAll(/^(WANDB_\w+)=/gm)].map(([, name]) => name ?? '').sort();
   const before = names((await runProgram('env')).log);
@@ -556,15 +556,18 @@ test('wandb: online sets the sweep and its parameters only', async () => {
   expect(names(log)).toEqual([...new Set([...before, 'WANDB_SWEEP_ID', 'WANDB_SWEEP_PARAM_PATH'])].sort());
 });
 
-test.skipIf(!hasPython)('the import hook is loaded in Python, and a warning is sent where it is not', async () => {
-  const program = from({ $case: 'json', json: true }, { $case: 'hook', hook: 'wandb' });
-  writeFileSync(join(folder, 'train.py'), 'print(\'{"epoch": 1, "loss": 1}\')');
-  const loaded = await runProgram(['python3', 'train.py'], { program });
-  expect(loaded).toMatchObject({ failure: undefined, run: { notices: [], reports: [{ epoch: 1 }] } });
-  const isolated = await runProgram(['python3', '-I', 'train.py'], { program, dir: join(folder, 'other') });
-  expect(isolated.run.notices).toMatchObject([{ kind: 'hook_not_loaded', count: 1 }]);
-  expect(existsSync(join(packageRoot(), 'agent/trainers/command/python/sitecustomize.py'))).toBe(true);
-});
+test.skipIf(!hasPython)(
+  'Python programs load the import hook, and a warning is sent if a program does not load the hook',
+  async () => {
+    const program = from({ $case: 'json', json: true }, { $case: 'hook', hook: 'wandb' });
+    writeFileSync(join(folder, 'train.py'), 'print(\'{"epoch": 1, "loss": 1}\')');
+    const loaded = await runProgram(['python3', 'train.py'], { program });
+    expect(loaded).toMatchObject({ failure: undefined, run: { notices: [], reports: [{ epoch: 1 }] } });
+    const isolated = await runProgram(['python3', '-I', 'train.py'], { program, dir: join(folder, 'other') });
+    expect(isolated.run.notices).toMatchObject([{ kind: 'hook_not_loaded', count: 1 }]);
+    expect(existsSync(join(packageRoot(), 'agent/trainers/command/python/sitecustomize.py'))).toBe(true);
+  },
+);
 
 /** Has the methods of W&B's Run that the hook wraps. */
 const WANDB_RUN = `

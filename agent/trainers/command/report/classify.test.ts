@@ -142,7 +142,7 @@ describe('out of memory', () => {
   );
 });
 
-test("a sweep's own rules come first", () => {
+test('the rules of a sweep take precedence over the built-in rules', () => {
   const rules = [{ pattern: 'NCCL (error|timeout)', class: 'preflight' } as const];
   expect(failureClassOf(ended({ stderr: 'x\nNCCL error: unhandled\nCUDA out of memory' }), rules)).toBe('preflight');
   expect(failureClassOf(ended({ stderr: 'CUDA out of memory' }), rules)).toBe('oom');

@@ -15,7 +15,7 @@ function earlierRows(count: number): EarlierRows {
   return earlier;
 }
 
-test('all rows are new unless the file is rewritten with all earlier rows and more', () => {
+test('all rows are new, unless the rewritten file contains all earlier rows and further rows', () => {
   const earlier = earlierRows(2);
   expect(earlier.next(row(3))).toEqual([row(3)]);
   earlier.restart();
@@ -54,7 +54,7 @@ test('an unfinished earlier row is skipped if the program completes it as it was
   expect(changed.next(row(2, { loss: '0.55' }))).toEqual([row(2, { loss: '0.55' })]);
 });
 
-test('the order of the columns does not matter', () => {
+test('earlier rows are recognized in any order of the columns', () => {
   const earlier = new EarlierRows();
   earlier.add(row(1, { a: '1', b: '2' }));
   earlier.complete([]);

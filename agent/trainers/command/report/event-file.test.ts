@@ -92,7 +92,7 @@ const RECORDS = [1, 2, 3].map((step) => record(event(step, simple('loss', step /
 const WHOLE = Buffer.concat(RECORDS);
 const STEPS = [1, 2, 3];
 
-test('a changed byte makes its record unreadable, or all later records if the byte is part of a length, and is always reported', () => {
+test('a changed byte makes its record unreadable, or all later records if the byte is part of a length; the damage is always reported', () => {
   fc.assert(
     fc.property(fc.nat(WHOLE.length - 1), fc.integer({ min: 1, max: 255 }), fc.nat(WHOLE.length), (at, change, cut) => {
       const file = Buffer.from(WHOLE);
@@ -111,6 +111,6 @@ test('a changed byte makes its record unreadable, or all later records if the by
   );
 });
 
-test('an incomplete record at the end of a file is not damaged', () => {
+test('an incomplete record at the end of a file is not reported as damaged', () => {
   expect(new EventFileReader(neverDamaged).push(WHOLE.subarray(0, -1)).map(({ step }) => step)).toEqual([1, 2]);
 });

@@ -111,7 +111,7 @@ describe('a Python line', () => {
 });
 
 describe('a regular expression', () => {
-  test('named groups are values', () => {
+  test('the named groups of a regular expression become values', () => {
     const parse = regexParser('epoch (?<epoch>\\d+)/\\d+.*loss=(?<loss>[\\d.e-]+)');
     expect(entries(parse('[12:00] epoch 3/10 | lr=0.1 loss=2.5e-1'))).toEqual({ epoch: '3', loss: '2.5e-1' });
     expect(parse('nothing here')).toBeUndefined();

@@ -16,7 +16,7 @@ const short = (reading: Reading) =>
   reading.kind === 'report' ? [reading.step, Object.fromEntries(reading.metrics)] : reading.kind;
 
 describe('steps', () => {
-  test('several lines with the same step belong to this step', () => {
+  test('the values of several lines with the same step all belong to that step', () => {
     expect(
       read([
         { epoch: 1, train_loss: 1 },
@@ -103,14 +103,14 @@ describe('steps', () => {
     expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
   });
 
-  test('an exact step name takes precedence over a similar name, and the ranking metric is no step', () => {
+  test('an exact step name takes precedence over a similar name, and the ranking metric is never the step', () => {
     expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
     expect(read([{ step: 3, Epoch: 7, loss: 1 }])).toEqual([[7, { step: 3, loss: 1 }]]);
     expect(read([{ Step: 7, epoch: 2 }], { metric: 'Step' })).toEqual([[2, { Step: 7 }]]);
     expect(read([{ steps: 3, epochs: 7, my_epoch: 1 }])).toEqual(['text']);
   });
 
-  test('epoch takes precedence over step, which is then a metric', () => {
+  test('epoch takes precedence over step, and step is then a metric', () => {
     expect(
       read([
         { epoch: 1, step: 500, loss: 1 },
@@ -146,7 +146,7 @@ describe('a line without a step', () => {
   });
 });
 
-test('values that the sweep file names as metrics need no step: a repeated one begins the next step, the others belong to the last', () => {
+test('metrics that the sweep file names need no step: a repeated metric begins the next step, and other metrics belong to the last step', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
   const steps = [
@@ -168,7 +168,7 @@ test('values that the sweep file names as metrics need no step: a repeated one b
 });
 
 describe('values', () => {
-  test('empty names, long names, names with control characters and __proto__ are ignored and listed', () => {
+  test('metrics with an empty name, a long name, control characters or the name __proto__ are ignored, and are listed as ignored', () => {
     const reader = new StepReader({ metric: 'loss' });
     const names = ['', 'x'.repeat(201), 'a\nb', '__proto__'];
     const reading = reader.read(
@@ -177,7 +177,7 @@ describe('values', () => {
     expect(reading).toEqual({ kind: 'report', step: 1, metrics: new Map([['constructor', 2]]), ignored: names });
   });
 
-  test('nested objects become dotted names; values that are not numbers are ignored and listed', () => {
+  test('nested objects become dotted names; values that are not numbers are ignored, and are listed as ignored', () => {
     const reader = new StepReader({ metric: 'loss' });
     const reading = reader.read(
       new Map<string, unknown>(
@@ -247,7 +247,7 @@ describe('values', () => {
     expect(sizes).toEqual([201, 201, 100, 1]);
   });
 
-  test('the step -0 is 0', () => {
+  test('the step -0 is read as step 0', () => {
     const reading = new StepReader({ metric: 'loss' }).read(
       new Map([
         ['epoch', -0],
@@ -284,6 +284,6 @@ test('output never causes an exception, and steps are finite and not negative', 
   );
 });
 
-test.each(['inf', '+inf', ' Infinity ', '+Infinity'])('the text %j is infinity', (text) => {
+test.each(['inf', '+inf', ' Infinity ', '+Infinity'])('the text %j is read as infinity', (text) => {
   expect(numberOf(text)).toBe(Number.POSITIVE_INFINITY);
 });
