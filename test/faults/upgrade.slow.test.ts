@@ -61,6 +61,7 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'quarantines',
     'agents',
     'trial_counts',
+    'rungs',
   ];
   const triggers = ['trial_added', 'trial_moved', 'trial_removed'];
   const indexes = ['early_failures', 'trials_by_index', 'agent_events'];
@@ -77,6 +78,10 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
     'events by',
     'events agent_id',
     'trials metric_steps',
+    'trials stop_reason',
+    'sweeps planned',
+    'sweeps searching',
+    'sweeps search',
   ];
   const removals = [
     ...triggers.map((trigger) => `drop trigger ${trigger}`),
