@@ -44,7 +44,7 @@ async function best(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
-    // One more than shown, to know whether there are more.
+    // One more row than the table shows indicates whether there are further rows.
     const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.top + 1 };
     const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
@@ -81,7 +81,7 @@ async function best(selector: string, options: Options): Promise<void> {
   });
 }
 
-/** Says what the ranking is by, where a reader can be wrong about it. */
+/** Returns the metric and the goal of the ranking. Empty if both are those of the sweep at the last step. */
 function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
   const { metric } = sweep;
   const isOwn = metric?.name === by;
@@ -89,11 +89,11 @@ function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
   const isAssumed = goal === undefined && !isOwn && by !== '';
   const best = isOwn && metric.at === MetricAt.BEST ? ', best over the steps' : '';
   if (!isAssumed && best === '') return '';
-  const remedy = isAssumed ? ` (--goal ${direction === 'maximize' ? 'min' : 'max'} turns the order around)` : '';
+  const remedy = isAssumed ? ` (--goal ${direction === 'maximize' ? 'min' : 'max'} reverses the order)` : '';
   return `${direction} ${visibleText(by)}${best}${remedy}\n`;
 }
 
-/** Notes what the table leaves out: further rows, failed trials, and trials without the metric. */
+/** Prints notes about further rows, failed trials, and trials without the metric, which the table omits. */
 function noteOthers(sweep: Sweep, by: string, hasMore: boolean, options: Options): void {
   if (hasMore)
     note(`more ${options.trials ? 'trials' : 'configs'} are ranked; show them with --top ${options.top * 4}`);

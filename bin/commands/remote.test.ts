@@ -212,7 +212,7 @@ test('best ranks configs by the mean over their replicates and counts failed rep
   expect(lines[4]).toBe('');
 });
 
-test('best says what its table leaves out, and why a sweep has no ranking', async () => {
+test('best prints notes about omitted rows, and the reason if a sweep has no ranking', async () => {
   const hidden = await trawl(withConfigs, 'best', '--top', '1');
   expect(hidden.stdout.split('\n').filter((line) => / c[013]0 /.test(line))).toHaveLength(1);
   expect(hidden.stderr).toContain('more configs are ranked; show them with --top 4');
@@ -227,9 +227,9 @@ test('best says what its table leaves out, and why a sweep has no ranking', asyn
   );
 });
 
-test('best prints the goal that it assumed for a metric of which the sweep names none', async () => {
+test('best prints the assumed goal of a metric if the sweep declares no goal for the metric', async () => {
   expect((await trawl({}, 'best', '--trials', '--by', 'psnr')).stdout).toMatch(
-    /^maximize psnr \(--goal min turns the order around\)\n/,
+    /^maximize psnr \(--goal min reverses the order\)\n/,
   );
   expect((await trawl({}, 'best', '--trials', '--by', 'psnr', '--goal', 'max')).stdout).not.toContain('maximize');
   expect((await trawl({}, 'best', '--trials')).stdout).not.toContain('minimize');
@@ -440,7 +440,7 @@ test('submit prints a notice if a sweep with the same content exists, whatever t
   expect(await submitted(text.replace('2]', '3]'))).not.toContain('same content');
 });
 
-/** Shows a trial that has these reports, in one message for each. */
+/** Shows a trial that has these reports. The server sends one message per report. */
 async function shown(reports: readonly Report[], ...format: string[]) {
   const listReports: SweepServiceServer['listReports'] = (call) => {
     for (const report of reports) call.write({ reports: [report] });

@@ -47,7 +47,7 @@ async function submit(file: string, options: Options): Promise<void> {
   });
 }
 
-/** Submitting a file again runs all its trials again, which can be a mistake. */
+/** Prints a notice about a sweep with the same content, because a second submission runs all trials again. */
 async function noteEarlierSubmission(connection: Connection, { spec }: LoadedSweepFile): Promise<void> {
   const { sweeps } = await retryUnreachable(() => unary(connection, connection.client.listSweeps, {}));
   const fingerprint = sweepFingerprint(spec);

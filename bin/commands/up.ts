@@ -100,7 +100,7 @@ async function up(fileName: string, options: Options): Promise<void> {
 
 /** The dashboard of `trawl up`, which opens before the processes start. */
 interface UpScreen {
-  /** Shows what starts next. */
+  /** Shows the process or step that starts next. */
   readonly report: (step: string) => void;
   /** Shows a sweep until it ends, or until the user quits. */
   readonly show: (connection: Connection, sweepId: string) => Promise<DashboardResult>;

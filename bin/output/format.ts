@@ -6,7 +6,7 @@ import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 /** Formats Unix milliseconds as ISO 8601 in UTC. Returns null for 0, which means "not yet". */
 export function isoTime(ms: number): string | null {
   const date = new Date(ms);
-  // The store of an earlier version can have the time of a broken clock.
+  // The store of an earlier version can contain invalid times from a wrong clock.
   return ms === 0 || Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 

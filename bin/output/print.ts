@@ -13,7 +13,7 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
-/** The text that is printed at once, in characters. */
+/** The size of one write, in characters. */
 const CHARACTERS_PER_WRITE = 64 * 1024;
 
 /**
@@ -55,7 +55,7 @@ export function note(text: string): void {
 }
 
 /**
- * Holds messages back, because something else draws on the terminal.
+ * Holds messages back while a dashboard draws on the terminal.
  * @param show called with each message
  * @returns a function that prints the messages and ends the hold
  */

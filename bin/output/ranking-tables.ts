@@ -95,7 +95,7 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   return columns;
 }
 
-/** A parameter that has one value in the shown rows, but not in the sweep, is a column. */
+/** Parameters that vary in the sweep are columns, even if the shown rows have a single value. */
 function splitColumns(points: readonly ParameterPoint[], swept: readonly string[] = []): ParameterSplit {
   const { varying, constant } = splitParameters(points);
   const shown = Object.entries(constant);

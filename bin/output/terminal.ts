@@ -36,12 +36,16 @@ export function terminalOf(
   };
 }
 
-/** Returns whether a terminal shows other characters than ASCII: the locale is UTF-8, and TERM is neither dumb nor the Linux console. */
+/**
+ * Returns whether a terminal shows non-ASCII characters: the locale is UTF-8, and TERM is neither `dumb` nor `linux`.
+ */
 export function showsUnicode({ TERM, LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
   return TERM !== 'dumb' && TERM !== 'linux' && /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }
 
-/** Applies a style if the terminal has colours, and replaces other characters than ASCII if it does not show them. */
+/**
+ * and replaces non-ASCII characters if the terminal does not show them.
+ */
 export function paint(text: string, style: Style | undefined, { colour, ascii }: Terminal): string {
   const shown = ascii ? asciiText(text) : text;
   return colour && style !== undefined && shown !== '' ? styleText(style, shown, { validateStream: false }) : shown;

@@ -9,7 +9,7 @@ import { presentPools } from './pools.ts';
 import type { Change } from './step.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** Trials that all slots of the agents can take: one that starts and one offer per slot. */
+/** The number of trials per slot that are created ahead: one trial that starts and one offer. */
 const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
@@ -42,7 +42,7 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
   };
 }
 
-/** Fills the windows of all running sweeps, and ends sweeps that turn out to have no further trials. */
+/** Creates trials for all running sweeps, and ends sweeps that have no further trials. */
 export function createTrials(core: Core): Change[] {
   const sweeps = [...core.sweeps.values()].filter(({ state, search }) => state === 'running' && search !== undefined);
   if (sweeps.length === 0) return [];
@@ -51,7 +51,7 @@ export function createTrials(core: Core): Change[] {
   return sweeps.flatMap((sweep) => [...fillWindow(sweep, windowOf(core, sweep, slots, packs)), ...closeIfDone(sweep)]);
 }
 
-/** Returns the number of trials of a sweep that may be created without having started. */
+/** Returns the maximum number of created trials of a sweep that have not started. */
 function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;
@@ -61,7 +61,10 @@ function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: nu
   return Math.max(creationWindow.trials, forSlots, packs * creationWindow.packsPerSlot);
 }
 
-/** Creates trials until the window is full, the source has no further trial for now, or the pass was long enough. */
+/**
+ * Creates trials until the window is full, the source has no further trial for now, or the pass reaches its maximum
+ * length.
+ */
 function fillWindow(sweep: Sweep, window: number): Change[] {
   const changes: Change[] = [];
   let dropped = false;

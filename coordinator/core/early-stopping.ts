@@ -20,7 +20,10 @@ export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<
   earlyStopping.curves.set(keyText(key), resumedFrom > 0 ? [...(earlyStopping.resumable.get(key.trialId) ?? [])] : []);
 }
 
-/** Keeps the curve that the next attempt of the trial continues if it resumes from this checkpoint. */
+/**
+ * Keeps the curve up to a checkpoint. The next attempt of the trial continues the curve if it resumes from the
+ * checkpoint.
+ */
 export function keepCurve({ earlyStopping }: Sweep, key: AttemptKey, { epoch }: Pick<Artifact, 'epoch'>): void {
   const curve = earlyStopping?.curves.get(keyText(key));
   if (earlyStopping === undefined || curve === undefined) return;
@@ -34,12 +37,12 @@ export function upTo(curve: Curve, step: number): CurvePoint[] {
   return curve.slice(0, bySteps.right(curve, step));
 }
 
-/** Forgets the curve of an attempt that has ended. */
+/** Deletes the curve of an attempt that has ended. */
 export function endCurve({ earlyStopping }: Sweep, key: AttemptKey): void {
   earlyStopping?.curves.delete(keyText(key));
 }
 
-/** Forgets the curve of a trial that has a result. Such a trial never resumes. */
+/** Deletes the kept curve of a trial that has a result, because the trial never resumes. */
 export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
@@ -74,7 +77,7 @@ export interface JudgedReport {
 
 /**
  * Decides whether a trial continues after a report. A trial enters each rung once, even if a later attempt repeats the
- * steps. The last epoch of a trial is never a reason to stop it.
+ * steps. The report of the last epoch never stops a trial.
  */
 export function judge({ earlyStopping, policy }: Sweep, trial: Trial, report: JudgedReport): Judgement {
   const curve = earlyStopping?.curves.get(keyText(report.key));

@@ -140,26 +140,29 @@ describe('an offer of a second attempt', () => {
     ['of the same sweep', 2, 0],
     ['of another sweep', 1, 0],
     ['of a sweep of higher priority', 1, 1],
-  ])('is withdrawn, and its claim is rejected, while a trial %s is pending', (_, trials, priority) => {
-    connect('a', 'b');
-    const sweep = sweepOf(trials);
-    take(schedule(core, now));
-    open('a', 't0');
-    if (trials === 2) {
-      open('b', 't1');
-      wait(6_000);
-      end('b', { ...FIRST, trialId: 't1' }, 'lost');
-    } else {
-      wait(5_000);
-      sweepOf(1, {}, '2', priority);
-      expect(sampleTrial(sweep, 't0').speculativeOffer).toBeDefined();
-      expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.OUTRANKED } });
-    }
-    take(schedule(core, now));
-    expect(sampleTrial(sweep, 't0').speculativeOffer).toBeUndefined();
-    expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.SUPERSEDED } });
-    expect(trials === 2 ? open('b', 't1', 2) : open('b', 't0', 1, '2')).toMatchObject({ granted: true });
-  });
+  ])(
+    'an offer of a second attempt is withdrawn, and its claim is rejected, while a trial %s is pending',
+    (_, trials, priority) => {
+      connect('a', 'b');
+      const sweep = sweepOf(trials);
+      take(schedule(core, now));
+      open('a', 't0');
+      if (trials === 2) {
+        open('b', 't1');
+        wait(6_000);
+        end('b', { ...FIRST, trialId: 't1' }, 'lost');
+      } else {
+        wait(5_000);
+        sweepOf(1, {}, '2', priority);
+        expect(sampleTrial(sweep, 't0').speculativeOffer).toBeDefined();
+        expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.OUTRANKED } });
+      }
+      take(schedule(core, now));
+      expect(sampleTrial(sweep, 't0').speculativeOffer).toBeUndefined();
+      expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.SUPERSEDED } });
+      expect(trials === 2 ? open('b', 't1', 2) : open('b', 't0', 1, '2')).toMatchObject({ granted: true });
+    },
+  );
 
   test('a second attempt is offered although a trial of lower priority is pending', () => {
     connect('a', 'b');
@@ -204,7 +207,7 @@ describe('an offer of a second attempt', () => {
     ['paused', () => take(onPause(core, { sweepId: '1', reason: '' }))],
     ['stopped', () => take(onStop(core, { sweepId: '1', reason: '' }))],
     ['drained of its other agent', () => take(onDrain(core, { agentId: 'b', graceMs: 0, reason: '' }, now))],
-  ])('is withdrawn when the sweep is %s', (_, act) => {
+  ])('an offer of a second attempt is withdrawn when the sweep is %s', (_, act) => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));

@@ -28,7 +28,7 @@ test('brackets count the reported values, not the steps', () => {
   expect(race.rungs).toEqual([1, 2]);
 });
 
-test('a value between two brackets is compared with the bracket below it, as the bracket is now', () => {
+test('a value between two brackets is compared with the current values at the lower bracket', () => {
   const race = new Race({ ...HYPERBAND, steps: { minIter: 2 } });
   expect(race.run('a', [9, 9]).kind).toBe('continue');
   race.run('b', [5, 5]);

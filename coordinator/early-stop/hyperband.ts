@@ -1,8 +1,8 @@
 /**
- * Hyperband as Weights & Biases runs it (early_terminate: {type: hyperband}). The rungs, which W&B calls brackets, count
- * the values of the metric that a trial has reported. At every report, the trial is compared with the value at position
- * floor(n / eta) of the n sorted values at its highest rung. The trial stops if its best value so far is worse; with
- * `strict`, if its value at the rung is worse.
+ * Hyperband as in Weights & Biases (early_terminate: {type: hyperband}). W&B calls the rungs brackets. A rung is a
+ * number of reported values of the metric. At every report, the trial is compared with the value at position
+ * floor(n / eta) of the n sorted values at its highest rung. The trial stops if its best value so far is worse than
+ * this value; with `strict`, if its value at the rung is worse.
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { countText } from '../../lib/text/numbers.ts';

@@ -1,6 +1,7 @@
 /**
  * Defines the interface of the early-stopping rules. A rule is a pure function of a trial's curve and of the scores of
- * its rungs. Scores are values of the ranking metric with the sign that makes lower scores better.
+ * its rungs. A score is a value of the ranking metric, negated if the metric is maximized, so that lower scores are
+ * better.
  */
 import type { GoalName } from '../../proto/names.ts';
 
@@ -14,7 +15,7 @@ export interface CurvePoint {
   readonly mean: number;
 }
 
-/** The points of a trial, with rising steps. */
+/** The points of a trial, in order of their steps. */
 export type Curve = readonly CurvePoint[];
 
 /** A trial's score at a rung. A trial enters each rung at most once. */
@@ -35,9 +36,12 @@ export interface Decision {
 export const CONTINUE: Decision = { kind: 'continue', reason: '' };
 
 export interface EarlyStopRule {
-  /** Returns the entry that the newest point of a curve makes. Undefined if the point reaches no new rung. */
+  /**
+   * Returns the rung that a trial enters with the newest point of its curve, and the score at this rung. Undefined if
+   * the point reaches no new rung.
+   */
   readonly entryOf: (curve: Curve) => RungEntry | undefined;
-  /** @param entered the entry of the newest point. Undefined if the point made none */
+  /** @param entered the result of `entryOf` for the newest point */
   readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => Decision;
 }
 
@@ -45,7 +49,7 @@ export function scoreOf(value: number, goal: GoalName): number {
   return goal === 'minimize' ? value : -value;
 }
 
-/** Returns the value of a score, to a precision that people read. */
+/** Formats the metric's value of a score, rounded for people. */
 export function scoreText(score: number, goal: GoalName): string {
   return `${Number(scoreOf(score, goal).toPrecision(6))}`;
 }

@@ -4,10 +4,10 @@ export type EarlyTerminate = HyperbandSettings | AshaSettings | MedianSettings |
 
 export type RuleName = EarlyTerminate['type'];
 
-/** Hyperband of Weights & Biases. Its steps count the values of the metric that a trial has reported. */
+/** Hyperband of Weights & Biases. A step is the number of values of the metric that a trial has reported. */
 export interface HyperbandSettings {
   readonly type: 'hyperband';
-  /** The first rung, or the last value of a trial and the number of rungs below it. */
+  /** Either the first rung, or the number of values at the end of a trial and the number of rungs below it. */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
   /** Above 1. */
   readonly eta: number;
@@ -37,7 +37,7 @@ export interface PatienceSettings {
   readonly type: 'patience';
   /** The number of consecutive values without an improvement that stops a trial. */
   readonly patience: number;
-  /** An improvement is larger than this. 0 or more. */
+  /** The minimum improvement, exclusive. 0 or more. */
   readonly minDelta: number;
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;
@@ -45,7 +45,7 @@ export interface PatienceSettings {
 
 export interface ThresholdSettings {
   readonly type: 'threshold';
-  /** A trial whose metric is worse than this is stopped. */
+  /** The bound of the metric. A trial with a worse value is stopped. */
   readonly worseThan: number;
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;

@@ -77,7 +77,7 @@ test('the first trials of a shuffled grid of a billion points come from the whol
   expect(values.some((value) => value < 250_000_000) && values.some((value) => value > 750_000_000)).toBe(true);
 });
 
-test('points that are equal after when are one trial, at the position of the first', () => {
+test('points that are equal after when become one trial, at the position of the first point', () => {
   const text =
     'trainer: noop\nparameters: {a: {values: [1, 2]}, b: {values: [1, 2]}}\nwhen: [{if: {a: 1}, set: {b: 7}}]';
   expect(trialsOf(text).map(({ parameters: { a, b } }) => [a, b])).toEqual([

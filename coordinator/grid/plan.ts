@@ -32,7 +32,7 @@ export interface Plan {
   readonly sweep: string;
   /** configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
-  /** Whether `trials` is only an upper bound, because a search can repeat itself before it reaches run_cap. */
+  /** Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap. */
   readonly isBound: boolean;
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;

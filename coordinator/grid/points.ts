@@ -150,7 +150,7 @@ export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
   return { overrides };
 }
 
-/** Returns whether `when` sets a parameter of the point, so that the point's own value has no effect. */
+/** Returns whether `when` sets a parameter of the point. The point's own value then has no effect. */
 export function isSet({ when }: Pick<Rules, 'when'>, point: GridPoint, name: string): boolean {
   return when.some(({ conditions, set }) => Object.hasOwn(set, name) && matchesConditions(conditions, point));
 }

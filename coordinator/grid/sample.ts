@@ -22,14 +22,14 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
   const sizes = dimensions.map(({ size }) => size);
   const count = pointCount(dimensions, 1);
   const taken = Math.min(count, limit);
-  // Positions in the middle of equal parts; a fixed step could meet the same values of the last axes each time.
+  // A fixed step could select the same values of the last axes each time.
   return Array.from({ length: taken }, (_, index) => {
     const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
     return pointAt(dimensions, digitsOf(sizes, Math.min(position, count - 1)));
   });
 }
 
-/** The golden ratio's multiples modulo 1 are spread evenly. */
+/** Multiples of the golden ratio, modulo 1, are spread evenly. */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;
 }

@@ -12,8 +12,8 @@ import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /**
- * A search ends after this many consecutive points without a new config, because its space then has few or no further
- * points.
+ * A search ends after this many consecutive points without a new config, because the space probably has no further
+ * configs.
  */
 const MAX_REPEATED_POINTS = 10_000;
 

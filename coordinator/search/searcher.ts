@@ -1,6 +1,6 @@
 /**
  * Defines searchers. A searcher yields the points of a sweep one at a time. It is a pure state machine: the same state
- * and history give the same suggestion, so a suggestion that was not stored is repeated exactly after a crash.
+ * and history give the same suggestion, so a suggestion that was lost in a crash is repeated exactly after the restart.
  */
 import type { Parameters } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';

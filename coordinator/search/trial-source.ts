@@ -51,7 +51,10 @@ export type SourceStep =
 export interface TrialSource {
   /** See `Searcher.usesResults`. */
   readonly usesResults: boolean;
-  /** Why the source yields no trials, although there can be more. Undefined if it yields trials. */
+  /**
+   * The reason if the source cannot yield trials, although the sweep can have further trials. Undefined if the source
+   * yields trials.
+   */
   readonly problem?: string | undefined;
   /** @param isKnown whether a trial of the sweep with this id exists */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;

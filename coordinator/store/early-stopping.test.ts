@@ -90,7 +90,7 @@ const checkpoint = (epoch: number): Body => ({
   artifact: { name: `c${epoch}`, kind: 'checkpoint', epoch, size: 1, sha256: '' },
 });
 
-test('a coordinator that is restarted after every step has the same rungs and curves, and makes the same decisions', () => {
+test('a coordinator that restarts after every step has the same rungs and curves, and makes the same decisions', () => {
   const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
   const first = open('t0', 'a');
   const second = open('t1', 'b');

@@ -1,4 +1,4 @@
-/** Loads what the early-stopping rule of a sweep compares: the scores of its rungs, and the curves of its live trials. */
+/** Loads the scores of the rungs of a sweep, and the curves of its live trials, for the early-stopping rule. */
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
@@ -32,7 +32,7 @@ export function loadCurve(
   sweep.earlyStopping.curves.set(keyText(key), readCurve(db, sweep, key, from));
 }
 
-/** Loads the curve that the next attempt of a trial continues if it resumes from the checkpoint. */
+/** Loads the curve up to a checkpoint, for the next attempt that resumes from the checkpoint. */
 export function loadResumableCurve(db: Database, sweep: Sweep, trialId: string, { attempt, epoch }: Checkpoint): void {
   if (sweep.earlyStopping === undefined) return;
   const curve = readCurve(db, sweep, { sweepId: sweep.id, trialId, attempt }, 1);

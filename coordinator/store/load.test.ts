@@ -169,7 +169,7 @@ test('a silent warning stays across a restart until the program reports', () => 
   expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
 });
 
-test('after a restart in mid-trial, the limits of an attempt count what its agent sent before', () => {
+test('after a restart during a trial, the limits of an attempt include the records before the restart', () => {
   const db = newStore();
   const trial = { trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };

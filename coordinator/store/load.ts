@@ -51,7 +51,7 @@ import type { TrialSource } from '../search/trial-source.ts';
 import { loadCurve, loadResumableCurve, loadRungs } from './load-early-stopping.ts';
 import { foldReports, parseValues, type ReportColumns } from './rows.ts';
 
-/** Opens the source of a sweep's further trials. */
+/** Opens the source of the trials that a sweep has not created yet. */
 export type OpenSource = (sweep: {
   readonly id: string;
   readonly text: string;

@@ -351,8 +351,8 @@ export class Queries {
   }
 
   /**
-   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and artifacts of a
-   * second attempt that runs concurrently or was superseded.
+   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and artifacts of
+   * speculative attempts that still run or were superseded.
    */
   artifacts(sweepId: string, trialId: string): { trialId: string; artifact: Artifact }[] {
     return this.#all<ArtifactRow>(
@@ -364,8 +364,8 @@ export class Queries {
   }
 
   /**
-   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact, except a
-   * second attempt that runs concurrently or was superseded.
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact. Speculative
+   * attempts that still run or were superseded do not count.
    * @throws {NotFoundError}
    */
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Artifact {

@@ -50,7 +50,7 @@ interface Expected {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The definition, with all reports in memory. */
+/** The specification of the curve, computed with all reports in memory. */
 function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
   return attempts.flatMap(({ hidden, reports }, at) => {
     const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);

@@ -4,9 +4,9 @@ import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import { curveBounds } from '../analysis/curve.ts';
 import type { Queries, ReportPlace } from './queries.ts';
 
-/** The places that are read at once. Finding them reads all reports of the attempts. */
+/** The maximum number of places per query. Each query reads all reports of the attempts. */
 const PLACES_PER_READ = 50_000;
-/** The reports that are read at once, by number and by size of their metrics. */
+/** The maximum number of reports per query, and the maximum size of their metrics. */
 const REPORTS_PER_READ = 500;
 const BYTES_PER_READ = 256 * 1024;
 
@@ -19,8 +19,8 @@ export interface PageSizes {
 }
 
 /**
- * Yields the reports of a trial in order of attempt and step, merged by step. Omits a second attempt that runs
- * concurrently or was superseded.
+ * Yields the reports of a trial in order of attempt and step, merged by step. Omits speculative attempts that still run
+ * or were superseded.
  */
 export function* trialReports(
   queries: Queries,
@@ -89,7 +89,7 @@ function* reportsInOrder(
   }
 }
 
-/** Keeps numbers only, because a slow reader holds the places for a long time. */
+/** Keeps only numbers in memory, because a slow reader keeps the places for a long time. */
 function packed(places: ReturnType<Queries['reportPlaces']>) {
   return {
     length: places.length,

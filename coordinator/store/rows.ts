@@ -113,7 +113,10 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
   };
 }
 
-/** A search drops points while it runs. The rules of a grid are counted at its submission. */
+/**
+ * The number of points that each rule of a search has dropped. The dropped points of a grid are counted when the sweep
+ * is submitted.
+ */
 function droppedByRules({ search }: Pick<SweepRow, 'search'>): number {
   if (search === null) return 0;
   const { excluded }: Pick<SourceState, 'excluded'> = JSON.parse(search);

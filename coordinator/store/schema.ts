@@ -174,8 +174,8 @@ create index agent_events on events (seq) where sweep_id = 0;
 `;
 
 /**
- * Adds the creation of trials while a sweep runs. `planned` is the number of trials once all are created, or null if the
- * search has no limit. `searching` is 1 while further trials can be created, and `search` is the state of their source.
+ * Adds the creation of trials while a sweep runs. `planned` is the total number of trials, or null if the search has no
+ * limit. `searching` is 1 while further trials can be created, and `search` is the state of their source.
  */
 const TRIAL_SOURCES = `
 alter table sweeps add column planned integer;

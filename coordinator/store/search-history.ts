@@ -1,4 +1,4 @@
-/** Reads what a search has learned so far from the store. */
+/** Reads the history of a search from the store. */
 import type { Database } from 'libsql';
 import { resultOf } from '../../lib/domain/trial-result.ts';
 import type { EventKind, GoalName, TrialStateName } from '../../proto/names.ts';
@@ -29,7 +29,7 @@ export interface StoredSearchHistory {
 
 /**
  * Returns the history of one sweep, in the order of the event log. Each call of `read` reads only the events since the
- * last one. A restart does not change the history.
+ * previous call. A restart does not change the history.
  */
 export function storedSearchHistory(db: Database, sweepId: string): StoredSearchHistory {
   const selectEvents = db.prepare(
@@ -61,7 +61,7 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
     },
     read() {
       const { metric, goal } = selectSweep.get(sweepId) as { readonly metric: string; readonly goal: GoalName };
-      // A sweep whose file names no metric has one only after the first reports.
+      // If the sweep file names no metric, the sweep has a metric only after the first reports.
       if (metric !== known) {
         known = metric;
         lastSeq = 0;

@@ -24,12 +24,12 @@ export interface NewSweep {
   readonly excluded: number;
   /** Undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
-  /** The creation of trials. Undefined if the first trials are all trials. */
+  /** The creation of further trials. Undefined if the sweep has no trials after the first trials. */
   readonly search?: NewSearch | undefined;
 }
 
 interface NewSearch {
-  /** The number of trials once all are created. Infinity if the search has no limit. */
+  /** The total number of trials. Infinity if the search has no limit. */
   readonly planned: number;
   /** The state of the source after the first trials. */
   readonly state: SourceState;

@@ -116,7 +116,7 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded sweeps, o
   expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
 });
 
-test('a sweep can use the slots that are free and those of its own trials, up to its concurrency', () => {
+test('a sweep can use the free slots and the slots of its own trials, up to its concurrency', () => {
   const agents = [
     { takesWork: true, slots: 4, busy: 3 },
     { takesWork: true, slots: 2, busy: 0 },

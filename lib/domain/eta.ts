@@ -52,13 +52,13 @@ export interface Eta {
   readonly trials: ReadonlyMap<string, TimeLeft>;
 }
 
-/** Without any estimate. */
+/** The time left if nothing can be estimated. */
 export const NO_ESTIMATE: Eta = { sweep: undefined, trials: new Map() };
 
 /** The normal quantile of a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
 
-/** Unlike Math.hypot, fast: it is called several times per trial. */
+/** Math.hypot is too slow for several calls per trial. */
 const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /** Assumptions before any measurement, as standard deviations of the logarithm, with the weight of so many measurements. */
@@ -101,14 +101,17 @@ export function etaOf({ trials: created, toCome = 0, slots, paused, now }: EtaSi
   return { sweep: intervalOf(expectedMs, sweepSpread(parts, lanes), pace), trials: times };
 }
 
-/** Describes trials that are still to be created: each has a config of its own, and the mean epochs of the others. */
+/**
+ * Describes trials that are still to be created. Each trial has its own config, and the mean number of epochs of the
+ * created trials.
+ */
 function futureTrials(created: readonly EtaTrial[], count: number): EtaTrial[] {
   const epochs = mean(created, (trial) => trial.epochs);
   const future = { state: 'waiting', epoch: 0, epochs, startedAtMs: 0, endedAtMs: 0 } as const;
   return Array.from({ length: count }, (_, at) => ({ ...future, id: `${FUTURE}${at}`, configId: `${FUTURE}${at}` }));
 }
 
-/** No id of a trial starts like this. */
+/** The prefix of the ids of trials that are still to be created. No id of a created trial has this prefix. */
 const FUTURE = 'future ';
 
 /** The remaining work of one trial. */
@@ -278,8 +281,8 @@ interface SlotsOfSweep {
 }
 
 /**
- * Returns the slots that a sweep can use: those of its running trials, and those that run nothing. Slots of other sweeps do
- * not count, although some of them become free.
+ * Returns the number of slots that a sweep can use: the slots of its running trials and the free slots. Slots that run
+ * trials of other sweeps do not count, although some of these slots become free.
  */
 export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency }: SlotsOfSweep): number {
   let free = 0;
@@ -295,7 +298,7 @@ export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | '
 export const connectedSlots = (agents: readonly Agent[]): number =>
   sum(slotsOfAgents(agents), ({ takesWork, slots }) => (takesWork ? slots : 0));
 
-/** Returns an estimate as seen some milliseconds later. */
+/** Returns the estimate that remains after some milliseconds. */
 export function timeLeftAfter({ lowMs, expectedMs, highMs }: TimeLeft, elapsedMs: number): TimeLeft {
   const left = (ms: number) => Math.max(0, ms - elapsedMs);
   return { lowMs: left(lowMs), expectedMs: left(expectedMs), highMs: left(highMs) };

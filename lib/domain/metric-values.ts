@@ -61,7 +61,9 @@ export function* mergedBySteps<R extends StepMetrics & { readonly attempt: numbe
   reports: Iterable<R>,
 ): Generator<R, void, void> {
   let last: R | undefined;
-  /** The metrics of the step, once it has a second report. A copy for each report would take too long for many. */
+  /**
+   * The merged metrics of a step with several reports. A copy per report would be too slow for steps with many reports.
+   */
   let metrics: Map<string, number> | undefined;
   for (const report of reports) {
     if (last !== undefined && last.epoch === report.epoch && last.attempt === report.attempt) {

@@ -75,13 +75,16 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** With fewer points, a parameter can seem to determine another one by chance. */
+/** The minimum number of points. With fewer points, a parameter can seem to determine another parameter by chance. */
 const MIN_ORDERED_POINTS = 8;
 
 interface OrderedParameters {
   /** The parameters that vary on their own. */
   readonly own: readonly string[];
-  /** The parameters that say nothing new, such as the only value of a parameter that exists `when` another one has a value. */
+  /**
+   * The parameters that other parameters determine, such as a parameter with a single value that exists only for one value
+   * of another parameter.
+   */
   readonly determined: readonly string[];
 }
 
@@ -89,7 +92,8 @@ interface OrderedParameters {
 export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {
   if (points.length < MIN_ORDERED_POINTS) return { own: names, determined: [] };
   const all = names.map((name) => levelsOf(points, name));
-  // A parameter that some points lack determines nothing: it exists because of another parameter.
+  // A parameter that some points lack determines nothing, because another parameter determines whether the parameter
+  // exists.
   const causes = all.filter(({ complete }) => complete).sort((a, b) => b.count - a.count);
   const own = new Set<string>();
   for (const levels of [...causes, ...all.filter(({ complete }) => !complete)]) {
@@ -118,7 +122,10 @@ function levelsOf(points: readonly ParameterPoint[], name: string): Levels {
   return { name, at, count: known.size, complete: !known.has('') };
 }
 
-/** Whether equal values of `cause` come with equal values of `other`. Values that rarely repeat, as in a random search, determine nothing. */
+/**
+ * Whether points with equal values of `cause` have equal values of `other`. Values that rarely repeat, as in a random
+ * search, determine nothing.
+ */
 function determines(cause: Levels, other: Levels): boolean {
   if (cause.count * 2 > cause.at.length) return false;
   const levels = new Map<number, number>();

@@ -1,4 +1,4 @@
-/** Defines the progress of a sweep: which trials count as done. */
+/** Defines the progress of a sweep as the share of finished trials. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTotal, trialTotal } from './trial-state.ts';
 

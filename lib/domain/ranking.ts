@@ -41,7 +41,7 @@ const BETTER_IF_HIGHER = new Set([
     'top5',
   ],
 ]);
-/** Words that turn the meaning of a name around, such as `score_loss` and `f1_error`. */
+/** Words that reverse the goal of a name, as in `score_loss` and `f1_error`. */
 const BETTER_IF_LOWER = new Set([
   ...['brier', 'cer', 'distance', 'err', 'error', 'errors', 'fid', 'latency', 'loss', 'losses', 'mae', 'mse', 'nll'],
   ...['perplexity', 'ppl', 'regret', 'rmse', 'std', 'time', 'variance', 'wer'],

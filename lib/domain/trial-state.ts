@@ -38,13 +38,16 @@ export function createdTotal(sweep: Sweep): number {
   return pending + offered + running + interrupted + endedTotal(sweep);
 }
 
-/** Returns the number of trials that a sweep is still to create. Infinity if its search has no limit. */
+/** Returns the number of trials that a sweep has not created yet. Infinity if its search has no limit. */
 export function trialsToCome(sweep: Sweep): number {
   if (!sweep.searching) return 0;
   return sweep.planned === undefined ? Number.POSITIVE_INFINITY : Math.max(0, sweep.planned - createdTotal(sweep));
 }
 
-/** Returns the number of trials of a sweep, trials to come included; those created so far if the search has no limit. */
+/**
+ * Returns the number of trials of a sweep, trials to come included. Without a limit on the search, returns the number
+ * created so far.
+ */
 export function trialTotal(sweep: Sweep): number {
   const toCome = trialsToCome(sweep);
   return createdTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);

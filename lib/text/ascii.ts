@@ -1,6 +1,6 @@
 /**
- * ASCII replacements for terminals that show nothing else. A replacement can have another width than the original, so text
- * is replaced before it is measured.
+ * ASCII replacements for terminals that show only ASCII. A replacement can differ in width from the original, so text
+ * is replaced before its width is measured.
  */
 import { columnsOf } from './width.ts';
 
@@ -67,7 +67,10 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const COMBINING_MARKS = /\p{M}/gu;
 const PLAIN = /^[ -~]*$/;
 
-/** Replaces everything but ASCII. A letter loses its accents. A character without a replacement becomes `?`, twice if it is wide. */
+/**
+ * Replaces all non-ASCII characters. A letter loses its accents. A character without a replacement becomes `?`, or `??`
+ * if the character is wide.
+ */
 export function asciiText(text: string): string {
   if (PLAIN.test(text)) return text;
   let result = '';

@@ -8,7 +8,7 @@ const names = fc
   .tuple(part, fc.array(part, { minLength: 1, maxLength: 6 }), part)
   .map(([start, middles, end]) => middles.map((middle) => start + middle + end));
 
-test('cut names fit, and different names stay different from the least width on', () => {
+test('cut names fit, and different names stay different at the least width and above', () => {
   fc.assert(
     fc.property(names, fc.nat(30), (all, width) => {
       const { cut, minWidth } = commonParts(all);

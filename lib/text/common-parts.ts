@@ -5,7 +5,7 @@ const ELLIPSIS = '…';
 const SEPARATOR = /[^\p{L}\p{N}]/u;
 
 export interface CommonParts {
-  /** The width from which on different names stay different. */
+  /** The smallest width at which different names stay different. */
   readonly minWidth: number;
   /** Cuts one of the names to a width. The common parts are left out first. */
   readonly cut: (name: string, width: number) => string;

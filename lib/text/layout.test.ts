@@ -77,14 +77,14 @@ test('columns that do not fit are reported', () => {
   expect(hidden).toEqual(['c']);
 });
 
-test('a required column is visible where an earlier one is not', () => {
+test('a required column is visible even if an earlier column is hidden', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => ({ ...number(header, c), required: header === 'c' }));
   const { header, rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '12345']], { width: 20 });
   expect([header, ...rows].map(plain)).toEqual(['         a      c', '1234567890  12345']);
   expect(hidden).toEqual(['b']);
 });
 
-test('names lose their middle, values their start, agents what they have in common', () => {
+test('names lose their middle, values lose their start, and agents lose the parts that they have in common', () => {
   const columns = [
     { ...text('name', 0), elide: 'middle' as const },
     { ...text('value', 1), elide: 'start' as const },

@@ -7,7 +7,7 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 
-/** The first rows decide on the columns. More rows rarely change anything. */
+/** The number of rows that determine the columns. Further rows rarely change the columns. */
 const MAX_READ_ROWS = 5_000;
 
 /** Columns of parameters: those that vary on their own, and those that another parameter determines, which come last in a table. */

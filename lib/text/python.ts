@@ -1,6 +1,6 @@
 /** Formats values like Python's `str`. The agent of W&B writes values this way on a program's command line. */
 
-/** A number that is a float in Python, also if it is whole: `1.0`. */
+/** A number that is a float in Python even if the number is whole, such as `1.0`. */
 export class PythonFloat {
   readonly value: number;
 
@@ -16,7 +16,7 @@ const NON_FINITE: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Returns a copy of a value in which some numbers are floats of Python. The texts `inf`, `-inf` and `nan` stand for
+ * Returns a copy of a value with some numbers marked as floats of Python. The texts `inf`, `-inf` and `nan` stand for
  * floats too, because JSON has no such numbers.
  * @param value a JSON value
  * @param isFloat whether the number at a JSON Pointer (RFC 6901) is a float. Default: all numbers are floats

@@ -14,8 +14,8 @@ export interface Column<Row> {
   /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
   /**
-   * The part of a long text that is left out: the middle of names, the start of values such as paths, the end of sentences
-   * (default), or what all rows have in common.
+   * The part of a long text that is left out: the middle of names, the start of values such as paths, the end of
+   * sentences (default), or the parts that all rows have in common.
    */
   readonly elide?: Elision | 'common';
   /** Whether the column is visible on every terminal. Other columns are hidden first. */
@@ -39,9 +39,12 @@ export interface TableRoom {
   readonly width: number | undefined;
   /** Whether the text is ASCII only. */
   readonly ascii?: boolean | undefined;
-  /** Columns of the terminal that stay free if some columns of the table do not fit, for a note. Default: 0. */
+  /** Terminal columns that are kept free for a note if some columns of the table do not fit. Default: 0. */
   readonly noteWidth?: number | undefined;
-  /** Whether the rows are a part of the table that scrolls, so that the order of the columns does not depend on them. */
+  /**
+   * Whether the rows are the visible part of a table that scrolls. The order of the columns then does not depend on the
+   * rows.
+   */
   readonly isWindow?: boolean | undefined;
 }
 
@@ -130,8 +133,8 @@ function measured<Row>(column: Column<Row>, rows: readonly Row[], shownText: (te
 const isKept = <Row>(column: Column<Row>, at: number): boolean => at === 0 || column.required === true;
 
 /**
- * Returns the columns that fit when all texts are cut as far as possible: the first one, the required ones, and as many
- * others as there is room for, from the left. Does not read the cells of columns that cannot fit.
+ * Returns the columns that fit when all texts are cut as far as possible: the first column, the required columns, and
+ * as many other columns from the left as fit. Does not read the cells of columns that cannot fit.
  */
 function fittingColumns<Row>(
   columns: readonly Column<Row>[],

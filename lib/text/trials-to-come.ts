@@ -1,4 +1,4 @@
-/** Formats the number of trials that a sweep is still to create. */
+/** Formats the number of trials that a sweep has not created yet. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { trialsToCome, trialTotal } from '../domain/trial-state.ts';
 import { formatCount } from './numbers.ts';

@@ -81,7 +81,7 @@ describe('an agent on NATS', () => {
     ['a request to delete the consumer', `$JS.API.CONSUMER.DELETE.${offerStream(CLUSTER, POOL)}.agents`],
     ["a request for the consumer's state", `$JS.API.CONSUMER.INFO.${offerStream(CLUSTER, POOL)}.agents`],
     ['the acknowledgement of a message of another consumer', `$JS.ACK.${offerStream(CLUSTER, POOL)}.other.1.1.1.1.0`],
-  ])('cannot publish %s', async (_what, subject) => {
+  ])('an agent cannot publish %s', async (_what, subject) => {
     await expectPublishRejected(subject);
     const streams = (await coordinator.jetstreamManager()).streams;
     expect((await streams.info(offerStream(CLUSTER, POOL))).state.messages).toBe(1);
@@ -95,7 +95,7 @@ describe('an agent on NATS', () => {
     `${inboxPrefix('coordinator', 'coordinator')}.>`,
     '_INBOX.>',
     '$JS.>',
-  ])('cannot subscribe to %s', async (subject) => {
+  ])('an agent cannot subscribe to %s', async (subject) => {
     expect(await subscribing(subject)).toMatchObject({ code: 'PERMISSIONS_VIOLATION' });
   });
 

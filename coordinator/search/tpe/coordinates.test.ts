@@ -17,7 +17,7 @@ const DISTRIBUTIONS: readonly NumericDistribution[] = [
   { kind: 'beta', a: 2, b: 3, q: 0.1 },
 ];
 
-it.each(DISTRIBUTIONS)('the cell of a value holds every share with this value: %o', (distribution) => {
+it.each(DISTRIBUTIONS)('the cell of a value contains every share that gives the value: %o', (distribution) => {
   fc.assert(
     fc.property(fc.double({ min: 0.001, max: 0.999, noNaN: true }), (u) => {
       const { low, high } = cellOf(distribution, Number(valueAt(distribution, u)));
@@ -27,7 +27,7 @@ it.each(DISTRIBUTIONS)('the cell of a value holds every share with this value: %
   );
 });
 
-it.each(DISTRIBUTIONS)('the middle of a cell has its value: %o', (distribution) => {
+it.each(DISTRIBUTIONS)('the middle of a cell gives the value of the cell: %o', (distribution) => {
   fc.assert(
     fc.property(fc.double({ min: 0.001, max: 0.999, noNaN: true }), (u) => {
       const value = Number(valueAt(distribution, u));

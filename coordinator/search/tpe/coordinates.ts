@@ -18,7 +18,7 @@ export function isNumeric(distribution: Distribution): distribution is NumericDi
   return distribution.kind !== 'constant' && distribution.kind !== 'categorical';
 }
 
-/** Returns the share of the distribution that the value stands for. Values outside the distribution count as its ends. */
+/** Returns the coordinates of a value. Values outside the distribution have the coordinate of the nearest end. */
 export function cellOf(distribution: NumericDistribution, value: number): Cell {
   switch (distribution.kind) {
     case 'int_uniform': {

@@ -13,7 +13,9 @@ export function normalShare(x: number): number {
   return x < 0 ? tail : 1 - tail;
 }
 
-/** Returns the value below which a share of the distribution lies. Shares near 0 and 1 are moved away from them. */
+/**
+ * Shares very close to 0 or 1 are limited, so that the value is finite.
+ */
 export function normalValue(share: number): number {
   return jStat.normal.inv(Math.min(1 - 1e-9, Math.max(1e-9, share)), 0, 1);
 }

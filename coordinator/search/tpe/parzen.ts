@@ -15,7 +15,7 @@ export interface EstimatorOptions {
   readonly priorWeight: number;
 }
 
-/** More kernels than this do not reduce the minimum bandwidth further. */
+/** The maximum number of kernels that reduces the minimum bandwidth. */
 const MAX_NARROWING = 100;
 
 /** Returns a number between 0 and 1, both excluded. */
@@ -57,8 +57,8 @@ export class ParzenEstimator {
   }
 
   /**
-   * Draws a point: the coordinates of a kernel, each moved by its bandwidth. A parameter that has no effect at the
-   * kernel's point takes those of another kernel.
+   * Draws a point: the coordinates of a random kernel, each moved at random by its bandwidth. A parameter that has no
+   * effect at this kernel gets the coordinate of another kernel.
    * @returns for each dimension, a share of the space or the index of a category
    */
   draw(draw: Draw): number[] {
@@ -102,8 +102,9 @@ export class ParzenEstimator {
   }
 
   /**
-   * Returns the logarithm of the density at each point, over the parameters that have an effect there. A kernel without
-   * one of them has the density of the prior in its dimension, so parameters without an effect change nothing.
+   * Returns the logarithm of the density at each point, over the parameters that have an effect there. If a parameter
+   * has no effect at a kernel, the kernel has the density of the prior in this dimension, so the parameter changes
+   * nothing.
    */
   logDensities(points: readonly Coordinates[]): Float64Array {
     const count = this.#count;
@@ -183,7 +184,7 @@ function bandwidthsOf(centres: Float64Array, { minBandwidth }: Pick<EstimatorOpt
   const isLone = sorted.length === 1;
   return centres.map((centre) => {
     if (Number.isNaN(centre)) return 1;
-    // The ends of the space are neighbours of a lone kernel only.
+    // The ends of the space count as neighbours only if there is a single kernel.
     const previous = sorted[bisectLeft(sorted, centre) - 1] ?? (isLone ? 0 : centre);
     const next = sorted[bisectRight(sorted, centre)] ?? (isLone ? 1 : centre);
     return Math.min(1, Math.max(min, centre - previous, next - centre));

@@ -7,8 +7,8 @@ import type { Searcher, SearchHistory } from '../searcher.ts';
 import { nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * After this many consecutive points that added no trial, points are random until one does. In a space with few points
- * left, the best candidates have all been tried.
+ * After this many consecutive points that added no trial, points are random until a point adds a trial. In a space with
+ * few new points, all of the best candidates have been tried.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -18,7 +18,7 @@ interface TpeState {
   readonly points: number;
   /** The number of trials at the last suggestion. */
   readonly trials: number;
-  /** Consecutive points before it that added no trial. */
+  /** Consecutive points that added no trial, up to the last suggestion. */
   readonly repeated: number;
 }
 

@@ -1,11 +1,11 @@
 /**
  * Searches with a tree-structured Parzen estimator (J. Bergstra et al., Algorithms for Hyper-Parameter Optimization,
- * NeurIPS 2011). The best observations and the others each give a density. The next point is the candidate, drawn from
- * the first density, at which the ratio of the two is largest.
+ * NeurIPS 2011). The best observations and the others each give a density. Candidates are drawn from the density of the
+ * best observations. The next point is the candidate with the largest ratio of the two densities.
  *
  * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). Their components are among those that
  * S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023), with narrower kernels for the best
- * observations and a lighter prior, which bench/search.ts measures. Trials that run count among the others, so that
+ * observations and a lighter prior, which bench/search.ts measures. Running trials count among the others, so that
  * parallel trials differ (a constant liar: D. Ginsbourger et al., 2010).
  */
 import { bisector, sort } from 'd3-array';
@@ -60,7 +60,7 @@ const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
 const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
 
 /**
- * Returns the next point. The point depends on the arguments only. Of the values, only their order counts.
+ * Returns the next point. The point depends on the arguments only. The order of the values counts, not their size.
  * @param index the number of the point, from 0
  */
 export function nextPoint(
