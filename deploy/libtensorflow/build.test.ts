@@ -27,7 +27,7 @@ test('node-gyp is taken from the path that npm provides, otherwise from the npm 
   expect(findNodeGyp({ npm_config_node_gyp: named }, execPath)).toBe(named);
 });
 
-test('the headers that are installed with Node are used', () => {
+test('the build uses the headers that are installed with Node', () => {
   const execPath = join(prefix, 'bin/node');
   expect(findNodeHeaders(execPath)).toBeUndefined();
   file('include/node/node_api.h');

@@ -15,7 +15,7 @@ test('the cache is in XDG_CACHE_HOME, otherwise in the home folder', () => {
   expect(libtensorflowCache({ HOME: '/home/a' })).toBe('/home/a/.cache/trawl/libtensorflow');
 });
 
-test('a folder is filled once', async () => {
+test('the cache fills a folder only once', async () => {
   const path = join(folder, 'a');
   const fill = async (place: string) => writeFileSync(join(place, 'file'), 'whole');
   expect(await cachedFolder(path, fill)).toEqual({ path, made: true });
@@ -23,7 +23,7 @@ test('a folder is filled once', async () => {
   expect(readFileSync(join(path, 'file'), 'utf8')).toBe('whole');
 });
 
-test('a failed fill leaves no files', async () => {
+test('if the cache fails to fill a folder, no files are left', async () => {
   const fill = async (place: string) => {
     writeFileSync(join(place, 'half'), '');
     throw new Error('interrupted');
@@ -32,7 +32,7 @@ test('a failed fill leaves no files', async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('a leftover of a killed setup is never used as the folder', async () => {
+test('files that a killed setup left are never used as a complete folder', async () => {
   mkdirSync(join(folder, '.filling-dead'));
   const path = join(folder, 'a');
   await cachedFolder(path, async (place) => {
@@ -42,7 +42,7 @@ test('a leftover of a killed setup is never used as the folder', async () => {
   expect(readdirSync(path)).toEqual(['file']);
 });
 
-test('leftovers are removed after a day, and other folders are kept', () => {
+test('files that a killed setup left are removed after a day, and other folders are kept', () => {
   for (const name of ['.filling-dead', 'whole']) mkdirSync(join(folder, name));
   removeLeftovers(folder, Date.now() + 23 * 3_600_000);
   expect(readdirSync(folder).sort()).toEqual(['.filling-dead', 'whole']);
@@ -50,7 +50,7 @@ test('leftovers are removed after a day, and other folders are kept', () => {
   expect(readdirSync(folder)).toEqual(['whole']);
 });
 
-test('each of two concurrent fills returns the complete folder', async () => {
+test('if two processes fill a folder concurrently, both get the complete folder', async () => {
   const path = join(folder, 'a');
   const fill = async (place: string) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -61,7 +61,7 @@ test('each of two concurrent fills returns the complete folder', async () => {
   expect(readdirSync(folder)).toEqual(['a']);
 });
 
-test('too little free space is reported with both sizes', () => {
+test('too little free space is reported with the required and the available size', () => {
   expect(spaceProblem(folder, 1)).toBeNull();
   expect(spaceProblem(folder, 2 ** 60)).toMatch(/ has [0-9.]+ GiB free; unpacking needs 1073741824\.0 GiB/);
 });

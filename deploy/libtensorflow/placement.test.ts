@@ -25,7 +25,7 @@ const placement = () => ({
   napi: 8,
 });
 
-test('the package gets its binding, and the libraries at the path where the binding looks for them', () => {
+test('setup copies the binding into the package, and the libraries to the path where the binding looks for libraries', () => {
   expect(isPlaced(root, NAME)).toBe(false);
   placeLibrary(root, placement());
   expect(isPlaced(root, NAME)).toBe(true);
@@ -43,7 +43,7 @@ test('only a reinstalled package is restored', () => {
   expect(existsSync(inPackage('lib/napi-v8/tfjs_binding.node'))).toBe(true);
 });
 
-test('nothing is restored after the cache was emptied', () => {
+test('the package is not restored after the cache was emptied', () => {
   placeLibrary(root, placement());
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
@@ -52,13 +52,13 @@ test('nothing is restored after the cache was emptied', () => {
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('a package without its libraries is not complete', () => {
+test('an installed package without its libraries is reported as incomplete', () => {
   placeLibrary(root, placement());
   rmSync(join(root, 'cache'), { recursive: true });
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('a removed placement is not restored', () => {
+test('the package is not restored after its placement was removed', () => {
   placeLibrary(root, placement());
   removePlacement(root, placement());
   expect(existsSync(inPackage('lib'))).toBe(false);

@@ -128,7 +128,7 @@ test('a missing path and an unsupported file are rejected', async () => {
   );
 });
 
-test('the release is downloaded, verified and unpacked', async () => {
+test('the libtensorflow release is downloaded, verified and unpacked', async () => {
   const bytes = readFileSync(archive());
   const { source, folder: found } = await obtain(
     await sourcesFor({ variant: 'cpu' }, await pinnedTo(bytes, sha256(bytes))),

@@ -23,7 +23,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const dist = (name: string) => join(root, 'dist', 'bin', name);
 
-test('a build is needed once, and again after a source changes', async () => {
+test('a build is needed the first time, and again after a source file changes', async () => {
   expect(buildProblem(root)).toBe('dist is missing or incomplete');
   await build(root);
   expect(buildProblem(root)).toBeNull();

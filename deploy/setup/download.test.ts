@@ -41,7 +41,7 @@ test('a file whose checksum does not match is removed', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test('an overloaded server and a broken transfer are retried', async () => {
+test('a download is retried if the server is overloaded or the transfer breaks off', async () => {
   let requests = 0;
   const url = await serve((_request, response) => {
     requests++;
@@ -55,7 +55,7 @@ test('an overloaded server and a broken transfer are retried', async () => {
   expect(requests).toBe(3);
 });
 
-test('a missing file is not retried', async () => {
+test('the download of a missing file is not retried', async () => {
   let requests = 0;
   const url = await serve((_request, response) => {
     requests++;

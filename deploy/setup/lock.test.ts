@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const silent = () => {};
 
-test('work under one lock never overlaps, and no files are left', async () => {
+test('two tasks that need the same lock never run at the same time, and no files are left', async () => {
   let inside = 0;
   let most = 0;
   const work = async () => {
@@ -29,7 +29,7 @@ test('work under one lock never overlaps, and no files are left', async () => {
   expect(readdirSync(join(folder, 'deep'))).toEqual([]);
 });
 
-test('a lock is released if the work fails', async () => {
+test('a lock is released if the task that holds the lock fails', async () => {
   await expect(withLock(path, silent, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(existsSync(path)).toBe(false);
 });

@@ -23,7 +23,7 @@ const missing = machinesMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 test.skipIf(missing !== undefined).each(someOf(CUTS))(
-  'a sweep loses nothing and runs nothing twice: $what',
+  'a sweep loses no report and runs no trial twice: $what',
   { timeout: LIMIT_MS },
   sweepThroughCut,
 );

@@ -38,7 +38,7 @@ done
 const document = readFileSync(join(packageRoot(), 'docs', 'cluster.md'), 'utf8');
 const [toTheRanking = '', onPrometheus = ''] = document.split('\n## Prometheus\n');
 
-test('a ranked sweep needs at most ten commands', () => {
+test('docs/cluster.md needs at most ten commands from the start to a ranked sweep', () => {
   const blocks = blocksOf(toTheRanking);
   const commands = blocks.flatMap((block) => (block.kind === 'commands' ? block.lines : []));
   expect(commands.length).toBeGreaterThan(0);
@@ -50,7 +50,7 @@ const missing = machinesMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 test.skipIf(missing !== undefined)(
-  'the commands of docs/cluster.md give a ranked sweep, and Prometheus scrapes every part',
+  'the commands of docs/cluster.md produce a ranked sweep, and Prometheus scrapes every part of the cluster',
   { timeout: LIMIT_MS },
   async () => {
     const folder = testFolder();

@@ -82,7 +82,7 @@ async function copiesOf(manager: JetStreamManager) {
   return (await manager.streams.info(offerStream(CLUSTER, POOL))).config.num_replicas;
 }
 
-test('the queue has a replica on each of three servers; with two it has one, and the others are added when the third joins', {
+test('with three servers, the queue has a replica on each server; with two servers, the queue has one replica until the third server joins', {
   timeout: 120_000,
 }, async () => {
   const { urls, start } = await threeServers();
@@ -104,7 +104,9 @@ test('the queue has a replica on each of three servers; with two it has one, and
   });
 });
 
-test('a queue whose only server is lost for good is recreated on the other servers', { timeout: 240_000 }, async () => {
+test('a queue is recreated on the other servers if its only server is permanently lost', {
+  timeout: 240_000,
+}, async () => {
   const { urls, start } = await threeServers();
   const servers = [await start(0), await start(1), await start(2)];
   const nats = await connected(urls);

@@ -33,7 +33,7 @@ const missing = machinesMissing();
 if (missing !== undefined) console.warn(`skipped: ${missing}`);
 
 test.skipIf(missing !== undefined || !ALL_ROUNDS)(
-  "an agent's machine and the queue leader's machine fail during training, and the results are the same",
+  'the results are the same if the machines of an agent and of the queue leader fail during training',
   { timeout: LIMIT_MS },
   async () => {
     const folder = testFolder();

@@ -42,7 +42,7 @@ test('the compose file is valid, and all files that it names exist', () => {
   }
 });
 
-test('all files that the Dockerfiles copy exist or are built', () => {
+test('each file that a Dockerfile copies exists in the repository or is created by the build', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const copied = [...read('docker', name).matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(
       ([, path]) => path ?? '',
@@ -93,7 +93,7 @@ test.each(USES)('every option that %s passes to trawl %s exists', async (_, verb
   for (const option of given) expect(known, option).toContain(option);
 });
 
-test('the chart has the shipped alerts', () => {
+test('the Helm chart contains the same alerts as the repository', () => {
   expect(read('helm', 'trawl', 'alerts.yml')).toBe(read('prometheus', 'alerts.yml'));
 });
 

@@ -28,13 +28,13 @@ function render(...args: string[]): Manifest[] {
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }
 
-test.skipIf(withoutHelm)('helm lint accepts the chart', () => {
+test.skipIf(withoutHelm)('helm lint accepts the Helm chart', () => {
   const { code, output } = runTool('helm', ['lint', '--strict', CHART]);
   expect(code, output).toBe(0);
 });
 
 test.skipIf(withoutHelm)(
-  'the chart has the documented parts, and no container runs as root or writes to its root file system',
+  'the Helm chart has the documented parts, and no container runs as root or writes to its root file system',
   () => {
     const plain = render();
     expect(plain.map(({ kind }) => kind).sort()).toEqual([
@@ -79,6 +79,6 @@ test.skipIf(withoutHelm)(
   },
 );
 
-test.skipIf(withoutHelm)('an unknown value is rejected', () => {
+test.skipIf(withoutHelm)('the Helm chart rejects an unknown value', () => {
   expect(() => render('--set', 'agents.gpu=2')).toThrow(/additional propert(y|ies) '?gpu/i);
 });

@@ -25,7 +25,7 @@ function packedFiles(): string[] {
 
 const files = packedFiles();
 
-test('the package has the command, the coordinator, the agent, its worker and the protocol', () => {
+test('the npm package contains the command, the coordinator, the agent, the worker and the protocol', () => {
   expect(files).toEqual(
     expect.arrayContaining([
       'bin/trawl.mjs',
@@ -38,11 +38,11 @@ test('the package has the command, the coordinator, the agent, its worker and th
   );
 });
 
-test('the package has no test, fixture, benchmark or test scaffolding', () => {
+test('the npm package contains no test, fixture, benchmark or test scaffolding', () => {
   expect(files.filter((file) => DEVELOPMENT_FILE.test(file))).toEqual([]);
 });
 
-test('no file of the package imports a development dependency', () => {
+test('no file of the npm package imports a development dependency', () => {
   const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     devDependencies: Record<string, string>;
   };

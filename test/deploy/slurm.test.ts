@@ -15,7 +15,7 @@ while [ "\${1#-}" != "$1" ]; do shift; done
 SLURM_PROCID=0 exec "$@"
 `;
 
-test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the script', () => {
+test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the Slurm script', () => {
   expect(runTool('shellcheck', [SCRIPT])).toMatchObject({ code: 0, output: '' });
 });
 
@@ -52,7 +52,7 @@ async function slurmJob() {
   return { cluster, start };
 }
 
-test('a job ends by itself when its agents have no trials', { timeout: 120_000 }, async () => {
+test('a Slurm job ends without a signal when its agents have no more trials', { timeout: 120_000 }, async () => {
   const { cluster, start } = await slurmJob();
   const { ended } = start({ TRAWL_IDLE_TIMEOUT: '6s' });
   const text = 'trainer: noop\nparameters: {x: {values: [1, 2]}, duration_ms: {value: 3000}}\n';
@@ -65,7 +65,7 @@ test('a job ends by itself when its agents have no trials', { timeout: 120_000 }
   });
 });
 
-test("agents run until the job's signal, then finish their running trials and accept no new ones", {
+test('when a Slurm job receives its signal, its agents finish their running trials and accept no new trials', {
   timeout: 120_000,
 }, async () => {
   const { cluster, start } = await slurmJob();

@@ -58,7 +58,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from i
   });
 });
 
-test('attempts that continued after the backup are retried, because the restored store lacks some of their records', {
+test('attempts that continued after the backup are retried, because the restored store lacks some records of these attempts', {
   timeout: 240_000,
 }, async () => {
   const folder = testFolder();
@@ -137,7 +137,7 @@ test('a folder without a coordinator is backed up with its artifacts, and the re
   }
 });
 
-test('a damaged or incomplete backup is rejected, and leaves the folder empty', {
+test('a damaged or incomplete backup is rejected, and the folder stays empty', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -48,7 +48,7 @@ function project(folder: string, train: string): string {
 const version = (number: number) => TRAIN.replace('VERSION', `${number}`);
 
 describe('code', { timeout: 180_000 }, () => {
-  test('two agents without a copy of the program run it, and trials that write to the same path keep separate files', async () => {
+  test('two agents that have no copy of the program can run the program, and trials that write to the same path keep separate files', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     for (const name of ['left', 'right']) {
@@ -81,7 +81,7 @@ describe('code', { timeout: 180_000 }, () => {
     }
   });
 
-  test('a retry runs the submitted code, and a backup contains it', async () => {
+  test('a retried trial runs the submitted code, and a backup contains this code', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const flag = join(folder, 'flag');
@@ -124,7 +124,7 @@ describe('code', { timeout: 180_000 }, () => {
     expect(readdirSync(parts)).toEqual([]);
   });
 
-  test('`up` continues an unfinished sweep with its code, and submits a new sweep if the code has changed since the last one ended', async () => {
+  test('`up` continues an unfinished sweep with its code, and submits a new sweep if the code has changed since the last sweep ended', async () => {
     const folder = testFolder();
     const file = project(folder, version(1));
     execFileSync('git', ['init', '-q'], { cwd: folder });

@@ -29,7 +29,7 @@ const parsed = (lines: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as EventJson);
 
-test('followed events match the stored ones although the coordinator is killed: none is lost or repeated', {
+test('if the coordinator is killed while a user follows events, the user still receives every stored event exactly once', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -72,14 +72,14 @@ async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; 
   return [...new Set(lines)].sort().map((line) => JSON.parse(line));
 }
 
-test('programs receive the visible GPUs only, in the order of nvidia-smi', { timeout: 120_000 }, async () => {
+test('programs receive only the visible GPUs, in the order of nvidia-smi', { timeout: 120_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: '3,GPU-x', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toMatchObject([
     { gpu: '3', order: 'PCI_BUS_ID' },
   ]);
 });
 
-test('programs receive no GPU when none is visible', { timeout: 120_000 }, async () => {
+test('programs receive no GPU if no GPU is visible', { timeout: 120_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ NVIDIA_VISIBLE_DEVICES: 'none', CUDA_VISIBLE_DEVICES: '0,1' })).toMatchObject([
     { gpu: '' },
@@ -94,7 +94,7 @@ test('programs receive one MIG instance each', { timeout: 120_000 }, async () =>
   ]);
 });
 
-test('programs receive the GPUs of AMD when nvidia-smi finds none', { timeout: 120_000 }, async () => {
+test('programs receive AMD GPUs if nvidia-smi finds no GPU', { timeout: 120_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-no-driver.txt');
   install('rocm-smi', 'rocm-smi.json');
   expect(await variablesOf({ ROCR_VISIBLE_DEVICES: '2,0', HIP_VISIBLE_DEVICES: '1,0' })).toMatchObject([

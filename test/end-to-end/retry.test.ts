@@ -80,7 +80,7 @@ test('the cancelled trials of a killed sweep can be retried', { timeout: LIMIT_M
   expect((await cluster.run('wait', sweep)).code).toBe(0);
 });
 
-test('on a folder where nothing runs, retry marks trials for the next up, and up --retry does both', {
+test('if no coordinator runs on a folder, retry marks trials for the next up; up --retry marks the trials and runs them', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();
@@ -109,7 +109,9 @@ test('on a folder where nothing runs, retry marks trials for the next up, and up
   expect(readStore(dir).trials.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
 });
 
-test('a retry of a folder in use goes to its coordinator', { timeout: LIMIT_MS }, async () => {
+test('if a coordinator uses the folder, retry sends its request to that coordinator', {
+  timeout: LIMIT_MS,
+}, async () => {
   const folder = testFolder();
   const dir = join(folder, 'run');
   const program = 'if [ $0 = 1 ]; then exit 3; fi; sleep 600';
@@ -125,7 +127,7 @@ test('a retry of a folder in use goes to its coordinator', { timeout: LIMIT_MS }
   expect((await running.ended).code).toBe(130);
 });
 
-test('a trial id that two sweeps have must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
+test('a trial id that two sweeps have in common must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   const file = sweepFile(folder, 'command: [sh, -c, "exit 3"]\nmetric: {name: m}\nparameters: {x: {values: [1]}}\n');

@@ -62,7 +62,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect((await cluster.run('ls')).code).toBe(3);
   });
 
-  test('stop lets running trials finish; kill ends them now; both cancel pending trials', async () => {
+  test('stop lets running trials finish; kill ends running trials immediately; both commands cancel pending trials', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     await cluster.startAgent('only', 2);

@@ -22,31 +22,34 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     ['an unsupported key', `trainer: noop\n${PARAMETERS}\nwarm_start: [1]\n`, /:3:1: .*not yet supported/],
     ['bad UTF-8', Buffer.from([0x61, 0x3a, 0xff, 0xfe]), /UTF-8/],
     ['a YAML bomb', bomb(), /alias/],
-  ])('a sweep file with %s is rejected with its line', async (_what, text, message) => {
+  ])('a sweep file with %s is rejected, and the error names the line', async (_what, text, message) => {
     const { stderr, stdout, code } = await trawl('plan', sweepFile(testFolder(), text));
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toMatch(message);
   });
 
-  test('a Bayesian search is planned as tpe', async () => {
+  test('trawl plan shows a Bayesian search as tpe', async () => {
     const text = 'program: t.py\nmethod: bayes\nrun_cap: 5\nparameters: {lr: {min: 0.5, max: 0.9}}\n';
     const file = sweepFile(testFolder(), text);
     expect(await trawlJson('plan', file)).toMatchObject({ method: 'tpe', trials: 5, run_cap: 5 });
     expect((await trawl('plan', file)).stdout).toContain('method bayes is treated as tpe');
   });
 
-  test.each(['random', 'sobol', 'tpe', 'bayes'])('a %s search runs run_cap trials within the space', async (method) => {
-    const folder = testFolder();
-    const text = `trainer: noop\nmethod: ${method}\nrun_cap: 5\nparameters: {x: {min: 0.5, max: 0.9}, epochs: {value: 1}}\n`;
-    const up = await trawl('up', sweepFile(folder, text), '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
-    expect(up.code, up.stderr).toBe(0);
-    const { counts, trials } = JSON.parse(up.stdout) as { counts: unknown; trials: { parameters: { x: number } }[] };
-    expect(counts).toMatchObject({ succeeded: 5, failed: 0 });
-    const values = trials.map(({ parameters }) => parameters.x);
-    expect(new Set(values).size).toBe(5);
-    expect(values.every((x) => x >= 0.5 && x <= 0.9)).toBe(true);
-  });
+  test.each(['random', 'sobol', 'tpe', 'bayes'])(
+    'a %s search runs as many trials as run_cap, all within the search space',
+    async (method) => {
+      const folder = testFolder();
+      const text = `trainer: noop\nmethod: ${method}\nrun_cap: 5\nparameters: {x: {min: 0.5, max: 0.9}, epochs: {value: 1}}\n`;
+      const up = await trawl('up', sweepFile(folder, text), '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
+      expect(up.code, up.stderr).toBe(0);
+      const { counts, trials } = JSON.parse(up.stdout) as { counts: unknown; trials: { parameters: { x: number } }[] };
+      expect(counts).toMatchObject({ succeeded: 5, failed: 0 });
+      const values = trials.map(({ parameters }) => parameters.x);
+      expect(new Set(values).size).toBe(5);
+      expect(values.every((x) => x >= 0.5 && x <= 0.9)).toBe(true);
+    },
+  );
 
   test('a file of 200 MB is rejected because of its size', async () => {
     const file = sweepFile(testFolder(), '');
@@ -56,7 +59,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/MiB/);
   });
 
-  test('a grid of a billion points is counted, including its exclusions', async () => {
+  test('trawl plan counts a grid of a billion points, and takes exclusions into account', async () => {
     const axes = ['a', 'b', 'c'].map((name) => `  ${name}: {min: 1, max: 1000, step: 1}`).join('\n');
     const text = `trainer: noop\nparameters:\n${axes}\nexclude: [{a: 1, b: 2}]\n`;
     expect(await trawlJson('plan', sweepFile(testFolder(), text, 'huge.yaml'))).toMatchObject({

@@ -145,7 +145,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     await screen.sees(/killed {2}\d+ {2}running/);
   });
 
-  test('the priority is set, and a pending trial is explained in the words of trawl explain', async () => {
+  test('the dashboard sets the priority, and explains a pending trial with the same text as trawl explain', async () => {
     const { cluster, sweep } = await clusterWith(sweepOf('waits', 1_000), 1);
     const screen = top(cluster, [], { columns: 160, rows: 40 });
     await screen.sees(/waits {2}\d+ {2}running/);
@@ -290,7 +290,7 @@ describe('trawl top in a terminal', { timeout: LIMIT_MS }, () => {
     expect(screen.written).not.toMatch(/\[(?:\d+;)*[349]\dm/);
   });
 
-  test('the first frame appears before the coordinator answers, and keys typed earlier are not echoed', async () => {
+  test('the first frame appears before the coordinator answers, and keys that were typed before that frame are not echoed', async () => {
     const silent = createServer();
     silent.listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());

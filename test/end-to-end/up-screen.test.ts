@@ -32,7 +32,7 @@ test(
 );
 
 test(
-  'an error of the start is printed after the dashboard has closed',
+  'an error while trawl up starts is printed after the dashboard has closed',
   async () => {
     const folder = testFolder();
     const screen = new TestTerminal(['up', sweepFile(folder, SWEEP), '--dir', join(folder, 'run')], {

@@ -68,7 +68,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(await estimateOf(other)).toBeUndefined();
   });
 
-  test('trawl up on real MNIST prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
+  test('trawl up on real MNIST images prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);
@@ -115,7 +115,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('after kill -9 of trawl up and its agent, the other processes end by themselves, and the same command resumes the sweep', async () => {
+  test('after kill -9 of trawl up and its agent, the other processes exit, and the same command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP.replace('400', '4000'));
@@ -165,7 +165,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
   });
 
-  test('without a terminal, max_failed ends trawl up with code 1 after the running trials, and the printed command resumes the sweep', async () => {
+  test('without a terminal, trawl up exits with code 1 when max_failed is reached and the running trials have ended, and the printed command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';

@@ -30,7 +30,7 @@ async function ranExample(name: string): Promise<{ dir: string; result: UpResult
 }
 
 describe('user programs', { timeout: 120_000 }, () => {
-  test('every trial of the Python example succeeds, is ranked by its metric, and has its log and every epoch stored', async () => {
+  test('every trial of the Python example succeeds and is ranked by its metric, and its log and every epoch are stored', async () => {
     const { dir, result } = await ranExample('python');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, failed: 0 } });
     expect(result.trials.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -65,7 +65,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(trial?.failure?.message).toContain('the disk is on fire');
   });
 
-  test('a program that never reports the ranking metric gives a warning, and its sweep is paused after five trials', async () => {
+  test('a program that never reports the ranking metric causes a warning, and its sweep is paused after five trials', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'typo.sh'), `echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
     const text =
@@ -93,7 +93,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(warnings[1]).toContain('warning: sweep 1: ');
   });
 
-  test('replicates that ignore their seed give a warning, and replicates that use it do not', async () => {
+  test('replicates that ignore their seed cause a warning, and replicates that use their seed cause no warning', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'run.sh'), `echo '{"epoch": 1, "loss": '$1'}'\n`);
     const run = async (argument: string) => {
@@ -107,7 +107,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(await run(`\${seed}`)).toEqual([]);
   });
 
-  test('a timeout stops a program with SIGTERM, and leaves it time to end', async () => {
+  test('a timeout stops a program with SIGTERM, and the program has time to exit', async () => {
     const folder = testFolder();
     const ended = join(folder, 'ended');
     writeFileSync(
@@ -146,7 +146,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     }
   });
 
-  test('the failure of a program with a long log quotes the end of stdout, and the log has its beginning and its end', async () => {
+  test('if a program with a long log fails, the error quotes the end of stdout, and the stored log has the beginning and the end', async () => {
     const folder = testFolder();
     const line = 'x'.repeat(50);
     writeFileSync(
@@ -167,7 +167,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(log).not.toContain(`\n5000 ${line}\n`);
   });
 
-  test('a program that ran out of memory fails as oom, and is retried as often as the sweep allows', async () => {
+  test('the attempt of a program that ran out of memory fails with class oom, and is retried as often as the sweep allows', async () => {
     const folder = testFolder();
     writeFileSync(
       join(folder, 'oom.sh'),
@@ -192,7 +192,7 @@ describe('user programs', { timeout: 120_000 }, () => {
   });
 
   test.skipIf(process.platform !== 'linux')(
-    'trawl killed by kill -9 leaves no process in a session of its own',
+    'after kill -9 of trawl, no process that started its own session keeps running',
     async () => {
       const folder = testFolder();
       const file = join(folder, 'pids');
@@ -210,7 +210,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     },
   );
 
-  test('trawl killed by kill -9 leaves no program running', async () => {
+  test('after kill -9 of trawl, no program keeps running', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'long.sh'), 'sleep 600 & echo "$$ $!" > "$1.new"; mv "$1.new" "$1"; wait\n');
     const file = join(folder, 'pids');

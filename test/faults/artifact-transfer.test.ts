@@ -114,13 +114,13 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   return { session, agentDir, spool, dismissed };
 }
 
-test('a file arrives complete; a file that has grown since is transferred at its announced size', async () => {
+test('an artifact arrives complete; if its file has grown since it was announced, the announced number of bytes is transferred', async () => {
   appendFileSync(path, 'more');
   expect(await upload()).toBe('stored');
   expect(readFileSync(atCoordinator(FILE.name)).equals(BYTES)).toBe(true);
 });
 
-test('a truncated, changed or deleted file is reported as lost, and nothing is stored', async () => {
+test('a truncated, changed or deleted artifact is reported as lost, and no part of its file is stored', async () => {
   truncateSync(path, BYTES.length - 1);
   await expect(upload()).rejects.toThrow(LostFileError);
   const altered = Buffer.from(BYTES);
@@ -177,7 +177,7 @@ test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
   ['that exceeds the size limit', { ...FILE, size: 2 ** 30 + 1 }, /too large: 1073741825 bytes \(max 1073741824\)/],
 ] as const)(
-  'an artifact %s fails its attempt, and the other attempts of the agent continue',
+  'an attempt fails if it has an artifact %s, and the other attempts of the agent continue',
   async (_, artifact, why) => {
     const log = (trialKey: AttemptKey, seq: number) => ({
       key: trialKey,
@@ -197,7 +197,7 @@ test.each([
   },
 );
 
-test('an artifact that uses another as a folder is skipped, and its attempt continues with the reason in its log', async () => {
+test('an artifact is skipped if its name uses another artifact as a folder; its attempt continues, and the log gives the reason', async () => {
   expect(await upload()).toBe('stored');
   const artifact = { ...FILE, name: `${FILE.name}/b` };
   const { spool, dismissed } = sessionWith(served.address, [

@@ -16,7 +16,7 @@ const MEGABYTES = 12;
 /** How long the disk stays full, which is longer than the lease. */
 const FULL_MS = 6_000;
 
-test('a coordinator with a full disk exits with a message, and continues without losses once there is space', {
+test('a coordinator with a full disk exits with a message, and after a restart with free space no data is lost', {
   timeout: 180_000,
 }, async ({ skip }) => {
   const folder = testFolder();
@@ -47,7 +47,7 @@ test('a coordinator with a full disk exits with a message, and continues without
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
 });
 
-test('an agent with a full disk accepts no new trials and reports why, and its running trials lose nothing', {
+test('an agent with a full disk accepts no new trials and reports the reason, and its running trials lose no reports', {
   timeout: 180_000,
 }, async ({ skip }) => {
   const folder = testFolder();

@@ -26,7 +26,7 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   await until(`agent ${name} has received the signal`, () => logText().includes('the agent takes no new trials'));
 }
 
-test('an agent that exits on SIGTERM has the state left, and an agent that is killed while the coordinator is down has the state lost', {
+test('an agent that exits on SIGTERM has the state "left", and an agent that is killed while the coordinator is down has the state "lost"', {
   timeout: 120_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '2s' });
@@ -51,7 +51,7 @@ test('an agent that exits on SIGTERM has the state left, and an agent that is ki
   expect(metrics).toContain('trawl_agents{state="left"} 1');
 });
 
-test('a drained agent finishes its running trials and accepts no new ones, also after a restart, until it is undrained', {
+test('a drained agent finishes its running trials and accepts no new trials, even after a restart, until its drain ends', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -99,7 +99,7 @@ test('trials that outlast the grace period are handed back, and another agent ru
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('SIGTERM drains: running trials finish within the grace period, then the agent exits; a second SIGTERM hands them back at once', {
+test('SIGTERM drains an agent: it exits when its running trials have finished within the grace period; a second SIGTERM hands back running trials immediately', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -36,7 +36,7 @@ function startAgain(folder: string) {
   );
 }
 
-test('a second agent with the same id exits with code 4, and the trials of the first continue', {
+test('a second agent with the same id exits with code 4, and the trials of the first agent continue', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();
@@ -60,7 +60,7 @@ test('a second agent with the same id exits with code 4, and the trials of the f
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1]);
 });
 
-test('after kill -9, an agent returns at once with its folder, and within a lease without it', {
+test('after kill -9, an agent can reconnect immediately if it keeps its folder, and after at most one lease if it does not', {
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.startAgent(ID, 1);

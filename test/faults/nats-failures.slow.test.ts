@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import { NATS_FAULTS_LIMIT_MS, surviveNatsFaults } from './nats-faults.ts';
 
 test(
-  'no fault of NATS ends an agent or the coordinator, loses a lease or a report, or remains after its cause',
+  'faults of NATS end no process and lose no lease or report, and their effects end when their cause is removed',
   {
     timeout: NATS_FAULTS_LIMIT_MS,
   },

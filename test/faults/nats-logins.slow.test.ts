@@ -36,36 +36,41 @@ const rejections: readonly (readonly [string, NatsConfig])[] = [
 ];
 
 describe.each(rejections)('while %s', (_, rejected) => {
-  test('a coordinator and an agent wait at their start, and work once the login is corrected', LIMIT, async () => {
-    const folder = testFolder();
-    const nats = await ConfiguredNats.start(folder, rejected);
-    const starting = Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });
-    await sleep(REJECTED_MS);
-    expect(count(join(folder, 'coordinator.log'), REJECTED)).toBe(1);
-    nats.reload({});
-    const cluster = await starting;
-    expect(count(cluster.logOf('coordinator'), 'NATS accepts the login')).toBe(1);
+  test(
+    'a starting coordinator and a starting agent wait, and both work once the login is corrected',
+    LIMIT,
+    async () => {
+      const folder = testFolder();
+      const nats = await ConfiguredNats.start(folder, rejected);
+      const starting = Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });
+      await sleep(REJECTED_MS);
+      expect(count(join(folder, 'coordinator.log'), REJECTED)).toBe(1);
+      nats.reload({});
+      const cluster = await starting;
+      expect(count(cluster.logOf('coordinator'), 'NATS accepts the login')).toBe(1);
 
-    await nats.restart(rejected);
-    const metrics = await freePort();
-    await cluster.startAgent('agent', 2, undefined, 1, ['--metrics', `127.0.0.1:${metrics}`]);
-    const { pid } = cluster.agent('agent');
-    const readyz = async () => (await fetch(`http://127.0.0.1:${metrics}/readyz`, { headers: cluster.headers })).text();
-    await until('/readyz of the agent names the rejection', () =>
-      readyz().then(
-        (text) => text.startsWith('NATS does not accept the login'),
-        () => false,
-      ),
-    );
-    await sleep(REJECTED_MS);
-    nats.reload({});
-    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
-    await untilRunning(cluster, sweep, 2);
-    expect(cluster.agent('agent').pid).toBe(pid);
-    expect(count(cluster.logOf('agent'), REJECTED)).toBe(1);
-    expect(count(cluster.logOf('agent'), 'NATS accepts the login')).toBe(1);
-    expect((await readyz()).trim()).toBe('ok');
-  });
+      await nats.restart(rejected);
+      const metrics = await freePort();
+      await cluster.startAgent('agent', 2, undefined, 1, ['--metrics', `127.0.0.1:${metrics}`]);
+      const { pid } = cluster.agent('agent');
+      const readyz = async () =>
+        (await fetch(`http://127.0.0.1:${metrics}/readyz`, { headers: cluster.headers })).text();
+      await until('/readyz of the agent names the rejection', () =>
+        readyz().then(
+          (text) => text.startsWith('NATS does not accept the login'),
+          () => false,
+        ),
+      );
+      await sleep(REJECTED_MS);
+      nats.reload({});
+      const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+      await untilRunning(cluster, sweep, 2);
+      expect(cluster.agent('agent').pid).toBe(pid);
+      expect(count(cluster.logOf('agent'), REJECTED)).toBe(1);
+      expect(count(cluster.logOf('agent'), 'NATS accepts the login')).toBe(1);
+      expect((await readyz()).trim()).toBe('ok');
+    },
+  );
 
   test('a starting coordinator serves /readyz with the reason, /healthz and /metrics', LIMIT, async () => {
     const folder = testFolder();
@@ -96,39 +101,43 @@ describe.each(rejections)('while %s', (_, rejected) => {
     expect((await page('/metrics', own())).text).toMatch(/^trawl_build_info\{/m);
   });
 
-  test('running trials continue, and one line is logged at first and one at the recovery', LIMIT, async () => {
-    const folder = testFolder();
-    const nats = await ConfiguredNats.start(folder);
-    const cluster = await Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });
-    const metrics = await freePort();
-    await cluster.startAgent('agent', 2, undefined, 1, ['--metrics', `127.0.0.1:${metrics}`]);
-    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
-    await untilRunning(cluster, sweep, 2);
-    const pids = [cluster.coordinator.pid, cluster.agent('agent').pid];
-    nats.reload(rejected);
-    const pages = [cluster.metricsUrl, `http://127.0.0.1:${metrics}`].map((url) => new URL('/readyz', url));
-    for (const page of pages) {
-      await until(`${page} names the rejection`, async () =>
-        /rejects the login/.test(await (await fetch(page, { headers: cluster.headers })).text()),
+  test(
+    'running trials continue, and one line is logged when the login is first rejected and another line at the recovery',
+    LIMIT,
+    async () => {
+      const folder = testFolder();
+      const nats = await ConfiguredNats.start(folder);
+      const cluster = await Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });
+      const metrics = await freePort();
+      await cluster.startAgent('agent', 2, undefined, 1, ['--metrics', `127.0.0.1:${metrics}`]);
+      const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+      await untilRunning(cluster, sweep, 2);
+      const pids = [cluster.coordinator.pid, cluster.agent('agent').pid];
+      nats.reload(rejected);
+      const pages = [cluster.metricsUrl, `http://127.0.0.1:${metrics}`].map((url) => new URL('/readyz', url));
+      for (const page of pages) {
+        await until(`${page} names the rejection`, async () =>
+          /rejects the login/.test(await (await fetch(page, { headers: cluster.headers })).text()),
+        );
+      }
+      await sleep(REJECTED_MS);
+      nats.reload({});
+      for (const page of pages) await until(`${page} is ok`, async () => (await fetch(page)).status === 200);
+      const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+      expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
+        Array(SWEEP.trials).fill([1, null]),
       );
-    }
-    await sleep(REJECTED_MS);
-    nats.reload({});
-    for (const page of pages) await until(`${page} is ok`, async () => (await fetch(page)).status === 200);
-    const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
-    expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
-      Array(SWEEP.trials).fill([1, null]),
-    );
-    expect(pids[1]).toBe(cluster.agent('agent').pid);
-    for (const part of ['coordinator', 'agent']) {
-      expect(count(cluster.logOf(part), REJECTED), part).toBe(1);
-      expect(count(cluster.logOf(part), 'reconnected to NATS'), part).toBe(1);
-    }
-  });
+      expect(pids[1]).toBe(cluster.agent('agent').pid);
+      for (const part of ['coordinator', 'agent']) {
+        expect(count(cluster.logOf(part), REJECTED), part).toBe(1);
+        expect(count(cluster.logOf(part), 'reconnected to NATS'), part).toBe(1);
+      }
+    },
+  );
 });
 
 test(
-  'a server certificate that is not trusted until it is replaced ends neither a starting nor a running process',
+  'an untrusted server certificate ends neither a starting nor a running process, and both work after the certificate is replaced',
   LIMIT,
   async () => {
     const folder = testFolder();

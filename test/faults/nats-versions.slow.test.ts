@@ -16,7 +16,7 @@ const versions = requested === 'all' ? ALL : (requested ?? NEWEST).split(',');
 const every = requested === undefined ? 3 : 1;
 
 test.each(versions)(
-  'no fault of nats-server %s ends a process, loses a lease or a report, or remains',
+  'faults of nats-server %s end no process and lose no lease or report, and their effects end when their cause is removed',
   {
     timeout: INSTALL_LIMIT_MS + NATS_FAULTS_LIMIT_MS,
   },

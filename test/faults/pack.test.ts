@@ -17,7 +17,7 @@ parameters:
 retry: {crash: 2, backoff: 100ms}
 `;
 
-test('a dead worker costs each trial of its pack one attempt, and other trials none', {
+test('if a worker dies, each trial of its pack loses one attempt, and other trials lose no attempt', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -43,7 +43,9 @@ test('a dead worker costs each trial of its pack one attempt, and other trials n
   );
 });
 
-test('killing the sweep of a pack frees its slot for the next sweep', { timeout: 120_000 }, async () => {
+test('if the sweep of a pack is killed, the slot of the pack can run the next sweep', {
+  timeout: 120_000,
+}, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   await cluster.startAgent('agent', 1, cluster.address, PACK);

@@ -66,7 +66,7 @@ test.each<[trials: number, machine: string, interpreter: string | undefined, mor
   [30, 'on which the program crashes at once', 'exit 1', ''],
   [90, 'on which the program hangs', 'exec sleep 1000', 'timeout: 5s\n'],
 ])(
-  '%i trials succeed on the good machine beside one %s, which is quarantined',
+  '%i trials succeed on a good machine, and a second machine %s is quarantined',
   TIMEOUT,
   async (trials, _, interpreter, more) => {
     const cluster = await startCluster({ bad: interpreter, good: PROGRAM });
@@ -118,7 +118,7 @@ test(
 );
 
 test(
-  'a bad program on a lone agent pauses its sweep after 10 failures with the errors, without a quarantine',
+  'with one agent, a bad program pauses its sweep after 10 failures with the errors as the reason, and the agent is not quarantined',
   TIMEOUT,
   async () => {
     const cluster = await startCluster({ bad: BROKEN });
@@ -130,7 +130,7 @@ test(
   },
 );
 
-test('a bad program on two agents pauses its sweep, without a quarantine', TIMEOUT, async () => {
+test('with two agents, a bad program pauses its sweep, and no agent is quarantined', TIMEOUT, async () => {
   const cluster = await startCluster({ bad: BROKEN, good: BROKEN });
   const sweep = await submit(cluster, '{min: 1, max: 60, step: 1}');
   const { reason } = await untilState(cluster, sweep, 'paused');

@@ -59,7 +59,7 @@ function expectWentOn(actual: Shown, expected: Shown): void {
   expect(actual.metrics).toEqual(expected.metrics);
 }
 
-test('after a worker and then an agent are killed in epoch 3 of 5, the next attempt resumes at 3 with the same metrics', {
+test('after a worker and then an agent are killed in epoch 3 of 5, the next attempt resumes at epoch 3 with the same metrics', {
   timeout: 360_000,
 }, async () => {
   const folder = testFolder();

@@ -14,7 +14,7 @@ const DEATHS = 4;
 const SWEEP = `trainer: noop\nparameters: {x: {min: 1, max: ${TRIALS}, step: 1}}\n`;
 
 test.each(roundSeeds())(
-  'a coordinator killed during a retry has retried all trials or none (seed %i)',
+  'if a coordinator is killed during a retry, either all trials or no trials have been retried (seed %i)',
   { timeout: LIMIT_MS },
   async (seed) => {
     const random = new TestRandom(seed);

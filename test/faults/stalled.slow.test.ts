@@ -113,7 +113,9 @@ test('an agent that was suspended for longer than its lease stops the program th
   ]);
 });
 
-test('a suspended worker costs no attempt, and continues when it is resumed', { timeout: 120_000 }, async () => {
+test('suspending a worker causes no attempt to fail, and the attempt continues when the worker is resumed', {
+  timeout: 120_000,
+}, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
   await cluster.startAgent('agent', 2);

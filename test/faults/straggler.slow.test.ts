@@ -13,7 +13,7 @@ sleep 1
 echo '{"epoch": 1, "loss": 0.5}'
 `;
 
-test('with speculate: true, another agent finishes the trial of a hanging one, whose process is ended', {
+test('if an attempt hangs, speculate: true lets another agent finish the trial, and the process of the hanging attempt is ended', {
   timeout: 120_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder());

@@ -37,7 +37,9 @@ describe.each([
   ['/dev/null', /\/dev\/null is not a folder/],
   ['file/below', /file is a file/],
 ])('the folder %s', (path, message) => {
-  test('is rejected by every command that writes to a folder', { timeout: LIMIT_MS }, async () => {
+  test('a folder that cannot be created is rejected by every command that writes to a folder', {
+    timeout: LIMIT_MS,
+  }, async () => {
     writeFileSync(join(folder, 'file'), '');
     const dir = path.startsWith('/') ? path : join(folder, path);
     await Promise.all([

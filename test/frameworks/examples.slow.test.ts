@@ -170,7 +170,7 @@ describe.skipIf(skipped).each(EXAMPLES)('the example $name', (example) => {
     vi.unstubAllEnvs();
   });
 
-  test('the sweep of an example is ranked, has curves and files, and shows why a trial failed', {
+  test('the sweep of an example has ranked trials, curves and files, and shows why a trial failed', {
     timeout: ROUND_LIMIT_MS,
   }, async () => {
     if (programs !== undefined) activate(programs);
@@ -195,7 +195,7 @@ describe.skipIf(skipped).each(EXAMPLES)('the example $name', (example) => {
   });
 
   test.runIf(process.env.TRAWL_FRAMEWORKS === 'all')(
-    'runs its whole sweep file, and every trial is ranked',
+    'the whole sweep file of the example runs, and every trial is ranked',
     { timeout: WHOLE_LIMIT_MS },
     async () => {
       if (programs !== undefined) activate(programs);

@@ -107,7 +107,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     packages = runTool(join(programs, 'python3'), path).stdout.trim();
   }, INSTALL_LIMIT_MS);
 
-  test('a sweep file and its program run unchanged: live values, every way to log, the summary and saved files', async () => {
+  test('a W&B sweep file and its program run unchanged, with live values, every way to log, the summary and saved files', async () => {
     activate(programs);
     const folder = programFolder(TRAIN);
     const own = join(folder, 'own');
@@ -147,7 +147,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     expect(readFileSync(join(out, 'wandb', 'notes.txt'), 'utf8')).toBe('0.25 on yes');
   });
 
-  test('without the hook, a warning is shown and the run file gives the values', async () => {
+  test('without the import hook, a warning is shown and the values are read from the run file', async () => {
     activate(programs);
     const { result, stderr, dir } = await sweep(
       `program: train.py\ncommand: [python3, "\${param:flag}", "\${program}", "${packages}"]\nproject: x\nmethod: grid\n` +
@@ -167,7 +167,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     }
   });
 
-  test.runIf(isChecked(version))('the values of distributed ranks are merged', async () => {
+  test.runIf(isChecked(version))('the values of W&B runs on several ranks are merged', async () => {
     activate(programs);
     const { result, stderr, dir } = await sweep(
       'program: train.py\nproject: x\nmethod: grid\nmetric: {name: loss}\nparameters: {lr: {values: [2.0]}}\n',

@@ -103,7 +103,7 @@ function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   );
 }
 
-test('every method rejects unreadable and oversized messages with the right code, and counts both', {
+test('every method rejects unreadable and oversized messages with the right code, and both kinds of message are counted', {
   timeout: 60_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });
@@ -119,7 +119,7 @@ test('every method rejects unreadable and oversized messages with the right code
   expectUnharmed(cluster, 'coordinator');
 });
 
-test('after any message to any method the coordinator reports the error, has changed nothing, and keeps working', {
+test('after an invalid message to any method, the coordinator reports the error, changes no stored data, and keeps working', {
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: LEASE, requireToken: false });

@@ -67,7 +67,7 @@ async function streamIsEmpty(nats: NatsConnection, cluster: string, pool: string
   return (await manager.streams.info(offerStream(cluster, pool))).state.messages === 0;
 }
 
-test('after any message on any subject, coordinator and agent have changed nothing and keep working', {
+test('after any message on any subject, the coordinator and the agent change no stored data and keep working', {
   timeout: 60_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });

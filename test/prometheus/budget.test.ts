@@ -36,7 +36,7 @@ test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer th
   expect(ofCoordinator + AGENTS * ofAgent).toBeLessThan(BUDGET);
 });
 
-test('trials have series only with the option: the running ones and the best 50 of each sweep', async () => {
+test('trials have series only if the option is set, and then only the running trials and the best 50 trials of each sweep', async () => {
   const cluster = await busyCluster(newFolder(), { ...BUSY, trialMetrics: true });
   onTestFinished(() => cluster.stop());
   const epochs = [...(await cluster.scrape()).matchAll(/^trawl_trial_epoch\{sweep="(\d+)"/gm)].map(

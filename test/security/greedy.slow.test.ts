@@ -153,28 +153,32 @@ async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> 
   return trials.map(({ trial }) => ({ sweepId: sweep, trialId: trial, attempt: 1 }));
 }
 
-test('watchers of a large sweep that do not read cost little memory, and keep nobody waiting', TIMEOUT, async () => {
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
-  beginMeasuring();
-  const rejected = { count: 0 };
-  for (let connection = 0; connection < 6; connection++) {
-    const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
-    onTestFinished(() => client.close());
-    for (let watch = 0; watch < 110; watch++) {
-      const call = client.watch({ sweep, sinceEventSeq: 0 });
-      call.on('error', (error: { code?: number }) => {
-        if (error.code === status.RESOURCE_EXHAUSTED) rejected.count += 1;
-      });
-      call.pause();
+test(
+  'clients that watch a large sweep but do not read use little memory of the coordinator, and other clients do not wait',
+  TIMEOUT,
+  async () => {
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
+    beginMeasuring();
+    const rejected = { count: 0 };
+    for (let connection = 0; connection < 6; connection++) {
+      const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
+      onTestFinished(() => client.close());
+      for (let watch = 0; watch < 110; watch++) {
+        const call = client.watch({ sweep, sinceEventSeq: 0 });
+        call.on('error', (error: { code?: number }) => {
+          if (error.code === status.RESOURCE_EXHAUSTED) rejected.count += 1;
+        });
+        call.pause();
+      }
     }
-  }
-  // 64 of each connection, and 256 of all.
-  await until('the calls beyond the limit are rejected', () => rejected.count >= 6 * 110 - 256);
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  await expectHealthy();
-});
+    // 64 of each connection, and 256 of all.
+    await until('the calls beyond the limit are rejected', () => rejected.count >= 6 * 110 - 256);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await expectHealthy();
+  },
+);
 
-test('large lists that nobody reads cost little memory', TIMEOUT, async () => {
+test('large lists that clients request but do not read use little memory of the coordinator', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(20_000));
   beginMeasuring();
   for (let connection = 0; connection < 4; connection++) {
@@ -193,7 +197,7 @@ test('large lists that nobody reads cost little memory', TIMEOUT, async () => {
 });
 
 test(
-  'an agent that floods the log of its attempt loses the attempt, and the store keeps a bounded log',
+  'if an agent floods the log of its attempt, the attempt ends, and the store keeps only a log of limited size',
   TIMEOUT,
   async () => {
     const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(100));
@@ -229,7 +233,7 @@ test(
   },
 );
 
-test('reports up to the limit of an attempt can be shown, listed and exported with little memory', {
+test('an attempt with the maximum number of reports can be shown, listed and exported with little memory', {
   timeout: 480_000,
 }, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(100));
@@ -273,7 +277,7 @@ test('reports up to the limit of an attempt can be shown, listed and exported wi
   await expectHealthy();
 });
 
-test('an agent with one slot leases two trials, whatever it claims', TIMEOUT, async () => {
+test('an agent with one slot gets leases for at most two trials, however many it claims', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(1_000));
   const honest = await join(attempts(), { message: withSlots(hello('honest'), 16) });
   if (honest instanceof Error) throw honest;
@@ -316,7 +320,7 @@ test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => 
   expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('uploads that one caller keeps open leave places for other callers', TIMEOUT, async () => {
+test('open uploads of one caller do not prevent uploads of other callers', TIMEOUT, async () => {
   const rejected = { count: 0 };
   const client = new ArtifactServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);
   onTestFinished(() => client.close());
@@ -337,7 +341,7 @@ test('uploads that one caller keeps open leave places for other callers', TIMEOU
   await expectHealthy();
 });
 
-test('large messages in many calls at once cost little memory', TIMEOUT, async () => {
+test('large messages in many concurrent calls use little memory of the coordinator', TIMEOUT, async () => {
   const fileName = 'x'.repeat(3_900_000);
   for (let connection = 0; connection < 4; connection++) {
     const client = new SweepServiceClient(cluster.address, credentials.createInsecure(), OWN_CONNECTION);

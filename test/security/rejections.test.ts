@@ -221,7 +221,7 @@ describe('agents', () => {
     return { key, attempts, artifacts, b };
   }
 
-  test('an agent cannot use the id of another agent in Open, in its hello or with an artifact', async () => {
+  test('an agent cannot use the id of another agent in the method Open, in its hello message or with an artifact', async () => {
     const { key, attempts, artifacts } = await twoAgents();
     await expectRejection('other_agent', async () => {
       const claims = [{ key, slot: 0, pack: 0 }];

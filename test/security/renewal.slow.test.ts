@@ -78,7 +78,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   expect(cluster.log()).toContain('the certificate was renewed');
 });
 
-test('an agent whose certificate has expired reports it, keeps running, and works again when it is renewed', {
+test('an agent reports that its certificate has expired, keeps running, and works again when the certificate is renewed', {
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();

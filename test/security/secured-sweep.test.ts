@@ -42,7 +42,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('a sweep over TLS runs with the identities of an agent and an operator; all others are rejected and counted', async () => {
+  test('a sweep over TLS runs with the identities of an agent and an operator; all other identities are rejected and counted', async () => {
     const cluster = await startSecured();
     const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
@@ -145,7 +145,7 @@ describe('the metrics of a secured coordinator', { timeout: LIMIT_MS }, () => {
     expect(await get(url, { authority: viewer.authority, certificate, key })).toMatchObject({ status: 401 });
   });
 
-  test("the metrics of an agent use the agent's certificate, which is not valid for another host", async () => {
+  test("the metrics of an agent are served with the agent's certificate, which is not valid for another host", async () => {
     const cluster = await startSecured();
     const { identities } = cluster;
     const agent = await identities.add('gpu-1', 'agent');

@@ -32,7 +32,7 @@ const EXPECTED = [
   ],
 ];
 
-test(`every invariant holds and every sweep ends under faults: ${FAST_SEEDS.length} seeds`, {
+test(`every invariant holds and every sweep ends despite faults: ${FAST_SEEDS.length} seeds`, {
   timeout: TIMEOUT_MS,
 }, async () => {
   const reached = new Set<string>();
@@ -44,7 +44,7 @@ test(`every invariant holds and every sweep ends under faults: ${FAST_SEEDS.leng
   expect(EXPECTED.filter((name) => !reached.has(name))).toEqual([]);
 });
 
-test('replaying a seed gives the same trace', { timeout: TIMEOUT_MS }, async () => {
+test('the simulation gives the same trace if a seed is replayed', { timeout: TIMEOUT_MS }, async () => {
   for (const seed of [3, 35, 112]) {
     const { trace } = await simulate(seed, undefined, true);
     expect(trace.length).toBeGreaterThan(50);
