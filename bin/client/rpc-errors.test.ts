@@ -130,7 +130,7 @@ test('a name that the certificate lacks is explained', async () => {
   });
 });
 
-test('no error has the words of the gRPC library', async () => {
+test('no error quotes the messages of the gRPC library', async () => {
   const gone = createServer();
   const freed = await listen(gone);
   await new Promise((resolve) => gone.close(resolve));

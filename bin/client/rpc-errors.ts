@@ -11,8 +11,8 @@ function isServiceError(error: unknown): error is ServiceError {
 }
 
 /**
- * Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. If the server
- * does not speak gRPC, the kind of the server is found out, which takes up to two seconds.
+ * Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. If the
+ * server does not speak gRPC, detects the kind of the server, which takes up to two seconds.
  */
 export async function explainCallError(error: unknown, peer: Peer): Promise<unknown> {
   if (!isServiceError(error)) return error;
@@ -76,7 +76,7 @@ const noCoordinator = (address: string, reason: string): Error =>
       '--server HOST:PORT or TRAWL_SERVER, or read a data folder with --dir DIR',
   );
 
-/** Returns the error if something else than a coordinator answers, or the client uses TLS where the server does not. */
+/** Returns the error if the server is not a coordinator, or if only one side uses TLS. */
 function unlessCoordinator(kind: ServerKind | undefined, { address, usesTls }: Peer): Error | undefined {
   if (kind === undefined) return undefined;
   if (kind === 'tls' && !usesTls) {

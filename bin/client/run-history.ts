@@ -12,9 +12,9 @@ import type { Connection } from './connect.ts';
 import { unary } from './rpc.ts';
 import { getSweep, listTrials } from './sweeps.ts';
 
-/** The newest sweeps that are read. */
+/** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
-/** Older sweeps are not read once this many trials are known, and larger sweeps are never read. */
+/** Once this many trials are known, no older sweep is read. Sweeps with more trials are never read. */
 const MAX_PAST_TRIALS = 20_000;
 
 export interface RunHistory {

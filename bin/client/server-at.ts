@@ -1,4 +1,4 @@
-/** Finds out which kind of server listens at an address, for the message about a connection that failed. */
+/** Detects the kind of server at an address, for the error message about a failed connection. */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { parseAddress } from '../../lib/net/address.ts';
@@ -35,7 +35,7 @@ interface FirstAnswer {
   readonly bytes: Buffer;
 }
 
-/** Returns what the server sends by itself, otherwise its answer to an HTTP request. */
+/** Returns the bytes that the server sends first, or else its answer to an HTTP request. */
 function firstAnswer(target: Target): Promise<FirstAnswer> {
   return new Promise((resolve) => {
     let connected = false;
@@ -84,7 +84,7 @@ function kindOf({ connected, closed, bytes }: FirstAnswer): ServerKind | undefin
 function hasTls(target: Target): Promise<boolean> {
   return new Promise((resolve) => {
     let isTls = false;
-    // Nothing is sent: the certificate does not matter.
+    // No data is sent, so the certificate need not be valid.
     const socket = connectTls({ ...target, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
     const limit = setTimeout(() => socket.destroy(), ANSWER_MS);
     socket.once('secureConnect', () => {

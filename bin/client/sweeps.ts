@@ -78,7 +78,7 @@ export async function* streamReports(
 
 /**
  * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted. A long curve
- * comes in several parts, one after another.
+ * has several consecutive parts.
  * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(

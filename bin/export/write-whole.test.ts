@@ -88,7 +88,7 @@ test('a device, a pipe or a folder is never replaced by a file', async () => {
   }
 });
 
-test('an error names the file or folder that was asked for, never the temporary one', async () => {
+test('an error names the requested file or folder, never the temporary file', async () => {
   const fails = (reason: string, code?: string) => async (temporary: string) => {
     throw Object.assign(new Error(`${reason}, write '${temporary}'`), { code });
   };

@@ -8,7 +8,7 @@ export const MAX_FAILURE_GROUPS = 20;
 export const MAX_AGENTS_LISTED = 5;
 /** Rows of the list of failed trials. */
 export const MAX_FAILED_TRIALS = 50;
-/** Rows of the list of stopped trials. */
+/** The maximum number of rows in the list of stopped trials. */
 export const MAX_STOPPED_TRIALS = 50;
 /** Characters of a failure's message. */
 export const MAX_MESSAGE = 300;

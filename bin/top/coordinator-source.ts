@@ -14,7 +14,7 @@ import { getSweep, killTrial, retryTrials, streamCurves } from '../client/sweeps
 import { watchSweep } from '../client/watch.ts';
 import { ThinCurve } from './thin-curve.ts';
 
-/** Above this number of trials, the analysis of variance would block the dashboard. */
+/** The maximum number of trials of an analysis of variance. A larger analysis would block the dashboard. */
 const MAX_ANALYSED_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): ParameterImportance {

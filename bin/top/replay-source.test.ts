@@ -22,7 +22,7 @@ const history = {
   ],
 };
 
-/** A replay so slow that it moves only by keys. */
+/** A replay that is so slow that only keys move its position. */
 async function replayed() {
   const { source } = replaySource(new SampleSource({ updates: [] }), history, 0.1);
   const at = await sampleDashboard(source, { columns: 160, rows: 40 });
@@ -35,7 +35,7 @@ async function replayed() {
   return { ...at, press, seek, counts };
 }
 
-test('a replay can be paused, and goes forward and back, by keys, shares, durations and times of day', async () => {
+test('a replay can be paused, and moves forward and back by keys, shares, durations and times of day', async () => {
   const at = await replayed();
   expect(at.frame()[0]).toContain('REPLAY 0.1×, 0%');
   await at.press('p');
@@ -66,7 +66,7 @@ test('a replay can be paused, and goes forward and back, by keys, shares, durati
   at.stop();
 });
 
-test('the speed changes by keys and by command, and a wrong position names the forms', async () => {
+test('keys and a command change the speed, and the error about an invalid position lists the valid forms', async () => {
   const at = await replayed();
   await at.press('+', '+');
   expect(at.frame()[0]).toContain('REPLAY 0.4×');

@@ -45,7 +45,7 @@ const rejectChange = async () => {
 
 /**
  * Returns the dashboard's source for a replay.
- * @param live answers what does not change with the replayed time
+ * @param live the source of data that does not depend on the replayed time
  * @param speed factor of the original speed
  */
 export function replaySource(live: Source, history: History, speed: number): ReplaySource {

@@ -6,7 +6,9 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 const CHARACTERS_PER_VALUE = 20;
 const CHARACTERS_PER_POINT = 100;
 
-/** A curve that drops every other point each time when it exceeds the limit. The first and the newest point are kept. */
+/**
+ * A curve that drops every other point whenever its size exceeds the limit. The first and the newest point are kept.
+ */
 export class ThinCurve {
   readonly #maxCharacters: number;
   #points: Report[] = [];

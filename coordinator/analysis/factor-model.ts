@@ -11,7 +11,7 @@ import type { Factor, Observation } from './balanced-grid.ts';
 export type ModelTerm = readonly [number] | readonly [number, number];
 
 export interface ModelFit {
-  /** The sum of squares that the terms leave unexplained. */
+  /** The residual sum of squares. */
   readonly residual: number;
   /** Degrees of freedom of the residual. */
   readonly df: number;
@@ -25,7 +25,7 @@ export interface AdjustedMean {
 
 const INTERCEPT = 0;
 
-/** A pivot below this share of its original value is the rounding error of a dependent column. */
+/** A pivot below this share of its original value is a rounding error: the column depends on earlier columns. */
 const DEPENDENT_SHARE = 1e-9;
 
 const ESTIMABLE_ERROR = 1e-6;
@@ -37,7 +37,7 @@ export class FactorModel {
   readonly #values: readonly number[];
   readonly #offset: number;
 
-  /** @param observations each has a value of each factor */
+  /** @param observations every observation has a value of every factor */
   constructor(factors: readonly Factor[], observations: readonly Observation[]) {
     this.#factors = factors;
     this.#levels = factors.map(({ values }) => new Map(values.map((value, level) => [value, level])));

@@ -27,7 +27,7 @@ interface EstimatedEffect {
   readonly parameter: string;
   /** The share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined if no residual remains to test against. */
+  /** Undefined if the model has no residual for a test. */
   readonly p: number | undefined;
   /** Whether p is below ERROR_RATE. Undefined without p. */
   readonly significant: boolean | undefined;
@@ -42,14 +42,14 @@ export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
-/** The most columns of a model. The time of a fit grows with their cube. */
+/** The maximum number of columns of a model. The time of a fit grows with the cube of this number. */
 const MAX_MODEL_COLUMNS = 150;
 
 /**
  * Analyses the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise each
- * share is an estimate for the complete grid, from the adjusted means. A parameter is tested by the variation that it
- * explains beyond the others (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003). Interactions are part
- * of the model if all pairs of their values have a result and replicates remain to test against. Without replicates,
+ * share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation that
+ * only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003). Interactions are
+ * part of the model if all pairs of their values have a result and there are replicates for a test. Without replicates,
  * effects are tested against the interactions (Montgomery, Design and Analysis of Experiments, chapter 5).
  * @param axes see `importanceOf`
  */

@@ -7,7 +7,7 @@ export interface MeanDifference {
   /** The confidence interval of the difference. */
   readonly low: number;
   readonly high: number;
-  /** The level of the interval, such as 0.95. It is higher if several differences share the error rate. */
+  /** The level of the interval, such as 0.95. The level is higher if several differences share the error rate. */
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
   /** The number of further seeds that would probably decide an undecided difference, as a sentence. */

@@ -24,7 +24,7 @@ const past = (points: readonly Parameters[], noise = (_: number) => 1): PastTria
   }));
 const totalMs = (points: readonly Parameters[]) => points.reduce((total, point) => total + secondsOf(point) * 1000, 0);
 
-test('the same grid again takes as long as before', () => {
+test('a repeated grid is estimated to take as long as before', () => {
   const sample = grid(AXES);
   const estimate = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
   expect(estimate?.slotTime.expected).toBeGreaterThan(totalMs(sample) * 0.95);

@@ -53,11 +53,11 @@ const TWO_SIDED_90 = 1.645;
 
 /** Standard deviations of the logarithm of a time, which are assumed without measurements. */
 const PRIOR = {
-  /** Between sweeps, because machines and their load change. */
+  /** For differences between sweeps, because machines and their load change. */
   sweeps: 0.1,
-  /** From a value that no earlier trial had, of a parameter that had only one value or is not a number. */
+  /** For a new value of a parameter that had only one value in earlier trials or is not numeric. */
   unknownValue: 0.5,
-  /** Between trials with the same parameters. */
+  /** For differences between trials with the same parameters. */
   noise: 0.05,
 };
 
@@ -75,9 +75,9 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   const total = meanMs * trials;
   const longest = each.reduce((most, ms) => Math.max(most, ms), 0);
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
-  // At the end, each slot but one waits for half a trial on average.
+  // At the end of a sweep, every slot but the last is idle for half a trial on average.
   const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
-  // Errors that all trials share do not cancel. The errors of single trials do.
+  // Errors that all trials share do not cancel out. Independent errors of single trials cancel out.
   const unknown = sum(each, (ms, index) => ms * (predictions[index]?.unknown ?? 0)) / sum(each);
   const ofMean = model.residual / Math.sqrt(Math.max(1, past.length - model.levels));
   const single = model.noise / Math.sqrt(trials);
@@ -96,7 +96,7 @@ function intervalOf(expected: number, spread: number): DurationInterval {
 interface Model {
   readonly center: number;
   readonly effects: ReadonlyMap<string, Effects>;
-  /** The standard deviation of what the effects do not explain. */
+  /** The standard deviation of the residuals. */
   readonly residual: number;
   readonly noise: number;
   readonly betweenSweeps: number;
@@ -189,7 +189,7 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
   return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };
 }
 
-/** Epochs are a factor of the time, not an effect like others. */
+/** The number of epochs multiplies the time, so it has no effect in the model. */
 function epochsOf(parameters: Parameters): number {
   const epochs = parameters[EPOCHS];
   return typeof epochs === 'number' && epochs > 0 ? epochs : 1;

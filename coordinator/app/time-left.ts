@@ -12,7 +12,7 @@ import { busySlots } from '../core/leases.ts';
 import { type Core, isEnded } from '../core/model.ts';
 import { trialsToCome } from '../core/trials.ts';
 
-/** An estimate reads all trials of the sweep, so that of a large sweep is reused for longer. */
+/** An estimate reads all trials of the sweep, so the estimate of a large sweep is reused for a longer time. */
 const MAX_AGE_MS_PER_TRIAL = 1;
 
 interface Estimate {

@@ -34,7 +34,7 @@ when: [{if: {kind: near}, set: {offset: 0}}]
 const createdIn = (changes: readonly Change[]) =>
   changes.flatMap((change) => (change.kind === 'created' ? change.trial : []));
 
-/** A coordinator with one agent and a real store, in which the test runs the trials. */
+/** A coordinator with one agent and a real store. The test runs the trials. */
 async function coordinator(text: string, slots: number) {
   const db = openStore(dir);
   const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
@@ -53,7 +53,7 @@ async function coordinator(text: string, slots: number) {
 
   return {
     runtime,
-    /** Returns a second coordinator that has only the store, as after a crash. */
+    /** Returns a second coordinator that starts from the store, as after a crash. */
     restarted: open,
     /** Runs the scheduler once, and stores its step. */
     async schedule(): Promise<Step> {

@@ -10,8 +10,8 @@ import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 
 /**
- * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, its source
- * yields no trials, so that the coordinator starts and other sweeps run.
+ * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, the
+ * source of this sweep yields no trials. The coordinator starts nevertheless, and other sweeps run.
  */
 export function sourceOpener(db: Database): OpenSource {
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');

@@ -16,8 +16,8 @@ export const MAX_LEASES_PER_SLOT = 2;
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
- * The maximum size of an attempt's reports, in characters of JSON. Readers page them, but sort the steps of an attempt in
- * the store, which takes about half a second at the limit.
+ * The maximum size of an attempt's reports, in characters of JSON. Readers get the reports in pages, but the store
+ * sorts all steps of an attempt, which takes about half a second at the limit.
  */
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
@@ -39,7 +39,7 @@ export function nothingReceived(): ReceivedAmounts {
   return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), metricCharacters: 0, programs: 0 };
 }
 
-/** The records of an attempt that the store has. */
+/** The amounts of an attempt's records in the store. */
 export interface StoredRecords {
   readonly logCharacters: number;
   readonly reports: number;
@@ -51,8 +51,9 @@ export interface StoredRecords {
 }
 
 /**
- * Returns the amounts that the coordinator received before its restart. The store keeps the newest program record only: a
- * correct agent sends no other record after its list of packages, and one after a record without a list.
+ * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record.
+ * A correct agent sends no program record after its list of packages, and one more record after a record without a
+ * list.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];

@@ -49,7 +49,7 @@ export function endAttempt(
   return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
 }
 
-/** Ends an attempt that the early-stopping rule stops. Its agent receives an order to stop it. */
+/** Ends an attempt that the early-stopping rule stops. Its agent receives an order to stop the attempt. */
 export function stopAttempt(core: Core, key: AttemptKey, { rule, reason }: Stopped, now: number): Step {
   const agentId = core.leases.get(keyText(key))?.agentId ?? '';
   const refusal = { code: RefusalCode.ENDED, message: `stopped by ${rule}: ${reason}` };

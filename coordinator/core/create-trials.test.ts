@@ -96,7 +96,7 @@ describe('a sweep of a billion points', () => {
   test.each([
     ['kill', onKill, 'killed'],
     ['stop', onStop, 'stopped'],
-  ] as const)('creates no trial after a %s', (_, end, state) => {
+  ] as const)('a sweep of a billion points creates no trial after a %s', (_, end, state) => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     schedule(core, 1);

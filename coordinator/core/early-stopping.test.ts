@@ -57,7 +57,7 @@ const crash = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'cras
 const checkpoint = (epoch: number) =>
   ({ kind: 'artifact', artifact: { name: 'c', kind: 'checkpoint', epoch, size: 1, sha256: '' } }) as const;
 
-test('the report that a rule rejects ends the attempt and the trial in the same step, and its agent is told to stop', () => {
+test('a report that the rule rejects ends the attempt and the trial in the same step; the agent gets an order to stop', () => {
   const sweep = sweepOf(ASHA);
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([
@@ -83,7 +83,7 @@ test('the report that a rule rejects ends the attempt and the trial in the same 
   expect(core.leases.has(keyText(second))).toBe(false);
 });
 
-test('an agent that missed the order to stop is told again by its next heartbeat and by its next record', () => {
+test('an agent that missed the order to stop receives the order again at its next heartbeat and next record', () => {
   const sweep = sweepOf(ASHA);
   report(open(sweep, 't0'), 1, 0.5);
   const key = open(sweep, 't1', 'a', 1);
@@ -98,7 +98,7 @@ test('an agent that missed the order to stop is told again by its next heartbeat
   expect(sampleTrial(sweep, 't1').state).toBe('stopped');
 });
 
-test('a stopped trial is never retried, and the sweep finishes with it', () => {
+test('a stopped trial is never retried, and its sweep finishes', () => {
   const sweep = sweepOf(ASHA, {}, 2);
   const first = open(sweep, 't0');
   report(first, 1, 0.5);

@@ -20,7 +20,8 @@
  * - **offer**: an invitation on NATS to run a trial.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
  * - **preflight**: everything that an attempt needs before its program starts.
- * - **rung**: a step at which early stopping compares trials. Its history is the scores of the trials that reached it.
+ * - **rung**: a step at which early stopping compares trials. The history of a rung is the scores of the trials that
+ * reached the rung.
  * - **drain**: a request that an agent take no new work.
  *
  * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a
@@ -284,7 +285,7 @@ export interface Sweep {
   readonly share: Share;
   /** The source of further trials. Undefined if the sweep creates no more trials. */
   search: Search | undefined;
-  /** The number of trials that the sweep has once all are created. Infinity if the search has no limit. */
+  /** The total number of trials. Infinity if the search has no limit. */
   planned: number;
   /** The trials that were created. */
   readonly trials: Map<string, Trial>;
@@ -321,7 +322,7 @@ export interface EarlyStopping {
   readonly rule: EarlyStopRule;
   /** The curves of running attempts, by `keyText`. */
   readonly curves: Map<string, CurvePoint[]>;
-  /** The part of a trial's curve that its checkpoint continues, by trial id. */
+  /** The curve of a trial up to its newest checkpoint, by trial id. */
   readonly resumable: Map<string, Curve>;
   /** The scores of each rung in ascending order. */
   readonly scores: Map<number, number[]>;
@@ -535,10 +536,12 @@ export interface Quarantine {
   readonly probeAt: number;
 }
 
-/** The number of trials of a sweep that are created before they can start, beyond those that the slots need at once. */
+/**
+ * The window of created trials of a sweep that have not started. The window is larger if the slots need more trials.
+ */
 export interface CreationWindow {
   readonly trials: number;
-  /** Packs per slot, so that the trials of a pack can be chosen among several. */
+  /** The number of packs per slot that are created ahead, so that a pack has several trials to choose from. */
   readonly packsPerSlot: number;
 }
 

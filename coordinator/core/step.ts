@@ -44,14 +44,14 @@ export function combine(steps: readonly Step[]): Step {
 
 /** A fact to store. Each change of a sweep, trial or attempt is one row in the event log, except log text. */
 export type Change =
-  /** A trial was created. The state of the sweep's source is the state after it. */
+  /** A trial was created. `state` is the state of the sweep's source after this trial. */
   | {
       readonly kind: 'created';
       readonly sweepId: string;
       readonly trial: PlannedTrial;
       readonly state: SourceState;
     }
-  /** The source of a sweep's trials dropped points, or has no further trials. Not in the event log. */
+  /** The source of a sweep's trials dropped points, or has no further trials. This change is not in the event log. */
   | {
       readonly kind: 'searched';
       readonly sweepId: string;
@@ -184,7 +184,7 @@ export type Change =
       readonly step: number;
       /** The value that was compared. */
       readonly value: number;
-      /** The reason why the trial continues. Empty if it does not, or if the rule compared nothing. */
+      /** The reason why the trial continues. Empty if the trial is stopped, or if the rule compared nothing. */
       readonly detail: string;
     }
   | {

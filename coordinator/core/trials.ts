@@ -100,13 +100,15 @@ export function isUnfinished({ counts, search }: Sweep): boolean {
   return search !== undefined || counts.pending + counts.offered + counts.running > 0;
 }
 
-/** Returns the number of trials that the sweep will have, or has so far if its search has no limit. */
+/**
+ * Returns the total number of trials of the sweep. Without a limit on the search, returns the number created so far.
+ */
 export function expectedTrials({ planned, counts }: Sweep): number {
   if (Number.isFinite(planned)) return planned;
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Returns the number of trials that are still to be created. Infinity if the search has no limit. */
+/** Returns the number of trials that are not created yet. Infinity if the search has no limit. */
 export function trialsToCome({ search, planned }: Sweep): number {
   return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }

@@ -1,6 +1,6 @@
 /**
- * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number as it
- * is written, as from the agent of W&B.
+ * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number as
+ * the file writes it, as from the W&B agent.
  */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { pointerTo } from '../../lib/text/python.ts';
@@ -10,7 +10,9 @@ import type { Declaration } from './parameters.ts';
 import type { Located } from './problems.ts';
 import { isFloat, parameterOf } from './values.ts';
 
-/** Returns the parameters with floats, if all their numbers are floats, and otherwise the values with floats. */
+/**
+ * Returns the parameters whose numbers are all floats. For other parameters, returns the values that contain floats.
+ */
 export function floatsOf(
   declarations: readonly Declaration[],
   root: Located,
@@ -30,7 +32,7 @@ export function floatsOf(
     const known = new Set<string>();
     for (const located of written) {
       const value = canonicalJson(parameterOf(located.data));
-      // Equal values are one trial, in the form of the first.
+      // Equal values become one trial with the form of the first value.
       if (known.has(value)) continue;
       known.add(value);
       const pointers = numbersIn(located).flatMap((one) => (isFloat(one.located) ? [one.pointer] : []));

@@ -48,7 +48,7 @@ test('a connection over the limit is closed immediately, and a closed connection
     .toBe('taken');
 });
 
-test('connections that are not authenticated give way to new ones, and cannot close authenticated ones', async () => {
+test('new connections replace unauthenticated connections, and cannot close authenticated connections', async () => {
   const full: string[] = [];
   const listener = await open({ maxConnections: 3, authenticatesCalls: true, onFull: (from) => full.push(from) });
   const peerOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`;

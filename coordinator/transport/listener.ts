@@ -33,7 +33,7 @@ export interface ListenerOptions {
 }
 
 export interface Listener extends Address {
-  /** Keeps a connection, by the peer of a call that was authenticated on it. */
+  /** Marks a connection as authenticated, by the peer of an authenticated call. */
   authenticated(peer: string): void;
   /** Uses a renewed certificate for new connections. */
   renew(identity: Identity): void;
@@ -42,8 +42,9 @@ export interface Listener extends Address {
 }
 
 /**
- * Listens for connections and passes them to the gRPC server. If there are too many, the oldest connection that has not
- * been authenticated is closed, so that a stranger cannot lock out others. If all are authenticated, a new connection is closed.
+ * Listens for connections and passes them to the gRPC server. If there are too many connections, the oldest
+ * unauthenticated connection is closed, so that an attacker cannot lock out users. If all connections are
+ * authenticated, the new connection is closed.
  * @returns the address, with the port that the system chose if 0 was requested
  * @throws {UnreachableError} when the address cannot be used
  */

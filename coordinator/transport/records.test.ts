@@ -59,8 +59,11 @@ test.each<[string, Partial<ProgramStart>, RegExp]>([
   expect(() => program(fields)).toThrow(message);
 });
 
-test.each([8.64e15 + 1, Number.MAX_SAFE_INTEGER])('the time %d of a broken clock becomes a date', (atMs) => {
-  const body = { $case: 'log', log: { text: 'x' } } as const;
-  const { at } = recordOf({ key: { sweepId: '1', trialId: 't', attempt: 1 }, seq: 1, atMs, body });
-  expect(new Date(at).toISOString()).toBe('+275760-09-13T00:00:00.000Z');
-});
+test.each([8.64e15 + 1, Number.MAX_SAFE_INTEGER])(
+  'the invalid time %d of a wrong clock becomes a valid date',
+  (atMs) => {
+    const body = { $case: 'log', log: { text: 'x' } } as const;
+    const { at } = recordOf({ key: { sweepId: '1', trialId: 't', attempt: 1 }, seq: 1, atMs, body });
+    expect(new Date(at).toISOString()).toBe('+275760-09-13T00:00:00.000Z');
+  },
+);

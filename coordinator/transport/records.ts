@@ -56,7 +56,8 @@ export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
 }
 
 /**
- * The last time that a date can have. A machine with a broken clock sends any number, and its attempts must not end for it.
+ * The last time that a date can have. A machine with a wrong clock can send any number, which must not end its
+ * attempts.
  */
 const MAX_TIME_MS = 8.64e15;
 

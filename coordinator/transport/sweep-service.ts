@@ -34,7 +34,7 @@ import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { AgentRoster, TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
-/** Reports in one message, by number and by size. */
+/** The maximum number and size of the reports in one message. */
 const REPORTS_PER_MESSAGE = 1_000;
 const CHARACTERS_PER_MESSAGE = 256 * 1024;
 const CHARACTERS_PER_VALUE = 20;

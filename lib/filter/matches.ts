@@ -31,11 +31,11 @@ export function matches(filter: Filter, trial: Trial): boolean {
   return matchesFields(filter, { field: (name) => fieldOf(trial, name), text: () => textOf(trial) });
 }
 
-/** Something that a filter can be applied to. */
+/** The fields that a filter compares. */
 export interface Filterable {
-  /** Returns a field; undefined if there is none of this name. */
+  /** Returns a field by name. Undefined if there is no such field. */
   readonly field: (name: string) => number | string | undefined;
-  /** Returns the text that a single word must be part of. */
+  /** Returns the text in which a single word is searched. */
   readonly text: () => string;
 }
 

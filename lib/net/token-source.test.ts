@@ -117,7 +117,7 @@ asRoot('nothing is sent when the process on the port belongs to another user tha
   expect(folderToken(dir, at(), process.pid)()).toEqual(expected);
 });
 
-asRoot('the token of the own coordinator is not sent to another user, even if it is given; other tokens are', () => {
+asRoot('the token of the user's own coordinator is never sent to a process of another user; other given tokens are sent', () => {
   const token = ensureToken(dir);
   const copy = join(home, 'copy');
   writeFileSync(copy, token);
@@ -135,7 +135,7 @@ asRoot('the token of the own coordinator is not sent to another user, even if it
   expect(tokenSource(at(), guest)()).toEqual({ kind: 'token', token: 'of-another-coordinator' });
 });
 
-asRoot('without a token, nothing is sent to a process of another person; a service is used', async () => {
+asRoot('without a token, nothing is sent to a process of another person, but a service is used', async () => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
   for (const [uid, expected] of [
     [NOBODY, { kind: 'foreign', message: expect.stringContaining('TRAWL_TOKEN to any text') }],

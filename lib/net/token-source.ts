@@ -94,10 +94,10 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
   return { kind: 'token', token: readToken(path) };
 }
 
-/** The first user id of a person. Services, such as a coordinator that systemd runs, have lower ones. */
+/** The first user id of a person. Services, such as a coordinator that systemd runs, have lower user ids. */
 const FIRST_PERSON = 1_000;
 
-/** The port can be open to everyone, but the sweep and its code are not for a person who happens to listen there. */
+/** Any user can listen on the port, but must not receive the sweep and its code. */
 function withoutToken(port: number): TokenAnswer {
   const self = process.geteuid?.();
   const other = [...(listenerOwners(port) ?? [])].find((uid) => uid !== self && uid >= FIRST_PERSON);

@@ -21,7 +21,7 @@ const WANTED = {
   offers: () => [{ pool: POOL, key: { sweepId: '1', trialId: 't1', attempt: 1 } }],
 };
 
-/** An election usually takes seconds. On a busy machine it has taken more than a minute. */
+/** An election usually takes seconds, but can take more than a minute on a busy machine. */
 const ELECTION_LIMIT_MS = 150_000;
 
 type Start = (index: number) => Promise<ChildProcess>;

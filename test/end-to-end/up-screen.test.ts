@@ -15,7 +15,7 @@ parameters:
 `;
 
 test(
-  'trawl up opens the dashboard before its processes start, and prints its notes and results after it closes',
+  'trawl up opens the dashboard before its processes start, and prints messages and results after the dashboard has closed',
   async () => {
     const folder = testFolder();
     const screen = new TestTerminal(['up', sweepFile(folder, SWEEP), '--slots', '1', '--dir', join(folder, 'run')], {

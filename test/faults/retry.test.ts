@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { roundSeeds } from './sweep-under-faults.ts';
 
 const LIMIT_MS = 180_000;
-/** Fits into the window of created trials: a kill ends the search, and only created trials are cancelled and retried. */
+/** Fits into the window of created trials, because only created trials are cancelled by a kill and retried. */
 const TRIALS = 1_000;
 const DEATHS = 4;
 

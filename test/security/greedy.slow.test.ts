@@ -33,18 +33,18 @@ import { until } from '../support/until.ts';
  * an attack begins exceeds the limit.
  */
 const ANSWER_MS = 1_000;
-/** The deadline of each call. Generous, because one pause of a busy machine must not fail the test. */
+/** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
 const SLOWEST_ANSWER_MS = 10_000;
 /** Reports of 181 kB each: 242 MiB, which is almost the limit of an attempt. */
 const LARGE_REPORTS = 1_400;
-/** Fewer answers show nothing. */
+/** The minimum number of answers for a conclusion. */
 const MIN_ANSWERS = 20;
 /** The heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 240_000 };
 
 let cluster: Cluster;
-/** Another caller, in a thread of its own. */
+/** Another caller, in its own thread. */
 let observer: Worker;
 
 beforeEach(async () => {
@@ -55,7 +55,7 @@ beforeEach(async () => {
   onTestFinished(async () => void (await observer.terminate()));
 }, 120_000);
 
-/** Forgets the answers so far: a submission of many trials delays other calls, and is no attack. */
+/** Discards the answers so far, because a submission of many trials delays other calls but is not an attack. */
 const beginMeasuring = () => observer.postMessage('begin');
 
 interface Answers {

@@ -1,6 +1,7 @@
 /**
- * The invariants of early stopping, from durable changes only. Each trial enters a rung once. A sweep with the rule asha
- * stops exactly the trials that the rule rejects, in the commit of the report. Nothing happens to a trial after its stop.
+ * The invariants of early stopping, checked with durable changes only. Each trial enters a rung once. A sweep with the
+ * rule asha
+ * stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further changes.
  */
 import type { SweepPolicy } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';

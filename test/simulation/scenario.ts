@@ -209,7 +209,7 @@ function withTarget(text: string, random: TestRandom): string {
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
 }
 
-/** Two of nine seeds have rules of early stopping, to keep the other seeds stable. */
+/** Two of nine seeds have early-stopping rules. The scenarios of the other seeds are unchanged. */
 function ruleText(seed: number, random: TestRandom): string {
   if (seed % 9 !== 2 && seed % 9 !== 6) return '';
   const asha = '{type: asha, min_iter: 1, eta: 2}';

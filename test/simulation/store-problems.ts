@@ -44,7 +44,10 @@ export function storeProblems(db: Database, files: StoredFiles): string[] {
   return [...problems, ...creationProblems(db), ...artifactProblems(db, files)];
 }
 
-/** Checks that the trials of each sweep are its first points, each once and in order, and that a finished sweep has all. */
+/**
+ * Checks that the trials of each sweep are its first points, each once and in order, and that a finished sweep has all
+ * of its points.
+ */
 function creationProblems(db: Database): string[] {
   const sweeps = db.prepare('select id, text, file_name as fileName, state, searching, planned from sweeps').all() as {
     id: number;

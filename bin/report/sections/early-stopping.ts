@@ -9,7 +9,9 @@ import type { ReportBlock, Section } from '../document.ts';
 import { MAX_MESSAGE, MAX_STOPPED_TRIALS } from '../limits.ts';
 import { assignmentsText, type VariedParameters } from '../trial-results.ts';
 
-/** Returns the section with the trials that early stopping ended and its reasons; undefined if there are no such trials. */
+/**
+ * Returns the section with the trials that were stopped early and the reasons. Undefined if no trial was stopped early.
+ */
 export function earlyStoppingSection(data: ReportData, space: VariedParameters): Section | undefined {
   const stopped = data.trials.filter(({ stopReason }) => stopReason !== '');
   if (stopped.length === 0) return undefined;

@@ -114,7 +114,7 @@ export class Ledger {
     });
   }
 
-  /** Returns the number of trials of a sweep that have not started, or wait for their next attempt. */
+  /** Returns the number of trials of a sweep that wait for their first or next attempt. */
   waiting(sweepId: string): number {
     const trials = [...this.trials].filter(([name]) => name.startsWith(`${sweepId}/`));
     return trials.filter(([, { state }]) => state === 'pending' || state === 'offered').length;
