@@ -117,23 +117,29 @@ asRoot('nothing is sent when the process on the port belongs to another user tha
   expect(folderToken(dir, at(), process.pid)()).toEqual(expected);
 });
 
-asRoot('the token of the user's own coordinator is never sent to a process of another user; other given tokens are sent', () => {
-  const token = ensureToken(dir);
-  const copy = join(home, 'copy');
-  writeFileSync(copy, token);
-  const guest = join(home, 'guest');
-  writeFileSync(guest, 'of-another-coordinator');
-  announce();
-  expect(tokenSource(at(), copy)()).toEqual({ kind: 'token', token });
-  // The process on the port belongs to root, and the token to another user.
-  chownSync(tokenFile(dir), NOBODY, NOBODY);
-  const foreign = { kind: 'foreign', message: expect.stringContaining(`port ${port} is used by a process of another`) };
-  expect(tokenSource(at(), tokenFile(dir))()).toEqual(foreign);
-  expect(tokenSource(at(), copy)()).toEqual(foreign);
-  vi.stubEnv('TRAWL_TOKEN', token);
-  expect(tokenSource(at(), undefined)()).toEqual(foreign);
-  expect(tokenSource(at(), guest)()).toEqual({ kind: 'token', token: 'of-another-coordinator' });
-});
+asRoot(
+  'the token of an own coordinator is never sent to a process of another user; other given tokens are sent',
+  () => {
+    const token = ensureToken(dir);
+    const copy = join(home, 'copy');
+    writeFileSync(copy, token);
+    const guest = join(home, 'guest');
+    writeFileSync(guest, 'of-another-coordinator');
+    announce();
+    expect(tokenSource(at(), copy)()).toEqual({ kind: 'token', token });
+    // The process on the port belongs to root, and the token to another user.
+    chownSync(tokenFile(dir), NOBODY, NOBODY);
+    const foreign = {
+      kind: 'foreign',
+      message: expect.stringContaining(`port ${port} is used by a process of another`),
+    };
+    expect(tokenSource(at(), tokenFile(dir))()).toEqual(foreign);
+    expect(tokenSource(at(), copy)()).toEqual(foreign);
+    vi.stubEnv('TRAWL_TOKEN', token);
+    expect(tokenSource(at(), undefined)()).toEqual(foreign);
+    expect(tokenSource(at(), guest)()).toEqual({ kind: 'token', token: 'of-another-coordinator' });
+  },
+);
 
 asRoot('without a token, nothing is sent to a process of another person, but a service is used', async () => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
