@@ -22,7 +22,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries its failed replicates, with a question if there are several', async () => {
+test('R on a config retries its failed replicates, and asks a question first if several replicates failed', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
@@ -52,7 +52,7 @@ test('R without failed trials sends no request, except for a single trial; the c
   at.stop();
 });
 
-test(':retry selects trials by failure class or state, names their number in its question, and rejects unknown groups', async () => {
+test(':retry selects trials by failure class or state, shows the number of trials in its question, and rejects unknown groups', async () => {
   const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
   await at.press(':', ...'retry oom', 'enter');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);
@@ -79,7 +79,7 @@ test('an ended sweep is watched again after a retry', async () => {
   at.stop();
 });
 
-test('an ended sweep is watched again after a retry by another user', async () => {
+test('an ended sweep is watched again after another user retries trials of the sweep', async () => {
   const ended = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
   const sweeps = [ended];
   const at = await start({ updates: [snapshot(ended, [...midTrials])], sweeps });

@@ -238,7 +238,7 @@ test('a filter and a command are recalled with the arrows and completed with Tab
   at.stop();
 });
 
-test('the wheel moves the cursor, and a press moves it to its row and opens it', async () => {
+test('the mouse wheel moves the cursor; a mouse press moves the cursor to the pressed row, and a second press opens that row', async () => {
   const at = await start();
   at.dashboard.point({ kind: 'wheel', by: 1 });
   expect(at.cursor()).toBe('c3d0000000000000');
@@ -294,7 +294,7 @@ test('in read-only mode, no action can be started by a key or a command, and the
   at.stop();
 });
 
-test('Enter on a sweep watches it, and Enter on an agent shows its trials', async () => {
+test('Enter on a sweep opens the sweep, and Enter on an agent shows the trials of the agent', async () => {
   const at = await start();
   await at.press('5');
   await at.press('j', 'enter');
@@ -305,7 +305,7 @@ test('Enter on a sweep watches it, and Enter on an agent shows its trials', asyn
   at.stop();
 });
 
-test('q closes one view at a time and quits on the leaderboard; Ctrl-C interrupts everywhere', async () => {
+test('q closes one view at a time, and quits on the leaderboard; Ctrl-C interrupts the dashboard in every view', async () => {
   const at = await start();
   await at.press('j', 'd', 'l', '?');
   for (const kind of ['log', 'trial', 'sweep']) {

@@ -48,7 +48,7 @@ test('a trial has lines for its start, each epoch, and its end with the first an
   ]);
 });
 
-test('the line of an epoch has a few metrics, the ranking metric first', async () => {
+test('the line of an epoch shows only a few metrics, and starts with the ranking metric', async () => {
   const lineOf = async (metrics: Record<string, number>) => {
     const reported = runningTrial(0, 1, metrics);
     const lines = await linesOf(
@@ -129,7 +129,7 @@ test('the end line of a failed trial has its failure class and message', async (
   expect(lines.at(-1)).toContain('trial a0000000 failed (1/8): nan: loss is not a number');
 });
 
-test('a failure with output below its error has only its first line', async () => {
+test('the line of a failure shows only the first line of its message, without the output below', async () => {
   const failure = {
     class: FailureClass.CRASH,
     message:

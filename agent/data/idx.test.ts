@@ -24,7 +24,7 @@ test('parsed images equal the written images', () => {
   );
 });
 
-test('a file is rejected with its name if its length does not match its header', () => {
+test('a file is rejected if its length does not match its header, and the error names the file', () => {
   const whole = file(0x803, 2, 3, 3, new Uint8Array(18));
   expect(() => parseImages('train-images', whole.subarray(0, 33))).toThrow(
     'train-images: 33 bytes, expected 34 for 2 images of 3x3',

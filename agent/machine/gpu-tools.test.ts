@@ -25,7 +25,7 @@ test('GPUs are parsed from the lines that nvidia-smi prints', () => {
   expect(parseNvidiaCards(recorded('nvidia-smi-query.txt'))).toMatchObject({ gpus: { length: 4 }, broken: [] });
 });
 
-test('a lost card and a card with an error are reported, and the other cards are used', () => {
+test('a lost GPU and a GPU with an error are reported, and the other GPUs are used', () => {
   const lost = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
   expect(lost.gpus.map(({ index }) => index)).toEqual([0, 3]);
   expect(lost.broken).toEqual([{ index: 1, reason: 'nvidia-smi reports [GPU is lost]' }]);
@@ -44,14 +44,14 @@ test.each([
   expect(nvidiaError(recorded(file))).toMatch(error);
 });
 
-test('other text lists no cards and is not reported as an error', () => {
+test('output without GPUs gives an empty list of GPUs, and is not reported as an error', () => {
   for (const text of ['', 'No devices were found\n', '0, 37\n']) {
     expect(parseNvidiaCards(text)).toEqual({ gpus: [], broken: [] });
     expect(nvidiaError(text)).toBeUndefined();
   }
 });
 
-test('cards have the UUIDs that nvidia-smi -L or a query lists', () => {
+test('GPUs get the UUIDs that nvidia-smi -L or a query lists', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query.txt'));
   const listed = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
   expect(listed.map(({ uuid }) => uuid?.slice(0, 8))).toEqual(['GPU-aa11', 'GPU-ab22', 'GPU-cc33', 'GPU-dd44']);
@@ -60,7 +60,7 @@ test('cards have the UUIDs that nvidia-smi -L or a query lists', () => {
   ).toEqual(['GPU-aa11-0', undefined, undefined, 'GPU-dd44-3']);
 });
 
-test('a card in MIG mode is replaced by its instances, with the memory of their profiles', () => {
+test('a GPU in MIG mode is replaced by its MIG instances, and each instance has the memory of its profile', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query.txt'));
   const found = withIds(gpus.slice(0, 2), parseNvidiaIds(recorded('nvidia-smi-L-mig.txt')));
   expect(

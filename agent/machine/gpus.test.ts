@@ -40,7 +40,7 @@ describe('discovery', () => {
     }
   });
 
-  test('when one card is lost, nvidia-smi fails but the other cards are used', async () => {
+  test('if one GPU is lost, nvidia-smi fails but the other GPUs are used', async () => {
     nvidia('nvidia-smi-query-lost.txt', 'nvidia-smi-L.txt', 15);
     const { gpus, found, problems } = await discoverGpus({});
     expect(gpus.map(({ index }) => index)).toEqual([0, 3]);
@@ -89,7 +89,7 @@ describe('discovery', () => {
   });
 });
 
-test('measured values are converted to base units, and values that a card does not report are undefined', () => {
+test('measured values are converted to base units, and values that a GPU does not report are undefined', () => {
   expect(parseGpuFigures('0, 37, 1024, 81559, 41, 118.24\n1, [N/A], 12, 2048, 30, [N/A]\n')).toEqual([
     {
       index: 0,

@@ -3,7 +3,7 @@ import { requireFittingSlots, slotCount, slotGpus, threadEnvironment } from './s
 
 const defaults = { slots: undefined, slotsPerGpu: undefined };
 
-test('a machine has one slot per GPU, or one per core when it has no GPU', () => {
+test('a machine has one slot per GPU, or one slot per core if it has no GPU', () => {
   expect(slotCount(defaults, 4, 16)).toBe(4);
   expect(slotCount(defaults, 0, 16)).toBe(16);
 });
@@ -89,7 +89,7 @@ test('slots share the cores evenly, and each slot has at least one thread', () =
   expect([threads(2, 2), threads(2, 1), threads(16, 3), threads(2, 8)]).toEqual(['1', '2', '5', '1']);
 });
 
-test('half of the threads of a slot work on one operation', () => {
+test('a single operation can use half of the threads of its slot, but at least one thread', () => {
   const intraOp = (threads: number) => threadEnvironment(threads, 1, {}).TF_NUM_INTRAOP_THREADS;
   expect([1, 2, 3, 16].map(intraOp)).toEqual(['1', '1', '2', '8']);
 });

@@ -68,7 +68,7 @@ test('concurrent attempts with the same archive share one download, and later at
   for (const name of ['a', 'b', 'c', 'd']) expect(readFileSync(pathOf(name), 'utf8')).toBe('some code');
 });
 
-test('an agent that was killed during a download resumes it, and never uses an incomplete archive', async () => {
+test('an agent that was killed during a download resumes the download, and never uses an incomplete archive', async () => {
   const { sha256 } = archive('some code');
   mkdirSync(join(dir, 'code', '.parts'), { recursive: true });
   writeFileSync(join(dir, 'code', '.parts', sha256), 'some');
@@ -132,7 +132,7 @@ test('the error of a download to a full disk contains the reason', async () => {
   );
 });
 
-test('the least recently used archives are removed, and attempts keep their own links', async () => {
+test('the least recently used archives are removed from the cache, but attempts keep their own links to the archives', async () => {
   const texts = ['first-----', 'second----', 'third-----', 'fourth----'];
   const { cache } = cacheOf(texts);
   const name = (text: string) => `${archive(text).sha256}.tar`;

@@ -4,7 +4,7 @@ import { IdleTime, lifetimeEnd } from './lifetime.ts';
 
 const limits = (idleTimeoutMs?: number, maxTimeMs?: number) => ({ idleTimeoutMs, maxTimeMs });
 
-test('an agent stops after it has been idle for the idle timeout, and not earlier', () => {
+test('an agent stops only after it has been idle for the whole idle timeout', () => {
   expect(lifetimeEnd(limits(1_000), { upMs: 50_000, idleMs: 999 })).toBeUndefined();
   expect(lifetimeEnd(limits(1_000), { upMs: 50_000, idleMs: 1_000 })).toBe('idle-timeout');
 });

@@ -218,7 +218,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('after the grace period, a drained agent stops its running attempts once, and hands them back when they have stopped', () => {
+  test('after the grace period, a drained agent stops each running attempt once, and hands the attempt back when it has stopped', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
@@ -231,7 +231,7 @@ describe('a drained agent', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('a drained agent records late reports of an attempt, and its success if it ends before it is stopped', () => {
+  test('a drained agent records the late reports of an attempt, and records its success if the attempt ends before the agent stops it', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
@@ -272,7 +272,7 @@ test('a shutdown hands back running attempts and returns claimed offers', () => 
   ]);
 });
 
-test('an attempt that cannot be prepared fails in preflight, and the other attempts of its pack continue', () => {
+test('if an attempt cannot be prepared, it fails in preflight, and the other attempts of its pack continue', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] });
@@ -285,7 +285,7 @@ test('an attempt that cannot be prepared fails in preflight, and the other attem
   expect(onPreflightFailure(slots, 0, key('u'), 'unreadable')).toEqual([]);
 });
 
-test('the start of a program is recorded at once, and again when its packages are listed', () => {
+test('the start of a program is recorded immediately, and is recorded again when the packages of the program are listed', () => {
   const slots = running();
   const interpreter = { path: '/usr/bin/python3', variables: {} };
   const program = { command: ['python3', 'a.py'], interpreter: '/usr/bin/python3', python: '', packages: '' };

@@ -31,7 +31,7 @@ function spoolOfDeadProcess(records: number): string {
   return copy;
 }
 
-test('a folder is rejected while another process uses its spool', () => {
+test('a folder is rejected while another process uses the spool in that folder', () => {
   const dir = newFolder();
   openSpool(dir);
   expect(() => openSpool(dir)).toThrow(RejectedError);

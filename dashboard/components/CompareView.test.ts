@@ -41,7 +41,7 @@ test('on a narrow terminal, the names of the omitted marked rows are shown', asy
   expect(await compared(160, 4)).toContain('4 compared');
 });
 
-test('reconstructions of two rows are side by side on a wide terminal, and below each other on a narrow one', async () => {
+test('reconstructions of two rows are side by side on a wide terminal, and below each other on a narrow terminal', async () => {
   const count = (text: string) =>
     text.split('\n').filter((line) => line.split('reconstructions after epoch').length > 2).length;
   expect(count(await compared(160, 2))).toBe(1);

@@ -18,7 +18,7 @@ test('one alert names the lost agents, and another alert names the quarantined a
   expect(agentAlerts(['a', 'b', 'c', 'd', 'e'].map(lost), '7')).toEqual(['5 lost (a, b, c, and 2 more)']);
 });
 
-test('a quarantine counts only for the sweeps that it applies to', () => {
+test('a quarantined agent causes an alert only in the sweeps that its quarantine applies to', () => {
   expect(agentAlerts([quarantined('c', ['7', '8'])], '7')).toEqual(['1 quarantined (c)']);
   expect(agentAlerts([quarantined('c', ['8'])], '7')).toEqual([]);
 });

@@ -25,7 +25,7 @@ async function effectsOf(importance?: ParameterImportance) {
   return effects;
 }
 
-test('without an analysis, a parameter has the means of the finished trials only', async () => {
+test('without an analysis of variance, only the means of finished trials are shown for a parameter', async () => {
   const { effects, scale } = await effectsOf();
   const noise = effects.find(({ parameter }) => parameter === 'noise_std');
   expect(noise).toMatchObject({ share: undefined, significant: undefined });

@@ -9,7 +9,7 @@ test('a log line has no colours, no control characters, and spaces for tabs', ()
   expect(logLine('a\u202eb')).toBe('a\\u{202e}b');
 });
 
-test('of a progress line, only the last state is shown', () => {
+test('only the last state of a progress line is shown', () => {
   expect(logLine(' 10%|#   \r 50%|##  \r100%|####')).toBe('100%|####');
   expect(logLine('100%|####\r')).toBe('100%|####');
   expect(logLine('\r\r')).toBe('');

@@ -88,7 +88,7 @@ test('the parts of a row add up to the row, and the highlighted parts add up to 
   );
 });
 
-test('a match that continues in the next row is highlighted in both', () => {
+test('a match that continues in the next row is highlighted in both rows', () => {
   const log = logOf('loading the model');
   const [first, second] = wrapLog(log, 9);
   const matches = searchLog(log, 'the');

@@ -24,7 +24,7 @@ test('a replay that has ended starts again', () => {
   expect(shownAt(again, 600_000)).toBe(START);
 });
 
-test('the shown moment is within the sweep, and a change of speed or pause does not move it', () => {
+test('the shown moment is always within the sweep, and does not change when the speed changes or the replay is paused', () => {
   const real = fc.integer({ min: 0, max: 1_000_000 });
   fc.assert(
     fc.property(

@@ -41,7 +41,7 @@ test('the lock of a dead process is taken over', async () => {
   expect(await withLock(path, silent, async () => 'mine')).toBe('mine');
 });
 
-test('the lock of another machine is respected until it is stale', async () => {
+test('a lock that another machine holds is respected until the lock is stale', async () => {
   await withLock(path, silent, async () => {});
   writeFileSync(path, JSON.stringify({ pid: 1, host: 'other-host' }));
   const lines: string[] = [];

@@ -213,7 +213,7 @@ test('an artifact is skipped if its name uses another artifact as a folder; its 
   ]);
 });
 
-test('the file of an upload that ends after its attempt is removed', async () => {
+test('if an upload ends after its attempt, the uploaded file is removed', async () => {
   const uploading = upload();
   await expect.poll(() => existsSync(atCoordinator(join('.parts', FILE.sha256)))).toBe(true);
   const end = { outcome: 'failed', failure: { class: 'crash', message: 'x' } } as const;

@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 const SWEEP: NoopSweep = { trials: 16, epochs: 4, epochMs: 200 };
 
-test('after nats-server restarts without its storage, offers are published again, and no trial is lost or run twice', {
+test('if nats-server restarts without its storage, offers are published again, and no trial is lost or run twice', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -23,7 +23,7 @@ beforeAll(() => {
 });
 
 test.skipIf(missing !== undefined)(
-  'promtool finds no fault in the configuration and the rules, and each alert fires when it should',
+  'promtool finds no errors in the configuration and the rules, and each alert fires under its condition',
   async () => {
     expect(await promtool(['check', 'config', 'prometheus.yml'])).toContain('SUCCESS');
     expect(await promtool(['check', 'rules', 'alerts.yml'])).toContain(`${alerts.length} rules found`);
@@ -31,7 +31,7 @@ test.skipIf(missing !== undefined)(
   },
 );
 
-test('every alert has a test in which it fires, and a section in the runbook', () => {
+test('every alert has a test in which the alert fires, and a section in the runbook', () => {
   const fired = read<AlertTests>('alerts.test.yml').tests.flatMap(({ alert_rule_test: cases }) =>
     cases.filter(({ exp_alerts: expected = [] }) => expected.length > 0).map(({ alertname }) => alertname),
   );

@@ -106,23 +106,26 @@ describe('an agent on NATS', () => {
 });
 
 describe('agents with fully qualified names', () => {
-  test.each(['gpu1.lab.example.org', 'gpu1.lab', '10.0.0.7'])('%s sends its own heartbeats only', async (id) => {
-    const folder = await identities.add(id, 'agent');
-    nats.reload();
-    await until('the server has reloaded its users', () => nats.log().includes('Reloaded server configuration'));
-    agent = await connectAs(nats, folder, inboxPrefix('agent', id));
-    const beats: string[] = [];
-    coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
-    await coordinator.flush();
-    agent.publish(heartbeatSubject(CLUSTER, id), 'x');
-    await expectPublishRejected(heartbeatSubject(CLUSTER, `${id}.x`));
-    await expectPublishRejected(heartbeatSubject(CLUSTER, 'gpu1'));
-    await expectPublishRejected(`trawl.${CLUSTER}.heartbeat.${id}`);
-    await until('the heartbeat has arrived', () => beats.length > 0);
-    expect(beats).toEqual([heartbeatSubject(CLUSTER, id)]);
-    const consumer = offersOf(agent, offerStream(CLUSTER, POOL));
-    expect((await consumer.next({ expires: 5_000, bind: true }))?.subject).toBe(OFFER);
-  });
+  test.each(['gpu1.lab.example.org', 'gpu1.lab', '10.0.0.7'])(
+    'an agent with the name %s can send only its own heartbeats',
+    async (id) => {
+      const folder = await identities.add(id, 'agent');
+      nats.reload();
+      await until('the server has reloaded its users', () => nats.log().includes('Reloaded server configuration'));
+      agent = await connectAs(nats, folder, inboxPrefix('agent', id));
+      const beats: string[] = [];
+      coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
+      await coordinator.flush();
+      agent.publish(heartbeatSubject(CLUSTER, id), 'x');
+      await expectPublishRejected(heartbeatSubject(CLUSTER, `${id}.x`));
+      await expectPublishRejected(heartbeatSubject(CLUSTER, 'gpu1'));
+      await expectPublishRejected(`trawl.${CLUSTER}.heartbeat.${id}`);
+      await until('the heartbeat has arrived', () => beats.length > 0);
+      expect(beats).toEqual([heartbeatSubject(CLUSTER, id)]);
+      const consumer = offersOf(agent, offerStream(CLUSTER, POOL));
+      expect((await consumer.next({ expires: 5_000, bind: true }))?.subject).toBe(OFFER);
+    },
+  );
 });
 
 describe('a connection to NATS', () => {

@@ -112,7 +112,7 @@ function openFolder(): string {
   return folder;
 }
 
-test('another user is rejected by each port, method and file of a coordinator and an agent; the owner is not', {
+test('another user cannot use any port, method or file of a coordinator and an agent, but their owner can', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();
@@ -133,7 +133,7 @@ test('another user is rejected by each port, method and file of a coordinator an
   ).finally(() => cluster.run('kill', sweep, '-y'));
 });
 
-test('another user is rejected by each port, method, process and file of trawl up; the owner is not', {
+test('another user cannot use any port, method, process or file of trawl up, but the owner can', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();

@@ -271,7 +271,7 @@ describe('agents', () => {
     });
   });
 
-  test('an agent can read only the code of the trials that it holds', async () => {
+  test('an agent can read only the code of trials for which it has a lease', async () => {
     const { key, b } = await twoAgents();
     const sweep = served.runtime.core.sweeps.get(key.sweepId);
     const code = { sha256: 'a'.repeat(64), size: 1 };

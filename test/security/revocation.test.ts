@@ -42,7 +42,7 @@ async function rejectionCount({ metrics, headers }: Secured, reason: string): Pr
   return Number(new RegExp(`^trawl_auth_rejected_total\\{reason="${reason}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
 }
 
-test('a revoked agent loses its attempts at once, although NATS still admits it; a new identity works again', {
+test('a revoked agent loses its attempts immediately, although NATS still accepts its connection; the agent works again with a new identity', {
   timeout: 180_000,
 }, async () => {
   const cluster = await startSecured('--lease', LEASE);

@@ -99,7 +99,7 @@ test('each call draws new noise, and the seed determines the noise of all calls'
 
 const upTo = (count: number) => Int32Array.from({ length: count }, (_, i) => i);
 
-test("the study's epoch is 938 steps: 937 of 64 images and one of 32", () => {
+test('an epoch of the study has 938 steps: 937 steps of 64 images and one step of 32 images', () => {
   const { batchSize, trainSize } = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
   const sizes = [...batchesOf([upTo(trainSize)], batchSize)].map(({ length }) => length);
   expect(sizes).toEqual([...Array(937).fill(64), 32]);
@@ -115,7 +115,7 @@ test('every image is in one batch, in order, and only the last batch can be shor
   );
 });
 
-test('each step has one batch per member of a pack, in the order of the members', () => {
+test('each step of a pack has one batch per member, in the order of the members', () => {
   const orders = [Int32Array.of(0, 1, 2), Int32Array.of(2, 0, 1)];
   expect([...batchesOf(orders, 2)].map((batch) => [...batch])).toEqual([
     [0, 1, 2, 0],

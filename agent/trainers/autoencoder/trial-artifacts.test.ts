@@ -106,7 +106,7 @@ test('the inputs are the first test image of each class in every epoch', async (
   expect([...labels.subarray(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
 });
 
-test('noisy inputs have the same noise as the same images in the test set', async () => {
+test('an input image in the reconstructions has the same noise as in the evaluation of the test set', async () => {
   const run = await train({ ...short, noise_std: 0.5, epochs: 1 }, { reconstructEvery: 1 });
   const { pixels, labels, count } = (await loadFewTestImages('mnist', dir)).test;
   const noise = normals(count * 784, 0.5, new Random(SEED, STREAMS.testNoise));

@@ -45,7 +45,7 @@ test.each<
   expect(found).toBe(expected === undefined ? undefined : join(dir, expected));
 });
 
-test('a command is recorded with its values, and without the values of environment variables', () => {
+test('a recorded command contains the values of parameters, but not the values of environment variables', () => {
   const trial = {
     parameters: { lr: 0.1 },
     floatParameters: [],

@@ -63,7 +63,7 @@ test("a program has the user's umask, although the files of this process are pri
   }
 });
 
-test('a program runs in its folder with its variables, and inherits no other pipe', async () => {
+test('a program runs in its folder with its environment variables, and inherits only stdin, stdout and stderr', async () => {
   const program = new Program({
     command: ['/bin/sh', '-c', 'pwd; echo "$WHO"; (: >&3) 2>/dev/null && echo open; exit 0'],
     workdir: '/',
@@ -83,7 +83,7 @@ test('a stop reaches the whole process group, and a program that handles SIGTERM
   await waitForEnd(pids);
 });
 
-test('a program that ignores SIGTERM is killed after the grace period, with its children', async () => {
+test('a program that ignores SIGTERM is killed after the grace period, and so are its children', async () => {
   const program = start('trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done');
   const pids = await pidsFrom(program.stdout);
   program.stop();
@@ -117,7 +117,7 @@ test.skipIf(!isLinux)('processes in their own sessions end when the program ends
 });
 
 test.skipIf(!isLinux)(
-  'a process in its own session that ignores SIGTERM does not hold up an ended program for long',
+  'an attempt does not wait long for a process that ignores SIGTERM in its own session after the program has ended',
   async () => {
     const program = new Program({
       command: ['/bin/sh', '-c', `setsid sh -c 'trap "" TERM; echo $$; sleep 60 >/dev/null' & sleep 0.3`],

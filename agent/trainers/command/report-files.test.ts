@@ -127,7 +127,7 @@ describe('a CSV file', () => {
     expect(killed.reports).toEqual(['1 loss=0.25']);
   });
 
-  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces it by a copy with more rows', async () => {
+  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces the file by a copy with more rows', async () => {
     const before = 'epoch,loss\n1,9\n2,8';
     writeFileSync(join(folder, 'a.csv'), before);
     expect((await ended(`printf '\\n3,7\\n' >> a.csv`)).reports).toEqual(['3 loss=7']);
@@ -153,7 +153,7 @@ describe('a CSV file', () => {
     expect((await ended(slowly)).reports).toEqual(again);
   });
 
-  test('a CSV file with more rows than can be read in a second is read to its end after the program has ended', async () => {
+  test('if a CSV file has more rows than can be read in a second, reading continues to the end of the file after the program has ended', async () => {
     const { reports } = await ended(`i=0; { echo epoch,loss; seq -f '%.0f,1' 1 2500; } > a.csv`);
     expect(reports).toHaveLength(2_500);
     expect(reports.at(-1)).toBe('2500 loss=1');
@@ -223,7 +223,7 @@ describe('event files', () => {
     }
   });
 
-  test('event files are read when they are written in parts of a record, renamed, truncated and created again', async () => {
+  test('event files are read even if a record is written in parts, or if a file is renamed, truncated or created again', async () => {
     record('one', ['loss', 1, 0.5], ['loss', 2, 0.25]);
     record('two', ['loss', 3, 1]);
     const { reports } = await ended(

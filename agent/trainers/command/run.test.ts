@@ -101,7 +101,7 @@ test('metric lines on stdout are reports, and other lines are log text', async (
   expect(log).not.toContain('"loss"');
 });
 
-test('lines appended to the metrics file are reports, while the program runs and when it ends', async () => {
+test('lines appended to the metrics file are read as reports, both while the program runs and after it has ended', async () => {
   const { run, failure, log } = await runProgram(
     `echo '{"loss": 3}' >> "$TRAWL_METRICS"; sleep 0.5; printf '{"lo' >> "$TRAWL_METRICS"; sleep 0.5
      printf 'ss": 2}\\nwhat\\n{"loss": 1}' >> "$TRAWL_METRICS"`,
@@ -160,7 +160,7 @@ test('a rejected artifact does not fail the trial, but a disk error does', async
   expect(broken.failure).toBe('Error: EIO');
 });
 
-test('a checkpoint is kept for its epoch while the program continues', async () => {
+test('a checkpoint is kept with its epoch while the program continues to run', async () => {
   const { kept, failure, run } = await runProgram(
     `cd "$TRAWL_DIR"
      for epoch in 1 2; do
@@ -209,7 +209,7 @@ test.each([
   expect((await runProgram(program, { checkpointEvery: 1 })).failure).toMatch(failure);
 });
 
-test('a missing workdir fails in preflight with its path', async () => {
+test('an attempt with a missing workdir fails in preflight, and the error contains the path', async () => {
   const workdir = join(folder, 'gone');
   expect((await runProgram(OK, { workdir })).failure).toBe(
     `preflight: the folder for users' programs does not exist: ${workdir} (--workdir)`,
@@ -270,7 +270,7 @@ test('lines with repeated, fractional or lower steps, with step 0, or with a val
   ]);
 });
 
-test('the hyperparameters that a program prints are log output, with one note in the log', async () => {
+test('hyperparameters that a program prints are log output, and the log contains one note about such lines', async () => {
   const { run, log } = await runProgram(
     `echo '{"lr": 0.1, "batch_size": 32}'; echo '{"lr": 0.1}'; echo '{"epoch": 1, "loss": 2}'; echo '{"loss": 1}'`,
     { program: ranked('loss') },
@@ -504,7 +504,7 @@ test('the rules of the sweep file take precedence over the built-in patterns', a
   expect((await runProgram('echo "x: NCCL timeout"; exit 1', { program })).failure).toMatch(/^oom: /);
 });
 
-test('W&B finds its variables and the parameters of the trial', async () => {
+test('a program that uses W&B gets the WANDB variables and the parameters of the trial', async () => {
   const { log, kept } = await runProgram(
     `env; cat "$WANDB_SWEEP_PARAM_PATH"; mkdir -p "$WANDB_DIR/wandb/offline-run-1-x/files/media"
      echo saved > model.pt; mkdir ckpt; echo 5 > ckpt/5.pt; work=$(pwd)
@@ -548,7 +548,7 @@ test('W&B reads the numbers of float parameters that are not finite, and their t
   expect(log).toContain('{"clip": Infinity, "low": -Infinity, "name": "nan"}');
 });
 
-test('with wandb: online, only the variables of the sweep and its parameters are set', async () => {
+test('with wandb: online, the only variables that are added are WANDB_SWEEP_ID and WANDB_SWEEP_PARAM_PATH', async () => {
   const program = { ...SPEC, wandb: WandbMode.ONLINE };
   const names = (log: string) => [...log.matchAll(/^(WANDB_\w+)=/gm)].map(([, name]) => name ?? '').sort();
   const before = names((await runProgram('env')).log);

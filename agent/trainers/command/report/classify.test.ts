@@ -95,7 +95,7 @@ describe('out of memory', () => {
     },
   );
 
-  test('an out-of-memory error of another process is the reason for errors that it causes', () => {
+  test('an out-of-memory error of another process is the reason for errors that this error causes', () => {
     const all = [
       traceback(torch) + traceback('torch.distributed.elastic.multiprocessing.errors.ChildFailedError: '),
       traceback(torch, '[rank0]: ') + traceback('RuntimeError: boom', '[rank1]: '),

@@ -44,7 +44,7 @@ test('a rewritten file with fewer rows, other rows or no additional rows is new,
   }
 });
 
-test('an unfinished earlier row is skipped if the program completes it as it was', () => {
+test('an unfinished row of an earlier attempt is skipped, unless the program completes the row with other values', () => {
   const open = row(2, { loss: '0.5' });
   const earlier = new EarlierRows();
   earlier.complete([open]);

@@ -22,7 +22,7 @@ describe('a JSON line', () => {
     expect(parseJsonLine(line)).toBeUndefined();
   });
 
-  test('the name of a property of every JavaScript object is an ordinary name', () => {
+  test('a name that every JavaScript object has as a property, such as constructor, is an ordinary name', () => {
     const values = parseJsonLine('{"constructor": 1, "__proto__": 2, "toString": 3}');
     expect([...(values ?? [])]).toEqual([
       ['constructor', 1],
@@ -117,7 +117,7 @@ describe('a regular expression', () => {
     expect(parse('nothing here')).toBeUndefined();
   });
 
-  test('groups called name and value make one metric per match, as in Katib', () => {
+  test('each match of a regular expression with the groups name and value gives one metric, as in Katib', () => {
     const parse = regexParser('(?<name>[\\w|-]+)\\s*=\\s*(?<value>[+-]?\\d*\\.?\\d+)');
     expect(entries(parse('accuracy = 0.9 loss=0.1'))).toEqual({ accuracy: '0.9', loss: '0.1' });
   });

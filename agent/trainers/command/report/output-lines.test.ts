@@ -37,7 +37,7 @@ describe('lines', () => {
     );
   });
 
-  test('a line that is too long is passed on in parts, and its parts cannot be reports', () => {
+  test('a line that is too long is passed on in parts, and these parts are never read as reports', () => {
     const [first, last] = cut('x'.repeat(MAX_LINE + 1), 'y\n');
     expect([first?.whole, first?.end, last?.whole, last?.end, last?.text]).toEqual([false, 'none', false, 'line', 'y']);
   });

@@ -139,7 +139,7 @@ describe('a line without a step', () => {
     ]);
   });
 
-  test('text that looks like a report is marked, so that the log can mention it once', () => {
+  test('text that looks like a report is marked, so that the log can mention the text once', () => {
     const reader = new StepReader({ metric: 'loss' });
     expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
     expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });
@@ -257,7 +257,7 @@ describe('values', () => {
     expect(reading.kind === 'report' && Object.is(reading.step, 0)).toBe(true);
   });
 
-  test('a checkpoint names its step, or belongs to the last step', () => {
+  test('a checkpoint without a step belongs to the last step', () => {
     const reader = new StepReader({ metric: 'loss' });
     reader.read(
       new Map([
