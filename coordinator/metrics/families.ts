@@ -35,7 +35,7 @@ export function coordinatorMetrics() {
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
     trialsExpected: gauge(
       'trials_expected',
-      'Total trials of the sweep, trials to come included; if the search has no limit, those created so far.',
+      'Total trials of the sweep, trials to come included. Without a limit on the search, the number created so far.',
       ['sweep'],
     ),
     trialsExcluded: gauge('trials_excluded', 'Grid points that the exclude rules of the sweep dropped.', ['sweep']),
@@ -63,7 +63,7 @@ export function coordinatorMetrics() {
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
     eta: gauge('eta_seconds', 'Estimated time until the last trial that still runs has ended.', ['sweep']),
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
-    stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable ones.', ['sweep']),
+    stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable attempts.', ['sweep']),
     stragglersFound: counter('stragglers_found_total', 'Attempts that became stragglers.', ['sweep']),
     earlyStops: counter('early_stops_total', 'Trials that the early-stopping rule of the sweep stopped.', [
       'sweep',

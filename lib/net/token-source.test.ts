@@ -118,7 +118,7 @@ asRoot('nothing is sent when the process on the port belongs to another user tha
 });
 
 asRoot(
-  'the token of an own coordinator is never sent to a process of another user; other given tokens are sent',
+  "the token of the user's own coordinator is never sent to another user's process; other given tokens are sent",
   () => {
     const token = ensureToken(dir);
     const copy = join(home, 'copy');
