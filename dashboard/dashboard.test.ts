@@ -43,7 +43,7 @@ test('a running config moves up as its reports arrive, and the cursor stays on i
   at.stop();
 });
 
-test('a frozen display does not change, and shows every update after it resumes', async () => {
+test('a frozen display does not change, and shows all missed updates when it is resumed', async () => {
   const at = await start();
   const before = at.rows();
   await at.press('u');
@@ -108,7 +108,7 @@ test('a filter is applied, inverted, cleared, and rejected with a reason when in
   at.stop();
 });
 
-test('replicates unfold under their config and fold again', async () => {
+test('replicates can be shown below their config and hidden again', async () => {
   const at = await start();
   await at.press('enter');
   expect(at.rows()).toEqual(['c2d00000', '└ 4e1f2a3b', '└ 5e1f2a3b', 'c0d00000', 'c1d00000', 'c3d00000']);

@@ -155,7 +155,7 @@ test('the line of a failure shows only the first line of its message, without th
   expect(lines.join('')).not.toMatch(/␊|stderr/);
 });
 
-test('a large sweep has no epoch lines', async () => {
+test('no line is printed per epoch if the sweep is large', async () => {
   const large = sampleSweep({ counts: { pending: 51 } });
   const lines = await linesOf(snapshot(large), delta({ trials: [epoch1], events: [event('reported', epoch1, 7)] }));
   expect(lines).toHaveLength(2);
@@ -176,7 +176,7 @@ test('the first line of a resumed sweep counts the trials that already ended', a
   expect(lines[0]).toContain('8 trials, minimize test_loss, 3 already ended');
 });
 
-test('a lost agent, a pause with its reason and the end of the sweep have lines', async () => {
+test('a line is printed for a lost agent, for a pause with its reason, and for the end of the sweep', async () => {
   const finished = sampleSweep({
     state: SweepState.KILLED,
     endedAtMs: START_MS + 20_000,

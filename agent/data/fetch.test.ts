@@ -61,12 +61,12 @@ async function cached(): Promise<Record<string, Buffer>> {
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))])));
 }
 
-test('a mirror fills the cache', async () => {
+test('the cache can be filled from a mirror', async () => {
   await ensureDataset(dataset(mirror(url)), dataDir);
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('a folder of gzipped files fills the cache', async () => {
+test('the cache can be filled from a folder of gzipped files', async () => {
   const folder = join(dataDir, 'installed');
   await mkdir(folder);
   for (const [name, bytes] of Object.entries(CONTENT)) await writeFile(join(folder, `${name}.gz`), gzipSync(bytes));

@@ -32,7 +32,7 @@ function writeFile(name: string, bytes: Uint8Array = BYTES): { path: string } {
   return { path };
 }
 
-test('bytes and files are complete in the folder when their size and checksum are announced', async () => {
+test('an artifact is complete in the folder when its size and checksum are announced', async () => {
   await keep(named('a/b/bytes'), BYTES);
   const file = writeFile('made');
   await keep(named('a/file'), file);

@@ -26,7 +26,7 @@ async function compared(columns: number, marks: number): Promise<string> {
   return text;
 }
 
-test('each row shows whether it is better than the first row, with the interval of the difference', async () => {
+test('each compared row shows whether it is better than the first row, with the interval of the difference', async () => {
   const text = await compared(160, 3);
   expect(text).toContain('3 compared');
   expect(text).toContain('test_loss, lower is better');

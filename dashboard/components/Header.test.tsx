@@ -18,14 +18,14 @@ async function header(change: DeepPartial<Sweep>, agents: Agent[] = [sampleAgent
   return frame.split('\n').map((line) => line.trimEnd());
 }
 
-test('a paused sweep shows who paused it, and when', async () => {
+test('the header of a paused sweep shows who paused the sweep, and when', async () => {
   const paused = { state: SweepState.PAUSED, stateBy: 'ann@gpu-1', stateSinceMs: START_MS + 10_000 };
   const [title, , counts] = await header({ ...paused, reason: 'the disk is being replaced' });
   expect(title).toBe('autoencoders  7  paused by ann@gpu-1, 5.0s ago: the disk is being replaced');
   expect(counts).toContain('submitted 15s ago');
 });
 
-test('a killed sweep is not complete, and shows who killed it and how many trials were cancelled', async () => {
+test('the header of a killed sweep shows an incomplete sweep, who killed it, and how many trials were cancelled', async () => {
   const counts = { succeeded: 5, failed: 1, cancelled: 26 };
   const killed = { state: SweepState.KILLED, stateBy: 'ann', counts, endedAtMs: START_MS + 9_000 };
   const [title, bar] = await header(killed);

@@ -60,7 +60,7 @@ async function start(log: string | GrowingLog) {
   return { ...at, drawn, status };
 }
 
-test('the heading has the trial, its attempt, its state and the visible lines', async () => {
+test('the heading of a log shows the trial, its attempt, its state and the range of visible lines', async () => {
   const at = await start(numbered(1, 30));
   expect(at.drawn()[0]).toBe('log of trial 6e1f2a3b, attempt 1  running  following  lines 21 to 30 of 30');
   at.stop();

@@ -18,7 +18,7 @@ test('a plot draws a single value and equal values, and reports when no value is
   expect(drawn([1, Number.NaN])).toContain('no values yet');
 });
 
-test('a plot has its title, its range and its first and last epoch', () => {
+test('a plot shows its title, its range, and the first and last epoch', () => {
   const lines = drawn([1, 5], [20, 1]).split('\n');
   expect(lines).toHaveLength(6);
   expect(lines[0]).toBe('loss');
@@ -44,7 +44,7 @@ test('a plot draws a vertical line at each mark within its range', () => {
   expect(marked.filter((dots, row) => dots > (without[row] ?? 0)).length).toBeGreaterThanOrEqual(2);
 });
 
-test('a legend wraps between its names', () => {
+test('a long legend is wrapped between names', () => {
   const series = ['latent_dim=15', 'latent_dim=30', 'latent_dim=50'].map((name) => ({ name, points: [] }));
   const app = render(<Legend series={series} columns={36} />);
   expect(app.lastFrame()).toBe('a latent_dim=15  b latent_dim=30\nc latent_dim=50');

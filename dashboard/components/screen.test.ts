@@ -56,7 +56,7 @@ test.each([
   }
 });
 
-test('the smallest terminal shows a question with its answers', async () => {
+test('a question and its answers fit on the smallest terminal', async () => {
   const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 40, rows: 8 });
   await at.press(':', ...'kill', 'enter');
   expect(at.frame().at(-1)).toBe('kill sweep 7 (autoencoders)? 1 tr… [y/N]');
@@ -152,7 +152,7 @@ test('the header shows the newest warning and the number of other warnings', asy
   at.stop();
 });
 
-test('an ended sweep is still shown', async () => {
+test('a sweep stays visible after it has ended', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 80, rows: 24 });
   source.push(delta({ sweep: { ...midSweep, state: 'SWEEP_STATE_FINISHED' } }));

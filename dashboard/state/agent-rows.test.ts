@@ -17,7 +17,7 @@ function rows(choice: Partial<ListChoice>) {
 const ids = (choice: Partial<ListChoice>) => rows(choice).map(({ agent }) => agent.id);
 const filtered = (text: string) => ids({ filterText: text, filter: parseFilter(text) });
 
-test('an agent has its running trials, and its results per hour', () => {
+test('the row of an agent contains its running trials and its results per hour', () => {
   const [first, second] = rows({});
   expect(first?.running.map(({ index }) => index)).toEqual([6]);
   // Five trials with a result in the ten minutes of the sweep.

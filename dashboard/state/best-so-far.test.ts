@@ -15,7 +15,7 @@ function textOf(trials: Trial[], seconds: number, sweep = sampleSweep()): string
   return bestText({ board, analysedConfigs: board.configs, now: START_MS + seconds * 1000 }, sweep);
 }
 
-test('the best value has the age of its result and its trend', () => {
+test('the best value is shown with the age of its result and with its trend', () => {
   // Trials start after 5 s.
   const trials = [
     endedTrial(0, { test_loss: 0.5 }, 2),
@@ -25,7 +25,7 @@ test('the best value has the age of its result and its trend', () => {
   expect(textOf(trials, 40)).toBe('best test_loss 0.10000, 10.0s ago █████▁▁');
 });
 
-test('the best value of a metric that is maximized is the largest', () => {
+test('the best value of a metric that is maximized is the largest value', () => {
   const sweep = sampleSweep({ metric: { name: 'psnr', goal: Goal.MAXIMIZE } });
   expect(textOf([endedTrial(0, { psnr: 20 }), endedTrial(1, { psnr: 24 })], 40, sweep)).toContain('best psnr 24.000');
 });

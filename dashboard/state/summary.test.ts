@@ -23,19 +23,19 @@ test('the rate is computed from ended trials', () => {
   expect(summaryOf(state, START_MS + 15_000)).toMatchObject({ elapsedMs: 15_000, perMinute: 12 });
 });
 
-test('there is no rate and no time left before a trial has ended', () => {
+test('before the first trial has ended, no rate and no remaining time are shown', () => {
   const progress = summaryOf(reduce(EMPTY_STATE, snapshot()), START_MS + 60_000);
   expect(progress.perMinute).toBeUndefined();
   expect(progress.eta.sweep).toBeUndefined();
 });
 
-test('an ended sweep has no time left, and its running time does not change', () => {
+test('an ended sweep has no remaining time, and its running time does not change', () => {
   const sweep = sampleSweep({ state: SweepState.FINISHED, endedAtMs: START_MS + 9_000, counts: { succeeded: 8 } });
   const state = reduce(EMPTY_STATE, snapshot(sweep, [endedTrial(0, {}), trialAt(1)]));
   expect(summaryOf(state, START_MS + 3_600_000)).toMatchObject({ elapsedMs: 9_000, eta: NO_ESTIMATE });
 });
 
-test('the time left covers running and pending trials, but only running trials if the sweep is paused', () => {
+test('the remaining time covers running and pending trials, but only running trials if the sweep is paused', () => {
   const trials = [endedTrial(0, {}), runningTrial(1, 2, {}), trialAt(2), trialAt(3)];
   const leftOf = (state: SweepState) => {
     const sweep = sampleSweep({ state, counts: { succeeded: 1, running: 1, pending: 2 } });

@@ -29,7 +29,7 @@ test('dependencies are not installed again if they match the lock file', () => {
   expect(dependenciesProblem(CHECKOUT)).toBeNull();
 });
 
-test('a package that is new in the lock file is reported', () => {
+test('a package that is in the lock file but not installed is reported', () => {
   expect(given({ 'node_modules/@a/one': one }, {})).toBe('@a/one is not installed');
 });
 

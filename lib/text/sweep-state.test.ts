@@ -6,7 +6,7 @@ import { sweepStateText } from './sweep-state.ts';
 const NOW = 1_000_000;
 const text = (overrides: Parameters<typeof sampleSweep>[0]) => sweepStateText(sampleSweep(overrides), NOW);
 
-test('a paused sweep shows who paused it, and when', () => {
+test('the text of a paused sweep shows who paused the sweep, and when', () => {
   const paused = { state: SweepState.PAUSED, stateSinceMs: NOW - 123_000 };
   expect(text({ ...paused, stateBy: 'ann@gpu-1' })).toBe('paused by ann@gpu-1, 2m03s ago');
   expect(text(paused)).toBe('paused, 2m03s ago');

@@ -52,7 +52,7 @@ test('each file that a Dockerfile copies exists in the repository or is created 
   }
 });
 
-test('health checks of images and liveness probes do not depend on NATS; readiness probes do', () => {
+test('health checks of images and liveness probes do not depend on NATS, but readiness probes depend on NATS', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
     expect(new URL(checked ?? '').pathname, name).toBe('/healthz');
@@ -97,7 +97,7 @@ test('the Helm chart contains the same alerts as the repository', () => {
   expect(read('helm', 'trawl', 'alerts.yml')).toBe(read('prometheus', 'alerts.yml'));
 });
 
-test('the files that provision Grafana are where the compose file mounts them', () => {
+test('the compose file mounts the Grafana dashboards at the path that the provisioning file names', () => {
   const { providers } = parse(read('grafana', 'provisioning', 'dashboards', 'trawl.yml')) as {
     providers: { options: { path: string } }[];
   };

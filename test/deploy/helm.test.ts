@@ -63,7 +63,7 @@ test.skipIf(withoutHelm)(
 );
 
 test.skipIf(withoutHelm)(
-  'with identities, coordinator and agents use TLS, and each agent can read only its own identity',
+  'with identities, the coordinator and the agents use TLS, and each agent can read only its own identity',
   () => {
     const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
     const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));

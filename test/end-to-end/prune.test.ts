@@ -15,7 +15,7 @@ interface Sweep {
   readonly sweep: string;
 }
 
-test('prune removes ended sweeps but no active sweeps; a coordinator with --retain prunes automatically', {
+test('prune removes ended sweeps and keeps active sweeps; a coordinator with --retain prunes automatically', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

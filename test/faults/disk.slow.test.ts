@@ -98,7 +98,7 @@ parameters:
   x: {values: [1, 2, 3, 4]}
 `;
 
-test('of four concurrent artifacts, those that do not fit are skipped with the reason, and every trial ends', {
+test('if four concurrent artifacts do not all fit on the disk, those that do not fit are skipped with the reason, and every trial ends', {
   timeout: 180_000,
 }, async ({ skip }) => {
   const folder = testFolder();

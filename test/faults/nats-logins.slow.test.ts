@@ -102,7 +102,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
   });
 
   test(
-    'running trials continue, and one line is logged when the login is first rejected and another line at the recovery',
+    'running trials continue, one line is logged when the login is first rejected, and one line is logged at the recovery',
     LIMIT,
     async () => {
       const folder = testFolder();

@@ -14,7 +14,7 @@ if (process.argv.includes('--x=${POISON}')) process.kill(process.ppid, 'SIGKILL'
 else console.log(JSON.stringify({ epoch: 1, loss: 1 }));
 `;
 
-test('a trial that always kills its worker uses up only its own retry budget: all other trials run once', {
+test('a trial that always kills its worker uses only its own retry budget, and every other trial runs once', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -24,7 +24,9 @@ async function resultsOf(cluster: Cluster, sweep: string) {
   };
 }
 
-test('killing an agent during training does not change any digit of the results', { timeout: 240_000 }, async () => {
+test('if an agent is killed during training, the results are the same to the last digit', {
+  timeout: 240_000,
+}, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
   const file = sweepFile(folder, SWEEP);

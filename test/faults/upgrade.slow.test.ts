@@ -96,7 +96,7 @@ test('a newer coordinator continues a running sweep: it migrates the store and k
   expect(schemaOf(join(cluster.dir, 'store.schema-2.db'))).toBe(2);
 });
 
-test('a coordinator rejects a locked, newer or damaged store with exit code 4 and advice', {
+test('a coordinator exits with code 4 and advice if its store is locked, newer or damaged', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -12,7 +12,7 @@ interface TargetGroup {
 
 const codeOf = async (url: string) => (await fetch(url)).status;
 
-test('an agent is discovered, and coordinator and agent report whether they are ready', {
+test('Prometheus discovers an agent, and the coordinator and the agent report whether they are ready', {
   timeout: 180_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '4s' });

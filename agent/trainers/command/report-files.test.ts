@@ -209,7 +209,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('event files are read beside a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
+  test('event files are read even if the folder also contains a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
     record('one', ['loss', 1, 0.5]);
     mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });
     chmodSync(join(folder, 'tb', 'closed'), 0o000);

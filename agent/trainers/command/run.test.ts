@@ -337,7 +337,7 @@ test('a report after NUL and other control characters is accepted, and the log m
   expect(log.match(/not a report, because the line has more than 262,144 characters: \{"epoch": 2/g)).toHaveLength(1);
 });
 
-test('Python dicts, regular expressions and JSON are read together', async () => {
+test('reports as Python dicts, regular-expression matches and JSON can be mixed in one output', async () => {
   const program = from(
     { $case: 'json', json: true },
     { $case: 'python', python: true },

@@ -50,7 +50,7 @@ function within(env: NodeJS.ProcessEnv = {}, install = false) {
 }
 
 describe('a program on this machine', () => {
-  test('a program is taken from PATH before the system folders and the cache', async () => {
+  test('a program on PATH takes precedence over programs in the system folders and the cache', async () => {
     const path = program('path', 'v2.11.0');
     program('sbin', 'v2.10.0');
     program('cache/trawl/bin', 'v2.9.0');
