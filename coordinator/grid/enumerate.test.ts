@@ -86,3 +86,21 @@ test('points that are equal after when become one trial, at the position of the 
     [2, 2],
   ]);
 });
+
+test('the first ten configs of a tpe search can be listed, because they are random points', () => {
+  const space = 'parameters: {a: {min: 0.0, max: 1.0}, b: {min: 1, max: 50}}\nseeds: [0, 5]\n';
+  const firstOf = (method: string, limit: number) => {
+    const rows: unknown[] = [];
+    const spec = parseSweep(`trainer: noop\nmethod: ${method}\nseed: 3\nrun_cap: 40\n${space}`, 'x.yaml');
+    for (const { parameters, seed } of enumerateTrials(spec)) {
+      rows.push([parameters.a, parameters.b, seed]);
+      if (rows.length === limit) break;
+    }
+    return rows;
+  };
+  expect(firstOf('tpe', 20)).toHaveLength(20);
+  expect(firstOf('tpe', 20)).toEqual(firstOf('random', 20));
+  expect(() => firstOf('bayes', 21)).toThrow(
+    'method tpe chooses its points from the results of earlier trials; only the first 10 configs can be listed',
+  );
+});

@@ -1,4 +1,4 @@
-/** Enumerates the trials of a sweep whose points do not depend on results. */
+/** Enumerates the trials of a sweep, as far as they do not depend on results. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { PlannedTrial } from '../search/trial-source.ts';
 import type { SweepSpec } from './spec.ts';
@@ -7,7 +7,7 @@ import { allSteps } from './trials.ts';
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
  * fastest. The replicates of a config follow each other. Memory grows with the number of trials taken.
- * @throws {BadInputError} on the first trial, if there are no trials, or if the points depend on results
+ * @throws {BadInputError} if there are no trials, or after the first trials of a search whose points depend on results
  */
 export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void, undefined> {
   let isEmpty = true;

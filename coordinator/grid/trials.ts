@@ -6,7 +6,14 @@ import { drawingSearcher } from '../search/drawn.ts';
 import { gridSearcher } from '../search/grid.ts';
 import type { Searcher, SearchHistory } from '../search/searcher.ts';
 import { tpeSearcher } from '../search/tpe/searcher.ts';
-import type { PlannedTrial, SourceState, SourceStep, TrialSource } from '../search/trial-source.ts';
+import { STARTUP_TRIALS } from '../search/tpe/tpe.ts';
+import {
+  configsOf,
+  type PlannedTrial,
+  type SourceState,
+  type SourceStep,
+  type TrialSource,
+} from '../search/trial-source.ts';
 import { effectOf, isSet } from './points.ts';
 import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
@@ -85,18 +92,21 @@ export function trialSource(
 
 /**
  * Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials.
- * @throws {BadInputError} if the points depend on results
+ * @throws {BadInputError} after the random points with which a search begins, if its further points depend on results
  */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
   const searcher = searcherOf(spec);
-  if (searcher.usesResults) {
-    const method = spec.search?.method ?? 'grid';
-    throw new BadInputError(`method ${method} draws its points while the sweep runs, so they cannot be listed`);
-  }
   const source = trialSource(spec, searcher);
   const known = new Set<string>();
   let state = initialState(spec, searcher);
   for (;;) {
+    // While fewer trials have ended, the points of the search are random.
+    if (searcher.usesResults && state.config === undefined && configsOf(state) >= STARTUP_TRIALS) {
+      throw new BadInputError(
+        `method ${spec.search?.method ?? 'grid'} chooses its points from the results of earlier trials; ` +
+          `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`,
+      );
+    }
     const step = source.next(state, (id) => known.has(id));
     if (step.kind === 'done' || step.kind === 'wait') return;
     state = step.state;

@@ -23,7 +23,7 @@ export class EarlyStoppingInvariant {
   /**
    * Returns the first violated invariant of a commit.
    * @param policyOf returns the policy of a sweep
-   * @param epochsOf returns the last epoch of a trial of trainer noop
+   * @param epochsOf returns the parameter `epochs` of a trial
    */
   take(
     changes: readonly Change[],
@@ -68,7 +68,9 @@ export class EarlyStoppingInvariant {
     if (policy === undefined || rule?.type !== 'asha') return undefined;
     const better = values.filter((other) => other < value).length;
     const rejected = better >= Math.max(1, Math.floor(values.length / rule.eta));
-    const isLast = policy.trainer === 'noop' && step >= epochsOf(key.sweepId, key.trialId);
+    // Programs can count from 0.
+    const last = epochsOf(key.sweepId, key.trialId) - (policy.trainer === 'command' ? 1 : 0);
+    const isLast = step >= last;
     if (stops) this.reached.add('an early stop');
     if (rejected && isLast) this.reached.add('no early stop at the last epoch');
     if (stops === (rejected && !isLast)) return undefined;

@@ -45,7 +45,7 @@ export interface Observations {
 }
 
 /** The number of ended trials before the first point that depends on results. Points before it are random. */
-const STARTUP_TRIALS = 10;
+export const STARTUP_TRIALS = 10;
 
 const CANDIDATES = 24;
 
