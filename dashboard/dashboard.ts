@@ -33,7 +33,7 @@ export interface DashboardSettings {
   readonly kitty: boolean;
   readonly readonly: boolean;
   readonly banner: string;
-  /** What happens until the sweep is known. */
+  /** The steps of the start, which are shown until the sweep is known. */
   readonly progress?: StartProgress | undefined;
   /** The size of the first frame. */
   readonly size: Size;

@@ -126,6 +126,10 @@ export function registerPlan(program: Command): void {
     );
   withHelp(withOutput(command), {
     remote: false,
+    exits: [
+      [3, 'with --dir: the coordinator of the folder does not answer'],
+      [4, 'with --dir: the store cannot be opened, or access is rejected'],
+    ],
     examples: [
       ['trawl plan sweep.yaml', 'count axes, trials and excluded points'],
       ['trawl plan sweep.yaml --commands 3', 'print the first three command lines as they will run'],

@@ -16,7 +16,7 @@ function cannot(path: string, error: unknown, temporary: string = path): Error {
   return new BadInputError(`${failed}: ${reason}`, { cause: error });
 }
 
-/** Tells the report of the error at the end of the command that the disk is full. */
+/** The error code of a full disk. The command ends with the exit code for this error. */
 const DISK_FULL = 'ENOSPC';
 
 /** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */

@@ -70,7 +70,7 @@ export interface Model {
   /** Compares the mean of each set of results with that of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
-  /** What happens until the sweep is known. */
+  /** The steps of the start, which are shown until the sweep is known. */
   readonly starting: Pick<StartProgress, 'heading' | 'steps'> | undefined;
   /** Set in a replay. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;

@@ -1,4 +1,4 @@
-/** What happens before the sweep is known, such as the start of processes. */
+/** The steps of a start, such as the start of processes, until the sweep is known. */
 export class StartProgress {
   /** Lines that are shown above the steps, such as the plan of the sweep. */
   readonly heading: readonly string[];
