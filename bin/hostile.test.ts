@@ -89,7 +89,10 @@ test('an artifact whose name leads out of the folder is not written', async () =
   const artifact = Artifact.fromPartial({ name: '../../x', attempt: 1, size: 1, sha256, kind: 'ARTIFACT_KIND_FILE' });
   const address = await serveArtifacts({
     put: (call) => call.end(),
-    list: (_call, callback) => callback(null, { trials: [{ sweepId: '7', trialId: 't', artifacts: [artifact] }] }),
+    list: (call) => {
+      call.write({ trials: [{ sweepId: '7', trialId: 't', artifacts: [artifact] }] });
+      call.end();
+    },
     read: (call) => {
       call.write({ message: { $case: 'artifact', artifact } });
       call.write({ message: { $case: 'chunk', chunk: bytes } });

@@ -1,12 +1,10 @@
 /** Lists and downloads artifacts. */
-import { Metadata } from '@grpc/grpc-js';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
-import type { ListResponse, ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import type { ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';
 import type { Connection } from './connect.ts';
-import { UNARY_DEADLINE_MS } from './rpc.ts';
 import { explainCallError } from './rpc-errors.ts';
 
 export interface TrialArtifact {
@@ -24,22 +22,25 @@ export async function listArtifacts(
   connection: Connection,
   of: { readonly sweep: string; readonly trial: string },
 ): Promise<TrialArtifact[]> {
-  const listed = await new Promise<ListResponse>((resolve, reject) => {
-    const deadline = Date.now() + UNARY_DEADLINE_MS;
-    connection.artifacts.list(of, new Metadata(), { deadline }, (error, response) => {
-      if (error === null) resolve(response);
-      else void explainCallError(error, connection).then(reject, reject);
-    });
-  });
-  return listed.trials.flatMap(({ sweepId, trialId, artifacts: list }) =>
-    list.map((artifact) => {
-      // Artifact names become local paths.
-      const problem = artifactNameProblem(artifact.name);
-      if (problem === undefined) return { sweepId, trialId, artifact };
-      throw new DamagedError(
-        `the server at ${connection.address} sent an invalid artifact name ${JSON.stringify(artifact.name)}: ${problem}`,
-      );
-    }),
+  const artifacts: TrialArtifact[] = [];
+  try {
+    for await (const { trials } of connection.artifacts.list(of)) {
+      for (const { sweepId, trialId, artifacts: page } of trials) {
+        for (const artifact of page) artifacts.push({ sweepId, trialId, artifact: checkedName(artifact, connection) });
+      }
+    }
+  } catch (error) {
+    throw await explainCallError(error, connection);
+  }
+  return artifacts;
+}
+
+/** Checks the name of an artifact, because it becomes a local path. @throws {DamagedError} */
+function checkedName(artifact: Artifact, { address }: Connection): Artifact {
+  const problem = artifactNameProblem(artifact.name);
+  if (problem === undefined) return artifact;
+  throw new DamagedError(
+    `the server at ${address} sent an invalid artifact name ${JSON.stringify(artifact.name)}: ${problem}`,
   );
 }
 

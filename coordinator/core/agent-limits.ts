@@ -26,7 +26,7 @@ export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
  * for each metric. A correct agent sends about half as many.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
-/** The maximum number of characters in the names of these metrics. Lists send pages of 250 rows. */
+/** The maximum number of characters in the names of these metrics. */
 export const MAX_REPORTED_METRIC_CHARACTERS = 2 * MAX_ATTEMPT_METRIC_CHARACTERS;
 
 /**

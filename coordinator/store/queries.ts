@@ -62,6 +62,21 @@ const MAX_CANDIDATES = 20;
 const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
   and a.number = r.attempt and a.speculative = 1)`;
 
+/** The limits of a page of rows. The row that reaches the size is the last row of its page. */
+export interface PageSize {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Where an artifact is in the order of trial, attempt and name. */
+export interface ArtifactPlace {
+  readonly trialId: string;
+  readonly attempt: number;
+  readonly name: string;
+}
+
+const FIRST_ARTIFACT: ArtifactPlace = { trialId: '', attempt: 0, name: '' };
+
 /** Where a report is in the order of step, attempt and arrival. */
 export interface ReportPlace {
   readonly epoch: number;
@@ -184,27 +199,48 @@ export class Queries {
     );
   }
 
-  /** Returns up to `limit` trials of a sweep, in order of index, after the trial with the index `afterIndex`. */
-  trialsAfter(sweepId: string, afterIndex: number, limit: number): Trial[] {
-    return this.#all<TrialRow>(
-      'select * from trials where sweep_id = ? and idx > ? order by idx limit ?',
+  /**
+   * Returns the next trials of a sweep, in order of index, after the trial with the index `afterIndex`: at least one trial,
+   * and at most those of the page size.
+   */
+  trialsAfter(sweepId: string, afterIndex: number, size: PageSize): { trials: Trial[]; more: boolean } {
+    const { last, more } = this.#pageAfter(sweepId, afterIndex, size);
+    const trials = this.#all<TrialRow>(
+      'select * from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
       sweepId,
       afterIndex,
-      limit,
+      last,
     ).map((row) => this.#trial(row));
+    return { trials, more };
   }
 
   /** Like `trialsAfter`, but reads only the parts that rank a trial, which is several times as fast. */
-  resultsAfter(sweepId: string, afterIndex: number, limit: number): TrialResult[] {
+  resultsAfter(sweepId: string, afterIndex: number, size: PageSize): TrialResult[] {
+    const { last } = this.#pageAfter(sweepId, afterIndex, size);
     return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics'>>(
-      'select idx, state, metrics from trials where sweep_id = ? and idx > ? order by idx limit ?',
+      'select idx, state, metrics from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
       sweepId,
       afterIndex,
-      limit,
+      last,
     ).map((row) => {
       const result = trialResultOf(row);
       return this.#isOffline ? interruptedTrial(result) : result;
     });
+  }
+
+  /** Returns the index of the last trial of a page, and whether trials follow. SQLite finds the sizes without reading the texts. */
+  #pageAfter(sweepId: string, afterIndex: number, { rows, bytes }: PageSize): { last: number; more: boolean } {
+    const sizes = this.#all<{ idx: number; bytes: number }>(
+      `select idx, octet_length(parameters) + octet_length(metrics) + octet_length(metric_steps) as bytes
+       from trials where sweep_id = ? and idx > ? order by idx limit ?`,
+      sweepId,
+      afterIndex,
+      rows + 1,
+    );
+    let sum = 0;
+    let count = 0;
+    while (count < Math.min(rows, sizes.length) && sum < bytes) sum += sizes[count++]?.bytes ?? 0;
+    return { last: sizes[count - 1]?.idx ?? afterIndex, more: count < sizes.length };
   }
 
   /** Returns the trial with the index, or undefined if there is none. */
@@ -351,15 +387,23 @@ export class Queries {
   }
 
   /**
-   * Returns the artifacts of a trial, or of every trial if `trialId` is empty. Omits checkpoints, and artifacts of
-   * speculative attempts that still run or were superseded.
+   * Returns up to `limit` artifacts of a trial, or of every trial if `trialId` is empty, after the artifact `after`, in order of
+   * trial, attempt and name. Omits checkpoints, and artifacts of speculative attempts that still run or were superseded.
    */
-  artifacts(sweepId: string, trialId: string): { trialId: string; artifact: Artifact }[] {
+  artifacts(
+    sweepId: string,
+    trialId: string,
+    { after = FIRST_ARTIFACT, limit }: { readonly after?: ArtifactPlace; readonly limit: number },
+  ): { trialId: string; artifact: Artifact }[] {
     return this.#all<ArtifactRow>(
-      `select * from artifacts as r where sweep_id = ?1 and (?2 = '' or trial_id = ?2) and kind <> 'checkpoint'
-         and not ${IS_HIDDEN} order by trial_id, attempt, name`,
+      `select * from artifacts as r where sweep_id = ?1 ${trialId && 'and trial_id = ?6'} and kind <> 'checkpoint'
+         and not ${IS_HIDDEN} and (trial_id, attempt, name) > (?2, ?3, ?4) order by trial_id, attempt, name limit ?5`,
       sweepId,
-      trialId,
+      after.trialId,
+      after.attempt,
+      after.name,
+      limit,
+      ...(trialId === '' ? [] : [trialId]),
     ).map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
   }
 

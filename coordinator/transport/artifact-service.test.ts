@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import {
   ArtifactServiceClient,
   ArtifactServiceService,
+  type ListResponse,
   PutRequest,
   type PutResponse,
   type ReadRequest,
@@ -201,7 +202,7 @@ test('only the newest checkpoint of a trial is kept, and the next attempt resume
     epoch: 2,
     attempt: 1,
   });
-  expect(served.runtime.queries.artifacts('1', key.trialId)).toEqual([]);
+  expect(served.runtime.queries.artifacts('1', key.trialId, { limit: 9 })).toEqual([]);
 });
 
 test("an upload with an unreadable message is rejected without an error in the coordinator's log, and can resume", async () => {
@@ -245,4 +246,38 @@ test('an upload that sends a byte only now and then times out', async () => {
     code: status.DEADLINE_EXCEEDED,
     details: expect.stringContaining('slower'),
   });
+});
+
+test('a list of many artifacts has several messages of limited size, with every artifact except checkpoints in order', async () => {
+  const insert = served.runtime.db.prepare(
+    `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
+     values (1, ?, ?, ?, ?, 0, 1, '', 1, 1)`,
+  );
+  const expected: string[] = [];
+  served.runtime.db.transaction(() => {
+    for (const trial of ['t1', 't2']) {
+      for (const attempt of [1, 2]) {
+        for (let at = 1_000; at < 1_700; at++) {
+          const isCheckpoint = at % 7 === 0;
+          insert.run(trial, attempt, `f${at}`, isCheckpoint ? 'checkpoint' : 'file');
+          if (!isCheckpoint) expected.push(`${trial} ${attempt} f${at}`);
+        }
+      }
+    }
+  })();
+  const list = async (trial: string) => {
+    const pages: string[][] = [];
+    for await (const message of client.list({ sweep: '1', trial })) {
+      const { trials } = message as ListResponse;
+      pages.push(
+        trials.flatMap(({ trialId, artifacts }) =>
+          artifacts.map(({ attempt, name: file }) => `${trialId} ${attempt} ${file}`),
+        ),
+      );
+    }
+    return pages;
+  };
+  const pages = await list('');
+  expect(pages.map(({ length }) => length)).toEqual([1_000, 1_000, expected.length - 2_000]);
+  expect(pages.flat()).toEqual(expected);
 });

@@ -1,5 +1,6 @@
 /** Implements the ArtifactService. Agents upload artifacts, and clients list and download them. */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import { groups } from 'd3-array';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
@@ -12,7 +13,6 @@ import type {
   PutResponse,
   ReadRequest,
   ReadResponse,
-  TrialArtifacts,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
@@ -22,7 +22,8 @@ import { isLeasedToAnother, rejectionOf } from '../core/attempt-records.ts';
 import { leasesOf } from '../core/leases.ts';
 import type { Artifact, Core } from '../core/model.ts';
 import type { Queries } from '../store/queries.ts';
-import { streamHandler, unaryHandler } from './handlers.ts';
+import { streamHandler } from './handlers.ts';
+import { ARTIFACTS_PER_MESSAGE } from './pages.ts';
 import { attemptKeyOf, receivedArtifact } from './records.ts';
 import { type NextMessage, receiveChunks, uploadHandler } from './uploads.ts';
 
@@ -49,7 +50,7 @@ export function artifactService(options: ArtifactServiceOptions): ArtifactServic
   const { queries, log } = options;
   return {
     put: uploadHandler<PutRequest, PutResponse>(log, (call, next) => receiveFile(call, next, options), options.stallMs),
-    list: unaryHandler(log, (request) => list(queries, request)),
+    list: streamHandler(log, (request) => list(queries, request)),
     read: streamHandler(log, (request, _signal, call) => read(options, request, call)),
   };
 }
@@ -100,15 +101,21 @@ function send(call: PutCall, message: PutResponse['message']): void {
   call.write({ message });
 }
 
-function list(queries: Queries, request: ListRequest): ListResponse {
+async function* list(queries: Queries, request: ListRequest): AsyncGenerator<ListResponse> {
   const { sweepId, trialId } = find(queries, request.sweep, request.trial);
-  const byTrial = new Map<string, TrialArtifacts>();
-  for (const { trialId: id, artifact } of queries.artifacts(sweepId, trialId)) {
-    const entry = byTrial.get(id) ?? { sweepId, trialId: id, artifacts: [] };
-    entry.artifacts.push(artifact);
-    byTrial.set(id, entry);
+  let page = queries.artifacts(sweepId, trialId, { limit: ARTIFACTS_PER_MESSAGE });
+  while (page.length > 0) {
+    const trials = groups(page, (row) => row.trialId).map(([id, rows]) => ({
+      sweepId,
+      trialId: id,
+      artifacts: rows.map(({ artifact }) => artifact),
+    }));
+    yield { trials };
+    const last = page.at(-1);
+    if (page.length < ARTIFACTS_PER_MESSAGE || last === undefined) return;
+    const after = { trialId: last.trialId, attempt: last.artifact.attempt, name: last.artifact.name };
+    page = queries.artifacts(sweepId, trialId, { after, limit: ARTIFACTS_PER_MESSAGE });
   }
-  return { trials: [...byTrial.values()] };
 }
 
 async function* read(

@@ -25,6 +25,7 @@ const WHOLE_SWEEPS: CallLimit = { perCaller: 16, total: 64 };
 const LIMITS: Readonly<Record<string, CallLimit>> = {
   '/trawl.v1.AttemptService/Report': { perCaller: 8, total: 8_192 },
   '/trawl.v1.ArtifactService/Put': { perCaller: 32, total: 256 },
+  '/trawl.v1.ArtifactService/List': STREAMS,
   '/trawl.v1.ArtifactService/Read': { perCaller: 256, total: 1_024 },
   '/trawl.v1.CodeService/PutCode': { perCaller: 8, total: 32 },
   '/trawl.v1.CodeService/ReadCode': STREAMS,

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
+import { ownValue } from '../../lib/domain/own-value.ts';
 import { goalOf, rank, rankingMetric } from '../../lib/domain/ranking.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
@@ -22,7 +23,7 @@ import type {
   SubmitRequest,
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Config, Report, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
 import { userOf } from '../auth/user.ts';
@@ -31,13 +32,12 @@ import type { Queries } from '../store/queries.ts';
 import { trialCurve, trialReports } from '../store/report-stream.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
-import { AgentRoster, TRIALS_PER_MESSAGE, type WatchSource, watchMessages } from './watch.ts';
+import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
+import { AgentRoster, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
-/** The maximum number and size of the reports in one message. */
-const REPORTS_PER_MESSAGE = 1_000;
-const CHARACTERS_PER_MESSAGE = 256 * 1024;
-const CHARACTERS_PER_VALUE = 20;
+/** Artifacts in the answer to GetTrial. The ArtifactService lists all artifacts. */
+const MAX_SHOWN_ARTIFACTS = 10_000;
 /** Python environments in one answer. Each has up to 64 KiB. */
 const MAX_ENVIRONMENTS = 100;
 
@@ -99,7 +99,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
       return {
         trial: queries.trial(sweepId, trialId),
         attempts: queries.attempts(sweepId, trialId),
-        artifacts: queries.artifacts(sweepId, trialId).map(({ artifact }) => artifact),
+        artifacts: queries.artifacts(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS }).map(({ artifact }) => artifact),
         programs: queries.programs(sweepId, trialId),
         rungs: queries.rungs(sweepId, trialId),
       };
@@ -132,13 +132,17 @@ async function* listTrials(
     return;
   }
   const { indices, places } = await rankedIndices(queries, sweep, request, signal);
-  for (let at = 0; at < indices.length; at += TRIALS_PER_MESSAGE) {
-    const trials: Trial[] = [];
-    for (let next = at; next < Math.min(at + TRIALS_PER_MESSAGE, indices.length); next++) {
-      const trial = queries.trialAt(sweep.id, indices[next] ?? 0);
-      if (trial !== undefined) trials.push({ ...trial, rank: places[next] ?? 0 });
-    }
-    yield { trials };
+  for (const trials of pagesOf(rankedTrials(queries, sweep.id, { indices, places }), trialBytes)) yield { trials };
+}
+
+function* rankedTrials(
+  queries: Queries,
+  sweepId: string,
+  { indices, places }: RankedIndices,
+): Generator<Trial, void, void> {
+  for (const [at, index] of indices.entries()) {
+    const trial = queries.trialAt(sweepId, index);
+    if (trial !== undefined) yield { ...trial, rank: places[at] ?? 0 };
   }
 }
 
@@ -175,7 +179,7 @@ async function rankedIndices(
   const values: number[] = [];
   const unwanted = new Set<number>();
   let metric = rankingMetric(rankBy || sweep.metric?.name, []);
-  const read = (after: number) => queries.resultsAfter(sweep.id, after, TRIALS_PER_MESSAGE);
+  const read = (after: number) => queries.resultsAfter(sweep.id, after, ROWS_PER_MESSAGE);
   for await (const page of pages(read, signal)) {
     metric = rankingMetric(metric, page);
     for (const trial of page) {
@@ -196,32 +200,72 @@ async function rankedIndices(
   };
 }
 
-/** Configs are computed for one call at a time, because each computation holds all rows of the sweep in memory. */
-let lastConfigs: Promise<unknown> = Promise.resolve();
+/** Configs are ranked for one call at a time, because a ranking holds a part of each row of the sweep in memory. */
+let lastRanking: Promise<unknown> = Promise.resolve();
 
 async function* listConfigs(
   queries: Queries,
   request: ListConfigsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListConfigsResponse> {
-  const computed = lastConfigs.then(() => rankedConfigs(queries, request, signal));
-  lastConfigs = computed.catch(() => {});
-  const rows = await computed;
-  for (let at = 0; at < rows.length; at += TRIALS_PER_MESSAGE) {
-    yield { configs: rows.slice(at, at + TRIALS_PER_MESSAGE) };
-  }
+  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const computed = lastRanking.then(() => rankedConfigs(queries, sweep, request, signal));
+  lastRanking = computed.catch(() => {});
+  const ranked = await computed;
+  for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
 }
 
-async function rankedConfigs(queries: Queries, request: ListConfigsRequest, signal: AbortSignal): Promise<Config[]> {
-  if (signal.aborted) return [];
-  const sweep = queries.sweep(queries.findSweep(request.sweep));
+/** The indices of a config's trials, and the config's rank. */
+interface RankedConfig {
+  readonly indices: Uint32Array;
+  readonly rank: number;
+}
+
+/** Ranks a sweep's configs by their ranking metric alone. */
+async function rankedConfigs(
+  queries: Queries,
+  sweep: Sweep,
+  request: ListConfigsRequest,
+  signal: AbortSignal,
+): Promise<RankedConfig[]> {
   const trials: Trial[] = [];
-  const read = (after: number) => queries.trialsAfter(sweep.id, after, TRIALS_PER_MESSAGE);
-  for await (const page of pages(read, signal)) trials.push(...page);
-  const metric = request.rankBy || rankingMetric(sweep.metric?.name, trials);
-  if (request.rankBy !== '') mustBeReported(metric, new Set(trials.flatMap(({ metrics }) => Object.keys(metrics))));
-  const ranked = rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal));
-  return ranked.slice(0, request.limit === 0 ? undefined : request.limit);
+  const reported = new Set<string>();
+  let metric = rankingMetric(request.rankBy || sweep.metric?.name, []);
+  const read = (after: number) => queries.trialsAfter(sweep.id, after, ROWS_PER_MESSAGE).trials;
+  for await (const page of pages(read, signal)) {
+    metric = rankingMetric(metric, page);
+    for (const trial of page) {
+      if (request.rankBy !== '') for (const name of Object.keys(trial.metrics)) reported.add(name);
+      const value = ownValue(trial.metrics, metric);
+      trials.push({
+        ...trial,
+        parameters: {},
+        metrics: value === undefined ? {} : { [metric]: value },
+        metricSteps: {},
+      });
+    }
+  }
+  if (signal.aborted) return [];
+  if (request.rankBy !== '') mustBeReported(metric, reported);
+  const indexOf = new Map(trials.map(({ id, index }) => [id, index]));
+  return rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal))
+    .slice(0, request.limit === 0 ? undefined : request.limit)
+    .map(({ trialIds, rank: place }) => ({
+      indices: Uint32Array.from(trialIds, (id) => indexOf.get(id) ?? 0),
+      rank: place,
+    }));
+}
+
+/** Reads the trials of each config when the config is requested. */
+function* wholeConfigs(
+  queries: Queries,
+  sweepId: string,
+  ranked: readonly RankedConfig[],
+): Generator<Config, void, void> {
+  for (const { indices, rank: place } of ranked) {
+    const trials = [...indices].flatMap((index) => queries.trialAt(sweepId, index) ?? []);
+    for (const config of configsOf(trials)) yield { ...config, rank: place };
+  }
 }
 
 async function* listReports(
@@ -230,7 +274,7 @@ async function* listReports(
   signal: AbortSignal,
 ): AsyncGenerator<ListReportsResponse> {
   const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
-  for (const reports of batches(trialReports(queries, sweepId, trialId))) {
+  for (const reports of pagesOf(trialReports(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
     if (signal.aborted) return;
     yield { reports };
   }
@@ -244,26 +288,11 @@ async function* listCurves(
   const sweepId = queries.findSweep(request.sweep);
   const ids = request.trialIds.length > 0 ? request.trialIds : queries.trialIds(sweepId);
   for (const trialId of ids) {
-    for (const reports of batches(trialCurve(queries, sweepId, trialId))) {
+    for (const reports of pagesOf(trialCurve(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
       if (signal.aborted) return;
       yield { curves: [{ trialId, reports }] };
     }
   }
-}
-
-/** Groups reports into messages. A report has up to 2,000 metrics, so it always fits into one message. */
-function* batches(reports: Iterable<Report>): Generator<Report[], void, void> {
-  let batch: Report[] = [];
-  let characters = 0;
-  for (const report of reports) {
-    batch.push(report);
-    for (const name of Object.keys(report.metrics)) characters += name.length + CHARACTERS_PER_VALUE;
-    if (batch.length < REPORTS_PER_MESSAGE && characters < CHARACTERS_PER_MESSAGE) continue;
-    yield batch;
-    batch = [];
-    characters = 0;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function rankingGoal(sweep: Sweep, metric: string, asked: ListTrialsRequest['goal']): GoalName {

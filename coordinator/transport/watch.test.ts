@@ -5,9 +5,9 @@ import { newFolder, noopSweep, type Served, serve } from '../../test/support/coo
 import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
-import { AgentRoster, TRIALS_PER_MESSAGE, watchMessages } from './watch.ts';
+import { AgentRoster, EVENTS_PER_MESSAGE, watchMessages } from './watch.ts';
 
-const TRIALS = 2 * TRIALS_PER_MESSAGE + 1;
+const TRIALS = 2 * EVENTS_PER_MESSAGE + 1;
 
 let served: Served;
 let sweepId: string;

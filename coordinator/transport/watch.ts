@@ -10,14 +10,11 @@ import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
 import { AGENT_EVENTS } from '../store/write.ts';
 import { WATCH_BACKLOG } from './limits.ts';
+import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
 
 const WATCH_INTERVAL_MS = 100;
-/** Trials per message. A watcher that does not read costs the memory of one message. */
-export const TRIALS_PER_MESSAGE = 250;
-/**
- * At most one trial per event. Each message of a catch-up is therefore complete, and a watcher can continue after it.
- */
-const EVENTS_PER_MESSAGE = TRIALS_PER_MESSAGE;
+/** The maximum number of events in one message, each with a detail of up to about 4,000 characters. */
+export const EVENTS_PER_MESSAGE = 250;
 
 export interface WatchSource {
   readonly queries: Queries;
@@ -81,20 +78,20 @@ export async function* watchMessages(
       const agentsChanged = text !== lastAgents;
       lastAgents = text;
       if (!pending.any && !agentsChanged) continue;
-      const { trialIds, events: all } = pending.drain(sentUpTo);
+      const drained = pending.drain();
       sweep = queries.sweep(sweepId);
       const { endedAtMs } = sweep;
-      const events = all.filter((event) => {
-        return event.sweepId !== AGENT_EVENTS || endedAtMs === 0 || event.atMs <= endedAtMs;
-      });
-      if (events.length === 0 && !agentsChanged) continue;
-      sentUpTo = events.at(-1)?.seq ?? sentUpTo;
-      yield* deltaOf(queries, trialIds, {
-        sweep,
-        events,
-        agents: agentsChanged ? [...agents] : [],
-        eventSeq: sentUpTo,
-      });
+      let changed = agentsChanged ? [...agents] : [];
+      for (let at = 0; at === 0 || at < drained.length; at += EVENTS_PER_MESSAGE) {
+        const part = drained.slice(at, at + EVENTS_PER_MESSAGE);
+        const events = part.filter(({ seq, sweepId: of, atMs }) => {
+          return seq > sentUpTo && (of !== AGENT_EVENTS || endedAtMs === 0 || atMs <= endedAtMs);
+        });
+        if (events.length === 0 && changed.length === 0) continue;
+        sentUpTo = events.at(-1)?.seq ?? sentUpTo;
+        yield* deltaOf(queries, trialsOf(part), { sweep, events, agents: changed, eventSeq: sentUpTo });
+        changed = [];
+      }
     }
   } finally {
     unsubscribe();
@@ -120,13 +117,11 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
  */
 function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
   const sweep = queries.sweep(sweepId);
-  let trials = queries.trialsAfter(sweepId, -1, TRIALS_PER_MESSAGE);
-  let more = trials.length === TRIALS_PER_MESSAGE;
-  yield { update: { $case: 'snapshot', snapshot: { sweep, trials, agents, eventSeq, more } } };
-  while (more) {
-    trials = queries.trialsAfter(sweepId, trials.at(-1)?.index ?? 0, TRIALS_PER_MESSAGE);
-    more = trials.length === TRIALS_PER_MESSAGE;
-    yield further(trials, eventSeq, more);
+  let page = queries.trialsAfter(sweepId, -1, ROWS_PER_MESSAGE);
+  yield { update: { $case: 'snapshot', snapshot: { sweep, ...page, agents, eventSeq } } };
+  while (page.more) {
+    page = queries.trialsAfter(sweepId, page.trials.at(-1)?.index ?? 0, ROWS_PER_MESSAGE);
+    yield further(page.trials, eventSeq, page.more);
   }
 }
 
@@ -135,13 +130,18 @@ function* deltaOf(
   trialIds: readonly string[],
   delta: Omit<WatchDelta, 'more' | 'trials'> & { readonly sweep: Sweep },
 ): Generator<WatchResponse> {
-  const rows = (at: number) =>
-    trialIds.slice(at, at + TRIALS_PER_MESSAGE).map((id) => queries.trial(delta.sweep.id, id));
-  const hasMore = (at: number) => at + TRIALS_PER_MESSAGE < trialIds.length;
-  yield { update: { $case: 'delta', delta: { ...delta, trials: rows(0), more: hasMore(0) } } };
-  for (let at = TRIALS_PER_MESSAGE; at < trialIds.length; at += TRIALS_PER_MESSAGE) {
-    yield further(rows(at), delta.eventSeq, hasMore(at));
+  const pages = pagesOf(trialsById(queries, delta.sweep.id, trialIds), trialBytes);
+  const { value: first = [] } = pages.next();
+  let sent = first.length;
+  yield { update: { $case: 'delta', delta: { ...delta, trials: first, more: sent < trialIds.length } } };
+  for (const trials of pages) {
+    sent += trials.length;
+    yield further(trials, delta.eventSeq, sent < trialIds.length);
   }
+}
+
+function* trialsById(queries: Queries, sweepId: string, ids: readonly string[]): Generator<Trial, void, void> {
+  for (const id of ids) yield queries.trial(sweepId, id);
 }
 
 /** Returns a message with further rows of the preceding snapshot or delta. */
@@ -178,13 +178,12 @@ class PendingChanges {
     this.#events = [];
   }
 
-  /** Returns and clears the gathered changes. @param sentUpTo the last event that the catch-up has already sent */
-  drain(sentUpTo: number): { trialIds: string[]; events: Event[] } {
+  /** Returns and clears the gathered events. The catch-up can have sent the first of them. */
+  drain(): Event[] {
     if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
-    const trialIds = trialsOf(this.#events);
-    const events = this.#events.flatMap(({ at: atMs, ...rest }) => (rest.seq > sentUpTo ? [{ atMs, ...rest }] : []));
+    const events = this.#events.map(({ at: atMs, ...rest }) => ({ atMs, ...rest }));
     this.#events = [];
-    return { trialIds, events };
+    return events;
   }
 
   wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -13,13 +13,10 @@ import {
   type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
-  type ClientUnaryCall,
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
-  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
-  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { AttemptKey, Refusal } from "./attempt_service.ts";
@@ -752,11 +749,11 @@ export const ArtifactServiceService = {
     responseSerialize: (value: PutResponse): Buffer => Buffer.from(PutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutResponse => PutResponse.decode(value),
   },
-  /** Lists artifacts without checkpoints, in order of attempt and name. */
+  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
   list: {
     path: "/trawl.v1.ArtifactService/List" as const,
     requestStream: false as const,
-    responseStream: false as const,
+    responseStream: true as const,
     requestSerialize: (value: ListRequest): Buffer => Buffer.from(ListRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): ListRequest => ListRequest.decode(value),
     responseSerialize: (value: ListResponse): Buffer => Buffer.from(ListResponse.encode(value).finish()),
@@ -780,8 +777,8 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
    * once the whole file is durable. The file is listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
-  /** Lists artifacts without checkpoints, in order of attempt and name. */
-  list: handleUnaryCall<ListRequest, ListResponse>;
+  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
+  list: handleServerStreamingCall<ListRequest, ListResponse>;
   /** Streams the bytes of a file from an offset. */
   read: handleServerStreamingCall<ReadRequest, ReadResponse>;
 }
@@ -794,19 +791,9 @@ export interface ArtifactServiceClient extends Client {
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
   put(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
-  /** Lists artifacts without checkpoints, in order of attempt and name. */
-  list(request: ListRequest, callback: (error: ServiceError | null, response: ListResponse) => void): ClientUnaryCall;
-  list(
-    request: ListRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: ListResponse) => void,
-  ): ClientUnaryCall;
-  list(
-    request: ListRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ListResponse) => void,
-  ): ClientUnaryCall;
+  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
+  list(request: ListRequest, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
+  list(request: ListRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
   /** Streams the bytes of a file from an offset. */
   read(request: ReadRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadResponse>;
   read(request: ReadRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ReadResponse>;

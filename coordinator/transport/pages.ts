@@ -1,0 +1,61 @@
+/** Divides rows into messages of limited size, so that a client that reads slowly costs the memory of one message. */
+import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { PageSize } from '../store/queries.ts';
+
+/** The maximum number and size of the trials or configs in one message. A message has at least one row. */
+export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
+/** The maximum number and size of the reports in one message. */
+export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
+
+/** The maximum number of artifacts in one message, each with a name of up to 200 characters. */
+export const ARTIFACTS_PER_MESSAGE = 1_000;
+
+/** The size of a number, a state or a time. */
+const VALUE_BYTES = 20;
+
+/** Yields the rows in pages, and reads the rows of a page when the page is requested. */
+export function* pagesOf<Row>(
+  rows: Iterable<Row>,
+  sizeOf: (row: Row) => number,
+  { rows: maxRows, bytes: maxBytes }: PageSize = ROWS_PER_MESSAGE,
+): Generator<Row[], void, void> {
+  let page: Row[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    page.push(row);
+    bytes += sizeOf(row);
+    if (page.length < maxRows && bytes < maxBytes) continue;
+    yield page;
+    page = [];
+    bytes = 0;
+  }
+  if (page.length > 0) yield page;
+}
+
+export function trialBytes({ parameters, metrics, failure, stopReason }: Trial): number {
+  // A trial has a value and a step for each metric.
+  return parameterBytes(parameters) + 2 * namesBytes(metrics) + (failure?.message.length ?? 0) + stopReason.length;
+}
+
+export function configBytes({ parameters, metrics, trialIds }: Config): number {
+  const ids = trialIds.reduce((sum, id) => sum + id.length, 0);
+  return parameterBytes(parameters) + namesBytes(metrics) + ids;
+}
+
+export const reportBytes = ({ metrics }: Report): number => namesBytes(metrics);
+
+function namesBytes(values: Readonly<Record<string, unknown>>): number {
+  let bytes = 0;
+  for (const name of Object.keys(values)) bytes += name.length + VALUE_BYTES;
+  return bytes;
+}
+
+function parameterBytes(parameters: Trial['parameters']): number {
+  let bytes = 0;
+  for (const { kind } of Object.values(parameters)) {
+    if (kind?.$case === 'text') bytes += kind.text.length;
+    else if (kind?.$case === 'json') bytes += kind.json.length;
+    bytes += VALUE_BYTES;
+  }
+  return bytes;
+}
