@@ -12,7 +12,7 @@ import type { Connection } from './connect.ts';
 import { explainCallError } from './rpc-errors.ts';
 
 /** Deadline of a unary call, in milliseconds. */
-export const UNARY_DEADLINE_MS = 15_000;
+const UNARY_DEADLINE_MS = 15_000;
 
 /**
  * Deadline, in milliseconds, of a call that can change many trials. The coordinator stores every change before it
