@@ -2,10 +2,11 @@
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { type Agent, Agent as AgentMessage, type Quarantine } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
+import type { AgentFacts } from '../core/agent-model.ts';
 import { displayedState } from '../core/agents.ts';
 import { type DrainRequest, onDrain, onUndrain } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
-import type { AgentFacts, Core } from '../core/model.ts';
+import type { Core } from '../core/model.ts';
 import { onRelease } from '../core/quarantine.ts';
 import type { Runtime } from './runtime.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ConflictError, RejectedError } from '../../proto/errors.ts';
-import type { Artifact } from '../core/model.ts';
+import type { Artifact } from '../core/attempt-model.ts';
 import { ArtifactFiles } from './files.ts';
 
 let dir: string;

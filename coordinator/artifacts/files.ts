@@ -10,7 +10,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { ConflictError, RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
-import type { Artifact } from '../core/model.ts';
+import type { Artifact } from '../core/attempt-model.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
 import { moveToOrphans } from './orphans.ts';
 

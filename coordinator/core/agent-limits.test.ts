@@ -14,10 +14,11 @@ import {
 } from './agent-limits.ts';
 import { onHello } from './agents.ts';
 import { endAttempt } from './attempt-ends.ts';
+import type { Lease } from './attempt-model.ts';
 import { type AttemptRecord, onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
 import { addLease } from './leases.ts';
-import type { Core, Lease, Sweep } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';
 
 const NOW = 1_000;

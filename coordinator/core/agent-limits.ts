@@ -4,7 +4,8 @@
  */
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
-import type { Core, Lease, ReceivedAmounts } from './model.ts';
+import type { Lease, ReceivedAmounts } from './attempt-model.ts';
+import type { Core } from './model.ts';
 
 /**
  * The maximum number of attempts, or packs, that hold leases for one slot. An agent can claim the next attempt before

@@ -1,6 +1,7 @@
 /** Ends attempts, and retries or ends their trials. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { AttemptEnd, Failure, FinalEnd, Lease } from './attempt-model.ts';
 import {
   attributableClass,
   earlyAgents,
@@ -15,13 +16,14 @@ import {
 } from './attribution.ts';
 import { forgetCurve, type Stopped } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
-import type { AttemptEnd, Core, Failure, FinalEnd, Lease, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
 import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
 import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts';
 import { decideRetry, type RetryDecision } from './retry.ts';
 import { type Change, combine, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
+import type { Trial } from './trial-model.ts';
 import { closeIfDone, expectedTrials, isUnfinished, moveTrial, requeue, withdrawSpeculativeOffer } from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 

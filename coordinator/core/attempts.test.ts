@@ -10,11 +10,13 @@ import {
   sampleKey,
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
+import type { Agent } from './agent-model.ts';
 import { displayedState, onHeartbeat, onHello, UNCONFIRMED_LEASE_MS } from './agents.ts';
 import { type AttemptRecord, onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
 import { onDrain, onUndrain } from './drain.ts';
-import type { Agent, Core, Sweep, SweepPolicy } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
 import { onKill, onPause, onResume, onStop } from './sweeps.ts';

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Plan, type VirtualAgent, VirtualCluster } from '../../test/support/coordinator/virtual-cluster.ts';
 import { TestRandom } from '../../test/support/random.ts';
-import type { SweepPolicy } from './model.ts';
 import { ELSEWHERE_PATIENCE_MS } from './placement.ts';
+import type { SweepPolicy } from './policy.ts';
 import { onRelease } from './quarantine.ts';
 import { onResume } from './sweeps.ts';
 

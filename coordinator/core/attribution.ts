@@ -3,7 +3,10 @@
  * an agent; failures on several agents count against the program.
  */
 import { firstLine } from '../../lib/text/visible-text.ts';
-import type { AgentRecord, AttemptEnd, AttributableClass, Core, Lease, Sweep, Trial } from './model.ts';
+import type { AttemptEnd, AttributableClass, Lease } from './attempt-model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { AgentRecord } from './sweep-observations.ts';
+import type { Trial } from './trial-model.ts';
 
 /** The machine can be the cause of a failure within this time after the start of the attempt. */
 const EARLY_FAILURE_MS = 30_000;

@@ -3,7 +3,7 @@ import { addSweep, agentHello, emptyCore } from '../../test/support/coordinator/
 import { onHello } from './agents.ts';
 import { blockedReason } from './blocked.ts';
 import { onDrain } from './drain.ts';
-import type { Resources } from './model.ts';
+import type { Resources } from './policy.ts';
 import { onPause } from './sweeps.ts';
 
 const GIB = 2 ** 30;

@@ -4,9 +4,11 @@
  */
 import { epochsOf, packKey } from '../../proto/trainers.ts';
 import type { PlannedTrial } from '../search/trial-source.ts';
-import type { Core, Sweep, SweepPolicy, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { presentPools } from './pools.ts';
 import type { Change } from './step.ts';
+import type { Trial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
 /** The number of trials per slot that are created ahead: one trial that starts and one offer. */

@@ -1,5 +1,6 @@
 /** Drains agents. A drained agent takes no new work. A user or the agent itself requests a drain. */
-import type { Agent, Core } from './model.ts';
+import type { Agent } from './agent-model.ts';
+import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
 /**

@@ -6,7 +6,8 @@ import type { EarlyTerminate } from '../early-stop/settings.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { type AttemptRecord, onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
-import type { Core, Sweep, SweepPolicy } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { onRetry } from './retry-trials.ts';
 import { schedule } from './scheduler.ts';
 

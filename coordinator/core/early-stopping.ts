@@ -5,8 +5,12 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { addPoint, type Curve, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { ruleOf } from '../early-stop/rules.ts';
 import type { RuleName } from '../early-stop/settings.ts';
-import type { Artifact, EarlyStopping, Lease, Sweep, SweepPolicy, Trial } from './model.ts';
+import type { Artifact, Lease } from './attempt-model.ts';
+import type { Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import type { Change } from './step.ts';
+import type { EarlyStopping } from './sweep-observations.ts';
+import type { Trial } from './trial-model.ts';
 
 export function newEarlyStopping({ earlyTerminate, ranking }: SweepPolicy): EarlyStopping | undefined {
   if (earlyTerminate === undefined) return undefined;

@@ -3,13 +3,15 @@
  * lib/text/explain.ts formats them.
  */
 import type { AgentReason, AgentVerdict, Shortfall, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Agent } from './agent-model.ts';
 import { isQuarantinedFor } from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
-import type { Agent, Core, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { agentsFor, avoidedAgents, type Standing, standingOf } from './placement.ts';
 import { capabilityOf, isEligible, presentPools } from './pools.ts';
 import { hasOfferableTrial } from './scheduler.ts';
+import type { Trial } from './trial-model.ts';
 import { remainingConcurrency } from './trials.ts';
 
 export interface Explanation {

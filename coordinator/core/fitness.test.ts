@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { type Capability, shortfallsOf } from './fitness.ts';
-import type { Demand, Resources } from './model.ts';
+import type { Demand, Resources } from './policy.ts';
 
 const GIB = 2 ** 30;
 const GPU: Capability = {

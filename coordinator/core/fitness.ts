@@ -5,7 +5,8 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Labels } from '../../proto/limits.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
-import type { Demand, SlotFacts } from './model.ts';
+import type { SlotFacts } from './agent-model.ts';
+import type { Demand } from './policy.ts';
 
 /** The properties of a slot and its agent that a demand can refer to. */
 export interface Capability extends SlotFacts {

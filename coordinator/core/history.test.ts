@@ -15,9 +15,10 @@ import {
 } from '../../test/support/coordinator/history.ts';
 import { Ledger } from '../../test/support/coordinator/ledger.ts';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import type { Lease } from './attempt-model.ts';
 import type { Claim, PackMate } from './attempts.ts';
 import { shortfallsOf } from './fitness.ts';
-import type { Lease, SweepPolicy } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { capabilityOf, presentPools } from './pools.ts';
 import { standingOffers } from './scheduler.ts';
 

@@ -1,5 +1,6 @@
 /** Decides whether an agent can take an id that another agent uses or used. */
-import type { Agent, Core } from './model.ts';
+import type { Agent } from './agent-model.ts';
+import type { Core } from './model.ts';
 
 export interface IdConflict {
   /**

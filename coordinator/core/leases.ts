@@ -1,6 +1,8 @@
 /** Starts and ends leases, and keeps the slots in use consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
-import type { Core, Lease, Sweep, Trial } from './model.ts';
+import type { Lease } from './attempt-model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { Trial } from './trial-model.ts';
 
 /** Adds a lease. The second lease of a running trial is that of its speculative attempt. */
 export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {

@@ -4,7 +4,8 @@ import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../t
 import { onHello } from './agents.ts';
 import { endAttempt } from './attempt-ends.ts';
 import { type ClaimAnswer, onOpen } from './attempts.ts';
-import type { Core, Sweep, SweepPolicy } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { presentPools } from './pools.ts';
 import { schedule } from './scheduler.ts';
 import { onPause } from './sweeps.ts';

@@ -1,7 +1,8 @@
 /** Chooses the trials that are leased to a slot together with the trial that it claims. */
-import type { Core, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { agentsFor, standingOf } from './placement.ts';
 import { freeSlotsFor } from './pools.ts';
+import type { Trial } from './trial-model.ts';
 import { remainingConcurrency } from './trials.ts';
 
 /**

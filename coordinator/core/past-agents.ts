@@ -1,7 +1,8 @@
 /** Manages agents that left or were lost, and the facts about these agents that outlive a restart. */
 import { formatSpan } from '../../lib/text/duration.ts';
+import type { Agent, AgentFacts } from './agent-model.ts';
 import { busySlots } from './leases.ts';
-import type { Agent, AgentFacts, Core } from './model.ts';
+import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
 /** The maximum number of disconnected agents whose facts are kept. The agents with the oldest last message are removed first. */

@@ -1,10 +1,13 @@
 /** Decides which agents may run a trial: quarantined and suspect agents are excluded, and a retry runs on another agent. */
+
+import type { Agent } from './agent-model.ts';
 import { earlyAgents, isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
-import type { Agent, Core, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { capabilityOf, isEligible } from './pools.ts';
 import { isProbeDue } from './quarantine.ts';
 import { isUnsuitable, speculationCandidates } from './stragglers.ts';
+import type { Trial } from './trial-model.ts';
 
 /**
  * The maximum time that a retry waits for an agent on which its trial has not failed, while all such agents are busy.

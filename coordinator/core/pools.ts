@@ -3,9 +3,10 @@
  * same trials. Offers are made to a pool, and the slots of a pool pull from its queue only (docs/decisions/pools.md).
  */
 import { createHash } from 'node:crypto';
+import type { Agent, SlotFacts } from './agent-model.ts';
 import { takesWork } from './drain.ts';
 import { type Capability, shortfallsOf } from './fitness.ts';
-import type { Agent, Core, SlotFacts, Sweep } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 
 const NO_GPU: SlotFacts = { gpus: 0, vramBytes: 0 };
 

@@ -1,8 +1,10 @@
 /** Quarantines, probes and releases agents. */
 import { backoffDelay } from '../../lib/net/backoff.ts';
+import type { Agent, Quarantine } from './agent-model.ts';
+import type { AttemptEnd, Lease } from './attempt-model.ts';
 import { isFaulty, isQuarantinedFor } from './attribution.ts';
 import { takesWork } from './drain.ts';
-import type { Agent, AttemptEnd, Core, Lease, Quarantine, Sweep } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
 /** The first probe of a quarantined agent is due after this time; each failed probe doubles the time. */

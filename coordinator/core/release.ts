@@ -1,12 +1,14 @@
 /** Releases the leases of attempts that end: one attempt, or every attempt of a trial that is cancelled. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { AttemptEnd, Lease } from './attempt-model.ts';
 import { endCurve } from './early-stopping.ts';
 import { dropLease, leasesOf } from './leases.ts';
-import type { AttemptEnd, Core, Lease, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { onProbeEnd } from './quarantine.ts';
 import { endSlotUsage } from './share.ts';
 import { type Change, type Step, stepOf } from './step.ts';
 import { recordDuration } from './stragglers.ts';
+import type { Trial } from './trial-model.ts';
 import { moveTrial, withdrawSpeculativeOffer } from './trials.ts';
 import { onAttemptEnd } from './warnings.ts';
 

@@ -2,8 +2,9 @@
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { type Core, isEnded, type Sweep, type Trial } from './model.ts';
+import { type Core, isEnded, type Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
+import type { Trial } from './trial-model.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
 
 export type RetryChoice =

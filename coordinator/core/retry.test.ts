@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FailureClassName } from '../../proto/names.ts';
-import type { RetryBudget } from './model.ts';
+import type { RetryBudget } from './policy.ts';
 import { decideRetry, MAX_BACKOFF_MS, MAX_DRAINED_ATTEMPTS, MAX_LOST_ATTEMPTS } from './retry.ts';
 
 const BUDGET: RetryBudget = { oom: 1, crash: 2, timeout: 3, backoffMs: 2_000 };

@@ -1,7 +1,7 @@
 /** Decides whether and when the trial of a failed attempt is retried. */
 import { backoffDelay } from '../../lib/net/backoff.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import type { RetryBudget } from './model.ts';
+import type { RetryBudget } from './policy.ts';
 
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;

@@ -5,12 +5,13 @@
 import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { createTrials } from './create-trials.ts';
-import type { Core, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { agentsFor, agentsToIsolate, avoidKey, type Standing, standingOf } from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { offerSpeculative } from './speculation.ts';
 import { type Change, type Output, type Step, stepOf } from './step.ts';
+import type { Trial } from './trial-model.ts';
 import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**

@@ -8,7 +8,8 @@
  * tag. The average duration of the sweep's attempts is the estimate for its next attempt. A pack counts as the time of
  * one slot. Shares are not stored: after a restart every sweep starts with the attempts that run.
  */
-import type { DurationEstimate, Lease, Share, SlotUsage, Sweep } from './model.ts';
+import type { Lease, SlotUsage } from './attempt-model.ts';
+import type { DurationEstimate, Share, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
 
 const INITIAL_ESTIMATE_MS = 60_000;

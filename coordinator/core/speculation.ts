@@ -2,11 +2,12 @@
  * Decides which stragglers are run a second time, and where. A second attempt uses only a slot that no pending trial of
  * the same or a higher priority can use. A trial has at most one speculative attempt.
  */
-import type { Core, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { agentsForSpeculation, type Standing } from './placement.ts';
 import { isEligible, type Pool } from './pools.ts';
 import type { Output } from './step.ts';
 import { speculationCandidates } from './stragglers.ts';
+import type { Trial } from './trial-model.ts';
 import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
 
 /**

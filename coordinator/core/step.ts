@@ -8,16 +8,11 @@ import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentEventKind, FailureClassName, WarningKindName } from '../../proto/names.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
-import type {
-  AgentFacts,
-  Artifact,
-  AttemptEnd,
-  Failure,
-  Quarantine,
-  SweepState,
-  TrialState,
-  Warning,
-} from './model.ts';
+import type { AgentFacts, Quarantine } from './agent-model.ts';
+import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
+import type { SweepState } from './model.ts';
+import type { Warning } from './sweep-observations.ts';
+import type { TrialState } from './trial-model.ts';
 
 export interface Step {
   readonly changes: readonly Change[];

@@ -2,9 +2,12 @@
 import { bisectLeft, bisectRight, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
+import type { Lease } from './attempt-model.ts';
 import { isQuarantinedFor } from './attribution.ts';
-import type { AttemptDurations, Core, Lease, RecentDurations, Sweep, Trial } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import type { Change } from './step.ts';
+import type { AttemptDurations, RecentDurations } from './sweep-observations.ts';
+import type { Trial } from './trial-model.ts';
 import { showStragglers } from './warnings.ts';
 
 /** An attempt is a straggler once it has run this many times as long as the median of comparable attempts. */

@@ -5,11 +5,13 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { reachesTarget, targetReason } from '../../lib/domain/target.ts';
 import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { newEarlyStopping } from './early-stopping.ts';
-import { type Core, isEnded, type Sweep, type SweepPolicy, type SweepState, type Trial } from './model.ts';
+import { type Core, isEnded, type Sweep, type SweepState } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { newDurations } from './stragglers.ts';
+import type { Trial } from './trial-model.ts';
 import { byIndex, closeIfDone, moveTrial, setSweepState, withdrawOffers } from './trials.ts';
 import { newWarnings } from './warnings.ts';
 

@@ -4,7 +4,8 @@ import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../t
 import { onHello } from './agents.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
-import type { Core, Sweep, SweepPolicy } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { schedule } from './scheduler.ts';
 import { onPause, onStop } from './sweeps.ts';
 

@@ -1,8 +1,9 @@
 /** Applies the effects of time: leases expire, attempts time out, agents are lost, and retries become due. */
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempt-ends.ts';
+import type { Failure, Lease } from './attempt-model.ts';
 import { storeGraces } from './drain.ts';
-import type { Core, Failure, Lease } from './model.ts';
+import type { Core } from './model.ts';
 import { updateAgents } from './past-agents.ts';
 import { combine, type Step, stepOf } from './step.ts';
 import { findStragglers } from './stragglers.ts';

@@ -1,10 +1,12 @@
 /** Changes the states of trials and sweeps, and keeps counts and queues consistent with them. */
 import TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Failure } from './attempt-model.ts';
 import { withdrawEvidence } from './attribution.ts';
-import { type Failure, isEnded, type Sweep, type Trial, type TrialState } from './model.ts';
+import { isEnded, type Sweep } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
+import type { Trial, TrialState } from './trial-model.ts';
 import { tracksProgram } from './warnings.ts';
 
 interface Reason {

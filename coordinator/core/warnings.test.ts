@@ -13,7 +13,8 @@ import {
 import { onHeartbeat, onHello } from './agents.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
-import type { Core, Sweep, SweepPolicy } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
 import { schedule } from './scheduler.ts';
 import type { Change, Step } from './step.ts';
 import { onKill, onResume } from './sweeps.ts';

@@ -9,8 +9,11 @@ import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts
 import { nearest } from '../../lib/text/did-you-mean.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { WarningKindName } from '../../proto/names.ts';
-import type { Core, Lease, ReportProgress, Sweep, SweepWarnings, Trial, Warning } from './model.ts';
+import type { Lease } from './attempt-model.ts';
+import type { Core, Sweep } from './model.ts';
 import type { Change } from './step.ts';
+import type { ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
+import type { Trial } from './trial-model.ts';
 
 /** The sweep is paused when this many trials have succeeded without the ranking metric. */
 const TRIALS_WITHOUT_METRIC = 5;

@@ -2,7 +2,7 @@
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
-import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
+import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
 import type { Drawing } from '../search/drawn-points.ts';

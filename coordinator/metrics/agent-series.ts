@@ -1,9 +1,10 @@
 /** Sets the gauges of the agents, and lists their metrics endpoints for Prometheus. */
 import { isLoopback, parseAddress } from '../../lib/net/address.ts';
+import type { Agent } from '../core/agent-model.ts';
 import { displayedState } from '../core/agents.ts';
 import { takesWork } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
-import type { Agent, Core } from '../core/model.ts';
+import type { Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**

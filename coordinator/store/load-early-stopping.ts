@@ -2,8 +2,9 @@
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
+import type { Checkpoint, Lease } from '../core/attempt-model.ts';
 import { addScore, upTo } from '../core/early-stopping.ts';
-import type { Checkpoint, Lease, Sweep } from '../core/model.ts';
+import type { Sweep } from '../core/model.ts';
 import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { parseMetrics, type ReportColumns } from './rows.ts';
 

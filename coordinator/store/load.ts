@@ -7,35 +7,28 @@ import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { receivedBefore } from '../core/agent-limits.ts';
+import type { AgentFacts } from '../core/agent-model.ts';
+import type {
+  AttributableClass,
+  Checkpoint,
+  FailedAttempt,
+  Lease,
+  ReceivedAmounts,
+  SlotUsage,
+} from '../core/attempt-model.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { newTrial } from '../core/create-trials.ts';
 import { addLease } from '../core/leases.ts';
-import {
-  type AgentFacts,
-  type AttributableClass,
-  type Checkpoint,
-  type Core,
-  type CreationWindow,
-  type FailedAttempt,
-  type Lease,
-  newCore,
-  type ReceivedAmounts,
-  type ReportProgress,
-  type SlotUsage,
-  type StreakFailure,
-  type Sweep,
-  type SweepPolicy,
-  type SweepState,
-  type Trial,
-  type TrialState,
-  type Warning,
-} from '../core/model.ts';
+import { type Core, type CreationWindow, newCore, type Sweep, type SweepState } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
+import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 import { recordDuration } from '../core/stragglers.ts';
+import type { ReportProgress, StreakFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
+import type { Trial, TrialState } from '../core/trial-model.ts';
 import { addTrial } from '../core/trials.ts';
 import {
   addStep,

@@ -31,7 +31,7 @@ import {
   warningKind,
 } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
-import type { SweepPolicy } from '../core/model.ts';
+import type { SweepPolicy } from '../core/policy.ts';
 import type { SourceState } from '../search/trial-source.ts';
 
 export interface SweepRow {

@@ -1,7 +1,7 @@
 /** Adds a sweep and all its trials in one transaction. */
 import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
-import type { SweepPolicy } from '../core/model.ts';
+import type { SweepPolicy } from '../core/policy.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { commitCounted } from './high-water.ts';
 

@@ -7,7 +7,8 @@ import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AgentEventKind, EventKind } from '../../proto/names.ts';
-import type { AttemptEnd, SweepPolicy } from '../core/model.ts';
+import type { AttemptEnd } from '../core/attempt-model.ts';
+import type { SweepPolicy } from '../core/policy.ts';
 import type { Change } from '../core/step.ts';
 import { configsOf } from '../search/trial-source.ts';
 import { impliedMetricWriter } from './implied-metric.ts';

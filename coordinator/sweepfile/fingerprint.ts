@@ -2,7 +2,7 @@
 import { sha256Of } from '../../lib/files/checksum.ts';
 import type { ReportSource } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { canonicalJson, type Json } from '../../proto/values.ts';
-import type { Resources } from '../core/model.ts';
+import type { Resources } from '../core/policy.ts';
 import type { Condition } from '../grid/points.ts';
 import { isDrawn, type Search, type SweepSpec } from '../grid/spec.ts';
 import { programDefaults } from './program.ts';

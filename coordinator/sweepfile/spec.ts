@@ -8,7 +8,7 @@ import { show } from '../../lib/text/quote.ts';
 import { parseSize } from '../../lib/text/size.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
-import type { MaxFailed, Resources, RetryBudget } from '../core/model.ts';
+import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { Axis } from '../grid/axes.ts';
 import { DEFAULT_RUN_CAP, type Metric, type Search, type SweepSpec, type TrialOrder } from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';

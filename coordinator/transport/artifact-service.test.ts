@@ -26,9 +26,9 @@ import {
 import { now } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { onHello } from '../core/agents.ts';
+import type { Artifact as KeptArtifact } from '../core/attempt-model.ts';
 import { onRecord } from '../core/attempt-records.ts';
 import { onOpen } from '../core/attempts.ts';
-import type { Artifact as KeptArtifact } from '../core/model.ts';
 import { isTooSlow } from './uploads.ts';
 
 let dir: string;

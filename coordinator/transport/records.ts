@@ -20,8 +20,8 @@ import {
 import { artifactKind, attemptOutcome, type FailureClassName, failureClass, warningKind } from '../../proto/names.ts';
 import { isAttemptKey } from '../../proto/subjects.ts';
 import type { HeartbeatFacts } from '../core/agents.ts';
+import type { Artifact, FinalEnd } from '../core/attempt-model.ts';
 import type { AttemptRecord } from '../core/attempt-records.ts';
-import type { Artifact, FinalEnd } from '../core/model.ts';
 import { MAX_GPUS, MAX_NAME } from './limits.ts';
 
 const MAX_LOG_CHARACTERS = 256 * 1024;

@@ -2,10 +2,13 @@
 
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { nothingReceived } from '../../coordinator/core/agent-limits.ts';
+import type { Lease } from '../../coordinator/core/attempt-model.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
-import type { Lease, Sweep, SweepPolicy, Trial } from '../../coordinator/core/model.ts';
+import type { Sweep } from '../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../coordinator/core/policy.ts';
 import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
+import type { Trial } from '../../coordinator/core/trial-model.ts';
 import { setState } from '../../coordinator/core/trials.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';

@@ -3,7 +3,7 @@
  * rule asha
  * stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further changes.
  */
-import type { SweepPolicy } from '../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../coordinator/core/policy.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 

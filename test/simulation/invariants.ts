@@ -5,7 +5,8 @@
 
 import { range } from 'd3-array';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
-import { type AttemptEnd, isEnded } from '../../coordinator/core/model.ts';
+import type { AttemptEnd } from '../../coordinator/core/attempt-model.ts';
+import { isEnded } from '../../coordinator/core/model.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';

@@ -1,5 +1,5 @@
 /** The resources of machines and the requests of sweeps. They have their own random stream, to keep old seeds stable. */
-import type { Resources } from '../../coordinator/core/model.ts';
+import type { Resources } from '../../coordinator/core/policy.ts';
 import { TestRandom } from '../support/random.ts';
 
 export interface MachineResources {

@@ -1,6 +1,6 @@
 /** An independent implementation of the retry limits, to compare with coordinator/core/retry.ts. */
 
-import type { SweepPolicy } from '../../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 
 /** Returns how many attempts can fail in this way before the trial fails, as documented for the sweep file. */

@@ -3,9 +3,9 @@
 import { now } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
 import { onHello } from '../../../coordinator/core/agents.ts';
+import type { AttemptEnd } from '../../../coordinator/core/attempt-model.ts';
 import { type AttemptRecord, onRecord } from '../../../coordinator/core/attempt-records.ts';
 import { onOpen } from '../../../coordinator/core/attempts.ts';
-import type { AttemptEnd } from '../../../coordinator/core/model.ts';
 import { combine } from '../../../coordinator/core/step.ts';
 import { type Collecting, startCollecting } from '../../../coordinator/metrics/collect.ts';
 import { initializeCallSeries } from '../../../coordinator/metrics/grpc-calls.ts';

@@ -2,17 +2,12 @@
 
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
+import type { FinalEnd } from '../../../coordinator/core/attempt-model.ts';
 import { type AttemptRecord, onRecord, type RecordAnswer } from '../../../coordinator/core/attempt-records.ts';
 import { type Claim, type ClaimAnswer, onOpen } from '../../../coordinator/core/attempts.ts';
 import { onDrain, onUndrain } from '../../../coordinator/core/drain.ts';
-import {
-  type Core,
-  type FinalEnd,
-  isEnded,
-  type Resources,
-  type Sweep,
-  type SweepPolicy,
-} from '../../../coordinator/core/model.ts';
+import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
+import type { Resources, SweepPolicy } from '../../../coordinator/core/policy.ts';
 import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';

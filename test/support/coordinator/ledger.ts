@@ -1,8 +1,10 @@
 /** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
 
 import { strict as assert } from 'node:assert';
-import { type Core, isEnded, type Sweep, type SweepPolicy, type TrialState } from '../../../coordinator/core/model.ts';
+import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
+import type { TrialState } from '../../../coordinator/core/trial-model.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 import { budget } from './budget.ts';

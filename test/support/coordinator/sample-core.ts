@@ -1,8 +1,10 @@
 /** Small cores for tests. */
 
 import type { AgentHello } from '../../../coordinator/core/agents.ts';
-import { type Core, newCore, type Sweep, type SweepPolicy, type Trial } from '../../../coordinator/core/model.ts';
+import { type Core, newCore, type Sweep } from '../../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import { newSweep } from '../../../coordinator/core/sweeps.ts';
+import type { Trial } from '../../../coordinator/core/trial-model.ts';
 import { addTrial } from '../../../coordinator/core/trials.ts';
 import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 

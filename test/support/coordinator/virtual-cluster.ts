@@ -1,9 +1,11 @@
 /** A core with virtual agents, in virtual time: offers are pulled from queues, claimed, and run to a planned end. */
 import TinyQueue from 'tinyqueue';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
+import type { AttemptEnd } from '../../../coordinator/core/attempt-model.ts';
 import { onRecord } from '../../../coordinator/core/attempt-records.ts';
 import { onOpen } from '../../../coordinator/core/attempts.ts';
-import type { AttemptEnd, Core, Sweep, SweepPolicy } from '../../../coordinator/core/model.ts';
+import type { Core, Sweep } from '../../../coordinator/core/model.ts';
+import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import type { Change, Step } from '../../../coordinator/core/step.ts';
 import { onTick } from '../../../coordinator/core/tick.ts';

@@ -1,0 +1,114 @@
+import type { MetricValues } from '../../lib/domain/metric-values.ts';
+import type { WarningKindName } from '../../proto/names.ts';
+import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
+import type { RuleName } from '../early-stop/settings.ts';
+import type { Trial } from './trial-model.ts';
+
+/** The data that a sweep's early-stopping rule uses, such as the curves of running attempts. */
+export interface EarlyStopping {
+  readonly name: RuleName;
+  readonly rule: EarlyStopRule;
+  /** The curves of running attempts, by `keyText`. */
+  readonly curves: Map<string, CurvePoint[]>;
+  /** The curve of a trial up to its newest checkpoint, by trial id. */
+  readonly resumable: Map<string, Curve>;
+  /** The scores of each rung in ascending order. */
+  readonly scores: Map<number, number[]>;
+}
+
+/** The most recent durations of a group of attempts, in milliseconds. Both lists contain the same values. */
+export interface RecentDurations {
+  /** In order of arrival. */
+  readonly arrived: number[];
+  /** In ascending order. */
+  readonly sorted: number[];
+}
+
+/** The recent durations of attempts that succeeded without a checkpoint. */
+export interface AttemptDurations {
+  readonly ofSweep: RecentDurations;
+  /** By config id. The config with the newest duration is last. */
+  readonly ofConfigs: Map<string, RecentDurations>;
+  /** The agents on which the newest ended attempt was a straggler. */
+  readonly slowAgents: Set<string>;
+}
+
+/** The outcomes of one sweep's trials on one agent. */
+export interface AgentRecord {
+  /** Trials that succeeded here, or were stopped early. */
+  successes: number;
+  /** Trials that failed early on this agent and then succeeded on another agent. */
+  refuted: number;
+  /** Trials that failed early here since the last success here, by id. Excludes trials that then failed or were cancelled. */
+  readonly failures: Map<string, EarlyFailure>;
+}
+
+interface EarlyFailure {
+  /** Trials that failed in the same pack count once. */
+  readonly pack: string;
+  /** Whether the trial then succeeded on another agent. */
+  readonly refuted: boolean;
+}
+
+/** One of several consecutive failures. */
+export interface StreakFailure {
+  readonly trialId: string;
+  readonly agentId: string;
+  readonly early: boolean;
+  /** The first line of the error, with its class. */
+  readonly error: string;
+}
+
+/** A warning about a sweep, as it is displayed. */
+export interface Warning {
+  readonly message: string;
+  /** The number of affected trials, configs or reports, depending on the kind. */
+  readonly count: number;
+  /** When it appeared. */
+  readonly since: number;
+}
+
+/**
+ * The warnings of a sweep, and the facts that they depend on (warnings.ts). Facts other than stragglers are kept for trainer
+ * `command` only.
+ */
+export interface SweepWarnings {
+  readonly shown: Map<WarningKindName, Warning>;
+  /** The names of all metrics that a trial has reported, in order of their first report. */
+  readonly reported: Set<string>;
+  /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
+  readonly values: Map<string, MetricValues>;
+  /** The results of trials that succeeded or were stopped, by trial id. */
+  readonly results: Map<string, TrialResult>;
+  /** Trials with a result that has no value of the ranking metric. */
+  lacking: number;
+  /** The trials of each config. */
+  readonly configs: Map<string, Trial[]>;
+  /** Configs whose replicates have identical results. */
+  readonly identical: Set<string>;
+  /** The reports of each running attempt so far, by `keyText`. */
+  readonly progress: Map<string, ReportProgress>;
+  /** Running attempts that are silent, by `keyText`. */
+  readonly silent: Map<string, string>;
+  /** Running attempts that are stragglers, by `keyText`. */
+  readonly stragglers: Map<string, string>;
+  /** The newest count of each notice kind per attempt, by `keyText`. */
+  readonly notices: Map<WarningKindName, Map<string, number>>;
+}
+
+interface TrialResult {
+  readonly hasRankingMetric: boolean;
+  /** Equal for trials with equal values of every metric. Undefined if the trial reported no finite number. */
+  readonly digest: string | undefined;
+}
+
+/** The reports of a running attempt. */
+export interface ReportProgress {
+  /** Time of the last report or, before that, of the grant. */
+  lastAt: number;
+  reported: boolean;
+  /** The longest time between two reports, or from the grant to the first report. */
+  longestMs: number;
+  /** The first three distinct steps. */
+  readonly steps: Set<number>;
+}
