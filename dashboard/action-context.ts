@@ -18,12 +18,13 @@ import {
   parametersByImportance,
   sortedColumn,
   sweepRows,
+  sweepUnderCursor,
 } from './state/selectors.ts';
 import { cursorOf, viewOf, windowOf } from './state/ui.ts';
 
 export function actionContext(model: Model): ActionContext {
   const { state, board } = model;
-  const sweep = sweepUnderCursor(model);
+  const sweep = chosenSweep(model);
   const list = listOf(model);
   const row = boardRowUnderCursor(model);
   const details = visibleTrials(model).map(({ id }) => model.details.get(id));
@@ -138,12 +139,8 @@ function trialsUnderCursor(model: Model): Trial[] {
   return trial === undefined ? [] : [trial];
 }
 
-function sweepUnderCursor(model: Model): Sweep | undefined {
-  if (viewOf(model.ui).kind !== 'sweeps') return model.state.sweep;
-  const sweeps = sweepRows(model);
-  const indexOf = (wanted: string) => sweeps.findIndex(({ id }) => id === wanted);
-  return sweeps[windowOf(cursorOf(model.ui), sweeps.length, 1, indexOf).at];
-}
+const chosenSweep = (model: Model): Sweep | undefined =>
+  viewOf(model.ui).kind === 'sweeps' ? sweepUnderCursor(model) : model.state.sweep;
 
 function copyIdOf(model: Model): string | undefined {
   const { kind } = viewOf(model.ui);
@@ -184,6 +181,13 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
   // A lost agent stays drained until it is undrained.
   const drained = draining || (agent?.state === AgentState.LOST && agent.drainReason !== '');
   return agent && { id: agent.id, drained };
+}
+
+/** Returns the trial that the leaderboard previews; undefined if it previews none. */
+export function previewedTrial(model: Model): Trial | undefined {
+  if (viewOf(model.ui).kind !== 'sweep' || listLines(model) === bodyLines(model.size)) return undefined;
+  const row = boardRowUnderCursor(model);
+  return row && rowTrial(row, model.board);
 }
 
 /** Returns the trials that the current view shows. */

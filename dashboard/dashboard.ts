@@ -2,7 +2,7 @@
 import { errorMessage } from '../lib/text/error-message.ts';
 import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
 import type { Trial } from '../proto/gen/trawl/v1/types.ts';
-import { actionContext, visibleTrials } from './action-context.ts';
+import { actionContext, previewedTrial, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
 import { keyNames, type Press } from './keys.ts';
 import { runAction } from './run-action.ts';
@@ -21,7 +21,7 @@ import { handleMouse, type MouseEvent } from './state/mouse.ts';
 import type { RowOrder } from './state/order.ts';
 import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { type ReplayClock, replayText, shownAt } from './state/replay-clock.ts';
-import { epochAt, epochShown, metricShown } from './state/selectors.ts';
+import { epochAt, epochShown, metricShown, sweepUnderCursor } from './state/selectors.ts';
 import type { StartProgress } from './state/start-progress.ts';
 import { type Summary, summaryOf, timeLeftOf } from './state/summary.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
@@ -90,6 +90,8 @@ export class Dashboard {
     | undefined;
   #parameters: CachedParameters | undefined;
   #differences: { readonly key: string; readonly found: readonly (MeanDifference | undefined)[] } | undefined;
+  /** The id of the trial that was previewed when details were last requested. */
+  #previewed: string | undefined;
   #sweepId = '';
   #stream: SweepStream;
   #details: DetailCache;
@@ -233,6 +235,7 @@ export class Dashboard {
       log: details.log,
       explanation: details.explanation,
       sweeps: details.sweeps,
+      bestOf: details.bestOf,
       earlierEvents: details.earlierEvents,
       importance: details.importance,
       differencesOf: this.#differencesOf,
@@ -359,6 +362,11 @@ export class Dashboard {
       const [trial] = trials;
       if (trial !== undefined) details.requestTrial(trial, now, (detail) => epochShown(detail, ui.epochsBack));
     }
+    this.#requestPreview(previewedTrial(model), ui, now);
+    if (view.kind === 'sweeps') {
+      const sweep = sweepUnderCursor(model);
+      if (sweep !== undefined) details.requestBest(sweep, now);
+    }
     if (view.kind === 'compare') {
       const shown = comparisonOf(model).shown.map(({ trial }) => trial);
       const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
@@ -376,6 +384,13 @@ export class Dashboard {
       if (this.#analysis.configs.length === 0) this.#analysis = { atMs: now, configs: model.board.configs };
       details.requestImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
     }
+  }
+
+  /** Requests the details of the trial under the cursor once the cursor rests on its row. */
+  #requestPreview(trial: Trial | undefined, { epochsBack }: Ui, now: number): void {
+    const rests = trial !== undefined && trial.id === this.#previewed;
+    this.#previewed = trial?.id;
+    if (rests) this.#details.requestTrial(trial, now, (detail) => epochShown(detail, epochsBack));
   }
 
   #run(effect: KeyEffect): void {

@@ -1,7 +1,8 @@
 /** Fetches and caches what the screen shows and the Watch stream does not carry: curves, trial details, logs. */
 import { decode } from 'fast-png';
+import { endedTotal } from '../lib/domain/trial-state.ts';
 import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Artifact, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Artifact, Config, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
 import type { ParameterImportance, Source } from './source.ts';
@@ -15,6 +16,9 @@ const CURVES_PER_REQUEST = 64;
 const CURVES_INTERVAL_MS = 200;
 const REQUEST_INTERVAL_MS = 1_000;
 const SWEEPS_INTERVAL_MS = 2_000;
+/** Ranking the configs of a large sweep takes the coordinator up to half a second. */
+const BEST_INTERVAL_MS = 1_000;
+const BEST_CONFIGS = 10;
 const IMPORTANCE_INTERVAL_MS = 3_000;
 const SLOTS_PER_REQUEST = 8;
 const SLOTS_INTERVAL_MS = 500;
@@ -42,6 +46,8 @@ export class DetailCache {
   #sweeps: readonly Sweep[] = [];
   #sweepsRequestedMs = 0;
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
+  /** By sweep, its best configs when `revision` of its trials had ended. */
+  readonly #best = new Map<string, { readonly revision: number; readonly configs: readonly Config[] }>();
   #earlier: readonly Event[] | undefined;
   #importance: ParameterImportance | undefined;
   #log: { readonly key: string; readonly stop: AbortController; text: LogText } | undefined;
@@ -181,6 +187,17 @@ export class DetailCache {
     this.#request('sweeps', now, SWEEPS_INTERVAL_MS, async () => {
       this.#sweeps = await this.#source.sweeps();
       this.#sweepsRequestedMs = now;
+    });
+  }
+
+  readonly bestOf = (sweepId: string): readonly Config[] | undefined => this.#best.get(sweepId)?.configs;
+
+  /** Requests the best configs of a sweep. Requests them again when another trial has ended. */
+  requestBest(sweep: Sweep, now: number): void {
+    const revision = endedTotal(sweep);
+    if (this.#best.get(sweep.id)?.revision === revision) return;
+    this.#request('best configs', now, BEST_INTERVAL_MS, async () => {
+      this.#best.set(sweep.id, { revision, configs: await this.#source.best(sweep.id, BEST_CONFIGS) });
     });
   }
 

@@ -1,6 +1,6 @@
 /** The interface between the dashboard and its caller: the data it shows, the actions it sends, the views it has. */
 import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
-import type { Agent, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Agent, Config, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName } from '../proto/names.ts';
 import type { ReplayClock } from './state/replay-clock.ts';
 
@@ -83,6 +83,8 @@ export interface Source {
   /** Returns recent events up to and including one, oldest first. */
   earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
   sweeps(): Promise<readonly Sweep[]>;
+  /** Returns up to `limit` configs of a sweep by rank, best first. */
+  best(sweepId: string, limit: number): Promise<readonly Config[]>;
   /** Returns reports by trial id, without the trials that have none. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;

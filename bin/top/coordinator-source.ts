@@ -10,7 +10,7 @@ import type { ParameterValue } from '../../proto/trainers.ts';
 import { readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
-import { getSweep, killTrial, retryTrials, streamCurves } from '../client/sweeps.ts';
+import { getSweep, killTrial, listConfigs, retryTrials, streamCurves } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 import { ThinCurve } from './thin-curve.ts';
 
@@ -85,6 +85,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
       return events;
     },
     sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
+    best: (sweep, limit) => listConfigs(connection, { sweep, limit }),
     async curves(sweepId, trialIds) {
       const curves = new Map<string, ThinCurve>();
       for await (const { trialId, reports } of streamCurves(connection, sweepId, trialIds)) {

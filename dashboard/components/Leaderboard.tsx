@@ -1,14 +1,12 @@
-import { Box } from 'ink';
 import type { Segment } from '../../lib/text/segment.ts';
-import { type BoardColumn, rowTrial } from '../state/board-columns.ts';
+import type { BoardColumn } from '../state/board-columns.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { Label } from './Line.tsx';
 import { WindowTable } from './Table.tsx';
-import { TrialCurves } from './TrialCurves.tsx';
-import { TrialHeading } from './TrialHeading.tsx';
+import { TrialPreview } from './TrialPreview.tsx';
 
 interface Props {
   readonly model: Model;
@@ -45,27 +43,9 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
         left={shown.length < columns.length ? `←${columns.length - shown.length}` : ''}
         more={(hidden) => `${hidden} more →`}
       />
-      <Preview model={model} row={window[at - offset]} columns={width} lines={lines - listed} />
+      <TrialPreview model={model} row={window[at - offset]} columns={width} lines={lines - listed} />
       {window.length === 0 && model.state.sweep !== undefined ? <Empty model={model} columns={width} /> : null}
     </>
-  );
-}
-
-interface PreviewProps extends Props {
-  readonly row: BoardRow | undefined;
-}
-
-const PREVIEW_PLOT_LINES = 9;
-
-function Preview({ model, row, columns, lines }: PreviewProps) {
-  if (row === undefined || lines <= PREVIEW_PLOT_LINES) return null;
-  const trial = rowTrial(row, model.board);
-  const metric = model.board.metrics[0]?.name ?? '';
-  return (
-    <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
-      <TrialHeading model={model} trial={trial} columns={columns} />
-      <TrialCurves points={model.curveOf(trial.id)} metric={metric} columns={columns} lines={PREVIEW_PLOT_LINES} />
-    </Box>
   );
 }
 

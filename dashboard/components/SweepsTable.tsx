@@ -1,3 +1,4 @@
+import { Box } from 'ink';
 import { type TimeLeft, timeLeftRange } from '../../lib/domain/eta.ts';
 import { progressText, sweepProgress } from '../../lib/domain/progress.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -6,9 +7,11 @@ import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
+import { listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
-import { sweepRows } from '../state/selectors.ts';
+import { sweepRows, sweepUnderCursor } from '../state/selectors.ts';
 import { ListTable } from './ListTable.tsx';
+import { SweepPreview } from './SweepPreview.tsx';
 
 const BAR = 8;
 
@@ -22,10 +25,11 @@ interface Props {
 export function SweepsTable({ model, columns, lines }: Props) {
   const table: Column<Sweep>[] = [
     { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
-    { header: 'name', elide: 'middle', cell: ({ name }) => name },
+    { header: 'name', elide: 'middle', minWidth: 16, cell: ({ name }) => name },
     {
       header: 'state',
       required: true,
+      minWidth: 18,
       cell: (sweep) => sweepStateText(sweep, model.now),
       style: ({ state }) => sweepStyle(sweepState.of(state)),
     },
@@ -47,17 +51,26 @@ export function SweepsTable({ model, columns, lines }: Props) {
     { header: 'trainer', cell: ({ trainer }) => trainer },
     { header: 'reason', cell: ({ reason }) => reason },
   ];
+  const listed = Math.min(lines, listLines(model));
+  const chosen = sweepUnderCursor(model);
   return (
-    <ListTable
-      model={model}
-      view="sweeps"
-      table={table}
-      rows={sweepRows(model)}
-      id={({ id }) => id}
-      empty="no sweeps yet"
-      columns={columns}
-      lines={lines}
-    />
+    <>
+      <Box flexDirection="column" height={listed} flexShrink={0}>
+        <ListTable
+          model={model}
+          view="sweeps"
+          table={table}
+          rows={sweepRows(model)}
+          id={({ id }) => id}
+          empty="no sweeps yet"
+          columns={columns}
+          lines={listed}
+        />
+      </Box>
+      {chosen === undefined || lines === listed ? null : (
+        <SweepPreview model={model} sweep={chosen} columns={columns} lines={lines - listed} />
+      )}
+    </>
   );
 }
 

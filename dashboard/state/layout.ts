@@ -2,6 +2,7 @@
 import type { Size } from '../terminal.ts';
 import { failureRows } from './failures.ts';
 import type { Model } from './model.ts';
+import { sweepRows } from './selectors.ts';
 import { viewOf } from './ui.ts';
 
 export const HEADER_LINES = 6;
@@ -17,16 +18,27 @@ export const hasHeader = ({ rows }: Size): boolean => rows >= LEAST_ROWS;
 export const bodyLines = (size: Size): number =>
   hasHeader(size) ? size.rows - HEADER_LINES - FOOTER_LINES : size.rows;
 
-/** The number of lines of the preview below the leaderboard, and of those that the leaderboard keeps on a tall terminal. */
+/** The number of lines of the preview below a list, and of those that the list keeps on a tall terminal. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
+/** A short list leaves its unused lines to the preview if there are at least this many. */
+const LEAST_PREVIEW_LINES = 7;
 
 /** Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor. */
-export function listLines({ size, ui, rows, state }: Pick<Model, 'size' | 'ui' | 'rows' | 'state'>): number {
-  const lines = bodyLines(size);
-  if (viewOf(ui).kind === 'errors') return Math.min(Math.max(1, failureRows(state).length) + 1, Math.ceil(lines / 2));
-  if (viewOf(ui).kind !== 'sweep' || rows.length === 0) return lines;
-  const needed = rows.length + 1;
+export function listLines(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): number {
+  const lines = bodyLines(model.size);
+  const { kind } = viewOf(model.ui);
+  if (kind === 'errors') return Math.min(Math.max(1, failureRows(model.state).length) + 1, Math.ceil(lines / 2));
+  if (kind === 'sweep') return linesBesidePreview(model.rows.length, lines);
+  if (kind === 'sweeps') return linesBesidePreview(sweepRows(model).length, lines);
+  return lines;
+}
+
+/** Returns the number of lines of a list of `rows` rows, if the row under its cursor is previewed below it. */
+function linesBesidePreview(rows: number, lines: number): number {
+  if (rows === 0) return lines;
+  const needed = rows + 1;
   if (lines - needed >= PREVIEW_LINES) return needed;
-  return lines - PREVIEW_LINES >= MIN_BOARD_LINES ? lines - PREVIEW_LINES : lines;
+  if (lines - PREVIEW_LINES >= MIN_BOARD_LINES) return lines - PREVIEW_LINES;
+  return lines - needed >= LEAST_PREVIEW_LINES ? needed : lines;
 }

@@ -1,6 +1,6 @@
 /** The data that a frame is drawn from. */
 import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Config, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance, Source } from '../source.ts';
 import type { Size, TerminalStyle } from '../terminal.ts';
@@ -64,6 +64,8 @@ export interface Model {
   /** The lines that explain why the trial is not running. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
+  /** Returns the best configs of a sweep, best first; undefined until they are known. */
+  readonly bestOf: (sweepId: string) => readonly Config[] | undefined;
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
   readonly importance: ParameterImportance | undefined;

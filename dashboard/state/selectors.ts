@@ -6,7 +6,7 @@ import type { Board } from './board.ts';
 import { bestTrial, type ConfigRow } from './config-row.ts';
 import { logLine } from './log-line.ts';
 import type { Model, TrialDetail } from './model.ts';
-import type { Ui } from './ui.ts';
+import { cursorOf, type Ui, windowOf } from './ui.ts';
 
 /** Returns the column that the leaderboard is sorted by. */
 export const sortedColumn = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
@@ -71,6 +71,13 @@ export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): S
   const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));
   const all = watched === undefined || known.includes(watched) ? known : [...known, watched];
   return all.toSorted((a, b) => b.createdAtMs - a.createdAtMs || Number(b.id) - Number(a.id));
+}
+
+/** Returns the sweep under the cursor of the list of sweeps. */
+export function sweepUnderCursor(model: Pick<Model, 'sweeps' | 'state' | 'ui'>): Sweep | undefined {
+  const sweeps = sweepRows(model);
+  const indexOf = (wanted: string) => sweeps.findIndex(({ id }) => id === wanted);
+  return sweeps[windowOf(cursorOf(model.ui, 'sweeps'), sweeps.length, 1, indexOf).at];
 }
 
 /** Returns a failure as clean lines. The first has the class and the error; the program's output is below. */

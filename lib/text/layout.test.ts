@@ -172,3 +172,16 @@ test('the fast width function agrees with string-width', () => {
     }),
   );
 });
+
+test('a text column with a minimum width hides other columns before its text is cut further', () => {
+  const table = (minWidth: number): Column<Row>[] => [
+    { ...text('name', 0), elide: 'middle', minWidth },
+    { ...text('state', 1), neverCut: true },
+  ];
+  const shown = (minWidth: number) =>
+    layoutTable(table(minWidth), [['a-sweep-with-a-long-name', 'running']], { width: 20 }).rows.map((row) =>
+      row.map((segment) => segment.text).join(''),
+    );
+  expect(shown(8)).toEqual(['a-swe…-name  running']);
+  expect(shown(16)).toEqual(['a-sweep-wi…long-name']);
+});

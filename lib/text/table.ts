@@ -18,6 +18,8 @@ export interface Column<Row> {
    * sentences (default), or the parts that all rows have in common.
    */
   readonly elide?: Elision | 'common';
+  /** The least width to which a text is cut before other columns are hidden. Default: 8. */
+  readonly minWidth?: number;
   /** Whether the column is visible on every terminal. Other columns are hidden first. */
   readonly required?: boolean;
   readonly cell: (row: Row) => string;
@@ -125,7 +127,9 @@ function measured<Row>(column: Column<Row>, rows: readonly Row[], shownText: (te
   const natural = cells.reduce((most, cell) => Math.max(most, columnsOf(cell)), columnsOf(header));
   const mayCut = !column.numeric && !column.neverCut;
   const common = mayCut && column.elide === 'common' ? commonParts(cells.filter((cell) => cell !== '-')) : undefined;
-  const least = mayCut ? Math.min(natural, Math.max(MIN_TEXT_WIDTH, common?.minWidth ?? 0)) : natural;
+  const least = mayCut
+    ? Math.min(natural, Math.max(column.minWidth ?? MIN_TEXT_WIDTH, common?.minWidth ?? 0))
+    : natural;
   return { column, header, cells, natural, least, common };
 }
 

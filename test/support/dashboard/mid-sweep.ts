@@ -1,5 +1,6 @@
 /** A running sweep of four configs by two seeds, with everything that the views can show. */
 
+import { configsOf, rankConfigs } from '../../../lib/domain/configs.ts';
 import { toWire } from '../../../lib/domain/parameters.ts';
 import type { GetTrialResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -127,6 +128,7 @@ function detailOf(id: string): GetTrialResponse {
 const [first, , , , , failed, running] = midTrials;
 
 export const midAnswers: SampleAnswers = {
+  best: () => rankConfigs(configsOf(midTrials), 'test_loss', 'minimize'),
   updates: [
     snapshot(midSweep, [...midTrials], midAgents, { eventSeq: 100 }),
     delta({

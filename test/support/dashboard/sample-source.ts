@@ -6,6 +6,7 @@ import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v
 import {
   type Agent,
   type Artifact,
+  type Config,
   type Event,
   type Report,
   type Sweep,
@@ -16,6 +17,7 @@ import { sampleAgent, sampleSweep } from './sample.ts';
 export interface SampleAnswers {
   readonly updates: readonly WatchResponse[];
   readonly sweeps?: readonly Sweep[];
+  readonly best?: (sweepId: string) => readonly Config[];
   readonly earlier?: readonly Event[];
   readonly curves?: ReadonlyMap<string, readonly Report[]>;
   readonly trial?: (trialId: string) => GetTrialResponse;
@@ -90,6 +92,10 @@ export class SampleSource implements Source {
 
   async sweeps(): Promise<readonly Sweep[]> {
     return this.#answers.sweeps ?? [];
+  }
+
+  async best(sweepId: string): Promise<readonly Config[]> {
+    return this.#answers.best?.(sweepId) ?? [];
   }
 
   async curves(_sweep: string, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>> {

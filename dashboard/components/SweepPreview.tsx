@@ -1,0 +1,108 @@
+import { Box } from 'ink';
+import { ownValue } from '../../lib/domain/own-value.ts';
+import { percentText, progressText } from '../../lib/domain/progress.ts';
+import { objectiveText } from '../../lib/domain/ranking.ts';
+import { noCounts } from '../../lib/domain/trial-state.ts';
+import { formatSpan } from '../../lib/text/duration.ts';
+import { countText, formatMetric, formatSpread } from '../../lib/text/numbers.ts';
+import { parameterColumns } from '../../lib/text/parameter-columns.ts';
+import { sweepStyle } from '../../lib/text/style.ts';
+import { sweepStateText } from '../../lib/text/sweep-state.ts';
+import type { Column } from '../../lib/text/table.ts';
+import { toComeText } from '../../lib/text/trials-to-come.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import type { Config, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
+import type { Model } from '../state/model.ts';
+import { Label, Line } from './Line.tsx';
+import { Table } from './Table.tsx';
+
+interface Props {
+  readonly model: Model;
+  readonly sweep: Sweep;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** The number of warnings that are shown, newest first. */
+const MAX_WARNINGS = 3;
+/** The lines with the state, the counts and the plan. */
+const FACT_LINES = 3;
+
+/** The sweep under the cursor of the list of sweeps: its state, its warnings and its best configs. */
+export function SweepPreview({ model, sweep, columns, lines }: Props) {
+  const best = model.bestOf(sweep.id);
+  const warnings = sweep.warnings.slice(-MAX_WARNINGS).toReversed();
+  const rows = lines - 1 - FACT_LINES - warnings.length - 1;
+  return (
+    <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
+      <Line
+        segments={[
+          { text: `sweep ${visibleText(sweep.id)}  ${visibleText(sweep.name)}`, style: 'bold' },
+          { text: `  ${visibleText(sweepStateText(sweep, model.now))}`, style: sweepStyle(sweepState.of(sweep.state)) },
+          { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
+        ]}
+        columns={columns}
+      />
+      <Label text={countsText(sweep)} columns={columns} />
+      <Label text={planText(sweep, model.now)} columns={columns} style="dim" />
+      {warnings.map(({ kind, message }) => (
+        <Label key={`${kind} ${message}`} text={`warning: ${message}`} columns={columns} style="yellow" />
+      ))}
+      {rows < 1 ? null : <BestConfigs sweep={sweep} configs={best?.slice(0, rows)} columns={columns} />}
+    </Box>
+  );
+}
+
+function countsText(sweep: Sweep): string {
+  const { offered, ...counts } = sweep.counts ?? noCounts();
+  const parts = Object.entries({ ...counts, pending: counts.pending + offered })
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} ${name}`);
+  const done = `${percentText(sweep)}, ${progressText(sweep)} finished`;
+  return [done, ...parts, toComeText(sweep)].filter(Boolean).join(' · ');
+}
+
+function planText(sweep: Sweep, now: number): string {
+  const { createdAtMs, configs, replicates, metric, axes, trainer } = sweep;
+  return [
+    `submitted ${formatSpan(Math.max(0, now - createdAtMs))} ago`,
+    `${countText(configs, 'config')}${replicates > 1 ? ` with ${replicates} replicates` : ''}`,
+    metric === undefined ? '' : objectiveText(metric),
+    trainer,
+    axes.length === 0 ? '' : `varies ${axes.join(', ')}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+interface BestProps {
+  readonly sweep: Sweep;
+  /** Undefined until they are known. */
+  readonly configs: readonly Config[] | undefined;
+  readonly columns: number;
+}
+
+function BestConfigs({ sweep, configs, columns }: BestProps) {
+  if (configs === undefined) return <Label text="loading the best configs..." columns={columns} style="dim" />;
+  const metric = sweep.metric?.name ?? '';
+  const ranked = configs.filter(({ metrics }) => ownValue(metrics, metric) !== undefined);
+  if (ranked.length === 0) return <Label text="no config has a result yet" columns={columns} style="dim" />;
+  const parameters = parameterColumns(ranked, sweep.axes);
+  const table: Column<Config>[] = [
+    { header: '#', numeric: true, cell: ({ rank }) => String(rank) },
+    {
+      header: metric,
+      numeric: true,
+      required: true,
+      cell: ({ metrics }) => {
+        const spread = ownValue(metrics, metric);
+        if (spread === undefined) return '-';
+        return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
+      },
+    },
+    ...parameters.own,
+    ...parameters.determined,
+  ];
+  return <Table table={table} rows={ranked} columns={columns} />;
+}

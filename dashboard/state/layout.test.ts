@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { sampleSweep } from '../../test/support/dashboard/sample.ts';
+import { listLines } from './layout.ts';
+import { EMPTY_STATE } from './reducer.ts';
+import { initialUi } from './ui.ts';
+
+/** The number of lines of a list of sweeps; 8 rows of the terminal are header and footer. */
+function linesOf(sweeps: number, rows: number): number {
+  return listLines({
+    size: { columns: 80, rows },
+    ui: initialUi({ kind: 'sweeps' }),
+    rows: { length: 0, slice: () => [], indexOf: () => -1 },
+    state: EMPTY_STATE,
+    sweeps: Array.from({ length: sweeps }, (_, at) => sampleSweep({ id: `${at}` })),
+  });
+}
+
+test.each([
+  { sweeps: 0, rows: 24, lines: 16, preview: 'an empty list has no preview' },
+  { sweeps: 3, rows: 24, lines: 4, preview: 'a short list leaves all unused lines to the preview' },
+  { sweeps: 8, rows: 24, lines: 9, preview: 'a preview of seven lines is shown' },
+  { sweeps: 9, rows: 24, lines: 16, preview: 'a list that leaves six lines has no preview' },
+  { sweeps: 100, rows: 43, lines: 35, preview: 'a long list of fewer than 36 lines has no preview' },
+  { sweeps: 100, rows: 44, lines: 20, preview: 'a long list keeps 20 lines above a preview of 16 lines' },
+  { sweeps: 100, rows: 60, lines: 36, preview: 'a long list leaves 16 lines to the preview on a tall terminal' },
+])('$preview: $sweeps sweeps on $rows rows', ({ sweeps, rows, lines }) => {
+  expect(linesOf(sweeps, rows)).toBe(lines);
+});
