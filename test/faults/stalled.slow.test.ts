@@ -76,19 +76,21 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease stops the program that still runs, before it reports anything', {
+test('an agent that was suspended for longer than its lease stops the program that still runs, before it reports anything, without a connection to the coordinator', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
   const pids = join(folder, 'pids');
   mkdirSync(pids);
   const cluster = await Cluster.start(folder, { lease: LEASE });
-  await cluster.startAgent('suspended', 1);
+  const proxy = await startProxy(cluster.address);
+  await cluster.startAgent('suspended', 1, proxy.address);
   const file = sweepFile(folder, `${PROGRAM}env: {PIDS: ${JSON.stringify(pids)}}\n`);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
   const program = await until('the first program runs', () => readdirSync(pids).map(Number)[0]);
   await untilRunning(cluster, sweep, 1);
   process.kill(cluster.agent('suspended').pid, 'SIGSTOP');
+  proxy.cut();
   await cluster.startAgent('other', 1);
   const second = await until('the second program runs', () =>
     readdirSync(pids)
@@ -103,6 +105,7 @@ test('an agent that was suspended for longer than its lease stops the program th
   expect(alive([second])).toEqual([second]);
   expect(readFileSync(cluster.logOf('suspended'), 'utf8')).toMatch(/suspended for longer than its lease/);
 
+  proxy.restore();
   writeFileSync(join(pids, 'finish'), '');
   expect((await cluster.run('wait', sweep)).code).toBe(0);
   await cluster.coordinator.stop();
