@@ -63,6 +63,9 @@ export class RejectedError extends TrawlError {
   readonly grpcCode = status.PERMISSION_DENIED;
 }
 
+/** Another process uses the store, which only one process can open at a time. */
+export class StoreInUseError extends RejectedError {}
+
 /** The id is in use by another agent, and will be free soon. The caller can retry. */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;

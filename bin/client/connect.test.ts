@@ -1,8 +1,11 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { BadInputError, EXIT, RejectedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
@@ -131,6 +134,48 @@ test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(
     expect((await list({ dir })).sweeps).toEqual([]);
   },
 );
+
+describe('--dir of a coordinator that is alive but does not answer', () => {
+  const HOLDER = `
+    const [path] = process.argv.slice(1);
+    const db = new (require('libsql'))(path);
+    db.exec('pragma locking_mode = exclusive; pragma journal_mode = wal; create table x (y)');
+    console.log('holds');
+    setInterval(() => {}, 1000);
+  `;
+
+  async function holdStore(): Promise<ChildProcess> {
+    const holder = spawn(process.execPath, ['-e', HOLDER, join(dir, STORE_FILE)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await once(holder.stdout, 'data');
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const address = `127.0.0.1:${port}`;
+    await writeFile(join(dir, 'coordinator.json'), JSON.stringify({ address, pid: holder.pid }));
+    return holder;
+  }
+
+  test('a command names the process, the address and the remedy', async () => {
+    const { pid } = await holdStore();
+    const error = await connect({ dir }).catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(UnreachableError);
+    expect(error.message).toMatch(
+      new RegExp(
+        `^the coordinator at 127\\.0\\.0\\.1:\\d+ \\(process ${pid}\\) uses .*did not answer within 2 s; .*"kill ${pid}"`,
+      ),
+    );
+  });
+
+  test.runIf(process.platform === 'linux')('a command names a suspended process', async () => {
+    const holder = await holdStore();
+    holder.kill('SIGSTOP');
+    await expect(connect({ dir })).rejects.toThrow(`process ${holder.pid} is suspended: continue it with "kill -CONT`);
+  });
+});
 
 test('--server with --dir is rejected, and so is a missing folder', async () => {
   await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);

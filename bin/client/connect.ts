@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CoordinatorFile, isAlive, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { type CoordinatorFile, isAlive, isSuspended, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { shownPath } from '../../lib/files/folder.ts';
 import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelTo } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { fileToken, folderToken, givenToken, type TokenSource, tokenSource } from '../../lib/net/token-source.ts';
-import { BadInputError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError, StoreInUseError, UnreachableError } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceClient } from '../../proto/gen/trawl/v1/operations_service.ts';
@@ -91,6 +91,7 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
 
 /**
  * Connects to a coordinator, or to a data folder without one. The connection to a `server` is opened by the first call.
+ * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
  * @throws {BadInputError} when both are given, the address is malformed, or the folder is not a trawl data folder
  * @throws {RejectedError} when the identity has the wrong role
  */
@@ -140,7 +141,9 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
   const connection = await connectToCoordinatorOf(dir, options);
   if (connection !== undefined) return connection;
   const { serveStore } = await import('../../coordinator/app/offline-store.ts');
-  const store = await serveStore(dir);
+  const store = await serveStore(dir).catch((error: unknown) => {
+    throw error instanceof StoreInUseError ? (silentHolder(dir) ?? error) : error;
+  });
   const { address, token } = store;
   return open({ address, tokenOf: givenToken(token), offlineDir: dir, release: () => store.close() });
 }
@@ -154,6 +157,21 @@ function runningCoordinator(dir: string): CoordinatorFile | undefined {
   // The process id is only meaningful on the coordinator's machine.
   const isLocal = isLoopback(parseAddress(file.address, join(dir, 'coordinator.json')));
   return isLocal && !isAlive(file.pid) ? undefined : file;
+}
+
+/** Returns the error for a store whose coordinator runs but did not answer; undefined if another process holds the store. */
+function silentHolder(dir: string): UnreachableError | undefined {
+  const found = runningCoordinator(dir);
+  if (found === undefined) return undefined;
+  const { address, pid } = found;
+  const remedy = isSuspended(pid)
+    ? `process ${pid} is suspended: continue it with "kill -CONT ${pid}"`
+    : 'it may be starting, stopping, overloaded or unreachable: retry, and look at its log; if it does not recover, stop it with ' +
+      `"kill ${pid}" and start it again, which loses no acknowledged change`;
+  return new UnreachableError(
+    `the coordinator at ${address} (process ${pid}) uses ${shownPath(dir)}, but did not answer within ` +
+      `${PROBE_TIMEOUT_MS / 1000} s; ${remedy}`,
+  );
 }
 
 function answers({ client }: Connection): Promise<boolean> {

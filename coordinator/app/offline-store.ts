@@ -30,7 +30,7 @@ import { sweepControl } from './sweep-control.ts';
 /**
  * Opens the store in `dir` and serves it on a loopback port until `close` is called. Only calls with the returned token
  * are admitted, because every user of the machine can reach the port.
- * @throws {NotFoundError | RejectedError} when the folder has no store, or the store is in use
+ * @throws {NotFoundError | StoreInUseError | RejectedError} when the folder has no store, or the store is in use or damaged
  */
 export async function serveStore(dir: string): Promise<{ address: string; token: string; close(): Promise<void> }> {
   const db = openStore(dir, { create: false });

@@ -6,7 +6,7 @@ import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
-import { NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/errors.ts';
 import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
@@ -20,7 +20,8 @@ export function upgradeCopy(schema: number): string {
 
 /**
  * Opens the store in `dir`, creating it unless `create` is false.
- * @throws {RejectedError} when another process holds the store, the store is damaged, the store lacks acknowledged
+ * @throws {StoreInUseError} when another process holds the store
+ * @throws {RejectedError} when the store is damaged, the store lacks acknowledged
  * data, or a newer trawl wrote the store
  * @throws {NotFoundError} when `create` is false and there is no store
  */
@@ -66,7 +67,7 @@ function openError(error: unknown, dir: string, path: string): unknown {
   switch (error.code) {
     case 'SQLITE_BUSY': {
       const holder = holderOf(dir) ?? 'another process, such as a command that reads the folder';
-      return new RejectedError(`the store ${path} is in use by ${holder}: only one process can open it at a time`);
+      return new StoreInUseError(`the store ${path} is in use by ${holder}: only one process can open it at a time`);
     }
     case 'SQLITE_CORRUPT':
     case 'SQLITE_NOTADB':

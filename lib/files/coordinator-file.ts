@@ -54,3 +54,14 @@ export function isAlive(pid: number): boolean {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
+
+/** Whether a process of this machine is suspended, such as by SIGSTOP. False if the system does not show it. */
+export function isSuspended(pid: number): boolean {
+  try {
+    // The name of the process is in parentheses, and can contain any character.
+    const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
+    return state === 'T' || state === 't';
+  } catch {
+    return false;
+  }
+}
