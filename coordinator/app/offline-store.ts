@@ -13,7 +13,7 @@ import { admitOwner } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
-import { loadAgents } from '../store/load.ts';
+import { loadAgents } from '../store/load-agents.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { artifactService } from '../transport/artifact-service.ts';

@@ -15,7 +15,8 @@ import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
-import { changeWriter, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { Written } from './write-events.ts';
 
 type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
 

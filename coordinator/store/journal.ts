@@ -5,7 +5,8 @@
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
 import { commitCounted } from './high-water.ts';
-import { changeWriter, type DroppedArtifact, type StoredEvent, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { DroppedArtifact, StoredEvent, Written } from './write-events.ts';
 
 /**
  * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on flushes,

@@ -6,16 +6,7 @@ import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
-import { receivedBefore } from '../core/agent-limits.ts';
-import type { AgentFacts } from '../core/agent-model.ts';
-import type {
-  AttributableClass,
-  Checkpoint,
-  FailedAttempt,
-  Lease,
-  ReceivedAmounts,
-  SlotUsage,
-} from '../core/attempt-model.ts';
+import type { AttributableClass, Checkpoint, FailedAttempt, SlotUsage } from '../core/attempt-model.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { newTrial } from '../core/create-trials.ts';
 import { addLease } from '../core/leases.ts';
@@ -24,14 +15,12 @@ import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
-import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 import { recordDuration } from '../core/stragglers.ts';
-import type { ReportProgress, StreakFailure, Warning } from '../core/sweep-observations.ts';
+import type { StreakFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
 import type { Trial, TrialState } from '../core/trial-model.ts';
 import { addTrial } from '../core/trials.ts';
 import {
-  addStep,
   restoreProgress,
   restoreSpeculativeValues,
   restoreValues,
@@ -41,7 +30,9 @@ import {
 } from '../core/warnings.ts';
 import { parseSourceState } from '../grid/trials.ts';
 import type { TrialSource } from '../search/trial-source.ts';
+import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
 import { loadCurve, loadResumableCurve, loadRungs } from './load-early-stopping.ts';
+import { loadLeases, loadProgress } from './load-leases.ts';
 import { foldReports, parseValues, type ReportColumns } from './rows.ts';
 
 /** Opens the source of the trials that a sweep has not created yet. */
@@ -106,49 +97,10 @@ export function loadCore(
   return core;
 }
 
-/**
- * Loads the agents that the store knows. No agent is connected yet: an agent that was connected is lost until it
- * returns.
- */
-export function loadAgents(db: Database): Map<string, AgentFacts> {
-  const rows = db
-    .prepare(
-      `select agent_id, instance, location, host, version, slots, backend, gpus, state, connected_at as connectedAt,
-       last_heard_at as lastHeardAt from agents order by agent_id`,
-    )
-    .all() as (Omit<AgentFacts, 'gpus'> & { readonly agent_id: string; readonly gpus: string })[];
-  return new Map(
-    rows.map(({ agent_id, gpus, state, ...facts }) => [
-      agent_id,
-      { ...facts, gpus: JSON.parse(gpus), state: state === 'left' ? 'left' : 'lost' },
-    ]),
-  );
-}
-
-function loadQuarantines(db: Database): (StoredQuarantine & { readonly agentId: string })[] {
-  const rows = db.prepare('select agent_id, sweep_ids, since, reason, failed_probes from quarantines').all() as {
-    agent_id: string;
-    sweep_ids: string;
-    since: number;
-    reason: string;
-    failed_probes: number;
-  }[];
-  return rows.map(({ agent_id: agentId, sweep_ids, since, reason, failed_probes: failedProbes }) => {
-    return { agentId, sweepIds: JSON.parse(sweep_ids), since, reason, failedProbes };
-  });
-}
-
 /** Returns a stored policy. Adds the settings of programs that did not exist when the policy was stored. */
 function policyOf(text: string): SweepPolicy {
   const policy: SweepPolicy = JSON.parse(text);
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
-}
-
-function loadDrains(db: Database): (StoredDrain & { readonly agentId: string })[] {
-  const rows = db
-    .prepare('select agent_id as agentId, grace_left_ms as graceLeftMs, reason, by, since from drains')
-    .all();
-  return rows as (StoredDrain & { agentId: string })[];
 }
 
 interface SweepColumns {
@@ -239,6 +191,7 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
 /** Attempts before a trial's last manual retry do not count. */
 const SINCE_RETRY = `number > coalesce(
   (select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)`;
+
 const IS_ATTRIBUTABLE = "a.outcome = 'failed' and a.failure_class in ('oom', 'crash', 'timeout', 'preflight')";
 
 function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAttempt[]> {
@@ -378,109 +331,4 @@ function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonl
        where sweep_id = ? and kind = 'checkpoint'`,
     )
     .all(sweepId) as (Checkpoint & { trialId: string })[];
-}
-
-function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'usage'>[] {
-  const rows = db
-    .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, speculative, max(
-         (select coalesce(max(seq), 0) from reports as r
-          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
-         (select coalesce(max(seq), 0) from artifacts as f
-          where f.sweep_id = a.sweep_id and f.trial_id = a.trial_id and f.attempt = a.number),
-         (select coalesce(max(seq), 0) from logs as l
-          where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number),
-         (select coalesce(max(seq), 0) from notices as n
-          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number),
-         (select coalesce(max(seq), 0) from programs as p
-          where p.sweep_id = a.sweep_id and p.trial_id = a.trial_id and p.attempt = a.number)) as last_seq,
-         exists (select 1 from reports as r
-          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
-       from attempts as a where sweep_id = ? and outcome is null order by trial_id, number`,
-    )
-    .all(sweepId) as {
-    trial_id: string;
-    number: number;
-    agent_id: string;
-    incarnation: string;
-    slot: number;
-    pack: string;
-    granted_at: number;
-    resumed_from: number;
-    straggler: string | null;
-    speculative: number;
-    last_seq: number;
-    reported: number;
-  }[];
-  return rows.map((row) => ({
-    key: { sweepId, trialId: row.trial_id, attempt: row.number },
-    agentId: row.agent_id,
-    incarnation: row.incarnation,
-    slot: row.slot,
-    pack: row.pack,
-    // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
-    grantedAt: Math.min(row.granted_at, now),
-    resumedFrom: row.resumed_from,
-    speculative: row.speculative > 0,
-    expiresAt: now + leaseMs,
-    straggler: row.straggler ?? undefined,
-    reported: row.reported > 0,
-    lastSeq: row.last_seq,
-    received: loadReceived(db, row, sweepId),
-  }));
-}
-
-/** Returns the amounts that count against the limits of a running attempt. */
-function loadReceived(
-  db: Database,
-  row: { readonly trial_id: string; readonly number: number; readonly speculative: number },
-  sweepId: string,
-): ReceivedAmounts {
-  const ofAttempt = 'where sweep_id = ?1 and trial_id = ?2 and attempt = ?3';
-  const key = [sweepId, row.trial_id, row.number] as const;
-  const log = db.prepare(`select coalesce(sum(length(text)), 0) as characters from logs ${ofAttempt}`).get(...key);
-  const reports = db
-    .prepare(
-      `select count(*) as reports, coalesce(sum(length(metrics)), 0) as metricCharacters from reports ${ofAttempt}`,
-    )
-    .get(...key) as { reports: number; metricCharacters: number };
-  const program = db.prepare(`select environment from programs ${ofAttempt}`).get(...key) as
-    | { environment: string }
-    | undefined;
-  // The row of the trial has the names of its attempt's metrics, but not those of a speculative attempt.
-  const names = db
-    .prepare(
-      row.speculative > 0
-        ? `select distinct value.key as name from reports, json_each(metrics) as value ${ofAttempt}`
-        : 'select value.key as name from trials, json_each(metrics) as value where sweep_id = ?1 and trials.id = ?2',
-    )
-    .all(...(row.speculative > 0 ? key : key.slice(0, 2))) as { name: string }[];
-  return receivedBefore({
-    logCharacters: (log as { characters: number }).characters,
-    reports: reports.reports,
-    metricCharacters: reports.metricCharacters,
-    metrics: names.map(({ name }) => name),
-    program: program === undefined ? 'none' : program.environment === '' ? 'without packages' : 'with packages',
-  });
-}
-
-/** Enough to know the interval between reports, and fast for an attempt with many reports. */
-const READ_REPORTS = 1_000;
-
-function loadProgress(db: Database, { key, grantedAt }: Pick<Lease, 'key' | 'grantedAt'>, now: number): ReportProgress {
-  const rows = db
-    .prepare(
-      `select at, epoch from reports where sweep_id = ? and trial_id = ? and attempt = ?
-       order by seq desc limit ${READ_REPORTS}`,
-    )
-    .all(key.sweepId, key.trialId, key.attempt) as { at: number; epoch: number }[];
-  const progress: ReportProgress = { lastAt: grantedAt, reported: rows.length > 0, longestMs: 0, steps: new Set() };
-  for (const { at, epoch } of rows.reverse()) {
-    // Report times are from the agent's clock, which can differ from the coordinator's.
-    const reportedAt = Math.min(Math.max(at, progress.lastAt), now);
-    progress.longestMs = Math.max(progress.longestMs, reportedAt - progress.lastAt);
-    progress.lastAt = reportedAt;
-    addStep(progress, epoch);
-  }
-  return progress;
 }

@@ -12,7 +12,8 @@ import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
-import { changeWriter, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { Written } from './write-events.ts';
 
 const START: ProgramStart = {
   command: ['python3', 'train.py', '--lr=0.1'],

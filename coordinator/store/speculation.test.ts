@@ -17,7 +17,8 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
 import { insertSweep } from './submit.ts';
-import { changeWriter, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { Written } from './write-events.ts';
 
 const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
 const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };

@@ -14,7 +14,8 @@ import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
-import { changeWriter, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { Written } from './write-events.ts';
 
 test('durations, stragglers and their warning survive a restart, and each straggler is one event', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));

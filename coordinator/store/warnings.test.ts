@@ -12,7 +12,8 @@ import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
-import { changeWriter, type Written } from './write.ts';
+import { changeWriter } from './write.ts';
+import type { Written } from './write-events.ts';
 
 function coordinator(trials: number, metric: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-warnings-'));

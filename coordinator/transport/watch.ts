@@ -8,7 +8,7 @@ import { sweepState } from '../../proto/names.ts';
 import { isEnded } from '../core/model.ts';
 import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
-import { AGENT_EVENTS } from '../store/write.ts';
+import { AGENT_EVENTS } from '../store/write-events.ts';
 import { WATCH_BACKLOG } from './limits.ts';
 import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
 

@@ -1,0 +1,61 @@
+/** Writes events. Defines the result of a transaction. */
+
+import type { Database } from 'libsql';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { AgentEventKind, EventKind } from '../../proto/names.ts';
+import type { Change } from '../core/step.ts';
+
+export interface StoredEvent {
+  readonly seq: number;
+  readonly at: number;
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly attempt: number;
+  readonly kind: string;
+  readonly detail: string;
+  /** The user who caused the event. Empty if the coordinator or an agent caused the event. */
+  readonly by: string;
+  /** The agent that the event is about, if it belongs to no sweep. */
+  readonly agentId: string;
+}
+
+/** An artifact whose row was removed. The file of the artifact can be removed once the transaction is durable. */
+export interface DroppedArtifact {
+  readonly key: AttemptKey;
+  readonly name: string;
+}
+
+/** Results of a transaction that the caller needs after it is durable. */
+export interface Written {
+  readonly events: StoredEvent[];
+  readonly dropped: DroppedArtifact[];
+}
+
+export type ChangeOf<Kind extends Change['kind']> = Change & { kind: Kind };
+
+export type AddAgentEvent = (agentId: string, kind: AgentEventKind, detail: string) => void;
+
+export type AddEvent = (sweepId: string, trialId: string, attempt: number, kind: EventKind, detail: string) => void;
+
+/** The sweep id of events about agents, which belong to no sweep. */
+export const AGENT_EVENTS = '0';
+
+/** The number of events about agents that are kept. Older events about agents are removed. */
+const MAX_AGENT_EVENTS = 10_000;
+
+export function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
+  const insert = db.prepare(
+    `insert into events (at, sweep_id, trial_id, attempt, kind, detail, by, agent_id)
+     values (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const removeOldest = db.prepare(
+    `delete from events where sweep_id = 0 and seq <=
+       (select seq from events where sweep_id = 0 order by seq desc limit 1 offset ${MAX_AGENT_EVENTS})`,
+  );
+  return (event) => {
+    const { at, sweepId, trialId, attempt, kind, detail, by, agentId } = event;
+    const { lastInsertRowid } = insert.run(at, sweepId, trialId, attempt, kind, detail, by, agentId);
+    if (sweepId === AGENT_EVENTS) removeOldest.run();
+    return { seq: Number(lastInsertRowid), ...event };
+  };
+}
