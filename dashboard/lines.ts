@@ -20,6 +20,7 @@ import {
 } from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, sweepState, trialState } from '../proto/names.ts';
 import { attemptOf } from './state/curve-cache.ts';
+import { type FirstReports, withFirstReports } from './state/first-reports.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
@@ -27,6 +28,10 @@ const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 /** The maximum number of metrics in a line about a step, in addition to the ranking metric. */
 const MAX_EPOCH_METRICS = 8;
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
+
+interface LinesState extends DashboardState {
+  readonly firstReports: FirstReports;
+}
 
 function stamp(sweep: Sweep | undefined, atMs: number): string {
   return `+${formatSpan(atMs - (sweep?.createdAtMs ?? atMs))}`.padEnd(8);
@@ -84,7 +89,7 @@ function rankingOf({ sweep, trials }: DashboardState): string {
   return rankingMetric(sweep?.metric?.name, trials.values());
 }
 
-function endedLine(trial: Trial, state: DashboardState, ended: number): string {
+function endedLine(trial: Trial, state: LinesState, ended: number): string {
   const total = state.sweep === undefined ? '?' : trialTotal(state.sweep);
   const outcome = trialState.of(trial.state);
   const parts: string[] = [];
@@ -115,7 +120,7 @@ function lastEvents(events: readonly Event[]): Map<string, number> {
   return new Map(events.map((event, i) => [event.trialId, i]));
 }
 
-function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
+function trialLines(delta: WatchDelta, before: DashboardState, after: LinesState): string[] {
   const lines: string[] = [];
   const epochs = after.sweep !== undefined && trialTotal(after.sweep) <= MAX_TRIALS_WITH_EPOCH_LINES;
   const lastOf = lastEvents(delta.events);
@@ -163,7 +168,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: DashboardS
   return lines;
 }
 
-function deltaLines(delta: WatchDelta, before: DashboardState, after: DashboardState): string[] {
+function deltaLines(delta: WatchDelta, before: DashboardState, after: LinesState): string[] {
   const { sweep } = after;
   const newest = delta.events.at(-1)?.atMs ?? sweep?.createdAtMs ?? 0;
   const lines = delta.agents.length > 0 ? agentLines(before.agents, delta.agents) : [];
@@ -175,7 +180,7 @@ function deltaLines(delta: WatchDelta, before: DashboardState, after: DashboardS
   return stamped;
 }
 
-function snapshotLines(snapshot: WatchSnapshot, before: DashboardState, after: DashboardState): string[] {
+function snapshotLines(snapshot: WatchSnapshot, before: DashboardState, after: LinesState): string[] {
   const { sweep } = after;
   if (sweep === undefined) return [];
   if (before.sweep === undefined) {
@@ -204,7 +209,7 @@ function endedCount({ trials }: DashboardState): number {
 /** A killed sweep can have thousands of cancelled trials that never ran. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
-function linesFor({ update }: WatchResponse, before: DashboardState, after: DashboardState): string[] {
+function linesFor({ update }: WatchResponse, before: DashboardState, after: LinesState): string[] {
   if (update === undefined) return [];
   const lines =
     update.$case === 'snapshot'
@@ -213,11 +218,17 @@ function linesFor({ update }: WatchResponse, before: DashboardState, after: Dash
   return lines.map(visibleText);
 }
 
+function rowsOf({ update }: WatchResponse): readonly Trial[] {
+  if (update === undefined) return [];
+  return update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials;
+}
+
 /** Yields the lines of a Watch stream as updates arrive. */
 export async function* lineStream(updates: AsyncIterable<WatchResponse>): AsyncGenerator<string> {
-  let state = EMPTY_STATE;
+  let state: LinesState = { ...EMPTY_STATE, firstReports: new Map() };
   for await (const update of updates) {
-    const after = reduce(state, update);
+    const firstReports = withFirstReports(state.firstReports, rowsOf(update));
+    const after = { ...reduce(state, update), firstReports };
     yield* linesFor(update, state, after);
     state = after;
   }

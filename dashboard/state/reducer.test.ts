@@ -61,15 +61,6 @@ test('the changed rows are the rows of the deltas, in order; after a snapshot, a
   expect(reduceAll(started, [...updates, snapshot(), ...updates]).changed).toBeUndefined();
 });
 
-test('the first report is kept for comparison, and dropped when the trial is retried', () => {
-  const id = trialAt(0).id;
-  const first = reduce(started, delta({ trials: [runningTrial(0, 1, { train_loss: 0.5 })] }));
-  const second = reduce(first, delta({ trials: [runningTrial(0, 2, { train_loss: 0.2 })] }));
-  expect(second.firstReports.get(id)?.metrics.train_loss).toBe(0.5);
-  const again = reduce(second, delta({ trials: [{ ...runningTrial(0, 0, {}), attempts: 2 }] }));
-  expect(again.firstReports.has(id)).toBe(false);
-});
-
 test('a limited number of events is kept, and scheduling events are dropped', () => {
   const events = Array.from({ length: MAX_EVENTS * 2 }, (_, i) => event(i % 2 ? 'granted' : 'offered', trialAt(0), i));
   const after = reduce(started, delta({ events: [...events, ...events] }));

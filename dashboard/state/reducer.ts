@@ -1,13 +1,7 @@
 import { extendVarying } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { attemptOf } from './curve-cache.ts';
 import { TrialMap } from './trial-map.ts';
-
-interface FirstReport {
-  readonly attempt: string;
-  readonly metrics: Readonly<Record<string, number>>;
-}
 
 /** The state of one sweep, computed only from its Watch stream. */
 export interface DashboardState {
@@ -19,8 +13,6 @@ export interface DashboardState {
   readonly events: readonly Event[];
   /** The sequence number of the first snapshot. Events up to it need a separate request. Zero until the snapshot arrives. */
   readonly firstSeq: number;
-  /** The first report of each trial by trial id. Trials without a received first epoch are missing. */
-  readonly firstReports: ReadonlyMap<string, FirstReport>;
   /**
    * Sorted names of the parameters with different values in different trials. Includes `seed` when there are
    * replicates.
@@ -34,7 +26,6 @@ export const EMPTY_STATE: DashboardState = {
   agents: [],
   events: [],
   firstSeq: 0,
-  firstReports: new Map(),
   varying: [],
 };
 
@@ -56,24 +47,6 @@ const UNLISTED_EVENTS = new Set([
 /** Whether an event is listed. */
 export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
-/** Adds first reports. A trial has no first report if its first epoch was missed during an outage. */
-function withFirstReports(
-  known: ReadonlyMap<string, FirstReport>,
-  rows: readonly Trial[],
-): ReadonlyMap<string, FirstReport> {
-  let next: Map<string, FirstReport> | undefined;
-  for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {
-    const first = (next ?? known).get(id);
-    const attempt = attemptOf({ attempts, startedAtMs });
-    const stale = first !== undefined && first.attempt !== attempt;
-    if (epoch !== 1 && !stale) continue;
-    next ??= new Map(known);
-    if (epoch === 1) next.set(id, { attempt, metrics });
-    else next.delete(id);
-  }
-  return next ?? known;
-}
-
 /** The state after updates. */
 interface Reduced {
   readonly state: DashboardState;
@@ -82,8 +55,8 @@ interface Reduced {
 }
 
 /**
- * Applies updates in order. A snapshot replaces everything except the known events and first reports; a row of a delta
- * replaces the row with the same id.
+ * Applies updates in order. A snapshot replaces everything except the known events; a row of a delta replaces the row with
+ * the same id.
  */
 export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): Reduced {
   if (updates.length === 0) return { state, changed: [] };
@@ -91,7 +64,6 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   let isReplaced = false;
   // The trials of a large snapshot arrive in parts. The later parts are deltas.
   let rows: Trial[] = [];
-  const reports: Trial[] = [];
   const events: Event[] = [];
   for (const { update } of updates) {
     if (update === undefined) continue;
@@ -108,19 +80,16 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
       if (update.delta.agents.length > 0) agents = update.delta.agents;
       events.push(...update.delta.events.filter(isNotable));
     }
-    for (const trial of update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials) {
-      rows.push(trial);
-      reports.push(trial);
-    }
+    const received = update.$case === 'snapshot' ? update.snapshot.trials : update.delta.trials;
+    for (const trial of received) rows.push(trial);
   }
   const kept = events.length === 0 ? state.events : [...state.events, ...events].slice(-MAX_EVENTS);
-  const firstReports = withFirstReports(state.firstReports, reports);
   const [reference] = trials.values();
   const unseen = rows.filter((trial) => !trials.has(trial.id));
   if (unseen.length > 0) varying = extendVarying(varying, reference, unseen);
   trials = trials.with(rows);
   return {
-    state: { sweep, trials, agents, firstReports, varying, events: kept, firstSeq },
+    state: { sweep, trials, agents, varying, events: kept, firstSeq },
     changed: isReplaced ? undefined : rows,
   };
 }

@@ -5,9 +5,13 @@ import type { DashboardState } from './reducer.ts';
 /** Returns what a running sweep waits for until its first report; empty if it waits for nothing. */
 export function waitingText({ sweep, agents, trials }: Pick<DashboardState, 'sweep' | 'agents' | 'trials'>): string {
   if (sweep === undefined || sweepEnded(sweep) || sweep.state === 'SWEEP_STATE_PAUSED') return '';
-  const started = [...trials.values()].filter(({ attempts }) => attempts > 0);
-  if (started.some(({ epoch, endedAtMs }) => epoch > 0 || endedAtMs > 0)) return '';
-  if (started.length > 0) return 'the first trials fetch their data and start';
+  let isStarted = false;
+  for (const { attempts, epoch, endedAtMs } of trials.values()) {
+    if (attempts === 0) continue;
+    if (epoch > 0 || endedAtMs > 0) return '';
+    isStarted = true;
+  }
+  if (isStarted) return 'the first trials fetch their data and start';
   const up = agents.some(({ state }) => state !== AgentState.LOST && state !== AgentState.LEFT);
   return up ? 'waiting for the first trial to start' : 'waiting for an agent to connect';
 }

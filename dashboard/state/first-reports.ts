@@ -1,0 +1,25 @@
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { attemptOf } from './curve-cache.ts';
+
+interface FirstReport {
+  readonly attempt: string;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** The first report of each trial by trial id. Trials without a received first epoch are missing. */
+export type FirstReports = ReadonlyMap<string, FirstReport>;
+
+/** Adds first reports. A trial has no first report if its first epoch was missed during an outage. */
+export function withFirstReports(known: FirstReports, rows: readonly Trial[]): FirstReports {
+  let next: Map<string, FirstReport> | undefined;
+  for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {
+    const first = (next ?? known).get(id);
+    const attempt = attemptOf({ attempts, startedAtMs });
+    const stale = first !== undefined && first.attempt !== attempt;
+    if (epoch !== 1 && !stale) continue;
+    next ??= new Map(known);
+    if (epoch === 1) next.set(id, { attempt, metrics });
+    else next.delete(id);
+  }
+  return next ?? known;
+}
