@@ -120,11 +120,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const ownToken = { token: ensureToken(dir), file: tokenFile(resolve(dir)) };
   const token = options.requireToken ? ownToken : undefined;
   if (!options.requireToken && identity === undefined && isLoopback(options.listen)) log.warn(NO_AUTH_TEXT);
-  const guard = new Guard(
-    admission(options, identities, token),
-    (reason, facts) => rejections.record(reason, facts),
-    (peer) => listener.authenticated(peer),
-  );
+  const guard = new Guard(admission(options, identities, token), (reason, facts) => rejections.record(reason, facts), {
+    onAdmitted: (peer) => listener.authenticated(peer),
+    onRejected: (peer) => listener.rejected(peer),
+  });
   const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
   const readiness = new Readiness(new Health(server, SERVICES));
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);

@@ -17,25 +17,30 @@ interface HandledCall {
 
 type OnRejected = (reason: RejectionReason, facts: Readonly<Record<string, unknown>>) => void;
 
+interface CallObserver {
+  onAdmitted?(peer: string): void;
+  onRejected?(peer: string): void;
+}
+
 export type Admit = (credentials: Credentials) => Admission;
 
 export class Guard {
   readonly #admit: Admit | undefined;
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
-  readonly #onAdmitted: (peer: string) => void;
+  readonly #calls: CallObserver;
   /** A check of each open call. */
   readonly #open = new Set<() => void>();
 
   /**
    * @param admit decides about each call; if undefined, every caller is admitted under the name that it gives
    * @param onRejected counts and logs a rejection
-   * @param onAdmitted called for each call that is admitted, with the address of its connection
+   * @param calls receives the address of the connection of each call
    */
-  constructor(admit: Admit | undefined, onRejected: OnRejected, onAdmitted: (peer: string) => void = () => {}) {
+  constructor(admit: Admit | undefined, onRejected: OnRejected, calls: CallObserver = {}) {
     this.#admit = admit;
     this.#onRejected = onRejected;
-    this.#onAdmitted = onAdmitted;
+    this.#calls = calls;
   }
 
   /** The interceptors for the gRPC server. */
@@ -89,7 +94,7 @@ export class Guard {
             metadata.remove('authorization');
             const caller = admittedCaller();
             if (caller === undefined) return;
-            this.#onAdmitted(call.getPeer());
+            this.#calls.onAdmitted?.(call.getPeer());
             this.#callers.set(metadata, caller);
             this.#open.add(admittedCaller);
             pass(metadata);
@@ -118,6 +123,7 @@ export class Guard {
     { reason, code, message }: Admission & { admitted: false },
   ): void {
     this.#onRejected(reason, { ...peer, from: call.getPeer(), method, code: status[code] });
+    this.#calls.onRejected?.(call.getPeer());
     call.sendStatus({ code, details: message });
   }
 }

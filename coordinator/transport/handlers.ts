@@ -22,7 +22,7 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
 }
 
 /** Lets one caller continue per turn of the event loop, in order. */
-class Turns {
+export class Turns {
   readonly #waiting: (() => void)[] = [];
 
   next(): Promise<void> {

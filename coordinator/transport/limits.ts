@@ -8,6 +8,8 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_STREAMS = 1_024;
 /** Open connections. Further connections are closed immediately. */
 export const MAX_CONNECTIONS = 4_096;
+/** A connection without an authenticated call is closed after this number of rejected calls. */
+export const MAX_REJECTED_CALLS = 100;
 /** The time limit of the TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
 /** Keepalives detect a peer that disappeared without closing its connection. */

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
+import { MAX_REJECTED_CALLS } from './limits.ts';
 import { type ListenerOptions, listen } from './listener.ts';
 import { newServer } from './server.ts';
 
@@ -63,6 +64,21 @@ test('new connections replace unauthenticated connections, and cannot close auth
   await once(fifth, 'close');
   expect(full).toEqual([expect.stringContaining('127.0.0.1:'), fifthPeer]);
   expect([known, newer, fourth].map(({ closed }) => closed)).toEqual([false, false, false]);
+});
+
+test('a connection is closed after the maximum number of rejected calls, unless a call of it was authenticated', async () => {
+  const listener = await open({ authenticatesCalls: true });
+  const [known, unknown] = [await dial(listener.port), await dial(listener.port)];
+  const peerOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`;
+  listener.authenticated(peerOf(known));
+  const closed = once(unknown, 'close');
+  for (const socket of [known, unknown]) {
+    for (let call = 1; call < MAX_REJECTED_CALLS; call++) listener.rejected(peerOf(socket));
+  }
+  expect([known, unknown].map(({ closed: isClosed }) => isClosed)).toEqual([false, false]);
+  for (const socket of [known, unknown]) listener.rejected(peerOf(socket));
+  await closed;
+  expect(known.closed).toBe(false);
 });
 
 test('a client that connects and sends nothing is closed', async () => {

@@ -14,7 +14,8 @@ import type { Address } from '../../lib/net/address.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { RejectionReason } from '../auth/rejections.ts';
-import { HANDSHAKE_MS, MAX_CONNECTIONS } from './limits.ts';
+import { Turns } from './handlers.ts';
+import { HANDSHAKE_MS, MAX_CONNECTIONS, MAX_REJECTED_CALLS } from './limits.ts';
 
 export interface ListenerOptions {
   /** The server's identity. Undefined means no TLS. */
@@ -35,6 +36,8 @@ export interface ListenerOptions {
 export interface Listener extends Address {
   /** Marks a connection as authenticated, by the peer of an authenticated call. */
   authenticated(peer: string): void;
+  /** Counts a call that was rejected. Closes an unauthenticated connection after MAX_REJECTED_CALLS. */
+  rejected(peer: string): void;
   /** Uses a renewed certificate for new connections. */
   renew(identity: Identity): void;
   /** Stops listening and closes every connection. */
@@ -50,12 +53,19 @@ export interface Listener extends Address {
  */
 export function listen(grpc: GrpcServer, address: Address, options: ListenerOptions = {}): Promise<Listener> {
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const accept = (socket: Socket) => injector.injectConnection(socket);
+  const turns = new Turns();
+  const accept = async (socket: Socket) => {
+    // Between the first frames of two connections, open connections have a turn. Otherwise, many connections that each
+    // open a thousand streams at once would delay the other callers.
+    await turns.next();
+    if (!socket.destroyed) injector.injectConnection(socket);
+  };
   const tls = options.identity === undefined ? undefined : tlsServer(options.identity, accept, options);
   const server = tls ?? createServer();
   const open = new Set<Socket>();
   /** The connections that have not been authenticated by peer, oldest first. */
   const unknown = new Map<string, Socket>();
+  const rejectedCalls = new WeakMap<Socket, number>();
   const { maxConnections = MAX_CONNECTIONS, authenticatesCalls = false } = options;
   server.on('connection', (socket: Socket) => {
     const peer = peerOf(socket);
@@ -75,13 +85,20 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
       open.delete(socket);
       if (unknown.get(peer) === socket) unknown.delete(peer);
     });
-    if (tls === undefined) accept(socket);
+    if (tls === undefined) void accept(socket);
   });
   tls?.on('secureConnection', (socket) => {
     if (socket.authorized) unknown.delete(peerOf(socket));
   });
   return bind(server, address, {
     authenticated: (peer) => void unknown.delete(peer),
+    rejected(peer) {
+      const socket = unknown.get(peer);
+      if (socket === undefined) return;
+      const calls = (rejectedCalls.get(socket) ?? 0) + 1;
+      rejectedCalls.set(socket, calls);
+      if (calls >= MAX_REJECTED_CALLS) socket.destroy();
+    },
     renew: (identity) => tls?.setSecureContext(secureContext(identity)),
     close() {
       server.close();
@@ -90,7 +107,7 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   });
 }
 
-function tlsServer(identity: Identity, accept: (socket: Socket) => void, options: ListenerOptions): TlsServer {
+function tlsServer(identity: Identity, accept: (socket: Socket) => Promise<void>, options: ListenerOptions): TlsServer {
   const server = createTlsServer({
     ...secureContext(identity),
     ALPNProtocols: ['h2'],
@@ -99,7 +116,7 @@ function tlsServer(identity: Identity, accept: (socket: Socket) => void, options
     rejectUnauthorized: false,
   });
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.authorized) return accept(socket);
+    if (socket.authorized) return void accept(socket);
     const { reason, detail } = rejectionOf(socket);
     options.onRejected?.(reason, socket.remoteAddress ?? '', detail);
     socket.destroy();
