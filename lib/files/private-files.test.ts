@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RejectedError } from '../../proto/errors.ts';
+import { isSkipped, rootMissing } from '../../test/support/requirements.ts';
 import { claimPrivateFolder } from './private-files.ts';
 
 const NOBODY = 65_534;
@@ -37,7 +38,7 @@ test('a link of the owner to a folder of the owner is followed', () => {
 });
 
 /** Only root can give a file to another user. */
-const asRoot = test.runIf(process.geteuid?.() === 0);
+const asRoot = test.skipIf(isSkipped(rootMissing()));
 
 asRoot('a folder of another user is rejected and stays unchanged', () => {
   const path = join(parent, 'foreign');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BadInputError } from '../../proto/errors.ts';
+import { isSkipped, rootMissing } from '../../test/support/requirements.ts';
 import { announceCoordinator, findLocalCoordinator, withdrawCoordinator } from '../files/local-coordinators.ts';
 import { ensureToken, readToken, tokenFile } from '../files/token-file.ts';
 import { listenerOwners } from './listener-owner.ts';
@@ -16,7 +17,7 @@ const NONE = { kind: 'none' };
 const NOBODY = 65_534;
 const onLinux = test.runIf(process.platform === 'linux');
 /** Only root can give a file to another user. */
-const asRoot = test.runIf(process.platform === 'linux' && process.geteuid?.() === 0);
+const asRoot = test.skipIf(process.platform !== 'linux' || isSkipped(rootMissing()));
 
 let home: string;
 let dir: string;

@@ -1,5 +1,6 @@
 /** A sweep on six machines, one of which is temporarily cut off from the coordinator, in one or both directions. */
 import { test } from 'vitest';
+import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';
 import { type Cut, inBothDirections, inOneDirection, sweepThroughCut } from './links.ts';
 import { ALL_ROUNDS } from './rounds.ts';
@@ -15,10 +16,9 @@ const CUTS: readonly Cut[] = [
   { what: "an agent that the coordinator's messages do not reach", agents, inflict: inOneDirection([HEAD], [AGENT]) },
 ];
 
-const missing = machinesMissing();
-if (missing !== undefined) console.warn(`skipped: ${missing}`);
+const skipped = isSkipped(machinesMissing());
 
-test.skipIf(missing !== undefined || !ALL_ROUNDS).each(CUTS)(
+test.skipIf(skipped || !ALL_ROUNDS).each(CUTS)(
   'a sweep loses no report and runs no trial twice: $what',
   { timeout: LIMIT_MS },
   sweepThroughCut,

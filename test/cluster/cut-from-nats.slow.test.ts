@@ -1,5 +1,6 @@
 /** A sweep on six machines, some of which are temporarily cut off from a NATS server, in one or both directions. */
 import { test } from 'vitest';
+import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';
 import { type Cut, inBothDirections, inOneDirection, sweepThroughCut } from './links.ts';
 import { someOf } from './rounds.ts';
@@ -19,10 +20,9 @@ const CUTS: readonly Cut[] = [
   { what: 'an agent that NATS does not reach', agents, inflict: inOneDirection(NATS, [AGENT]) },
 ];
 
-const missing = machinesMissing();
-if (missing !== undefined) console.warn(`skipped: ${missing}`);
+const skipped = isSkipped(machinesMissing());
 
-test.skipIf(missing !== undefined).each(someOf(CUTS))(
+test.skipIf(skipped).each(someOf(CUTS))(
   'a sweep loses no report and runs no trial twice: $what',
   { timeout: LIMIT_MS },
   sweepThroughCut,

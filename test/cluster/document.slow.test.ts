@@ -10,6 +10,7 @@ import { packageRoot } from '../../bin/package.ts';
 import { type Daemon, logEnd } from '../support/daemon.ts';
 import { testFolder } from '../support/folder.ts';
 import { Prometheus, prometheusMissing } from '../support/prometheus.ts';
+import { isSkipped } from '../support/requirements.ts';
 import { readStore } from '../support/stored.ts';
 import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
@@ -46,10 +47,9 @@ test('docs/cluster.md needs at most ten commands from the start to a ranked swee
   expect(commands.at(-1)).toMatch(/^trawl best /);
 });
 
-const missing = machinesMissing();
-if (missing !== undefined) console.warn(`skipped: ${missing}`);
+const skipped = isSkipped(machinesMissing());
 
-test.skipIf(missing !== undefined)(
+test.skipIf(skipped)(
   'the commands of docs/cluster.md produce a ranked sweep, and Prometheus scrapes every part of the cluster',
   { timeout: LIMIT_MS },
   async () => {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';
+import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';
 import { busySweep, expectRecovery } from './recovery.ts';
 import { someOf } from './rounds.ts';
@@ -55,10 +56,9 @@ const FAILURES: readonly Failure[] = [
   },
 ];
 
-const missing = machinesMissing();
-if (missing !== undefined) console.warn(`skipped: ${missing}`);
+const skipped = isSkipped(machinesMissing());
 
-test.skipIf(missing !== undefined).each(someOf(FAILURES))(
+test.skipIf(skipped).each(someOf(FAILURES))(
   'a sweep loses no report and runs no trial twice: $what',
   { timeout: LIMIT_MS },
   async ({ what, agents, victims, awayMs, start, maxLostAttempts }) => {

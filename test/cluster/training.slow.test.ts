@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
+import { isSkipped } from '../support/requirements.ts';
 import { until } from '../support/until.ts';
 import { machinesMissing } from './ip.ts';
 import { ALL_ROUNDS } from './rounds.ts';
@@ -29,10 +30,9 @@ async function resultsOf(cluster: SpreadCluster, sweep: string) {
   };
 }
 
-const missing = machinesMissing();
-if (missing !== undefined) console.warn(`skipped: ${missing}`);
+const skipped = isSkipped(machinesMissing());
 
-test.skipIf(missing !== undefined || !ALL_ROUNDS)(
+test.skipIf(skipped || !ALL_ROUNDS)(
   'the results are the same if the machines of an agent and of the queue leader fail during training',
   { timeout: LIMIT_MS },
   async () => {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { isSkipped } from './requirements.ts';
 
 export interface SmallDisk {
   /** Fills the disk completely. */
@@ -14,13 +15,13 @@ export interface SmallDisk {
 const BALLAST = 'ballast';
 const CHUNK = Buffer.alloc(4096);
 
-/** Mounts a disk. @returns undefined if that is not possible, after a message */
+/** Mounts a disk. @returns undefined if that is not possible. With TRAWL_CI=1, the test then fails */
 export function smallDisk(path: string, megabytes: number): SmallDisk | undefined {
   mkdirSync(path, { recursive: true });
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], { stdio: 'pipe' });
   } catch {
-    console.log('skipped: only root on Linux can mount a small disk');
+    isSkipped('only root on Linux can mount a small disk');
     return undefined;
   }
   // A lazy unmount, because a process that is shutting down can still have a file open.
