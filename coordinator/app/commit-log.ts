@@ -43,6 +43,8 @@ export function logChange(log: Logger, change: Change): void {
       break;
     case 'created':
     case 'searched':
+    case 'facts':
+    case 'identical':
     case 'cleared':
     case 'notice':
     case 'program':

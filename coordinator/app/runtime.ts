@@ -1,6 +1,7 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
 import { blockedReason } from '../core/blocked.ts';
+import { forgetEndedTrials } from '../core/ended-trials.ts';
 import { type Core, type CreationWindow, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import type { Change, Output, Step } from '../core/step.ts';
@@ -110,10 +111,11 @@ export class Runtime {
     this.#journal.flush();
   }
 
-  /** Removes ended sweeps from memory. Ended sweeps are read only from the store. */
+  /** Removes ended sweeps and trials from memory. They are read only from the store. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);
     }
+    forgetEndedTrials(this.core, changes);
   }
 }

@@ -2,18 +2,20 @@
 import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
-import { type FailureClassName, failureClass, sweepState } from '../../proto/names.ts';
+import { type FailureClassName, failureClass, sweepState, trialState } from '../../proto/names.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
+import { forgetIfEnded } from '../core/ended-trials.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
+import type { Step } from '../core/step.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { configsOf } from '../search/trial-source.ts';
 import { loadSweep } from '../store/load.ts';
+import { loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
@@ -39,7 +41,11 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       checkLength('reason', reason);
       // Without a flush, the store could lack a retry of the trial.
       runtime.flush();
-      if (runtime.queries.trial(sweepId, trialId).state === TrialState.CANCELLED) return;
+      const state = trialState.of(runtime.queries.trial(sweepId, trialId).state);
+      if (state === 'cancelled') return;
+      if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
+        throw new RejectedError(`trial ${trialId} has already ended (${state})`);
+      }
       await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()), by);
       runtime.reschedule();
     },
@@ -59,10 +65,25 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   if (before !== undefined) return before;
   const sweepId = sweepToRetry(queries, request);
   const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, runtime.now());
-  const step = onRetry(core, { sweep, choice, requestId: request.requestId });
+  const restored = loadTrials(db, sweep, chosenTrials(queries, sweepId, choice), runtime.now());
+  let step: Step;
+  try {
+    step = onRetry(core, { sweep, choice, requestId: request.requestId });
+  } finally {
+    for (const trial of restored) forgetIfEnded(sweep, trial);
+  }
   await runtime.settle(step, by);
   runtime.reschedule();
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
+}
+
+/** An ambiguous name lists up to this many trials. */
+const MAX_MATCHES = 6;
+
+/** Returns the ids of the trials that a retry can choose. The trials may have ended. */
+function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): string[] {
+  if (!('trials' in choice)) return queries.retryableTrials(sweepId, choice);
+  return choice.trials.flatMap((name) => (name === '' ? [] : queries.trialsWithPrefix(sweepId, name, MAX_MATCHES)));
 }
 
 /** Returns the sweep id in the request, or the id of the one sweep that contains all requested trials. */

@@ -10,7 +10,7 @@ import {
 import { takesWork } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import { type Core, isEnded } from '../core/model.ts';
-import { trialsToCome } from '../core/trials.ts';
+import { createdTrials, trialsToCome } from '../core/trials.ts';
 
 /** An estimate reads all trials of the sweep, so the estimate of a large sweep is reused for a longer time. */
 const MAX_AGE_MS_PER_TRIAL = 1;
@@ -38,13 +38,13 @@ export class TimeLeftEstimates {
   /** Returns the time left of a sweep. Undefined if it has ended, is too large, or nothing was measured yet. */
   of(sweepId: string): TimeLeft | undefined {
     const sweep = this.#core.sweeps.get(sweepId);
-    if (sweep === undefined || isEnded(sweep.state) || sweep.trials.size > MAX_ESTIMATED_TRIALS) {
+    if (sweep === undefined || isEnded(sweep.state) || createdTrials(sweep) > MAX_ESTIMATED_TRIALS) {
       this.#known.delete(sweepId);
       return undefined;
     }
     const now = this.#now();
     const known = this.#known.get(sweepId);
-    const maxAgeMs = sweep.trials.size * MAX_AGE_MS_PER_TRIAL;
+    const maxAgeMs = createdTrials(sweep) * MAX_AGE_MS_PER_TRIAL;
     if (known?.state === sweep.state && now - known.atMs < maxAgeMs)
       return known.timeLeft && timeLeftAfter(known.timeLeft, now - known.atMs);
     const slots = usableSlots(slotsOf(this.#core), {

@@ -134,7 +134,8 @@ function keepFailure(
     if (early) recordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
   }
   if (attributable === undefined && failure.class !== 'rejected') return;
-  const failed = { trialId: trial.id, agentId, early, error: errorOf(failure) };
+  const agents = earlyAgents(trial).size;
+  const failed = { trialId: trial.id, agentId, early, earlyAgents: agents, error: errorOf(failure) };
   sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
 }
 

@@ -7,6 +7,7 @@ import { countLog, countProgram, countReport } from './agent-limits.ts';
 import { endAttempt, stopAttempt } from './attempt-ends.ts';
 import type { Artifact, FinalEnd, Lease } from './attempt-model.ts';
 import { judge, keepCurve } from './early-stopping.ts';
+import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
 import type { Core } from './model.ts';
 import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
@@ -159,10 +160,10 @@ export function isLeasedToAnother(core: Core, agentId: string, key: AttemptKey):
 }
 
 function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
-  const trial = core.sweeps.get(key.sweepId)?.trials.get(key.trialId);
-  if (trial === undefined) {
-    return { code: RefusalCode.UNKNOWN, message: `unknown trial ${key.sweepId}/${key.trialId}` };
-  }
+  const sweep = core.sweeps.get(key.sweepId);
+  if (sweep === undefined) return { code: RefusalCode.UNKNOWN, message: `unknown sweep ${key.sweepId}` };
+  const trial = sweep.trials.get(key.trialId);
+  if (trial === undefined) return { code: RefusalCode.ENDED, message: notLive(key) };
   // A failed speculative attempt has a higher number than the attempt that continues.
   const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
   if (successor !== undefined) {

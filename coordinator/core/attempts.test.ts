@@ -94,13 +94,13 @@ describe('claims', () => {
     expect(refusalOf(open(key, 'a', 'a2'))).toBe(RefusalCode.LEASED);
   });
 
-  test('a rejected claim has a code: no session, unknown trial, not offered, paused, wrong attempt number, ended', () => {
+  test('a rejected claim has a code: no session, unknown sweep, not offered, paused, wrong attempt number, ended', () => {
     const sweep = sweepOf(2, { concurrency: 1 });
     const [t0, t1] = [sampleTrial(sweep, 't0'), sampleTrial(sweep, 't1')];
     expect(refusalOf(open(sampleKey(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
     expect(refusalOf(open(sampleKey(sweep, t0), 'a', 'earlier'))).toBe(RefusalCode.NO_SESSION);
     expect(refusalOf(open({ sweepId: '9', trialId: 't0', attempt: 1 }))).toBe(RefusalCode.UNKNOWN);
-    expect(refusalOf(open({ sweepId: '1', trialId: 'none', attempt: 1 }))).toBe(RefusalCode.UNKNOWN);
+    expect(refusalOf(open({ sweepId: '1', trialId: 'none', attempt: 1 }))).toBe(RefusalCode.ENDED);
     expect(refusalOf(open(sampleKey(sweep, t0)))).toBe(RefusalCode.SUPERSEDED);
     schedule(core, now);
     expect(refusalOf(open(sampleKey(sweep, t0, 2)))).toBe(RefusalCode.SUPERSEDED);

@@ -8,6 +8,7 @@ import type { Agent } from './agent-model.ts';
 import type { Checkpoint, Lease } from './attempt-model.ts';
 import { isDraining } from './drain.ts';
 import { beginCurve } from './early-stopping.ts';
+import { notLive } from './ended-trials.ts';
 import { shortfallsOf } from './fitness.ts';
 import { addLease, leasesOf, packMatesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
@@ -56,9 +57,8 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   }
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
-  if (sweep === undefined || trial === undefined) {
-    return rejectClaim(RefusalCode.UNKNOWN, `unknown trial ${key.sweepId}/${key.trialId}`);
-  }
+  if (sweep === undefined) return rejectClaim(RefusalCode.UNKNOWN, `unknown sweep ${key.sweepId}`);
+  if (trial === undefined) return rejectClaim(RefusalCode.ENDED, notLive(key));
   switch (trial.state) {
     case 'running':
       if (trial.speculativeOffer === undefined || key.attempt !== trial.attempts + 1) {

@@ -113,10 +113,13 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {
   if (sweep.streak.length < PROGRAM_FAILURES) return undefined;
+  const agentsOfTrials = new Map<string, number>();
+  for (const { trialId, earlyAgents: agents } of sweep.streak) {
+    agentsOfTrials.set(trialId, Math.max(agents, agentsOfTrials.get(trialId) ?? 0));
+  }
   const failures = sweep.streak.filter(({ trialId, agentId, early }) => {
     if (isAlone || !early) return true;
-    const trial = sweep.trials.get(trialId);
-    return trial !== undefined && earlyAgents(trial).size > 1 && !isQuarantinedFor(core, sweep, agentId);
+    return (agentsOfTrials.get(trialId) ?? 0) > 1 && !isQuarantinedFor(core, sweep, agentId);
   });
   const agents = new Set(failures.map(({ agentId }) => agentId)).size;
   if (failures.length < PROGRAM_FAILURES || (agents < 2 && !isAlone)) return undefined;

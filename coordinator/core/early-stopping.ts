@@ -52,7 +52,7 @@ export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
 }
 
 /** Adds the score of a trial that entered a rung. */
-export function addScore({ scores }: EarlyStopping, rung: number, score: number): void {
+function addScore({ scores }: EarlyStopping, rung: number, score: number): void {
   const sorted = scores.get(rung) ?? [];
   sorted.splice(bisectRight(sorted, score), 0, score);
   scores.set(rung, sorted);

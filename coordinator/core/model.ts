@@ -56,8 +56,12 @@ export interface Sweep {
   search: Search | undefined;
   /** The total number of trials. Infinity if the search has no limit. */
   planned: number;
-  /** The trials that were created. */
+  /**
+   * The trials that have not ended. Trials that have ended are read from the store (ended-trials.ts). A trial that ends
+   * stays here until its step is complete.
+   */
   readonly trials: Map<string, Trial>;
+  /** The number of trials in each state, including those that have ended. */
   readonly counts: Record<TrialState, number>;
   /** Trials in state `offered`. */
   readonly offers: Set<Trial>;

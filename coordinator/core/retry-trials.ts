@@ -14,7 +14,10 @@ export type RetryChoice =
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
 export interface RetryRequest {
-  /** A sweep of the core. A sweep that has ended is loaded from the store. */
+  /**
+   * A sweep of the core. A sweep that has ended is loaded from the store. The chosen trials that have ended must have
+   * been restored from the store.
+   */
   readonly sweep: Sweep;
   readonly choice: RetryChoice;
   readonly requestId: string;
@@ -38,6 +41,8 @@ export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest):
     sweep.streak = [];
     changes.push(setSweepState(sweep, 'running', ''));
   }
+  const ids = new Set(trials.map(({ id }) => id));
+  sweep.streak = sweep.streak.map((one) => (ids.has(one.trialId) ? { ...one, earlyAgents: 0 } : one));
   for (const trial of trials) changes.push(retry(sweep, trial, requestId));
   return stepOf(changes);
 }

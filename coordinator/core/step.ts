@@ -126,6 +126,23 @@ export type Change =
       /** Whether the warning is new. False if the warning existed and its message or count has changed. */
       readonly appeared: boolean;
     }
+  /** The facts that the warnings of a sweep depend on have changed. This change is not in the event log. */
+  | {
+      readonly kind: 'facts';
+      readonly sweepId: string;
+      /** The names of all metrics that a trial has reported. */
+      readonly reported: readonly string[];
+      /** Trials with a result that has no value of the ranking metric. */
+      readonly lacking: number;
+    }
+  /** The replicates of a config have identical results, or no longer have. This change is not in the event log. */
+  | {
+      readonly kind: 'identical';
+      readonly sweepId: string;
+      readonly configId: string;
+      /** The number of identical replicates. 0 if the results differ. */
+      readonly replicates: number;
+    }
   /** An attempt has run much longer than comparable attempts. */
   | {
       readonly kind: 'straggler';

@@ -46,7 +46,7 @@ export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 's
 /** Records the end of an attempt. An attempt that resumed from a checkpoint is not comparable. */
 export function recordDuration(
   { durations }: Sweep,
-  { configId }: Trial,
+  { configId }: Pick<Trial, 'configId'>,
   { agentId, resumedFrom, straggler, succeeded, durationMs }: EndedAttempt,
 ): void {
   if (straggler !== undefined) durations.slowAgents.add(agentId);

@@ -2,7 +2,6 @@ import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
 import type { RuleName } from '../early-stop/settings.ts';
-import type { Trial } from './trial-model.ts';
 
 /** The data that a sweep's early-stopping rule uses, such as the curves of running attempts. */
 export interface EarlyStopping {
@@ -55,6 +54,8 @@ export interface StreakFailure {
   readonly trialId: string;
   readonly agentId: string;
   readonly early: boolean;
+  /** The number of agents on which the trial had failed early by then, since its last manual retry. */
+  readonly earlyAgents: number;
   /** The first line of the error, with its class. */
   readonly error: string;
 }
@@ -78,28 +79,45 @@ export interface SweepWarnings {
   readonly reported: Set<string>;
   /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
   readonly values: Map<string, MetricValues>;
-  /** The results of trials that succeeded or were stopped, by trial id. */
-  readonly results: Map<string, TrialResult>;
   /** Trials with a result that has no value of the ranking metric. */
   lacking: number;
-  /** The trials of each config. */
-  readonly configs: Map<string, Trial[]>;
-  /** Configs whose replicates have identical results. */
-  readonly identical: Set<string>;
+  /** The results of the configs that have trials in memory, by config id. */
+  readonly configs: Map<string, ConfigResults>;
+  readonly identical: IdenticalConfigs;
   /** The reports of each running attempt so far, by `keyText`. */
   readonly progress: Map<string, ReportProgress>;
   /** Running attempts that are silent, by `keyText`. */
   readonly silent: Map<string, string>;
   /** Running attempts that are stragglers, by `keyText`. */
   readonly stragglers: Map<string, string>;
-  /** The newest count of each notice kind per attempt, by `keyText`. */
-  readonly notices: Map<WarningKindName, Map<string, number>>;
+  readonly notices: Map<WarningKindName, NoticeCounts>;
 }
 
-interface TrialResult {
-  readonly hasRankingMetric: boolean;
-  /** Equal for trials with equal values of every metric. Undefined if the trial reported no finite number. */
-  readonly digest: string | undefined;
+/** The results of a config's trials. */
+export interface ConfigResults {
+  /** The number of trials that have not ended. */
+  live: number;
+  /** The number of trials with a result. */
+  results: number;
+  /** The digest of the results while they are equal. Undefined if they differ, or a trial reported no finite number. */
+  digest: string | undefined;
+  /** Whether the config counts as identical. */
+  isIdentical: boolean;
+}
+
+/** The configs whose replicates have identical results. */
+interface IdenticalConfigs {
+  count: number;
+  /** The number of replicates of some of these configs, by config id. */
+  readonly examples: Map<string, number>;
+}
+
+/** The counts of the notices of one kind. */
+export interface NoticeCounts {
+  /** The newest count of each running attempt, by `keyText`. */
+  readonly running: Map<string, number>;
+  /** The sum of the last counts of the attempts that have ended. */
+  ended: number;
 }
 
 /** The reports of a running attempt. */

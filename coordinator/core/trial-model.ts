@@ -61,3 +61,8 @@ interface SpeculativeOffer {
 
 /** The states of a trial in the store. `interrupted` exists for readers only. */
 export type TrialState = Exclude<TrialStateName, 'interrupted'>;
+
+/** Whether a trial in this state has ended. Only a retry by a user changes such a state. */
+export function isFinal(state: TrialState): boolean {
+  return state === 'succeeded' || state === 'stopped' || state === 'failed' || state === 'cancelled';
+}

@@ -7,7 +7,7 @@ import { isEnded, type Sweep } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
 import type { Trial, TrialState } from './trial-model.ts';
-import { tracksProgram } from './warnings.ts';
+import { addToConfig, moveInConfig } from './warnings.ts';
 
 interface Reason {
   readonly detail?: string;
@@ -29,6 +29,7 @@ export function moveTrial(
 export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
+  moveInConfig(sweep, trial, state);
   trial.state = state;
   if (state === 'offered') sweep.offers.add(trial);
   else sweep.offers.delete(trial);
@@ -47,14 +48,16 @@ export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: nu
   return change;
 }
 
+/** Adds a new trial. */
 export function addTrial(sweep: Sweep, trial: Trial): void {
-  sweep.trials.set(trial.id, trial);
   sweep.counts[trial.state] += 1;
-  if (tracksProgram(sweep)) {
-    const config = sweep.warnings.configs.get(trial.configId);
-    if (config === undefined) sweep.warnings.configs.set(trial.configId, [trial]);
-    else config.push(trial);
-  }
+  placeTrial(sweep, trial);
+}
+
+/** Adds a trial that the counts of the sweep already include. */
+export function placeTrial(sweep: Sweep, trial: Trial): void {
+  sweep.trials.set(trial.id, trial);
+  addToConfig(sweep, trial);
   if (trial.state === 'offered') sweep.offers.add(trial);
   if (trial.state !== 'pending' && trial.state !== 'offered') return;
   if (trial.failedAttempts.length > 0) sweep.retries.add(trial);
@@ -71,6 +74,11 @@ export function makeReady(sweep: Sweep, trial: Trial): void {
   const queue = sweep.packable.get(trial.packKey) ?? new TinyQueue<Trial>([], byIndex);
   sweep.packable.set(trial.packKey, queue);
   queue.push(trial);
+}
+
+/** Whether the trial waits for its first or next attempt. */
+export function isWaiting({ state }: Pick<Trial, 'state'>): boolean {
+  return state === 'pending' || state === 'offered';
 }
 
 export const byIndex = (a: Trial, b: Trial): number => a.index - b.index;
@@ -105,8 +113,12 @@ export function isUnfinished({ counts, search }: Sweep): boolean {
 /**
  * Returns the total number of trials of the sweep. Without a limit on the search, returns the number created so far.
  */
-export function expectedTrials({ planned, counts }: Sweep): number {
-  if (Number.isFinite(planned)) return planned;
+export function expectedTrials(sweep: Sweep): number {
+  return Number.isFinite(sweep.planned) ? sweep.planned : createdTrials(sweep);
+}
+
+/** Returns the number of trials that were created, including those that have ended. */
+export function createdTrials({ counts }: Sweep): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 

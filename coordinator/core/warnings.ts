@@ -12,8 +12,8 @@ import type { WarningKindName } from '../../proto/names.ts';
 import type { Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
 import type { Change } from './step.ts';
-import type { ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
-import type { Trial } from './trial-model.ts';
+import type { ConfigResults, NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
+import { isFinal, type Trial, type TrialState } from './trial-model.ts';
 
 /** The sweep is paused when this many trials have succeeded without the ranking metric. */
 const TRIALS_WITHOUT_METRIC = 5;
@@ -25,6 +25,8 @@ const KEPT_METRICS = 1_000;
  * The shortest silence that gives a warning, in milliseconds. This time is also the default limit for the first report.
  */
 const SILENCE_MS = 5 * 60_000;
+/** The number of configs with identical replicates that are kept by name. */
+export const IDENTICAL_EXAMPLES = 20;
 /** A program counts as silent after this multiple of its longest interval between reports. */
 const SILENT_INTERVALS = 3;
 
@@ -33,10 +35,9 @@ export function newWarnings(): SweepWarnings {
     shown: new Map(),
     reported: new Set(),
     values: new Map(),
-    results: new Map(),
     lacking: 0,
     configs: new Map(),
-    identical: new Set(),
+    identical: { count: 0, examples: new Map() },
     progress: new Map(),
     silent: new Map(),
     stragglers: new Map(),
@@ -94,7 +95,7 @@ export function onReport(
   const name = valuesName(sweep, key);
   const before: MetricValues = warnings.values.get(name) ?? new Map();
   warnings.values.set(name, withReport(before, epoch, entries, policy.ranking));
-  addReported(sweep, Object.keys(metrics));
+  const facts = addReported(sweep, Object.keys(metrics)) ? [factsOf(sweep)] : [];
   const progress = warnings.progress.get(keyText(key)) ?? newProgress(now, false);
   warnings.progress.set(keyText(key), progress);
   progress.longestMs = Math.max(progress.longestMs, now - progress.lastAt);
@@ -103,7 +104,7 @@ export function onReport(
   addStep(progress, epoch);
   warnings.silent.delete(keyText(key));
   const thirdStep = progress.steps.size >= STEPS_WITHOUT_METRIC;
-  return [...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
+  return [...facts, ...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
 }
 
 /** Keeps the first distinct steps of an attempt. */
@@ -121,6 +122,10 @@ function forgetAttempt(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   const { warnings } = sweep;
   const name = keyText(key);
   warnings.progress.delete(name);
+  for (const counts of warnings.notices.values()) {
+    counts.ended += counts.running.get(name) ?? 0;
+    counts.running.delete(name);
+  }
   const stragglers = warnings.stragglers.delete(name) ? showStragglers(sweep, now) : [];
   return warnings.silent.delete(name) ? [...showSilent(sweep, now), ...stragglers] : stragglers;
 }
@@ -130,12 +135,14 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
   const { warnings } = sweep;
   const forgotten = forgetAttempt(sweep, key, now);
   if (!tracksProgram(sweep)) return forgotten;
+  const changes: Change[] = [];
   if (hasResult(trial)) {
-    keepResult(sweep, trial, warnings.values.get(trial.id) ?? new Map());
+    changes.push(...keepResult(sweep, trial, warnings.values.get(trial.id) ?? new Map()));
     warnings.values.delete(trial.id);
   }
-  compareReplicates(sweep, trial.configId);
+  changes.push(...compareReplicates(sweep, trial.configId));
   return [
+    ...changes,
     ...show(sweep, 'missing_metric', missingMetric(sweep, false), now),
     ...show(sweep, 'identical_replicates', identicalReplicates(sweep), now),
     ...forgotten,
@@ -147,8 +154,8 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
  * undefined.
  */
 export function lacksMetricFromTheStart(sweep: Sweep): string | undefined {
-  const { results, lacking } = sweep.warnings;
-  if (results.size !== TRIALS_WITHOUT_METRIC || lacking !== TRIALS_WITHOUT_METRIC) return undefined;
+  const { lacking } = sweep.warnings;
+  if (resultsOf(sweep) !== TRIALS_WITHOUT_METRIC || lacking !== TRIALS_WITHOUT_METRIC) return undefined;
   const { metric } = sweep.policy.ranking;
   return `the first ${TRIALS_WITHOUT_METRIC} trials ended without metric ${JSON.stringify(metric)}${hintOf(sweep)}`;
 }
@@ -163,11 +170,19 @@ export interface NoticeEvent {
 /** Records a notice of an attempt. The notice replaces the attempt's earlier notice of the same kind. */
 export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeEvent, now: number): Change[] {
   if (warning !== 'unreadable_reports' && warning !== 'hook_not_loaded') return [];
-  const counts = sweep.warnings.notices.get(warning) ?? new Map<string, number>();
-  sweep.warnings.notices.set(warning, counts.set(keyText(key), Math.max(1, count)));
-  let total = 0;
-  for (const each of counts.values()) total = Math.min(Number.MAX_SAFE_INTEGER, total + each);
+  const counts = noticesOf(sweep, warning);
+  counts.running.set(keyText(key), Math.max(1, count));
+  let total = counts.ended;
+  for (const each of counts.running.values()) total = Math.min(Number.MAX_SAFE_INTEGER, total + each);
   return show(sweep, warning, { message: `trial ${key.trialId}: ${message}`, count: total }, now);
+}
+
+function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): NoticeCounts {
+  const known = notices.get(warning);
+  if (known !== undefined) return known;
+  const counts: NoticeCounts = { running: new Map(), ended: 0 };
+  notices.set(warning, counts);
+  return counts;
 }
 
 /**
@@ -242,10 +257,10 @@ function show(
 function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'> | undefined {
   const { metric } = sweep.policy.ranking;
   if (metric === '') return undefined;
-  const { shown, reported, results, lacking } = sweep.warnings;
+  const { shown, reported, lacking } = sweep.warnings;
   const name = JSON.stringify(metric);
   if (lacking > 0) {
-    const trials = `${lacking} of ${results.size} ended trials`;
+    const trials = `${lacking} of ${resultsOf(sweep)} ended trials`;
     return { message: `${trials} did not report metric ${name}${hintOf(sweep)}`, count: lacking };
   }
   if (reported.has(metric) || !(thirdStep || shown.has('missing_metric'))) return undefined;
@@ -269,20 +284,62 @@ function partOf(metric: string, names: readonly string[]): string | undefined {
   return names[at];
 }
 
-function addReported({ policy, warnings: { reported } }: Sweep, names: readonly string[]): void {
+/** @returns whether a name is new */
+function addReported({ policy, warnings: { reported } }: Sweep, names: readonly string[]): boolean {
+  const before = reported.size;
   for (const name of names) {
     if (reported.size < KEPT_METRICS || name === policy.ranking.metric) reported.add(name);
   }
+  return reported.size > before;
+}
+
+function factsOf({ id: sweepId, warnings: { reported, lacking } }: Sweep): Change {
+  return { kind: 'facts', sweepId, reported: [...reported], lacking };
+}
+
+/** Returns the number of trials with a result. */
+function resultsOf({ counts }: Sweep): number {
+  return counts.succeeded + counts.stopped;
 }
 
 function hasResult({ state }: Trial): boolean {
   return state === 'succeeded' || state === 'stopped';
 }
 
-function keepResult({ policy, warnings }: Sweep, trial: Trial, values: MetricValues): void {
-  const hasRankingMetric = policy.ranking.metric === '' || values.has(policy.ranking.metric);
-  if (!hasRankingMetric && !warnings.results.has(trial.id)) warnings.lacking += 1;
-  warnings.results.set(trial.id, { hasRankingMetric, digest: digestOf(values) });
+function keepResult(sweep: Sweep, { configId }: Trial, values: MetricValues): Change[] {
+  const { policy, warnings } = sweep;
+  const config = warnings.configs.get(configId);
+  if (config !== undefined) addResult(config, values);
+  if (policy.ranking.metric === '' || values.has(policy.ranking.metric)) return [];
+  warnings.lacking += 1;
+  return [factsOf(sweep)];
+}
+
+function addResult(config: ConfigResults, values: MetricValues): void {
+  const digest = digestOf(values);
+  config.digest = config.results === 0 || config.digest === digest ? digest : undefined;
+  config.results += 1;
+}
+
+/** Counts a trial among the trials of its config. The result of a trial that has ended is not added. */
+export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
+  if (!tracksProgram(sweep)) return;
+  const { configs } = sweep.warnings;
+  const config = configs.get(configId) ?? { live: 0, results: 0, digest: undefined, isIdentical: false };
+  configs.set(configId, config);
+  if (!isFinal(state)) config.live += 1;
+}
+
+/** Counts the change of a trial's state in its config. */
+export function moveInConfig({ warnings }: Sweep, { configId, state: before }: Trial, after: TrialState): void {
+  const config = warnings.configs.get(configId);
+  if (config !== undefined) config.live += Number(isFinal(before)) - Number(isFinal(after));
+}
+
+/** Removes the facts about a trial that has ended, and those about its config if all trials of the config have ended. */
+export function forgetTrial({ warnings }: Sweep, { id, configId }: Trial): void {
+  warnings.values.delete(id);
+  if (warnings.configs.get(configId)?.live === 0) warnings.configs.delete(configId);
 }
 
 /**
@@ -296,33 +353,53 @@ function digestOf(values: MetricValues): string | undefined {
   return createHash('sha256').update(text).digest('base64').slice(0, 22);
 }
 
-function compareReplicates({ warnings: { configs, results, identical } }: Sweep, configId: string): void {
-  const trials = configs.get(configId) ?? [];
-  identical.delete(configId);
-  if (trials.some(({ state }) => state === 'pending' || state === 'offered' || state === 'running')) return;
-  const digests = trials.filter(hasResult).map(({ id }) => results.get(id)?.digest);
-  if (digests.length >= 2 && digests[0] !== undefined && digests.every((digest) => digest === digests[0])) {
-    identical.add(configId);
-  }
+function compareReplicates({ id: sweepId, warnings }: Sweep, configId: string): Change[] {
+  const config = warnings.configs.get(configId);
+  if (config === undefined) return [];
+  const { live, results, digest } = config;
+  const isIdentical = live === 0 && results >= 2 && digest !== undefined;
+  if (isIdentical === config.isIdentical) return [];
+  config.isIdentical = isIdentical;
+  const { identical } = warnings;
+  identical.count += isIdentical ? 1 : -1;
+  if (!isIdentical) identical.examples.delete(configId);
+  else if (identical.examples.size < IDENTICAL_EXAMPLES) identical.examples.set(configId, results);
+  return [{ kind: 'identical', sweepId, configId, replicates: isIdentical ? results : 0 }];
 }
 
-function identicalReplicates({ warnings: { identical, configs } }: Sweep): Omit<Warning, 'since'> | undefined {
-  const [configId] = identical;
-  if (configId === undefined) return undefined;
-  const replicates = (configs.get(configId) ?? []).filter(hasResult).length;
-  const others = identical.size - 1;
+function identicalReplicates({ warnings: { identical } }: Sweep): Omit<Warning, 'since'> | undefined {
+  const { count, examples } = identical;
+  if (count === 0) return undefined;
+  const [example] = examples;
+  const others = count - 1;
   const more = others === 0 ? '' : ` (and of ${others} other ${others === 1 ? 'config' : 'configs'})`;
-  return {
-    message: `all ${replicates} replicates of config ${configId}${more} have identical results: the program may not use its seed`,
-    count: identical.size,
-  };
+  const whose =
+    example === undefined
+      ? `the replicates of ${count} configs`
+      : `all ${example[1]} replicates of config ${example[0]}${more}`;
+  return { message: `${whose} have identical results: the program may not use its seed`, count };
 }
 
-/** Restores the values that a trial reported before the coordinator started. */
-export function restoreValues(sweep: Sweep, trial: Trial, values: MetricValues): void {
-  addReported(sweep, [...values.keys()]);
-  if (hasResult(trial)) keepResult(sweep, trial, values);
-  else if (values.size > 0) sweep.warnings.values.set(trial.id, values);
+/** Restores the values that a trial without a result had reported. */
+export function restoreValues({ warnings }: Sweep, { id }: Trial, values: MetricValues): void {
+  if (values.size > 0) warnings.values.set(id, values);
+}
+
+/**
+ * Restores the results of a config with trials in memory.
+ * @param results the values of its trials with a result
+ * @param isIdentical whether the config counts as identical
+ */
+export function restoreConfig(
+  { warnings }: Sweep,
+  configId: string,
+  results: readonly MetricValues[],
+  isIdentical: boolean,
+): void {
+  const config = warnings.configs.get(configId);
+  if (config === undefined) return;
+  Object.assign(config, { results: 0, digest: undefined, isIdentical });
+  for (const values of results) addResult(config, values);
 }
 
 /** Restores the values that a speculative attempt reported before the coordinator started. */
@@ -347,16 +424,27 @@ export function restoreProgress(
 
 export interface StoredWarnings {
   readonly shown: readonly (Warning & { readonly kind: WarningKindName })[];
+  /** The newest counts of the running attempts. */
   readonly notices: readonly { readonly key: AttemptKey; readonly kind: WarningKindName; readonly count: number }[];
+  /** The sums of the last counts of ended attempts. */
+  readonly endedNotices: readonly { readonly kind: WarningKindName; readonly count: number }[];
+  readonly reported: readonly string[];
+  readonly lacking: number;
+  readonly identical: SweepWarnings['identical'];
 }
 
-/** Restores the warnings of a sweep after all its trials. */
-export function restoreWarnings(sweep: Sweep, { shown, notices }: StoredWarnings): void {
+/** Restores the warnings of a sweep. */
+export function restoreWarnings(sweep: Sweep, stored: StoredWarnings): void {
   const { warnings } = sweep;
-  for (const { kind, message, count, since } of shown) warnings.shown.set(kind, { message, count, since });
-  for (const { key, kind, count } of notices) {
-    const counts = warnings.notices.get(kind) ?? new Map<string, number>();
-    warnings.notices.set(kind, counts.set(keyText(key), Math.max(1, count)));
+  for (const { kind, message, count, since } of stored.shown) warnings.shown.set(kind, { message, count, since });
+  for (const { key, kind, count } of stored.notices) {
+    noticesOf(sweep, kind).running.set(keyText(key), Math.max(1, count));
   }
-  for (const configId of warnings.configs.keys()) compareReplicates(sweep, configId);
+  for (const { kind, count } of stored.endedNotices) noticesOf(sweep, kind).ended = count;
+  for (const name of stored.reported) warnings.reported.add(name);
+  warnings.lacking = stored.lacking;
+  warnings.identical.count = stored.identical.count;
+  for (const [configId, replicates] of stored.identical.examples) {
+    warnings.identical.examples.set(configId, replicates);
+  }
 }

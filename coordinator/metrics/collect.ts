@@ -67,6 +67,8 @@ interface AttemptProgress {
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
   readonly from: number;
+  /** The number of the trial's last epoch. Undefined if the trainer has no such number. */
+  readonly epochs: number | undefined;
 }
 
 class Collector {
@@ -103,7 +105,7 @@ class Collector {
     for (const { key, agentId, slot, grantedAt } of runtime.core.leases.values()) {
       this.#gpuSeconds.granted(key, agentId, slot, now());
       // The first report has no duration, because an earlier process received the previous report.
-      this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN });
+      this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
     }
   }
 
@@ -207,7 +209,7 @@ class Collector {
       this.#offeredAt.delete(name);
       this.#pendingSince.delete(name);
     }
-    this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom });
+    this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom, epochs: this.#epochsOf(key) });
     this.#gpuSeconds.granted(key, agentId, slot, at);
   }
 
@@ -220,17 +222,20 @@ class Collector {
     this.#gpuSeconds.ended(key, at);
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
-    if (end.outcome === 'stopped') this.#stopped(key, end.rule, run?.last?.epoch);
+    if (end.outcome === 'stopped') this.#stopped(key, end.rule, run);
     if (end.outcome !== 'failed') return;
     this.#metrics.trialFailures.inc({ sweep, class: end.failure.class });
     if (end.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
   }
 
-  #stopped({ sweepId: sweep, trialId }: AttemptKey, rule: RuleName, epoch: number | undefined): void {
+  #stopped({ sweepId: sweep }: AttemptKey, rule: RuleName, run: AttemptProgress | undefined): void {
     this.#metrics.earlyStops.inc({ sweep, rule });
-    const epochs = this.#runtime.core.sweeps.get(sweep)?.trials.get(trialId)?.epochs;
-    if (epochs === undefined || epoch === undefined) return;
-    this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, epochs - epoch));
+    if (run?.epochs === undefined || run.last === undefined) return;
+    this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, run.epochs - run.last.epoch));
+  }
+
+  #epochsOf({ sweepId, trialId }: AttemptKey): number | undefined {
+    return this.#runtime.core.sweeps.get(sweepId)?.trials.get(trialId)?.epochs;
   }
 
   #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {

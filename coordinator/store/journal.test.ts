@@ -8,6 +8,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadSweep } from './load.ts';
+import { loadTrials } from './load-trials.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { trialReports } from './report-stream.ts';
@@ -146,7 +147,13 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);
-  expect(loadSweep(db, '1', 50).trials.get('t0')).toMatchObject({ failure: 'oom', failures: { oom: 1 } });
+  const ended = loadSweep(db, '1', 50);
+  expect(ended.trials.has('t0')).toBe(false);
+  expect(ended.counts).toMatchObject({ pending: 1, failed: 1 });
+  expect(loadTrials(db, ended, ['t0', 't1'], 50)).toMatchObject([
+    { id: 't0', state: 'failed', failure: 'oom', failures: { oom: 1 } },
+  ]);
+  expect(ended.counts).toMatchObject({ pending: 1, failed: 1 });
   await journal.commit([
     { kind: 'sweep', sweepId: '1', state: 'running', reason: '' },
     { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },

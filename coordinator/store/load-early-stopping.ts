@@ -1,25 +1,41 @@
 /** Loads the scores of the rungs of a sweep, and the curves of its live trials, for the early-stopping rule. */
+import { group } from 'd3-array';
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Checkpoint, Lease } from '../core/attempt-model.ts';
-import { addScore, upTo } from '../core/early-stopping.ts';
+import { upTo } from '../core/early-stopping.ts';
 import type { Sweep } from '../core/model.ts';
 import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { parseMetrics, type ReportColumns } from './rows.ts';
 
-/** Loads the scores of the rungs. @returns the highest rung of each trial, by trial id */
-export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep): Map<string, number> {
-  const highest = new Map<string, number>();
-  if (earlyStopping === undefined) return highest;
-  const rows = db
-    .prepare('select trial_id as trialId, rung, value from rungs where sweep_id = ? order by trial_id, rung')
-    .all(id) as { trialId: string; rung: number; value: number }[];
-  for (const { trialId, rung, value } of rows) {
-    addScore(earlyStopping, rung, scoreOf(value, policy.ranking.goal));
-    highest.set(trialId, rung);
+/** Loads the scores of the rungs. */
+export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): void {
+  if (earlyStopping === undefined) return;
+  const { goal } = policy.ranking;
+  const rows = db.prepare('select rung, value from rungs where sweep_id = ?').all(id) as {
+    rung: number;
+    value: number;
+  }[];
+  for (const [rung, entries] of group(rows, (row) => row.rung)) {
+    const sorted = entries.map(({ value }) => scoreOf(value, goal)).sort((a, b) => a - b);
+    earlyStopping.scores.set(rung, sorted);
   }
-  return highest;
+}
+
+/**
+ * Returns the highest rung that each of these trials has entered, by trial id.
+ * @param list the ids of the trials, as a JSON list
+ */
+export function loadHighestRungs(db: Database, { id, earlyStopping }: Sweep, list: string): Map<string, number> {
+  if (earlyStopping === undefined) return new Map();
+  const rows = db
+    .prepare(
+      `select trial_id as trialId, max(rung) as rung from json_each(?2) as wanted cross join rungs
+       where sweep_id = ?1 and trial_id = wanted.value group by trial_id`,
+    )
+    .all(id, list) as { trialId: string; rung: number }[];
+  return new Map(rows.map(({ trialId, rung }) => [trialId, rung]));
 }
 
 /** Loads the curve of a running attempt. */

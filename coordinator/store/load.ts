@@ -4,26 +4,22 @@ import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { FailureClassName, WarningKindName } from '../../proto/names.ts';
-import { parseParameters } from '../../proto/values.ts';
-import type { AttributableClass, Checkpoint, FailedAttempt, SlotUsage } from '../core/attempt-model.ts';
+import type { WarningKindName } from '../../proto/names.ts';
+import type { SlotUsage } from '../core/attempt-model.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
-import { newTrial } from '../core/create-trials.ts';
 import { addLease } from '../core/leases.ts';
 import { type Core, type CreationWindow, newCore, type Sweep, type SweepState } from '../core/model.ts';
-import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import { recordDuration } from '../core/stragglers.ts';
 import type { StreakFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
-import type { Trial, TrialState } from '../core/trial-model.ts';
-import { addTrial } from '../core/trials.ts';
+import type { TrialState } from '../core/trial-model.ts';
 import {
+  IDENTICAL_EXAMPLES,
   restoreProgress,
   restoreSpeculativeValues,
-  restoreValues,
   restoreWarnings,
   type StoredWarnings,
   tracksProgram,
@@ -31,9 +27,10 @@ import {
 import { parseSourceState } from '../grid/trials.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
-import { loadCurve, loadResumableCurve, loadRungs } from './load-early-stopping.ts';
+import { loadCurve, loadScores } from './load-early-stopping.ts';
 import { loadLeases, loadProgress } from './load-leases.ts';
-import { foldReports, parseValues, type ReportColumns } from './rows.ts';
+import { loadTrials, sinceRetry } from './load-trials.ts';
+import { foldReports, type ReportColumns } from './rows.ts';
 
 /** Opens the source of the trials that a sweep has not created yet. */
 export type OpenSource = (sweep: {
@@ -127,124 +124,58 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   if (searching > 0 && search !== null) {
     sweep.search = { source: openSource({ id, text, fileName }), state: parseSourceState(search) };
   }
-  const trials = db
-    .prepare(
-      `select id, idx, config_id, seed, state, attempts, failure_class, parameters, metrics, metric_steps from trials
-       where sweep_id = ? order by idx`,
-    )
-    .all(id) as {
-    id: string;
-    idx: number;
-    config_id: string;
-    seed: number;
-    state: TrialState;
-    attempts: number;
-    failure_class: FailureClassName | null;
-    parameters: string;
-    metrics: string;
-    metric_steps: string;
-  }[];
-  const failedAttempts = loadFailedAttempts(db, id);
-  const speculated = loadSpeculated(db, id);
-  const rungs = loadRungs(db, sweep);
-  for (const row of trials) {
-    const parameters = parseParameters(row.parameters);
-    const planned = { trialId: row.id, index: row.idx, configId: row.config_id, seed: row.seed, parameters };
-    const trial: Trial = {
-      ...newTrial(sweep.policy, planned),
-      state: row.state,
-      rung: rungs.get(row.id) ?? 0,
-      attempts: row.attempts,
-      failedAttempts: failedAttempts.get(row.id) ?? [],
-      avoidUntil: failedAttempts.has(row.id) ? now + ELSEWHERE_PATIENCE_MS : 0,
-      failure: row.failure_class ?? undefined,
-      offeredAt: now,
-      speculated: speculated.has(row.id),
-    };
-    addTrial(sweep, trial);
-    if (tracksProgram(sweep)) restoreValues(sweep, trial, parseValues(row));
-  }
+  loadScores(db, sweep);
+  const live = db
+    .prepare("select id from trials where sweep_id = ? and state in ('pending', 'offered', 'running')")
+    .all(id) as { id: string }[];
+  loadTrials(
+    db,
+    sweep,
+    live.map((trial) => trial.id),
+    now,
+  );
+  for (const { state: of, n } of countedTrials(db, id)) sweep.counts[of] = n;
   restoreWarnings(sweep, loadWarnings(db, id));
-  const failures = db
-    .prepare(
-      `select trial_id, failure_class as class, count(*) as n from attempts as a
-       where sweep_id = ? and outcome = 'failed' and free = 0 and ${SINCE_RETRY}
-       group by trial_id, failure_class`,
-    )
-    .all(id) as { trial_id: string; class: FailureClassName; n: number }[];
-  for (const row of failures) {
-    const trial = sweep.trials.get(row.trial_id);
-    if (trial !== undefined) trial.failures[row.class] = row.n;
-  }
   loadRecords(db, sweep);
   loadDurations(db, sweep);
   sweep.streak = loadStreak(db, id);
-  for (const { trialId, ...checkpoint } of loadCheckpoints(db, id)) {
-    const trial = sweep.trials.get(trialId);
-    if (trial === undefined) continue;
-    trial.checkpoint = checkpoint;
-    loadResumableCurve(db, sweep, trialId, checkpoint);
-  }
   return sweep;
 }
 
-/** Attempts before a trial's last manual retry do not count. */
-const SINCE_RETRY = `number > coalesce(
-  (select max(attempts) from retries as r where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id), 0)`;
-
-const IS_ATTRIBUTABLE = "a.outcome = 'failed' and a.failure_class in ('oom', 'crash', 'timeout', 'preflight')";
-
-function loadFailedAttempts(db: Database, sweepId: string): Map<string, FailedAttempt[]> {
-  const rows = db
-    .prepare(
-      `select trial_id, agent_id, failure_class as class, early, free from attempts as a
-       where sweep_id = ? and ${IS_ATTRIBUTABLE} and ${SINCE_RETRY} order by trial_id, number`,
-    )
-    .all(sweepId) as { trial_id: string; agent_id: string; class: AttributableClass; early: number; free: number }[];
-  const byTrial = new Map<string, FailedAttempt[]>();
-  for (const row of rows) {
-    const failed = { agentId: row.agent_id, class: row.class, early: row.early > 0, free: row.free > 0 };
-    const same = byTrial.get(row.trial_id);
-    if (same === undefined) byTrial.set(row.trial_id, [failed]);
-    else same.push(failed);
-  }
-  return byTrial;
+function countedTrials(db: Database, sweepId: string): { readonly state: TrialState; readonly n: number }[] {
+  const rows = db.prepare('select state, n from trial_counts where sweep_id = ?').all(sweepId);
+  return rows as { state: TrialState; n: number }[];
 }
 
-/** Returns the trials that have had a speculative attempt. */
-function loadSpeculated(db: Database, sweepId: string): Set<string> {
-  const rows = db
-    .prepare(
-      `select distinct trial_id as id from attempts as a where sweep_id = ? and speculative > 0 and ${SINCE_RETRY}`,
-    )
-    .all(sweepId) as { id: string }[];
-  return new Set(rows.map(({ id }) => id));
-}
+/** The newest ended attempts whose durations are restored. The straggler rule compares with fewer attempts. */
+const LOADED_DURATIONS = 10_000;
 
 function loadDurations(db: Database, sweep: Sweep): void {
-  const rows = db
-    .prepare(
-      `select trial_id as trialId, agent_id as agentId, ended_at - granted_at as durationMs, resumed_from as resumedFrom,
-         straggler, outcome = 'succeeded' as succeeded from attempts
-       where sweep_id = ? and outcome is not null and (outcome = 'succeeded' or straggler is not null) order by ended_at`,
-    )
-    .all(sweep.id) as {
-    trialId: string;
-    agentId: string;
-    durationMs: number;
-    resumedFrom: number;
-    straggler: string | null;
-    succeeded: number;
-  }[];
-  for (const { trialId, ...row } of rows) {
-    const trial = sweep.trials.get(trialId);
-    if (trial === undefined) continue;
-    const durationMs = Math.max(0, row.durationMs);
-    recordDuration(sweep, trial, {
+  const newest = (condition: string) =>
+    db
+      .prepare(
+        `select t.config_id as configId, a.agent_id as agentId, a.ended_at - a.granted_at as durationMs,
+           a.resumed_from as resumedFrom, a.straggler, a.outcome = 'succeeded' as succeeded, a.ended_at as endedAt
+         from (select * from attempts where sweep_id = ?1 and outcome is not null and ${condition}
+               order by ended_at desc limit ${LOADED_DURATIONS}) as a
+         join trials as t on t.sweep_id = ?1 and t.id = a.trial_id`,
+      )
+      .all(sweep.id) as {
+      configId: string;
+      agentId: string;
+      durationMs: number;
+      resumedFrom: number;
+      straggler: string | null;
+      succeeded: number;
+      endedAt: number;
+    }[];
+  const rows = [...newest("outcome = 'succeeded'"), ...newest("outcome <> 'succeeded' and straggler is not null")];
+  for (const { durationMs, straggler, succeeded, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
+    recordDuration(sweep, row, {
       ...row,
-      durationMs,
-      straggler: row.straggler ?? undefined,
-      succeeded: row.succeeded > 0,
+      durationMs: Math.max(0, durationMs),
+      straggler: straggler ?? undefined,
+      succeeded: succeeded > 0,
     });
   }
 }
@@ -260,27 +191,34 @@ function loadRecords(db: Database, sweep: Sweep): void {
   const successes = db
     .prepare(
       `select agent_id as agentId, count(*) as n from attempts
-       where sweep_id = ? and outcome in ('succeeded', 'stopped') group by agent_id`,
+       where sweep_id = ? and outcome is not null and outcome in ('succeeded', 'stopped') group by agent_id`,
     )
     .all(sweep.id) as { agentId: string; n: number }[];
   for (const { agentId, n } of successes) recordOf(sweep, agentId).successes = n;
   const early = db
     .prepare(
-      `select trial_id as trialId, agent_id as agentId, pack, early, (
+      `select trial_id as trialId, agent_id as agentId, pack, early,
+         (select state from trials as t where t.sweep_id = a.sweep_id and t.id = a.trial_id) as trialState, (
          select s.agent_id from attempts as s where s.sweep_id = a.sweep_id and s.trial_id = a.trial_id
            and s.outcome in ('succeeded', 'stopped')
        ) as successAgent
-       from attempts as a where sweep_id = ? and early > 0 and ${SINCE_RETRY} order by trial_id, number`,
+       from attempts as a where sweep_id = ? and early > 0 and ${sinceRetry('a')} order by trial_id, number`,
     )
-    .all(sweep.id) as { trialId: string; agentId: string; pack: string; early: number; successAgent: string | null }[];
+    .all(sweep.id) as {
+    trialId: string;
+    agentId: string;
+    pack: string;
+    early: number;
+    trialState: TrialState;
+    successAgent: string | null;
+  }[];
   const counted = new Set<string>();
-  for (const { trialId, agentId, pack, early: state, successAgent } of early) {
+  for (const { trialId, agentId, pack, early: state, trialState, successAgent } of early) {
     const record = recordOf(sweep, agentId);
     const refuted = successAgent !== null && successAgent !== agentId;
     const name = JSON.stringify([trialId, agentId]);
     if (refuted && !counted.has(name)) record.refuted += 1;
     counted.add(name);
-    const trialState = sweep.trials.get(trialId)?.state;
     if (state === 1 && trialState !== 'failed' && trialState !== 'cancelled')
       record.failures.set(trialId, { pack, refuted });
   }
@@ -290,12 +228,17 @@ function loadRecords(db: Database, sweep: Sweep): void {
 function loadStreak(db: Database, sweepId: string): StreakFailure[] {
   const rows = db
     .prepare(
-      `select trial_id, agent_id, early, failure_class, failure_message from attempts as a
-       where sweep_id = ?1 and outcome = 'failed'
+      `select trial_id, agent_id, early, failure_class, failure_message, (
+         select count(distinct agent_id) from attempts as e where e.sweep_id = a.sweep_id and e.trial_id = a.trial_id
+           and e.early > 0 and ${sinceRetry('e')}) as early_agents
+       from attempts as a
+       where sweep_id = ?1 and outcome is not null and outcome = 'failed'
          and failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
          and ended_at > (select resumed_at from sweeps where id = ?1)
-         and ended_at > (select coalesce(max(ended_at), 0) from attempts
-                         where sweep_id = ?1 and outcome in ('succeeded', 'stopped'))
+         and ended_at > coalesce(
+           (select ended_at from attempts
+            where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped')
+            order by ended_at desc limit 1), 0)
        order by ended_at desc limit ${MAX_STREAK}`,
     )
     .all(sweepId) as {
@@ -304,11 +247,13 @@ function loadStreak(db: Database, sweepId: string): StreakFailure[] {
     early: number;
     failure_class: string;
     failure_message: string;
+    early_agents: number;
   }[];
   return rows.reverse().map((row) => ({
     trialId: row.trial_id,
     agentId: row.agent_id,
     early: row.early > 0,
+    earlyAgents: row.early_agents,
     error: errorOf({ class: row.failure_class, message: row.failure_message }),
   }));
 }
@@ -316,19 +261,41 @@ function loadStreak(db: Database, sweepId: string): StreakFailure[] {
 function loadWarnings(db: Database, sweepId: string): StoredWarnings {
   const shown = db.prepare('select kind, message, count, since from warnings where sweep_id = ?').all(sweepId);
   const notices = db
-    .prepare('select trial_id as trialId, attempt, kind, count from notices where sweep_id = ?')
+    .prepare(
+      `select n.trial_id as trialId, attempt, kind, count from notices as n
+       join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
+       where n.sweep_id = ? and a.outcome is null`,
+    )
     .all(sweepId) as { trialId: string; attempt: number; kind: WarningKindName; count: number }[];
+  const endedNotices = db
+    .prepare(
+      `select kind, min(${Number.MAX_SAFE_INTEGER}, total(max(1, count))) as count from notices as n
+       join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
+       where n.sweep_id = ? and a.outcome is not null group by kind`,
+    )
+    .all(sweepId);
+  const { reported, lacking } = db.prepare('select reported, lacking from sweeps where id = ?').get(sweepId) as {
+    reported: string;
+    lacking: number;
+  };
+  const identical = db.prepare('select count(*) as n from identical_configs where sweep_id = ?').get(sweepId) as {
+    n: number;
+  };
+  const examples = db
+    .prepare(
+      `select config_id as configId, replicates from identical_configs where sweep_id = ?
+       order by config_id limit ${IDENTICAL_EXAMPLES}`,
+    )
+    .all(sweepId) as { configId: string; replicates: number }[];
   return {
     shown: shown as (Warning & { kind: WarningKindName })[],
     notices: notices.map(({ trialId, attempt, kind, count }) => ({ key: { sweepId, trialId, attempt }, kind, count })),
+    endedNotices: endedNotices as { kind: WarningKindName; count: number }[],
+    reported: JSON.parse(reported),
+    lacking,
+    identical: {
+      count: identical.n,
+      examples: new Map(examples.map(({ configId, replicates }) => [configId, replicates])),
+    },
   };
-}
-
-function loadCheckpoints(db: Database, sweepId: string): (Checkpoint & { readonly trialId: string })[] {
-  return db
-    .prepare(
-      `select trial_id as trialId, attempt, name, kind, epoch, size, sha256 from artifacts
-       where sweep_id = ? and kind = 'checkpoint'`,
-    )
-    .all(sweepId) as (Checkpoint & { trialId: string })[];
 }

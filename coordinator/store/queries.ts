@@ -19,7 +19,7 @@ import type {
   Sweep,
   Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import type { TrialStateName } from '../../proto/names.ts';
+import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import {
   type ArtifactRow,
@@ -54,6 +54,9 @@ interface EtaTrialRow {
   readonly started_at: number;
   readonly ended_at: number;
 }
+
+/** No id has a greater character. */
+const LAST_CHARACTER = 'char(1114111)';
 
 /** An ambiguous selector lists up to this many trials. */
 const MAX_CANDIDATES = 20;
@@ -249,6 +252,32 @@ export class Queries {
     return row && this.#trial(row);
   }
 
+  /** Returns the ids of the trials that failed with these classes (`all`: with any), and those that were cancelled. */
+  retryableTrials(
+    sweepId: string,
+    { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
+  ): string[] {
+    const failed = this.#all<{ id: string }>(
+      `select id from trials where sweep_id = ?1 and state = 'failed'
+         and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
+      sweepId,
+      failures === 'all' ? 'all' : '',
+      JSON.stringify(failures === 'all' ? [] : failures),
+    );
+    const state = "select id from trials where sweep_id = ? and state = 'cancelled'";
+    return [...failed, ...(cancelled ? this.#all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
+  }
+
+  /** Returns the ids of up to `limit` trials of a sweep whose ids begin with a prefix. */
+  trialsWithPrefix(sweepId: string, prefix: string, limit: number): string[] {
+    return this.#all<{ id: string }>(
+      `select id from trials where sweep_id = ?1 and id >= ?2 and id < ?2 || ${LAST_CHARACTER} order by id limit ?3`,
+      sweepId,
+      prefix,
+      limit,
+    ).map(({ id }) => id);
+  }
+
   /** Returns the ids of a sweep's trials, in order of index. */
   trialIds(sweepId: string): string[] {
     return this.#all<{ id: string }>('select id from trials where sweep_id = ? order by idx', sweepId).map(
@@ -273,9 +302,9 @@ export class Queries {
     const sweepId = this.#sweepOfTrial(sweep, selector);
     const { trial: prefix } = parseTrialSelector(selector);
     const matches = this.#all<{ sweep_id: number; id: string }>(
-      `select sweep_id, id from trials where substr(id, 1, ?) = ? ${sweepId && 'and sweep_id = ?'}
-       order by sweep_id desc, id limit ${MAX_CANDIDATES + 1}`,
-      prefix.length,
+      `select sweep_id, trials.id from sweeps cross join trials on sweep_id = sweeps.id
+       where trials.id >= ?1 and trials.id < ?1 || ${LAST_CHARACTER} ${sweepId && 'and sweeps.id = ?2'}
+       order by sweep_id desc, trials.id limit ${MAX_CANDIDATES + 1}`,
       prefix,
       ...(sweepId === '' ? [] : [sweepId]),
     );

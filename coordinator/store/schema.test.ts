@@ -11,7 +11,20 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_17 = `
+drop index trials_by_state;
+drop index trials_by_config;
+drop index ended_attempts;
+drop index early_failures;
+create index early_failures on attempts (sweep_id, agent_id) where early = 1;
+drop table identical_configs;
+alter table sweeps drop column reported;
+alter table sweeps drop column lacking;
+pragma user_version = 17;
+`;
+
 const TO_VERSION_16 = `
+${TO_VERSION_17}
 alter table sweeps drop column planned;
 alter table sweeps drop column searching;
 alter table sweeps drop column search;

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 17;
+export const SCHEMA_VERSION = 18;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -183,6 +183,26 @@ alter table sweeps add column searching integer not null default 0;
 alter table sweeps add column search text;
 `;
 
+/**
+ * Adds the indices and the facts with which a start reads only the live trials of a sweep. `reported` is the list of
+ * the metrics that trials have reported, and `lacking` the number of results without the ranking metric.
+ */
+const ENDED_TRIALS = `
+alter table sweeps add column reported text not null default '[]';
+alter table sweeps add column lacking integer not null default 0;
+create table identical_configs (
+  sweep_id integer not null,
+  config_id text not null,
+  replicates integer not null,
+  primary key (sweep_id, config_id)
+) strict, without rowid;
+create index trials_by_state on trials (sweep_id, state);
+create index trials_by_config on trials (sweep_id, config_id);
+create index ended_attempts on attempts (sweep_id, ended_at, outcome, agent_id) where outcome is not null;
+drop index early_failures;
+create index early_failures on attempts (sweep_id, agent_id) where early > 0;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -308,6 +328,7 @@ ${TRIAL_COUNTS}
 ${USERS}
 ${RUNGS}
 ${TRIAL_SOURCES}
+${ENDED_TRIALS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -371,6 +392,26 @@ update sweeps set state_at = coalesce(
   17: `
 ${TRIAL_SOURCES}
 update sweeps set planned = (select count(*) from trials where sweep_id = sweeps.id);
+`,
+  // Replicates that reported their metrics in different orders are not found to be identical.
+  18: `
+${ENDED_TRIALS}
+update sweeps set
+  reported = (
+    select json_group_array(distinct metric.key) from trials, json_each(trials.metrics) as metric
+    where trials.sweep_id = sweeps.id),
+  lacking = (
+    select count(*) from trials
+    where trials.sweep_id = sweeps.id and sweeps.metric <> '' and trials.state in ('succeeded', 'stopped')
+      and not exists (select 1 from json_each(trials.metrics) as metric where metric.key = sweeps.metric))
+where trainer = 'command';
+insert into identical_configs
+  select t.sweep_id, t.config_id, sum(t.state in ('succeeded', 'stopped'))
+  from trials as t join sweeps as s on s.id = t.sweep_id where s.trainer = 'command'
+  group by t.sweep_id, t.config_id
+  having sum(t.state in ('pending', 'offered', 'running')) = 0 and sum(t.state in ('succeeded', 'stopped')) >= 2
+    and count(distinct case when t.state in ('succeeded', 'stopped') then t.metrics end) = 1
+    and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
 `,
 };
 

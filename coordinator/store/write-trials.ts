@@ -165,8 +165,10 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?, free = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
-  // 2 marks an early failure that no longer counts against its agent.
-  const clear = db.prepare('update attempts set early = 2 where sweep_id = ? and agent_id = ? and early = 1');
+  // 2 marks an early failure that no longer counts against its agent. The index requires the first condition.
+  const clear = db.prepare(
+    'update attempts set early = 2 where early > 0 and sweep_id = ? and agent_id = ? and early = 1',
+  );
   const mark = db.prepare('update attempts set straggler = ? where sweep_id = ? and trial_id = ? and number = ?');
   const insertReport = db.prepare(
     'insert into reports (sweep_id, trial_id, attempt, seq, at, epoch, metrics) values (?, ?, ?, ?, ?, ?, ?)',

@@ -43,7 +43,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const writeRung = rungWriter(db);
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
-  const writeWarning = warningWriter(db);
+  const warnings = warningWriter(db);
   return (change, at, written, by = '') => {
     const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
       written.events.push(insertEvent({ ...event, at, by }));
@@ -102,7 +102,13 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         writeNotice(change);
         break;
       case 'warning':
-        writeWarning(change, addEvent);
+        warnings.show(change, addEvent);
+        break;
+      case 'facts':
+        warnings.facts(change);
+        break;
+      case 'identical':
+        warnings.identical(change);
         break;
       case 'artifact':
         artifacts.insert(change, written.dropped);
@@ -154,18 +160,32 @@ function sweepWriter(db: Database) {
   };
 }
 
-function warningWriter(db: Database): (change: ChangeOf<'warning'>, addEvent: AddEvent) => void {
+function warningWriter(db: Database) {
+  const setFacts = db.prepare('update sweeps set reported = ?, lacking = ? where id = ?');
+  const insertIdentical = db.prepare(
+    'insert or replace into identical_configs (sweep_id, config_id, replicates) values (?, ?, ?)',
+  );
+  const removeIdentical = db.prepare('delete from identical_configs where sweep_id = ? and config_id = ?');
   const insert = db.prepare(
     'insert or replace into warnings (sweep_id, kind, message, count, since) values (?, ?, ?, ?, ?)',
   );
   const remove = db.prepare('delete from warnings where sweep_id = ? and kind = ?');
-  return ({ sweepId, warning, shown, appeared }, addEvent) => {
-    if (shown === undefined) {
-      remove.run(sweepId, warning);
-      addEvent(sweepId, '', 0, 'warning removed', warning);
-      return;
-    }
-    insert.run(sweepId, warning, shown.message, shown.count, shown.since);
-    if (appeared) addEvent(sweepId, '', 0, 'warning', `${warning}: ${shown.message}`);
+  return {
+    show({ sweepId, warning, shown, appeared }: ChangeOf<'warning'>, addEvent: AddEvent): void {
+      if (shown === undefined) {
+        remove.run(sweepId, warning);
+        addEvent(sweepId, '', 0, 'warning removed', warning);
+        return;
+      }
+      insert.run(sweepId, warning, shown.message, shown.count, shown.since);
+      if (appeared) addEvent(sweepId, '', 0, 'warning', `${warning}: ${shown.message}`);
+    },
+    facts({ sweepId, reported, lacking }: ChangeOf<'facts'>): void {
+      setFacts.run(JSON.stringify(reported), lacking, sweepId);
+    },
+    identical({ sweepId, configId, replicates }: ChangeOf<'identical'>): void {
+      if (replicates === 0) removeIdentical.run(sweepId, configId);
+      else insertIdentical.run(sweepId, configId, replicates);
+    },
   };
 }

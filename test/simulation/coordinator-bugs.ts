@@ -8,8 +8,9 @@ import type { Sweep } from '../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../coordinator/core/policy.ts';
 import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
-import type { Trial } from '../../coordinator/core/trial-model.ts';
-import { setState } from '../../coordinator/core/trials.ts';
+import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
+import { makeReady, setState } from '../../coordinator/core/trials.ts';
+import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
@@ -57,6 +58,18 @@ function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): 
 class LosesPromotions extends Runtime {
   override settle(step: Step): Promise<void> {
     return super.settle({ ...step, changes: step.changes.filter(({ kind }) => kind !== 'promoted') });
+  }
+}
+
+class KeepsEndedTrials extends Runtime {
+  override settle(step: Step): Promise<void> {
+    const ended = step.changes.flatMap((change) => {
+      const { sweep, trial } = change.kind === 'trial' ? trialOf(this, { ...change, attempt: 0 }) : {};
+      return sweep !== undefined && trial !== undefined && isFinal(trial.state) ? [{ sweep, trial }] : [];
+    });
+    const settled = super.settle(step);
+    for (const { sweep, trial } of ended) sweep.trials.set(trial.id, trial);
+    return settled;
   }
 }
 
@@ -138,6 +151,16 @@ function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void
       for (const sweep of runtime.core.sweeps.values()) forget(sweep, runtime);
     },
   };
+}
+
+/** Makes the trials of a sweep that ended in a state pending again. */
+function runAgain({ db, now }: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
+  const rows = db.prepare('select id from trials where sweep_id = ? and state = ?').all(sweep.id, state);
+  const ids = (rows as { readonly id: string }[]).map(({ id }) => id);
+  for (const trial of loadTrials(db, sweep, ids, now())) {
+    setState(sweep, trial, 'pending');
+    makeReady(sweep, trial);
+  }
 }
 
 const trialsOf = (sweep: Sweep): Trial[] => [...sweep.trials.values()];
@@ -379,8 +402,18 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'rungs-forgotten': forgets('a restart forgets the scores of the rungs', ({ earlyStopping }) => {
     earlyStopping?.scores.clear();
   }),
-  'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep) => {
-    for (const trial of trialsOf(sweep)) if (trial.state === 'stopped') setState(sweep, trial, 'pending');
+  'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) => {
+    runAgain(runtime, sweep, 'stopped');
+  }),
+  'ended-trials-not-counted': forgets('a restart counts only the trials that have not ended', ({ counts }) => {
+    Object.assign(counts, { succeeded: 0, stopped: 0, failed: 0, cancelled: 0 });
+  }),
+  'ended-trials-kept': {
+    about: 'trials that have ended stay in memory',
+    runtime: (options) => new KeepsEndedTrials(options),
+  },
+  'ended-trials-run-again': forgets('a restart makes failed trials pending', (sweep, runtime) => {
+    runAgain(runtime, sweep, 'failed');
   }),
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

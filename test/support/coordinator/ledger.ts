@@ -78,9 +78,15 @@ export class Ledger {
   readonly #stragglers = new Set<string>();
   readonly #agentsFor: (sweep: SweepPolicy) => readonly string[];
 
-  /** @param agentsFor returns the agents that can run a sweep's trials when they are present */
+  readonly #keepsEnded: boolean;
+
+  /**
+   * @param agentsFor returns the agents that can run a sweep's trials when they are present
+   * @param core a core whose sweeps are added. Trials that have ended stay in this core
+   */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
+    this.#keepsEnded = core !== undefined;
     for (const sweep of core?.sweeps.values() ?? []) this.addSweep(sweep);
   }
 
@@ -137,6 +143,8 @@ export class Ledger {
         break;
       }
       case 'searched':
+      case 'facts':
+      case 'identical':
         break;
       case 'sweep': {
         const sweep = this.#sweep(change.sweepId);
@@ -367,9 +375,16 @@ export class Ledger {
       assert.equal(sweep.state, this.#sweep(sweep.id).state);
       assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
       const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+      for (const [name, { state }] of this.trials) {
+        if (!name.startsWith(`${sweep.id}/`)) continue;
+        tally[state] += 1;
+        const isLive = state === 'pending' || state === 'offered' || state === 'running';
+        const isInMemory = sweep.trials.has(name.slice(sweep.id.length + 1));
+        assert.ok(isInMemory || !isLive, `trial ${name} is ${state} and not in memory`);
+        assert.ok(!isInMemory || isLive || this.#keepsEnded, `trial ${name} is ${state} and in memory`);
+      }
       for (const trial of sweep.trials.values()) {
         const entry = this.#entry({ sweepId: sweep.id, trialId: trial.id });
-        tally[trial.state] += 1;
         assert.equal(trial.state, entry.state);
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);

@@ -4,6 +4,7 @@ import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
 import type { AttemptEnd } from '../../../coordinator/core/attempt-model.ts';
 import { onRecord } from '../../../coordinator/core/attempt-records.ts';
 import { onOpen } from '../../../coordinator/core/attempts.ts';
+import { forgetEndedTrials } from '../../../coordinator/core/ended-trials.ts';
 import type { Core, Sweep } from '../../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
@@ -121,6 +122,7 @@ export class VirtualCluster {
       this.ledger.write(change);
       this.changes.push(change);
     }
+    forgetEndedTrials(this.core, changes);
     // A comparison takes longer than a step.
     if (changes.length > 0 && this.changes.length % COMPARE_EVERY === 0) this.ledger.compare(this.core);
     for (const output of outputs) {
