@@ -2,11 +2,14 @@ import { expect, test } from 'vitest';
 import { Record as RecordMessage, type ReportRequest } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { Outbox } from './outbox.ts';
 
-const record = (trialId: string, seq: number, kind: 'log' | 'artifact'): RecordMessage =>
+const record = (trialId: string, seq: number, kind: 'log' | 'artifact', sha256?: string): RecordMessage =>
   RecordMessage.fromPartial({
     key: { sweepId: '1', trialId, attempt: 1 },
     seq,
-    body: kind === 'log' ? { $case: 'log', log: { text: 'x' } } : { $case: 'artifact', artifact: { name: `${seq}` } },
+    body:
+      kind === 'log'
+        ? { $case: 'log', log: { text: 'x' } }
+        : { $case: 'artifact', artifact: { name: `${seq}`, sha256: sha256 ?? `${seq}` } },
   });
 
 function outbox() {
@@ -37,13 +40,47 @@ test("an artifact's record and the attempt's later records wait for the upload, 
   box.add(record('a', 5, 'log'));
   box.add(record('b', 1, 'log'));
   expect(sent).toEqual(['a1', 'b1']);
-  uploads[0]?.(true);
-  await settled();
-  expect(sent).toEqual(['a1', 'b1', 'a2', 'a3']);
   expect(uploads).toHaveLength(2);
   uploads[1]?.(true);
   await settled();
+  expect(sent).toEqual(['a1', 'b1']);
+  uploads[0]?.(true);
+  await settled();
   expect(sent).toEqual(['a1', 'b1', 'a2', 'a3', 'a4', 'a5']);
+});
+
+test('an attempt has up to 8 concurrent uploads, and 3,000 artifacts that are uploaded in any order are sent in order', async () => {
+  const { box, sent, uploads } = outbox();
+  for (let seq = 1; seq <= 3_000; seq++) box.add(record('a', seq, seq % 3 === 0 ? 'log' : 'artifact'));
+  expect(uploads).toHaveLength(8);
+  for (let done = 0; done < 2_000; done++) {
+    // The newest of the running uploads ends first, except for every fifth.
+    const [resolve] = uploads.splice(done % 5 === 0 ? 0 : uploads.length - 1, 1);
+    resolve?.(true);
+    await settled();
+    expect(uploads.length).toBe(Math.min(8, 1_999 - done));
+  }
+  expect(sent).toEqual(Array.from({ length: 3_000 }, (_, at) => `a${at + 1}`));
+});
+
+test('all attempts together have up to 12 concurrent uploads, but each attempt has at least one', () => {
+  const { box, uploads } = outbox();
+  for (let trial = 0; trial < 20; trial++) {
+    for (let seq = 1; seq <= 9; seq++) box.add(record(`${trial}`, seq, 'artifact'));
+  }
+  expect(uploads).toHaveLength(12 + 18);
+});
+
+test('an artifact with the content of a running upload waits for that upload', async () => {
+  const { box, sent, uploads } = outbox();
+  for (const [seq, content] of ['x', 'x', 'y'].entries()) box.add(record('a', seq + 1, 'artifact', content));
+  expect(uploads).toHaveLength(1);
+  uploads[0]?.(true);
+  await settled();
+  expect(uploads).toHaveLength(3);
+  for (const upload of uploads.slice(1)) upload(true);
+  await settled();
+  expect(sent).toEqual(['a1', 'a2', 'a3']);
 });
 
 test('no record of a rejected attempt is sent, and no record is sent after the outbox is closed', async () => {

@@ -1,10 +1,18 @@
 /**
  * Keeps the records of each attempt in order. The record of an artifact and all later records wait until the artifact's
- * file is uploaded. Records of other attempts do not wait.
+ * file is uploaded. Records of other attempts do not wait. Several artifacts of an attempt are uploaded at once, because the
+ * coordinator flushes each file to its disk before it answers.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ReportStream } from './coordinator-client.ts';
+
+/** The maximum number of concurrent uploads of an attempt. */
+const MAX_ATTEMPT_UPLOADS = 8;
+/** The maximum number of concurrent uploads of all attempts, beside the first upload of each attempt. */
+const MAX_UPLOADS = 12;
+/** Sent entries are removed from a queue in parts of this size. */
+const SENT_ENTRIES = 1_024;
 
 export interface OutboxEvents {
   /**
@@ -16,12 +24,30 @@ export interface OutboxEvents {
   onError(error: unknown): void;
 }
 
+interface Entry {
+  readonly record: RecordMessage;
+  /** The record to send. Undefined until the file of an artifact is uploaded. */
+  ready: RecordMessage | undefined;
+}
+
+/** The records of one attempt, from the first artifact that is not uploaded. */
+class Queue {
+  entries: Entry[] = [];
+  /** The index of the first entry that is not sent. */
+  head = 0;
+  /** The index of the first entry whose upload has not begun. */
+  next = 0;
+  /** The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content. */
+  readonly uploading = new Set<string>();
+}
+
 /** Sends the records of one stream. */
 export class Outbox {
   readonly #stream: Pick<ReportStream, 'write'>;
   readonly #events: OutboxEvents;
   /** The records that wait for an upload, per attempt. */
-  readonly #waiting = new Map<string, RecordMessage[]>();
+  readonly #queues = new Map<string, Queue>();
+  #uploads = 0;
   #closed = false;
 
   constructor(stream: Pick<ReportStream, 'write'>, events: OutboxEvents) {
@@ -32,28 +58,64 @@ export class Outbox {
   /** Sends the record immediately, or after earlier uploads of its attempt. */
   add(record: RecordMessage): void {
     const name = record.key === undefined ? '' : keyText(record.key);
-    const waiting = this.#waiting.get(name);
-    if (waiting !== undefined) waiting.push(record);
-    else if (record.body?.$case === 'artifact')
-      this.#upload(name, record).catch((error) => this.#events.onError(error));
-    else this.#send(record);
+    const known = this.#queues.get(name);
+    if (known === undefined && record.body?.$case !== 'artifact') {
+      this.#send(record);
+      return;
+    }
+    const queue = known ?? new Queue();
+    this.#queues.set(name, queue);
+    queue.entries.push({ record, ready: record.body?.$case === 'artifact' ? undefined : record });
+    this.#beginUploads(name, queue);
   }
 
   /** Stops sending records. */
   close(): void {
     this.#closed = true;
-    this.#waiting.clear();
+    this.#queues.clear();
   }
 
-  async #upload(name: string, record: RecordMessage): Promise<void> {
-    this.#waiting.set(name, []);
-    const uploaded = await this.#events.upload(record);
-    if (this.#closed) return;
-    const waiting = this.#waiting.get(name) ?? [];
-    this.#waiting.delete(name);
-    if (uploaded === undefined) return;
-    this.#send(uploaded);
-    for (const next of waiting) this.add(next);
+  #beginUploads(name: string, queue: Queue): void {
+    for (; queue.next < queue.entries.length; queue.next++) {
+      const entry = queue.entries[queue.next];
+      if (entry?.record.body?.$case !== 'artifact') continue;
+      const { sha256 } = entry.record.body.artifact;
+      const { size } = queue.uploading;
+      const hasRoom = size === 0 || (size < MAX_ATTEMPT_UPLOADS && this.#uploads < MAX_UPLOADS);
+      if (!hasRoom || queue.uploading.has(sha256)) return;
+      queue.uploading.add(sha256);
+      this.#uploads += 1;
+      this.#upload(name, queue, entry, sha256).catch((error) => this.#events.onError(error));
+    }
+  }
+
+  async #upload(name: string, queue: Queue, entry: Entry, sha256: string): Promise<void> {
+    const uploaded = await this.#events.upload(entry.record).finally(() => {
+      queue.uploading.delete(sha256);
+      this.#uploads -= 1;
+    });
+    if (this.#closed || this.#queues.get(name) !== queue) return;
+    if (uploaded === undefined) {
+      this.#queues.delete(name);
+      return;
+    }
+    entry.ready = uploaded;
+    this.#sendReady(name, queue);
+    this.#beginUploads(name, queue);
+  }
+
+  #sendReady(name: string, queue: Queue): void {
+    for (let ready = queue.entries[queue.head]?.ready; ready !== undefined; ready = queue.entries[queue.head]?.ready) {
+      this.#send(ready);
+      queue.head += 1;
+    }
+    if (queue.head === queue.entries.length) {
+      this.#queues.delete(name);
+    } else if (queue.head >= SENT_ENTRIES) {
+      queue.entries.splice(0, queue.head);
+      queue.next -= queue.head;
+      queue.head = 0;
+    }
   }
 
   #send(record: RecordMessage): void {
