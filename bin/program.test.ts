@@ -13,13 +13,13 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const verbs = (await buildProgram()).commands.map((command) => command.name());
 
-test('the program has every verb', () => {
+test('the command line has every documented verb', () => {
   const expected =
     'plan convert up coordinator agent certs submit top ls show errors explain trials best wait pause resume stop kill retry priority drain undrain release backup restore prune logs events agents artifacts doctor export report compare schema completion data';
   expect([...verbs].sort()).toEqual(expected.split(' ').sort());
 });
 
-test('only the verb that is named is loaded; completion loads all', async () => {
+test('only the requested verb is loaded, and completion loads every verb', async () => {
   const loaded = async (...args: string[]) =>
     (await buildProgram(verbIn(args))).commands.map((command) => command.name());
   for (const verb of verbs.filter((verb) => verb !== 'completion'))
@@ -45,7 +45,7 @@ test('--version prints the version of the package', async () => {
 test.each([
   [['plam'], "unknown command 'plam'", 'plan'],
   [['ls', '--servr', 'x'], "unknown option '--servr'", '--server'],
-])('%s is rejected with the nearest name', async (args, message, nearest) => {
+])('%s is rejected, and the message suggests the nearest name', async (args, message, nearest) => {
   const { stdout, stderr, exitCode } = await runTrawl(...args);
   expect(exitCode).toBe(2);
   expect(stdout).toBe('');

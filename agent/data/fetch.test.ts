@@ -112,7 +112,7 @@ test('decompression stops at the expected size of the file', async () => {
 });
 
 test.each(['/proc/trawl', 'file', 'file/below'])(
-  'the cache %s is rejected before anything is fetched',
+  'a cache folder that cannot be created (%s) is rejected before anything is fetched',
   async (path) => {
     await writeFile(join(dataDir, 'file'), '');
     const requests: string[] = [];

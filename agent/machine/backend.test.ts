@@ -5,7 +5,7 @@ import { isOutOfMemory } from '../trainers/autoencoder/completion.ts';
 import { BACKENDS, chooseBackend, forcedBackend, NoBackendError } from './backend.ts';
 import { probeBackends } from './probe.ts';
 
-test('the wasm backend loads and computes', async () => {
+test('the wasm backend loads and computes correctly', async () => {
   expect(await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false })).toEqual({ name: 'wasm' });
   expect(tf.getBackend()).toBe('wasm');
   expect(await tf.matMul([[1, 2]], [[3], [4]]).data()).toEqual(Float32Array.of(11));

@@ -13,7 +13,7 @@ test('the number of slots can be set in total or per GPU', () => {
   expect(slotCount({ ...defaults, slotsPerGpu: 3 }, 4, 16)).toBe(12);
 });
 
-test('--slots-per-gpu is rejected on a machine without GPUs, and with --slots', () => {
+test('--slots-per-gpu is rejected on a machine without GPUs, and together with --slots', () => {
   expect(() => slotCount({ ...defaults, slotsPerGpu: 2 }, 0, 16)).toThrow(/nvidia-smi lists none/);
   expect(() => slotCount({ slots: 2, slotsPerGpu: 2 }, 4, 16)).toThrow(/cannot be combined/);
 });

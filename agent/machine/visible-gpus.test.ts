@@ -78,7 +78,7 @@ describe('MIG instances', () => {
     ['MIG-GPU-aa11f0d6-d33d-2b2c-524d-9e3d8d2b8a77/7/0', ['MIG-GPU-']],
     ['MIG-GPU-ffffffff-d33d-2b2c-524d-9e3d8d2b8a77/7/0', []],
     ['', []],
-  ])('CUDA_VISIBLE_DEVICES=%j gives %j', (list, expected) => {
+  ])('on a machine with MIG instances, CUDA_VISIBLE_DEVICES=%j makes %j visible', (list, expected) => {
     expect(ids(list)).toEqual(expected);
   });
 
@@ -136,7 +136,7 @@ describe('NVIDIA_VISIBLE_DEVICES', () => {
     ['/var/run/nvidia-container-devices', [0, 1, 2, 3]],
     ['nvidia.com/gpu=0', [0, 1, 2, 3]],
     ['7', [0, 1, 2, 3]],
-  ])('%j makes %j visible', (list, expected) => {
+  ])('NVIDIA_VISIBLE_DEVICES=%j makes %j visible', (list, expected) => {
     expect(indexes({ NVIDIA_VISIBLE_DEVICES: list })).toEqual(expected);
   });
 
@@ -207,7 +207,7 @@ describe('GPUs of AMD', () => {
         [2, '2'],
       ],
     ],
-  ])('%j gives %j', (env, expected) => {
+  ])('the AMD variables %j make the GPUs %j visible', (env, expected) => {
     expect(ids(env)).toEqual(expected);
   });
 
@@ -239,11 +239,11 @@ describe('notes', () => {
       'Slurm allocated the GPUs 0-1 of this node, but 4 are visible: other jobs can use the rest',
     ],
     [{ SLURM_STEP_GPUS: '4,5,6,7', SLURM_JOB_GPUS: '0' }, 'Slurm allocated the GPUs 4,5,6,7 of this node'],
-  ])('%j', (env, expected) => {
+  ])('the GPU variables %j give one note', (env, expected) => {
     expect(notes(env)).toEqual([expected]);
   });
 
-  test('there are no notes if the variables exclude no GPU', () => {
+  test('no note is given if the variables exclude no GPU', () => {
     expect(notes({})).toEqual([]);
     expect(notes({ CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toEqual([]);
   });

@@ -156,7 +156,7 @@ describe('a pack', () => {
     expect(onOffer(slots, key('v'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
   });
 
-  test('each attempt has its own records, and the slot is idle after the last attempt ends', () => {
+  test('each attempt of a pack has its own records, and the slot is idle after the last attempt ends', () => {
     const slots = pack();
     const report = { kind: 'report', epoch: 1, metrics: {} } as const;
     expect(send(slots, 'u', report)).toMatchObject([{ key: key('u'), seq: 1 }]);
@@ -172,7 +172,7 @@ describe('a pack', () => {
     expect(idleSlots(slots, () => true)).toBe(1);
   });
 
-  test('a dismissed attempt is stopped, and the other attempts of the pack continue', () => {
+  test('a dismissed attempt of a pack is stopped, and the other attempts of the pack continue', () => {
     const slots = pack();
     expect(onDismissed(slots, key('u'))).toEqual([{ kind: 'stop', slot: 0, key: key('u') }]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
@@ -181,7 +181,7 @@ describe('a pack', () => {
     expect(send(slots, 't', { kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
   });
 
-  test('output of the worker is written to the log of each attempt', () => {
+  test('the output of a worker is written to the log of each attempt in the pack', () => {
     expect(onWorkerLog(pack(), 0, 'hello')).toMatchObject(['t', 'u', 'v'].map((id) => ({ key: key(id), seq: 1 })));
   });
 
@@ -195,7 +195,7 @@ describe('a pack', () => {
     expect(isQuiet(slots)).toBe(true);
   });
 
-  test('the death of the worker ends only the attempts that still run', () => {
+  test('the death of a worker ends only those attempts of the pack that still run', () => {
     const slots = pack();
     send(slots, 't', { kind: 'done' });
     onDismissed(slots, key('u'));

@@ -10,7 +10,7 @@ it('the signed-rank test gives the p-values of scipy.stats.wilcoxon(method="appr
   expect(signedRankP([0, 0])).toBe(1);
 });
 
-it('the correction multiplies the smallest p-value by the number of tests, and keeps the order', () => {
+it("Holm's correction multiplies the smallest p-value by the number of tests, and keeps the order of the p-values", () => {
   expect(holm([0.04, 0.01, 0.03])).toEqual([0.06, 0.03, 0.06]);
   expect(holm([0.9, 0.8])).toEqual([1, 1]);
 });

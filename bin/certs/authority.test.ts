@@ -20,7 +20,7 @@ function certificate(folder: string): X509Certificate {
   return new X509Certificate(readFileSync(join(dir, folder, 'cert.pem')));
 }
 
-test('init creates an authority, and a server certificate with the given host names', async () => {
+test('certs init creates an authority, and a server certificate with the given host names', async () => {
   const { stdout, exitCode } = await certs('init', '--host', 'head.lan,10.0.0.5', '--host', 'fe80::1');
   expect({ stdout, exitCode }).toEqual({ stdout: `${join(dir, 'server')}\n`, exitCode: 0 });
   const server = certificate('server');
@@ -68,7 +68,7 @@ test('keys and tokens are private to their owner, and no partial file remains', 
   }
 });
 
-test('existing files are overwritten only with force', async () => {
+test('existing certificate files are overwritten only with --force', async () => {
   await certs('init');
   await certs('agent', 'a');
   const files = ['ca/key.pem', 'server/key.pem', 'agent-a/key.pem', 'agent-a/token'];
@@ -96,7 +96,7 @@ test('a revoked identity is no longer accepted', async () => {
   expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
 });
 
-test('accounts of an earlier version are rewritten, with the agents apart from the coordinator', async () => {
+test('certs accounts replaces the accounts file of an earlier version, and separates the agents from the coordinator', async () => {
   await certs('init');
   await certs('agent', 'a');
   const file = join(dir, 'server', 'nats-accounts.conf');
@@ -223,7 +223,7 @@ test('a renewed certificate keeps its name, hosts and key, and only the certific
   expect(readIdentity(join(dir, 'agent-a'), ['agent']).name).toBe('a');
 });
 
-test('only existing identities are renewed, and not beyond the authority', async () => {
+test('only existing identities are renewed, and a renewed certificate does not outlive the authority', async () => {
   await certs('init', '--ca-days', '100');
   await certs('agent', 'a');
   await certs('agent', 'b');

@@ -43,7 +43,7 @@ test.each([
   [status.PERMISSION_DENIED, EXIT.rejected],
   [status.UNAUTHENTICATED, EXIT.rejected],
   [status.UNAVAILABLE, EXIT.unreachable],
-])("the server's status %i gives exit code %i and a message", async (code, exitCode) => {
+])('the gRPC status %i of a call gives exit code %i and a message', async (code, exitCode) => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback({ code, details: 'because of x' }) });
   const error = await list({ server: address }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(TrawlError);
@@ -127,7 +127,7 @@ test('--dir reads the folder if its coordinator has stopped, even if another coo
 });
 
 test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(
-  'a coordinator.json of %j does not hide the store',
+  '--dir reads the store even if coordinator.json contains %j',
   async (content) => {
     await writeFile(join(dir, STORE_FILE), '');
     await writeFile(join(dir, 'coordinator.json'), content);
@@ -159,7 +159,7 @@ describe('--dir of a coordinator that is alive but does not answer', () => {
     return holder;
   }
 
-  test('a command names the process, the address and the remedy', async () => {
+  test('the error for a coordinator that does not answer names the process, the address and the remedy', async () => {
     const { pid } = await holdStore();
     const error = await connect({ dir }).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(UnreachableError);
@@ -170,7 +170,7 @@ describe('--dir of a coordinator that is alive but does not answer', () => {
     );
   });
 
-  test.runIf(process.platform === 'linux')('a command names a suspended process', async () => {
+  test.runIf(process.platform === 'linux')('the error for a suspended coordinator names its process', async () => {
     const holder = await holdStore();
     holder.kill('SIGSTOP');
     await expect(connect({ dir })).rejects.toThrow(`process ${holder.pid} is suspended: continue it with "kill -CONT`);
@@ -184,7 +184,7 @@ test('--server with --dir is rejected, and so is a missing folder', async () => 
 
 const finished = sampleSweep({ state: SweepState.FINISHED });
 
-test('a watch continues with a new snapshot after an outage', async () => {
+test('a watch receives a new snapshot after an outage', async () => {
   const first = await serve({ watch: (call) => void call.write(snapshot()) });
   const kinds: (string | undefined)[] = [];
   const onOutage = vi.fn();

@@ -19,7 +19,7 @@ async function follow(updates: readonly WatchResponse[], endWhenHalted: boolean)
   return { seen, notes };
 }
 
-test('without a terminal, the updates end when the sweep is paused and its last running trial has ended', async () => {
+test('without a terminal, a watch ends when the sweep is paused and its last running trial has ended', async () => {
   const updates = [
     snapshot(running),
     delta({ sweep: paused('the disk is full', 2) }),
@@ -31,14 +31,14 @@ test('without a terminal, the updates end when the sweep is paused and its last 
   expect(await follow(updates, true)).toEqual({ seen: 5, notes: ['sweep 7 is paused (the disk is full)'] });
 });
 
-test('the updates end immediately if the sweep is already paused', async () => {
+test('without a terminal, a watch of a sweep that is already paused ends immediately', async () => {
   expect(await follow([snapshot(paused('')), delta({ sweep: running })], true)).toEqual({
     seen: 1,
     notes: ['sweep 7 is paused (no reason given)'],
   });
 });
 
-test('on a terminal, a pause is reported each time and the updates continue', async () => {
+test('on a terminal, each pause is reported and the watch continues', async () => {
   const updates = [
     snapshot(running),
     delta({ sweep: paused('a') }),
@@ -52,7 +52,7 @@ test('on a terminal, a pause is reported each time and the updates continue', as
   });
 });
 
-test('the updates continue if the sweep is resumed before its running trials have ended', async () => {
+test('a watch continues if the sweep is resumed before its running trials have ended', async () => {
   const updates = [delta({ sweep: paused('a', 1) }), delta({ sweep: running }), delta({})];
   expect((await follow(updates, true)).seen).toBe(3);
 });

@@ -74,7 +74,7 @@ test.each([
   ['an SSH server', () => createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.6\r\n'))],
   ['a server that closes every connection', () => createServer((socket) => socket.destroy())],
   ['a server that does not answer', () => createServer(() => {})],
-])('%s is named in the error of a call, with the remedy', async (found, create) => {
+])('if %s has the given address, the error of a call names it with the remedy', async (found, create) => {
   const address = await listen(create());
   const error = await failedCall(address, false, 1_000);
   expect(error).toBeInstanceOf(UnreachableError);

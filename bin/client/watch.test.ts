@@ -18,7 +18,7 @@ test('a watcher resumes after the newest event of the last complete batch', () =
   expect(position.since).toBe(9);
 });
 
-test('an interrupted snapshot starts over', () => {
+test('a snapshot that is interrupted is received again from its beginning', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7, more: true }));
   position.take(delta({ eventSeq: 7, more: true }));
@@ -27,14 +27,14 @@ test('an interrupted snapshot starts over', () => {
   expect(position.since).toBe(7);
 });
 
-test('events received before the outage are not repeated', () => {
+test('a watcher does not repeat the events that it received before an outage', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
   expect(eventsOf(position.take(delta({ events: [at(8), at(9)], eventSeq: 9, more: true })))).toEqual([8, 9]);
   expect(eventsOf(position.take(delta({ events: [at(8), at(9), at(12)], eventSeq: 12 })))).toEqual([12]);
 });
 
-test('another store at the same address causes a new snapshot', () => {
+test('a watcher receives a new snapshot if another store has the same address', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
   expect(position.take(delta({ sweep: sampleSweep({ createdAtMs: 1 }), eventSeq: 30 }))).toBeUndefined();

@@ -24,7 +24,7 @@ const wasmOnly = [
   { name: 'wasm', loads: true, reason: '' },
 ] as const;
 
-test('the machine that runs the tests can run a sweep', async () => {
+test('doctor finds no fault on the machine that runs the tests', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
   try {
     const findings = await examine({ nats: undefined, dir, agentDir: dir, env: process.env });
@@ -41,7 +41,7 @@ test('the machine that runs the tests can run a sweep', async () => {
   }
 });
 
-test('a NATS server that does not answer is a fault with a fix', async () => {
+test('doctor reports a NATS server that does not answer as a fault, with a fix', async () => {
   const finding = await natsFinding('nats://127.0.0.1:1');
   expect(faults([finding])).toHaveLength(1);
   expect(finding).toMatchObject({
@@ -50,7 +50,7 @@ test('a NATS server that does not answer is a fault with a fix', async () => {
   });
 });
 
-test('orphans give a warning with their folder, number and size', async () => {
+test('doctor warns about orphaned artifacts, with their folder, number and size', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   expect(await orphansFinding(dir)).toMatchObject({ state: 'ok' });
@@ -63,17 +63,17 @@ test('orphans give a warning with their folder, number and size', async () => {
   });
 });
 
-test('an old version of Node is a fault, and the current version is not', async () => {
+test('doctor reports an old version of Node as a fault, and accepts the current version', async () => {
   expect(await nodeFinding('18.20.0')).toMatchObject({ state: 'missing', fix: expect.stringContaining('nodejs.org') });
   expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
 });
 
-test('one loaded backend is enough, and no loaded backend is a fault', () => {
+test('doctor requires one backend that loads', () => {
   expect(faults(backendFindings(wasmOnly, []))).toEqual([]);
   expect(faults(backendFindings([{ ...wasmOnly[1], loads: false, reason: 'broken' }], []))).toHaveLength(1);
 });
 
-test('a GPU that no backend can use gives a warning, and a machine without GPUs does not', () => {
+test('doctor warns about a GPU that no backend can use, and gives no warning on a machine without GPUs', () => {
   expect(backendFindings(wasmOnly, [gpu])[0]?.state).toBe('warning');
   expect(backendFindings(wasmOnly, [])[0]?.state).toBe('missing');
   expect(gpuFindings({ gpus: [], found: 0, vendor: 'nvidia', problems: [], notes: [] })).toMatchObject([
@@ -85,7 +85,7 @@ test('a GPU that no backend can use gives a warning, and a machine without GPUs 
   ]);
 });
 
-test('hidden and broken GPUs are reported with the reason', () => {
+test('doctor reports hidden and broken GPUs with the reason', () => {
   const notes = ['CUDA_VISIBLE_DEVICES=1 makes 1 of 4 GPUs visible'];
   const problems = ['GPU 2 cannot be used: nvidia-smi reports [GPU is lost]'];
   expect(gpuFindings({ gpus: [gpu], found: 4, vendor: 'nvidia', problems, notes })).toMatchObject([
@@ -114,19 +114,19 @@ test('hidden and broken GPUs are reported with the reason', () => {
   );
 });
 
-test('a damaged data set is a fault, and a missing data set is not', () => {
+test('doctor reports a damaged data set as a fault, and accepts a missing data set', () => {
   const about = { name: 'mnist', detail: 'why' } as const;
   expect(faults([datasetFinding({ ...about, state: 'damaged' })])).toHaveLength(1);
   expect(faults([datasetFinding({ ...about, state: 'missing' })])).toEqual([]);
   expect(datasetFinding({ ...about, state: 'cached' }).state).toBe('ok');
 });
 
-test('for a folder that does not exist yet, its closest parent is checked', () => {
+test('if a folder does not exist yet, doctor checks its closest existing parent', () => {
   expect(diskFinding('disk', join(tmpdir(), 'no', 'such', 'folder')).detail).toContain(`free at ${tmpdir()}`);
 });
 
 test.each(['/dev/null', '/dev/null/below', ''])(
-  'the folder %j cannot be used, which is a fault with a fix',
+  'doctor reports the unusable folder %j as a fault, with a fix',
   (folder) => {
     const finding = diskFinding('disk', folder, '--agent-dir');
     expect(faults([finding])).toHaveLength(1);
@@ -137,7 +137,7 @@ test.each(['/dev/null', '/dev/null/below', ''])(
   },
 );
 
-test('memory for fewer slots than cores gives a warning with the number of slots', () => {
+test('doctor warns about too little memory for one slot per core, with the number of slots that fit', () => {
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
     state: 'warning',
@@ -148,13 +148,13 @@ test('memory for fewer slots than cores gives a warning with the number of slots
   expect(memoryFinding(8 * SLOT_BYTES - 1, 128, 8).fix).toContain('--slots 7');
 });
 
-test('the memory limit of a container applies, if there is one', () => {
+test('doctor uses the memory limit of a container, if there is a limit', () => {
   expect(usableMemoryBytes(100, 0)).toBe(100);
   expect(usableMemoryBytes(100, 40)).toBe(40);
   expect(usableMemoryBytes(100, 2 ** 64)).toBe(100);
 });
 
-test('the text has one line per finding, its fix below it, and a verdict that names the faults', () => {
+test('the output of doctor has one line per finding, its fix below the line, and a verdict that names the faults', () => {
   const findings: Finding[] = [
     { name: 'Node', state: 'ok', detail: '20.20.2', needed: true },
     { name: 'nats-server', state: 'missing', detail: 'none', fix: 'install it\nor name one', needed: true },

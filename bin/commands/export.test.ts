@@ -123,7 +123,7 @@ test('an outage during an export keeps the old file and exits with 3', async () 
   expect(await readdir(dir)).toEqual(['epochs']);
 });
 
-test('the error for a trial without a model gives the reason', async () => {
+test('the error of an export for a trial without a model gives the reason', async () => {
   const out = join(dir, 'model');
   const { stderr, exitCode } = await exported({}, '--model', 'a1', '--out', out);
   expect(exitCode).toBe(2);

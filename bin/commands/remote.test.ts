@@ -173,7 +173,7 @@ test('trials -o json prints null for metrics that are not finite', async () => {
   ]);
 });
 
-test('trials prints shared parameters once and varying ones as columns', async () => {
+test('trials prints shared parameters once, and prints varying parameters as columns', async () => {
   const lines = (await trawl({}, 'trials')).stdout.split('\n');
   expect(lines[0]).toBe('all: dataset=mnist depth=3 epochs=2 latent_dim=15');
   expect(lines[1]).toMatch(/^rank {2}trial +state +failure +noise_std +test_loss +epoch +psnr /);
@@ -298,7 +298,7 @@ test('wait --timeout exits with 3 and prints the progress', async () => {
   expect(stderr).toContain('timed out after 0.2s; sweep 7 continues (0 of 8 trials finished)');
 });
 
-test.each(['pause', 'resume', 'stop', 'kill'])('%s sends its action with the reason', async (verb) => {
+test.each(['pause', 'resume', 'stop', 'kill'])('the command %s sends its action with the reason', async (verb) => {
   let asked: ControlSweepRequest | undefined;
   const reason = verb === 'resume' ? [] : ['--reason', 'why not'];
   const { stdout, exitCode } = await trawl(

@@ -17,7 +17,7 @@ async function convert(text: string, files: Readonly<Record<string, string>> = {
   return converted;
 }
 
-test("a Katib Experiment: objective, algorithm, parameters, the container's command and the stdout format", async () => {
+test('a Katib Experiment is converted with its objective, algorithm, parameters, container command and stdout format', async () => {
   const { sweep, notes } = await convert(`
 apiVersion: kubeflow.org/v1beta1
 kind: Experiment
@@ -63,7 +63,7 @@ spec:
   expect(notes.join('\n')).toContain('container image mnist is omitted');
 });
 
-test('a Determined experiment: searcher, hyperparameters of every type, resources', async () => {
+test('a Determined experiment is converted with its searcher, its resources and hyperparameters of every type', async () => {
   const { sweep, notes } = await convert(`
 name: mnist
 entrypoint: python3 train.py --epochs 3
@@ -98,7 +98,7 @@ max_restarts: 1
   expect(notes.join('\n')).toContain('max_length');
 });
 
-test('a Determined grid lists count values', async () => {
+test('a converted Determined grid has as many values per parameter as its count specifies', async () => {
   const { sweep } = await convert(`
 entrypoint: model_def:MNISTTrial
 hyperparameters: {lr: {type: log, minval: -3, maxval: -1, count: 3}, n: {type: int, minval: 1, maxval: 4, count: 2}}
@@ -111,7 +111,7 @@ searcher: {name: grid, metric: acc, smaller_is_better: false}
   });
 });
 
-test("an NNI configuration with its search space's file", async () => {
+test('an NNI configuration is converted together with the file of its search space', async () => {
   const space =
     '{"lr": {"_type": "loguniform", "_value": [0.0001, 0.1]}, "bs": {"_type": "choice", "_value": [16, 32]}, "n": {"_type": "randint", "_value": [1, 5]}, "q": {"_type": "quniform", "_value": [0, 1, 0.5]}}';
   const { sweep } = await convert(
@@ -135,7 +135,7 @@ test("an NNI configuration with its search space's file", async () => {
   expect((await convert(space)).sweep.parameters.bs).toEqual({ values: [16, 32] });
 });
 
-test("Optuna's distributions", async () => {
+test('the distributions of Optuna are converted', async () => {
   const { sweep } = await convert(
     JSON.stringify({
       lr: { name: 'FloatDistribution', attributes: { low: 1e-5, high: 0.1, log: true, step: null } },
@@ -154,7 +154,7 @@ test("Optuna's distributions", async () => {
   });
 });
 
-test("Ray Tune's space, in both forms, with nested and constant entries", async () => {
+test('the search space of Ray Tune is converted in both forms, with nested and constant entries', async () => {
   const { sweep } = await convert(
     '{"metric": "acc", "mode": "max", "num_samples": 20, "lr": {"loguniform": [1e-4, 0.1]}, "opt": {"type": "choice", "categories": ["a", "b"]}, "net": {"layers": {"randint": [1, 5]}, "act": "relu"}}',
   );
@@ -198,14 +198,14 @@ describe("Hydra's arguments", () => {
     expect((await convert(text)).sweep.parameters).toEqual(parameters);
   });
 
-  test('the program, deletions and settings of Hydra are not parameters', async () => {
+  test('the program, deletions and settings in Hydra arguments do not become parameters', async () => {
     const { sweep, notes } = await convert('python3 train.py -m lr=1,2 ~db hydra.run.dir=out hydra/launcher=joblib');
     expect(sweep.command).toEqual(['python3', 'train.py', '~db', 'hydra.run.dir=out', '${args_no_hyphens}']);
     expect(sweep.parameters).toEqual({ lr: { values: [1, 2] } });
     expect(notes.join('\n')).toContain('hydra/launcher=joblib');
   });
 
-  test('a command over several lines is read, and values that cannot be listed are kept as text', async () => {
+  test('a Hydra command over several lines is converted, and values that cannot be listed are kept as text', async () => {
     const { sweep, notes } = await convert(
       'python train.py --multirun lr=0.1,0.2 \\\n  ++k=interval(0,1) db=glob(*) \\\n n=range(3,3)\n',
     );
@@ -218,19 +218,19 @@ describe("Hydra's arguments", () => {
     expect(notes.join('\n')).toContain('n: range(3,3) has no values and is kept as text.');
   });
 
-  test('commas split outside quotes and brackets only', () => {
+  test('Hydra arguments are split at commas outside quotes and brackets only', () => {
     expect(splitTop(`a,"b,c",[d,e],f(g,h),'i\\',j'`)).toEqual(['a', '"b,c"', '[d,e]', 'f(g,h)', `'i\\',j'`]);
   });
 });
 
 test.each(['', 'just text', '{"a": 1}', '- a\n- b\n', '{"a": '])(
-  '%j is rejected, and the message lists the formats',
+  'convert rejects %j with a list of the supported formats',
   async (text) => {
     await expect(convert(text)).rejects.toThrow(/expected a Katib Experiment/);
   },
 );
 
-test('the file starts with the settings that were not converted, and undefined keys are omitted', async () => {
+test('a converted file begins with the settings that were not converted, and has no undefined keys', async () => {
   const text = toYaml(await convert('lr=1e-3,1e-4'));
   expect(text).toMatch(/^# Converted from Hydra's multirun arguments\.\n# Not converted, or to be checked:\n# - /);
   expect(parse(text)).toEqual({

@@ -18,7 +18,7 @@ test.each<[NodeJS.ProcessEnv, string, RegExp]>([
   ],
   [{ TRAWL_USE_PROXY: '1' }, 'ok', /no effect/],
   [{ https_proxy: 'p', TRAWL_USE_PROXY: '0' }, 'ok', /ignore https_proxy/],
-])('proxy variables %j: %s', (env, state, detail) => {
+])('doctor reports the proxy variables %j with the state %s', (env, state, detail) => {
   const finding = proxyFinding(env);
   expect(finding).toMatchObject({ state, detail: expect.stringMatching(detail), needed: false });
   expect(finding.detail).not.toContain('secret');
@@ -31,13 +31,13 @@ test.each<[string, boolean, string, string]>([
   ['localhost', true, 'warning', '"localhost" does not identify this machine'],
   ['localhost.localdomain', true, 'warning', '"localhost.localdomain" does not identify this machine'],
   ['', false, 'warning', '"" does not identify this machine'],
-])('the host name %j that resolves (%j): %s', (host, resolves, state, detail) => {
+])('doctor reports the host name %j (has an address: %j) with the state %s', (host, resolves, state, detail) => {
   expect(hostFinding(host, resolves)).toMatchObject({ state, detail });
 });
 
 const other = { id: 'gpu1.lab', host: 'node7', state: AgentState.CONNECTED };
 
-test('an id that an agent on another host has gives a warning with that host', () => {
+test('doctor warns about an id that an agent on another host uses, and names that host', () => {
   const facts = { id: 'gpu1.lab', host: 'node1', agents: [other] };
   expect(agentIdFinding(facts)).toMatchObject({
     state: 'warning',
@@ -58,7 +58,7 @@ test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
     /^a; not compared .*: no coordinator answers at x:1$/,
   ],
   ['no folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
-])('%s gives no warning', (_, facts, detail) => {
+])('doctor gives no warning about the agent id in the case of %s', (_, facts, detail) => {
   expect(agentIdFinding(facts)).toMatchObject({ state: 'ok', detail: expect.stringMatching(detail) });
 });
 

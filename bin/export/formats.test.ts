@@ -24,7 +24,7 @@ test.each<[Flags, object]>([
     { model: 'ab', format: 'safetensors', out: 'f' },
     { what: 'model', format: 'safetensors', trial: 'ab', out: 'f' },
   ],
-])('%j is accepted', (flags, choice) => {
+])('the export options %j are accepted', (flags, choice) => {
   expect(chooseExport(flags)).toMatchObject(choice);
 });
 
@@ -37,7 +37,7 @@ test.each<[Flags, RegExp]>([
   [{ model: 'ab' }, /-f tfjs requires --out FOLDER/],
   [{ model: 'ab', format: 'csv', out: 'd' }, /-f csv: --model supports tfjs and safetensors only/],
   [{ model: 'ab', curves: true, out: 'd' }, /--curves and --model cannot be used together/],
-])('%j is rejected with the option in the message', (flags, message) => {
+])('the export options %j are rejected, and the message names the option', (flags, message) => {
   expect(() => chooseExport(flags)).toThrow(BadInputError);
   expect(() => chooseExport(flags)).toThrow(message);
 });

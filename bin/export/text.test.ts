@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { csvLine, withoutFormula } from './text.ts';
 
-test('fields with commas, quotes and line breaks are quoted, null is empty', () => {
+test('fields with commas, quotes and line breaks are quoted, and a null field is empty', () => {
   expect(csvLine(['a', 'b,c', 'd"e', 'f\ng', 1e-7, true, null])).toBe('a,"b,c","d""e","f\ng",1e-7,true,\r\n');
 });
 
@@ -16,7 +16,7 @@ function parseLine(line: string): string[] {
   return values;
 }
 
-test('any text is read back unchanged, except that formulas are neutralized', () => {
+test('exported text is read back unchanged, except that formulas are neutralized', () => {
   const text = fc.string({ unit: fc.constantFrom('a', ' ', ',', '"', '\r', '\n', '=', '数') });
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), (fields) => {
@@ -43,13 +43,13 @@ test.each([
 });
 
 test.each(['-1', '+1.5', '-1e-7', '-.5', 'a=b', 'a\t=', '1-2', ''])(
-  'the text %j is no formula and stays as it is',
+  'the text %j is not a formula and is exported unchanged',
   (text) => {
     expect(withoutFormula(text)).toBe(text);
   },
 );
 
-test('numbers are unchanged', () => {
+test('exported numbers are unchanged', () => {
   fc.assert(
     fc.property(fc.oneof(fc.double({ noNaN: true }), fc.integer()), (value) => {
       expect(csvLine([value])).toBe(`${value}\r\n`);

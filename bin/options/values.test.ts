@@ -12,7 +12,7 @@ test.each(['', '2', '-1s', '1 h', '1w', 's', '25d', `${'9'.repeat(400)}s`])('the
   expect(() => durationOption(text)).toThrow(/90s/);
 });
 
-test('an age can be longer than a timer can wait', () => {
+test('an option for an age accepts durations beyond the limit of a timer', () => {
   expect(ageOption('365d')).toBe(31_536_000_000);
   expect(() => ageOption(`${'9'.repeat(400)}d`)).toThrow(/365d/);
 });
@@ -22,13 +22,13 @@ test.each(['0', '-1', '1.5', '1e3', '', '4294967296', 'x'])('the count %j is rej
 });
 
 test.each(['0', '-1', '1.5', '1e3', '4097', '1000000000', 'NaN', 'Infinity', '0x10', ' 1', ''])(
-  'the count %j is rejected with the limit',
+  'the count %j is rejected, and the message states the limit',
   (text) => {
     expect(() => countUpTo(4096)(text)).toThrow('Expected an integer from 1 to 4096.');
   },
 );
 
-test('a count up to the limit, and a duration from the least one, are accepted', () => {
+test('a count up to its limit and a duration from its minimum are accepted', () => {
   expect(['1', '007', '4096'].map(countUpTo(4096))).toEqual([1, 7, 4096]);
   expect(['1s', '24d'].map(durationFrom(1_000, '1s'))).toEqual([1_000, 24 * 86_400_000]);
   for (const text of ['0s', '999ms']) expect(() => durationFrom(1_000, '1s')(text)).toThrow('Expected at least 1s.');

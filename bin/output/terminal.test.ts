@@ -60,7 +60,7 @@ test('styles apply to cells only if the terminal has colour', () => {
   expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
 });
 
-test('the final output ranks by the sweep’s metric and by psnr', () => {
+test('the final output ranks trials by the sweep’s metric and by psnr', () => {
   const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
   expect(closingRanking(sampleSweep(ended), trials, pipe)).toBe(
     [
@@ -100,7 +100,7 @@ test('a ranking without values reports that no trial has the metric', () => {
   expect(closingRanking(sampleSweep({ metric }), sampleTrials(), pipe)).toBe('No trial reported a metric yet.\n');
 });
 
-test('the ranking of an interrupted sweep is the one so far, and its best trial can still run', () => {
+test('the final output of an interrupted sweep ranks the trials so far, including running trials', () => {
   const trials = [
     endedTrial(0, { test_loss: 0.2 }),
     runningTrial(2, 1, { test_loss: 0.1 }),
@@ -117,7 +117,7 @@ test('the ranking of an interrupted sweep is the one so far, and its best trial 
   );
 });
 
-test('the ranking of the configs of an interrupted sweep names the best trial so far', () => {
+test('the final output of an interrupted sweep with replicates names the best trial so far', () => {
   const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
   const running = { ...runningTrial(0, 1, { test_loss: 0.05 }), id: 's2', seed: 2 };
   const trials = [replicate(0, 0.2), replicate(1, 0.3), running, endedTrial(2, { test_loss: 0.1 })];

@@ -54,7 +54,7 @@ test('the highlights are the best result, the verdicts, the main effect and the 
   ]);
 });
 
-test('only the time of writing differs between two reports of the same data', () => {
+test('two reports of the same data differ only in the time of writing', () => {
   const { written, ...first } = grid();
   const data = reportData(GRID, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   const { written: later, ...second } = documentOf(data, new Date(Date.UTC(2026, 1, 1)));
@@ -73,7 +73,7 @@ test('configs are ranked by the mean over their replicates, with their spread', 
   ]);
 });
 
-test('a goal to maximize reverses the ranking', () => {
+test('a report ranks configs from the highest value if the goal is to maximize', () => {
   const data = reportData(GRID.replace('minimize', 'maximize'), ({ parameters, seed }) =>
     falling(Number(parameters.width), seed),
   );
@@ -188,7 +188,7 @@ test('a report on one config compares nothing', () => {
   expect(figuresOf(sectionOf(document, 'curves'))[0]?.legend).toEqual(['']);
 });
 
-test('a single epoch has no curve, and a single seed has no deviation', () => {
+test('a report has no curve of a single epoch, and no deviation of a single seed', () => {
   const text = 'trainer: noop\nparameters: { x: { values: [1, 2] } }\n';
   const document = documentOf(
     reportData(text, ({ index }) => ({ curves: { test_loss: [index + 1] } })),

@@ -24,7 +24,7 @@ const hostile = (folder?: string) =>
     folder,
   );
 
-test('the document has the same elements for any text', () => {
+test('a Markdown report has the same elements for any text', () => {
   const plain = shapeOf(markdownOf(everywhere('x'), 'files').text);
   fc.assert(
     fc.property(hostileText, (text) => {
@@ -34,7 +34,7 @@ test('the document has the same elements for any text', () => {
   );
 });
 
-test('the text is shown unchanged, on one line', () => {
+test('text in a Markdown report is shown unchanged, on one line', () => {
   fc.assert(
     fc.property(hostileText, (text) => {
       const [heading] = elementsOf(markdownOf(everywhere(text)).text);
@@ -52,7 +52,7 @@ test('hostile names are shown as text, and the sweep file is one code block', ()
   expect(code && textOf(code).trimEnd()).toBe(HOSTILE_SWEEP.trimEnd());
 });
 
-test('every image has its file, and every file is shown', () => {
+test('every image of a Markdown report has its file, and every file is shown', () => {
   const { text, files } = hostile('a-report');
   const images = elementsOf(text).flatMap((element) => attributeOf(element, 'src') ?? []);
   expect(images.length).toBeGreaterThan(3);
@@ -68,14 +68,14 @@ test('every image has its file, and every file is shown', () => {
   }
 });
 
-test('without a folder it has tables instead of charts, and no files', () => {
+test('a Markdown report without a folder has tables instead of charts, and no files', () => {
   const { text, files } = hostile();
   expect(files.size).toBe(0);
   expect(text).toContain('### loss over the epochs');
   expect(elementsOf(text).filter(({ tagName }) => tagName === 'table').length).toBeGreaterThan(4);
 });
 
-test('each image is a separate file, under its caption', () => {
+test('each image of a Markdown report is a separate file, under its caption', () => {
   const { text, files } = markdownOf(everywhere('x'), 'f');
   expect([...files.keys()]).toEqual(['f/01.svg', 'f/02.svg', 'f/03.png']);
   expect(text).toContain('**x**: x\n\n![x](f/03.png)');

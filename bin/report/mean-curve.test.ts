@@ -7,7 +7,7 @@ const curve = (...losses: (number | undefined)[]) =>
     return { attempt: 1, epoch: i + 1, atMs: 0, metrics };
   });
 
-test('a point has the mean of the trials, and the band contains all of them', () => {
+test('a point of a mean curve is the mean of the trials, and the band contains all trials', () => {
   expect(curvePoints([curve(4, 2), curve(2, 1)], 'loss', 'all')).toEqual([
     { epoch: 1, mean: 3, low: 2, high: 4 },
     { epoch: 2, mean: 1.5, low: 1, high: 2 },
@@ -21,7 +21,7 @@ test('a band of many trials contains the middle half, by the quartiles of numpy'
   ]);
 });
 
-test('missing and non-finite values are ignored, and shorter trials count up to their last epoch', () => {
+test('a mean curve ignores missing and non-finite values, and shorter trials count up to their last epoch', () => {
   const curves = [curve(4, undefined, 1), curve(Number.NaN, Number.POSITIVE_INFINITY), []];
   expect(curvePoints(curves, 'loss', 'all').map(({ epoch, mean }) => [epoch, mean])).toEqual([
     [1, 4],

@@ -16,7 +16,7 @@ function laidOut(parameters: string, weights: Readonly<Record<string, number>>, 
   return layOut(data.configs, variedParameters(data));
 }
 
-test('a few configs have one line each, named by the parameters that vary', () => {
+test('a chart of a few configs has one line per config, named by the parameters that vary', () => {
   const { legend, panels, isPerConfig } = laidOut('{ a: { values: [1, 2] }, b: { values: [3, 4] } }', { a: 1, b: 3 });
   expect(legend).toEqual(['a=1 b=3', 'a=2 b=3', 'a=1 b=4', 'a=2 b=4']);
   expect(panels).toHaveLength(1);
@@ -58,7 +58,7 @@ test('many values of a numeric parameter are grouped in ranges, and the layout l
   expect([isPerConfig, averaged]).toEqual([false, ['a', 'b']]);
 });
 
-test('no config is lost, and there are no more panels and lines than can be distinguished', () => {
+test('every config is drawn, and a chart has no more panels and lines than a reader can distinguish', () => {
   const axes = ['a', 'b', 'c', 'd'].map((name) => `${name}: { values: [1, 2, 3, 4] }`).join(', ');
   const { legend, panels } = laidOut(`{ ${axes}, e: { values: [x, y] } }`, { a: 4, b: 3, c: 2, d: 1 }, '[0]');
   expect(panels.length).toBeLessThanOrEqual(MAX_PANELS);
@@ -68,7 +68,7 @@ test('no config is lost, and there are no more panels and lines than can be dist
   expect(shown).toHaveLength(4 ** 4 * 2);
 });
 
-test('text parameters with too many values are averaged', () => {
+test('a chart averages over text parameters with too many values', () => {
   const values = Array.from({ length: 9 }, (_, i) => `t${i}`).join(', ');
   const { legend, averaged } = laidOut(`{ a: { values: [${values}] } }`, {});
   expect([legend, averaged]).toEqual([['all configs'], ['a']]);

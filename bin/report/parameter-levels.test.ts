@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { distinctValues, independentParameters, levelsOf, valueText, varyingParameters } from './parameter-levels.ts';
 
-test('numbers are sorted, texts and flags keep their order', () => {
+test('numeric levels are sorted, and texts and flags keep their order', () => {
   expect(distinctValues([10, 9, undefined, 10, 1e-5])).toEqual([1e-5, 9, 10]);
   expect(distinctValues(['sgd', 'adam', 'sgd'])).toEqual(['sgd', 'adam']);
   expect(distinctValues([true, 3, false])).toEqual([true, 3, false]);
 });
 
-test('values are written without floating-point rounding errors', () => {
+test('numeric levels are written without floating-point rounding errors', () => {
   expect([0, 0.1 + 0.2, 1e-5, 60_000, 1e9, true, 'a'].map(valueText)).toEqual([
     ...['0', '0.3', '1e-5', '60000', '1e+9', 'true', 'a'],
   ]);
@@ -25,7 +25,7 @@ test('every number is in exactly one level, even if there are few numbers', () =
   );
 });
 
-test('too many texts have no levels', () => {
+test('a text parameter with too many values has no levels', () => {
   expect(levelsOf(['a', 'b', 'c'], 2)).toBeUndefined();
   expect(levelsOf(['a', 'b', 'c'], 3)?.map(({ label }) => label)).toEqual(['a', 'b', 'c']);
 });

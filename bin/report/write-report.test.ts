@@ -4,7 +4,7 @@ import { targetsOf } from './write-report.ts';
 const folder = (path: string) => ({ path, isFolder: true });
 const file = (path: string) => ({ path, isFolder: false });
 
-test('by default both formats are written to the working folder, the Markdown without files', () => {
+test('by default, a report is written to the working folder in both formats, with a Markdown file that has no other files', () => {
   expect(targetsOf('both', undefined, 'ae')).toEqual({
     html: 'ae-report.html',
     markdown: 'ae-report.md',
@@ -12,7 +12,7 @@ test('by default both formats are written to the working folder, the Markdown wi
   });
 });
 
-test('in a folder, the Markdown has its charts next to it', () => {
+test('a report in a folder has the charts of its Markdown file in the same folder', () => {
   expect(targetsOf('both', folder('out/'), 'ae')).toEqual({
     html: 'out/ae-report.html',
     markdown: 'out/ae-report.md',
@@ -25,14 +25,14 @@ test('in a folder, the Markdown has its charts next to it', () => {
   });
 });
 
-test('a single format uses the given file name; both formats use it with their own extensions', () => {
+test('a report in a single format has the given file name, and a report in both formats adds the extensions', () => {
   expect(targetsOf('html', file('a.txt'), 'ae')).toMatchObject({ html: 'a.txt', markdown: undefined });
   expect(targetsOf('md', file('a.txt'), 'ae')).toMatchObject({ html: undefined, markdown: 'a.txt' });
   expect(targetsOf('both', file('x/study.html'), 'ae')).toMatchObject({ html: 'x/study.html', markdown: 'x/study.md' });
   expect(targetsOf('both', file('study.v2'), 'ae')).toMatchObject({ html: 'study.v2.html', markdown: 'study.v2.md' });
 });
 
-test("a sweep's name becomes a file name of letters and digits, inside the folder and within the length limit", () => {
+test("the file name of a report is the sweep's name in letters and digits, with a limited length", () => {
   const nameOf = (name: string) => targetsOf('html', undefined, name).html;
   expect(nameOf('../../etc/passwd')).toBe('etc-passwd-report.html');
   expect(nameOf('<script>](javascript:x)|`rm -rf`')).toBe('script-javascript-x-rm--rf-report.html');

@@ -10,6 +10,6 @@ test.each([
   ['top', ['top', '--help'], false],
   ['ls', ['ls'], false],
   [undefined, [], false],
-])('keys are held for the dashboard: %s %j %s', (verb, args, expected) => {
+])('keys that are typed early are held for the dashboard: %s %j %s', (verb, args, expected) => {
   expect(opensDashboard(verb, args)).toBe(expected);
 });

@@ -35,7 +35,7 @@ async function replayed() {
   return { ...at, press, seek, counts };
 }
 
-test('a replay can be paused, and moves forward and back by keys, shares, durations and times of day', async () => {
+test('a replay can be paused, and can be moved by keys, shares, durations and times of day', async () => {
   const at = await replayed();
   expect(at.frame()[0]).toContain('REPLAY 0.1×, 0%');
   await at.press('p');
@@ -66,7 +66,7 @@ test('a replay can be paused, and moves forward and back by keys, shares, durati
   at.stop();
 });
 
-test('keys and a command change the speed, and the error about an invalid position lists the valid forms', async () => {
+test('keys and a command change the speed of a replay, and the error about an invalid position lists the valid forms', async () => {
   const at = await replayed();
   await at.press('+', '+');
   expect(at.frame()[0]).toContain('REPLAY 0.4×');

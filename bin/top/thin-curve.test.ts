@@ -6,7 +6,7 @@ const report = (epoch: number) => ({ attempt: 1, epoch, atMs: 0, metrics: { loss
 /** The characters of one of these reports. */
 const CHARACTERS = 124;
 
-test('a curve within the limit is kept whole; a longer one keeps its first and newest points, evenly spaced', () => {
+test('a curve within the limit is kept whole, and a longer curve keeps its first and newest points at even intervals', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 2, max: 20 }), (length, room) => {
       const curve = new ThinCurve(room * CHARACTERS);
@@ -21,7 +21,7 @@ test('a curve within the limit is kept whole; a longer one keeps its first and n
   );
 });
 
-test('a single report above the limit is kept', () => {
+test('a single report with more points than the limit is kept', () => {
   const curve = new ThinCurve(1);
   curve.add(report(1));
   curve.add(report(2));

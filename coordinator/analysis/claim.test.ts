@@ -8,7 +8,7 @@ const mean = (metric: string, conditions: Record<string, number | string | boole
   conditions: Object.entries(conditions).map(([name, value]) => ({ name, anyOf: [value] })),
 });
 
-test('an ordering is parsed', () => {
+test('an ordering in a claim is parsed', () => {
   expect(parseClaim('test_loss[latent_dim]: 15 > 30 > 50')).toEqual({
     kind: 'ordering',
     metric: 'test_loss',
@@ -43,7 +43,7 @@ test('comparisons with conditions, negated comparisons and comparisons of ranges
   });
 });
 
-test('a trend is parsed; metrics can have the names of keywords', () => {
+test('a trend in a claim is parsed, and metrics can have the names of keywords', () => {
   expect(parseClaim('test_loss falls over epochs')).toEqual({ kind: 'trend', metric: 'test_loss', rises: false });
   expect(parseClaim('range rises over epochs')).toEqual({ kind: 'trend', metric: 'range', rises: true });
   expect(parseClaim('not[a=1] > not[a=2]')).toMatchObject({ negated: false, left: { metric: 'not' } });
@@ -69,11 +69,11 @@ test.each([
   ['l falls over time', 'character 14 of the claim: expected "epochs"; got "time"'],
   ['range(l)[d=1] > l[d=2]', 'character 8 of the claim: expected ","; got ")"'],
   ['l[d="15] > l[d=1]', 'character 5 of the claim: expected a value; got "\\""'],
-])('%j is rejected with the position of the error', (text, message) => {
+])('the claim %j is rejected with the position of the error', (text, message) => {
   expect(parseClaim(text)).toBe(message);
 });
 
-test('any text is a claim or an error with a position', () => {
+test('any text is either a valid claim or gives an error with a position', () => {
   const pieces = fc.constantFrom(
     'l',
     '[',

@@ -130,7 +130,7 @@ test('without replicates, effects are tested against the interactions', () => {
   ]);
 });
 
-test('a mean that the results do not determine has no interval', () => {
+test('a mean that the results do not determine has no confidence interval', () => {
   // depth=5 was run only with act=b, and depth=3 only with act=a, so no result separates the effects of depth and act.
   const trials = [
     ...replicates({ depth: 3, act: 'a', width: 1 }, [1, 1.1]),
@@ -143,7 +143,7 @@ test('a mean that the results do not determine has no interval', () => {
   expect(depth?.levels[0]).toMatchObject({ value: 3, mean: expect.closeTo(1.55, 12), interval: undefined, n: 4 });
 });
 
-test('an analysis without effects has a reason', () => {
+test('an analysis of variance without effects states the reason', () => {
   const why = (trials: typeof MID_SWEEP) => estimateImportance(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');
   expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');

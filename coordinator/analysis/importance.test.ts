@@ -14,7 +14,7 @@ const VALUES = [
 const grid = VALUES.flatMap(({ losses, ...parameters }) => replicates(parameters, losses));
 const AXES = ['depth', 'latent'];
 
-test('the analysis agrees with statsmodels', () => {
+test('the analysis of variance agrees with statsmodels', () => {
   // statsmodels.stats.anova.anova_lm(ols('y ~ C(depth) * C(latent)', data).fit(), typ=1)
   const { balanced, why, effects, interactions, residual } = importanceOf(grid, 'loss', AXES);
   const total = 0.0008333333333333243 + 17.539999999999992 + 1.8866666666666683 + 0.2550000000000001;
@@ -103,7 +103,7 @@ test('a parameter that the axes determine, such as one set by `when`, is not a f
   expect(importanceOf(both, 'loss', AXES).why).toBe('epochs is determined by depth, latent');
 });
 
-test('the absence of effects has a reason', () => {
+test('an importance analysis without effects states the reason', () => {
   const why = (trials: Parameters<typeof importanceOf>[0]) => importanceOf(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');
   expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');

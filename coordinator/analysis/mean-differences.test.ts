@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { differencesFromFirst } from './mean-differences.ts';
 
-test('a difference agrees with scipy', () => {
+test('the difference of two means agrees with scipy', () => {
   // scipy.stats.ttest_ind([3, 4, 5, 4.5], [1, 2, 1.5], equal_var=False).confidence_interval()
   const [first, second] = differencesFromFirst([
     [1, 2, 1.5],
@@ -13,7 +13,7 @@ test('a difference agrees with scipy', () => {
   expect(second?.high).toBeCloseTo(3.9623019295099917, 6);
 });
 
-test('several differences share the error rate', () => {
+test('the differences of several means share the error rate', () => {
   const [, second, third] = differencesFromFirst([
     [1, 1.1, 1.05],
     [3, 3.1, 3.05],
@@ -24,12 +24,12 @@ test('several differences share the error rate', () => {
   expect(third?.moreSeeds).toContain('the interval includes 0');
 });
 
-test('a set with one result has no difference', () => {
+test('a config with one result has no difference of means', () => {
   expect(differencesFromFirst([[1, 2], [3]])).toEqual([undefined, undefined]);
   expect(differencesFromFirst([[1], [3, 4]])).toEqual([undefined, undefined]);
 });
 
-test('a lower mean is lower', () => {
+test('a config with a lower mean has a negative difference', () => {
   expect(
     differencesFromFirst([
       [5, 5.1, 5.05],

@@ -60,7 +60,7 @@ test("a contrast over several settings is the mean of their differences, with Sa
 
 const values = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 2, maxLength: 6 });
 
-test('swapping the sides negates the effect; adding a constant to all values changes nothing', () => {
+test('an effect is negated if the sides are swapped, and is unchanged if a constant is added to all values', () => {
   fc.assert(
     fc.property(values, values, fc.integer({ min: -5, max: 5 }), (left, right, shift) => {
       const there = contrastOf(minus(left, right));
@@ -131,7 +131,7 @@ test('seedsNeeded returns the smallest n that satisfies the formula', () => {
   expect(seedsNeeded(minus([1.0, 1.6, 0.7], [0.9, 0.8, 1.1]), 0.95)).toBe(68);
 });
 
-test('a clear effect needs few seeds; an effect within chance needs more than the limit', () => {
+test('a clear effect needs few seeds, and an effect within chance needs more seeds than the limit', () => {
   expect(seedsNeeded(minus([1, 1.1, 0.9], [2, 2.1, 1.9]), 0.95)).toBeLessThanOrEqual(4);
   expect(seedsNeeded(minus([1, 2, 3], [1, 2, 3.0001]), 0.95)).toBeUndefined();
   expect(seedsNeeded(minus([1, 1], [1, 1]), 0.95)).toBeUndefined();

@@ -24,7 +24,7 @@ const past = (points: readonly Parameters[], noise = (_: number) => 1): PastTria
   }));
 const totalMs = (points: readonly Parameters[]) => points.reduce((total, point) => total + secondsOf(point) * 1000, 0);
 
-test('a repeated grid is estimated to take as long as before', () => {
+test('a grid that is repeated is estimated to take as long as before', () => {
   const sample = grid(AXES);
   const estimate = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
   expect(estimate?.slotTime.expected).toBeGreaterThan(totalMs(sample) * 0.95);
@@ -32,7 +32,7 @@ test('a repeated grid is estimated to take as long as before', () => {
   expect(estimate?.duration.expected).toBeCloseTo(estimate?.slotTime.expected ?? 0, 5);
 });
 
-test('other epochs, the slow half of the grid and a depth between known depths are predicted from the parameters', () => {
+test('the durations of other epochs, of slow values and of a depth between known depths are predicted from the parameters', () => {
   const sample = grid({ dataset: ['large'], depth: [3, 4], lr: [0.1, 0.2], epochs: [50] });
   const estimate = estimateSweep(past(grid(AXES)), { sample, trials: sample.length * 10, slots: 1 });
   const truth = totalMs(sample) * 10;
@@ -42,7 +42,7 @@ test('other epochs, the slow half of the grid and a depth between known depths a
   expect(estimate?.slotTime.high).toBeGreaterThan(truth);
 });
 
-test('a value that no trial had widens the interval', () => {
+test('a value that no trial had widens the interval of the estimate', () => {
   const width = (sample: readonly Parameters[]) => {
     const { low, high } = estimateSweep(past(grid(AXES)), { sample, trials: sample.length, slots: 2 })?.slotTime ?? {
       low: 1,
@@ -57,7 +57,7 @@ test('a value that no trial had widens the interval', () => {
   expect(width(grid({ ...AXES, optimizer: ['adam'] }))).toBeGreaterThan(2 * same);
 });
 
-test('more slots shorten the duration down to the longest trial, and do not change the slot time', () => {
+test('more slots shorten the estimated duration down to the longest trial, and do not change the slot time', () => {
   const sample = grid(AXES);
   const on = (slots: number) => estimateSweep(past(sample), { sample, trials: sample.length, slots });
   expect(on(4)?.slotTime).toEqual(on(1)?.slotTime);
@@ -74,7 +74,7 @@ test('two trials are not enough for an estimate', () => {
   expect(estimateSweep(past(sample), { sample: [], trials: 0, slots: 1 })).toBeUndefined();
 });
 
-test('estimates are finite, positive and ordered, and the interval covers most outcomes of noisy histories', () => {
+test('duration estimates are finite, positive and ordered, and the interval covers most outcomes of noisy histories', () => {
   const sample = grid(AXES);
   let [covered, runs] = [0, 0];
   fc.assert(

@@ -24,7 +24,7 @@ const A = [0.0412, 0.0405, 0.0431];
 const B = [0.0351, 0.0363, 0.0349, 0.0371];
 const two = [...replicates({ d: 15 }, A), ...replicates({ d: 30 }, B)];
 
-test("one setting is judged by Welch's interval, and the reason has the numbers", () => {
+test("a claim about one setting is judged by Welch's interval, and the reason has the numbers", () => {
   const judged = verdictOn('loss[d=15] > loss[d=30]', two);
   expect(judged).toMatchObject({
     verdict: 'supported',
@@ -36,7 +36,7 @@ test("one setting is judged by Welch's interval, and the reason has the numbers"
   );
 });
 
-test('the opposite claim is refuted, and its negation is supported', () => {
+test('the opposite of a supported claim is refuted, and the negation of the opposite is supported', () => {
   expect(verdictOn('loss[d=15] < loss[d=30]', two).verdict).toBe('refuted');
   expect(verdictOn('not loss[d=15] < loss[d=30]', two).verdict).toBe('supported');
   expect(verdictOn('not loss[d=15] > loss[d=30]', two).verdict).toBe('refuted');
@@ -97,7 +97,7 @@ test('sides that also differ in an unnamed parameter are not compared, and the r
   });
 });
 
-test('a side with one seed is undecided; missing results and unfinished or failed trials are reported', () => {
+test('a comparison with one seed on a side is undecided, and missing results and unfinished or failed trials are reported', () => {
   const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
   expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^at least two seeds per config are needed/);
   expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
@@ -115,7 +115,7 @@ test('a side with one seed is undecided; missing results and unfinished or faile
   expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain('no trial of the sweep matches where');
 });
 
-test('without variation between seeds, any difference decides', () => {
+test('without variation between seeds, any difference decides a comparison', () => {
   const trials = [...replicates({ d: 1 }, [2, 2]), ...replicates({ d: 2 }, [1, 1]), ...replicates({ d: 3 }, [1, 1])];
   expect(verdictOn('loss[d=1] > loss[d=2]', trials).verdict).toBe('supported');
   expect(verdictOn('loss[d=1] < loss[d=2]', trials).verdict).toBe('refuted');
@@ -125,7 +125,7 @@ test('without variation between seeds, any difference decides', () => {
   });
 });
 
-test('an ordering holds if every step holds at its share of the error rate', () => {
+test('an ordering is supported if each of its steps is supported at its share of the error rate', () => {
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');
@@ -139,7 +139,7 @@ test('an ordering holds if every step holds at its share of the error rate', () 
   });
 });
 
-test('a step can hold alone but not within an ordering', () => {
+test('a step can be supported alone and undecided within an ordering', () => {
   // p = 0.0387 alone (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
   const near = [...replicates({ d: 1 }, [3, 3.4, 3.2]), ...replicates({ d: 2 }, [2.4, 2.9, 2.5])];
   expect(verdictOn('loss[d]: 1 > 2', near).verdict).toBe('supported');
@@ -156,7 +156,7 @@ const seedsIn = (because: string) => {
   return because.includes('more than 100 seeds') ? 'above limit' : undefined;
 };
 
-test('an undecided ordering is reported by the step that needs the most seeds', () => {
+test('the reason for an undecided ordering names the step that needs the most seeds', () => {
   const steps = [
     ...replicates({ d: 1 }, [1.0, 1.6, 0.7]),
     ...replicates({ d: 2 }, [0.9, 0.8, 1.1]),

@@ -48,7 +48,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   expect(estimates.of('1')).toEqual(own);
 });
 
-test('an estimate is reused for a millisecond per trial, and shrinks with time', async () => {
+test('an estimate of the time left is reused for a millisecond per trial, and shrinks with time', async () => {
   const { runtime } = await busy(24);
   let reads = 0;
   let at = now();
@@ -82,13 +82,13 @@ test('only the running trials of a paused sweep count, and an ended sweep has no
   expect(runtime.queries.sweep('1').timeLeft).toBeUndefined();
 });
 
-test('there is no estimate before a trial has reported, and the gauge is absent', async () => {
+test('before any trial has reported, a sweep has no estimate of the time left and no gauge', async () => {
   const { cluster, timeLeft } = await busy(0);
   expect(timeLeft()).toBeUndefined();
   expect(await cluster.scrape()).not.toContain('trawl_eta_seconds{');
 });
 
-test('the gauge has the expected time left', async () => {
+test('the gauge of the time left has the expected value', async () => {
   const { cluster, runtime } = await busy(24);
   await sleep(CLUSTER.trialsPerSweep);
   const text = await cluster.scrape();

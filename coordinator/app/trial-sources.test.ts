@@ -26,7 +26,7 @@ function storeWith(text: string) {
   return db;
 }
 
-test('a source continues after the first trials, and drops a point whose trial is in the store', () => {
+test('a trial source continues after the stored trials, and drops a point whose trial is stored', () => {
   const db = storeWith(GRID);
   const search = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search;
   expect(search?.state).toMatchObject({ created: 3, points: 3 });

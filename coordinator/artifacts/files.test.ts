@@ -22,7 +22,7 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('a start moves orphans and partial uploads aside, and keeps named files', async () => {
+test('a start moves orphans and partial uploads aside, and keeps files that records name', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
@@ -38,7 +38,7 @@ test('a start moves orphans and partial uploads aside, and keeps named files', a
   expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
-test('removals are deferred while files are held', async () => {
+test('files are removed only after the holders have released them', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();
@@ -112,7 +112,7 @@ test('the same contents cannot be uploaded twice at the same time', async () => 
   await (await files.begin(key(1), { ...FILE, name: 'twin' })).close();
 });
 
-test('a relative folder works', async () => {
+test('the path of the artifacts folder can be relative', async () => {
   const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
   expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
   expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);

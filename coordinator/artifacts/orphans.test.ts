@@ -19,7 +19,7 @@ function write(dir: string, path: string, content = path): void {
   writeFileSync(join(dir, path), content);
 }
 
-test('the name of a set contains the start time of the coordinator', () => {
+test('the name of a set of orphans contains the start time of the coordinator', () => {
   const times = fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) });
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 99 }), (at, number) => {
@@ -40,14 +40,14 @@ test('orphans keep their paths, and a second set of the same millisecond overwri
   expect(existsSync(join(dir, 'artifacts/1/t/1/a/model.pt'))).toBe(false);
 });
 
-test('no set is created if there are no orphans', async () => {
+test('no set of orphans is created if there are no orphans', async () => {
   const dir = folderWith();
   await moveToOrphans(dir, [], AT);
   expect(await orphanSets(dir)).toEqual([]);
   expect(existsSync(join(dir, 'orphans'))).toBe(false);
 });
 
-test('only sets that are old enough are removed, and other folders are kept', async () => {
+test('only sets of orphans that are old enough are removed, and other folders are kept', async () => {
   const dir = folderWith('a', 'b', 'orphans/notes/c');
   await moveToOrphans(dir, ['a'], AT);
   await moveToOrphans(dir, ['b'], AT + 1_000);

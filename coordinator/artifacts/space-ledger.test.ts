@@ -5,7 +5,7 @@ import { MIN_FREE_BYTES, type Reservation, SpaceLedger, spaceAnswer } from './sp
 
 const MB = 1_000_000;
 
-test('uploads that have space never fill the disk below the space kept for the store in any order', async () => {
+test('in any order, accepted uploads never use the disk space that is kept for the store', async () => {
   const action = fc.oneof(
     fc.record({ kind: fc.constant('begin' as const), bytes: fc.integer({ min: 0, max: 900 * MB }) }),
     fc.record({ kind: fc.constant('write' as const), index: fc.nat(), bytes: fc.nat({ max: 300 * MB }) }),
@@ -59,7 +59,7 @@ test('of four uploads of 330 MB into 640 MB, one is accepted, and the other uplo
   expect(ledger.reservedBytes).toBe(0);
 });
 
-test('a file waits if it fits without other uploads, and fails otherwise', () => {
+test('an upload waits if it fits without other uploads, and fails otherwise', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), fc.nat(), (need, free, reserved) => {
       const answer = spaceAnswer(need, free, reserved);
@@ -68,7 +68,7 @@ test('a file waits if it fits without other uploads, and fails otherwise', () =>
   );
 });
 
-test('a reservation is released once', async () => {
+test('a reservation of disk space is released once', async () => {
   const ledger = new SpaceLedger(async () => 2_000 * MB);
   const [one, two] = await Promise.all([ledger.reserve('a', 10), ledger.reserve('b', 20)]);
   one.release();

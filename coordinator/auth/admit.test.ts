@@ -9,7 +9,7 @@ const method = '/trawl.v1.OperationsService/Prune';
 const decide = (authorization: string | undefined) =>
   admitOwner({ method, peer: undefined, authorization }, TOKEN, FILE);
 
-test('the token gives the owner access to every method', () => {
+test('the token of the owner gives access to every method', () => {
   expect(decide(`Bearer ${TOKEN}`)).toEqual({ admitted: true, caller: { name: 'owner', role: 'owner' } });
 });
 

@@ -10,12 +10,12 @@ function call(given: string | undefined, certified?: string) {
   return { metadata, getAuthContext: () => ({ sslPeerCertificate }) };
 }
 
-test('the name in the certificate counts, not the name that the client gives', () => {
+test('the user of a call is named by the certificate, not by the name that the client sends', () => {
   expect(userOf(call('root@box', 'ann'))).toBe('ann');
   expect(userOf(call('ann@gpu-1'))).toBe('ann@gpu-1');
   expect(userOf(call(undefined))).toBe('');
 });
 
-test('a long name is cut', () => {
+test('a long user name is truncated', () => {
   expect(userOf(call('x'.repeat(1_000)))).toHaveLength(MAX_USER);
 });

@@ -40,7 +40,7 @@ function expectRestored(): void {
   expect(readFileSync(join(dir, FILE), 'utf8')).toBe('weights');
 }
 
-test('a backup is restored into a new or an empty folder, and not twice', async () => {
+test('a backup is restored only into a new or empty folder', async () => {
   mkdirSync(dir);
   await restoreBackup(backup, dir);
   expectRestored();
@@ -56,7 +56,7 @@ test.each<[string, () => void]>([
   ['while it copied an artifact', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db.part'))],
   ['after it renamed the store', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db'))],
   ['while it wrote its mark a second time', () => writeFileSync(join(dir, 'restore.json.0badcafe.part'), '{')],
-])('the same command finishes a restore that was killed %s', async (_, leave) => {
+])('a second run of the same command finishes a restore that was killed %s', async (_, leave) => {
   mkdirSync(join(dir, 'artifacts/1/t/1'), { recursive: true });
   writeFileSync(join(dir, FILE), 'wei');
   writeFileSync(join(dir, 'restore.json'), mark());

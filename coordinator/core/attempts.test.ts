@@ -94,7 +94,7 @@ describe('claims', () => {
     expect(refusalOf(open(key, 'a', 'a2'))).toBe(RefusalCode.LEASED);
   });
 
-  test('a rejected claim has a code: no session, unknown sweep, not offered, paused, wrong attempt number, ended', () => {
+  test('each reason to reject a claim has its own code', () => {
     const sweep = sweepOf(2, { concurrency: 1 });
     const [t0, t1] = [sampleTrial(sweep, 't0'), sampleTrial(sweep, 't1')];
     expect(refusalOf(open(sampleKey(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
@@ -116,7 +116,7 @@ describe('claims', () => {
 });
 
 describe('records', () => {
-  test('records are accepted once and in order, and the answer to a gap has the expected number', () => {
+  test('records of an attempt are accepted once and in order, and a gap is answered with the expected number', () => {
     const key = run(sweepOf(1));
     expect(send(key, 2).answer).toEqual({ result: 'gap', expected: 1 });
     expect(send(key, 1).answer).toEqual({ result: 'accepted' });
@@ -378,7 +378,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'an attempt that ended in time during an outage of the coordinator can report its end for one lease after the outage (here after %d ms)',
+    'the end of an attempt that ended in time during an outage of the coordinator is accepted for one lease after the outage (here after %d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);
@@ -405,7 +405,7 @@ describe('time', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { timeout: 1 } });
   });
 
-  test('a retry is due when its backoff ends, and not before', () => {
+  test('a retry is due when its backoff ends', () => {
     const sweep = sweepOf(1, { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } });
     send(run(sweep), 1, 'crash');
     const offers = () => schedule(core, now).outputs.filter(({ kind }) => kind === 'offer');
@@ -437,7 +437,7 @@ describe('retries', () => {
 });
 
 describe('max_failed', () => {
-  test('the sweep is paused with a reason when more trials have failed than max_failed allows', () => {
+  test('when more trials have failed than max_failed allows, the sweep is paused with a reason', () => {
     const sweep = sweepOf(5, { maxFailed: { kind: 'count', count: 1 } });
     send(run(sweep, 't0'), 1, 'nan');
     expect(sweep.state).toBe('running');
@@ -502,7 +502,7 @@ describe('user actions', () => {
     expect(send(key, 1, 'succeeded').answer).toMatchObject({ result: 'rejected' });
   });
 
-  test('actions on an unknown or ended sweep are rejected, and so are a pause and a resume of a stopping sweep', () => {
+  test('actions on an unknown or ended sweep are rejected, and a stopping sweep can be neither paused nor resumed', () => {
     const sweep = sweepOf(1);
     expect(() => onPause(core, { sweepId: '9', reason: '' })).toThrow(/cannot pause sweep 9/);
     run(sweep);

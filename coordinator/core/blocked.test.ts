@@ -24,11 +24,11 @@ test.each<[Partial<Resources>, string]>([
   [{ gpu: false }, 'no agent has a slot without GPUs'],
   [{ labels: { zone: 'a' } }, 'no agent has the label zone=a'],
   [{ vramBytes: 16 * GIB }, ''],
-])('a sweep that requires %o is blocked by: %s', (resources, reason) => {
+])('a sweep with the requirements %o is blocked for the reason: %s', (resources, reason) => {
   expect(blockedReason(coreWith(resources), '1')).toBe(reason);
 });
 
-test('a sweep without an agent that takes work is blocked', () => {
+test('a sweep is blocked if no agent takes work', () => {
   expect(blockedReason(coreWith({}, 0), '1')).toBe('no agent is connected');
   const drained = coreWith({});
   onDrain(drained, { agentId: 'a', graceMs: 0, reason: '' }, 0);

@@ -58,7 +58,7 @@ const crash = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'cras
 const checkpoint = (epoch: number) =>
   ({ kind: 'artifact', artifact: { name: 'c', kind: 'checkpoint', epoch, size: 1, sha256: '' } }) as const;
 
-test('a report that the rule rejects ends the attempt and the trial in the same step; the agent gets an order to stop', () => {
+test('a report that the rule rejects ends its attempt and its trial in the same step, and the agent receives an order to stop', () => {
   const sweep = sweepOf(ASHA);
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([
@@ -112,7 +112,7 @@ test('a stopped trial is never retried, and its sweep finishes', () => {
   expect(step.changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
 });
 
-test('a stopped member leaves its pack, and the other members continue', () => {
+test('a trial of a pack that is stopped early leaves the pack, and the other trials continue', () => {
   const sweep = sweepOf(ASHA, {}, 8, 'k');
   open(sweep, 't0');
   const [first, second] = ['t0', 't1'].map((trialId) => ({ sweepId: '1', trialId, attempt: 1 }));
@@ -163,7 +163,7 @@ test('an attempt that starts from the beginning has a new curve', () => {
   expect(report(again, 4, 0.5, 'b').step.changes.length).toBeGreaterThan(1);
 });
 
-test('a trial is not stopped at its last epoch', () => {
+test('early stopping does not stop a trial at its last epoch', () => {
   const sweep = sweepOf({ type: 'threshold', worseThan: 0.5, minIter: 3 }, {}, 1);
   const trial = { ...sampleTrial(sweep, 't0'), epochs: 3 };
   sweep.trials.set('t0', trial);
@@ -171,7 +171,7 @@ test('a trial is not stopped at its last epoch', () => {
   expect(report(key, 3, 0.9).step.changes).toHaveLength(1);
 });
 
-test('reports without the metric, and values that are not finite, are not judged', () => {
+test('early stopping ignores reports without the metric, and values that are not finite', () => {
   const sweep = sweepOf({ type: 'threshold', worseThan: 0.5, minIter: 1 }, {}, 1);
   const key = open(sweep, 't0');
   expect(send(key, { kind: 'report', epoch: 1, metrics: { other: 9 } }).step.changes).toHaveLength(1);

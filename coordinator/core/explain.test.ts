@@ -28,7 +28,7 @@ function run(core: Core, sweep: Sweep, trial: string, agentId: string, slot = 0)
 const reasons = (core: Core, trial: string, now = NOW) =>
   explainWaiting(core, '1', trial, now)?.reasons.map(({ reason }) => reason);
 
-test('each agent has a verdict with its reasons', () => {
+test('the explanation of a pending trial has a verdict with reasons for each agent', () => {
   const core = emptyCore();
   const slotFacts = [80, 16].map((gib) => ({ gpus: 1, vramBytes: gib * GIB }));
   onHello(core, { ...agentHello('lost', '1', 1), slotFacts }, NOW - LEASE_MS - 4_000);
@@ -73,7 +73,7 @@ test('each agent has a verdict with its reasons', () => {
   });
 });
 
-test('a sweep’s own reasons are a pause, its concurrency, a backoff and trials that come first', () => {
+test('the reasons of a sweep are a pause, its concurrency limit, a backoff, and trials that come first', () => {
   const core = emptyCore();
   const retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 8_000 };
   const sweep = addSweep(core, '1', 4, { concurrency: 2, retry });
@@ -93,7 +93,7 @@ test('a sweep’s own reasons are a pause, its concurrency, a backoff and trials
   expect(reasons(core, 't3')).toEqual([{ $case: 'sweepPaused', sweepPaused: { reason: '' } }]);
 });
 
-test('sweeps of higher priority, and sweeps that share the slots, are reasons', () => {
+test('sweeps of higher priority, and sweeps that share the slots, are reasons why a trial is pending', () => {
   const core = emptyCore();
   onHello(core, agentHello('a', '1', 1), NOW);
   addSweep(core, '1', 9, { weight: 1 });
@@ -108,7 +108,7 @@ test('sweeps of higher priority, and sweeps that share the slots, are reasons', 
   ]);
 });
 
-test('a trial that no connected agent can run has that as its only reason', () => {
+test('if no connected agent can run a trial, the explanation has no other reason', () => {
   const core = emptyCore();
   onHello(core, agentHello('a', '1', 1), NOW);
   addSweep(core, '1', 1, { resources: { labels: { zone: 'a' } } });

@@ -57,19 +57,19 @@ describe('after the stream of the holder has ended', () => {
     else expect(conflict).toMatchObject({ ...expected, freeInMs: LEASE_MS - 1_000 });
   });
 
-  test('an id is free once its holder has left', () => {
+  test('the id of an agent is free once the agent has left', () => {
     hear(500, true);
     disconnect();
     expect(idConflict(core, OTHER, 600)).toBeUndefined();
   });
 });
 
-test('an agent that is silent for half of its lease may be gone', () => {
+test('the holder of an id can be gone if it has been silent for half of its lease', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });
 
-test('the id is free once the holder is lost', () => {
+test('the id of an agent is free once the agent is lost', () => {
   onTick(core, LEASE_MS + 1);
   expect(idConflict(core, OTHER, LEASE_MS + 1)).toBeUndefined();
 });
@@ -89,7 +89,7 @@ test('for one lease after a restart of the coordinator, an id is reserved for it
   expect(idConflict(restarted, OTHER, 50_000)).toBeUndefined();
 });
 
-test('every agent gets its id within a lease of the last message of the holder', () => {
+test('every agent gets its id within one lease after the last message of the previous holder', () => {
   const hello = fc.constantFrom(...Object.values(HELLOS));
   const steps = fc.array(fc.record({ afterMs: fc.nat(LEASE_MS), ends: fc.boolean() }), { maxLength: 5 });
   fc.assert(

@@ -55,7 +55,7 @@ test('the slot of a killed trial takes the next trial', () => {
   ).toBe(true);
 });
 
-test('a late report of a killed trial is rejected, and a late claim of a killed offer too', () => {
+test('late reports of a killed trial and late claims of a killed offer are rejected', () => {
   const { core, sweep, trial, key } = runningCore();
   kill(core, trial.id);
   const record = { kind: 'report', key, seq: 1, at: 1_001, epoch: 1, metrics: { loss: 1 } } as const;
@@ -93,7 +93,7 @@ test('a second kill changes nothing, and an ended or unknown trial is rejected',
   expect(() => kill(core, 'nope')).toThrow(NotFoundError);
 });
 
-test('the sweep ends with its last trial: a stopping sweep becomes stopped, and other sweeps become finished', () => {
+test('a sweep ends with its last trial, and is then stopped if it was stopping, and otherwise finished', () => {
   const finished = runningCore(1);
   expect(kill(finished.core, finished.trial.id).changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
   const stopping = runningCore(2);
@@ -101,7 +101,7 @@ test('the sweep ends with its last trial: a stopping sweep becomes stopped, and 
   expect(kill(stopping.core, stopping.trial.id).changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'stopped' });
 });
 
-test('a retried killed trial continues from its checkpoint with the next attempt number', () => {
+test('a killed trial that is retried continues from its checkpoint with the next attempt number', () => {
   const { core, sweep, trial, key } = runningCore();
   const artifact = { name: 'checkpoint-2', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;
   onRecord(core, { agentId: 'a', record: { kind: 'artifact', key, seq: 1, at: 1, artifact } }, 1);

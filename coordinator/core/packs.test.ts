@@ -30,7 +30,7 @@ function open(core: Core, sweep: Sweep, trial: string, slot = 0, now = NOW) {
 
 const mates = (answer: ClaimAnswer) => answer.granted && answer.mates.map(({ key }) => key.trialId);
 
-test('a claim is granted with pack mates, by index, up to the slot’s capacity', () => {
+test('a claim is granted together with other trials of its pack, by index, up to the slot’s capacity', () => {
   const { core, sweep } = world();
   const { step, answer } = open(core, sweep, 't0');
   expect(mates(answer)).toEqual(['t1', 't3']);
@@ -49,7 +49,7 @@ test('a trial is granted alone if the agent trains no packs or the trial has no 
   expect(mates(open(core, sweep, 't0').answer)).toEqual([]);
 });
 
-test('a repeated claim gets the mates that have not ended', () => {
+test('a repeated claim gets the trials of its pack that have not ended', () => {
   const { core, sweep } = world();
   open(core, sweep, 't0');
   const again = open(core, sweep, 't0', 0, NOW + 5);
@@ -72,7 +72,7 @@ test('a pack takes only its share of the trials while other slots are free', () 
   expect(mates(open(core, sweep, 't2', 2).answer)).toEqual(['t5']);
 });
 
-test('a slot with a pack is one slot in use', () => {
+test('a slot with a pack counts as one slot in use', () => {
   const { core, sweep } = world({ slots: 2 });
   open(core, sweep, 't0');
   expect(core.slotsInUse.get('a')?.size).toBe(1);
@@ -91,7 +91,7 @@ describe('limits of a pack', () => {
     expect(sweep.counts.running + sweep.counts.offered).toBe(3);
   });
 
-  test('a pack contains no trial in backoff until its retry is due', () => {
+  test('a pack contains no trial whose backoff has not ended', () => {
     const { core, sweep } = world({ slots: 4, policy: { retry: { oom: 1, crash: 2, timeout: 1, backoffMs: 10_000 } } });
     open(core, sweep, 't0');
     for (const id of ['t0', 't1', 't3']) {
@@ -113,7 +113,7 @@ describe('limits of a pack', () => {
   });
 });
 
-test('members of a pack end independently', () => {
+test('the trials of a pack end independently', () => {
   const { core, sweep } = world();
   open(core, sweep, 't0');
   const failure = { class: 'nan', message: '' } as const;

@@ -8,7 +8,7 @@ test('an agent that reconnects with the same slots is never rejected', () => {
   for (let now = 0; now < 5_000; now++) expect(budget.announce('a', pools(MAX_AGENT_POOLS), now)).toBeUndefined();
 });
 
-test('an agent that announces new slots with each hello is rejected until its old pools are gone', () => {
+test('an agent that announces new slots with each hello is rejected while its old pools exist', () => {
   const budget = new PoolBudget();
   for (let at = 0; at < MAX_AGENT_POOLS; at++) expect(budget.announce('a', pools(1, at), at)).toBeUndefined();
   for (let at = 0; at < 1_500; at++) expect(budget.announce('a', pools(1, 10_000 + at), 1_000)).toContain('agent a');
@@ -17,7 +17,7 @@ test('an agent that announces new slots with each hello is rejected until its ol
   expect(budget.announce('a', pools(1, 10_000), MAX_AGENT_POOLS + POOL_WINDOW_MS + 1)).toBeUndefined();
 });
 
-test('all agents together have a limit; pools that agents share count once', () => {
+test('the number of pools of all agents is limited, and a pool that agents share counts once', () => {
   const budget = new PoolBudget();
   const agents = MAX_POOLS / MAX_AGENT_POOLS;
   for (let at = 0; at < agents; at++) {

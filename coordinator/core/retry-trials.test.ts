@@ -39,7 +39,7 @@ const failed = (failure: FailureClassName): FinalEnd => ({
 const statesOf = (sweep: Sweep) => [...sweep.trials.values()].map(({ state }) => state).join(' ');
 const retriedBy = ({ changes }: Step) => changes.flatMap((one) => (one.kind === 'retried' ? one.trialId : []));
 
-test('a retried trial gets its full budget again, and the numbers of its attempts continue', () => {
+test('a trial that is retried manually gets its full retry budget again, and its attempts are numbered on', () => {
   const { core, sweep } = coreWith(1);
   run(core, sweep, failed('crash'));
   run(core, sweep, failed('crash'));
@@ -81,7 +81,7 @@ test('in a killed sweep, cancelled trials are retried only on request or by name
   expect(statesOf(sweep)).toBe('pending failed pending pending');
 });
 
-test('a paused sweep stays paused', () => {
+test('a paused sweep stays paused after a retry of its trials', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, failed('oom'));
   onPause(core, { sweepId: '1', reason: '' });
@@ -115,7 +115,7 @@ test.each([
   ['an unknown trial', ['t0', 't9'], NotFoundError, 'sweep 1 has no trial "t9"; did you mean "t0"?'],
   ['an ambiguous prefix', ['t0', 't'], AmbiguousError, 'trial t is ambiguous in sweep 1: t0, t1, t2, t3, t4'],
   ['an empty name', [''], NotFoundError, 'sweep 1 has no trial ""'],
-] as const)('no trial is retried if %s is among those named', (_, trials, kind, message) => {
+] as const)('no trial is retried if %s is among the selected trials', (_, trials, kind, message) => {
   const { core, sweep } = coreWith(5, 4);
   run(
     core,

@@ -22,7 +22,7 @@ describe('the number of attempts per class of failure', () => {
     ['drained', MAX_DRAINED_ATTEMPTS],
     ['nan', 1],
     ['rejected', 1],
-  ])('%s: %i', (failure, attempts) => {
+  ])('the retry budget for failures of class %s is %i', (failure, attempts) => {
     expect(attemptsOf(failure, BUDGET)).toBe(attempts);
   });
 
@@ -31,7 +31,7 @@ describe('the number of attempts per class of failure', () => {
     for (const failure of ['oom', 'crash', 'preflight', 'timeout'] as const) expect(attemptsOf(failure, none)).toBe(1);
   });
 
-  test('diverged and rejected trials are never retried, whatever the budget', () => {
+  test('trials that diverged or were rejected are never retried', () => {
     const large = fc.record({ oom: fc.nat(), crash: fc.nat(), timeout: fc.nat(), backoffMs: fc.nat() });
     fc.assert(
       fc.property(large, fc.constantFrom('nan' as const, 'rejected' as const), (budget, failure) => {

@@ -40,7 +40,7 @@ test('the attempts of a revoked agent are lost at once, and their trials are pen
   expect(sweep.trials.get(ofA.trialId)?.state).toBe('pending');
 });
 
-test('heartbeats of a revoked agent renew nothing and do not bring it back', () => {
+test('heartbeats of a revoked agent renew no lease, and the agent stays lost', () => {
   const { core, ofA, ofB } = runningCore();
   onRevoked(core, 'a', 1_000);
   const stolen = { agentId: 'a', incarnation: 'a1', held: [ofA, ofB], claimed: [ofA], leaving: false };
@@ -50,7 +50,7 @@ test('heartbeats of a revoked agent renew nothing and do not bring it back', () 
   expect([...core.leases.values()].map(({ key }) => key)).toEqual([]);
 });
 
-test('an agent with a new identity works again', () => {
+test('an agent with a new identity can run trials again', () => {
   const { core, sweep, ofA } = runningCore();
   onRevoked(core, 'a', 1_000);
   const again = { ...agentHello('a', 'a2', 1), instance: 'another folder' };

@@ -125,7 +125,7 @@ describe('the order of offers', () => {
 describe('offers that no agent takes', () => {
   const later = NOW + OFFER_PATIENCE_MS + 1;
 
-  test('offers that no agent takes make their pool stuck once per period while slots are free', () => {
+  test('if no agent takes the offers of a pool while slots are free, the pool counts as stuck once per period', () => {
     const core = coreWith(1);
     addSweep(core, '1', 2);
     schedule(core, NOW);

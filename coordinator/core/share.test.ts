@@ -110,7 +110,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('3') / total).toBeCloseTo(2 / 6, 2);
   });
 
-  test('the weighted slot times of two sweeps differ by at most the time of their running trials plus the time of their offers made in advance', () => {
+  test('the weighted slot times of two sweeps differ by no more than the time of their running trials and of their offers made in advance', () => {
     const anySweep = fc.record({
       weight: fc.constantFrom(0.5, 1, 2, 5),
       durationMs: fc.constantFrom(500, 1_000, 4_000),
@@ -160,7 +160,7 @@ describe('sweeps of one priority', () => {
     expect(paused.state).toBe('running');
   });
 
-  test('a sweep is not delayed when the initial duration estimate of another sweep was wrong', () => {
+  test('a sweep is not delayed by a wrong initial duration estimate of another sweep', () => {
     const cluster = new Cluster(8);
     cluster.add('1', 10_000, 1, 10);
     cluster.pass();
@@ -171,7 +171,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('2') / total).toBeGreaterThan(0.4);
   });
 
-  test('other sweeps use the slots that a constrained sweep cannot use, without a penalty for that sweep', () => {
+  test('other sweeps use the slots that a constrained sweep cannot use, and the constrained sweep keeps its share', () => {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', '1', 1), slotFacts: [{ gpus: 1, vramBytes: 1 }] }, 0);
     onHello(core, agentHello('cpu', '1', 3), 0);
@@ -226,7 +226,7 @@ describe('a sweep of higher priority', () => {
     expect(onOpen(core, { key, agentId: 'a', incarnation: '1', slot: 1 }, 0).answer).toMatchObject({ granted: true });
   });
 
-  test('a sweep of higher priority displaces the newest offers, and only as many as it needs', () => {
+  test('a sweep of higher priority displaces as many of the newest offers as it needs', () => {
     const core = emptyCore();
     onHello(core, agentHello('a', '1', 2), 0);
     const other = addSweep(core, '1', 9);

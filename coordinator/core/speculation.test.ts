@@ -280,7 +280,7 @@ describe('of two attempts', () => {
   });
 
   test.each(['crash', 'oom', 'timeout', 'lost', 'nan', 'drained', 'preflight', 'rejected'] as const)(
-    'an attempt that fails with %s costs the trial nothing while the other attempt continues',
+    'a failure with %s does not count against the trial while the other attempt continues',
     (failure) => {
       const sweep = speculate({ retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
       const trial = sampleTrial(sweep, 't0');

@@ -80,7 +80,7 @@ test('an attempt that has run three times as long as the median of five gives a 
   expect(sweep.warnings.shown.get('straggler')).toEqual({ message: detail, count: 1, since: now });
 });
 
-test('four succeeded attempts are too few for a comparison', () => {
+test('four succeeded attempts are too few to detect a straggler', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 4), 10_000);
   start(sweep, 't4');
@@ -88,7 +88,7 @@ test('four succeeded attempts are too few for a comparison', () => {
   expect(found()).toEqual([]);
 });
 
-test('an attempt is compared with five replicates of its config, and with the whole sweep if the config has fewer', () => {
+test('an attempt is compared with five replicates of its config, or with the whole sweep if the config has fewer replicates', () => {
   const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
   runAll(sweep, ids(0, 5), 100_000);
   runAll(sweep, ids(6, 10), 10_000);
@@ -103,7 +103,7 @@ test('an attempt is compared with five replicates of its config, and with the wh
   ]);
 });
 
-test('an attempt of a few seconds is no straggler', () => {
+test('an attempt of a few seconds is not a straggler', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10);
   start(sweep, 't5');
@@ -183,7 +183,7 @@ test('the median covers all durations, in any order', () => {
   );
 });
 
-test('the newest durations are kept in ascending order, and older durations are forgotten', () => {
+test('the newest durations of attempts are kept in ascending order, and older durations are dropped', () => {
   const durations = fc.array(fc.nat(20), { maxLength: 40 });
   fc.assert(
     fc.property(durations, fc.integer({ min: 1, max: 10 }), (all, limit) => {

@@ -38,7 +38,7 @@ function end(key: AttemptKey | undefined, seq: number) {
   return onRecord(core, { agentId: 'a', record }, NOW).step;
 }
 
-test('a trial that reaches the target ends the sweep: pending trials are cancelled, and running trials finish', () => {
+test('when a trial reaches the target, pending trials are cancelled, running trials finish, and the sweep ends', () => {
   const { sweep, keys } = running({ target: 0.5 });
   report(keys[0], 1, { test_loss: 0.6, other: 0 });
   expect(sweep.state).toBe('running');
@@ -61,7 +61,7 @@ test.each([
   ['minimize', 0.6, false],
   ['minimize', Number.NEGATIVE_INFINITY, false],
   ['minimize', Number.NaN, false],
-] as const)('a metric to %s with value %s ends a sweep with target 0.5: %s', (goal, value, ends) => {
+] as const)('the value of a metric to %s is %s, and the sweep with target 0.5 then ends (%s)', (goal, value, ends) => {
   for (const at of ['last', 'best'] as const) {
     core.sweeps.clear();
     core = emptyCore();

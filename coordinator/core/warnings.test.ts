@@ -102,7 +102,7 @@ describe('a missing ranking metric', () => {
     ['test_loss', 'test-loss'],
     ['eval/f1', 'eval/f1_score'],
     ['psnr', 'psnt'],
-  ])('%s: a trial that ends without the metric gives a warning that names %s', (metric, near) => {
+  ])('if a trial ends without the metric %s, the warning names %s', (metric, near) => {
     const sweep = programs(2, ranked(metric));
     runToEnd(sweep, 't0', { [near]: 1, unrelated_thing: 2 });
     expect(shown(sweep, 'missing_metric')).toMatchObject({ count: 1, since: now });
@@ -117,7 +117,7 @@ describe('a missing ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toContain('reported: m0, m1, m2, m3, m4, m5, m6, m7 and 3 more');
   });
 
-  test('metrics named like properties of objects count like any other', () => {
+  test('metrics named like properties of objects are listed like other metrics', () => {
     const sweep = programs(2, ranked('constructor'));
     runToEnd(sweep, 't0', { toString: 1, __proto__2: 2 });
     expect(messageOf(sweep, 'missing_metric')).toContain('did not report metric "constructor"');
@@ -148,7 +148,7 @@ describe('a missing ranking metric', () => {
     ]);
   });
 
-  test('a trial that reports the metric only at its last step gives no warning after this report', () => {
+  test('a trial that reports the ranking metric only at its last step gives no warning after this report', () => {
     const sweep = programs(1, ranked('val'));
     const key = run(sweep, 't0');
     for (let step = 1; step <= 5; step++) report(key, step, { train: 1 });
@@ -157,7 +157,7 @@ describe('a missing ranking metric', () => {
     expect(shown(sweep, 'missing_metric')).toBeUndefined();
   });
 
-  test('a value that is not finite counts as reported', () => {
+  test('a ranking metric counts as reported even if its value is not finite', () => {
     const sweep = programs(1, ranked('val'));
     runToEnd(sweep, 't0', { val: Number.NaN });
     expect(sweep.warnings.shown.size).toBe(0);
@@ -200,7 +200,7 @@ describe('a missing ranking metric', () => {
     expect(shown(sweep, 'missing_metric')?.count).toBe(7);
   });
 
-  test('a sweep is not paused if one of its first trials has the metric', () => {
+  test('a sweep is not paused for a missing metric if one of its first trials has the metric', () => {
     const sweep = programs(10, ranked('val'));
     runToEnd(sweep, 't0', { val: 1 });
     for (let i = 1; i < 9; i++) runToEnd(sweep, `t${i}`, { loss: 1 });
@@ -221,7 +221,7 @@ describe('a missing ranking metric', () => {
 });
 
 describe('identical replicates', () => {
-  test('all replicates with equal results in every metric give a warning, once all have ended', () => {
+  test('replicates give a warning when all of them have ended with equal results in every metric', () => {
     const sweep = programs(6, ranked('loss'), 3);
     for (const trial of ['t0', 't1']) runToEnd(sweep, trial, { loss: 0.5, acc: 1 });
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
@@ -235,7 +235,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('replicates that differ in one metric, a missing metric, a single replicate, and values that are not finite give no warning', () => {
+  test('no warning is given for replicates that differ in a metric, lack a metric or have values that are not finite, or for a single replicate', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });
@@ -265,7 +265,7 @@ describe('identical replicates', () => {
   });
 });
 
-test('notices of all attempts are added up, and a later notice replaces the earlier notice of the same attempt', () => {
+test('the notices of all attempts are added up, and a later notice replaces an earlier notice of the same attempt', () => {
   const sweep = addSweep(core, '1', 3);
   const [a, b] = [run(sweep, 't0'), run(sweep, 't1')];
   send(a, { kind: 'notice', warning: 'unreadable_reports', message: 'a line', count: 2 });
@@ -304,7 +304,7 @@ describe('silent programs', () => {
     expect(shown(sweep, 'silent')).toBeUndefined();
   });
 
-  test('a program may be silent for three times its own longest interval', () => {
+  test('a program can be silent for three times its longest interval between reports before a warning', () => {
     const sweep = programs(1);
     const key = run(sweep, 't0');
     wait(MINUTE);
@@ -317,7 +317,7 @@ describe('silent programs', () => {
     expect(messageOf(sweep, 'silent')).toBe('trial t0 on agent a has not reported for 12m00s');
   });
 
-  test('in a sweep with first_report, a program counts as silent after this time', () => {
+  test('first_report sets the time after which a program counts as silent', () => {
     const program = {
       env: {},
       report: [],
@@ -345,7 +345,7 @@ describe('silent programs', () => {
   });
 });
 
-test('for any reports, a warning exists exactly as long as its cause, and every change is announced', () => {
+test('after any reports, a warning exists exactly as long as its cause, and each change is an event', () => {
   const metrics = fc.dictionary(fc.constantFrom('val', 'loss', 'acc'), fc.constantFrom(0, 1), { minKeys: 1 });
   const trial = fc.array(fc.tuple(fc.nat({ max: 3 }), metrics), { maxLength: 5 });
   fc.assert(

@@ -6,13 +6,13 @@ import type { AshaSettings } from './settings.ts';
 
 const ASHA: AshaSettings = { type: 'asha', minIter: 1, maxIter: undefined, eta: 3 };
 
-test('a trial continues if it is among the best third of the trials that reached the rung', () => {
+test('in ASHA, a trial continues if it is among the best third of the trials that reached the rung', () => {
   const race = new Race(ASHA);
   const decisions = [5, 6, 4, 7, 3, 4.5, 9, 3.5].map((value, at) => race.report(`t${at}`, 1, value).kind);
   expect(decisions).toEqual(['continue', 'stop', 'continue', 'stop', 'continue', 'stop', 'stop', 'continue']);
 });
 
-test('the reason names the place of the trial and the number of trials that continue', () => {
+test('the reason of ASHA states the rank of the trial and the number of trials that continue', () => {
   const race = new Race(ASHA);
   for (const [at, value] of [1, 2, 3, 4, 5].entries()) race.report(`t${at}`, 1, value);
   expect(race.report('t5', 1, 2.5)).toEqual({
@@ -22,7 +22,7 @@ test('the reason names the place of the trial and the number of trials that cont
   expect(race.report('t6', 1, 1.5).reason).toBe('1.5 is number 2 of 7 at rung 1; the best 2 continue');
 });
 
-test('rungs are at min_iter times powers of eta, and a trial is not compared between them', () => {
+test('the rungs of ASHA are at min_iter times powers of eta, and trials are compared only at rungs', () => {
   const race = new Race({ ...ASHA, minIter: 2 });
   race.run(
     'a',
@@ -31,7 +31,7 @@ test('rungs are at min_iter times powers of eta, and a trial is not compared bet
   expect(race.rungs).toEqual([2, 6, 18]);
 });
 
-test('no rung is at max_iter or above', () => {
+test('ASHA has no rung at max_iter or above', () => {
   const race = new Race({ ...ASHA, maxIter: 9 });
   race.run(
     'a',
@@ -40,13 +40,13 @@ test('no rung is at max_iter or above', () => {
   expect(race.rungs).toEqual([1, 3]);
 });
 
-test('a trial that reports every fifth step enters the highest rung that it passed', () => {
+test('in ASHA, a trial that reports every fifth step enters the highest rung that it passed', () => {
   const race = new Race(ASHA);
   expect(race.report('a', 5, 1).reason).toBe('1 is number 1 of 1 at rung 3; the best 1 continues');
   expect(race.report('a', 10, 1).reason).toBe('1 is number 1 of 1 at rung 9; the best 1 continues');
 });
 
-test('higher values win if the metric is maximized', () => {
+test('ASHA prefers higher values if the metric is maximized', () => {
   const race = new Race(ASHA, { ...LOSS, goal: 'maximize' });
   expect(race.report('a', 1, 0.8).kind).toBe('continue');
   expect(race.report('b', 1, 0.7)).toMatchObject({
@@ -56,18 +56,18 @@ test('higher values win if the metric is maximized', () => {
   expect(race.report('c', 1, 0.9).kind).toBe('continue');
 });
 
-test('with metric.at best, a trial is compared by its best value so far', () => {
+test('with metric.at best, ASHA compares the best value of a trial so far', () => {
   const race = new Race({ ...ASHA, minIter: 2 }, { ...LOSS, at: 'best' });
   race.run('a', [3, 5]);
   expect(race.run('b', [2, 9])).toMatchObject({ kind: 'continue', step: 2 });
 });
 
-test('trials with equal values are not stopped in favour of each other', () => {
+test('ASHA stops no trial in favour of a trial with an equal value', () => {
   const race = new Race(ASHA);
   expect(['a', 'b', 'c'].map((trial) => race.report(trial, 1, 1).kind)).toEqual(['continue', 'continue', 'continue']);
 });
 
-test('with distinct values, the best trial so far always continues, and a trial outside the best 1/eta never does', () => {
+test('with distinct values, ASHA always continues the best trial so far, and stops each trial outside the best 1/eta', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 60 }),
@@ -84,7 +84,7 @@ test('with distinct values, the best trial so far always continues, and a trial 
   );
 });
 
-test('a trial that is better everywhere gets at least as far as any other', () => {
+test('in ASHA, a trial that is better at every step gets at least as far as any other trial', () => {
   const curve = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 10, maxLength: 10 });
   fc.assert(
     fc.property(fc.array(curve, { minLength: 1, maxLength: 20 }), (others) => {

@@ -6,7 +6,7 @@ import type { HyperbandSettings } from './settings.ts';
 
 const HYPERBAND: HyperbandSettings = { type: 'hyperband', steps: { maxIter: 5, brackets: 2 }, eta: 2, strict: false };
 
-test('the example of the sweeps package of Weights & Biases stops run b only', () => {
+test('in the example of the sweeps package of Weights & Biases, hyperband stops run b only', () => {
   const race = new Race(HYPERBAND);
   race.run('a', [10, 9]);
   race.run('c', [10, 8]);
@@ -21,14 +21,14 @@ test('the example of the sweeps package of Weights & Biases stops run b only', (
   expect(race.report('d', 3, 7).kind).toBe('continue');
 });
 
-test('brackets count the reported values, not the steps', () => {
+test('hyperband brackets count the reported values instead of the steps', () => {
   const race = new Race(HYPERBAND);
   race.report('a', 100, 1);
   race.report('a', 250, 1);
   expect(race.rungs).toEqual([1, 2]);
 });
 
-test('a value between two brackets is compared with the current values at the lower bracket', () => {
+test('hyperband compares a value between two brackets with the current values at the lower bracket', () => {
   const race = new Race({ ...HYPERBAND, steps: { minIter: 2 } });
   expect(race.run('a', [9, 9]).kind).toBe('continue');
   race.run('b', [5, 5]);
@@ -40,7 +40,7 @@ test('a value between two brackets is compared with the current values at the lo
   expect(race.report('d', 1, 100).kind).toBe('continue');
 });
 
-test('a later improvement saves a trial, unless the rule is strict', () => {
+test('hyperband keeps a trial that improves later, unless the rule is strict', () => {
   const settings: HyperbandSettings = { ...HYPERBAND, steps: { minIter: 1 }, eta: 4 };
   const at = (strict: boolean) => {
     const race = new Race({ ...settings, strict });
@@ -54,7 +54,7 @@ test('a later improvement saves a trial, unless the rule is strict', () => {
   expect(at(true)).toEqual({ kind: 'stop', reason: '3 is worse than 2, the bound of 5 trials at bracket 1' });
 });
 
-test('brackets end below max_iter', () => {
+test('the brackets of hyperband end below max_iter', () => {
   expect(bracketsOf({ ...HYPERBAND, steps: { maxIter: 27, brackets: 2 }, eta: 3 })).toEqual([3, 9]);
 });
 
@@ -72,7 +72,7 @@ function stopsInReference(
   return (strict ? (own[band - 1] ?? 0) : Math.min(...own)) > bound;
 }
 
-test('every decision equals that of the algorithm of Weights & Biases over all histories', () => {
+test('every decision of hyperband equals that of the algorithm of Weights & Biases, for all histories', () => {
   const values = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 12 });
   fc.assert(
     fc.property(

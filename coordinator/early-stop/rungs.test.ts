@@ -15,11 +15,11 @@ test('fractional rungs are rounded down after the multiplication, and equal rung
   expect(fallingRungs(5, 2, 9)).toEqual([1, 2]);
 });
 
-test('no rung is at the limit or above', () => {
+test('no rung is at max_iter or above', () => {
   expect(risingRungs(1, 3, 9)).toEqual([1, 3]);
   expect(risingRungs(1, 10).at(-1)).toBe(MAX_RUNG);
 });
 
-test('the reached rung is the highest rung at or below the position', () => {
+test('the rung that a trial reached is the highest rung at or below its position', () => {
   expect([2, 3, 8.5, 9, 100].map((position) => reachedRung([3, 9], position))).toEqual([undefined, 3, 3, 9, 9]);
 });

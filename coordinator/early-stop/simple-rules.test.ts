@@ -7,7 +7,7 @@ const MEDIAN: MedianSettings = { type: 'median', minIter: 1, minTrials: 3 };
 const PATIENCE: PatienceSettings = { type: 'patience', patience: 2, minDelta: 0, minIter: 1 };
 const THRESHOLD: ThresholdSettings = { type: 'threshold', worseThan: 0.5, minIter: 2 };
 
-test('median: a trial stops if its best value is worse than the median of the running averages', () => {
+test('the median rule stops a trial whose best value is worse than the median of the running averages', () => {
   const race = new Race(MEDIAN);
   race.run('a', [4, 2]);
   race.run('b', [6, 4]);
@@ -21,14 +21,14 @@ test('median: a trial stops if its best value is worse than the median of the ru
   expect(race.run('e', [6, 4.9])).toMatchObject({ kind: 'continue', step: 2 });
 });
 
-test('median: an even number of other trials gives the mean of the two middle averages', () => {
+test('the median rule uses the mean of the two middle averages if the number of other trials is even', () => {
   const race = new Race({ ...MEDIAN, minTrials: 2 });
   race.report('a', 1, 1);
   race.report('b', 1, 3);
   expect(race.report('c', 1, 2.5).reason).toBe('best value 2.5 is worse than the median 2 of 2 other trials at step 1');
 });
 
-test('median: no trial is compared before min_iter, or with fewer than min_trials others', () => {
+test('the median rule compares no trial before min_iter, or with fewer than min_trials other trials', () => {
   const race = new Race({ ...MEDIAN, minIter: 2 });
   for (const trial of ['a', 'b', 'c']) race.run(trial, [1, 1]);
   expect(race.report('d', 1, 100).kind).toBe('continue');
@@ -39,7 +39,7 @@ test('median: no trial is compared before min_iter, or with fewer than min_trial
   expect(few.report('c', 1, 100).kind).toBe('continue');
 });
 
-test('median: the decision equals that of a direct computation', () => {
+test('the decision of the median rule equals that of a direct computation', () => {
   fc.assert(
     fc.property(
       fc.array(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 3, maxLength: 3 }), {
@@ -63,7 +63,7 @@ test('median: the decision equals that of a direct computation', () => {
   );
 });
 
-test('patience: a trial stops after the given number of values without an improvement', () => {
+test('the patience rule stops a trial after the given number of values without an improvement', () => {
   expect(new Race(PATIENCE).run('a', [5, 4, 4, 3, 3.5, 3, 1])).toEqual({
     kind: 'stop',
     step: 6,
@@ -71,7 +71,7 @@ test('patience: a trial stops after the given number of values without an improv
   });
 });
 
-test('patience: an improvement that is not larger than min_delta does not count', () => {
+test('for the patience rule, an improvement must be larger than min_delta', () => {
   const race = new Race({ ...PATIENCE, minDelta: 0.5 });
   expect(race.run('a', [5, 4.4, 4.2, 4])).toEqual({
     kind: 'stop',
@@ -80,11 +80,11 @@ test('patience: an improvement that is not larger than min_delta does not count'
   });
 });
 
-test('patience: no trial stops before min_iter', () => {
+test('the patience rule stops no trial before min_iter', () => {
   expect(new Race({ ...PATIENCE, minIter: 5 }).run('a', [1, 1, 1, 1, 1])).toMatchObject({ kind: 'stop', step: 5 });
 });
 
-test('patience: a trial that improves with every value never stops', () => {
+test('the patience rule never stops a trial that improves with every value', () => {
   const rising = fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), {
     minLength: 1,
     maxLength: 30,
@@ -99,7 +99,7 @@ test('patience: a trial that improves with every value never stops', () => {
   );
 });
 
-test('threshold: a trial stops at the first step from min_iter on with a worse value', () => {
+test('the threshold rule stops a trial at the first step from min_iter on with a worse value', () => {
   expect(new Race(THRESHOLD).run('a', [9, 0.5, 0.6, 0.1])).toEqual({
     kind: 'stop',
     step: 3,
@@ -107,19 +107,19 @@ test('threshold: a trial stops at the first step from min_iter on with a worse v
   });
 });
 
-test('threshold: lower values are worse if the metric is maximized', () => {
+test('for the threshold rule, lower values are worse if the metric is maximized', () => {
   const race = new Race(THRESHOLD, { ...LOSS, goal: 'maximize' });
   expect(race.run('a', [0, 0.5, 0.4])).toMatchObject({ kind: 'stop', step: 3 });
 });
 
-test('values at a step that is not higher than the last step are not compared', () => {
+test('early stopping ignores values at a step that is not higher than the last step', () => {
   const race = new Race(THRESHOLD);
   race.report('a', 3, 0.4);
   expect(race.report('a', 3, 0.9).kind).toBe('continue');
   expect(race.report('a', 2, 0.9).kind).toBe('continue');
 });
 
-test('values that are not finite are not compared', () => {
+test('early stopping ignores values that are not finite', () => {
   const race = new Race(THRESHOLD);
   expect(race.report('a', 3, Number.NaN).kind).toBe('continue');
   expect(race.report('a', 3, Number.POSITIVE_INFINITY).kind).toBe('continue');

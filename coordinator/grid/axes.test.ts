@@ -12,21 +12,21 @@ function values(axis: Axis) {
   return Array.from({ length: axis.size }, (_, index) => axis.at(index));
 }
 
-test('steps of 0.1 have no rounding errors', () => {
+test('the values of an axis in steps of 0.1 have no rounding errors', () => {
   expect(values(steps(0, 1, 0.1))).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
 });
 
-test('steps cross zero and omit a maximum that no step reaches', () => {
+test('the steps of an axis cross zero, and omit a maximum that no step reaches', () => {
   expect(values(steps(-0.2, 0.25, 0.1))).toEqual([-0.2, -0.1, 0, 0.1, 0.2]);
   expect(Object.is(steps(-0.2, 0.2, 0.1).at(2), 0)).toBe(true);
 });
 
-test('very large and very small steps are exact', () => {
+test('very large and very small steps of an axis are exact', () => {
   expect(values(steps(1e-9, 3e-9, 1e-9))).toEqual([1e-9, 2e-9, 3e-9]);
   expect(values(steps(1e12, 3e12, 1e12))).toEqual([1e12, 2e12, 3e12]);
 });
 
-test('an axis of a billion steps is computed, not listed', () => {
+test('the values of an axis of a billion steps are computed when they are needed', () => {
   const axis = steps(0, 1, 1e-9);
   expect(axis.size).toBe(1_000_000_001);
   expect(axis.at(123_456_789)).toBe(0.123456789);
@@ -51,7 +51,7 @@ test('indexOf is the inverse of at on a stepped axis', () => {
   );
 });
 
-test('values between and outside the steps are not on the axis', () => {
+test('values between the steps or outside the range are not on the axis', () => {
   const axis = steps(0, 1, 0.25);
   expect([0.1, -0.25, 1.25, 1e-300, 'x', true].map((value) => axis.indexOf(value))).toEqual([-1, -1, -1, -1, -1, -1]);
 });
@@ -62,7 +62,7 @@ test.each([
   [{ min: 1, max: 0, step: 1 }, 'max (0) is less than min (1)'],
   [{ min: 0, max: 1, step: 2 }, 'step (2) is greater than max - min; for a single value write value: 0'],
   [{ min: 1, max: 2, step: 1e-16 }, 'step (1e-16) is too small: the values need more than 15 digits'],
-])('%j is rejected with a reason', (bounds, why) => {
+])('the axis %j is rejected with a reason', (bounds, why) => {
   expect(steppedAxis('x', bounds)).toBe(why);
 });
 
@@ -72,7 +72,7 @@ test('a listed axis finds values by type and content, and -0 equals 0', () => {
   expect(Object.is(axis.at(3), 0)).toBe(true);
 });
 
-test('an index outside the axis throws', () => {
+test('an index outside an axis throws an error', () => {
   expect(() => listedAxis('x', [1]).at(1)).toThrow(RangeError);
   expect(() => steps(0, 1, 1).at(2)).toThrow(RangeError);
 });

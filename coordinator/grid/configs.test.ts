@@ -41,13 +41,13 @@ test('a further parameter of a random search does not change the values of the o
   expect(more.map(({ lr, layers, opt }) => ({ lr, layers, opt }))).toEqual(points(fileOf(text)));
 });
 
-test('the seed of a random search selects its points, and is part of the fingerprint', () => {
+test('the seed of a random search determines its points, and is part of the fingerprint', () => {
   const [one, two] = [1, 2].map((seed) => points(fileOf(`method: random\nrun_cap: 5\nseed: ${seed}`)));
   expect(one).not.toEqual(two);
   expect(points(fileOf('method: random\nrun_cap: 5\nseed: 0'))).toEqual(points(fileOf('method: random\nrun_cap: 5')));
 });
 
-test('run_cap counts the replicates', () => {
+test('run_cap limits trials, and each replicate counts as a trial', () => {
   const text = fileOf('method: random\nrun_cap: 5\nreplicates: 2');
   expect(trialsOf(text).map(({ seed }) => seed)).toEqual([0, 1, 0, 1, 0]);
   expect(plan(parse(text))).toMatchObject({ trials: 5, configs: 3, replicates: 2 });
@@ -72,7 +72,7 @@ test('a search whose points are all excluded is rejected', () => {
   expect(() => trialsOf(text)).toThrow('sweep x has no trials: exclude drops every point');
 });
 
-test('without run_cap, a search has 10,000 trials, and the plan reports this limit', () => {
+test('without run_cap, a search has at most 10,000 trials, and the plan reports this limit', () => {
   const spec = parse(fileOf('method: random'));
   expect(plan(spec).trials).toBe(10_000);
   expect(spec.notes).toContain('the file has no run_cap: the sweep has at most 10,000 trials');

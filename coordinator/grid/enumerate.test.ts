@@ -32,7 +32,7 @@ test('the replicates of a config have the same config id', () => {
   expect(new Set(ids).size).toBe(4);
 });
 
-test('parameters include the defaults of the trainer', () => {
+test('the parameters of a trial include the defaults of the trainer', () => {
   const [trial] = trialsOf('{trainer: autoencoder, parameters: {latent_dim: {value: 15}}}');
   expect(trial?.parameters).toMatchObject({
     latent_dim: 15,
@@ -42,7 +42,7 @@ test('parameters include the defaults of the trainer', () => {
   });
 });
 
-test('conditions refer to the point before any when, and later rules win', () => {
+test('the conditions of when refer to the point before any when applies, and later rules take precedence', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2]}, b: {value: 0}}
@@ -57,7 +57,7 @@ when:
   ]);
 });
 
-test('a shuffled order depends on its seed only, contains every trial, and keeps replicates together', () => {
+test('a shuffled order depends only on its seed, contains every trial, and keeps replicates together', () => {
   const many = 'trainer: noop\nparameters: {a: {min: 1, max: 50, step: 1}}\nreplicates: 2\n';
   const trials = (seed: number) => trialsOf(`${many}order: shuffled\nseed: ${seed}\n`);
   const order = (seed: number) => trials(seed).map(({ trialId }) => trialId);

@@ -154,7 +154,7 @@ function naively(sweep: SweepSpec) {
   return { excluded, duplicates, configs };
 }
 
-test('plan counts the same as a naive expansion of the whole grid', () => {
+test('plan counts as many trials as a naive expansion of the whole grid yields', () => {
   fc.assert(
     fc.property(spec, (sweep) => {
       const { excluded, duplicates, configs } = naively(sweep);

@@ -84,7 +84,7 @@ when: [{if: {c: 1}, set: {a: 9}}]
   });
 });
 
-test('rules that name too many values are rejected', () => {
+test('rules for exclude and when that name too many values are rejected', () => {
   const many = Array.from({ length: 600 }, (_, value) => value + 1).join(', ');
   const text = `${thousands(2)}exclude: [{p0: [${many}]}, {p1: [${many}]}]`;
   expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases \(max 250,000\)/);

@@ -6,7 +6,7 @@ function indexOf(sizes: readonly number[], digits: readonly number[]): number {
   return sizes.reduce((index, size, dimension) => index * size + (digits[dimension] ?? 0), 0);
 }
 
-test('index and digits correspond one to one', () => {
+test('each index of a grid has its own digits, and each list of digits has its index', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 8 });
   fc.assert(
     fc.property(sizes, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (radices, share) => {
@@ -19,7 +19,7 @@ test('index and digits correspond one to one', () => {
   );
 });
 
-test('the last dimension varies fastest', () => {
+test('the last dimension of a grid varies fastest', () => {
   expect([0, 1, 2, 3, 4, 5].map((index) => digitsOf([2, 3], index).join(''))).toEqual([
     '00',
     '01',
@@ -30,7 +30,7 @@ test('the last dimension varies fastest', () => {
   ]);
 });
 
-test('digits are exact up to the largest safe integer', () => {
+test('the digits of an index are exact up to the largest safe integer', () => {
   const sizes = [1e5, 1e5, 9e5];
   const last = 9e15 - 1;
   expect(digitsOf(sizes, last)).toEqual([99_999, 99_999, 899_999]);

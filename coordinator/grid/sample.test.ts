@@ -6,7 +6,7 @@ import { samplePoints } from './sample.ts';
 
 const parse = (text: string) => parseSweep(text, 's.yaml');
 
-test('a grid that is smaller than the limit is taken whole, after exclude and when', () => {
+test('a sample larger than the grid is the whole grid after exclude and when', () => {
   const spec = parse(`
 trainer: noop
 parameters: {a: {values: [1, 2, 3]}, b: {values: [x, y]}, epochs: {value: 4}}
@@ -18,7 +18,7 @@ when: [{if: {a: 1}, set: {b: z}}]
   expect(new Set(sample)).toEqual(new Set([...enumerateTrials(spec)].map(({ parameters: { a, b } }) => `${a}${b}`)));
 });
 
-test('the sample of a grid of 10^9 points is immediate, and each axis has its values in equal parts', () => {
+test('a sample of a grid of 10^9 points is immediate, and contains the values of each axis equally often', () => {
   const axis = (name: string) => `${name}: {min: 1, max: 10, step: 1}`;
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
   const spec = parse(`trainer: noop\nparameters: {${names.map(axis).join(', ')}}\n`);
@@ -31,11 +31,14 @@ test('the sample of a grid of 10^9 points is immediate, and each axis has its va
   }
 });
 
-test.each(['random', 'sobol', 'tpe'])('the points of %s lie in its space, and run_cap limits them', (method) => {
-  const spec = parse(
-    `trainer: noop\nmethod: ${method}\nrun_cap: 7\nparameters: {x: {distribution: uniform, min: 1, max: 2}, y: {value: 3}}\n`,
-  );
-  const sample = samplePoints(spec, 100);
-  expect(sample).toHaveLength(7);
-  for (const { x, y } of sample) expect([Number(x) >= 1 && Number(x) <= 2, y]).toEqual([true, 3]);
-});
+test.each(['random', 'sobol', 'tpe'])(
+  'the points of %s are in its space, and run_cap limits the number of points',
+  (method) => {
+    const spec = parse(
+      `trainer: noop\nmethod: ${method}\nrun_cap: 7\nparameters: {x: {distribution: uniform, min: 1, max: 2}, y: {value: 3}}\n`,
+    );
+    const sample = samplePoints(spec, 100);
+    expect(sample).toHaveLength(7);
+    for (const { x, y } of sample) expect([Number(x) >= 1 && Number(x) <= 2, y]).toEqual([true, 3]);
+  },
+);

@@ -11,7 +11,7 @@ const parameters: fc.Arbitrary<Parameters> = fc.dictionary(
   fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string(), fc.boolean()),
 );
 
-test('ids do not depend on the order of keys', () => {
+test('the id of a trial does not depend on the order of keys', () => {
   fc.assert(
     fc.property(parameters, fc.nat(), (given, seed) => {
       const reversed = Object.fromEntries(Object.entries(given).reverse());
@@ -21,7 +21,7 @@ test('ids do not depend on the order of keys', () => {
   );
 });
 
-test('ids do not depend on explicit defaults', () => {
+test('the id of a trial does not depend on whether defaults are written out', () => {
   fc.assert(
     fc.property(parameters, (given) => {
       expect(configId('noop', withDefaults(TRAINERS.noop, given))).toBe(configId('noop', given));
@@ -29,7 +29,7 @@ test('ids do not depend on explicit defaults', () => {
   );
 });
 
-test('different parameters, seeds and trainers have different ids', () => {
+test('trials with different parameters, seeds or trainers have different ids', () => {
   fc.assert(
     fc.property(parameters, parameters, (one, other) => {
       const same =
@@ -48,7 +48,7 @@ test.each([
   ['0', '-0.0'],
   ['100', '1.0e2'],
   ['16', '0x10'],
-])('%s and %s are one point', (one, other) => {
+])('the values %s and %s give the same point', (one, other) => {
   const idOf = (written: string) => {
     const [trial] = enumerateTrials(parseSweep(`{trainer: noop, parameters: {x: {value: ${written}}}}`, 'x.yaml'));
     return trial?.trialId;
@@ -57,7 +57,7 @@ test.each([
   expect(idOf(one)).toBe(idOf(other));
 });
 
-test('ids never change between versions, because stored trials are found by them', () => {
+test('the id of a trial is the same in all versions of trawl, because stored trials are found by their ids', () => {
   expect(trialId('autoencoder', { latent_dim: 15, lambda_l1: 1e-5 }, 0)).toBe('31213b80835ea377');
   expect(configId('autoencoder', { latent_dim: 15, lambda_l1: 1e-5 })).toBe('51e54aa99cae80df');
 });

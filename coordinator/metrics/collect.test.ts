@@ -61,7 +61,7 @@ test('a sweep whose trials report many metrics has a limited number of series', 
   expect(series.some((line) => line.includes('metric="test_loss"'))).toBe(true);
 });
 
-test('counters of events that have not happened are zero', async () => {
+test('counters of events that have not happened yet are zero', async () => {
   const { scrape } = await busy({ run: 0 });
   const text = await scrape();
   for (const series of [

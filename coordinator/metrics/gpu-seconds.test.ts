@@ -14,7 +14,7 @@ function meter(gpus: Record<string, number>) {
   return { meter, spent };
 }
 
-test('a running attempt is charged for its GPU until it ends', () => {
+test('the GPU seconds of a running attempt increase until the attempt ends', () => {
   const { meter: gpus, spent } = meter({ a: 1 });
   gpus.granted(attempt('t'), 'a', 0, 1_000);
   gpus.settleAll(4_000);
@@ -24,7 +24,7 @@ test('a running attempt is charged for its GPU until it ends', () => {
   expect(spent).toEqual({ 1: 5 });
 });
 
-test('the attempts of a pack share the time of their slot', () => {
+test('the attempts of a pack share the GPU seconds of their slot', () => {
   const { meter: gpus, spent } = meter({ a: 1 });
   gpus.granted(attempt('t'), 'a', 0, 0);
   gpus.granted(attempt('u', '2'), 'a', 0, 0);
@@ -33,7 +33,7 @@ test('the attempts of a pack share the time of their slot', () => {
   expect(spent).toEqual({ 1: 10, 2: 5 });
 });
 
-test('slots that share a GPU are charged for their part, and slots without a GPU for nothing', () => {
+test('slots that share a GPU split its GPU seconds, and slots without a GPU have none', () => {
   const { meter: gpus, spent } = meter({ a: 0.5, b: 0 });
   gpus.granted(attempt('t'), 'a', 0, 0);
   gpus.granted(attempt('u', '2'), 'b', 0, 0);

@@ -78,7 +78,7 @@ const rowsOf = (id: string) =>
   );
 const sweeps = () => new Queries(db).sweeps().map(({ id }) => id);
 
-test('a request without a selector is rejected, and says what is expected', () => {
+test('a prune request without a selector is rejected, and the error names the expected selectors', () => {
   expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
     'prune needs a selector: expected older_than_ms or keep above 0, or all to remove every ended sweep',
   );
@@ -90,7 +90,7 @@ test('a request without a selector is rejected, and says what is expected', () =
 test.each([
   { olderThanMs: 1, keep: 0 },
   { olderThanMs: 0, keep: 1 },
-])('a request for all sweeps with %o is rejected', (selector) => {
+])('a prune request for all sweeps with %o is rejected', (selector) => {
   expect(() => checkSelector({ ...selector, all: true })).toThrow(
     'prune got all together with older_than_ms or keep: expected only one of the two',
   );
@@ -99,7 +99,7 @@ test.each([
 const all = { olderThanMs: 0, keep: 0, dryRun: false };
 const ids = (gone: readonly { id: string }[]) => gone.map(({ id }) => id);
 
-test('sweeps that ended long enough ago are removed with rows and files, and the freed space is reported', async () => {
+test('sweeps that ended long enough ago are removed with their rows and files, and the freed space is reported', async () => {
   const old = sweep('finished', NOW - 40 * DAY);
   const killed = sweep('killed', NOW - 31 * DAY);
   const young = sweep('stopped', NOW - 29 * DAY);
@@ -124,14 +124,14 @@ test.each(['running', 'paused', 'stopping'])('a sweep that is %s is never pruned
   expect(sweeps()).toContain(live);
 });
 
-test('--keep keeps the newest ended sweeps, and the newest sweep always stays, so that its id is not reused', async () => {
+test('--keep keeps the newest ended sweeps, and the newest sweep is always kept so that its id is not reused', async () => {
   const made = [1, 2, 3, 4].map((day) => sweep('finished', day * DAY));
   expect(ids(await pruner.prune({ ...all, keep: 2 }, NOW))).toEqual(made.slice(0, 2));
   expect(ids(await pruner.prune(all, NOW))).toEqual(made.slice(2, 3));
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
-test('a sweep that runs again before it is pruned is kept', async () => {
+test('a sweep that runs again before the prune reaches it is kept', async () => {
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);
   const revived = new Set<string>();
@@ -140,7 +140,7 @@ test('a sweep that runs again before it is pruned is kept', async () => {
   expect(sweeps()).toContain(second);
 });
 
-test('a dry run changes nothing', async () => {
+test('a dry run of prune changes nothing', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   expect(ids(await pruner.prune({ ...all, dryRun: true }, NOW))).toEqual([old]);
@@ -159,7 +159,7 @@ test('the rows of a sweep are removed atomically', async () => {
   expect(ids(await pruner.prune(all, NOW))).toEqual([old]);
 });
 
-test('files left by a process that died after removing the rows are moved aside at the next start', async () => {
+test('if a process dies after it removed the rows of a sweep, the next start moves the remaining files aside', async () => {
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
   const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) }, archives);
@@ -171,7 +171,7 @@ test('files left by a process that died after removing the rows are moved aside 
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
 
-test('files are kept until a running backup has finished', async () => {
+test('files of a pruned sweep are kept until a running backup has finished', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   const release = files.keepAll();
@@ -181,7 +181,7 @@ test('files are kept until a running backup has finished', async () => {
   expect(existsSync(fileOf(old))).toBe(false);
 });
 
-test('code that only pruned sweeps name is removed, an hour or more after its last upload', async () => {
+test('code that only pruned sweeps name is removed no earlier than one hour after its last upload', async () => {
   const first = sweep('finished', NOW - 40 * DAY);
   sweep('finished', NOW);
   const [gone, used, young] = [codeOf(first), codeOf('2'), 'a'.repeat(64)];

@@ -49,11 +49,11 @@ test.each([
     { distribution: 'beta', a: 2 },
     { kind: 'beta', a: 2, b: 1, q: undefined },
   ],
-] as const)('%j is a distribution', (entry, expected) => {
+] as const)('%j is a valid distribution', (entry, expected) => {
   expect(distributionOf(entry)).toEqual(expected);
 });
 
-test('log_uniform takes exponents of e, and its inverse the exponents of 1/x', () => {
+test('log_uniform takes exponents of e, and inv_log_uniform takes exponents of 1/x', () => {
   expect(distributionOf({ distribution: 'log_uniform', min: -9, max: -2 })).toMatchObject({
     min: Math.exp(-9),
     max: Math.exp(-2),

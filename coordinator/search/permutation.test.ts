@@ -13,12 +13,12 @@ test('the shuffled order contains every index exactly once', () => {
   );
 });
 
-test('the shuffled order depends on the seed only', () => {
+test('the shuffled order of a grid depends only on the seed', () => {
   expect(order(100, 1)).toEqual(order(100, 1));
   expect(order(100, 1)).not.toEqual(order(100, 2));
 });
 
-test('indexes of the largest grid are distinct and within the grid', () => {
+test('the shuffled indexes of the largest grid are distinct and within the grid', () => {
   const size = Number.MAX_SAFE_INTEGER;
   const positions = [...Array.from({ length: 500 }, (_, index) => index), size - 2, size - 1];
   const indexes = positions.map((position) => shuffledIndex(position, size, 7));

@@ -13,7 +13,7 @@ describe('values', () => {
     expect(at({ kind: 'log_uniform', min: 1e-4, max: 1, ...plain }, 0.25, 0.5, 0.75)).toEqual([0.001, 0.01, 0.1]);
   });
 
-  test('the values of a list have shares in proportion to their probabilities', () => {
+  test('the values of a list are drawn in proportion to their probabilities', () => {
     const values = ['a', 'b', 'c'];
     expect(at({ kind: 'categorical', values, probabilities: undefined }, 0.3, 0.4, 0.9)).toEqual(values);
     const never = { kind: 'categorical', values, probabilities: [0.5, 0.5, 0] } as const;
@@ -32,7 +32,7 @@ describe('values', () => {
     expect(valueAt({ kind: 'beta', a: 2, b: 5, ...plain }, u)).toBeCloseTo(beta, 8);
   });
 
-  test('values with q are multiples in decimal arithmetic and stay within the limits', () => {
+  test('values of a distribution with q are multiples of q in decimal arithmetic, and stay within the limits', () => {
     const fifths = { kind: 'uniform', min: 0.1, max: 0.5, q: 0.2 } as const;
     expect(at(fifths, 0.01, 0.45, 0.99)).toEqual([0.2, 0.2, 0.4]);
     expect(at({ kind: 'uniform', min: 0, max: 1, q: 0.1 }, 0.3)).toEqual([0.3]);
@@ -45,7 +45,7 @@ describe('values', () => {
 const limits = fc.tuple(fc.double({ min: 1e-6, max: 1e6, noNaN: true }), fc.double({ min: 1, max: 1e6, noNaN: true }));
 const share = fc.double({ min: 0, max: 1, minExcluded: true, maxExcluded: true, noNaN: true });
 
-test('values stay within the limits and grow with u', () => {
+test('the values of a distribution stay within its limits, and increase with u', () => {
   fc.assert(
     fc.property(
       limits,

@@ -6,7 +6,7 @@ const POINTS = 20_000;
 const coordinates = (seed: number, name: string) =>
   Array.from({ length: POINTS }, (_, index) => randomCoordinate(seed, index, name));
 
-test('coordinates are uniform: no twentieth has far more or fewer points than the others', () => {
+test('the coordinates of a random search are uniform: each twentieth has about the same number of points', () => {
   const counts = new Array<number>(20).fill(0);
   for (const u of coordinates(0, 'lr')) {
     expect(u > 0 && u < 1).toBe(true);
@@ -22,12 +22,12 @@ test.each([
   ['parameters', coordinates(0, 'lr'), coordinates(0, 'momentum')],
   ['seeds', coordinates(0, 'lr'), coordinates(1, 'lr')],
   ['consecutive points', coordinates(0, 'lr'), coordinates(0, 'lr').slice(1)],
-])('coordinates of different %s are not correlated', (_, a, b) => {
+])('the coordinates of different %s are not correlated', (_, a, b) => {
   const product = mean(b, (value, index) => (value - 0.5) * ((a[index] ?? 0) - 0.5)) ?? Number.NaN;
   // The correlation of 20,000 independent pairs has a standard deviation of 0.007.
   expect(Math.abs(product * 12)).toBeLessThan(0.025);
 });
 
-test('the coordinates of a search are always the same', () => {
+test('the coordinates of a random search are the same on every run', () => {
   expect([0, 1].map((index) => randomCoordinate(7, index, 'lr'))).toEqual([0.9178820611676519, 0.8262144605097372]);
 });

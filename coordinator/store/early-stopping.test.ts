@@ -123,7 +123,7 @@ test('a coordinator that restarts after every step has the same rungs and curves
   ]);
 });
 
-test('the checkpoint of a stopped trial is removed', () => {
+test('the checkpoint of a trial that was stopped early is removed', () => {
   const { open, send, queries, written } = coordinator({ type: 'threshold', worseThan: 0.5, minIter: 1 });
   const key = open('t0', 'a');
   send(key, report(1, 0.6));

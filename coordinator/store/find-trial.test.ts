@@ -23,7 +23,7 @@ function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
 
 const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };
 
-test('the id of a trial in several sweeps is ambiguous, and the error lists the candidates', () => {
+test('the id of a trial that exists in several sweeps is ambiguous, and the error lists the candidates', () => {
   const queries = storeOf(SHARED);
   expect(() => queries.findTrial('', 'abc1')).toThrow('trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1');
   expect(() => queries.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
@@ -40,7 +40,7 @@ test.each([
   ['', 'fff1', '1', 'fff1'],
   ['team/a', 'abc', '1', 'abc1'],
   ['b', '2/abc', '2', 'abc1'],
-])('with sweep %j, %s is trial %s/%s', (sweep, selector, sweepId, trialId) => {
+])('in sweep %j, the selector %s finds trial %s/%s', (sweep, selector, sweepId, trialId) => {
   expect(storeOf(SHARED).findTrial(sweep, selector)).toEqual({ sweepId, trialId });
 });
 
@@ -50,11 +50,11 @@ test.each([
   ['', '2/', 'there is no trial "" in sweep 2'],
   ['', '', 'there is no trial ""'],
   ['1', '2/abc1', '2/abc1 is a trial of sweep 2, but the command names sweep 1'],
-])('with sweep %j, %s is rejected: %s', (sweep, selector, message) => {
+])('in sweep %j, the selector %s is rejected: %s', (sweep, selector, message) => {
   expect(() => storeOf(SHARED).findTrial(sweep, selector)).toThrow(message);
 });
 
-test('a long list of candidates is truncated', () => {
+test('a long list of candidate trials is truncated', () => {
   const ids = Array.from({ length: 30 }, (_, n) => `a${String(n).padStart(2, '0')}`);
   const shown = () => storeOf({ one: ids }).findTrial('', 'a');
   expect(shown).toThrow('1/a19, ...');

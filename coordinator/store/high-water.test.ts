@@ -44,7 +44,7 @@ function problemOf(dir: string): string {
   return 'accepted';
 }
 
-test('a formatted mark can be parsed, and any changed byte is detected', () => {
+test('a high-water mark is parsed after it was formatted, and any changed byte is detected', () => {
   const commits = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
   fc.assert(
     fc.property(commits, fc.nat({ max: 42 }), fc.integer({ min: 1, max: 255 }), (count, at, change) => {
@@ -98,7 +98,7 @@ test('a write-ahead log with one altered byte is rejected and left unchanged', (
   }
 });
 
-test('a damaged mark, a missing store and another store are rejected; a folder without a mark is accepted', () => {
+test('a damaged mark, a missing store and another store are rejected, and a folder without a mark is accepted', () => {
   const damaged = copyOfKilled();
   writeFileSync(join(damaged, HIGH_WATER_FILE), '');
   expect(problemOf(damaged)).toContain('store.high-water is damaged');

@@ -83,7 +83,7 @@ function filled() {
   return { db, commits, journal };
 }
 
-test('changes of one turn share a transaction, and are stored when their promises resolve', async () => {
+test('changes that are made in one turn of the event loop share a transaction, and are stored when their promises resolve', async () => {
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
@@ -91,7 +91,7 @@ test('changes of one turn share a transaction, and are stored when their promise
   expect(new Queries(db).trial('1', 't0').metrics.psnr).toBeNaN();
 });
 
-test('NaN, infinity and the largest numbers are stored, and only finite values are extremes', async () => {
+test('NaN, infinity and the largest numbers are stored, and only finite values count as extremes', async () => {
   const { db, journal } = filled();
   const metrics = {
     a: Number.NaN,
@@ -169,7 +169,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
 });
 
-test('a retry resumes from the checkpoint and its metrics; a retry from the beginning removes the checkpoint', async () => {
+test('a retry resumes from the checkpoint and its metrics, and a retry from the beginning removes the checkpoint', async () => {
   const { db, commits, journal } = filled();
   const artifact = { name: 'checkpoint-1', kind: 'checkpoint', epoch: 1, size: 1, sha256: '' } as const;
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
@@ -188,13 +188,13 @@ test("a clock set back while the coordinator was stopped does not extend an atte
   expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
 });
 
-test('a repeated submit request adds nothing', () => {
+test('a submit request with the same request id is stored once', () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
   expect(new Queries(db).sweeps()).toHaveLength(1);
 });
 
-test('a store in use is rejected by name', () => {
+test('a store in use is rejected, and the error names the process that uses it', () => {
   openStore(dir);
   expect(() => openStore(dir)).toThrow(RejectedError);
 });
@@ -206,7 +206,7 @@ test('a store written by a newer trawl is rejected', () => {
   expect(() => openStore(dir)).toThrow(/schema 99/);
 });
 
-test('reports of one step are merged; a metric keeps its last step and the value at this step', async () => {
+test('reports of one step are merged, and a metric keeps the value of its last step', async () => {
   const { db, journal } = filled();
   const reported = (seq: number, epoch: number, metrics: Record<string, number>): Change => {
     return { kind: 'report', key, seq, at: 5, epoch, metrics };

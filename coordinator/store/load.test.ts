@@ -65,7 +65,7 @@ test.each([
   ['set back by a day', -DAY_MS],
   ['set forward by a day', DAY_MS],
 ])(
-  'the grace period of a drain continues after a restart with its remaining time, although the clock was %s meanwhile',
+  'after a restart, the grace period of a drain has its remaining time, although the clock was %s meanwhile',
   (_, jumpMs) => {
     const db = newStore();
     const core = emptyCore();
@@ -141,7 +141,7 @@ test('a program that was silent before a restart causes the warning shortly afte
   expect(core.sweeps.get(sweepId)?.warnings.shown.get('silent')?.message).toContain('within 5m00s of its start');
 });
 
-test('the interval between reports is known after a restart', () => {
+test('the interval between reports of a running attempt is restored after a restart', () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const key = { sweepId, trialId: 't0', attempt: 1 };
@@ -157,7 +157,7 @@ test('the interval between reports is known after a restart', () => {
   }
 });
 
-test('a silent warning stays across a restart until the program reports', () => {
+test('the warning about a silent program stays across a restart until the program reports', () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = loadCore(db, LEASE_MS, 6 * MINUTE);

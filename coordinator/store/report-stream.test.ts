@@ -88,7 +88,7 @@ const anyAttempt = fc.record({
   ),
 });
 
-test('pages of any size give the reports by attempt and step, and the curve', () => {
+test('pages of any size contain the reports by attempt and step, and give the curve', () => {
   fc.assert(
     fc.property(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), (attempts, size) => {
       const queries = new Queries(db);
@@ -102,7 +102,7 @@ test('pages of any size give the reports by attempt and step, and the curve', ()
   );
 });
 
-test('an attempt that started from scratch replaces the curve, and one that resumed continues it', () => {
+test('an attempt that started from scratch replaces the curve, and an attempt that resumed continues the curve', () => {
   const reports = [1, 2, 3, 4].map((epoch) => ({ epoch, metrics: {} }));
   const scratch = { resumedFrom: 0, hidden: false, reports: reports.slice(0, 2) };
   const resumed = { resumedFrom: 2, hidden: false, reports: reports.slice(2) };
@@ -120,7 +120,7 @@ test('an attempt that started from scratch replaces the curve, and one that resu
   ]);
 });
 
-test('reports are read when they are requested, and reports that arrive meanwhile are included', () => {
+test('reports are read when they are requested, so reports that arrive meanwhile are included', () => {
   const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
   const reports = trialReports(new Queries(db), '1', trialId, { placesPerRead: 1 });
   db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');

@@ -257,7 +257,7 @@ test('after an upgrade from version 8, old failures count against no agent, and 
   ]);
 });
 
-test('a store of version 13 is upgraded, and counts its trials by state', () => {
+test('a store of version 13 is upgraded, and then has the number of its trials by state', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -294,7 +294,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade of a store of version 14, the times of pauses come from the events, and no user is known', () => {
+test('after an upgrade of a store of version 14, the times of pauses come from events, and the users are unknown', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -327,7 +327,7 @@ test('after an upgrade of a store of version 14, the times of pauses come from t
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
 });
 
-test('after an upgrade of a store of version 16, the trials of a sweep are all its trials', () => {
+test('after an upgrade of a store of version 16, the planned trials of a sweep are its stored trials', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -132,7 +132,7 @@ function never(): never {
 
 const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
 
-test('while two attempts run, the trial shows the first, also after each restart', () => {
+test('while two attempts run, the trial shows the values of the first attempt, also after each restart', () => {
   const { queries, report, send, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 5);
   speculate();
@@ -152,7 +152,7 @@ test('while two attempts run, the trial shows the first, also after each restart
   expect(currentAttempt(queries.attempts('1', 't0'))?.number).toBe(1);
 });
 
-test('a second attempt that wins gives the trial its values, curve and artifacts', () => {
+test('the values, the curve and the artifacts of a trial are those of the second attempt if it succeeds first', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 1);
   speculate();
@@ -181,7 +181,7 @@ test('a second attempt that wins gives the trial its values, curve and artifacts
   expect(queries.sweep('1').state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('a first attempt that wins keeps its values, and the second attempt leaves no trace in the results', () => {
+test('a first attempt that succeeds first keeps its values, and the results contain nothing of the second attempt', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   speculate();
   report(SECOND, 1, 1);
@@ -199,7 +199,7 @@ test('a first attempt that wins keeps its values, and the second attempt leaves 
   ]);
 });
 
-test('a trial whose first attempt fails continues with the values of the second, and the failure is not charged to the trial', () => {
+test('a trial whose first attempt fails continues with the values of the second attempt, and the failure does not count', () => {
   const { queries, report, end, speculate, curve, trial } = coordinator();
   report(FIRST, 1, 1);
   speculate();
@@ -216,7 +216,7 @@ test('a trial whose first attempt fails continues with the values of the second,
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('an attempt after both resumes from the checkpoint of the first, without the reports of the second', () => {
+test('after both attempts have ended, the next attempt resumes from the checkpoint of the first, without reports of the second', () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
   for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;

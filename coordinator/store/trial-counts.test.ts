@@ -19,7 +19,7 @@ const transaction = fc.record({
   isRolledBack: fc.boolean(),
 });
 
-test('the kept counts of trials by state equal a count of the rows, after each transaction and each rollback', () => {
+test('the stored counts of trials by state equal the counts of the rows after each transaction and each rollback', () => {
   const db = openStore(testFolder());
   const insertSweep = db.prepare(
     `insert into sweeps (id, request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy, configs,

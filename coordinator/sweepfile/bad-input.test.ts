@@ -418,11 +418,11 @@ test.each([...keys, ...unsupported, ...search, ...resources, ...order, ...types,
   },
 );
 
-test.each(open)('with a trainer that accepts any parameter: %s', (line, message) => {
+test.each(open)('with a trainer that accepts any parameter, the line %s is rejected', (line, message) => {
   expect(errorOf(OPEN + line)).toBe(`x.yaml:${message}`);
 });
 
-test.each(command)("with a user's program: %s", (line, message) => {
+test.each(command)("in a sweep file with a user's program, the line %s is rejected", (line, message) => {
   expect(errorOf(`${line}\nmetric: {name: loss}\nparameters: {}\n`)).toBe(`x.yaml:${message}`);
 });
 
@@ -439,7 +439,7 @@ test('program and command require trainer command, and trainer command requires 
 });
 
 test.each(yaml.map(([text, message]): [string, string, string] => [JSON.stringify(text).slice(0, 60), text, message]))(
-  'the file %s',
+  'the sweep file %s is rejected',
   (_, text, message) => {
     expect(errorOf(text)).toBe(`x.yaml:${message}`);
   },
@@ -461,7 +461,7 @@ test('a list of too many values is rejected', () => {
   );
 });
 
-test('too many parameters and a text that is too long are rejected', () => {
+test('too many parameters, and a text that is too long, are rejected', () => {
   const many = Array.from({ length: 101 }, (_, index) => `p${index}: {value: 1}`).join(', ');
   expect(errorOf(`trainer: noop\nparameters: {${many}}`)).toBe(
     'x.yaml:2:13: parameters: expected at most 100 parameters, got a mapping',
@@ -476,7 +476,7 @@ test('a text beyond the size limit is rejected', () => {
   expect(errorOf(`# ${'x'.repeat(MAX_SWEEP_FILE_BYTES)}`)).toMatch(/^x\.yaml:1:1: the file has 1,048,578 bytes/);
 });
 
-test('all problems of a file are reported together, in its order', () => {
+test('all problems of a sweep file are reported together, in the order of the file', () => {
   const text = `
 trainer: autoencoder
 exclud: []
@@ -502,7 +502,7 @@ test('the first problems are listed, and further problems are counted', () => {
   expect(lines.at(-1)).toBe('x.yaml: and 80 more problems');
 });
 
-test('problems in JSON have line and column, too', () => {
+test('problems in a JSON file are also reported with line and column', () => {
   expect(errorOf('{\n\t"trainer": "noop",\n\t"parameters": {"a": {"value": 1}},\n\t"ordr": "grid"\n}\n')).toBe(
     'x.yaml:4:2: unknown key "ordr"; did you mean "order"?',
   );

@@ -61,7 +61,7 @@ test.each([
   for (const other of others) expect(of(`${PLAIN}${line}\n`)).not.toBe(of(`${PLAIN}${other}\n`));
 });
 
-test('steps, values and rules change the fingerprint', () => {
+test('the steps, the values and the rules of a sweep change the fingerprint', () => {
   const texts = [
     '{min: 0, max: 1, step: 0.5}',
     '{min: 0, max: 2, step: 0.5}',
@@ -74,7 +74,7 @@ test('steps, values and rules change the fingerprint', () => {
   expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
 });
 
-test('the command changes the fingerprint, but its notation does not', () => {
+test('a command changes the fingerprint, but its notation does not', () => {
   const file = (command: string) => of(`${command}\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}`);
   const plain = file('program: t.py');
   expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);

@@ -54,7 +54,7 @@ test.each([
   ['values that when sets, and the default', 'test_loss[epochs=13] < test_loss[epochs=10]', '{latent_dim: 40}'],
   ['several conditions', 'psnr[depth=3, latent_dim=15] > psnr[latent_dim=100, depth=5]', ''],
   ['ranges', 'range(psnr, latent_dim)[dataset=mnist] > range(psnr, latent_dim)[dataset=fashion-mnist]', ''],
-])('%s are accepted', (_, claim, where) => {
+])('hypotheses with %s are accepted', (_, claim, where) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([]);
 });
 
@@ -98,7 +98,7 @@ test.each([
   ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where excludes latent_dim=30'],
   ['psnr rises over epochs', '{latent_dim: 16}', '12: latent_dim is never 16 in this sweep; did you mean "15"?'],
   ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not declared under parameters; did you mean "depth"?'],
-])('%s where %s is rejected', (claim, where, message) => {
+])('the claim %s with where %s is rejected', (claim, where, message) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([message]);
 });
 

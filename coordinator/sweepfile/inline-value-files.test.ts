@@ -20,7 +20,7 @@ test.each([
   ['a block mapping', 'trainer: noop\nparameters:\n  x:\n    file: values.txt # the list\n  y: {value: 1}\n'],
   ['a flow mapping', 'trainer: noop\nparameters: {x: {file: values.txt}, y: {value: 1}}\n'],
   ['JSON', '{"trainer": "noop", "parameters": {"x": {"file": "values.txt"}, "y": {"value": 1}}}'],
-])('each line of the file is a value: %s', async (_, text) => {
+])('each line of a file of values is one value: %s', async (_, text) => {
   const inlined = await inline(text);
   expect(inlined.split('\n')).toHaveLength(text.split('\n').length);
   const values = [...enumerateTrials(parseSweep(inlined, 's.yaml'))].map(({ parameters }) => parameters.x);
@@ -28,18 +28,18 @@ test.each([
   expect(texts).toEqual(['a/b.pt', 3, 0.001, true, null, '4', 'x, y: [z]', "it's"]);
 });
 
-test('nested parameters can have files, and floats stay floats', async () => {
+test('nested parameters can have files of values, and floats stay floats', async () => {
   const text = 'program: t.py\nparameters: {m: {parameters: {lr: {file: floats.txt}}}}\n';
   expect(parseSweep(await inline(text), 's.yaml').program?.floatParameters).toEqual(['m.lr']);
 });
 
-test('other keys named file and texts without such a key do not change', async () => {
+test('other keys that are named file, and texts without such a key, do not change', async () => {
   for (const text of ['trainer: noop\nparameters: {file: {value: 1}}\n', 'trainer: noop\nparameters: {}\n']) {
     expect(await inline(text)).toBe(text);
   }
 });
 
-test('a missing file and a file without values are reported with their positions', async () => {
+test('a missing or empty file of values is reported with its position', async () => {
   const text = 'trainer: noop\nparameters:\n  x: {file: lost.txt}\n  y: {file: empty.txt}\n';
   await expect(inline(text)).rejects.toThrow(
     's.yaml:3:13: file: "lost.txt": no such file\ns.yaml:4:13: file: "empty.txt": no values; expected one per line',

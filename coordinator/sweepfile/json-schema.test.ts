@@ -19,7 +19,7 @@ test('the JSON Schema has every key, the required keys, and a description of eac
   for (const [key, { description }] of Object.entries(properties)) expect(description, key).toBeTruthy();
 });
 
-test('the JSON Schema lists the parameters of each trainer, and forbids others unless the trainer accepts any parameter', () => {
+test('the JSON Schema lists the parameters of each trainer, and forbids other parameters unless the trainer accepts any', () => {
   const { allOf } = sweepFileJsonSchema() as { allOf: { if: object; then: { properties: { parameters: object } } }[] };
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });

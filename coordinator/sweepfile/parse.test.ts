@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { parseSweep } from './parse.ts';
 
-test('omitted keys have their defaults', () => {
+test('omitted keys of a sweep file have their defaults', () => {
   const spec = parseSweep('{trainer: autoencoder, parameters: {}}', 'some/folder/first-try.yaml');
   expect(spec).toMatchObject({
     name: 'first-try',
@@ -16,7 +16,7 @@ test('omitted keys have their defaults', () => {
   expect([spec.concurrency, spec.timeoutMs, spec.maxFailed]).toEqual([undefined, undefined, undefined]);
 });
 
-test('every key is parsed', () => {
+test('every key of a sweep file is parsed', () => {
   const spec = parseSweep(
     `
 name: all
@@ -110,18 +110,18 @@ hypotheses:
   });
 });
 
-test('by default, every epoch has a checkpoint and every fourth has reconstruction images', () => {
+test('by default, every epoch has a checkpoint, and every fourth epoch has reconstruction images', () => {
   expect(parseSweep('{trainer: noop, parameters: {}}', 'x')).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4 });
 });
 
-test('replicates set the seeds from 0', () => {
+test('the number of replicates sets the seeds, starting with 0', () => {
   expect(parseSweep('{trainer: noop, parameters: {}, replicates: 3, max_failed: 0}', 'x')).toMatchObject({
     seeds: [0, 1, 2],
     maxFailed: { kind: 'count', count: 0 },
   });
 });
 
-test('JSON and YAML of the same content give the same trials', () => {
+test('sweep files in JSON and YAML with the same content give the same trials', () => {
   const data = { trainer: 'noop', parameters: { a: { values: [1, 0.5, 'x', true] } }, exclude: [{ a: [1, 'x'] }] };
   const ids = (text: string) => [...enumerateTrials(parseSweep(text, 'x'))].map(({ trialId }) => trialId);
   const json = ids(JSON.stringify(data, null, '\t'));
@@ -129,7 +129,7 @@ test('JSON and YAML of the same content give the same trials', () => {
   expect(ids('trainer: noop\nparameters:\n  a:\n    values: [1, .5, x, true]\nexclude:\n- a: [1, x]\n')).toEqual(json);
 });
 
-test('anchors and aliases are expanded', () => {
+test('anchors and aliases in a sweep file are expanded', () => {
   const text = 'trainer: noop\nparameters:\n  a: &few {values: [1, 2]}\n  b: *few\n';
   expect(parseSweep(text, 'x').axes.map(({ name, size }) => `${name}${size}`)).toEqual(['a2', 'b2']);
 });

@@ -30,12 +30,12 @@ test.each([
   ['1e-5', 1e-5, 1e-5],
   ['2024-01-01', '2024-01-01', '2024-01-01'],
   ['_', '_', '_'],
-])('%s has the value of PyYAML in a W&B file only', (written, expected, other) => {
+])('%s has the value of PyYAML in a W&B file, but not in other files', (written, expected, other) => {
   expect(value(WANDB, written)).toBe(expected);
   expect(value(OTHER, written)).toBe(other);
 });
 
-test("rules and early_terminate of a W&B file are read like PyYAML too, but trawl's own keys are not", () => {
+test('the keys rules and early_terminate of a W&B file are also read like PyYAML, but the keys of trawl are not', () => {
   const text = `${WANDB}wandb: off
 early_terminate: {type: hyperband, min_iter: 3, strict: yes}
 parameters: {bn: {values: [yes, no]}, n: {values: [[on, 010]]}}
@@ -48,7 +48,7 @@ exclude: [{bn: yes}]
   ]);
 });
 
-test('merge keys add the entries of a mapping, and own keys override them', () => {
+test("merge keys add the entries of a mapping, and the mapping's own keys take precedence", () => {
   const text = `${WANDB}parameters:
   a: &a {values: [1, 2]}
   b: *a

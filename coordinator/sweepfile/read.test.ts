@@ -30,7 +30,7 @@ function refusal(bytes: readonly number[]): string {
 
 const ascii = (text: string) => [...Buffer.from(text)];
 
-test('a file of 200 MB is rejected without reading it', async () => {
+test('a sweep file of 200 MB is rejected before it is read', async () => {
   const path = join(folder, 'huge.yaml');
   const file = await open(path, 'w');
   await file.truncate(200e6);
@@ -42,25 +42,25 @@ test('a file of 200 MB is rejected without reading it', async () => {
   expect(error.message).toMatch(/huge\.yaml:1:1: the file has 200,000,000 bytes, more than the limit of 1,048,576 /);
 });
 
-test('an endless device is read up to the limit only', async () => {
+test('an endless device is read only up to the size limit', async () => {
   expect((await refusalOf('/dev/zero')).message).toMatch(/^\/dev\/zero:1:1: the file has over 1,048,576 bytes/);
 });
 
-test('a pipe is read to its end', async () => {
+test('a pipe is read to its end as a sweep file', async () => {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const [text] = await Promise.all([readSweepFile(path), writeFile(path, 'a: 1\n')]);
   expect(text).toBe('a: 1\n');
 });
 
-test('an unreadable file is reported with the reason', async () => {
+test('an unreadable sweep file is reported with the reason', async () => {
   const missing = await refusalOf(join(folder, 'none.yaml'));
   expect(missing).toBeInstanceOf(BadInputError);
   expect(missing.message).toMatch(/none\.yaml: no such file$/);
   expect((await refusalOf(folder)).message).toBe(`${folder}: is a folder, not a sweep file`);
 });
 
-test('a byte order mark is removed', async () => {
+test('a byte order mark at the start of a sweep file is removed', async () => {
   const path = join(folder, 'mark.yaml');
   await writeFile(path, '\ufeffname: "Größe 📐 \ufffd"\n');
   expect(await readSweepFile(path)).toBe('name: "Größe 📐 \ufffd"\n');

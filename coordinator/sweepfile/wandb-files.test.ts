@@ -25,7 +25,7 @@ parameters:
   epochs: {distribution: constant, value: 2}
 `;
 
-test('a grid with distributions beside its values has every combination, and the redundant keys are listed', () => {
+test('a grid with values and distributions has every combination of the values, and the plan lists the ignored keys', () => {
   expect(points(GRID_CATEGORICAL)).toEqual([
     { lr: 0.1, bn: true, epochs: 2 },
     { lr: 0.1, bn: false, epochs: 2 },
@@ -42,7 +42,7 @@ test('a grid with distributions beside its values has every combination, and the
   });
 });
 
-test('a key that only holds anchors, or begins with x-, is ignored, and merge keys work at every level', () => {
+test('a key that holds only anchors or begins with x- is ignored, and merge keys work at every level', () => {
   const spec = parse(`
 program: train.py
 x-common: &common {values: [1, 2]}
@@ -68,7 +68,7 @@ parameters:
   );
 });
 
-test('of two equal keys the last value counts, as for PyYAML, and a note names the line; other files reject them', () => {
+test('in a W&B file, the last of two equal keys counts as in PyYAML and a note names the line, and other files reject equal keys', () => {
   const spec = parse(
     'program: t.py\nmethod: random\nmethod: grid\nparameters:\n  lr: {value: 1}\n  lr: {values: [2, 3]}\n',
   );
@@ -84,7 +84,7 @@ test('of two equal keys the last value counts, as for PyYAML, and a note names t
   );
 });
 
-test('values that are not finite reach the program as Python writes them', () => {
+test('values that are not finite are passed to the program in the notation of Python', () => {
   const values = '[.inf, -.INF, .nan, 2]';
   const spec = parse(
     `program: t.py\nparameters:\n  clip: {values: ${values}}\n  list: {value: [.inf, 1.0]}\n  name: {value: ".inf"}\n`,
@@ -131,7 +131,7 @@ parameters:
   ]);
 });
 
-test('lists, null and nested parameters are values', () => {
+test('lists, null and nested parameters can be values', () => {
   const text = `
 program: train.py
 method: grid
@@ -169,7 +169,7 @@ parameters:
   expect(plan(spec)).toMatchObject({ trials: 5, configs: 5, replicates: 1, axes: {} });
 });
 
-test('early_terminate is parsed', () => {
+test('the settings of early_terminate are parsed', () => {
   const spec = parse(`
 program: train.py
 method: random
@@ -232,7 +232,7 @@ test.each([
   expect(spec.ignored).toEqual(ignored.map((key) => `early_terminate.${key}`));
 });
 
-test("interpolations of Hydra within an item are passed on, as by W&B's agent", () => {
+test('Hydra interpolations within an item are passed on, as the agent of W&B does', () => {
   const spec = parse(`
 program: scripts/train.py
 launch: {queue: fast}
@@ -257,7 +257,7 @@ command:
   expect(() => parse('program: t.py\ncommand: [a, "x${arg}"]\nparameters: {a: {value: 1}}\n')).toThrow(/did you mean/);
 });
 
-test('keys without meaning are accepted and listed', () => {
+test('keys that have no effect are accepted and listed', () => {
   const spec = parse(`
 apiVersion: v1
 kind: sweep
@@ -286,7 +286,7 @@ parameters: {lr: {value: 0.1}}
   expect(spec.metric).toEqual({ name: 'loss', goal: 'minimize', at: 'last', target: 0.1 });
 });
 
-test('whole ranges and q_uniform are axes of a grid, and run_cap limits the trials', () => {
+test('ranges of integers and q_uniform distributions become axes of a grid, and run_cap limits the trials', () => {
   const text = `
 program: train.py
 method: grid
@@ -378,7 +378,7 @@ parameters: {m: {parameters: {lr: {value: 1}}}}
   expect(spec.command).toEqual(['python3', '-c', 'print(1, 2)', '--name=a b', '${args}', '--copy=${param:m.lr}']);
 });
 
-test('mappings and nested lists are values, rules match them, and when sets them', () => {
+test('mappings and nested lists can be values, rules match them, and when can set them', () => {
   const text = `
 program: train.py
 metric: {name: loss}
@@ -413,7 +413,7 @@ test('nested parameters of any depth are joined with dots', () => {
   expect(spec.axes.map(({ name }) => name)).toEqual([Array.from({ length: levels }, () => 'n').join('.')]);
 });
 
-test('env, report, classify, wandb and first_report are for the program', () => {
+test('env, report, classify, wandb and first_report are settings of the program', () => {
   const { program } = parse(`
 program: t.py
 metric: {name: loss}
@@ -452,7 +452,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('code is a folder relative to the file, with patterns, also in a W&B file', () => {
+test('code is a folder relative to the sweep file, with patterns, also in a W&B file', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });
@@ -469,7 +469,7 @@ test('code is a folder relative to the file, with patterns, also in a W&B file',
   expect(new Set(fingerprints).size).toBe(3);
 });
 
-test('a file of another kind has no W&B defaults', () => {
+test('a sweep file that is not a W&B file has no W&B defaults', () => {
   const { program, isWandbFile } = parse('command: [t]\nmetric: {name: loss}\nparameters: {}\n');
   expect([isWandbFile, program?.wandb, program?.report]).toEqual([false, WandbMode.OFF, []]);
   const withArgs = parse('command: [python3, t.py, "${args}"]\nmetric: {name: loss}\nparameters: {}\n');
@@ -478,7 +478,7 @@ test('a file of another kind has no W&B defaults', () => {
   expect([withProject.isWandbFile, withProject.program?.wandb]).toEqual([true, WandbMode.OFFLINE]);
 });
 
-test('new keys change the fingerprint, and defaults written out do not', () => {
+test('keys that did not exist in earlier versions change the fingerprint, unless they have their default values', () => {
   const file = (more: string) =>
     sweepFingerprint(parse(`program: t.py\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n${more}\n`));
   const plain = file('');
@@ -494,7 +494,7 @@ const NAME = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
   .filter((name) => !/\p{Cc}|=/u.test(name) && name.trim() === name && /\S/.test(name) && name !== 'seed');
 
-test('any text without =, control characters and spaces at its ends is a name', () => {
+test('any text without =, control characters, and spaces at its ends is a valid parameter name', () => {
   const names = fc.uniqueArray(
     fc.oneof(
       NAME,
@@ -532,7 +532,7 @@ test('any text without =, control characters and spaces at its ends is a name', 
   );
 });
 
-test('a value of any shape keeps its content, and equal values are one object', () => {
+test('a parameter value of any shape keeps its content, and equal values are one object', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       const text = JSON.stringify(value);
@@ -544,7 +544,7 @@ test('a value of any shape keeps its content, and equal values are one object', 
   );
 });
 
-test('a value of a grid that is listed twice runs once, and a note reports the duplicate', () => {
+test('a grid value that is listed twice runs once, and a note reports the duplicate', () => {
   const text = `
 program: train.py
 method: grid
@@ -571,7 +571,7 @@ parameters:
   );
 });
 
-test('mappings keep the order of their keys, and keys that are not text become text as in JSON', () => {
+test('mappings keep the order of their keys, and keys of other types become text as in JSON', () => {
   const text = `
 program: train.py
 method: grid
@@ -590,7 +590,7 @@ parameters:
   expect(first?.same).toBe(first?.cfg);
 });
 
-test('of two equal keys, the last value counts at the position of the first', () => {
+test('of two equal keys in a mapping, the last value counts, at the position of the first key', () => {
   const text = `
 program: train.py
 method: grid
@@ -607,13 +607,13 @@ parameters:
   ]);
 });
 
-test('texts of the top level need no quotes', () => {
+test('texts at the top level of a W&B file need no quotes', () => {
   const text =
     'program: train.py\nproject: 2024\ndescription: 1.50\nname: 0012\nmethod: grid\nparameters: {lr: {value: 1}}';
   expect(parse(text)).toMatchObject({ name: '0012', description: '1.50' });
 });
 
-test('items of a command need no quotes: each becomes the text that Python prints for the value that PyYAML reads', () => {
+test('items of a command need no quotes, and become the text that Python prints for the value that PyYAML reads', () => {
   const text = (items: string) => `
 program: train.py
 method: grid

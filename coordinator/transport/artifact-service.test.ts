@@ -138,7 +138,7 @@ test('an upload with the wrong checksum is discarded, and can be repeated', asyn
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('more bytes than announced, a name outside the folder and an unknown agent are rejected', async () => {
+test('an upload with too many bytes, a name outside the folder or an unknown agent is rejected', async () => {
   await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
     await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({
@@ -165,7 +165,7 @@ test('a stalled upload times out, and resumes after the bytes already received',
   ]);
 });
 
-test('a file one byte over the limit is rejected, and the next file is accepted', async () => {
+test('an upload that is one byte over the limit is rejected, and the next upload is accepted', async () => {
   await expect(put([], { artifact: { ...FILE, size: 2 ** 30 + 1 } })).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
     details: 'artifact folder/file.bin too large: 1073741825 bytes (max 1073741824)',
@@ -174,7 +174,7 @@ test('a file one byte over the limit is rejected, and the next file is accepted'
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('a checkpoint uploaded again under the same name is kept', async () => {
+test('a checkpoint that is uploaded again under the same name is kept', async () => {
   const checkpoint: KeptArtifact = { name: 'c', kind: 'checkpoint', epoch: 1, size: FILE.size, sha256: SHA256 };
   const dropped: string[] = [];
   served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));
@@ -229,11 +229,11 @@ test.each([
   [3, 60_001, true],
   [1_048_576, 1_024_000, false],
   [1_000_000, 1_024_000, true],
-])('an upload of %d bytes in %d ms is too slow: %s', (bytes, waitedMs, slow) => {
+])('an upload of %d bytes in %d ms counts as too slow: %s', (bytes, waitedMs, slow) => {
   expect(isTooSlow(bytes, waitedMs, 60_000)).toBe(slow);
 });
 
-test('an upload that sends a byte only now and then times out', async () => {
+test('an upload that sends single bytes at long intervals times out', async () => {
   end();
   await begin({ stallMs: 400 });
   const call = client.put();

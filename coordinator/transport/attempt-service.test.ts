@@ -152,7 +152,7 @@ describe('streams', () => {
     expect(await control.drain('a', { graceMs: 0, reason: '' })).toMatchObject({ id: 'a' });
   });
 
-  test('the stream of a dead process is superseded by the stream of its successor, even if the hello of the dead process arrives last', async () => {
+  test('the stream of a new process replaces the stream of a dead process, even if the hello of the dead process arrives last', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();
@@ -267,7 +267,7 @@ describe('an Open', () => {
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('an Open with one claim without an attempt grants no other claim', async () => {
+  test('if one claim of an Open has no attempt, no other claim is granted', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -284,7 +284,7 @@ describe('records', () => {
     return { stream, key };
   }
 
-  test('records are acknowledged once durable, and records sent together are acknowledged together', async () => {
+  test('records are acknowledged when they are durable, and records that were sent together are acknowledged together', async () => {
     const { stream, key } = await granted();
     stream
       .record(key, 1, epoch(1))
@@ -385,7 +385,7 @@ test('the stream of an agent that never reads its answers is closed', { timeout:
   expect((await broken)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('after a failed write nothing is acknowledged, and the coordinator is asked to stop', async () => {
+test('after a failed write, no record is acknowledged, and the coordinator is asked to stop', async () => {
   const { keys } = await offered(1);
   served.runtime.db.exec('drop table attempts');
   await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });

@@ -158,7 +158,7 @@ test('an upload that sends nothing times out, and the next client can continue',
   expect(await failed).toMatchObject({ code: status.DEADLINE_EXCEEDED });
 });
 
-test('a header must come first, and only once', async () => {
+test('an upload of code must begin with its header, and a second header is rejected', async () => {
   const answer = (...messages: PutCodeRequest['message'][]) => {
     const call = client.putCode();
     call.on('data', () => {});

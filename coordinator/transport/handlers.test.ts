@@ -34,7 +34,7 @@ async function* batches() {
   for (let i = 0; i < BATCHES; i++) yield batch;
 }
 
-test('a call whose client reads nothing times out, and its generator ends', async () => {
+test('a call whose client reads nothing times out, and the generator of its messages ends', async () => {
   let over = false;
   async function* endless() {
     try {
@@ -53,7 +53,7 @@ test('a call whose client reads nothing times out, and its generator ends', asyn
   expect((await rejected)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('a slow reader receives a long answer completely, and no event listeners are left', async () => {
+test('a slow reader receives a long answer completely, and no event listener remains', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);

@@ -87,7 +87,7 @@ test('a client that connects and sends nothing is closed', async () => {
   await once(silent, 'close');
 });
 
-test('close ends every connection, even before its first byte', async () => {
+test('closing the listener ends every connection, even before its first byte', async () => {
   const listener = await open();
   const socket = await dial(listener.port);
   const closed = once(socket, 'close');
@@ -95,7 +95,7 @@ test('close ends every connection, even before its first byte', async () => {
   await closed;
 });
 
-test('an address in use is reported by name', async () => {
+test('an address in use is named in the error', async () => {
   const { port } = await open();
   const second = listen(newServer(), { host: '127.0.0.1', port });
   await expect(second).rejects.toThrow(UnreachableError);

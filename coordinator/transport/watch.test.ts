@@ -65,7 +65,7 @@ const kill = () =>
 const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
 const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
-test('the first message is a snapshot; further trials follow as deltas', async () => {
+test('the first message of a watch is a snapshot, and further trials follow as deltas', async () => {
   const watcher = await new Watcher().watch(2);
   expect(watcher.kinds).toEqual(['snapshot', 'delta']);
   expect(watcher.since).toBe(0);
@@ -95,7 +95,7 @@ test('reconnects during the catch-up neither lose nor repeat an event', async ()
   expect(watcher.rows).toEqual(stored());
 });
 
-test('an event during the catch-up is sent once', async () => {
+test('an event that occurs while a watcher catches up is sent once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = sweepControl(served.runtime);
@@ -114,7 +114,7 @@ test('an event during the catch-up is sent once', async () => {
   expect(watcher.rows).toEqual(stored());
 });
 
-test('a watcher that is ahead of the store receives a snapshot', async () => {
+test('a watcher with a newer event number than the store receives a snapshot', async () => {
   const watcher = new Watcher();
   watcher.since = served.runtime.queries.lastEvent() + 1;
   await watcher.watch(1);

@@ -85,7 +85,7 @@ test('a long line wraps at the width of the terminal', async () => {
   at.stop();
 });
 
-test('the log follows new lines, stops when scrolled up, and follows again with f', async () => {
+test('the log view follows new lines, stops when it is scrolled up, and follows again after f', async () => {
   const log = new GrowingLog(numbered(1, 20));
   const at = await start(log);
   expect(at.drawn().at(-1)).toBe('step 20: loss 0.5');
@@ -106,7 +106,7 @@ test('the log follows new lines, stops when scrolled up, and follows again with 
   at.stop();
 });
 
-test('/ searches, n and N move between the matches, and the heading counts them', async () => {
+test('/ searches in a log, n and N move between the matches, and the heading counts the matches', async () => {
   const at = await start(numbered(1, 30));
   await at.press('/', ...'step 2');
   expect(at.drawn()[0]).toContain('"step 2": 11 matches');
@@ -124,7 +124,7 @@ test('/ searches, n and N move between the matches, and the heading counts them'
   at.stop();
 });
 
-test('a message is shown if a search finds no match, or if n is pressed without a search', async () => {
+test('the log view shows a message if a search finds no match, or if n is pressed without a search', async () => {
   const at = await start(numbered(1, 30));
   await at.press('n');
   expect(at.status()).toBe('nothing is searched for; press / to search');
@@ -136,7 +136,7 @@ test('a message is shown if a search finds no match, or if n is pressed without 
   at.stop();
 });
 
-test('matches are highlighted, and the current match is shown in reverse video', async () => {
+test('matches in a log are highlighted, and the current match is shown in reverse video', async () => {
   const at = await start('epoch 1\nepoch 2\n');
   await at.press('/', ...'epoch', 'enter');
   const [, first, second] = at.drawn({ colour: false, ascii: false });

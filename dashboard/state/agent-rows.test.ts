@@ -25,7 +25,7 @@ test('the row of an agent contains its running trials and its results per hour',
   expect(second).toMatchObject({ running: [], perHour: 0 });
 });
 
-test('the rate covers the last hour, and is unknown for the first minute', () => {
+test('the rate of an agent covers the last hour, and is unknown for the first minute', () => {
   const minutes = (count: number) => count * 60_000;
   expect(trialsPerHour([minutes(5), minutes(110), minutes(119)], 0, minutes(120))).toBe(2);
   expect(trialsPerHour([minutes(5)], 0, minutes(10))).toBe(6);

@@ -15,7 +15,7 @@ const replicated: MarkedRow = {
   config: { id: 'c1', index: 0, trials: [first, second, failed, running] },
 };
 
-test('the title names the marked rows that are left out, and counts those that no longer exist', () => {
+test('the title of a comparison names the omitted marked rows, and counts the marked rows that no longer exist', () => {
   const shown = ['a0000000', 'b0000000'].map(rowOf);
   expect(comparisonTitle({ shown, hidden: [], gone: 0 })).toBe('2 compared');
   expect(comparisonTitle({ shown, hidden: [rowOf('c0000000ff'), rowOf('d0000000ff')], gone: 0 })).toBe(

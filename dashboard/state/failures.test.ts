@@ -11,7 +11,7 @@ const failed = (index: number, message: string, endedAtMs = 0): Trial =>
 
 const groupOf = (...trials: Trial[]): FailureGroup => ({ class: 'oom', message: 'm', trials, agents: [] });
 
-test('the groups change with the trials, and are computed once per change', () => {
+test('the groups of failures change with the trials, and are computed once per change', () => {
   const state = reduce(EMPTY_STATE, snapshot(sampleSweep(), sampleTrials()));
   expect(failureRows(state)).toEqual([]);
   const one = reduce(state, delta({ trials: [failed(0, 'no memory\nstep 1')] }));

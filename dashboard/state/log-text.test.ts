@@ -21,7 +21,7 @@ test('a wrapped log has every character in order, and no row wider than the term
   );
 });
 
-test('a line that fits is not changed, and an empty line stays empty', () => {
+test('a log line that fits is not changed, and an empty line stays empty', () => {
   const texts = (...log: string[]) => wrapLog(logOf(...log), 12).map(({ text }) => text);
   expect(texts('epoch 1: 0.5', '', 'a b c d e f')).toEqual(['epoch 1: 0.5', '', 'a b c d e f']);
   expect(texts('loading the model from disk')).toEqual(['loading the ', 'model from d', 'isk']);
@@ -69,7 +69,7 @@ test('any text can be searched for', () => {
   );
 });
 
-test('the parts of a row add up to the row, and the highlighted parts add up to the matches', () => {
+test('the parts of a row add up to the row, and the highlighted parts add up to the matches in a log', () => {
   fc.assert(
     fc.property(lines, columns, fc.constantFrom('a', 'e', ' ', '0', 'ab'), (log, width, text) => {
       const source = logOf(...log, 'a long line with a few matches of ab, abab and 00');

@@ -4,20 +4,20 @@ import { meanCurve } from './replicate-curve.ts';
 
 const curve = (...values: number[]) => values.map((loss, i) => ({ epoch: i + 1, metrics: { loss } }));
 
-test('each epoch has the mean and deviation over the replicates that reported it', () => {
+test('each epoch of a replicate curve has the mean and deviation over the replicates that reported it', () => {
   expect(meanCurve([curve(1, 3), curve(3)], 'loss')).toEqual([
     { epoch: 1, mean: 2, std: Math.SQRT2 },
     { epoch: 2, mean: 3, std: 0 },
   ]);
 });
 
-test('values that are missing or not finite are left out', () => {
+test('a replicate curve omits values that are missing or not finite', () => {
   expect(meanCurve([curve(1, Number.NaN), [{ epoch: 1, metrics: {} }]], 'loss')).toEqual([
     { epoch: 1, mean: 1, std: 0 },
   ]);
 });
 
-test('the mean of an epoch is within the values of that epoch, and epochs are in ascending order', () => {
+test('the mean of an epoch is within the range of its values, and epochs are in ascending order', () => {
   const point = fc.record({
     epoch: fc.integer({ min: 1, max: 9 }),
     metrics: fc.record({ loss: fc.double({ min: -10, max: 10, noNaN: true }) }),

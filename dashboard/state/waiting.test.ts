@@ -14,7 +14,7 @@ import { waitingText } from './waiting.ts';
 const waiting = (agents: Agent[], trials: Trial[], sweep = sampleSweep()) =>
   waitingText(reduce(EMPTY_STATE, snapshot(sweep, trials, agents)));
 
-test('a sweep without a report shows what it waits for', () => {
+test('the dashboard states why a sweep has no report yet', () => {
   const pending = [trialAt(0)];
   expect(waiting([], pending)).toBe('waiting for an agent to connect');
   expect(waiting([sampleAgent({ state: 'AGENT_STATE_LOST' })], pending)).toBe('waiting for an agent to connect');
@@ -22,7 +22,7 @@ test('a sweep without a report shows what it waits for', () => {
   expect(waiting([sampleAgent()], [runningTrial(0, 0, {})])).toBe('the first trials fetch their data and start');
 });
 
-test('a sweep that has a report, is paused or has ended waits for nothing', () => {
+test('the dashboard states no reason for a sweep that has a report, is paused or has ended', () => {
   expect(waiting([sampleAgent()], [runningTrial(0, 1, { test_loss: 1 }), runningTrial(1, 0, {})])).toBe('');
   expect(waiting([], [endedTrial(0, { test_loss: 1 }), trialAt(1)])).toBe('');
   expect(waiting([], [trialAt(0)], sampleSweep({ state: 'SWEEP_STATE_PAUSED' }))).toBe('');

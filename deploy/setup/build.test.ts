@@ -23,7 +23,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const dist = (name: string) => join(root, 'dist', 'bin', name);
 
-test('a build is needed the first time, and again after a source file changes', async () => {
+test('a build is needed the first time, and after each change of a source file', async () => {
   expect(buildProblem(root)).toBe('dist is missing or incomplete');
   await build(root);
   expect(buildProblem(root)).toBeNull();
@@ -33,7 +33,7 @@ test('a build is needed the first time, and again after a source file changes', 
   expect(readFileSync(dist('one.js'), 'utf8')).toContain('one = 2');
 });
 
-test('deleted output is rebuilt', async () => {
+test('build output that was deleted is built again', async () => {
   await build(root);
   rmSync(dist('one.js'));
   expect(buildProblem(root)).toBe('part of dist is missing');

@@ -185,7 +185,7 @@ describe('the files of a code folder', () => {
   });
 
   test.skipIf(process.getuid?.() === 0)(
-    'that the user cannot read are an error, unless they are excluded',
+    'files that the user cannot read are an error, unless they are excluded',
     async () => {
       const code = write({ 'train.py': '', 'secret/key': '', 'file.csv': '', '.gitignore': '' });
       for (const path of ['secret', 'file.csv', '.gitignore']) {

@@ -25,7 +25,7 @@ function commit(): string {
   return git('rev-parse', 'HEAD');
 }
 
-test('the commit, branch and remote are recorded, without credentials', async () => {
+test('the commit, branch and remote of the code are recorded, without credentials', async () => {
   const head = commit();
   git('remote', 'add', 'origin', 'https://me:secret@host/repo.git');
   expect(await gitFacts(dir, true)).toEqual({
@@ -54,7 +54,7 @@ test('the diff has staged and unstaged changes of tracked files, and untracked f
   expect((await gitFacts(dir, false)).diff).toBe('');
 });
 
-test('only changes below the folder are included', async () => {
+test('only changes below the code folder are included in the diff', async () => {
   commit();
   mkdirSync(join(dir, 'sub'));
   writeFileSync(join(dir, 'sub', 'a.py'), 'a\n');
@@ -64,7 +64,7 @@ test('only changes below the folder are included', async () => {
   expect((await gitFacts(join(dir, 'sub'), true)).state).toMatchObject({ dirty: false, untrackedCount: 0 });
 });
 
-test('without a commit, the reason is recorded', async () => {
+test('the reason is recorded if the code folder has no commit', async () => {
   expect((await gitFacts(dir, true)).state).toMatchObject({
     commit: '',
     missing: 'the folder is not in a git repository',
@@ -75,7 +75,7 @@ test('without a commit, the reason is recorded', async () => {
   expect((await gitFacts(dir, true)).state.missing).toBe('git is not installed');
 });
 
-test('a configured program does not run', async () => {
+test('a program in the configuration of git is not run', async () => {
   commit();
   git('config', 'diff.external', `touch ${join(dir, 'ran')} #`);
   git('config', 'core.fsmonitor', `touch ${join(dir, 'ran')} #`);

@@ -27,7 +27,7 @@ const anySituation: fc.Arbitrary<EtaSituation> = fc
   .record({ trials: fc.array(anyTrial, { maxLength: 30 }), slots: fc.nat({ max: 6 }), paused: fc.boolean() })
   .map(({ trials, ...rest }) => ({ ...rest, now: NOW, trials: trials.map((one, at) => ({ ...one, id: `t${at}` })) }));
 
-test('every interval is finite, positive and contains its expectation, and the sweep ends with its last trial', () => {
+test('every estimated interval is finite, positive and contains its expectation, and a sweep ends with its last trial', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { sweep, trials } = etaOf(situation);
@@ -42,7 +42,7 @@ test('every interval is finite, positive and contains its expectation, and the s
   );
 });
 
-test('once something was measured, each trial that runs or will run has an estimate, and no other has', () => {
+test('after a first measurement, exactly the trials that run or will run have an estimate', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { trials } = etaOf(situation);
@@ -54,7 +54,7 @@ test('once something was measured, each trial that runs or will run has an estim
   );
 });
 
-test('a paused sweep ends no later, and another slot delays nothing', () => {
+test('a pause does not shorten the time left, and another slot does not lengthen it', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const until = (change: Partial<EtaSituation>) => etaOf({ ...situation, ...change }).sweep?.expectedMs;
@@ -66,7 +66,7 @@ test('a paused sweep ends no later, and another slot delays nothing', () => {
   );
 });
 
-test('only running trials count while a sweep is paused, and nothing is estimated before a measurement', () => {
+test('only running trials count while a sweep is paused, and there is no estimate before a measurement', () => {
   const waiting = { configId: 'c', state: 'waiting', epoch: 0, epochs: 10, startedAtMs: 0, endedAtMs: 0 } as const;
   const running = { ...waiting, id: 'r', state: 'running', epoch: 5, startedAtMs: NOW - 5_500 } as const;
   const trials = [running, ...[1, 2, 3].map((at) => ({ ...waiting, id: `w${at}` }))];
@@ -95,7 +95,7 @@ function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituatio
   };
 }
 
-test('the 90% intervals cover at least 80% of the outcomes of recorded sweeps, of trials and of sweeps', () => {
+test('the 90% intervals cover at least 80% of the outcomes of recorded trials and sweeps', () => {
   const covered = { sweep: [] as boolean[], trials: [] as boolean[] };
   for (const recorded of RECORDED_SWEEPS) {
     const endMs = Math.max(...recorded.trials.map(([, , , end]) => end));
@@ -116,7 +116,7 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded sweeps, o
   expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
 });
 
-test('a sweep can use the free slots and the slots of its own trials, up to its concurrency', () => {
+test('the time left assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency', () => {
   const agents = [
     { takesWork: true, slots: 4, busy: 3 },
     { takesWork: true, slots: 2, busy: 0 },
@@ -127,7 +127,7 @@ test('a sweep can use the free slots and the slots of its own trials, up to its 
   expect(usableSlots(agents, { running: 2, concurrency: 3 })).toBe(3);
 });
 
-test('trials that are still to be created count like pending ones, and an unlimited search has no time left', () => {
+test('trials that are not created yet count like pending trials, and an unlimited search has no time left', () => {
   const ended = {
     configId: 'a',
     state: 'ended',

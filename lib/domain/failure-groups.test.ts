@@ -12,7 +12,7 @@ const failed = (id: string, name: FailureClassName, message: string, agentId: st
     failure: Failure.fromPartial({ class: failureClass.to(name), message }),
   });
 
-test('failures with the same class and error are one group, whatever the program printed', () => {
+test('failures with the same class and error form one group, even if the programs printed different output', () => {
   const trials = [
     failed('a', 'crash', 'ValueError: bad width\nTraceback, line 10', 'gpu2'),
     failed('b', 'oom', 'no memory left', 'gpu1'),

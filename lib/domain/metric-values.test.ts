@@ -20,7 +20,7 @@ describe('the value of a metric', () => {
     expect(valuesOf(reports)).toEqual({ train: [6, 6], val: [9, 5] });
   });
 
-  test('if a step is reported twice, the later report counts, and a late report of a lower step does not count', () => {
+  test('the later of two reports of a step counts, and a late report of a lower step does not count', () => {
     const reports: readonly ReportOf[] = [
       [2, { a: 1 }],
       [2, { a: 2, b: 3 }],
@@ -61,7 +61,7 @@ describe('reports of one step', () => {
     ]);
   });
 
-  test('merged reports give the same values as single reports', () => {
+  test('merged reports give the same values as separate reports', () => {
     const report = fc.tuple(
       fc.integer({ min: 0, max: 5 }),
       fc.dictionary(fc.constantFrom('a', 'b', 'loss'), fc.integer({ min: 0, max: 9 })),

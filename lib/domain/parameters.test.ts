@@ -17,7 +17,7 @@ const entries = fc.uniqueArray(
   { selector: ([name]) => name, maxLength: 8 },
 );
 
-test('parameters of any name survive a round trip through a message', () => {
+test('parameters with any names are unchanged after they were sent in a message', () => {
   fc.assert(
     fc.property(entries, (given) => {
       const message = Grant.fromPartial({ trainer: 'noop', parameters: toWire(Object.fromEntries(given)), seed: 1 });
@@ -70,7 +70,7 @@ test('of two parameters that change together, the second comes last', () => {
   expect(orderOf(points, ['depth', 'epochs', 'lr'])).toEqual({ own: ['depth', 'lr'], determined: ['epochs'] });
 });
 
-test('a random search determines nothing, and each parameter of a full grid varies on its own', () => {
+test('no parameter of a random search determines another, and each parameter of a full grid varies on its own', () => {
   const random = Array.from({ length: 40 }, (_, at) => ({ lr: Math.sin(at), wd: Math.cos(at), depth: at % 3 }));
   expect(orderOf(random, ['depth', 'lr', 'wd']).determined).toEqual([]);
   fc.assert(

@@ -5,7 +5,7 @@ import { sampleSweep } from '../../test/support/dashboard/sample.ts';
 import { percentText, progressText, sweepProgress } from './progress.ts';
 import { noCounts } from './trial-state.ts';
 
-test('a killed sweep is not complete: cancelled trials are not finished', () => {
+test('a killed sweep is incomplete, because cancelled trials are not finished', () => {
   const killed = sampleSweep({ state: SweepState.KILLED, counts: { succeeded: 10, failed: 2, cancelled: 51 } });
   expect([progressText(killed), percentText(killed)]).toEqual(['12/63', '19%']);
 });
@@ -19,7 +19,7 @@ test('a sweep without trials has no progress', () => {
   expect(sweepProgress({ ...sampleSweep(), counts: undefined })).toEqual({ finished: 0, total: 0, share: 0 });
 });
 
-test('a sweep is complete exactly if every trial succeeded, was stopped or failed', () => {
+test('a sweep is complete if and only if every trial succeeded, was stopped or failed', () => {
   const count = fc.nat(1000);
   const counts = fc.record({
     pending: count,

@@ -20,7 +20,7 @@ const goal = fc.constantFrom('minimize' as const, 'maximize' as const);
 
 const lossOf = (item: Item) => item.metrics.loss ?? Number.NaN;
 
-test('the order does not depend on the order of the input', () => {
+test('the ranking of items does not depend on the order of the input', () => {
   const shuffled = items.chain((list) =>
     fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
   );
@@ -31,7 +31,7 @@ test('the order does not depend on the order of the input', () => {
   );
 });
 
-test('each item is ranked once; better values come first; equal values keep the order of index and share a place', () => {
+test('each item is ranked once, better values come first, and items with equal values share a place in the order of their indexes', () => {
   fc.assert(
     fc.property(items, goal, (list, way) => {
       const ranked = rank(list, lossOf, way);
@@ -51,7 +51,7 @@ test('each item is ranked once; better values come first; equal values keep the 
   );
 });
 
-test('items without a finite value come last, with place 0', () => {
+test('items without a finite value come last in a ranking, with place 0', () => {
   const list = [Number.NaN, 2, Number.POSITIVE_INFINITY, 1].map((loss, index) => ({ index, metrics: { loss } }));
   const places = (ranked: [Item, number][]) => ranked.map(([item, place]) => [item.index, place]);
   expect(places(rank(list, lossOf, 'minimize'))).toEqual([
@@ -63,7 +63,7 @@ test('items without a finite value come last, with place 0', () => {
   expect(places(rank(list, () => undefined, 'minimize')).every(([, place]) => place === 0)).toBe(true);
 });
 
-test('failed, cancelled and pending trials have no place; a running trial is ranked by its latest report', () => {
+test('failed, cancelled and pending trials have no place, and a running trial is ranked by its latest report', () => {
   const trials = [
     trialAt(0, { metrics: { test_loss: 0.1 } }),
     endedTrial(1, { test_loss: Number.NaN }),
@@ -106,14 +106,14 @@ test('a sweep’s own metric has the sweep’s goal, and other metrics have thei
 test.each([
   ...['psnr', 'psnr_peak1', 'test_psnr', 'accuracy', 'accuracy_top5', 'test_accuracy'],
   ...['val_acc', 'valid.acc', 'f1', 'eval/f1-macro', 'valAccuracy', 'Test AUC', 'episode_reward', 'map50'],
-])('%s is maximized by default', (metric) => {
+])('the metric %s is maximized by default', (metric) => {
   expect(usualGoal(metric)).toBe('maximize');
 });
 
 test.each([
   ...['test_loss', 'train_total_loss', 'epoch_seconds', 'inaccuracy', 'loss_psnr_weighted'],
   ...['', 'accuracy_error', 'scoreLoss', 'fid_score', 'rmse', 'pacc', 'accumulated'],
-])('%s is minimized by default', (metric) => {
+])('the metric %s is minimized by default', (metric) => {
   expect(usualGoal(metric)).toBe('minimize');
 });
 

@@ -73,7 +73,7 @@ test('a step does not change values that another tensor still uses', async () =>
   adam.dispose();
 });
 
-test('steps leak no tensor', async () => {
+test('optimizer steps leak no tensor', async () => {
   const before = tf.memory().numTensors;
   const adam = newAdam();
   step(adam, 11);

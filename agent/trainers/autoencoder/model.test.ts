@@ -5,7 +5,7 @@ import { Random, STREAMS } from './random.ts';
 
 const weights = (seed: number) => new Random(seed, STREAMS.weights);
 
-test('depth 3 is 784-256-144-d-144-256-784, and depth 5 adds 640 and 512 on the outside', () => {
+test('a network of depth 3 has the layers 784-256-144-d-144-256-784, and depth 5 adds layers of 640 and 512 units', () => {
   const widths = (depth: 3 | 5, latent: number) => [784, ...layersOf(depth, latent).map(({ outputs }) => outputs)];
   expect(widths(3, 15)).toEqual([784, 256, 144, 15, 144, 256, 784]);
   expect(widths(5, 100)).toEqual([784, 640, 512, 256, 144, 100, 144, 256, 512, 640, 784]);

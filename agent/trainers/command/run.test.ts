@@ -180,7 +180,7 @@ test('a checkpoint is kept with its epoch while the program continues to run', a
   expect(disabled).toMatchObject({ failure: undefined, kept: [] });
 });
 
-test('an attempt that resumes counts epochs from its checkpoint, and can already be complete', async () => {
+test('an attempt that resumes counts epochs from its checkpoint, and succeeds even if no epoch remains', async () => {
   const resume = { epoch: 4, path: '/tmp/there' };
   expect((await runProgram(`echo '{"loss": 1}'`, { resume })).run.reports).toEqual([
     { epoch: 5, metrics: { loss: 1 } },
@@ -377,7 +377,7 @@ test('rows of a CSV file without steps are numbered, and rows of an earlier tria
   expect(run.reports.map(({ metrics }) => metrics.loss)).toEqual([5, 4]);
 });
 
-test('cells with line breaks, a last row without a line end and other separators are read', async () => {
+test('a CSV file can have cells with line breaks, other separators, and a last row without a line end', async () => {
   const { run, log } = await runProgram(
     `printf 'epoch\\tnote\\tloss\\n1\\t"two\\nlines, one ""quote"""\\t3\\n2\\t"\\n' > a.csv; sleep 0.4; printf '"\\t2' >> a.csv`,
     { program: from({ $case: 'csv', csv: 'a.csv' }) },
@@ -410,7 +410,7 @@ test('a CSV file that the program replaces, or rewrites with the same header, is
   ]);
 });
 
-test('rows of an earlier trial are skipped, unless the program rewrites the file', async () => {
+test('CSV rows of an earlier trial are skipped, unless the program rewrites the file', async () => {
   writeFileSync(join(folder, 'a.csv'), 'epoch,loss\n1,9\n2,8\n');
   const program = from({ $case: 'csv', csv: 'a.csv' });
   expect((await runProgram(`printf '3,7\\n' >> a.csv`, { program })).run.reports).toHaveLength(1);
@@ -484,7 +484,7 @@ test.each([
   [{ $case: 'regex', regex: 'epoch (?<epoch>\\d+): loss (?<loss>\\S+)' }, 'INFO epoch 1: loss 0.5'],
   [{ $case: 'json', json: true }, '{"epoch": 1, "loss": 0.5}'],
   [{ $case: 'python', python: true }, "{'loss': 0.5, 'epoch': 1.0}"],
-] as const)('reports that a program prints to stderr only are named in a warning: %j', async (source, line) => {
+] as const)('reports that a program prints only to stderr are mentioned in a warning: %j', async (source, line) => {
   const script = `printf '%s\\n' "$LINE" "$LINE" >&2; printf '%s\\n' "$LINE" | sed 's/[0-9]/x/g'`;
   const program = { ...from(source), env: { LINE: line } };
   const { run, log, failure } = await runProgram(script, { program });
@@ -539,7 +539,7 @@ test('the target of a link in the folder of a W&B run is kept, but a link among 
   }
 });
 
-test('W&B reads the numbers of float parameters that are not finite, and their text in other parameters', async () => {
+test('W&B receives a non-finite value as a number for float parameters, and as text for other parameters', async () => {
   const { log } = await runProgram('cat "$WANDB_SWEEP_PARAM_PATH"; echo "$TRAWL_PARAMETERS"', {
     program: { ...SPEC, wandb: WandbMode.OFFLINE, floatParameters: ['clip', 'low'] },
     parameters: { clip: 'inf', low: '-inf', name: 'nan' },

@@ -11,6 +11,6 @@ test.each<[string, readonly ParameterValue[], HParamDomain]>([
   ['texts', ['b', 'a'], { type: 'text', listed: ['a', 'b'] }],
   ['many texts', rising.map((n) => `n${n}`), { type: 'text' }],
   ['several kinds', [1, 'auto', true], { type: 'text', listed: ['1', 'auto', 'true'] }],
-])('the domain of %s', (_, values, domain) => {
+])('a parameter with %s has the right domain in TensorBoard', (_, values, domain) => {
   expect(domainOf(new Set(values))).toEqual(domain);
 });

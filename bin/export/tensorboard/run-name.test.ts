@@ -11,7 +11,7 @@ test('the name of a run has its id and the parameters that vary', () => {
   expect(runName(trialAt(0), [], 8)).toBe('a0000000');
 });
 
-test('any value gives a single folder name', () => {
+test('a run name with any parameter value is a single valid folder name', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (x) => {
       const name = runName(trialAt(0, { parameters: toWire({ x }) }), ['x'], 8);

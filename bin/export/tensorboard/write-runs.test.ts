@@ -143,7 +143,7 @@ const python = process.env.TRAWL_PYTHON;
 
 // Reads the export with TensorBoard itself, if TRAWL_PYTHON is a Python with the package `tensorboard`.
 test.skipIf(python === undefined)(
-  'TensorBoard reads it (skipped unless TRAWL_PYTHON names a Python with it)',
+  'TensorBoard reads the exported runs (skipped unless TRAWL_PYTHON names a Python with TensorBoard)',
   async () => {
     const script = fileURLToPath(new URL('read_runs.fixture.py', import.meta.url));
     const { stdout } = await promisify(execFile)(python ?? '', [script, dir]);

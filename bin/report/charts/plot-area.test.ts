@@ -19,14 +19,14 @@ test('every value lies within the area, and larger values are higher', () => {
   );
 });
 
-test('only positive values that are far apart have a logarithmic scale', () => {
+test('an axis is logarithmic only if its values are positive and far apart', () => {
   expect(valueScale([0.001, 10]).log).toBe(true);
   expect(valueScale([1, 10]).log).toBe(false);
   expect(valueScale([0, 1e6]).log).toBe(false);
   expect(valueScale([-1, 1e6]).log).toBe(false);
 });
 
-test('there are ticks even for one value or none', () => {
+test('a chart has ticks even for one value or none', () => {
   for (const values of [[], [0], [5], [1e-12], [0.2, 0.3], [1e-4, 1e4]]) {
     const { ticks } = valueScale(values);
     expect(ticks.length).toBeGreaterThan(1);

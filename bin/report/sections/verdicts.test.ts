@@ -95,7 +95,7 @@ test('the row and the sentence of a hypothesis have the same number of seeds, al
   for (const sentence of sentences) expect(sentence).toContain('more than 100 seeds would be needed');
 });
 
-test('hypotheses of another file replace those of the sweep, and the file is named', () => {
+test('a file of other hypotheses replaces the hypotheses of the sweep, and the report names the file', () => {
   const [designOnly] = SWEEP.split('hypotheses:');
   const text = `${designOnly}hypotheses:\n  - { name: later, claim: loss rises over epochs }\n`;
   const later = parseSweep(text, 'later.yaml');

@@ -17,7 +17,7 @@ const DISTRIBUTIONS: readonly NumericDistribution[] = [
   { kind: 'beta', a: 2, b: 3, q: 0.1 },
 ];
 
-it.each(DISTRIBUTIONS)('the cell of a value contains every share that gives the value: %o', (distribution) => {
+it.each(DISTRIBUTIONS)('the cell of a value contains every coordinate that gives the value: %o', (distribution) => {
   fc.assert(
     fc.property(fc.double({ min: 0.001, max: 0.999, noNaN: true }), (u) => {
       const { low, high } = cellOf(distribution, Number(valueAt(distribution, u)));

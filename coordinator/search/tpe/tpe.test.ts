@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point does not change if the values are transformed by an increasing function, or negated and maximized', () => {
+  it('the next point does not change if an increasing function transforms the values, or if negated values are maximized', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
@@ -143,13 +143,13 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point differs between indexes, so a repeated point is not suggested forever', () => {
+  it('the next point differs between indexes, so that a dropped point is not suggested again and again', () => {
     const ended = run(SQUARE, 30, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
     const points = [30, 31, 32].map((index) => JSON.stringify(nextPoint(SQUARE, index, { ended, running: [] })));
     expect(new Set(points).size).toBe(3);
   });
 
-  it('the next point does not depend on the values of parameters without an effect', () => {
+  it('parameters without an effect do not change the next point', () => {
     const search: TpeSearch = {
       seed: 3,
       goal: 'minimize',
@@ -212,12 +212,12 @@ describe('nextPoint', () => {
     expect(later.filter((point) => tried.has(point))).toEqual([]);
   });
 
-  it('the next point is random while every trial has failed', () => {
+  it('the next point is random until a trial succeeds', () => {
     const ended = run(SQUARE, 30, () => undefined);
     expect(nextPoint(SQUARE, 30, { ended, running: [] })).toEqual(nextPoint(SQUARE, 30, { ended: [], running: [] }));
   });
 
-  it('TPE keeps parallel trials apart: points near a running trial are less likely', () => {
+  it('TPE keeps parallel trials apart, and avoids points near a running trial', () => {
     const ended = run(SQUARE, 40, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
     const distances = (running: (point: Point) => Point[]) =>
       Array.from({ length: 40 }, (_, index) => {

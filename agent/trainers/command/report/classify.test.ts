@@ -33,7 +33,7 @@ describe('out of memory', () => {
     'tensorflow.python.framework.errors_impl.InternalError: Failed copying input tensor: Dst tensor is not initialized.',
     'RuntimeError: No executable batch size found, reached zero.',
     'slurmstepd: error: Detected 1 oom_kill event in StepId=1.0. Some of the step tasks have been OOM Killed.',
-  ])('%s', (line) => {
+  ])('the line %s means out of memory', (line) => {
     expect(failureClassOf(ended({ stderr: `Traceback\n${line}\n` }))).toBe('oom');
     expect(failureClassOf(ended({ stdout: line }))).toBe('oom');
   });

@@ -14,13 +14,16 @@ describe('a JSON line', () => {
     ['{"note": "NaN and \\"Infinity\\"", "loss": 1}', { note: 'NaN and "Infinity"', loss: 1 }],
     ['{"val": {"loss": 1}}', { val: { loss: 1 } }],
     ['\ufeff{"epoch": 1} \r', { epoch: 1 }],
-  ])('%s is an object', (line, expected) => {
+  ])('the line %s is parsed as a JSON object', (line, expected) => {
     expect(entries(parseJsonLine(line))).toEqual(expected);
   });
 
-  test.each(['', 'loss: 1', '[1, 2]', '{"epoch": 1', '{}x', "{'epoch': 1}"])('%j is not parsed', (line) => {
-    expect(parseJsonLine(line)).toBeUndefined();
-  });
+  test.each(['', 'loss: 1', '[1, 2]', '{"epoch": 1', '{}x', "{'epoch': 1}"])(
+    'the line %j is not parsed as JSON',
+    (line) => {
+      expect(parseJsonLine(line)).toBeUndefined();
+    },
+  );
 
   test('a name that every JavaScript object has as a property, such as constructor, is an ordinary name', () => {
     const values = parseJsonLine('{"constructor": 1, "__proto__": 2, "toString": 3}');
@@ -33,7 +36,7 @@ describe('a JSON line', () => {
 });
 
 describe('several JSON objects on one line', () => {
-  test('objects are split where each object ends, regardless of the strings in them', () => {
+  test('several JSON objects on one line are split at the end of each object, even if their strings contain braces', () => {
     const object = fc.dictionary(
       fc.string(),
       fc.oneof(fc.string(), fc.double(), fc.dictionary(fc.string(), fc.string())),
@@ -48,13 +51,13 @@ describe('several JSON objects on one line', () => {
   });
 
   test.each(['{"a":1}{"b":2', '{"a":1}{"b":2}x', '{"a":1}}{"b":2}', '{}{x}', '"{}{}"', '{"a":"}{"'])(
-    '%s is not split',
+    'the line %s is not split into JSON objects',
     (line) => {
       expect(splitObjects(line)).toEqual([line]);
     },
   );
 
-  test('a long line of quotes is split in linear time', () => {
+  test('splitting a long line of quotes takes linear time', () => {
     const line = `{}{"${'\\"'.repeat(120_000)}`;
     expect(splitObjects(line)).toEqual([line]);
   });
@@ -76,7 +79,7 @@ describe('a Python line', () => {
     ["{'l': [1, 2], 't': (1, 'x'), 's': {1, 2}, 'e': ()}", { l: [1, 2], t: [1, 'x'], s: [1, 2], e: [] }],
     ["{'it\\'s': \"a\\nb\", 1: 2}", { "it's": 'a\nb', 1: 2 }],
     ['{}', {}],
-  ])('%s is a dict', (line, expected) => {
+  ])('the line %s is parsed as a Python dict', (line, expected) => {
     expect(entries(parsePythonLine(line))).toEqual(expected);
   });
 
@@ -89,7 +92,7 @@ describe('a Python line', () => {
     "{'a' 1}",
     `${'{1:'.repeat(50)}1${'}'.repeat(50)}`,
     "{'a': lambda x: x}",
-  ])('%j is not parsed', (line) => {
+  ])('the line %j is not parsed as a Python dict', (line) => {
     expect(parsePythonLine(line)).toBeUndefined();
   });
 

@@ -22,7 +22,7 @@ describe('lines', () => {
     ['10%\r20%\r{"epoch":1}\n', ['10%', '20%', '{"epoch":1}']],
     ['a\r', ['a']],
     ['\n\n', ['', '']],
-  ])('%j has the lines %j', (output, expected) => {
+  ])('the output %j has the lines %j', (output, expected) => {
     expect(cut(output).map(({ text }) => text)).toEqual(expected);
   });
 

@@ -34,7 +34,7 @@ describe('steps', () => {
     ['2', 2],
     ['2.5', 2.5],
     [1e9, 1e9],
-  ])('%j is step %d', (epoch, step) => {
+  ])('a report with the epoch %j has the step %d', (epoch, step) => {
     expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
   });
 
@@ -73,7 +73,7 @@ describe('steps', () => {
   });
 
   test.each([null, 'n/a', '', 'nan', -1, '-1', false, {}])(
-    'steps given as %j are counted: a repeated metric begins the next step',
+    'reports whose epoch is %j get step numbers, and a repeated metric begins the next step',
     (epoch) => {
       const line = (metrics: object) => ({ epoch, ...metrics });
       expect(read([{ train: 4 }, { loss: 1 }, { train: 3 }, { loss: 0.5 }, { loss: 0.25 }].map(line))).toEqual([
@@ -99,9 +99,12 @@ describe('steps', () => {
     ]);
   });
 
-  test.each(['Epoch', 'EPOCH', ' epoch', 'epoch ', 'Step', 'STEP ', '\tstep'])('%j names the step', (name) => {
-    expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
-  });
+  test.each(['Epoch', 'EPOCH', ' epoch', 'epoch ', 'Step', 'STEP ', '\tstep'])(
+    'the key %j is the name of the step',
+    (name) => {
+      expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
+    },
+  );
 
   test('an exact step name takes precedence over a similar name, and the ranking metric is never the step', () => {
     expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
@@ -110,7 +113,7 @@ describe('steps', () => {
     expect(read([{ steps: 3, epochs: 7, my_epoch: 1 }])).toEqual(['text']);
   });
 
-  test('epoch takes precedence over step, and step is then a metric', () => {
+  test('the key epoch takes precedence over the key step, which is then a metric', () => {
     expect(
       read([
         { epoch: 1, step: 500, loss: 1 },
@@ -146,7 +149,7 @@ describe('a line without a step', () => {
   });
 });
 
-test('metrics that the sweep file names need no step: a repeated metric begins the next step, and other metrics belong to the last step', () => {
+test('if the sweep file names the metrics, a repeated metric begins the next step, and other metrics belong to the last step', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
   const steps = [
@@ -207,7 +210,7 @@ describe('values', () => {
     ['0x10', undefined],
     [true, undefined],
     [[1], undefined],
-  ])('%j is the number %j', (value, expected) => {
+  ])('the value %j is read as the number %j', (value, expected) => {
     expect(numberOf(value)).toEqual(expected);
   });
 
