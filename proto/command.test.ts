@@ -18,11 +18,11 @@ test.each([
   ['${envvar:a b}', [{ kind: 'unknown', name: 'envvar:a b' }]],
   ['echo $${HOME} $HOME', [text('echo ${'), text('HOME} $HOME')]],
   ['costs ${', [text('costs ${')]],
-])('%j is %j', (item, pieces) => {
+])('the command %j expands to %j', (item, pieces) => {
   expect(piecesOf(item)).toEqual(pieces);
 });
 
-test('text without macros is unchanged, and escaped macros are text', () => {
+test('text without macros is unchanged, and escaped macros are plain text', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.string(), fc.constantFrom('$', '{', '}', '${', '${args}')), { maxLength: 8 }),

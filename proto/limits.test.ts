@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { labelProblem, MAX_LABELS } from './limits.ts';
 
-test('Kubernetes label names are valid', () => {
+test('Kubernetes label names are valid labels', () => {
   expect(labelProblem({})).toBeUndefined();
   expect(labelProblem({ zone: 'a', 'topology.kubernetes.io/zone': 'eu-1', team: 'vision 2' })).toBeUndefined();
 });
@@ -16,6 +16,6 @@ test.each([
     Object.fromEntries(Array.from({ length: MAX_LABELS + 1 }, (_, at) => [`l${at}`, 'a'])),
     '33 labels: expected at most 32',
   ],
-])('%j is rejected with the label in the message', (labels, problem) => {
+])('the label %j is rejected, and the message names the label', (labels, problem) => {
   expect(labelProblem(labels as Record<string, string>)).toContain(problem);
 });

@@ -10,7 +10,7 @@ test('short names and wire values convert to each other', () => {
   for (const outcome of known(AttemptOutcome)) expect(attemptOutcome.to(attemptOutcome.of(outcome))).toBe(outcome);
 });
 
-test('a short name is the lower-case end of the wire value', () => {
+test('a short name is the end of the wire value in lower case', () => {
   expect(trialState.of('TRIAL_STATE_PENDING')).toBe('pending');
   expect(failureClass.to('oom')).toBe('FAILURE_CLASS_OOM');
 });

@@ -11,13 +11,13 @@ const methods = readdirSync(PROTO).flatMap((file) => {
   return [...text.matchAll(/^ {2}rpc (\w+)/gm)].map(([, method]) => `/trawl.v1.${service}/${method}`);
 });
 
-test.each(methods)('%s has a row in the table of roles', (path) => {
+test.each(methods)('the table of roles has a row for %s', (path) => {
   const roles = rolesOf(path);
   expect(roles.length).toBeGreaterThan(0);
   expect(ROLES).toEqual(expect.arrayContaining([...roles]));
 });
 
-test('health checks are allowed for all roles, reflection for users', () => {
+test('health checks are allowed for all roles, and reflection is allowed for users', () => {
   expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
   expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
 });

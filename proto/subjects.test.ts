@@ -24,7 +24,7 @@ test('the subject of an offer contains its pool and attempt', () => {
 });
 
 test.each(['gpu-box_1', 'A', 'x'.repeat(64), 'gpu1.lab.example.org', '10.0.0.7', `${'n'.repeat(63)}.lab.example.org`])(
-  '%j is an agent id, and one token of a subject',
+  '%j is a valid agent id, and is one token of a subject',
   (id) => {
     expect(agentIdProblem(id)).toBeUndefined();
     const subject = heartbeatSubject('c1', id);
@@ -50,7 +50,7 @@ test.each([
   'a\n',
   'ä.lab',
   `${'x.'.repeat(126)}xy`,
-])('%j is not an agent id', (id) => {
+])('%j is not a valid agent id', (id) => {
   expect(agentIdProblem(id)).toContain(`invalid agent id ${JSON.stringify(id)}: expected letters`);
 });
 
@@ -65,7 +65,7 @@ test('two agents never share a subject', () => {
   );
 });
 
-test('passwords are removed from addresses', () => {
+test('passwords are removed from addresses of NATS', () => {
   expect(withoutSecrets('nats://ann:secret@host:4222,nats://bob:hidden@other:4222')).toBe(
     'nats://host:4222,nats://other:4222',
   );
@@ -87,6 +87,6 @@ test.each([
   ['7', 'abc\n', 1, false],
   ['7', 'abc', 0, false],
   ['7', 'abc', 1.5, false],
-])('sweep %j, trial %j, attempt %j is a valid attempt key: %j', (sweepId, trialId, attempt, valid) => {
+])('whether sweep %j, trial %j and attempt %j form a valid attempt key: %j', (sweepId, trialId, attempt, valid) => {
   expect(isAttemptKey({ sweepId, trialId, attempt })).toBe(valid);
 });

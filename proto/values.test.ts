@@ -9,13 +9,13 @@ import {
   withOneSpelling,
 } from './values.ts';
 
-test('structured values with the same JSON are one object', () => {
+test('structured values with the same JSON are represented by one object', () => {
   expect(StructuredValue.of({ a: 1, b: [2, null] })).toBe(StructuredValue.of({ a: 1, b: [2, null] }));
   expect(StructuredValue.of(null)).toBe(parameterValue(null));
   expect(StructuredValue.of([1, 2])).not.toBe(StructuredValue.of([2, 1]));
 });
 
-test('plain values are unchanged', () => {
+test('plain parameter values are unchanged', () => {
   expect([1, 'a', true].map(parameterValue)).toEqual([1, 'a', true]);
 });
 
@@ -29,7 +29,7 @@ test('a structured value keeps the order of its keys, and its canonical JSON doe
   }
 });
 
-test('equal mappings of one sweep get the order of keys of the first', () => {
+test('equal mappings in one sweep have the key order of the first mapping', () => {
   const data = {
     first: [{ b: 1, a: { d: [], c: null } }],
     second: { a: { c: null, d: [] }, b: 1 },

@@ -117,7 +117,7 @@ test.each([
   expect(usualGoal(metric)).toBe('minimize');
 });
 
-test('as long as a sweep has no metric, it is ranked by the first reported metric', () => {
+test('while a sweep has no metric, it is ranked by the first reported metric', () => {
   const items = [{ metrics: {} }, { metrics: { zeta: 1, acc: 2 } }, { metrics: { loss: 1 } }];
   expect(rankingMetric('', items)).toBe('zeta');
   expect(rankingMetric('loss', items)).toBe('loss');
@@ -133,6 +133,6 @@ test.each([
   [['lr', 'val.loss'], ['lr', 'val.loss'], 'val.loss'],
   [['step', '_runtime', 'trainer/global_step', 'b'], ['step', '_runtime', 'trainer/global_step', 'b'], 'b'],
   [['constructor'], ['constructor'], 'constructor'],
-])('a report of %j after reports with %j makes %j the ranking metric', (names, earlier, metric) => {
+])('a report of %j after reports of %j makes %j the ranking metric', (names, earlier, metric) => {
   expect(firstRepeatedMetric(names, new Set(earlier), { lr: 0.1 })).toBe(metric);
 });

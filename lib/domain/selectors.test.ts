@@ -9,11 +9,11 @@ test.each([
   ['vision/resnet/3f2a', 'vision/resnet', '3f2a'],
   ['/3f2a', '', '3f2a'],
   ['3/', '3', ''],
-])('%s names sweep %s and trial %s', (selector, sweep, trial) => {
+])('the selector %s names sweep %s and trial %s', (selector, sweep, trial) => {
   expect(parseTrialSelector(selector)).toEqual({ sweep, trial });
 });
 
-test('a complete selector names its own sweep and trial', () => {
+test('a complete selector names the sweep and trial from which it was formatted', () => {
   fc.assert(
     fc.property(fc.string(), fc.stringMatching(/^[0-9a-f]{1,16}$/), (sweep, trial) => {
       expect(parseTrialSelector(trialSelector(sweep, trial))).toEqual({ sweep, trial });

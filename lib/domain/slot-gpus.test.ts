@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { slotGpuIndexes } from './slot-gpus.ts';
 
-test('slots share GPUs in turn, or have several each', () => {
+test('slots get the GPUs in turn, or several GPUs each', () => {
   const indexes = (slots: number, gpus: number, hasMig = false) =>
     Array.from({ length: slots }, (_, slot) => slotGpuIndexes(slot, slots, gpus, hasMig));
   expect(indexes(4, 2)).toEqual([[0], [1], [0], [1]]);

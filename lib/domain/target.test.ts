@@ -11,11 +11,11 @@ test.each([
   [Number.POSITIVE_INFINITY, 'maximize', false],
   [Number.NaN, 'minimize', false],
   [undefined, 'minimize', false],
-] as const)('value %s of a metric to %s reaches 0.02: %s', (value, goal, reached) => {
+] as const)('the value %s of a metric to %s reaches the target 0.02 (%s)', (value, goal, reached) => {
   expect(reachesTarget(value, 0.02, goal)).toBe(reached);
 });
 
-test('the reason names the trial, the value and the target, and is recognized', () => {
+test('the reason of a reached target names the trial, the value and the target, and is recognized', () => {
   const reason = targetReason({ trialId: 'abc', metric: 'loss', value: 0.01, step: 3, target: 0.02 });
   expect(reason).toBe('target reached: trial abc has loss 0.01 at step 3 (target 0.02)');
   expect(endedByTarget({ reason })).toBe(true);

@@ -15,7 +15,7 @@ test('only succeeded and stopped trials have a result', () => {
   ]);
 });
 
-test('a running trial has the value of its latest report; a failed or pending trial has none', () => {
+test('a running trial has the value of its latest report, and a failed or pending trial has no value', () => {
   expect(trialValue(runningTrial(0, 1, { loss: 2 }), 'loss')).toBe(2);
   expect(trialValue(failedTrial(0, 2), 'loss')).toBeUndefined();
   expect(trialValue(trialAt(0, { metrics: { loss: 2 } }), 'loss')).toBeUndefined();
@@ -28,7 +28,7 @@ test('a trial without a metric has no value of the metric, even if every object 
   expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
 });
 
-test('a config’s value is the mean over the replicates with a result or, if none has a result, over the running replicates', () => {
+test('a config has the mean over its replicates with a result or, if none has a result, over its running replicates', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);
   expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);
@@ -53,7 +53,7 @@ test('the mean of equal values is exactly that value, and their deviation is 0',
   );
 });
 
-test('the standard deviation is the sample standard deviation', () => {
+test('the deviation over replicates is the sample standard deviation', () => {
   expect(spreadOf([1, 2, 4])).toEqual({ mean: 7 / 3, std: expect.closeTo(Math.sqrt(7 / 3), 12), n: 3 });
   expect(meanOf([])).toBeNaN();
 });

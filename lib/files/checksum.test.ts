@@ -10,12 +10,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-test('the checksum is SHA-256 in lower-case hexadecimal', () => {
+test('a checksum is SHA-256 in lower-case hexadecimal', () => {
   expect(sha256Of('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
   expect(sha256Of(new Uint8Array())).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 });
 
-test('a file has the size and the checksum of its bytes', async () => {
+test('the size and the checksum of a file are those of its bytes', async () => {
   const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
   const path = join(dir, 'file');
   await writeFile(path, bytes);

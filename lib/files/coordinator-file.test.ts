@@ -13,7 +13,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
-test('a written file is read back, until it is removed', () => {
+test('a coordinator file that was written is read until it is removed', () => {
   const content = { address: '127.0.0.1:7070', metrics: '127.0.0.1:7071', pid: 5, tls: true };
   expect(readCoordinatorFile(dir)).toBeUndefined();
   writeCoordinatorFile(dir, content);
@@ -23,14 +23,14 @@ test('a written file is read back, until it is removed', () => {
 });
 
 test.each(['', '{"address": "127.0.0.1:70', '[]', '{"address": 7, "pid": 1}', '{"address": "a:1", "pid": 0}'])(
-  'a file that contains %j is ignored',
+  'a coordinator file that contains %j is ignored',
   (content) => {
     writeFileSync(join(dir, 'coordinator.json'), content);
     expect(readCoordinatorFile(dir)).toBeUndefined();
   },
 );
 
-test('a process of another user is alive; a missing process is not', () => {
+test('a process of another user counts as alive, and a missing process does not', () => {
   const fail = (code: string) => {
     vi.spyOn(process, 'kill').mockImplementation(() => {
       throw Object.assign(new Error(code), { code });

@@ -46,7 +46,7 @@ test.each([
   ['loop', /too many symbolic links/],
   ['x'.repeat(256), /a name in the path is too long/],
   ['x/'.repeat(MAX_FOLDER_PATH / 2), /the path is too long \(\d+ bytes, at most 2048\)/],
-])('the folder %j is rejected in one sentence, and nothing is created', (name, message) => {
+])('the folder %j is rejected with an error of one sentence, and nothing is created', (name, message) => {
   const path = name === '' ? '' : join(dir, name);
   const before = statSync(dir).mtimeMs;
   expect(() => requireFolder('--dir', path)).toThrow(BadInputError);
@@ -66,7 +66,7 @@ test
   },
 );
 
-test('a folder that must exist is not created', () => {
+test('a folder that must already exist is not created', () => {
   expect(() => requireExistingFolder('--workdir', join(dir, 'none'))).toThrow(/no such file or folder/);
   expect(() => requireExistingFolder('--workdir', join(dir, 'file'))).toThrow(/is not a folder/);
   expect(() => requireExistingFolder('--workdir', '')).toThrow(/--workdir "" cannot be used: the path is empty/);
@@ -74,7 +74,7 @@ test('a folder that must exist is not created', () => {
   expect(existsSync(join(dir, 'none'))).toBe(false);
 });
 
-test('only errors about paths have a reason', () => {
+test('only errors about paths have a reason for the user', () => {
   expect(pathProblem(Object.assign(new Error('x'), { code: 'EROFS' }))).toBe('the file system is read-only');
   expect(pathProblem(Object.assign(new Error('x'), { code: 'ENOSPC' }))).toBeUndefined();
   expect(pathProblem(new Error('x'))).toBeUndefined();
@@ -92,6 +92,6 @@ test('a long path is shortened in messages, and a short path is shown whole', ()
   );
 });
 
-test('a path is resolved', () => {
+test('the path of a folder is resolved to an absolute path', () => {
   expect(requireFolder('--dir', resolve('/tmp/..', 'tmp'))).toBe('/tmp');
 });

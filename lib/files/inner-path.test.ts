@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { DamagedError } from '../../proto/errors.ts';
 import { innerPath } from './inner-path.ts';
 
-test('a path never leaves its folder for any names', () => {
+test('an inner path of any names never leaves its folder', () => {
   const unit = fc.constantFrom('.', '/', 'a', '\0', '\\', '-', ' ', '~');
   fc.assert(
     fc.property(fc.array(fc.string({ unit, maxLength: 8 }), { maxLength: 4 }), (names) => {
@@ -22,12 +22,12 @@ test('a path never leaves its folder for any names', () => {
   );
 });
 
-test('names of artifacts are joined', () => {
+test('the path of an artifact consists of the folder and the name', () => {
   expect(innerPath('/data', '1', 'trial', '2', 'folder/model.pt')).toBe('/data/1/trial/2/folder/model.pt');
 });
 
 test.each(['../../../../x', 'a/../../x', '/etc/passwd', 'a//b', '.parts/x', '', '..', 'a\0b'])(
-  '%j is rejected',
+  'the artifact name %j is rejected',
   (name) => {
     expect(() => innerPath('/data', name)).toThrow(/^invalid file name /);
   },

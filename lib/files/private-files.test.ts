@@ -30,7 +30,7 @@ test.each([0o755, 0o777, 0o750, 0o701, 0o2775])('an existing folder with mode %o
   expect(claimPrivateFolder(path)).toBe(false);
 });
 
-test('a link of the owner to a folder of the owner is followed', () => {
+test('a link to a folder is followed if the link and the folder belong to the same owner', () => {
   mkdirSync(join(parent, 'disk'), { mode: 0o755 });
   symlinkSync(join(parent, 'disk'), join(parent, 'link'));
   expect(claimPrivateFolder(join(parent, 'link'))).toBe(true);

@@ -36,7 +36,7 @@ function fileOf(header: unknown, dataBytes = 0): Uint8Array {
 
 const bytesOf = ({ data }: SafeTensor) => [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
 
-test('reading a written file returns the same bits', () => {
+test('a safetensors file that was written is read with the same bits', () => {
   fc.assert(
     fc.property(files, (file) => {
       const read = readSafetensors(writeSafetensors(file));
@@ -50,7 +50,7 @@ test('reading a written file returns the same bits', () => {
   );
 });
 
-test('a file consists of the header length, JSON padded with spaces, and little-endian data, wide types first', () => {
+test('a safetensors file has the header length, JSON padded with spaces, and little-endian data with wide types first', () => {
   const file = writeSafetensors({
     tensors: { pixels: { dtype: 'U8', shape: [3], data: Uint8Array.of(7, 8, 9) }, ...one.tensors },
     metadata: one.metadata,
@@ -67,20 +67,20 @@ test('a file consists of the header length, JSON padded with spaces, and little-
   expect([...file.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc0, 7, 8, 9]);
 });
 
-test('a file at an odd offset inside a larger buffer is read', () => {
+test('a safetensors file at an odd offset inside a larger buffer is read', () => {
   const file = writeSafetensors(one);
   const held = Buffer.concat([Buffer.of(1), file, Buffer.of(2)]).subarray(1, -1);
   expect(readSafetensors(held)).toEqual(one);
 });
 
-test('a truncated file and a file with trailing bytes are rejected', () => {
+test('a truncated safetensors file and a safetensors file with trailing bytes are rejected', () => {
   const file = writeSafetensors(one);
   for (let length = 0; length < file.length; length++)
     expect(() => readSafetensors(file.subarray(0, length)), `${length} bytes`).toThrow(BadInputError);
   expect(() => readSafetensors(Uint8Array.of(...file, 0))).toThrow('9 bytes of data, expected 8');
 });
 
-test('a file with one altered byte is read or rejected as bad input', () => {
+test('a safetensors file with one altered byte is either read or rejected as bad input', () => {
   const file = writeSafetensors(one);
   fc.assert(
     fc.property(fc.nat({ max: file.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
@@ -142,12 +142,12 @@ test.each<[string, unknown, number, RegExp]>([
     3,
     /tensor b begins at byte 2 of the data, expected 1/,
   ],
-])('%s is rejected', (_, header, dataBytes, message) => {
+])('a safetensors file with %s is rejected', (_, header, dataBytes, message) => {
   expect(() => readSafetensors(fileOf(header, dataBytes))).toThrow(BadInputError);
   expect(() => readSafetensors(fileOf(header, dataBytes))).toThrow(message);
 });
 
-test('a header that is longer than the file, or than the format allows, is rejected before memory is allocated', () => {
+test('a safetensors header that is longer than the file or the limit is rejected before memory is allocated', () => {
   for (const length of [1n, 100_000_001n, 2n ** 64n - 1n]) {
     const file = new Uint8Array(8);
     new DataView(file.buffer).setBigUint64(0, length, true);
@@ -155,7 +155,7 @@ test('a header that is longer than the file, or than the format allows, is rejec
   }
 });
 
-test('tensors that the format cannot hold are rejected', () => {
+test('tensors that the safetensors format cannot represent are rejected', () => {
   const data = Float32Array.of(1, 2, 3);
   const write = (name: string, shape: readonly number[]) =>
     writeSafetensors({ tensors: { [name]: { dtype: 'F32', shape, data } }, metadata: {} });

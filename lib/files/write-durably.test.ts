@@ -17,7 +17,7 @@ const writers: [string, (path: string, content: string, mode?: number) => void |
 ];
 
 test.each(writers)(
-  '%s creates and replaces a file with the given mode, and leaves no temporary file',
+  '%s creates or replaces a file with the given mode, and leaves no temporary file',
   async (_, write) => {
     const path = join(dir, 'file');
     await write(path, 'first', 0o600);
@@ -38,7 +38,7 @@ test.each(writers)('%s removes its temporary file if the target cannot be replac
 test.each([
   ['moveDurably', moveDurably],
   ['moveDurablySync', moveDurablySync],
-])('%s replaces the target', async (_, move) => {
+])('%s replaces an existing target', async (_, move) => {
   writeFileSync(join(dir, 'from'), 'new');
   writeFileSync(join(dir, 'to'), 'old');
   await move(join(dir, 'from'), join(dir, 'to'));

@@ -39,11 +39,11 @@ test.each([
   ['', [0, 1, 2, 3, 4, 5, 6, 7]],
   ['test_loss<-0.1', [7]],
   ['AGENT-1 AND psnr=10', [0]],
-] as const)('%s', (text, indices) => {
+] as const)('the filter %s selects the expected trials', (text, indices) => {
   expect(found(text)).toEqual(indices);
 });
 
-test('a comparison with a missing field is false, and != and !~ are true', () => {
+test('a comparison with a missing field is false, except for != and !~, which are true', () => {
   const pending = trialAt(0);
   for (const text of ['psnr>0', 'psnr<=0', 'psnr=0', 'psnr~1', 'nonsense=1']) {
     expect(matches(parseFilter(text), pending), text).toBe(false);
@@ -59,7 +59,7 @@ test('NaN is not less than, greater than or equal to any number', () => {
   }
 });
 
-test('flags, failures and names with special characters can be filtered', () => {
+test('flags, failures, and names with special characters can be used in a filter', () => {
   const trial = {
     ...trialAt(0, { failure: { class: FailureClass.OOM, message: 'no room' } }),
     state: TrialState.FAILED,
@@ -79,7 +79,7 @@ test.each([
   ['=3', 'expected a name, a word or "(" at character 1'],
   ['name="open', 'the quote at character 6 is not closed'],
   ['not', 'expected a name, a word or "(" at the end'],
-])('%s is rejected: %s', (text, reason) => {
+])('the filter %s is rejected: %s', (text, reason) => {
   expect(() => parseFilter(text)).toThrow(BadInputError);
   expect(() => parseFilter(text)).toThrow(reason);
 });

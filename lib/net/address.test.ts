@@ -29,7 +29,7 @@ test.each([
   expect(() => natsUrls(urls)).toThrow(/^--nats is ".*": expected URLs such as nats:\/\/127\.0\.0\.1:4222/);
 });
 
-test('TRAWL_NATS is the default, and its passwords are not shown', () => {
+test('TRAWL_NATS is the default of --nats, and its passwords are not shown', () => {
   vi.stubEnv('TRAWL_NATS', '');
   expect(natsUrls(undefined)).toBeUndefined();
   vi.stubEnv('TRAWL_NATS', 'nats://ann:secret@head:99999');
@@ -38,7 +38,7 @@ test('TRAWL_NATS is the default, and its passwords are not shown', () => {
 });
 
 test.each(['h:0', 'h:65536', 'h:1e3', 'h', ':1', 'h:', 'h:1.5', 'h:-1', '[::1]', 'a/b:1'])(
-  'the address %j is rejected',
+  'the coordinator address %j is rejected',
   (text) => {
     expect(() => parseAddress(text, '--server')).toThrow(`--server is ${JSON.stringify(text)}: expected HOST:PORT`);
   },

@@ -11,16 +11,19 @@ test.each([
   ['head.lan.:1', 'head.lan'],
   ['[::1]:9464', '::1'],
   ['127.0.0.1', '127.0.0.1'],
-])('the host of %s is %s', (header, host) => {
+])('the Host header of %s has the host %s', (header, host) => {
   expect(hostOf(header)).toBe(host);
 });
 
-test.each(['', ':9464', 'a b', 'a@b', 'http://a', '[::1', 'a:b', 'a/b', 'a:1:2'])('%j is malformed', (header) => {
-  expect(hostOf(header)).toBeUndefined();
-  expect(isAllowedHost(header, at('0.0.0.0', [header]))).toBe(false);
-});
+test.each(['', ':9464', 'a b', 'a@b', 'http://a', '[::1', 'a:b', 'a/b', 'a:1:2'])(
+  'the Host header %j is malformed',
+  (header) => {
+    expect(hostOf(header)).toBeUndefined();
+    expect(isAllowedHost(header, at('0.0.0.0', [header]))).toBe(false);
+  },
+);
 
-test('on the loopback, only names and addresses of the loopback are accepted', () => {
+test('a server on the loopback accepts only names and addresses of the loopback', () => {
   for (const header of ['127.0.0.1:9464', 'localhost', '[::1]:1', 'LOCALHOST:80']) {
     expect(isAllowedHost(header, at('127.0.0.1'))).toBe(true);
   }
@@ -36,7 +39,7 @@ test('on the loopback, only names and addresses of the loopback are accepted', (
   }
 });
 
-test('on all addresses, each address, localhost and the name of the machine are accepted', () => {
+test('a server on all addresses accepts each of its addresses, localhost and the name of the machine', () => {
   for (const listen of ['0.0.0.0', '[::]']) {
     for (const header of ['10.0.0.1:9464', '[fe80::1]', 'localhost:9464', 'head.lan:9464', 'HEAD.LAN']) {
       expect(isAllowedHost(header, at(listen))).toBe(true);
@@ -47,7 +50,7 @@ test('on all addresses, each address, localhost and the name of the machine are 
   }
 });
 
-test('on one address or name, this address or name, the name of the machine and allowed names are accepted', () => {
+test('a server on one address or name accepts this address or name, the name of the machine and allowed names', () => {
   expect(isAllowedHost('10.0.0.1:9464', at('10.0.0.1'))).toBe(true);
   expect(isAllowedHost('10.0.0.2:9464', at('10.0.0.1'))).toBe(false);
   expect(isAllowedHost('Head.lan', at('10.0.0.1'))).toBe(true);

@@ -83,13 +83,13 @@ async function headerOf(
   return { arrived, header, error };
 }
 
-test('each call has the token, if there is one', async () => {
+test('each call contains the token, if there is a token', async () => {
   const answer = await headerOf(() => ({ kind: 'token', token: 'secret-of-the-owner' }));
   expect(answer).toEqual({ arrived: true, header: 'Bearer secret-of-the-owner', error: null });
   expect(await headerOf(() => ({ kind: 'none' }))).toEqual({ arrived: true, header: undefined, error: null });
 });
 
-test('a call to a port of another user fails, and nothing is sent', async () => {
+test('a call to a port that another user listens on fails, and nothing is sent', async () => {
   const { arrived, error } = await headerOf(() => ({ kind: 'foreign', message: 'the port belongs to another user' }));
   expect(arrived).toBe(false);
   expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'the port belongs to another user' });

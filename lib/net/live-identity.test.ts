@@ -22,7 +22,7 @@ async function copiedIdentity() {
   return { dir, issued, copy, live, log: () => lines.join('') };
 }
 
-test('a renewed certificate is read once it is complete, and the old certificate is used until then', async () => {
+test('a renewed certificate is used once its files are complete, and the old certificate is used until then', async () => {
   const { dir, issued, copy, live, log } = await copiedIdentity();
   const old = live.current;
   const renewed = vi.fn();

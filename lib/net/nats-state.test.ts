@@ -22,7 +22,7 @@ async function follow(statuses: readonly Partial<Status>[]) {
 
 const rejected = [{ type: Events.Error, data: ErrorCode.AuthorizationViolation }, { type: Events.Disconnect }] as const;
 
-test('repeated rejections of a login are logged once, and named as the problem', async () => {
+test('repeated rejections of a login are logged once, and the status names the rejection', async () => {
   const { lines, problem } = await follow([...rejected, ...rejected, ...rejected]);
   expect(lines).toEqual(['NATS does not accept the connection; retrying']);
   expect(problem).toBe('the connection to NATS is lost: the server rejects the login');
@@ -56,7 +56,7 @@ test('errors of other kinds do not count as a lost connection', async () => {
   expect({ lines, events }).toEqual({ lines: [], events: [] });
 });
 
-test('a denied subject is named and logged once, until no request for it has been denied for a while', async () => {
+test('a denied subject is logged once with its name, and is logged again only after a period without denials', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const denied = (operation: string, subject: string): Partial<Status> => ({

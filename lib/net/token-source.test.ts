@@ -44,7 +44,7 @@ afterEach(() => {
 const at = () => `127.0.0.1:${port}`;
 const announce = () => announceCoordinator({ host: '127.0.0.1', port }, { dir, nats: NATS });
 
-test('a coordinator that this user started is found by its address, under each name of the loopback, until it is withdrawn', () => {
+test("the token of the user's own coordinator is found by its address, under each name of the loopback, until the coordinator stops", () => {
   const token = ensureToken(dir);
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
   expect(announce()).toEqual([]);
@@ -57,7 +57,7 @@ test('a coordinator that this user started is found by its address, under each n
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('a source that was created before the coordinator started finds the token afterwards', () => {
+test('a token source that was created before the coordinator started finds the token afterwards', () => {
   const source = tokenSource(at(), undefined);
   expect(source()).toEqual(NONE);
   const token = ensureToken(dir);
@@ -65,7 +65,7 @@ test('a source that was created before the coordinator started finds the token a
   expect(source()).toEqual({ kind: 'token', token });
 });
 
-test('a coordinator is found without XDG_RUNTIME_DIR, which is removed at the end of the session', () => {
+test('a token is found without XDG_RUNTIME_DIR, which is removed at the end of the session', () => {
   const token = ensureToken(dir);
   announce();
   rmSync(join(home, 'runtime'), { recursive: true });
@@ -73,7 +73,7 @@ test('a coordinator is found without XDG_RUNTIME_DIR, which is removed at the en
   expect(tokenSource(at(), undefined)()).toEqual({ kind: 'token', token });
 });
 
-test('a file overrides TRAWL_TOKEN, which overrides the token that is found', () => {
+test('a token file overrides TRAWL_TOKEN, and TRAWL_TOKEN overrides the token that is found', () => {
   const token = ensureToken(dir);
   announce();
   const file = join(home, 'copy');
@@ -182,7 +182,7 @@ test('entries of processes that are gone are removed when a coordinator starts',
   expect(findLocalCoordinator({ host: '127.0.0.1', port: 1 })).toBeUndefined();
 });
 
-test.each(['', '{', '[]', '{"dir": 1}'])('an entry %j is ignored', (text) => {
+test.each(['', '{', '[]', '{"dir": 1}'])('the token entry %j is ignored', (text) => {
   announce();
   for (const folder of ['runtime/trawl', 'state/trawl/run']) rmSync(join(home, folder), { recursive: true });
   mkdirSync(join(home, 'runtime', 'trawl'), { mode: 0o700 });
@@ -190,7 +190,7 @@ test.each(['', '{', '[]', '{"dir": 1}'])('an entry %j is ignored', (text) => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('if no runtime folder is writable, announcing the coordinator returns the reasons and does not throw', () => {
+test('if no runtime folder is writable, the announcement of a coordinator returns the reasons and throws no error', () => {
   vi.stubEnv('XDG_RUNTIME_DIR', '/proc/none');
   vi.stubEnv('XDG_STATE_HOME', '/proc/none');
   expect(announce()).toHaveLength(2);
@@ -214,6 +214,6 @@ test.each(['', ' ', 'short', `${'x'.repeat(20)} y`, 'é'.repeat(20), 'x'.repeat(
   },
 );
 
-test('a missing token file is an error that names it', () => {
+test('the error about a missing token file names the file', () => {
   expect(() => readToken(join(home, 'none'))).toThrow(/cannot read the token: .*none/);
 });

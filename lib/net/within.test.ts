@@ -16,13 +16,13 @@ test('settlesWithin returns whether the promise settled in time', async () => {
   expect(await settlesWithin(1, sleep(1_000, undefined, { ref: false }))).toBe(false);
 });
 
-test('withResolvers settles its promise from outside', async () => {
+test('withResolvers returns functions that settle its promise', async () => {
   const { promise, resolve } = withResolvers<number>();
   resolve(7);
   expect(await promise).toBe(7);
 });
 
-test('the wait for a drain ends on drain, close or abort, and leaves no listener', async () => {
+test('the wait for a drain event ends on drain, close or abort, and leaves no listener', async () => {
   const stream = new EventEmitter();
   const controller = new AbortController();
   for (const end of [() => stream.emit('drain'), () => stream.emit('close'), () => controller.abort()]) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { asciiText } from './ascii.ts';
 import { columnsOf } from './width.ts';
 
-test('every text becomes ASCII, and ASCII stays as it is', () => {
+test('every text becomes ASCII, and ASCII text is unchanged', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       expect(asciiText(text)).toMatch(/^[\0-\x7f]*$/);
@@ -12,7 +12,7 @@ test('every text becomes ASCII, and ASCII stays as it is', () => {
   );
 });
 
-test('signs and letters have readable replacements', () => {
+test('signs and letters have readable replacements in ASCII', () => {
   expect(asciiText('0.168 ±0.0015')).toBe('0.168 +/-0.0015');
   expect(asciiText('71 °C, 30°')).toBe('71 C, 30deg');
   expect(asciiText('café naïve Ångström straße 5 µs')).toBe('cafe naive Angstrom strasse 5 us');
@@ -20,6 +20,6 @@ test('signs and letters have readable replacements', () => {
   expect(asciiText('数 🙂')).toBe('?? ??');
 });
 
-test('the replacements of lines, bars and dots have one column', () => {
+test('the ASCII replacements of lines, bars and dots are one column wide', () => {
   for (const drawn of '│─├└┤┬┼█▓▒░▀▁▂▃▄▅▆▇⠀⠁⡀⣿▲▼▸▾●★→←↑↓×·…') expect(columnsOf(asciiText(drawn))).toBe(1);
 });

@@ -8,7 +8,7 @@ const names = fc
   .tuple(part, fc.array(part, { minLength: 1, maxLength: 6 }), part)
   .map(([start, middles, end]) => middles.map((middle) => start + middle + end));
 
-test('cut names fit, and different names stay different at the least width and above', () => {
+test('shortened names fit, and different names stay different at the minimum width and above', () => {
   fc.assert(
     fc.property(names, fc.nat(30), (all, width) => {
       const { cut, minWidth } = commonParts(all);
@@ -19,7 +19,7 @@ test('cut names fit, and different names stay different at the least width and a
   );
 });
 
-test('the shared part of names is left out first', () => {
+test('the common part of names is omitted first', () => {
   const cutTo = (width: number, ...all: string[]) => all.map((name) => commonParts(all).cut(name, width));
   expect(cutTo(10, 'gpu-cluster-west-node-07', 'gpu-cluster-west-node-12')).toEqual(['gpu-clu…07', 'gpu-clu…12']);
   expect(cutTo(12, 'node07.rack3.example.com', 'node12.rack3.example.com')).toEqual(['node07.rack…', 'node12.rack…']);

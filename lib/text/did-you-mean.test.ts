@@ -14,11 +14,11 @@ test.each([
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs', 'learning_rate'])).toBe(meant);
 });
 
-test.each(['zzz', 'x', '', 'momentum'])('%j has no near name', (written) => {
+test.each(['zzz', 'x', '', 'momentum'])('no known name is near %j', (written) => {
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs'])).toBeUndefined();
 });
 
-test('edit distance is zero only for equal texts, symmetric, and at most the longer length', () => {
+test('the edit distance is zero only for equal texts, is symmetric, and is at most the longer length', () => {
   const word = fc.string({ maxLength: 8 });
   fc.assert(
     fc.property(word, word, (a, b) => {

@@ -32,7 +32,7 @@ test.each([
   expect(parseDuration(text)).toBeUndefined();
 });
 
-test('a caller without a timer can allow longer durations', () => {
+test('a caller that needs no timer can allow longer durations', () => {
   expect(parseDuration('30d', Number.MAX_SAFE_INTEGER)).toBe(2_592_000_000);
 });
 
@@ -44,6 +44,6 @@ test.each([
   [123_000, '2m03s'],
   [3_720_000, '1h02m'],
   [273_600_000, '3d04h'],
-])('%d ms are formatted as %s', (ms, text) => {
+])('the duration %d ms is formatted as %s', (ms, text) => {
   expect(formatSpan(ms)).toBe(text);
 });

@@ -34,7 +34,7 @@ test.each<[WaitReason['reason'], string, boolean]>([
   [{ $case: 'noEligibleAgent', noEligibleAgent: {} }, 'no connected agent can run it', true],
   [{ $case: 'slotsBusy', slotsBusy: {} }, 'every slot that can run it is busy', false],
   [undefined, 'a reason that this version of trawl cannot display', false],
-])('the text of wait reason %j', (reason, text, blocking) => {
+])('the wait reason %j has its text', (reason, text, blocking) => {
   expect(waitReasonText({ reason })).toBe(text);
   expect(isBlocking({ reason })).toBe(blocking);
 });
@@ -50,11 +50,11 @@ test.each<[AgentReason['reason'], string]>([
   [{ $case: 'unfit', unfit: { shortfall: noGpu, slots: [0, 2] } }, 'slots 0, 2: no GPU (the sweep requires 1)'],
   [{ $case: 'busy', busy: { allSlots: true } }, 'all slots are busy'],
   [{ $case: 'busy', busy: { allSlots: false } }, 'the slots that can run it are busy'],
-])('the text of agent reason %j', (reason, text) => {
+])('the agent reason %j has its text', (reason, text) => {
   expect(agentReasonText({ reason })).toBe(text);
 });
 
-test('a verdict starts with whether the agent can run the trial', () => {
+test('the text about an agent starts with whether the agent can run the trial', () => {
   const leaving: AgentReason = { reason: { $case: 'leaving', leaving: {} } };
   const busy: AgentReason = { reason: { $case: 'busy', busy: { allSlots: true } } };
   expect(verdictText({ agentId: 'a', fitSlots: 0, freeSlots: 0, reasons: [leaving] })).toBe('a: no: shutting down');
@@ -66,7 +66,7 @@ test('a verdict starts with whether the agent can run the trial', () => {
   );
 });
 
-test('a pending trial has its state, its reasons, its last failure and the agents', () => {
+test('the explanation of a pending trial has its state, its reasons, its last failure and the agents', () => {
   const lines = explainLines(
     {
       trial: trial({ state: 'TRIAL_STATE_PENDING' }),
@@ -106,6 +106,6 @@ test.each<[Partial<Trial>, Attempt | undefined, string]>([
   ],
   [{ state: 'TRIAL_STATE_CANCELLED' }, undefined, 'cancelled with its sweep before it ran'],
   [{ state: 'TRIAL_STATE_CANCELLED' }, attempt(), 'cancelled with its sweep: attempt 2 on agent a, slot 1'],
-])('the explanation of a trial in state %j', (fields, lastAttempt, text) => {
+])('the explanation of the trial %j names its state', (fields, lastAttempt, text) => {
   expect(explanationTexts({ trial: trial(fields), sinceMs: 0, reasons: [], agents: [], lastAttempt })).toEqual([text]);
 });

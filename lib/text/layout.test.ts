@@ -34,7 +34,7 @@ test('truncated text fits the width, and text that fits is unchanged', () => {
   );
 });
 
-test('wide characters count as two columns', () => {
+test('wide characters are two columns wide', () => {
   expect(truncate('数数数数', 5)).toBe('数数…');
   expect(pad('数', 4, 'right')).toBe('数  ');
   expect(pad('7', 3, 'left')).toBe('  7');
@@ -45,7 +45,7 @@ const text = (header: string, c: number): Column<Row> => ({ header, cell: (row) 
 const number = (header: string, c: number): Column<Row> => ({ ...text(header, c), numeric: true });
 const plain = (line: readonly { text: string }[]) => line.map((segment) => segment.text).join('');
 
-test('numbers are right-aligned, text is left-aligned', () => {
+test('numbers in a table are right-aligned, and text is left-aligned', () => {
   const { header, rows } = layoutTable(
     [number('loss', 0), text('name', 1)],
     [
@@ -70,7 +70,7 @@ test('on a narrow terminal the widest text is truncated first, and numbers are n
   expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
 });
 
-test('columns that do not fit are reported', () => {
+test('a table reports the columns that do not fit', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const { rows, hidden } = layoutTable(columns, [['1234567890', '1234567890', '1234567890']], { width: 25 });
   expect(plain(rows[0] ?? [])).toBe('1234567890  1234567890');
@@ -84,7 +84,7 @@ test('a required column is visible even if an earlier column is hidden', () => {
   expect(hidden).toEqual(['b']);
 });
 
-test('names lose their middle, values lose their start, and agents lose the parts that they have in common', () => {
+test('names are shortened in the middle, values at the start, and agents by the parts that they have in common', () => {
   const columns = [
     { ...text('name', 0), elide: 'middle' as const },
     { ...text('value', 1), elide: 'start' as const },
@@ -106,14 +106,14 @@ test('a column with the same text in every row is hidden before the others, unle
   expect(layoutTable(columns, rows, { width: 19 }).header.map(({ text: one }) => one)).toEqual(['    a      b      c']);
 });
 
-test('columns that do not fit leave room for a note', () => {
+test('a table that hides columns leaves room for a note', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const row = ['12345', '12345', '12345'];
   expect(layoutTable(columns, [row], { width: 19, noteWidth: 8 }).hidden).toEqual([]);
   expect(layoutTable(columns, [row], { width: 18, noteWidth: 8 }).hidden).toEqual(['b', 'c']);
 });
 
-test('text is ASCII before it is measured', () => {
+test('a table converts text to ASCII before it measures the text', () => {
   const { rows } = layoutTable([number('loss', 0), text('name', 1)], [['0.1684 ±0.0015', 'café']], {
     width: 24,
     ascii: true,
@@ -141,7 +141,7 @@ test('a standard deviation has two digits and no more decimals than its mean', (
   expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
 });
 
-test('metrics have five significant digits; nan and missing values are shown', () => {
+test('metrics have five significant digits, and nan and missing values are shown', () => {
   expect([0.0123456, 21.3712345, 0, 1e-7, 12345678, Number.NaN, undefined].map(formatMetric)).toEqual([
     '0.012346',
     '21.371',
@@ -153,7 +153,7 @@ test('metrics have five significant digits; nan and missing values are shown', (
   ]);
 });
 
-test('spans show their two largest units', () => {
+test('durations show their two largest units', () => {
   expect([400, 12_340, 59_990, 123_000, 3_720_000, 273_600_000].map(formatSpan)).toEqual([
     '0.4s',
     '12.3s',
@@ -173,7 +173,7 @@ test('the fast width function agrees with string-width', () => {
   );
 });
 
-test('a text column with a minimum width hides other columns before its text is cut further', () => {
+test('a text column with a minimum width hides other columns before its text is shortened further', () => {
   const table = (minWidth: number): Column<Row>[] => [
     { ...text('name', 0), elide: 'middle', minWidth },
     { ...text('state', 1), neverCut: true },

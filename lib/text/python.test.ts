@@ -25,7 +25,7 @@ test.each([
   [[], '[]'],
   [['a', null, [true]], "['a', None, [True]]"],
   [{ a: 1, b: { c: 'x' } }, "{'a': 1, 'b': {'c': 'x'}}"],
-])('%j is formatted as %s', (value, text) => {
+])('the value %j is formatted in Python as %s', (value, text) => {
   expect(pythonText(value)).toBe(text);
 });
 
@@ -47,7 +47,7 @@ test.each([
   ['a\nb\\', "'a\\nb\\\\'"],
   ['\u0007', "'\\x07'"],
   ['größe', "'größe'"],
-])('%j is quoted as %s', (value, text) => {
+])('the text %j is quoted in Python as %s', (value, text) => {
   expect(pythonLiteral(value)).toBe(text);
 });
 
@@ -62,7 +62,7 @@ test.each([
   ['größe 😀', '"gr\\u00f6\\u00dfe \\ud83d\\ude00"'],
   [[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], '[NaN, Infinity, -Infinity]'],
   ['\u007f', '"\\u007f"'],
-])('%j as JSON is %s', (value, text) => {
+])('the value %j in JSON is %s', (value, text) => {
   expect(pythonJson(value)).toBe(text);
 });
 
@@ -70,7 +70,7 @@ test('whole numbers of a float parameter are floats in JSON', () => {
   expect(pythonJson(withFloats([1, { a: 2 }]))).toBe('[1.0, {"a": 2.0}]');
 });
 
-test('the floats of a value are chosen by JSON Pointer', () => {
+test('the floats inside a value are selected by JSON Pointer', () => {
   const value = [1, { 'a/b': 2, 'c~d': 2, e: [3, '-inf', 'x'] }, null, 'inf'];
   const floats = ['/0', '/1/a~1b', '/1/c~0d', '/1/e/1', '/1/e/2', '/2'];
   expect(withFloats(value, (pointer) => floats.includes(pointer))).toEqual([
@@ -88,7 +88,7 @@ test('the floats of a value are chosen by JSON Pointer', () => {
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-test.skipIf(!hasPython)('JSON is what json.dumps writes', () => {
+test.skipIf(!hasPython)('the JSON for a program is the output of json.dumps', () => {
   const program = 'import json, sys; [print(json.dumps(v)) for v in json.load(sys.stdin)]';
   const { stdout } = spawnSync('python3', ['-c', program], { input: JSON.stringify(JSON_VALUES), encoding: 'utf8' });
   expect(JSON_VALUES.map((value) => pythonJson(value))).toEqual(stdout.trimEnd().split('\n'));

@@ -24,12 +24,12 @@ test('a killed sweep shows who killed it, and how many trials were cancelled', (
   );
 });
 
-test('a running sweep of which nothing can run shows why', () => {
+test('a running sweep without a trial that can run shows the reason', () => {
   expect(text({ state: SweepState.RUNNING, blocked: 'no agent has 200 GiB of GPU memory' })).toBe(
     'running, but nothing can run: no agent has 200 GiB of GPU memory',
   );
 });
 
-test('a running sweep is running', () => {
+test('the text of a running sweep is "running"', () => {
   expect(text({ state: SweepState.RUNNING, stateBy: 'ann' })).toBe('running');
 });

@@ -6,7 +6,7 @@ import { toComeText, totalText } from './trials-to-come.ts';
 const sweepOf = (planned: number | undefined, searching: boolean) =>
   ({ planned, searching, counts: { ...noCounts(), pending: 900, succeeded: 100 } }) as Sweep;
 
-test('trials to come are planned trials that are not created', () => {
+test('the trials to come are the planned trials that are not created', () => {
   const sweep = sweepOf(1_000_000, true);
   expect([trialTotal(sweep), trialsToCome(sweep)]).toEqual([1_000_000, 999_000]);
   expect([totalText(sweep), toComeText(sweep)]).toEqual(['1,000,000 trials', '999,000 to come']);
@@ -17,7 +17,7 @@ test('a sweep that was stopped has no trials to come', () => {
   expect([trialTotal(sweep), trialsToCome(sweep), toComeText(sweep)]).toEqual([1_000, 0, '']);
 });
 
-test('a search without a limit counts the trials created so far, and has more to come', () => {
+test('a search without a limit counts the trials created so far, and has further trials', () => {
   const sweep = sweepOf(undefined, true);
   expect([trialTotal(sweep), trialsToCome(sweep)]).toEqual([1_000, Number.POSITIVE_INFINITY]);
   expect([totalText(sweep), toComeText(sweep)]).toEqual(['trials without limit', 'more to come']);

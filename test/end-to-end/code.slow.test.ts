@@ -149,7 +149,7 @@ describe('code', { timeout: 180_000 }, () => {
   });
 
   test.runIf(HAS_PYTHON)(
-    'show prints what a reproduction needs: commit, diff, command, Python and packages',
+    'show prints the commit, diff, command, Python and packages that a reproduction needs',
     async () => {
       const folder = testFolder();
       const git = (...args: string[]) =>

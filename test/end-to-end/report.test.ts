@@ -45,7 +45,7 @@ async function report(...args: string[]): Promise<string[]> {
 }
 
 describe('trawl report', { timeout: LIMIT_MS }, () => {
-  test('a data folder gives a self-contained page, Markdown with charts, and the paths on stdout', async () => {
+  test('trawl report on a data folder writes a self-contained page and Markdown with charts, and prints the paths', async () => {
     const { folder, dir } = await ran(NOOP);
     const out = join(folder, 'reports');
     const written = await report('--dir', dir, '--out', `${out}/`);
@@ -79,7 +79,7 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     expect(existsSync(join(folder, 'later.md'))).toBe(false);
   });
 
-  test('reconstructions of real images are in the page, and in files next to the Markdown', async () => {
+  test('a report shows reconstructions of real images in the page, and in files next to the Markdown', async () => {
     const { folder, dir } = await ran(MNIST);
     await report('--dir', dir, '--out', `${folder}/reports/`);
     const html = readFileSync(join(folder, 'reports', 'sweep-report.html'), 'utf8');
@@ -94,7 +94,7 @@ describe('trawl report', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('an unknown sweep, an invalid hypotheses file and an unwritable path are reported', async () => {
+  test('trawl report rejects an unknown sweep, an invalid hypotheses file and an unwritable path', async () => {
     const { folder, dir } = await ran('trainer: noop\nparameters: { x: { value: 1 } }\n');
     const unknown = await trawl('report', 'nothing', '--dir', dir);
     expect(unknown).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('nothing') });

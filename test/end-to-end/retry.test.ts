@@ -80,7 +80,7 @@ test('the cancelled trials of a killed sweep can be retried', { timeout: LIMIT_M
   expect((await cluster.run('wait', sweep)).code).toBe(0);
 });
 
-test('if no coordinator runs on a folder, retry marks trials for the next up; up --retry marks the trials and runs them', {
+test('if no coordinator uses a folder, retry marks trials for the next up, and up --retry marks the trials and runs them', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();
@@ -127,7 +127,7 @@ test('if a coordinator uses the folder, retry sends its request to that coordina
   expect((await running.ended).code).toBe(130);
 });
 
-test('a trial id that two sweeps have in common must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
+test('a trial id that exists in two sweeps must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
   const file = sweepFile(folder, 'command: [sh, -c, "exit 3"]\nmetric: {name: m}\nparameters: {x: {values: [1]}}\n');

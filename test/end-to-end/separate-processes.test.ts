@@ -18,7 +18,7 @@ parameters:
 `;
 
 describe('coordinator, agents and commands as separate processes', { timeout: LIMIT_MS }, () => {
-  test('submit, pause, resume, wait, and every command that shows results work on separate processes', async () => {
+  test('submit, pause, resume, wait, and every command that shows results work with separate processes', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     const file = sweepFile(folder, SWEEP);
@@ -62,7 +62,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect((await cluster.run('ls')).code).toBe(3);
   });
 
-  test('stop lets running trials finish; kill ends running trials immediately; both commands cancel pending trials', async () => {
+  test('stop lets running trials finish, kill ends running trials immediately, and both commands cancel pending trials', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     await cluster.startAgent('only', 2);

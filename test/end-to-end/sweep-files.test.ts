@@ -37,7 +37,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
   });
 
   test.each(['random', 'sobol', 'tpe', 'bayes'])(
-    'a %s search runs as many trials as run_cap, all within the search space',
+    'a %s search runs run_cap trials, all within the search space',
     async (method) => {
       const folder = testFolder();
       const text = `trainer: noop\nmethod: ${method}\nrun_cap: 5\nparameters: {x: {min: 0.5, max: 0.9}, epochs: {value: 1}}\n`;
@@ -51,7 +51,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     },
   );
 
-  test('a file of 200 MB is rejected because of its size', async () => {
+  test('a sweep file of 200 MB is rejected because of its size', async () => {
     const file = sweepFile(testFolder(), '');
     truncateSync(file, 200 * 2 ** 20);
     const { stderr, code } = await trawl('plan', file);

@@ -68,7 +68,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(await estimateOf(other)).toBeUndefined();
   });
 
-  test('trawl up on real MNIST images prints one JSON object with ranked trials; the loss falls; a second run repeats no trial', async () => {
+  test('trawl up on real MNIST images prints ranked trials as JSON, the loss decreases, and a second run repeats no trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);
@@ -95,7 +95,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(metrics((JSON.parse(elsewhere.stdout) as UpResult).trials)).toEqual(metrics(result.trials));
   });
 
-  test('after Ctrl-C the same command resumes the sweep, and repeats no finished trial', async () => {
+  test('after Ctrl-C, the same trawl up command resumes the sweep and repeats no finished trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, NOOP);
@@ -165,7 +165,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
   });
 
-  test('without a terminal, trawl up exits with code 1 when max_failed is reached and the running trials have ended, and the printed command resumes the sweep', async () => {
+  test('without a terminal, trawl up exits with code 1 when max_failed is reached, and the printed command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';
@@ -184,7 +184,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(second.code, second.stderr).toBe(1);
   });
 
-  test('an invalid sweep file leaves no files behind', async () => {
+  test('trawl up leaves no files behind if the sweep file is invalid', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, 'trainer: autoencoder\nparameters:\n  latent_dims: {values: [15]}\n');

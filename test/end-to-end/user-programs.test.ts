@@ -44,7 +44,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(Object.keys(best.reports[0]?.metrics ?? {}).sort()).toEqual(['loss', 'x', 'y']);
   });
 
-  test('the Node example sends metrics through a file, and gets its parameters as one argument', async () => {
+  test('the Node example sends metrics through a file, and receives its parameters as one argument', async () => {
     const { result } = await ranExample('node');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 4, failed: 0 } });
     for (const { epoch, metrics } of result.trials) {
@@ -124,7 +124,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
-  test('with relative folders, files in TRAWL_ARTIFACTS are kept', async () => {
+  test('files in TRAWL_ARTIFACTS are kept if the folders of trawl are relative', async () => {
     const folder = testFolder();
     const at = (name: string) => relative(process.cwd(), join(folder, name));
     mkdirSync(join(folder, 'work'));

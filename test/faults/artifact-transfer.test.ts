@@ -114,7 +114,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
   return { session, agentDir, spool, dismissed };
 }
 
-test('an artifact arrives complete; if its file has grown since it was announced, the announced number of bytes is transferred', async () => {
+test('if a file has grown since its artifact was announced, the announced number of bytes is transferred', async () => {
   appendFileSync(path, 'more');
   expect(await upload()).toBe('stored');
   expect(readFileSync(atCoordinator(FILE.name)).equals(BYTES)).toBe(true);
@@ -197,7 +197,7 @@ test.each([
   },
 );
 
-test('an artifact is skipped if its name uses another artifact as a folder; its attempt continues, and the log gives the reason', async () => {
+test('an artifact whose name uses another artifact as a folder is skipped with a reason, and its attempt continues', async () => {
   expect(await upload()).toBe('stored');
   const artifact = { ...FILE, name: `${FILE.name}/b` };
   const { spool, dismissed } = sessionWith(served.address, [

@@ -99,7 +99,7 @@ test('trials that outlast the grace period are handed back, and another agent ru
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('SIGTERM drains an agent: it exits when its running trials have finished within the grace period; a second SIGTERM hands back running trials immediately', {
+test('after SIGTERM, an agent exits when its running trials have finished, and a second SIGTERM hands back running trials immediately', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();
@@ -135,7 +135,7 @@ setInterval(() => {}, 1000);
 `;
 
 test.each([['0s'], ['60s']])(
-  "a user's program has time to exit between SIGTERM and SIGKILL (drain grace %s)",
+  "a user's program has time to exit between SIGTERM and SIGKILL if the grace period of a drain is %s",
   {
     timeout: 120_000,
   },

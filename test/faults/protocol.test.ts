@@ -23,7 +23,7 @@ test.each([
   ['older', PROTOCOL - 1, 'upgrade the agent'],
   ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
 ])(
-  'an agent with an %s protocol is rejected with an error that names the protocol, and exits; other agents continue',
+  'an agent with an %s protocol is rejected with an error that names the protocol, and other agents continue',
   {
     timeout: 120_000,
   },

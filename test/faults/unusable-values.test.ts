@@ -84,7 +84,7 @@ test('numbers, durations and addresses beyond their limits are rejected', { time
   }
 });
 
-test('a read-only file system is rejected', { timeout: LIMIT_MS }, () => {
+test('a data folder on a read-only file system is rejected', { timeout: LIMIT_MS }, () => {
   const mounted = join(folder, 'mounted');
   mkdirSync(mounted);
   const script = 'mount -t tmpfs -o ro tmpfs "$1" && shift && exec "$@"';
@@ -97,7 +97,7 @@ test('a read-only file system is rejected', { timeout: LIMIT_MS }, () => {
   });
 });
 
-test('a folder of another user is rejected', () => {
+test('a data folder of another user is rejected', () => {
   chmodSync(folder, 0o555);
   const module = pathToFileURL(join(packageRoot(), 'dist', 'lib', 'files', 'folder.js')).href;
   const script = `import { requireFolder } from ${JSON.stringify(module)}; requireFolder('--dir', ${JSON.stringify(join(folder, 'x'))})`;

@@ -40,7 +40,7 @@ async function rejected(cluster: Cluster): Promise<string> {
   return stderr;
 }
 
-test('a newer coordinator continues a running sweep: it migrates the store and keeps a copy of the old store', {
+test('a newer coordinator migrates the store, keeps a copy of the old store, and continues a running sweep', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -133,7 +133,7 @@ describe.skipIf(!hasTool('python3'))('loggers', { timeout: SWEEP_LIMIT_MS }, () 
       programs = await pythonEnvironment(`mlflow-skinny==${version}\n`);
     }, INSTALL_LIMIT_MS);
 
-    test('metrics are forwarded while the program runs', async () => {
+    test('metrics that a program logs to MLflow are reported while the program runs', async () => {
       activate(programs);
       const swept = await sweepLive(
         `command: [python3, train.py, "\${param:lr}"]\nreport: {hook: [mlflow]}\nenv: {MLFLOW_ALLOW_FILE_STORE: "true"}\n` +
@@ -209,7 +209,7 @@ describe.skipIf(!hasTool('python3'))('loggers', { timeout: SWEEP_LIMIT_MS }, () 
       programs = await pythonEnvironment('hydra-core==1.3.8\n');
     }, INSTALL_LIMIT_MS);
 
-    test("Hydra's parser accepts parameter names as Hydra writes them, and values of every type", async () => {
+    test("the parser of Hydra accepts parameter names in Hydra's notation, and values of every type", async () => {
       activate(programs);
       const files = Object.entries(HYDRA_FILES).map(([name, text]) => [`conf/${name}`, text]);
       const { result, stderr } = await sweep(

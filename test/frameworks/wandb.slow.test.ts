@@ -147,7 +147,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     expect(readFileSync(join(out, 'wandb', 'notes.txt'), 'utf8')).toBe('0.25 on yes');
   });
 
-  test('without the import hook, a warning is shown and the values are read from the run file', async () => {
+  test('without the import hook, a warning is shown, and the values are read from the run file of W&B', async () => {
     activate(programs);
     const { result, stderr, dir } = await sweep(
       `program: train.py\ncommand: [python3, "\${param:flag}", "\${program}", "${packages}"]\nproject: x\nmethod: grid\n` +
@@ -183,20 +183,23 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     );
   });
 
-  test.runIf(isChecked(version))('wandb: online leaves the mode and the folder to the user', async () => {
-    activate(programs);
-    const folder = programFolder(WITHOUT_HOOK);
-    const own = join(folder, 'runs');
-    mkdirSync(own);
-    vi.stubEnv('WANDB_MODE', 'offline');
-    vi.stubEnv('WANDB_DIR', own);
-    const { result, stderr } = await sweep(
-      `program: train.py\ncommand: [python3, "\${program}", "${packages}"]\nproject: x\nmethod: grid\nwandb: online\n` +
-        'metric: {name: loss}\nparameters: {lr: {values: [3.0]}}\n',
-      folder,
-    );
-    expect(result, stderr).toMatchObject({ state: 'finished', counts: { succeeded: 1 }, warnings: [] });
-    expect(result.trials[0]?.metrics).toEqual({ loss: 1, 'inner.x': 3, final: 1.5 });
-    expect(readdirSync(join(own, 'wandb')).filter((name) => name.startsWith('offline-run-'))).toHaveLength(1);
-  });
+  test.runIf(isChecked(version))(
+    "with wandb: online, the user's environment sets the mode and the folder of W&B",
+    async () => {
+      activate(programs);
+      const folder = programFolder(WITHOUT_HOOK);
+      const own = join(folder, 'runs');
+      mkdirSync(own);
+      vi.stubEnv('WANDB_MODE', 'offline');
+      vi.stubEnv('WANDB_DIR', own);
+      const { result, stderr } = await sweep(
+        `program: train.py\ncommand: [python3, "\${program}", "${packages}"]\nproject: x\nmethod: grid\nwandb: online\n` +
+          'metric: {name: loss}\nparameters: {lr: {values: [3.0]}}\n',
+        folder,
+      );
+      expect(result, stderr).toMatchObject({ state: 'finished', counts: { succeeded: 1 }, warnings: [] });
+      expect(result.trials[0]?.metrics).toEqual({ loss: 1, 'inner.x': 3, final: 1.5 });
+      expect(readdirSync(join(own, 'wandb')).filter((name) => name.startsWith('offline-run-'))).toHaveLength(1);
+    },
+  );
 });

@@ -140,7 +140,7 @@ describe('calls', () => {
     expect(await list(sweeps(ann))).toEqual({ sweeps: [] });
   });
 
-  test('a viewer can read but not kill; an operator can kill', async () => {
+  test('a viewer can read but cannot kill, and an operator can kill', async () => {
     const operator = sweeps(await identities.identity('ann', 'operator'));
     const viewer = sweeps(await identities.identity('wall', 'viewer'));
     expect(await submit(operator)).toMatchObject({ sweep: { id: '1' } });
@@ -300,7 +300,7 @@ describe('agents', () => {
   });
 
   test.each(['../../x', 'a/b', '..', '', 'x'.repeat(65), 'a\u001b[2J'])(
-    'sweep id %j is invalid in a claim and in an artifact',
+    'the sweep id %j is rejected in a claim and in an artifact',
     async (sweepId) => {
       const { key, attempts, artifacts } = await twoAgents();
       expect(await put(artifacts, { ...key, sweepId }, 'b')).toMatchObject({ code: status.INVALID_ARGUMENT });

@@ -32,7 +32,7 @@ function presentedExpiry(port: number): Promise<number> {
   });
 }
 
-test('a renewed certificate is used without a restart, and a warning precedes the expiry of the old one', {
+test('a renewed certificate is used without a restart, and a warning precedes the expiry of the old certificate', {
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();
@@ -78,7 +78,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   expect(cluster.log()).toContain('the certificate was renewed');
 });
 
-test('an agent reports that its certificate has expired, keeps running, and works again when the certificate is renewed', {
+test('an agent with an expired certificate reports the expiry, keeps running, and recovers when the certificate is renewed', {
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();

@@ -42,7 +42,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('a sweep over TLS runs with the identities of an agent and an operator; all other identities are rejected and counted', async () => {
+  test('a sweep over TLS accepts the identities of an agent and an operator, and rejects and counts all other identities', async () => {
     const cluster = await startSecured();
     const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');
@@ -103,7 +103,7 @@ describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
     expect(other).toMatchObject({ code: EXIT.badInput, stderr: expect.stringContaining('agent a') });
   });
 
-  test('without an identity a coordinator listens only on this machine, unless --insecure is set', async () => {
+  test('without an identity, a coordinator listens only on its own machine, unless --insecure is set', async () => {
     const folder = testFolder();
     for (const [flag, instead] of [
       ['--listen', '--identity'],
