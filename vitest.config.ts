@@ -51,7 +51,15 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'slow', include: [SLOW], pool: 'forks', sequence: { groupOrder: 2 } },
+        test: {
+          name: 'slow',
+          include: [SLOW],
+          pool: 'forks',
+          sequence: { groupOrder: 2 },
+          env: { TRAWL_TEST_PATIENCE_MS: '240000' },
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
       },
     ],
   },

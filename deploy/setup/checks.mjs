@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { build, buildProblem } from './build.mjs';
 import { CHECKOUT, elapsed, messageOf, progressLogger } from './common.mjs';
@@ -28,7 +29,12 @@ const RELEASE_ROUNDS = {
 /** @type {Readonly<Record<string, Suite>>} */
 const SUITES = {
   fast: { checks: true, vitest: ['--project', 'unit', '--project', 'system'], env: {} },
-  slow: { checks: false, vitest: ['--project', 'slow'], env: {} },
+  // Slow test files wait for leases, outages and elections more than half of their time, so more of them run at once.
+  slow: {
+    checks: false,
+    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 4}`],
+    env: {},
+  },
   release: {
     checks: false,
     vitest: [

@@ -22,7 +22,7 @@ const WANTED = {
 };
 
 /** An election usually takes seconds, but can take more than a minute on a busy machine. */
-const ELECTION_LIMIT_MS = 150_000;
+const ELECTION_LIMIT_MS = 240_000;
 
 type Start = (index: number) => Promise<ChildProcess>;
 
@@ -83,7 +83,7 @@ async function copiesOf(manager: JetStreamManager) {
 }
 
 test('with three servers, the queue has a replica on each server; with two servers, the queue has one replica until the third server joins', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers();
   await start(0);
@@ -105,7 +105,7 @@ test('with three servers, the queue has a replica on each server; with two serve
 });
 
 test('a queue is recreated on the other servers if its only server is permanently lost', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers();
   const servers = [await start(0), await start(1), await start(2)];

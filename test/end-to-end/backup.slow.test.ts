@@ -27,7 +27,7 @@ parameters:
 `;
 
 test('a backup of a running sweep is complete, and a coordinator restored from it finishes the sweep', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
@@ -59,7 +59,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from i
 });
 
 test('attempts that continued after the backup are retried, because the restored store lacks some records of these attempts', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
@@ -111,7 +111,7 @@ async function finished(folder: string): Promise<string> {
 }
 
 test('a folder without a coordinator is backed up with its artifacts, and the restored folder has the same contents', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const dir = await finished(folder);
@@ -138,7 +138,7 @@ test('a folder without a coordinator is backed up with its artifacts, and the re
 });
 
 test('a damaged or incomplete backup is rejected, and the folder stays empty', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const dir = await finished(folder);

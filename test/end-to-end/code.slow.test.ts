@@ -47,7 +47,7 @@ function project(folder: string, train: string): string {
 
 const version = (number: number) => TRAIN.replace('VERSION', `${number}`);
 
-describe('code', { timeout: 180_000 }, () => {
+describe('code', { timeout: 300_000 }, () => {
   test('two agents that have no copy of the program can run the program, and trials that write to the same path keep separate files', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);

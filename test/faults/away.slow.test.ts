@@ -20,7 +20,7 @@ async function lastReportMs(cluster: Cluster): Promise<number> {
 }
 
 test(`an outage of the coordinator of ${AWAY_MS / 1000} s under full load loses no report and no attempt`, {
-  timeout: 180_000 + 10 * AWAY_MS,
+  timeout: 300_000 + 10 * AWAY_MS,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });

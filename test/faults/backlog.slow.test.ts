@@ -20,7 +20,7 @@ parameters:
 const LEASE = '60s';
 const AWAY_MS = 1_500;
 
-test('an outage of the coordinator loses no report and no attempt', { timeout: 180_000 }, async () => {
+test('an outage of the coordinator loses no report and no attempt', { timeout: 300_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
   await cluster.startAgent('agent', 2);

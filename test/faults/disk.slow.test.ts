@@ -17,7 +17,7 @@ const MEGABYTES = 12;
 const FULL_MS = 6_000;
 
 test('a coordinator with a full disk exits with a message, and after a restart with free space no data is lost', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();
   const disk = smallDisk(join(folder, 'coordinator'), MEGABYTES);
@@ -48,7 +48,7 @@ test('a coordinator with a full disk exits with a message, and after a restart w
 });
 
 test('an agent with a full disk accepts no new trials and reports the reason, and its running trials lose no reports', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();
   const disk = smallDisk(join(folder, 'agent'), MEGABYTES);
@@ -71,7 +71,7 @@ test('an agent with a full disk accepts no new trials and reports the reason, an
 });
 
 test('a submission on a full disk is rejected with the reason, and succeeds once there is space', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();
   const disk = smallDisk(join(folder, 'coordinator'), MEGABYTES);
@@ -99,7 +99,7 @@ parameters:
 `;
 
 test('if four concurrent artifacts do not all fit on the disk, those that do not fit are skipped with the reason, and every trial ends', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();
   if (smallDisk(join(folder, 'coordinator'), UPLOAD_MEGABYTES) === undefined) return skip();

@@ -27,7 +27,7 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
 }
 
 test('an agent that exits on SIGTERM has the state "left", and an agent that is killed while the coordinator is down has the state "lost"', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '2s' });
   await cluster.startAgent('leaver', 1);
@@ -52,7 +52,7 @@ test('an agent that exits on SIGTERM has the state "left", and an agent that is 
 });
 
 test('a drained agent finishes its running trials and accepts no new trials, even after a restart, until its drain ends', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });
@@ -79,7 +79,7 @@ test('a drained agent finishes its running trials and accepts no new trials, eve
 });
 
 test('trials that outlast the grace period are handed back, and another agent runs them without using the retry budget', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '60s' });
@@ -100,7 +100,7 @@ test('trials that outlast the grace period are handed back, and another agent ru
 });
 
 test('after SIGTERM, an agent exits when its running trials have finished, and a second SIGTERM hands back running trials immediately', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '60s' });
@@ -137,7 +137,7 @@ setInterval(() => {}, 1000);
 test.each([['0s'], ['60s']])(
   "a user's program has time to exit between SIGTERM and SIGKILL if the grace period of a drain is %s",
   {
-    timeout: 120_000,
+    timeout: 300_000,
   },
   async (grace) => {
     const folder = testFolder();

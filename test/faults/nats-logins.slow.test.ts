@@ -19,7 +19,7 @@ const SWEEP: NoopSweep = { trials: 6, epochs: 40, epochMs: 400 };
 const LEASE = '3s';
 /** Several retries, and more than two leases. */
 const REJECTED_MS = 8_000;
-const LIMIT = { timeout: 180_000 };
+const LIMIT = { timeout: 300_000 };
 
 /** Returns how many lines of a log contain a message. */
 function count(log: string, message: string): number {

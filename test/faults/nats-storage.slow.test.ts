@@ -9,7 +9,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 const SWEEP: NoopSweep = { trials: 16, epochs: 4, epochMs: 200 };
 
 test('if nats-server restarts without its storage, offers are published again, and no trial is lost or run twice', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '30s' });

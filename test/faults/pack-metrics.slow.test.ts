@@ -4,7 +4,7 @@ import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { trawlJson } from '../support/trawl.ts';
 
-test('autoencoders have the same metrics in a pack as in single trials', { timeout: 240_000 }, async () => {
+test('autoencoders have the same metrics in a pack as in single trials', { timeout: 300_000 }, async () => {
   const folder = testFolder();
   const file = sweepFile(
     folder,

@@ -17,7 +17,7 @@ const LEASE = '5s';
 const CUT_MS = 12_000;
 
 test('trials that end while only heartbeats reach the coordinator are not run again', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });

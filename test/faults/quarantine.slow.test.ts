@@ -12,7 +12,7 @@ interface ShownAgent {
   readonly quarantine: { readonly sweeps: readonly string[] | 'all'; readonly reason: string } | null;
 }
 
-const TIMEOUT = { timeout: 180_000 };
+const TIMEOUT = { timeout: 300_000 };
 
 /** Reports after a short run, and fails at once for the parameter `bad`. */
 const PROGRAM = `if [ "$1" = bad ]; then echo 'ValueError: bad parameter' >&2; exit 3; fi

@@ -16,7 +16,7 @@ const LEASE = '2s';
 const STALL_MS = 6_000;
 
 test('after a stall, the coordinator declares no agent lost and repeats no trial that ran in the meantime', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
@@ -36,7 +36,7 @@ async function superseded(cluster: Cluster): Promise<number> {
 }
 
 test('after an agent stalls past its lease, its late records are rejected, its workers stop, and its slots run trials again', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
@@ -77,7 +77,7 @@ retry: {crash: 0, timeout: 0}
 `;
 
 test('an agent that was suspended for longer than its lease stops the program that still runs, before it reports anything, without a connection to the coordinator', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const pids = join(folder, 'pids');
@@ -117,7 +117,7 @@ test('an agent that was suspended for longer than its lease stops the program th
 });
 
 test('suspending a worker causes no attempt to fail, and the attempt continues when the worker is resumed', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });

@@ -14,7 +14,7 @@ echo '{"epoch": 1, "loss": 0.5}'
 `;
 
 test('if an attempt hangs, speculate: true lets another agent finish the trial, and the process of the hanging attempt is ended', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder());
   const pidFile = join(testFolder(), 'pid');

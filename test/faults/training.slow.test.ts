@@ -25,7 +25,7 @@ async function resultsOf(cluster: Cluster, sweep: string) {
 }
 
 test('if an agent is killed during training, the results are the same to the last digit', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: '5s' });

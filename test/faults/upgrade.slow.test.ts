@@ -41,7 +41,7 @@ async function rejected(cluster: Cluster): Promise<string> {
 }
 
 test('a newer coordinator migrates the store, keeps a copy of the old store, and continues a running sweep', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
@@ -97,7 +97,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
 });
 
 test('a coordinator exits with code 4 and advice if its store is locked, newer or damaged', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);

@@ -32,7 +32,7 @@ interface Shown extends TrialJson {
 test.each(['coordinator', 'agent'] as const)(
   'if the %s is killed during an upload, the upload resumes after the restart, and no bytes are sent twice',
   {
-    timeout: 240_000,
+    timeout: 300_000,
   },
   async (victim) => {
     const folder = testFolder();

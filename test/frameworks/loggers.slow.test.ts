@@ -10,7 +10,7 @@ import { trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { type SweptProgram, showTrial, startSweep, sweep } from './sweep.ts';
 
-const SWEEP_LIMIT_MS = 300_000;
+const SWEEP_LIMIT_MS = 600_000;
 
 /** Waits after the first epoch until the test has seen its metrics. */
 const WAIT = `

@@ -68,7 +68,7 @@ async function streamIsEmpty(nats: NatsConnection, cluster: string, pool: string
 }
 
 test('after any message on any subject, the coordinator and the agent change no stored data and keep working', {
-  timeout: 60_000 + 60_000 * fuzzSeeds().length,
+  timeout: 300_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });
   const nats = await connectNats(cluster.natsUrl, 'test');

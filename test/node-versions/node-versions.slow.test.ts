@@ -12,7 +12,7 @@ import { installNode } from './install-node.ts';
 const VERSIONS = [22, 24, 26];
 const INSTALL_LIMIT_MS = 300_000;
 const UNIT_TESTS_LIMIT_MS = 900_000;
-const SWEEP_LIMIT_MS = 240_000;
+const SWEEP_LIMIT_MS = 300_000;
 
 /** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, which takes more than half of their time. */
 const UNIT_TESTS = [

@@ -41,7 +41,7 @@ const LARGE_REPORTS = 1_400;
 const MIN_ANSWERS = 20;
 /** The heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
-const TIMEOUT = { timeout: 240_000 };
+const TIMEOUT = { timeout: 300_000 };
 
 let cluster: Cluster;
 /** Another caller, in its own thread. */

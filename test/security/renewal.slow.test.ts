@@ -13,7 +13,7 @@ import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { startSecured, startSecuredAgent, tokenHeaders } from './secured-cluster.ts';
 
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 300_000;
 /** In days. */
 const RENEWED = 30;
 const SOON = 3;
