@@ -107,7 +107,7 @@ function endedLine(trial: Trial, state: LinesState, ended: number): string {
   }
   if (ranking !== 'psnr' && Object.hasOwn(trial.metrics, 'psnr'))
     parts.push(`psnr ${formatMetric(trial.metrics.psnr)}`);
-  if (trial.startedAtMs > 0 && trial.endedAtMs > 0) parts.push(formatSpan(trial.endedAtMs - trial.startedAtMs));
+  if (trial.leasedMs > 0) parts.push(formatSpan(trial.leasedMs));
   return `trial ${shortId(trial.id)} ${outcome} (${ended}/${total})${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
 

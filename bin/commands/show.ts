@@ -4,6 +4,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
+import { leasedMs, NO_SLOT_TIME, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatCount, formatMetric, formatStep } from '../../lib/text/numbers.ts';
@@ -82,8 +83,9 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
       ['finished', progressText(sweep)],
       ['counts', [countsText(sweep.counts), toComeText(sweep)].filter(Boolean).join(', ')],
       ['axes', sweep.axes.join(', ') || '-'],
-      ['created', isoTime(sweep.createdAtMs) ?? '-'],
+      ['created', `${isoTime(sweep.createdAtMs) ?? '-'}${sweep.submittedBy === '' ? '' : ` by ${sweep.submittedBy}`}`],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
+      ['slot time', slotTimeText(sweep.slotTime ?? NO_SLOT_TIME)],
       ...(sweep.timeLeft === undefined ? [] : [['time left', timeLeftText(sweep.timeLeft)] as const]),
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),
@@ -129,7 +131,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
     ['backend', trial.backend || '-'],
     ...resultFields(trial, sweep),
     ['started', isoTime(trial.startedAtMs) ?? '-'],
-    ['duration', spanText(trial.startedAtMs, trial.endedAtMs)],
+    ['duration', trial.leasedMs > 0 ? formatSpan(leasedMs(trial, Date.now())) : '-'],
     ...programFields(programs),
     ...parameters.map(([name, value]): [string, string] => [`  ${name}`, String(value)]),
   ];

@@ -100,7 +100,7 @@ export function trialJson(trial: Trial): TrialJson {
     stop_reason: trial.stopReason || null,
     started_at: isoTime(trial.startedAtMs),
     ended_at: isoTime(trial.endedAtMs),
-    seconds: secondsBetween(trial.startedAtMs, trial.endedAtMs),
+    seconds: trial.endedAtMs > 0 && trial.leasedMs > 0 ? trial.leasedMs / 1000 : null,
   };
 }
 
@@ -186,9 +186,12 @@ export function sweepJson(sweep: Sweep) {
     axes: sweep.axes,
     warnings: sweep.warnings.map(warningJson),
     fingerprint: sweep.fingerprint,
+    submitted_by: sweep.submittedBy || null,
     created_at: isoTime(sweep.createdAtMs),
     ended_at: isoTime(sweep.endedAtMs),
     seconds: secondsBetween(sweep.createdAtMs, sweep.endedAtMs),
+    slot_seconds: (sweep.slotTime?.slotMs ?? 0) / 1000,
+    gpu_seconds: (sweep.slotTime?.gpuMs ?? 0) / 1000,
     seconds_left: timeLeftJson(sweep),
   };
 }

@@ -55,8 +55,8 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   });
   const steps = shownSteps(table.trials, table.by, table.wide);
   const stepColumn: Column<Trial> = { header: 'step', numeric: true, cell: ({ id }) => stepsText(steps, [id]) };
-  const seconds = ({ startedAtMs, endedAtMs }: Trial) =>
-    startedAtMs > 0 && endedAtMs > 0 ? ((endedAtMs - startedAtMs) / 1000).toFixed(1) : '-';
+  const seconds = ({ leasedMs, endedAtMs }: Trial) =>
+    leasedMs > 0 && endedAtMs > 0 ? (leasedMs / 1000).toFixed(1) : '-';
   const { own, determined } = parameterColumns(table.trials, varying);
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },

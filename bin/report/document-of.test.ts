@@ -329,3 +329,10 @@ test('the design lists the effect of exclude and when', () => {
   expect(rows).toContainEqual({ rule: 'exclude', condition: 'width=64, noise=0.5', effect: '1 point dropped' });
   expect(rows).toContainEqual({ rule: 'when', condition: 'width=64', effect: 'sets epochs=7' });
 });
+
+test('the state of a report has the slot time that the sweep has used', () => {
+  const data = reportData(GRID, () => ({ state: 'pending' }));
+  const slotTime = { slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 };
+  const { state } = documentOf({ ...data, sweep: { ...data.sweep, slotTime } }, NOW);
+  expect(state).toBe('Sweep 1 running: 12 trials, 12 pending, 1.00 GPU-hours used.');
+});

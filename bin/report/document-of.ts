@@ -1,5 +1,6 @@
 /** Composes the document of a report from its data. */
 
+import { NO_SLOT_TIME, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
@@ -57,6 +58,8 @@ function stateText({ sweep, trials }: ReportData): string {
   const counts = Object.entries(sweep.counts ?? {}).filter(([, count]) => count > 0);
   const reason = sweep.reason === '' ? '' : ` (${sweep.reason})`;
   const took = sweep.endedAtMs === 0 ? '' : ` after ${formatSpan(sweep.endedAtMs - sweep.createdAtMs)}`;
+  const { slotTime = NO_SLOT_TIME } = sweep;
+  const used = slotTime.slotMs > 0 ? `${slotTimeText(slotTime)} used` : '';
   const states = counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(', ');
-  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${countText(trials.length, 'trial')}, ${[states, toComeText(sweep)].filter(Boolean).join(', ')}.`;
+  return `Sweep ${sweep.id} ${sweepState.of(sweep.state)}${took}${reason}: ${countText(trials.length, 'trial')}, ${[states, toComeText(sweep), used].filter(Boolean).join(', ')}.`;
 }

@@ -1,4 +1,5 @@
 /** Replays an ended sweep from its events and reports, in the form of the original Watch stream. */
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -7,6 +8,7 @@ import {
   type AgentState,
   type Event,
   type Report,
+  type SlotTime,
   type Sweep,
   type Trial,
   type TrialCounts,
@@ -42,6 +44,7 @@ export class Replay {
   readonly #trials = new Map<string, Trial>();
   readonly #agents = new Map<string, { slots: number; busy: Set<string>; heardMs: number }>();
   readonly #counts: TrialCounts;
+  readonly #leases = new ReplayedLeases();
   #sweep: Sweep;
   #next = 0;
 
@@ -50,7 +53,7 @@ export class Replay {
     this.#counts = { ...noCounts(), pending: history.trials.length };
     for (const trial of history.trials) {
       this.#final.set(trial.id, trial);
-      const unstarted = { attempts: 0, agentId: '', backend: '', startedAtMs: 0, endedAtMs: 0 };
+      const unstarted = { attempts: 0, agentId: '', backend: '', startedAtMs: 0, endedAtMs: 0, leasedMs: 0 };
       const pending = { ...trial, ...unstarted, ...NO_PROGRESS, failure: undefined, state: trialState.to('pending') };
       this.#trials.set(trial.id, pending);
     }
@@ -92,7 +95,8 @@ export class Replay {
   }
 
   #sweepRow(): Sweep {
-    return { ...this.#sweep, counts: { ...this.#counts } };
+    const slotTime = this.#leases.slotTime(this.#history.sweep.slotTime);
+    return { ...this.#sweep, counts: { ...this.#counts }, slotTime };
   }
 
   #apply(event: Event): void {
@@ -108,7 +112,7 @@ export class Replay {
     if (kind === 'granted') this.#granted(trial, event);
     else if (kind === 'reported') this.#reported(trial, event);
     else if (kind === 'speculated') this.#occupy(event);
-    else if (kind === 'ended') for (const agent of this.#agents.values()) agent.busy.delete(attemptName(event));
+    else if (kind === 'ended') this.#ended(trial, event);
     else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
@@ -125,9 +129,16 @@ export class Replay {
     const known = this.#agents.get(agent) ?? { slots: 0, busy: new Set<string>(), heardMs: 0 };
     known.slots = Math.max(known.slots, Number(slot) + 1);
     known.busy.add(attemptName(event));
+    this.#leases.granted(attemptName(event), `${agent} ${slot}`, atMs);
     known.heardMs = atMs;
     this.#agents.set(agent, known);
     return agent;
+  }
+
+  #ended(trial: Trial, event: Event): void {
+    for (const agent of this.#agents.values()) agent.busy.delete(attemptName(event));
+    const ms = this.#leases.ended(attemptName(event), event.atMs);
+    this.#trials.set(trial.id, { ...trial, leasedMs: trial.leasedMs + ms });
   }
 
   #granted(trial: Trial, event: Event): void {
@@ -162,6 +173,47 @@ export class Replay {
     return [...this.#agents].map(([id, { slots, busy, heardMs }]) =>
       Agent.fromPartial({ id, host: '', state: CONNECTED, slots, busy: busy.size, lastHeartbeatMs: heardMs }),
     );
+  }
+}
+
+/** The leases of a replay, and the slot time that follows from them. */
+class ReplayedLeases {
+  readonly #leases = new Map<string, { readonly slot: string; readonly sinceMs: number }>();
+  /** By slot, when it was taken, and the number of its leases. */
+  readonly #slots = new Map<string, { readonly sinceMs: number; leases: number }>();
+  #doneMs = 0;
+  #atMs = 0;
+
+  granted(attempt: string, slot: string, atMs: number): void {
+    this.#atMs = atMs;
+    this.#leases.set(attempt, { slot, sinceMs: atMs });
+    const held = this.#slots.get(slot);
+    if (held === undefined) this.#slots.set(slot, { sinceMs: atMs, leases: 1 });
+    else held.leases += 1;
+  }
+
+  /** Returns how long the attempt held its lease, in milliseconds. */
+  ended(attempt: string, atMs: number): number {
+    this.#atMs = atMs;
+    const lease = this.#leases.get(attempt);
+    const held = this.#slots.get(lease?.slot ?? '');
+    if (lease === undefined || held === undefined) return 0;
+    this.#leases.delete(attempt);
+    held.leases -= 1;
+    if (held.leases === 0) {
+      this.#slots.delete(lease.slot);
+      this.#doneMs += atMs - held.sinceMs;
+    }
+    return atMs - lease.sinceMs;
+  }
+
+  /** Returns the slot time so far. Events do not record GPUs, so each slot has the mean number of GPUs of the whole sweep. */
+  slotTime(whole: SlotTime = NO_SLOT_TIME): SlotTime {
+    const gpusPerSlot = whole.slotMs > 0 ? whole.gpuMs / whole.slotMs : 0;
+    let slotMs = this.#doneMs;
+    for (const { sinceMs } of this.#slots.values()) slotMs += this.#atMs - sinceMs;
+    const slots = this.#slots.size;
+    return { slotMs, gpuMs: slotMs * gpusPerSlot, slots, gpus: slots * gpusPerSlot, atMs: this.#atMs };
   }
 }
 

@@ -1,9 +1,11 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
+import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 import { blockedReason } from '../core/blocked.ts';
 import { forgetEndedTrials } from '../core/ended-trials.ts';
 import { type Core, type CreationWindow, isEnded, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
+import { slotTimeOf } from '../core/slot-time.ts';
 import type { Change, Output, Step } from '../core/step.ts';
 import { type Commit, Journal } from '../store/journal.ts';
 import { loadCore, type OpenSource } from '../store/load.ts';
@@ -56,6 +58,7 @@ export class Runtime {
     this.queries = new Queries(db, {
       blocked: (sweepId) => blockedReason(this.core, sweepId),
       timeLeft: (sweepId) => this.timeLeft.of(sweepId),
+      slotTime: (sweepId) => this.slotTime(sweepId),
     });
     this.#send = send;
     this.#onBroken = onBroken;
@@ -104,6 +107,12 @@ export class Runtime {
   addSweep(sweep: Sweep): void {
     this.core.sweeps.set(sweep.id, sweep);
     this.reschedule();
+  }
+
+  /** Returns the slot time of a sweep up to now. Undefined if the sweep has ended; the store then has it. */
+  slotTime(sweepId: string): SlotTime | undefined {
+    const sweep = this.core.sweeps.get(sweepId);
+    return sweep && slotTimeOf(sweep.slotTime, this.now());
   }
 
   /** Writes the gathered changes immediately. */

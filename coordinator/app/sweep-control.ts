@@ -29,7 +29,7 @@ import { firstTrials } from './trial-sources.ts';
 /** @param archives the stored code. Undefined if sweeps with code are rejected. */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
-    submit: (request) => submit(runtime, archives, request),
+    submit: (request, by) => submit(runtime, archives, request, by),
     async act(sweepId, request, by) {
       checkLength('reason', request.reason);
       const state = sweepState.of(runtime.queries.sweep(sweepId).state);
@@ -115,6 +115,7 @@ async function submit(
   runtime: Runtime,
   archives: Pick<CodeArchives, 'holds'> | undefined,
   request: SubmitRequest,
+  by = '',
 ): Promise<string> {
   if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
   checkLength('request_id', request.requestId);
@@ -159,7 +160,7 @@ async function submit(
     source,
     search: { planned: done ? trials.length : planned.trials, state, done },
   };
-  const id = insertSweep(runtime.db, sweep, trials, runtime.now());
+  const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
     runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), runtime.openSource));
   }

@@ -66,7 +66,7 @@ test.each([1, 99, 4_096])('a claim for slot %d of an agent with one slot is reje
 
 test('a pack counts as one lease of its slot', () => {
   const { core, sweep } = world({ trials: 12 });
-  const usage = { startedAt: NOW, leases: 3 };
+  const usage = { startedAt: NOW, grantedAt: NOW, gpus: 0, leases: 3 };
   const lease = (at: number): Lease => ({
     key: { sweepId: '1', trialId: `t${at}`, attempt: 1 },
     agentId: 'a',

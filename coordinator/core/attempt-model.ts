@@ -98,7 +98,11 @@ export interface ReceivedAmounts {
 
 /** The time for which one attempt, or one pack, occupies a slot. */
 export interface SlotUsage {
+  /** When the usage began, or when the coordinator started, if later. */
   readonly startedAt: number;
+  readonly grantedAt: number;
+  /** The number of GPUs of the slot. Less than 1 if slots share a GPU. */
+  readonly gpus: number;
   /** Leases that have not ended. */
   leases: number;
 }

@@ -1,6 +1,7 @@
 /** Answers claims: grants attempts, alone, in packs, or as second attempts of running trials. */
 
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { gpusPerSlot } from '../../lib/domain/slot-gpus.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isSlotFull, MAX_LEASES_PER_SLOT, nothingReceived } from './agent-limits.ts';
@@ -134,7 +135,7 @@ function grantPack(
   now: number,
 ): Answered<ClaimAnswer> {
   const pack = keyText(claim.key);
-  const usage = beginSlotUsage(sweep, now);
+  const usage = beginSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now);
   const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
   const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): PackMate => {
     const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
@@ -157,7 +158,11 @@ function grantSpeculative(
   now: number,
 ): Answered<ClaimAnswer> {
   withdrawSpeculativeOffer(sweep, trial);
-  const lease = { ...claim, pack: keyText(claim.key), usage: beginSlotUsage(sweep, now) };
+  const lease = {
+    ...claim,
+    pack: keyText(claim.key),
+    usage: beginSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now),
+  };
   const change = grant(core, sweep, trial, lease, agent, now);
   trial.speculated = true;
   return { step: stepOf([change]), answer: { granted: true, ...assignmentOf(sweep, trial, true), mates: [] } };
@@ -200,7 +205,7 @@ function grant(
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
   beginCurve(sweep, { key, resumedFrom });
-  return { kind: 'granted', ...claim, backend, resumedFrom, speculative };
+  return { kind: 'granted', ...claim, backend, gpus: usage.gpus, resumedFrom, speculative };
 }
 
 function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {

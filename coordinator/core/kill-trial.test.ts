@@ -32,7 +32,15 @@ test('a killed running trial is cancelled, and its agent receives an order to st
   const { core, sweep, trial, key } = runningCore();
   const { changes, outputs } = kill(core, trial.id);
   expect(changes).toEqual([
-    { kind: 'ended', key, end: { outcome: 'cancelled' }, early: false, free: false },
+    {
+      kind: 'ended',
+      key,
+      end: { outcome: 'cancelled' },
+      early: false,
+      free: false,
+      leasedMs: 1_000,
+      used: { slotMs: 1_000, gpuMs: 0 },
+    },
     { kind: 'trial', sweepId: '1', trialId: trial.id, state: 'cancelled', detail: REASON, failure: undefined },
   ]);
   expect(outputs).toEqual([

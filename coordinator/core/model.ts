@@ -34,6 +34,7 @@ import type { SourceState, TrialSource } from '../search/trial-source.ts';
 import type { Agent, AgentFacts, Drain, Quarantine } from './agent-model.ts';
 import type { Lease } from './attempt-model.ts';
 import type { SweepPolicy } from './policy.ts';
+import type { SlotTimeMeter } from './slot-time.ts';
 import type {
   AgentRecord,
   AttemptDurations,
@@ -79,6 +80,8 @@ export interface Sweep {
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
   /** Cache of `isEligible` by pool id. The capability of a pool and the demand of a sweep never change. */
   readonly eligible: Map<string, boolean>;
+  /** The slot time of the sweep (slot-time.ts). Unlike `share`, it survives restarts. */
+  readonly slotTime: SlotTimeMeter;
   readonly warnings: SweepWarnings;
   readonly durations: AttemptDurations;
   /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */

@@ -32,10 +32,13 @@ export function releaseAttempt(
 ): Change[] {
   dropLease(core, sweep, trial, lease);
   endCurve(sweep, lease.key);
-  endSlotUsage(core, sweep, lease, now);
+  const used = endSlotUsage(core, sweep, lease, now);
   const durationMs = now - lease.grantedAt;
   recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
-  return [{ kind: 'ended', key: lease.key, end, early, free }, ...onProbeEnd(core, lease, end, now)];
+  return [
+    { kind: 'ended', key: lease.key, end, early, free, leasedMs: Math.max(0, durationMs), used },
+    ...onProbeEnd(core, lease, end, now),
+  ];
 }
 
 /** Cancels a trial that has not ended. The agents of the trial receive an order to stop its attempts. */

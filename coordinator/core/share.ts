@@ -11,6 +11,7 @@
 import type { Lease, SlotUsage } from './attempt-model.ts';
 import type { DurationEstimate, Share, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
+import { beginSlotTime, endSlotTime, type UsedSlotTime } from './slot-time.ts';
 
 const INITIAL_ESTIMATE_MS = 60_000;
 const NEWEST_WEIGHT = 0.25;
@@ -19,23 +20,38 @@ export function newShare(): Share {
   return { base: 0, doneMs: 0, activeSlots: 0, startedAtSum: 0, meanMs: undefined, hasDemand: false };
 }
 
-/** Records that a slot starts to run one attempt of the sweep. */
-export function beginSlotUsage({ share }: Sweep, now: number): SlotUsage {
+/**
+ * Records that a slot runs one attempt of the sweep.
+ * @param gpus the number of GPUs of the slot
+ * @param grantedAt when the attempt was granted; default: now
+ */
+export function beginSlotUsage({ share, slotTime }: Sweep, gpus: number, now: number, grantedAt = now): SlotUsage {
   share.activeSlots += 1;
   share.startedAtSum += now;
-  return { startedAt: now, leases: 1 };
+  const usage = { startedAt: now, grantedAt, gpus, leases: 1 };
+  beginSlotTime(slotTime, usage);
+  return usage;
 }
 
-/** Records the end of a lease. The slot usage ends with its last lease. */
-export function endSlotUsage(estimate: DurationEstimate, { share }: Sweep, { usage }: Lease, now: number): void {
+/**
+ * Records the end of a lease. The slot usage ends with its last lease.
+ * @returns the slot time of the usage; undefined if it has not ended
+ */
+export function endSlotUsage(
+  estimate: DurationEstimate,
+  { share, slotTime }: Sweep,
+  { usage }: Lease,
+  now: number,
+): UsedSlotTime | undefined {
   usage.leases -= 1;
-  if (usage.leases > 0) return;
+  if (usage.leases > 0) return undefined;
   const durationMs = Math.max(0, now - usage.startedAt);
   share.activeSlots -= 1;
   share.startedAtSum -= usage.startedAt;
   share.doneMs += durationMs;
   addDuration(share, durationMs);
   addDuration(estimate, durationMs);
+  return endSlotTime(slotTime, usage, now);
 }
 
 function addDuration(estimate: DurationEstimate, durationMs: number): void {

@@ -11,6 +11,7 @@ import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import type { AgentFacts, Quarantine } from './agent-model.ts';
 import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
 import type { SweepState } from './model.ts';
+import type { UsedSlotTime } from './slot-time.ts';
 import type { Warning } from './sweep-observations.ts';
 import type { TrialState } from './trial-model.ts';
 
@@ -91,6 +92,8 @@ export type Change =
       /** Equal for all attempts that were granted together. */
       readonly pack: string;
       readonly backend: string;
+      /** The number of GPUs of the slot. Less than 1 if slots share a GPU. */
+      readonly gpus: number;
       /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
       readonly resumedFrom: number;
       /** Whether another attempt of the trial is running. */
@@ -106,6 +109,10 @@ export type Change =
       readonly early: boolean;
       /** Whether the trial continues with its other attempt, so that a failure is not charged to the trial. */
       readonly free: boolean;
+      /** How long the attempt held its lease. */
+      readonly leasedMs: number;
+      /** The slot time of the attempt or its pack. Undefined if other attempts of its pack hold the slot. */
+      readonly used: UsedSlotTime | undefined;
     }
   /** The early failures in a sweep no longer count against an agent. */
   | { readonly kind: 'cleared'; readonly sweepId: string; readonly agentId: string }

@@ -9,6 +9,7 @@ import { type Core, isEnded, type Sweep, type SweepState } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
+import { newSlotTimeMeter } from './slot-time.ts';
 import { type Change, combine, NO_STEP, type Step, stepOf } from './step.ts';
 import { newDurations } from './stragglers.ts';
 import type { Trial } from './trial-model.ts';
@@ -23,6 +24,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     state,
     priority,
     share: newShare(),
+    slotTime: newSlotTimeMeter(),
     search: undefined,
     planned: 0,
     trials: new Map(),

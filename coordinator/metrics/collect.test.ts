@@ -4,9 +4,12 @@ import { type BusyOptions, busyCluster } from '../../test/support/coordinator/bu
 import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { now } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
+import { onRecord } from '../core/attempt-records.ts';
 import { schedule, standingOffers } from '../core/scheduler.ts';
+import { slotTimeOf } from '../core/slot-time.ts';
 import { findStragglers } from '../core/stragglers.ts';
-import { onKill } from '../core/sweeps.ts';
+import { onKill, onPause } from '../core/sweeps.ts';
+import { loadCore } from '../store/load.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
 import { MAX_BEST_METRICS } from './sweep-series.ts';
 
@@ -148,4 +151,33 @@ test('a lost agent is reported for an hour', async () => {
   const later = await scrape();
   expect(later).not.toContain('agent="agent-0"');
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
+});
+
+test('the GPU time of a sweep counts all attempts, also after a restart, and its counter agrees', async () => {
+  const dir = newFolder();
+  const first = await busyCluster(dir, SMALL);
+  onTestFinished(() => first.stop());
+  const { runtime } = first.served;
+  const { core, queries } = runtime;
+  await sleep(30);
+  expect(queries.sweep('1').slotTime).toMatchObject({ slots: 4, gpus: 4 });
+  await runtime.settle(onPause(core, { sweepId: '1', reason: '' }));
+  const running = [...core.leases.values()];
+  for (const { key, agentId, lastSeq } of running) {
+    const record = { kind: 'ended', key, seq: lastSeq + 1, at: now(), end: { outcome: 'succeeded' } } as const;
+    await runtime.settle(onRecord(core, { agentId, record }, now()).step);
+  }
+  const paused = queries.slotTime('1');
+  await sleep(30);
+  expect(queries.slotTime('1')).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs, slots: 0, gpus: 0 });
+  expect(paused.gpuMs).toBeGreaterThanOrEqual(4 * 30);
+  const attempts = queries.trials('1').flatMap(({ id }) => queries.attempts('1', id));
+  const leased = queries.trials('1').reduce((sum, trial) => sum + trial.leasedMs, 0);
+  expect(attempts).toHaveLength(24);
+  expect(leased).toBeCloseTo(paused.slotMs, 6);
+  const series = 'trawl_gpu_seconds_total{sweep="1"}';
+  expect(figure(await first.scrape(), series)).toBeCloseTo(paused.gpuMs / 1000, 9);
+
+  const loaded = loadCore(runtime.db, 1_000, now()).sweeps.get('1');
+  expect(loaded && slotTimeOf(loaded.slotTime, now())).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs });
 });

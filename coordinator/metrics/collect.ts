@@ -15,7 +15,6 @@ import type { RuleName } from '../early-stop/settings.ts';
 import type { Commit } from '../store/journal.ts';
 import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
-import { GpuSeconds } from './gpu-seconds.ts';
 import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
@@ -75,7 +74,8 @@ class Collector {
   readonly #runtime: Runtime;
   readonly #metrics: CoordinatorMetrics;
   readonly #trialSeries: TrialSeries | undefined;
-  readonly #gpuSeconds: GpuSeconds;
+  /** By sweep, the GPU time that its counter has counted, in milliseconds. */
+  readonly #gpuMs = new Map<string, number>();
   readonly #lingerMs: number;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
@@ -94,16 +94,8 @@ class Collector {
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#trialSeries = trialSeries;
-    this.#gpuSeconds = new GpuSeconds({
-      gpusPerSlot(agentId) {
-        const agent = runtime.core.agents.get(agentId);
-        return agent === undefined ? 0 : Math.min(1, agent.gpus.length / agent.slots);
-      },
-      add: (sweep, seconds) => metrics.gpuSeconds.inc({ sweep }, seconds),
-    });
     for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
-    for (const { key, agentId, slot, grantedAt } of runtime.core.leases.values()) {
-      this.#gpuSeconds.granted(key, agentId, slot, now());
+    for (const { key, grantedAt } of runtime.core.leases.values()) {
       // The first report has no duration, because an earlier process received the previous report.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
     }
@@ -197,7 +189,7 @@ class Collector {
     if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
-  #granted({ key, agentId, slot, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
+  #granted({ key, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
     const name = `${key.sweepId}/${key.trialId}`;
     const series = this.#seriesOf(key.sweepId);
     // The trial of a speculative attempt was not pending.
@@ -210,7 +202,6 @@ class Collector {
       this.#pendingSince.delete(name);
     }
     this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom, epochs: this.#epochsOf(key) });
-    this.#gpuSeconds.granted(key, agentId, slot, at);
   }
 
   #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
@@ -219,7 +210,6 @@ class Collector {
     const run = this.#runs.get(keyText(key));
     if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
     this.#runs.delete(keyText(key));
-    this.#gpuSeconds.ended(key, at);
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
     if (end.outcome === 'stopped') this.#stopped(key, end.rule, run);
@@ -257,10 +247,10 @@ class Collector {
     const m = this.#metrics;
     const { core, timeLeft } = this.#runtime;
     const states = { running: 0, paused: 0, stopping: 0 };
-    this.#gpuSeconds.settleAll(at);
     for (const sweep of core.sweeps.values()) {
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
       this.#seriesOf(sweep.id).measure(sweep, timeLeft.of(sweep.id));
+      this.#countGpuTime(sweep.id);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
     measureOffers(core, m);
@@ -270,8 +260,18 @@ class Collector {
     this.#trialSeries?.measure();
   }
 
+  /** Adds the GPU time since the last call to the counter of the sweep. */
+  #countGpuTime(sweep: string): void {
+    const { gpuMs } = this.#runtime.queries.slotTime(sweep);
+    const counted = this.#gpuMs.get(sweep) ?? 0;
+    if (gpuMs <= counted) return;
+    this.#metrics.gpuSeconds.inc({ sweep }, (gpuMs - counted) / 1000);
+    this.#gpuMs.set(sweep, gpuMs);
+  }
+
   #sweepEnded(sweep: string, at: number): void {
     const { counts } = this.#runtime.queries.sweep(sweep);
+    this.#countGpuTime(sweep);
     this.#seriesOf(sweep).end({ ...counts }, at);
     const timer = setTimeout(() => {
       this.#lingering.delete(sweep);

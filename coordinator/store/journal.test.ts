@@ -54,8 +54,10 @@ const SWEEP = {
 };
 const trial = (index: number) => ({ trialId: `t${index}`, configId: 'c', index, seed: 0, parameters: { a: index } });
 const key = { sweepId: '1', trialId: 't0', attempt: 1 };
+const UNUSED = { leasedMs: 0, used: undefined };
 const granted: Change = {
   kind: 'granted',
+  gpus: 0,
   key,
   agentId: 'a',
   incarnation: 'i',
@@ -128,7 +130,7 @@ test('after a start, leases, their newest records and failures are loaded from t
   expect(running.sweeps.get('1')?.counts).toMatchObject({ pending: 1, running: 1 });
   const failure = { class: 'crash', message: 'boom' } as const;
   await journal.commit([
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { kind: 'trial', sweepId: '1', trialId: 't0', state: 'pending', detail: '', failure },
   ]);
   const waiting = loadCore(db, 1000, 50);
@@ -143,7 +145,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   await journal.commit([
     granted,
     report(1),
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);
@@ -232,7 +234,7 @@ test('reports of one step are merged, and a metric keeps the value of its last s
   ]);
   const failure = { class: 'lost', message: '' } as const;
   await journal.commit([
-    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false },
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { ...granted, key: { ...key, attempt: 2 }, resumedFrom: 0.5 },
   ]);
   expect(queries.trial('1', 't0')).toMatchObject({
@@ -281,4 +283,13 @@ test('events name the user who caused them, and events of agents belong to every
     ['sweep killed', 'bob@desk', '', 30],
   ]);
   expect(queries.sweep('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
+});
+
+test('the store keeps the user who submitted a sweep', () => {
+  const { db } = filled();
+  const queries = new Queries(db);
+  const id = insertSweep(db, { ...SWEEP, requestId: 'another' }, [trial(0)], 1, 'ann@gpu-1');
+  expect(queries.sweep(id).submittedBy).toBe('ann@gpu-1');
+  expect(queries.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
+  expect(queries.sweep('1').submittedBy).toBe('');
 });

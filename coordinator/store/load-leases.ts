@@ -6,10 +6,14 @@ import type { Lease, ReceivedAmounts } from '../core/attempt-model.ts';
 import type { ReportProgress } from '../core/sweep-observations.ts';
 import { addStep } from '../core/warnings.ts';
 
-export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): Omit<Lease, 'usage'>[] {
+/** A lease with the number of GPUs of its slot. */
+type LoadedLease = Omit<Lease, 'usage'> & { readonly gpus: number };
+
+export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): LoadedLease[] {
   const rows = db
     .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, speculative, max(
+      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, speculative, gpus,
+         max(
          (select coalesce(max(seq), 0) from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
          (select coalesce(max(seq), 0) from artifacts as f
@@ -35,6 +39,7 @@ export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: 
     resumed_from: number;
     straggler: string | null;
     speculative: number;
+    gpus: number;
     last_seq: number;
     reported: number;
   }[];
@@ -48,6 +53,7 @@ export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: 
     grantedAt: Math.min(row.granted_at, now),
     resumedFrom: row.resumed_from,
     speculative: row.speculative > 0,
+    gpus: row.gpus,
     expiresAt: now + leaseMs,
     straggler: row.straggler ?? undefined,
     reported: row.reported > 0,

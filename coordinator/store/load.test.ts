@@ -97,7 +97,7 @@ test('packs granted to one slot in the same millisecond remain separate after a 
   const sweepId = insertSweep(db, { ...sweep, ...more }, rows, 1);
   const granted = (trialId: string, pack: string): Change => ({
     ...{ kind: 'granted', key: { sweepId, trialId, attempt: 1 }, agentId: 'a', incarnation: 'a1', slot: 0, pack },
-    ...{ backend: 'wasm', resumedFrom: 0, speculative: false },
+    ...{ backend: 'wasm', gpus: 0, resumedFrom: 0, speculative: false },
   });
   write(db, [granted('t0', 'p'), granted('t1', 'p'), granted('t2', 'q'), granted('t3', 'q')], 5);
   const mates = new Map<string, string[]>();
@@ -127,7 +127,7 @@ function runningProgram(db: Database): string {
   const rows = [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }];
   const sweepId = insertSweep(db, { ...sweep, ...more }, rows, 1);
   const attempt = { key: { sweepId, trialId: 't0', attempt: 1 }, agentId: 'a', incarnation: 'a1', slot: 0, pack: 'p' };
-  write(db, [{ kind: 'granted', ...attempt, backend: 'wasm', resumedFrom: 0, speculative: false }], 1);
+  write(db, [{ kind: 'granted', ...attempt, backend: 'wasm', gpus: 0, resumedFrom: 0, speculative: false }], 1);
   return sweepId;
 }
 

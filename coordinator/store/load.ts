@@ -65,12 +65,12 @@ export function loadCore(
     // The sweep had demand before the restart, so it must not be treated like a sweep that gains demand.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
-    for (const lease of loadLeases(db, sweep.id, leaseMs, now)) {
+    for (const { gpus, ...lease } of loadLeases(db, sweep.id, leaseMs, now)) {
       const trial = sweep.trials.get(lease.key.trialId);
       if (trial === undefined) continue;
       const known = usages.get(lease.pack);
       if (known !== undefined) known.leases += 1;
-      const usage = known ?? beginSlotUsage(sweep, now);
+      const usage = known ?? beginSlotUsage(sweep, gpus, now, lease.grantedAt);
       usages.set(lease.pack, usage);
       addLease(core, sweep, trial, { ...lease, usage });
       loadCurve(db, sweep, lease);
@@ -109,17 +109,21 @@ interface SweepColumns {
   readonly planned: number | null;
   readonly searching: number;
   readonly search: string | null;
+  readonly slotMs: number;
+  readonly gpuMs: number;
 }
 
 /** Loads a sweep without leases. A sweep that has ended creates no more trials. */
 export function loadSweep(db: Database, id: string, now: number, openSource: OpenSource = NO_SOURCE): Sweep {
-  const { state, policy, priority, text, fileName, planned, searching, search } = db
+  const { state, policy, priority, text, fileName, planned, searching, search, slotMs, gpuMs } = db
     .prepare(
-      `select state, policy, priority, text, file_name as fileName, planned, searching, search from sweeps
-       where id = ?`,
+      `select state, policy, priority, text, file_name as fileName, planned, searching, search, slot_ms as slotMs,
+         gpu_ms as gpuMs
+       from sweeps where id = ?`,
     )
     .get(id) as SweepColumns;
   const sweep = newSweep(id, state, policyOf(policy), priority);
+  Object.assign(sweep.slotTime, { slotMs, gpuMs });
   sweep.planned = planned ?? Number.POSITIVE_INFINITY;
   if (searching > 0 && search !== null) {
     sweep.search = { source: openSource({ id, text, fileName }), state: parseSourceState(search) };

@@ -6,6 +6,7 @@ import { type EtaTrial, phaseOf, type TimeLeft } from '../../lib/domain/eta.ts';
 import { interruptedAttempt, interruptedSweep, interruptedTrial } from '../../lib/domain/interrupted.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   Artifact,
@@ -15,6 +16,7 @@ import type {
   ProgramStart,
   Report,
   Rung,
+  SlotTime,
   Source,
   Sweep,
   Trial,
@@ -92,6 +94,7 @@ export class Queries {
   readonly #isOffline: boolean;
   readonly #blocked: (sweepId: string) => string;
   readonly #timeLeft: (sweepId: string) => TimeLeft | undefined;
+  readonly #slotTime: (sweepId: string) => SlotTime | undefined;
   /** Each statement is prepared once, when it is first used. */
   readonly #statements = new Map<string, Statement>();
 
@@ -100,6 +103,7 @@ export class Queries {
    * interrupted; default: false
    * @param blocked returns why nothing of a sweep can run; default: it always can
    * @param timeLeft returns the estimated time until a sweep ends; default: unknown
+   * @param slotTime returns the slot time of a sweep that has not ended; default: only ended attempts count
    */
   constructor(
     db: Database,
@@ -107,16 +111,19 @@ export class Queries {
       isOffline = false,
       blocked = () => '',
       timeLeft = () => undefined,
+      slotTime = () => undefined,
     }: {
       readonly isOffline?: boolean;
       readonly blocked?: (sweepId: string) => string;
       readonly timeLeft?: (sweepId: string) => TimeLeft | undefined;
+      readonly slotTime?: (sweepId: string) => SlotTime | undefined;
     } = {},
   ) {
     this.#db = db;
     this.#isOffline = isOffline;
     this.#blocked = blocked;
     this.#timeLeft = timeLeft;
+    this.#slotTime = slotTime;
   }
 
   sweeps(): Sweep[] {
@@ -142,7 +149,6 @@ export class Queries {
     return row && sourceOf(row);
   }
 
-  /** Returns how the programs of a trial's attempts were started, in order of attempt. */
   /** Returns the rungs of early stopping that a trial has entered. */
   rungs(sweepId: string, trialId: string): Rung[] {
     const rows = this.#db
@@ -154,6 +160,7 @@ export class Queries {
     return rows as Rung[];
   }
 
+  /** Returns how the programs of a trial's attempts were started, in order of attempt. */
   programs(sweepId: string, trialId: string): ProgramStart[] {
     return this.#all<ProgramRow>(
       `select attempt, command, interpreter, python, coalesce(packages, '') as packages
@@ -175,6 +182,14 @@ export class Queries {
       sweepId,
       limit,
     ).map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
+  }
+
+  /** Returns the slot time of a sweep up to now. @throws {NotFoundError} */
+  slotTime(sweepId: string): SlotTime {
+    const live = this.#slotTime(sweepId);
+    if (live !== undefined) return live;
+    const { slot_ms: slotMs, gpu_ms: gpuMs } = this.#sweepRow(sweepId);
+    return { ...NO_SLOT_TIME, slotMs, gpuMs };
   }
 
   /** Returns whether a sweep names the code archive. */
@@ -534,7 +549,9 @@ export class Queries {
       row.id,
     );
     const stored = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
-    const sweep = { ...stored, blocked: this.#blocked(stored.id), timeLeft: this.#timeLeft(stored.id) };
+    const { id, slotTime } = stored;
+    const live = { blocked: this.#blocked(id), timeLeft: this.#timeLeft(id) };
+    const sweep = { ...stored, ...live, slotTime: this.#slotTime(id) ?? slotTime };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;
   }
 

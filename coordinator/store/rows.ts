@@ -3,6 +3,7 @@
 import { type MetricValues, type RankingRule, withReport } from '../../lib/domain/metric-values.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import {
   type Artifact,
@@ -58,6 +59,9 @@ export interface SweepRow {
   readonly planned: number | null;
   /** 1 while further trials can be created. */
   readonly searching: number;
+  readonly slot_ms: number;
+  readonly gpu_ms: number;
+  readonly submitted_by: string;
   /** The state of the source of trials as JSON. Null in sweeps of older versions. */
   readonly search: string | null;
 }
@@ -102,6 +106,8 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     stateBy: row.state_by,
     blocked: '',
     timeLeft: undefined,
+    slotTime: { ...NO_SLOT_TIME, slotMs: row.slot_ms, gpuMs: row.gpu_ms },
+    submittedBy: row.submitted_by,
     concurrency: policy.concurrency ?? 0,
     fingerprint: row.fingerprint,
     axes: JSON.parse(row.axes),
@@ -150,6 +156,7 @@ export interface TrialRow extends FailureColumns {
   readonly started_at: number;
   readonly ended_at: number;
   readonly stop_reason: string;
+  readonly leased_ms: number;
 }
 
 /** The parts of a trial that determine its rank. */
@@ -178,6 +185,7 @@ export function trialOf(row: TrialRow): Trial {
     startedAtMs: row.started_at,
     endedAtMs: row.ended_at,
     stopReason: row.stop_reason,
+    leasedMs: row.leased_ms,
     rank: 0,
   };
 }

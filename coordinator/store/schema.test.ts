@@ -5,13 +5,24 @@ import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { slotTimeOf } from '../core/slot-time.ts';
 import { loadCore } from './load.ts';
 import { openStore, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_18 = `
+alter table sweeps drop column slot_ms;
+alter table sweeps drop column gpu_ms;
+alter table sweeps drop column submitted_by;
+alter table trials drop column leased_ms;
+alter table attempts drop column gpus;
+pragma user_version = 18;
+`;
+
 const TO_VERSION_17 = `
+${TO_VERSION_18}
 drop index trials_by_state;
 drop index trials_by_config;
 drop index ended_attempts;
@@ -143,7 +154,7 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(old, { ...sweep, ...counts }, [{ trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} }], 1);
   old.exec(
-    "insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null, 0, 0)",
+    "insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null, 0, 0, 0)",
   );
   old.exec(TO_VERSION_1);
   // libsql keeps a store's lock until the process ends, so the test opens a copy.
@@ -341,4 +352,44 @@ test('after an upgrade of a store of version 16, the planned trials of a sweep a
   const db = openStore(copy);
   expect(new Queries(db).sweep('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
+});
+
+test('after an upgrade of a store of version 18, the slot time counts each pack once, and no user has submitted the sweep', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = ['t0', 't1', 't2', 't3'].map((trialId, index) => ({
+    ...{ trialId, configId: trialId, index, seed: 0, parameters: {} },
+  }));
+  insertSweep(old, NEW_SWEEP, trials, 1);
+  old.exec(TO_VERSION_18);
+  const columns =
+    'sweep_id, trial_id, number, agent_id, incarnation, slot, backend, granted_at, ended_at, outcome, pack';
+  old.exec(`insert into attempts (${columns}) values
+    (1, 't0', 1, 'gpu', 'i', 0, 'cuda', 1000, 3000, 'failed', 'p1'),
+    (1, 't1', 1, 'gpu', 'i', 0, 'cuda', 1000, 5000, 'succeeded', 'p1'),
+    (1, 't0', 2, 'cpu', 'i', 0, 'wasm', 9000, 9500, 'succeeded', 'p2'),
+    (1, 't2', 1, 'gpu', 'i', 1, 'cuda', 9000, 9900, 'failed', 'p3'),
+    (1, 't3', 1, 'gpu', 'i', 1, 'cuda', 9000, 0, null, 'p3');
+    update trials set state = 'running' where id = 't3';
+    insert into agents (agent_id, host, version, slots, backend, gpus, state, connected_at, last_heard_at) values
+    ('gpu', '', '', 2, 'cuda', '["A","B","C","D"]', 'connected', 0, 0), ('cpu', '', '', 2, 'wasm', '[]', 'left', 0, 0);`);
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  const queries = new Queries(db);
+  expect(queries.sweep('1')).toMatchObject({
+    slotTime: { slotMs: 4_500, gpuMs: 8_000, slots: 0, gpus: 0 },
+    submittedBy: '',
+  });
+  expect(queries.trials('1').map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
+  const sweep = loadCore(db, 1000, 10_000).sweeps.get('1');
+  expect(sweep && slotTimeOf(sweep.slotTime, 10_000)).toMatchObject({
+    slotMs: 5_500,
+    gpuMs: 10_000,
+    slots: 1,
+    gpus: 2,
+  });
 });

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 18;
+export const SCHEMA_VERSION = 19;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -203,6 +203,18 @@ drop index early_failures;
 create index early_failures on attempts (sweep_id, agent_id) where early > 0;
 `;
 
+/**
+ * Adds the time for which attempts held slots, the GPUs of these slots, and the user who submitted a sweep. The columns of
+ * a sweep count only packs whose attempts have all ended.
+ */
+const SLOT_TIME = `
+alter table sweeps add column slot_ms real not null default 0;
+alter table sweeps add column gpu_ms real not null default 0;
+alter table sweeps add column submitted_by text not null default '';
+alter table trials add column leased_ms real not null default 0;
+alter table attempts add column gpus real not null default 0;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -329,6 +341,7 @@ ${USERS}
 ${RUNGS}
 ${TRIAL_SOURCES}
 ${ENDED_TRIALS}
+${SLOT_TIME}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -412,6 +425,21 @@ insert into identical_configs
   having sum(t.state in ('pending', 'offered', 'running')) = 0 and sum(t.state in ('succeeded', 'stopped')) >= 2
     and count(distinct case when t.state in ('succeeded', 'stopped') then t.metrics end) = 1
     and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
+`,
+  // Versions before 19 did not store the GPUs of an attempt, so those of its agent count.
+  19: `
+${SLOT_TIME}
+update attempts set gpus = coalesce(
+  (select case when json_array_length(gpus) < slots then 1.0 * json_array_length(gpus) / slots
+               else json_array_length(gpus) / slots end
+   from agents where agents.agent_id = attempts.agent_id and slots > 0), 0);
+update trials set leased_ms = coalesce(
+  (select sum(max(0, ended_at - granted_at)) from attempts
+   where sweep_id = trials.sweep_id and trial_id = trials.id and outcome is not null), 0);
+update sweeps set (slot_ms, gpu_ms) =
+  (select coalesce(sum(ms), 0), coalesce(sum(ms * gpus), 0) from
+    (select max(0, max(ended_at) - min(granted_at)) as ms, max(gpus) as gpus from attempts where sweep_id = sweeps.id
+     group by iif(pack = '', trial_id || '/' || number, pack) having sum(outcome is null) = 0));
 `,
 };
 

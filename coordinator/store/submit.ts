@@ -39,9 +39,16 @@ interface NewSearch {
 
 /**
  * Adds a sweep with its first trials.
+ * @param by the user who submits the sweep; default: unknown
  * @returns the id of the sweep; a repeated request returns the id of the sweep that it added before
  */
-export function insertSweep(db: Database, sweep: NewSweep, trials: readonly PlannedTrial[], at: number): string {
+export function insertSweep(
+  db: Database,
+  sweep: NewSweep,
+  trials: readonly PlannedTrial[],
+  at: number,
+  by = '',
+): string {
   const existing = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
     | { id: number }
     | undefined;
@@ -51,8 +58,9 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: readonly Plan
     const { lastInsertRowid } = db
       .prepare(
         `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
-             configs, replicates, excluded, priority, state, reason, created_at, planned, searching, search)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?, ?, ?, ?)`,
+             configs, replicates, excluded, priority, state, reason, created_at, planned, searching, search,
+             submitted_by)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?, ?, ?, ?, ?)`,
       )
       .run(
         sweep.requestId,
@@ -73,6 +81,7 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: readonly Plan
         Number.isFinite(planned) ? planned : null,
         sweep.search === undefined || sweep.search.done ? 0 : 1,
         sweep.search === undefined ? null : JSON.stringify(sweep.search.state),
+        by,
       );
     const id = Number(lastInsertRowid);
     const insert = db.prepare(
@@ -83,8 +92,8 @@ export function insertSweep(db: Database, sweep: NewSweep, trials: readonly Plan
       insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
     }
     db.prepare(
-      "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'submitted', ?)",
-    ).run(at, id, Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials');
+      "insert into events (at, sweep_id, trial_id, attempt, kind, by, detail) values (?, ?, '', 0, 'submitted', ?, ?)",
+    ).run(at, id, by, Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials');
     return `${id}`;
   });
 }

@@ -143,8 +143,8 @@ const SPECULATIVE = {
 export function attemptWriter(db: Database, policyOf: PolicyOf) {
   const grant = db.prepare(
     `insert into attempts (sweep_id, trial_id, number, agent_id, incarnation, slot, pack, backend, granted_at,
-       resumed_from, speculative)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       resumed_from, speculative, gpus)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const hide = db.prepare(
     `update attempts set speculative = ${SPECULATIVE.hidden}
@@ -165,6 +165,8 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?, free = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
+  const addLeased = db.prepare('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
+  const addUsed = db.prepare('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
   // 2 marks an early failure that no longer counts against its agent. The index requires the first condition.
   const clear = db.prepare(
     'update attempts set early = 2 where early > 0 and sweep_id = ? and agent_id = ? and early = 1',
@@ -184,10 +186,11 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
   return {
     grant(change: ChangeOf<'granted'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = change.key;
-      const { agentId, incarnation, slot, pack, backend, resumedFrom } = change;
+      const { agentId, incarnation, slot, pack, backend, resumedFrom, gpus } = change;
       if (!change.speculative) hide.run(sweepId, trialId);
       const speculative = change.speculative ? SPECULATIVE.hidden : SPECULATIVE.no;
-      grant.run(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, at, resumedFrom, speculative);
+      const place = [agentId, incarnation, slot, pack, backend] as const;
+      grant.run(sweepId, trialId, attempt, ...place, at, resumedFrom, speculative, gpus);
       const from = resumedFrom === 0 ? '' : `, resumed after epoch ${formatStep(resumedFrom)}`;
       const kind = change.speculative ? 'speculated' : 'granted';
       addEvent(sweepId, trialId, attempt, kind, `to agent ${agentId}, slot ${slot}${from}`);
@@ -195,11 +198,13 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
     promote({ key: { sweepId, trialId, attempt } }: ChangeOf<'promoted'>): void {
       promote.run(sweepId, trialId, attempt);
     },
-    end({ key, end: how, early, free }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
+    end({ key, end: how, early, free, leasedMs, used }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
       const failure = how.outcome === 'failed' ? how.failure : undefined;
       const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0, free ? 1 : 0];
       end.run(...columns, sweepId, trialId, attempt);
+      addLeased.run(leasedMs, sweepId, trialId);
+      if (used !== undefined) addUsed.run(used.slotMs, used.gpuMs, sweepId);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
     },
     markStraggler({ key, detail }: ChangeOf<'straggler'>, addEvent: AddEvent): void {

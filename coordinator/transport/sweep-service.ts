@@ -43,7 +43,8 @@ const MAX_ENVIRONMENTS = 100;
 
 /** Changes to sweeps. Rejected when the store is served without a coordinator. */
 export interface SweepControl {
-  submit(request: SubmitRequest): Promise<string>;
+  /** Returns the id of the sweep. @param by the user who submits it; default: unknown */
+  submit(request: SubmitRequest, by?: string): Promise<string>;
   /** Controls a sweep. @param by the user who requested it; may be empty */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
   /** Cancels a trial that has not ended. Does nothing if it is already cancelled. */
@@ -67,7 +68,9 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
   const { queries } = source;
   const roster = new AgentRoster(source.agents);
   return {
-    submit: unaryHandler(log, async (request) => ({ sweep: queries.sweep(await control.submit(request)) })),
+    submit: unaryHandler(log, async (request, call) => ({
+      sweep: queries.sweep(await control.submit(request, userOf(call))),
+    })),
     listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps() })),
     getSweep: unaryHandler(log, (request) => {
       const id = queries.findSweep(request.sweep);

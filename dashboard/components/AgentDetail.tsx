@@ -2,6 +2,7 @@ import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { slotGpuIndexes } from '../../lib/domain/slot-gpus.ts';
+import { leasedMs } from '../../lib/domain/slot-time.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -9,7 +10,6 @@ import type { Column } from '../../lib/text/table.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
-import { runtimeMs } from '../state/summary.ts';
 import { Label } from './Line.tsx';
 import { Table } from './Table.tsx';
 
@@ -96,7 +96,7 @@ function trialColumns({ board, state, now, slotOf }: Model, agent: Agent): Colum
       cell: (trial) => [trial.epoch, parameterText(trial, 'epochs')].filter((part) => part !== '').join('/'),
     },
     { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(ownValue(metrics, metric)) },
-    { header: 'time', numeric: true, cell: (trial) => formatSpan(runtimeMs(trial, now)) },
+    { header: 'time', numeric: true, cell: (trial) => formatSpan(leasedMs(trial, now)) },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];
 }

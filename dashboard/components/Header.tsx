@@ -3,6 +3,7 @@ import { timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
+import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { createdTotal, noCounts, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Segment } from '../../lib/text/segment.ts';
@@ -127,7 +128,7 @@ function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
   return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
-function pace({ state }: Model, { id }: Sweep, { perMinute, eta, slotMs, gpuMs }: Summary): Segment[] {
+function pace({ state, now }: Model, { id, slotTime }: Sweep, { perMinute, eta }: Summary): Segment[] {
   const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
   const up = known.filter((agent) => agent.state !== AgentState.LOST);
   const alerts = agentAlerts(known, id);
@@ -140,7 +141,7 @@ function pace({ state }: Model, { id }: Sweep, { perMinute, eta, slotMs, gpuMs }
     ...(eta.sweep === undefined ? [] : [`${formatSpan(eta.sweep.expectedMs)} left (${timeLeftRange(eta.sweep)})`]),
     ...(alerts.length === 0 ? [count] : []),
     `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
-    gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`,
+    slotTimeText(slotTimeAt(slotTime ?? NO_SLOT_TIME, now)),
   ].join(' · ');
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   return [
@@ -148,8 +149,6 @@ function pace({ state }: Model, { id }: Sweep, { perMinute, eta, slotMs, gpuMs }
     { text: `${alert === '' ? '' : ' · '}${visibleText(figures)}`, style: 'dim' },
   ];
 }
-
-const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
 
 function best(model: Model, sweep: Sweep): Segment[] {
   const text = bestText(model, sweep);

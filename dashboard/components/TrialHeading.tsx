@@ -2,6 +2,7 @@ import { Box } from 'ink';
 import { timeLeftRange } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { leasedMs } from '../../lib/domain/slot-time.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
@@ -13,7 +14,7 @@ import { trialState } from '../../proto/names.ts';
 import type { Model } from '../state/model.ts';
 import { rankOf } from '../state/order.ts';
 import { failureLines } from '../state/selectors.ts';
-import { runtimeMs, timeLeftOf } from '../state/summary.ts';
+import { timeLeftOf } from '../state/summary.ts';
 import { Label, Line, Paragraph } from './Line.tsx';
 
 interface Props {
@@ -58,7 +59,7 @@ function factsOf({ now, summary }: Model, trial: Trial): string {
     `attempt ${trial.attempts}`,
     trial.agentId || 'no agent',
     trial.backend,
-    formatSpan(runtimeMs(trial, now)),
+    formatSpan(leasedMs(trial, now)),
     left === undefined ? '' : `${formatSpan(left.expectedMs)} left (${timeLeftRange(left)})`,
   ];
   return facts.filter(Boolean).join(' · ');

@@ -1,6 +1,7 @@
 import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
+import { leasedMs } from '../../lib/domain/slot-time.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -15,7 +16,6 @@ import type { BoardRow } from './board-rows.ts';
 import { bestTrial, type ConfigRow, configState, rowSpread, rowValue } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
 import { rankOf, type SortKey } from './order.ts';
-import { runtimeMs } from './summary.ts';
 import { failedText, trialStateText } from './trial-state-text.ts';
 
 /** A column of the leaderboard, with the key that sorts rows by it. */
@@ -212,9 +212,9 @@ function progress({ board, now, timeLeft }: ColumnContext): BoardColumn[] {
       header: 'time',
       numeric: true,
       descending: true,
-      key: (row) => runtimeMs(of(row), now) || undefined,
+      key: (row) => leasedMs(of(row), now) || undefined,
       cell: (row) => {
-        const ms = runtimeMs(rowTrial(row, board), now);
+        const ms = leasedMs(rowTrial(row, board), now);
         return ms === 0 ? '-' : formatSpan(ms);
       },
     },

@@ -12,7 +12,7 @@ import {
   trialAt,
 } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_STATE, reduce, reduceAll } from './reducer.ts';
-import { runtimeMs, summaryOf } from './summary.ts';
+import { summaryOf } from './summary.ts';
 
 test('the rate is computed from ended trials', () => {
   const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
@@ -73,15 +73,4 @@ test('slot and GPU time include running trials up to now, and failures are count
     ['oom', 2],
     ['nan', 1],
   ]);
-  expect(summary.slotMs).toBe(3 * 10_000 + 15_000);
-  expect(summary.gpuMs).toBe(15_000);
-});
-
-test('a trial that waits for another attempt uses no slot, so its time does not grow while the sweep is paused', () => {
-  const waiting = { ...runningTrial(0, 1, {}), state: TrialState.PENDING };
-  const sweep = sampleSweep({ state: SweepState.PAUSED, counts: { pending: 1, running: 1 } });
-  const state = reduce(EMPTY_STATE, snapshot(sweep, [waiting, runningTrial(1, 1, {})]));
-  expect(runtimeMs(waiting, START_MS + 60_000)).toBe(0);
-  const slotMs = (now: number) => summaryOf(state, START_MS + now).slotMs;
-  expect(slotMs(60_000) - slotMs(50_000)).toBe(10_000);
 });

@@ -12,7 +12,6 @@ import {
   usableSlots,
 } from '../../lib/domain/eta.ts';
 import { sweepEnded, trialEnded, trialsToCome } from '../../lib/domain/trial-state.ts';
-import { type Agent, AgentState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import type { DashboardState } from './reducer.ts';
 
@@ -26,10 +25,6 @@ export interface Summary {
   /** The time left of the sweep and of each trial, from `summarizedAtMs` on. */
   readonly eta: Eta;
   readonly summarizedAtMs: number;
-  /** Total slot time of the trials' latest attempts. */
-  readonly slotMs: number;
-  /** The part of `slotMs` on agents with GPUs. */
-  readonly gpuMs: number;
   /** Failed trials by class, most frequent first. */
   readonly failures: readonly (readonly [FailureClassName, number])[];
 }
@@ -39,12 +34,9 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   const { sweep } = state;
   const until = sweep !== undefined && sweepEnded(sweep) && sweep.endedAtMs > 0 ? sweep.endedAtMs : now;
   const windowStart = until - RATE_WINDOW_MS;
-  const withGpu = new Set(state.agents.filter(hasGpu).map(({ id }) => id));
   const failures = new Map<FailureClassName, number>();
   let firstStart = until;
   let endedInWindow = 0;
-  let slotMs = 0;
-  let gpuMs = 0;
   state.trials.forEach((trial) => {
     if (trial.failure !== undefined && trial.state === 'TRIAL_STATE_FAILED') {
       const name = failureClass.of(trial.failure.class);
@@ -53,9 +45,6 @@ export function summaryOf(state: DashboardState, now: number): Summary {
     if (trial.startedAtMs === 0) return;
     firstStart = Math.min(firstStart, trial.startedAtMs);
     if (trialEnded(trial) && trial.endedAtMs > windowStart) endedInWindow++;
-    const ms = runtimeMs(trial, until);
-    slotMs += ms;
-    if (withGpu.has(trial.agentId)) gpuMs += ms;
   });
   const spanMs = until - Math.max(firstStart, windowStart);
   const perMinute = endedInWindow > 0 && spanMs > 0 ? endedInWindow / (spanMs / 60_000) : undefined;
@@ -64,8 +53,6 @@ export function summaryOf(state: DashboardState, now: number): Summary {
     perMinute,
     eta: estimateOf(state, now),
     summarizedAtMs: now,
-    slotMs,
-    gpuMs,
     failures: [...failures].sort(([, a], [, b]) => b - a),
   };
 }
@@ -85,13 +72,4 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number): Eta
 export function timeLeftOf({ eta, summarizedAtMs }: Summary, trialId: string, now: number): TimeLeft | undefined {
   const left = eta.trials.get(trialId);
   return left && timeLeftAfter(left, now - summarizedAtMs);
-}
-
-const hasGpu = ({ gpus, state }: Agent): boolean => gpus.length > 0 && state !== AgentState.UNSPECIFIED;
-
-/** Returns how long the latest attempt held its lease, in milliseconds. A trial that waits for another attempt holds none. */
-export function runtimeMs({ state, startedAtMs, endedAtMs }: Trial, now: number): number {
-  if (startedAtMs === 0) return 0;
-  if (endedAtMs > 0) return Math.max(0, endedAtMs - startedAtMs);
-  return state === 'TRIAL_STATE_RUNNING' ? Math.max(0, now - startedAtMs) : 0;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { slotGpuIndexes } from './slot-gpus.ts';
+import { gpusPerSlot, slotGpuIndexes } from './slot-gpus.ts';
 
 test('slots get the GPUs in turn, or several GPUs each', () => {
   const indexes = (slots: number, gpus: number, hasMig = false) =>
@@ -25,4 +25,19 @@ test('every slot of a machine with GPUs has a GPU that exists', () => {
       }
     }),
   );
+});
+
+test('the GPUs of a slot are the GPUs that it uses', () => {
+  expect(gpusPerSlot(4, 2)).toBe(0.5);
+  expect(gpusPerSlot(2, 5)).toBe(2);
+  expect(gpusPerSlot(1, 1)).toBe(1);
+  expect(gpusPerSlot(3, 0)).toBe(0);
+  for (const [slots, gpus] of [
+    [1, 4],
+    [2, 4],
+    [2, 5],
+    [3, 3],
+  ] as const) {
+    expect(gpusPerSlot(slots, gpus)).toBe(slotGpuIndexes(0, slots, gpus, false).length);
+  }
 });

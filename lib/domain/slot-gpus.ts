@@ -9,3 +9,9 @@ export function slotGpuIndexes(slot: number, slots: number, gpus: number, hasMig
   const first = (slot * perSlot) % gpus;
   return Array.from({ length: Math.min(perSlot, gpus - first) }, (_, i) => first + i);
 }
+
+/** Returns the number of GPUs that each slot uses. Slots that share a GPU use less than 1 each; without GPUs, each uses 0. */
+export function gpusPerSlot(slots: number, gpus: number): number {
+  if (slots === 0 || gpus === 0) return 0;
+  return gpus < slots ? gpus / slots : Math.floor(gpus / slots);
+}

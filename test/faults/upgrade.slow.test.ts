@@ -82,6 +82,11 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'sweeps planned',
     'sweeps searching',
     'sweeps search',
+    'sweeps slot_ms',
+    'sweeps gpu_ms',
+    'sweeps submitted_by',
+    'trials leased_ms',
+    'attempts gpus',
   ];
   const removals = [
     ...triggers.map((trigger) => `drop trigger ${trigger}`),

@@ -211,7 +211,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const now = runtime.now();
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
-    const usage = beginSlotUsage(sweep, now);
+    const usage = beginSlotUsage(sweep, 0, now);
     addLease(core, sweep, trial, {
       speculative: false,
       key,

@@ -48,6 +48,7 @@ function trial(index: number, state: TrialState, epoch: number): Trial {
     failure: state === TrialState.FAILED ? { class: FailureClass.OOM, message: 'out of memory' } : undefined,
     startedAtMs: started ? START_MS + 1_000 + index * 500 : 0,
     endedAtMs: ended ? START_MS + 6_000 + index * 500 : 0,
+    leasedMs: ended ? 5_000 : 0,
   };
 }
 
@@ -85,6 +86,7 @@ export const midSweep: Sweep = sampleSweep({
   counts: { pending: 1, running: 1, succeeded: 5, failed: 1 },
   configs: 4,
   replicates: 2,
+  slotTime: { slotMs: 36_000, gpuMs: 36_000, slots: 1, gpus: 1, atMs: START_MS + 11_000 },
 });
 
 const report = (of: Trial, epoch: number): Report => ({

@@ -88,7 +88,8 @@ export function runningTrial(index: number, epoch: number, metrics: Record<strin
 /** Returns a trial that succeeded `seconds` after its start. */
 export function endedTrial(index: number, metrics: Record<string, number>, seconds = 4): Trial {
   const trial = runningTrial(index, 2, metrics);
-  return { ...trial, state: TrialState.SUCCEEDED, endedAtMs: trial.startedAtMs + seconds * 1000 };
+  const ms = seconds * 1000;
+  return { ...trial, state: TrialState.SUCCEEDED, endedAtMs: trial.startedAtMs + ms, leasedMs: ms };
 }
 
 export function snapshot(

@@ -744,6 +744,27 @@ export interface Sweep {
     | undefined;
   /** The most trials that run at the same time; 0: no limit. */
   concurrency: number;
+  /** Up to the time of the message. */
+  slotTime:
+    | SlotTime
+    | undefined;
+  /** The user who submitted the sweep; empty if unknown. */
+  submittedBy: string;
+}
+
+/**
+ * The time for which the attempts of a sweep held slots, from the grant of each lease to its end. A pack counts as one
+ * slot.
+ */
+export interface SlotTime {
+  slotMs: number;
+  /** Each slot counts with its number of GPUs, which is less than 1 if slots share a GPU. */
+  gpuMs: number;
+  /** The slots that attempts hold now, and their GPUs. */
+  slots: number;
+  gpus: number;
+  /** The time of the message; 0 if no slot is held. */
+  atMs: number;
 }
 
 /** A duration from the time of the message, with a 90 % interval. */
@@ -876,6 +897,8 @@ export interface Trial {
    * trial is stopped.
    */
   stopReason: string;
+  /** How long its ended attempts held their leases. The time between attempts does not count. */
+  leasedMs: number;
 }
 
 export interface Trial_ParametersEntry {
@@ -1129,6 +1152,8 @@ function createBaseSweep(): Sweep {
     searching: false,
     timeLeft: undefined,
     concurrency: 0,
+    slotTime: undefined,
+    submittedBy: "",
   };
 }
 
@@ -1205,6 +1230,12 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.concurrency !== 0) {
       writer.uint32(192).uint32(message.concurrency);
+    }
+    if (message.slotTime !== undefined) {
+      SlotTime.encode(message.slotTime, writer.uint32(202).fork()).join();
+    }
+    if (message.submittedBy !== "") {
+      writer.uint32(210).string(message.submittedBy);
     }
     return writer;
   },
@@ -1414,6 +1445,22 @@ export const Sweep: MessageFns<Sweep> = {
             message.concurrency = reader.uint32();
             continue;
           }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.slotTime = SlotTime.decode(reader, reader.uint32());
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.submittedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1461,6 +1508,113 @@ export const Sweep: MessageFns<Sweep> = {
       ? TimeLeft.fromPartial(object.timeLeft)
       : undefined;
     message.concurrency = object.concurrency ?? 0;
+    message.slotTime = (object.slotTime !== undefined && object.slotTime !== null)
+      ? SlotTime.fromPartial(object.slotTime)
+      : undefined;
+    message.submittedBy = object.submittedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseSlotTime(): SlotTime {
+  return { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };
+}
+
+export const SlotTime: MessageFns<SlotTime> = {
+  encode(message: SlotTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slotMs !== 0) {
+      writer.uint32(9).double(message.slotMs);
+    }
+    if (message.gpuMs !== 0) {
+      writer.uint32(17).double(message.gpuMs);
+    }
+    if (message.slots !== 0) {
+      writer.uint32(25).double(message.slots);
+    }
+    if (message.gpus !== 0) {
+      writer.uint32(33).double(message.gpus);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(40).int64(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SlotTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSlotTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.slotMs = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.gpuMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.slots = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.gpus = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.atMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SlotTime>): SlotTime {
+    return SlotTime.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SlotTime>): SlotTime {
+    const message = createBaseSlotTime();
+    message.slotMs = object.slotMs ?? 0;
+    message.gpuMs = object.gpuMs ?? 0;
+    message.slots = object.slots ?? 0;
+    message.gpus = object.gpus ?? 0;
+    message.atMs = object.atMs ?? 0;
     return message;
   },
 };
@@ -2378,6 +2532,7 @@ function createBaseTrial(): Trial {
     endedAtMs: 0,
     rank: 0,
     stopReason: "",
+    leasedMs: 0,
   };
 }
 
@@ -2436,6 +2591,9 @@ export const Trial: MessageFns<Trial> = {
     }
     if (message.stopReason !== "") {
       writer.uint32(154).string(message.stopReason);
+    }
+    if (message.leasedMs !== 0) {
+      writer.uint32(161).double(message.leasedMs);
     }
     return writer;
   },
@@ -2606,6 +2764,14 @@ export const Trial: MessageFns<Trial> = {
             message.stopReason = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 161) {
+              break;
+            }
+
+            message.leasedMs = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2667,6 +2833,7 @@ export const Trial: MessageFns<Trial> = {
     message.endedAtMs = object.endedAtMs ?? 0;
     message.rank = object.rank ?? 0;
     message.stopReason = object.stopReason ?? "";
+    message.leasedMs = object.leasedMs ?? 0;
     return message;
   },
 };

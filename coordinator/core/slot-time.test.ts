@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { beginSlotTime, endSlotTime, newSlotTimeMeter, slotTimeOf } from './slot-time.ts';
+
+test('the slot time is the sum over all usages, at every moment', () => {
+  const usage = fc.record({
+    grantedAt: fc.integer({ min: 0, max: 1_000 }),
+    durationMs: fc.integer({ min: 0, max: 1_000 }),
+    gpus: fc.constantFrom(0, 0.5, 1, 4),
+  });
+  fc.assert(
+    fc.property(fc.array(usage, { maxLength: 20 }), fc.integer({ min: 0, max: 2_500 }), (usages, now) => {
+      const meter = newSlotTimeMeter();
+      const begun = usages.filter(({ grantedAt }) => grantedAt <= now);
+      for (const one of begun) beginSlotTime(meter, one);
+      const ended = begun.filter(({ grantedAt, durationMs }) => grantedAt + durationMs <= now);
+      for (const one of ended) endSlotTime(meter, one, one.grantedAt + one.durationMs);
+      const until = ({ grantedAt, durationMs }: (typeof usages)[number]) => Math.min(now, grantedAt + durationMs);
+      const { slotMs, gpuMs, slots } = slotTimeOf(meter, now);
+      expect(slotMs).toBeCloseTo(
+        begun.reduce((sum, one) => sum + until(one) - one.grantedAt, 0),
+        6,
+      );
+      expect(gpuMs).toBeCloseTo(
+        begun.reduce((sum, one) => sum + (until(one) - one.grantedAt) * one.gpus, 0),
+        6,
+      );
+      expect(slots).toBe(begun.length - ended.length);
+    }),
+  );
+});

@@ -1,0 +1,66 @@
+/** Measures the slot time and the GPU time of a sweep from the grants and ends of its leases. */
+import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
+
+/** Times are Unix milliseconds. */
+export interface SlotTimeMeter {
+  /** The time of usages that have ended. */
+  slotMs: number;
+  gpuMs: number;
+  /** The usages that have not ended, and the sum of the times at which they began. */
+  slots: number;
+  sinceSum: number;
+  /** The GPUs of these usages, and the sum of GPUs times beginning. */
+  gpus: number;
+  gpuSinceSum: number;
+}
+
+export const newSlotTimeMeter = (): SlotTimeMeter => ({
+  slotMs: 0,
+  gpuMs: 0,
+  slots: 0,
+  sinceSum: 0,
+  gpus: 0,
+  gpuSinceSum: 0,
+});
+
+/** The slot time of one usage that has ended. */
+export interface UsedSlotTime {
+  readonly slotMs: number;
+  readonly gpuMs: number;
+}
+
+interface MeasuredUsage {
+  readonly grantedAt: number;
+  readonly gpus: number;
+}
+
+export function beginSlotTime(meter: SlotTimeMeter, { grantedAt, gpus }: MeasuredUsage): void {
+  meter.slots += 1;
+  meter.sinceSum += grantedAt;
+  meter.gpus += gpus;
+  meter.gpuSinceSum += gpus * grantedAt;
+}
+
+export function endSlotTime(meter: SlotTimeMeter, { grantedAt, gpus }: MeasuredUsage, now: number): UsedSlotTime {
+  const slotMs = Math.max(0, now - grantedAt);
+  const used = { slotMs, gpuMs: slotMs * gpus };
+  meter.slots -= 1;
+  meter.sinceSum -= grantedAt;
+  meter.gpus -= gpus;
+  meter.gpuSinceSum -= gpus * grantedAt;
+  meter.slotMs += used.slotMs;
+  meter.gpuMs += used.gpuMs;
+  return used;
+}
+
+/** Returns the slot time of a sweep up to now. */
+export function slotTimeOf(meter: SlotTimeMeter, now: number): SlotTime {
+  const { slotMs, gpuMs, slots, sinceSum, gpus, gpuSinceSum } = meter;
+  return {
+    slotMs: slotMs + Math.max(0, slots * now - sinceSum),
+    gpuMs: gpuMs + Math.max(0, gpus * now - gpuSinceSum),
+    slots,
+    gpus,
+    atMs: now,
+  };
+}

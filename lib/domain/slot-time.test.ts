@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { leasedMs, slotTimeAt, slotTimeText } from './slot-time.ts';
+
+test('the slot time grows with the slots that are held, and the GPU time with their GPUs', () => {
+  const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000 };
+  expect(slotTimeAt(time, 12_000)).toEqual({ slotMs: 7_000, gpuMs: 3_500, slots: 3, gpus: 1.5, atMs: 12_000 });
+  expect(slotTimeAt(time, 9_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
+  const paused = { ...time, slots: 0, gpus: 0 };
+  expect(slotTimeAt(paused, 99_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
+});
+
+test('the slot time is shown in GPU-hours if there are GPUs', () => {
+  expect(slotTimeText({ slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 })).toBe('1.00 GPU-hours');
+  expect(slotTimeText({ slotMs: 7_200_000, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 })).toBe('2.00 slot-hours');
+});
+
+test('the time of a trial counts all its attempts, and not the time between them', () => {
+  const trial = Trial.fromPartial({ startedAtMs: 50_000, leasedMs: 4_000, state: 'TRIAL_STATE_PENDING' });
+  expect(leasedMs(trial, 60_000)).toBe(4_000);
+  expect(leasedMs({ ...trial, state: 'TRIAL_STATE_RUNNING' }, 60_000)).toBe(14_000);
+  expect(leasedMs({ ...trial, state: 'TRIAL_STATE_FAILED', endedAtMs: 55_000 }, 60_000)).toBe(4_000);
+});
