@@ -62,9 +62,17 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'agents',
     'trial_counts',
     'rungs',
+    'identical_configs',
   ];
   const triggers = ['trial_added', 'trial_moved', 'trial_removed'];
-  const indexes = ['early_failures', 'trials_by_index', 'agent_events'];
+  const indexes = [
+    'early_failures',
+    'trials_by_index',
+    'agent_events',
+    'trials_by_state',
+    'trials_by_config',
+    'ended_attempts',
+  ];
   const columns = [
     'attempts pack',
     'attempts early',
@@ -82,6 +90,8 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'sweeps planned',
     'sweeps searching',
     'sweeps search',
+    'sweeps reported',
+    'sweeps lacking',
     'sweeps slot_ms',
     'sweeps gpu_ms',
     'sweeps submitted_by',
