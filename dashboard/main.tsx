@@ -31,6 +31,8 @@ export interface DashboardOptions {
   readonly now?: () => number;
   /** Whether the dashboard closes when the sweep ends. */
   readonly endWithSweep?: boolean;
+  /** Called when the first frame is drawn. */
+  readonly onFirstFrame?: () => void;
   /** Called for Ctrl-C. If undefined, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
   /** Aborting this signal closes the dashboard. */
@@ -82,6 +84,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     maxFps: MAX_FPS,
   });
   const closed = ink.waitUntilExit();
+  options.onFirstFrame?.();
   dashboard.watch(sweep).catch(fail);
   signal?.addEventListener('abort', leave, { once: true });
   if (signal?.aborted) leave();

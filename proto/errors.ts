@@ -1,5 +1,19 @@
 /** Named errors, one class per cause, each with its exit code and gRPC status. */
-import { status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
+
+/** The gRPC statuses of the errors. Every command loads this file, and the gRPC library takes long to load. */
+const STATUS = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+} as const satisfies { readonly [Name in keyof typeof status]?: (typeof status)[Name] };
 
 /** Exit codes of the CLI, as documented in the README. */
 export const EXIT = {
@@ -36,31 +50,31 @@ export function isDiskFull(error: unknown): boolean {
 /** Invalid input, such as a sweep file, a flag or an address. */
 export class BadInputError extends TrawlError {
   readonly exitCode = EXIT.badInput;
-  readonly grpcCode = status.INVALID_ARGUMENT;
+  readonly grpcCode = STATUS.INVALID_ARGUMENT;
 }
 
 /** No item has this name. */
 export class NotFoundError extends TrawlError {
   readonly exitCode = EXIT.badInput;
-  readonly grpcCode = status.NOT_FOUND;
+  readonly grpcCode = STATUS.NOT_FOUND;
 }
 
 /** The name matches several items. */
 export class AmbiguousError extends TrawlError {
   readonly exitCode = EXIT.badInput;
-  readonly grpcCode = status.FAILED_PRECONDITION;
+  readonly grpcCode = STATUS.FAILED_PRECONDITION;
 }
 
 /** A server did not respond. */
 export class UnreachableError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
-  readonly grpcCode = status.UNAVAILABLE;
+  readonly grpcCode = STATUS.UNAVAILABLE;
 }
 
 /** The server rejects the request: not authorized, read-only, or not possible in the current state. */
 export class RejectedError extends TrawlError {
   readonly exitCode = EXIT.rejected;
-  readonly grpcCode = status.PERMISSION_DENIED;
+  readonly grpcCode = STATUS.PERMISSION_DENIED;
 }
 
 /** Another process uses the store, which only one process can open at a time. */
@@ -69,35 +83,35 @@ export class StoreInUseError extends RejectedError {}
 /** The id is in use by another agent, and will be free soon. The caller can retry. */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;
-  readonly grpcCode = status.ABORTED;
+  readonly grpcCode = STATUS.ABORTED;
 }
 
 /** The client exceeds a limit of the server. The request can be retried later. */
 export class OverloadedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
-  readonly grpcCode = status.RESOURCE_EXHAUSTED;
+  readonly grpcCode = STATUS.RESOURCE_EXHAUSTED;
 }
 
 /** The coordinator's disk has no space for a file. Only a person can free space. */
 export class NoSpaceError extends TrawlError {
   readonly exitCode = EXIT.rejected;
-  readonly grpcCode = status.FAILED_PRECONDITION;
+  readonly grpcCode = STATUS.FAILED_PRECONDITION;
 }
 
 /** The name of a file conflicts with the name of a stored file. */
 export class ConflictError extends TrawlError {
   readonly exitCode = EXIT.badInput;
-  readonly grpcCode = status.ALREADY_EXISTS;
+  readonly grpcCode = STATUS.ALREADY_EXISTS;
 }
 
 /** The peer sent nothing within the time limit. */
 export class StalledError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
-  readonly grpcCode = status.DEADLINE_EXCEEDED;
+  readonly grpcCode = STATUS.DEADLINE_EXCEEDED;
 }
 
 /** The received data is damaged. */
 export class DamagedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
-  readonly grpcCode = status.DATA_LOSS;
+  readonly grpcCode = STATUS.DATA_LOSS;
 }

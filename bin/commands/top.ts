@@ -5,14 +5,11 @@ import { PANES, type Pane, type Source } from '../../dashboard/source.ts';
 import { StartProgress } from '../../dashboard/state/start-progress.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { type Connection, withConnection } from '../client/connect.ts';
-import { unary } from '../client/rpc.ts';
+import type { Connection } from '../client/connect.ts';
 import { type GlobalOptions, type ServerOptions, withHelp, withServer } from '../options/common.ts';
 import { countUpTo, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
 import { isAttended } from '../output/terminal.ts';
-import { coordinatorSource } from '../top/coordinator-source.ts';
-import { historyOf, replaySource } from '../top/replay-source.ts';
 import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions {
@@ -29,9 +26,22 @@ interface Options extends GlobalOptions, ServerOptions {
 
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
+/** Loads the client of the coordinator. Loading it takes about as long as the first frame, which does not need it. */
+const loadClient = async () => {
+  const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([
+    import('../client/connect.ts'),
+    import('../client/rpc.ts'),
+    import('../top/coordinator-source.ts'),
+  ]);
+  return { withConnection, unary, coordinatorSource };
+};
+
 async function top(sweep: string, options: Options): Promise<void> {
   const style = terminalLook(options, process.stdout, process.env);
-  if (options.once) return withConnection(options, (connection) => printFrame(connection, sweep, style, options));
+  if (options.once) {
+    const { withConnection } = await loadClient();
+    return withConnection(options, (connection) => printFrame(connection, sweep, style, options));
+  }
   if (!isAttended()) throw new BadInputError('top needs a terminal; use --once to print one frame');
   await untilSignalled((signal) => showSweep(sweep, style, options, signal));
 }
@@ -44,6 +54,7 @@ async function printFrame(
 ): Promise<void> {
   const { stdout } = process;
   const { drawOnce } = await import('../../dashboard/main.tsx');
+  const { coordinatorSource } = await loadClient();
   const size = {
     columns: options.columns ?? (stdout.columns || PIPE_SIZE.columns),
     rows: options.rows ?? (stdout.rows || PIPE_SIZE.rows),
@@ -52,11 +63,12 @@ async function printFrame(
   return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
 }
 
-/** Opens the dashboard at once, and connects meanwhile. */
+/** Opens the dashboard at once, and connects after its first frame. */
 async function showSweep(sweep: string, style: TerminalStyle, options: Options, signal: AbortSignal): Promise<void> {
   const progress = new StartProgress();
   const { promise: ready, resolve, reject } = withResolvers<Source>();
   ready.catch(() => {});
+  const { promise: drawn, resolve: onFirstFrame } = withResolvers<void>();
   let now = Date.now;
   const shown = onTerminal(deferredSource(ready), {
     signal,
@@ -66,10 +78,14 @@ async function showSweep(sweep: string, style: TerminalStyle, options: Options, 
     now: () => now(),
     kitty: options.pictures === 'kitty' || (options.pictures === 'auto' && hasKittyGraphics(process.env)),
     readonly: options.readonly === true,
+    onFirstFrame,
   });
-  const connected = withConnection(options, async (connection) => {
+  await Promise.race([drawn, shown]);
+  const connected = connect(options, async (connection) => {
+    const { coordinatorSource } = await loadClient();
     progress.report(`connecting to ${connection.address}`);
     if (options.replay) {
+      const { historyOf, replaySource } = await import('../top/replay-source.ts');
       progress.report('loading the events and reports of the sweep');
       const history = await historyOf(connection, sweep, options);
       const replay = replaySource(coordinatorSource(connection, 0), history, options.speed);
@@ -85,6 +101,11 @@ async function showSweep(sweep: string, style: TerminalStyle, options: Options, 
   await connected;
 }
 
+async function connect(options: Options, use: (connection: Connection) => Promise<void>): Promise<void> {
+  const { withConnection } = await loadClient();
+  return withConnection(options, use);
+}
+
 const PENDING = Symbol('pending');
 
 const isPending = async (promise: Promise<unknown>): Promise<boolean> =>
@@ -92,6 +113,7 @@ const isPending = async (promise: Promise<unknown>): Promise<boolean> =>
 
 async function viewOf(connection: Connection, sweep: string, { trial: prefix, view }: Options): Promise<View> {
   if (prefix === undefined) return { kind: view };
+  const { unary } = await loadClient();
   const { trial } = await unary(connection, connection.client.getTrial, { sweep, trial: prefix });
   return { kind: 'trial', trialId: trial?.id ?? prefix };
 }
