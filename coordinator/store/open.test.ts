@@ -5,6 +5,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -54,6 +55,17 @@ function refusalOf(path: string): string {
   }
   return 'it was opened';
 }
+
+test.each([
+  ['a folder', (path: string) => mkdirSync(path)],
+  ['a device', (path: string) => symlinkSync('/dev/null', path)],
+  ['a link to itself', (path: string) => symlinkSync(STORE_FILE, path)],
+  ['a link to nothing', (path: string) => symlinkSync('nothing', path)],
+] as const)('%s in place of the store is rejected', (_, create) => {
+  const path = join(newFolder(), STORE_FILE);
+  create(path);
+  expect(refusalOf(path)).toContain(`the store ${path} is not a file`);
+});
 
 test('an undamaged store is opened', () => {
   expect(refusalOf(filledStore())).toBe('it was opened');

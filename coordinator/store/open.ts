@@ -1,11 +1,12 @@
 /** Opens the store, which is one SQLite file in the coordinator's folder. Only one process at a time can open it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/errors.ts';
 import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
@@ -27,6 +28,7 @@ export function upgradeCopy(schema: number): string {
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
   const path = join(dir, STORE_FILE);
+  checkRegular(path);
   checkNotLost(dir, path);
   if (!create && !existsSync(path)) throw new NotFoundError(`no store in ${dir}: it has no ${STORE_FILE}`);
   try {
@@ -35,7 +37,7 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
     throw openError(error, dir, path);
   }
   claimPrivateFolder(dir);
-  const db = new Database(path);
+  const db = openFile(path);
   try {
     // The operating system releases an exclusive lock even if its holder is killed.
     db.exec('pragma locking_mode = exclusive');
@@ -51,6 +53,31 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   return db;
 }
 
+/** @throws {RejectedError} when the store's path is a folder, a device or a pipe, or a link to one or to nothing */
+function checkRegular(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  const stats = withoutError(() => statSync(path));
+  if (stats?.isFile() === true) return;
+  throw new RejectedError(`the store ${path} is not a file: put the store back, or use another folder`);
+}
+
+function withoutError<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws {RejectedError} when the file cannot be opened */
+function openFile(path: string): Db {
+  try {
+    return new Database(path);
+  } catch (error) {
+    throw new RejectedError(`cannot open the store ${path}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
 /** Returns the name of this store's coordinator on NATS. */
 export function clusterName(db: Db): string {
   const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
@@ -64,6 +91,11 @@ function holderOf(dir: string): string | undefined {
 
 function openError(error: unknown, dir: string, path: string): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
+  if (`${error.code}`.startsWith('SQLITE_IOERR')) {
+    return new RejectedError(
+      `the disk of the store ${path} cannot be read or written (${error.message}): check the disk, its mount and its quota`,
+    );
+  }
   switch (error.code) {
     case 'SQLITE_BUSY': {
       const holder = holderOf(dir) ?? 'another process, such as a command that reads the folder';

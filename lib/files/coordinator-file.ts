@@ -2,7 +2,7 @@
  * `coordinator.json` in the coordinator's folder: the addresses and the process of the coordinator that runs on the
  * folder.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PRIVATE_FILE } from './private-files.ts';
@@ -21,6 +21,9 @@ const coordinatorFile = z.object({
 /** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
 
+/** A larger file is not a coordinator's file. */
+const MAX_BYTES = 64 * 1024;
+
 export type CoordinatorFile = z.infer<typeof coordinatorFile>;
 
 const pathIn = (dir: string) => join(dir, 'coordinator.json');
@@ -33,6 +36,9 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
 /** Returns the content of the file. Undefined if the file is missing, damaged or written by another program. */
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
+    const { size } = statSync(pathIn(dir));
+    // A pipe, which would block the reader, has the size 0.
+    if (size === 0 || size > MAX_BYTES) return undefined;
     return coordinatorFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
   } catch {
     return undefined;

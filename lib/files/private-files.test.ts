@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -57,3 +67,29 @@ asRoot('a link that another user made is rejected, even to a folder of the owner
   expect(() => claimPrivateFolder(link)).toThrow(RejectedError);
   expect(modeOf(join(parent, 'own'))).toBe(0o755);
 });
+
+asRoot.each([
+  ['file', 0o777],
+  ['file', 0o770],
+  ['folder', 0o2775],
+  ['link', 0o1777],
+  ['nested link', 0o777],
+] as const)(
+  'a folder that others could write to is rejected each time while it has a %s of another user (mode %o)',
+  (kind, mode) => {
+    const path = join(parent, 'shared');
+    mkdirSync(join(path, 'logs'), { recursive: true });
+    const planted = join(path, kind === 'nested link' ? 'logs/token' : 'token');
+    if (kind === 'file') writeFileSync(planted, 'a secret that both users know');
+    else if (kind === 'folder') mkdirSync(planted);
+    else symlinkSync('/etc/machine-id', planted);
+    lchownSync(planted, NOBODY, NOBODY);
+    chmodSync(path, mode);
+    for (let start = 0; start < 2; start++) {
+      expect(() => claimPrivateFolder(path)).toThrow(`${planted} belongs to one of them (uid 65534)`);
+      expect(modeOf(path)).toBe(mode);
+    }
+    rmSync(planted, { recursive: true });
+    expect(claimPrivateFolder(path)).toBe(true);
+  },
+);

@@ -1,11 +1,13 @@
 /** Keeps trawl's folders and files readable by their owner only, under any umask. */
-import { chmodSync, existsSync, lstatSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { RejectedError } from '../../proto/errors.ts';
 import { requireFolder } from './folder.ts';
 
 export const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_UMASK = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
 const ROOT = 0;
 
 /** The variable with the umask of the user, in octal. Programs of trials run with that umask. */
@@ -24,7 +26,8 @@ export function keepFilesPrivate(): void {
  * Creates a private folder, or makes an existing folder private.
  * @returns whether the permissions of an existing folder were reduced
  * @throws {BadInputError} when the folder cannot be used
- * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user
+ * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user, or other users could write to
+ * the folder and a file in it belongs to one of them
  */
 export function claimPrivateFolder(path: string): boolean {
   const isNew = !existsSync(path);
@@ -43,9 +46,30 @@ export function claimPrivateFolder(path: string): boolean {
   }
   const { mode, uid } = statSync(path);
   // A volume that a container runtime mounts belongs to root. Only root can change its permissions.
-  if ((mode & PRIVATE_UMASK) === 0 || uid !== user) return false;
-  chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
-  return true;
+  const canChange = (mode & PRIVATE_UMASK) !== 0 && uid === user;
+  // First, so that no file is added after the check.
+  if (canChange) chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
+  const foreign = (mode & WRITABLE_BY_OTHERS) === 0 ? undefined : foreignEntry(path, user);
+  if (foreign === undefined) return canChange;
+  // The next start checks the folder again.
+  if (canChange) chmodSync(path, mode & 0o7777);
+  throw new RejectedError(
+    `other users could write to the folder ${path}, and ${foreign.path} belongs to one of them (uid ${foreign.uid}), who ` +
+      'could have replaced a token, a password or a link: remove it, or use another folder',
+  );
+}
+
+/** Returns a file, folder or link at any depth that belongs neither to the user nor to root. */
+function foreignEntry(folder: string, user: number): { readonly path: string; readonly uid: number } | undefined {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    if (stats.uid !== user && stats.uid !== ROOT) return { path, uid: stats.uid };
+    const inner = stats.isDirectory() ? foreignEntry(path, user) : undefined;
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
 }
 
 /** Describes a folder whose permissions were reduced; for a log or a terminal. */

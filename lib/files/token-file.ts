@@ -1,6 +1,6 @@
 /** `token` in a data folder: the secret that gives its owner access to everything that trawl serves on the loopback. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
@@ -23,7 +23,7 @@ export function tokenFile(dir: string): string {
 /**
  * Returns the token of a data folder, and creates it if the folder has none. Only one process may call this function at
  * a time.
- * @throws {BadInputError} when the file has no valid token
+ * @throws {BadInputError} when the file is not a regular file, or has no valid token
  */
 export function ensureToken(dir: string): string {
   const path = tokenFile(dir);
@@ -32,7 +32,10 @@ export function ensureToken(dir: string): string {
     writeDurablySync(path, `${token}\n`, PRIVATE_FILE);
     return token;
   }
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, PRIVATE_FILE);
+  const stats = lstatSync(path);
+  if (!stats.isFile())
+    throw new BadInputError(`${path} is not a regular file: remove it, and a new token is created at the next start`);
+  if ((stats.mode & 0o077) !== 0) chmodSync(path, PRIVATE_FILE);
   return readToken(path);
 }
 

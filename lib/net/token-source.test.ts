@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -216,4 +216,18 @@ test.each(['', ' ', 'short', `${'x'.repeat(20)} y`, 'é'.repeat(20), 'x'.repeat(
 
 test('the error about a missing token file names the file', () => {
   expect(() => readToken(join(home, 'none'))).toThrow(/cannot read the token: .*none/);
+});
+
+test.each([' \n', 'a\nb', 'ü', '\u0007', 'x'.repeat(1_001)])('TRAWL_TOKEN=%j is not sent', (text) => {
+  vi.stubEnv('TRAWL_TOKEN', text);
+  const source = () => tokenSource(`127.0.0.1:${port}`, undefined);
+  expect(source).toThrow('TRAWL_TOKEN: expected a token of up to 1,000 printable ASCII characters on one line');
+});
+
+test('a link in place of the token is rejected, and its target keeps its mode', () => {
+  const target = join(home, 'target');
+  writeFileSync(target, 'a text that others know', { mode: 0o644 });
+  symlinkSync(target, tokenFile(dir));
+  expect(() => ensureToken(dir)).toThrow('is not a regular file');
+  expect(statSync(target).mode & 0o777).toBe(0o644);
 });

@@ -57,13 +57,20 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
     );
   }
   const { TRAWL_TOKEN } = process.env;
-  const given = file !== undefined ? fileToken(file) : TRAWL_TOKEN ? givenToken(TRAWL_TOKEN.trim()) : undefined;
+  const given = file !== undefined ? fileToken(file) : TRAWL_TOKEN ? givenToken(checkedText(TRAWL_TOKEN)) : undefined;
   return () => {
     const found = findLocalCoordinator(at);
     const answer = given?.();
     if (answer === undefined) return found === undefined ? withoutToken(at.port) : tokenOfFolder(found, at.port);
     return found !== undefined && isTokenOf(found.dir, answer) ? tokenOfFolder(found, at.port) : answer;
   };
+}
+
+/** TRAWL_TOKEN can be any text that a header can carry. @throws {BadInputError} */
+function checkedText(text: string): string {
+  const token = text.trim();
+  if (/^[\x20-\x7e]{1,1000}$/.test(token)) return token;
+  throw new BadInputError('TRAWL_TOKEN: expected a token of up to 1,000 printable ASCII characters on one line');
 }
 
 /** Returns the token in the data folder of a coordinator that runs on this machine. */
