@@ -60,7 +60,7 @@ test('a Slurm job ends without a signal when its agents have no more trials', { 
   expect(await ended).toBe(0);
   expect((await cluster.sweep(sweep))?.counts).toMatchObject({ succeeded: 2, failed: 0 });
   await until('the agent has left', async () => {
-    const agents = await cluster.json<{ agent: string; state: string }[]>('agents');
+    const agents = await cluster.agents();
     return agents.some(({ agent, state }) => agent === 'slurm-7-0' && state === 'left');
   });
 });
@@ -71,7 +71,7 @@ test('when a Slurm job receives its signal, its agents finish their running tria
   const { cluster, start } = await slurmJob();
   const { job, ended } = start({ TRAWL_DRAIN_GRACE: '60s' });
   await until('the agent is connected', async () => {
-    const agents = await cluster.json<{ agent: string }[]>('agents');
+    const agents = await cluster.agents();
     return agents.some(({ agent }) => agent === 'slurm-7-0');
   });
   const text = 'trainer: noop\nparameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 2000}}\n';

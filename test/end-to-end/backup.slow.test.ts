@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
-import type { TrialJson } from '../../bin/output/json.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { exactlyOnce, noopSweepText } from '../faults/noop-sweep.ts';
@@ -69,7 +68,7 @@ test('attempts that continued after the backup are retried, because the restored
   const { sweep: id } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(sweep)));
   const epochIs = (least: number) =>
     until(`epoch ${least} is stored`, async () => {
-      const [trial] = await cluster.json<TrialJson[]>('trials', id);
+      const [trial] = await cluster.trials(id);
       return (trial?.epoch ?? 0) >= least && trial?.epoch;
     });
   await epochIs(1);

@@ -55,7 +55,7 @@ describe('code', { timeout: 300_000 }, () => {
       mkdirSync(join(folder, `${name}-empty`));
       await cluster.startAgent(name, 2, undefined, 1, ['--workdir', join(folder, `${name}-empty`)]);
     }
-    await until('both agents are connected', async () => (await cluster.json<unknown[]>('agents')).length === 2);
+    await until('both agents are connected', async () => (await cluster.agents()).length === 2);
     const file = project(folder, version(1));
     const submitted = await cluster.run('submit', file, '--wait');
     expect(submitted.code, submitted.stderr).toBe(0);

@@ -1,23 +1,11 @@
-/** Failed and cancelled trials are retried by command, also across restarts of the processes. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
-import { failingSweep, repairSweep } from '../support/failing-sweep.ts';
+import { failingSweep, type Retried, repairSweep } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { readStore } from '../support/stored.ts';
-import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';
-import { until } from '../support/until.ts';
 
 const LIMIT_MS = 180_000;
-
-interface Retried {
-  readonly state: string;
-  readonly ended_at: string | null;
-  readonly retried: number;
-  readonly counts: Readonly<Record<string, number>>;
-}
 
 test('failed trials of an ended sweep are retried with a fresh budget, although processes are killed', {
   timeout: LIMIT_MS,
@@ -80,57 +68,13 @@ test('the cancelled trials of a killed sweep can be retried', { timeout: LIMIT_M
   expect((await cluster.run('wait', sweep)).code).toBe(0);
 });
 
-test('if no coordinator uses a folder, retry marks trials for the next up, and up --retry marks the trials and runs them', {
-  timeout: LIMIT_MS,
-}, async () => {
-  const folder = testFolder();
-  const dir = join(folder, 'run');
-  const file = sweepFile(folder, failingSweep(folder));
-  const up = (...more: string[]) => ['up', file, '--dir', dir, '--slots', '2', '-o', 'json', ...more];
-  expect((await trawl(...up())).code).toBe(1);
-  const marked = await trawlJson<Retried>('retry', '--oom', '--dir', dir);
-  expect(marked).toMatchObject({ state: 'finished', retried: 0, counts: { failed: 2 } });
-  const [first = ''] = (await trawlJson<TrialJson[]>('trials', '--state', 'failed', '--dir', dir)).map(
-    ({ trial }) => trial,
-  );
-  expect(await trawlJson<Retried>('retry', first, '--dir', dir)).toMatchObject({
-    state: 'interrupted',
-    retried: 1,
-    counts: { failed: 1, pending: 1 },
-  });
-  repairSweep(folder);
-  const second = await trawl(...up());
-  expect(second.code, second.stderr).toBe(1);
-  expect(JSON.parse(second.stdout)).toMatchObject({ counts: { succeeded: 3, failed: 1 } });
-  const third = await trawl(...up('--retry', 'failed'));
-  expect(third.code, third.stderr).toBe(0);
-  expect(third.stderr).toContain('1 failed trial of sweep 1 will be retried');
-  expect(JSON.parse(third.stdout)).toMatchObject({ sweep: '1', counts: { succeeded: 4, failed: 0 } });
-  expect(readStore(dir).trials.map(({ state }) => state)).toEqual(Array(4).fill('succeeded'));
-});
-
-test('if a coordinator uses the folder, retry sends its request to that coordinator', {
-  timeout: LIMIT_MS,
-}, async () => {
-  const folder = testFolder();
-  const dir = join(folder, 'run');
-  const program = 'if [ $0 = 1 ]; then exit 3; fi; sleep 600';
-  const slow =
-    `command: [sh, -c, '${program}', "\${param:x}"]\nmetric: {name: loss}\n` +
-    'parameters: {x: {values: [1, 2]}}\nretry: {crash: 0}\n';
-  const running = startTrawl('up', sweepFile(folder, slow), '--dir', dir, '--slots', '2', '-o', 'json');
-  await until('the coordinator runs', () => existsSync(join(dir, 'coordinator.json')));
-  const shown = () => trawlJson<Retried>('show', '--dir', dir).catch(() => undefined);
-  await until('one trial has failed', async () => (await shown())?.counts.failed === 1);
-  expect(await trawlJson<Retried>('retry', '--failed', '--dir', dir)).toMatchObject({ state: 'running', retried: 1 });
-  running.kill('SIGINT');
-  expect((await running.ended).code).toBe(130);
-});
-
 test('a trial id that exists in two sweeps must be given as SWEEP/ID', { timeout: LIMIT_MS }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder);
-  const file = sweepFile(folder, 'command: [sh, -c, "exit 3"]\nmetric: {name: m}\nparameters: {x: {values: [1]}}\n');
+  const file = sweepFile(
+    folder,
+    'command: [sh, -c, "exit 3"]\nmetric: {name: m}\nparameters: {x: {values: [1]}}\nretry: {crash: 0}\n',
+  );
   for (const sweep of ['1', '2']) {
     expect((await cluster.json<{ sweep: string }>('submit', file)).sweep).toBe(sweep);
   }

@@ -26,7 +26,7 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     expect((await cluster.run('pause', sweep, '--reason', 'lunch')).code).toBe(0);
     await cluster.startAgent('left', 1);
     await cluster.startAgent(QUALIFIED, 1);
-    await until('both agents are connected', async () => (await cluster.json<unknown[]>('agents')).length === 2);
+    await until('both agents are connected', async () => (await cluster.agents()).length === 2);
     const paused = await cluster.json<{ sweep: string; state: string; reason: string }[]>('ls');
     expect(paused).toMatchObject([{ sweep, state: 'paused', reason: 'lunch' }]);
     expect((await cluster.run('resume', sweep)).code).toBe(0);
@@ -69,9 +69,9 @@ describe('coordinator, agents and commands as separate processes', { timeout: LI
     const slow = (ms: number) =>
       `trainer: noop\nparameters: {x: {min: 1, max: 6, step: 1}, duration_ms: {value: ${ms}}}\n`;
     const running = async (sweep: string) =>
-      (await cluster.json<TrialJson[]>('trials', sweep)).filter(({ state }) => state === 'running').length === 2;
+      (await cluster.trials(sweep)).filter(({ state }) => state === 'running').length === 2;
 
-    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(20_000)));
+    const stopped = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, slow(10_000)));
     await until('two trials run', () => running(stopped.sweep));
     expect((await cluster.run('stop', stopped.sweep)).code).toBe(0);
     const first = await cluster.run('wait', stopped.sweep, '-o', 'json');

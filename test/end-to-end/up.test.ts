@@ -1,42 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/json.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { alive, descendantsOf, killNow } from '../support/processes.ts';
 import { startTrawl, trawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
+import { MNIST, NOOP, type UpResult, up } from './up-command.ts';
 
 const LIMIT_MS = 120_000;
-
-interface UpResult {
-  readonly sweep: string;
-  readonly state: string;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly wall_seconds: number;
-  readonly trials: readonly TrialJson[];
-}
-
-const NOOP = `
-trainer: noop
-parameters:
-  x: {min: 1, max: 8, step: 1}
-  epochs: {value: 2}
-  duration_ms: {value: 400}
-`;
-
-const MNIST = `
-trainer: autoencoder
-parameters:
-  latent_dim: {values: [15, 30]}
-  noise_std: {value: 0.5}
-  train_size: {value: 640}
-  epochs: {value: 2}
-`;
-
-const up = (file: string, dir: string) => ['up', file, '--slots', '2', '--dir', dir, '-o', 'json'];
-
-const isAgent = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('agent');
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
   test('the agent of trawl up has the labels from the command line, and runs a sweep that requires a label; a plan estimates the next sweep', async () => {
@@ -68,7 +38,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(await estimateOf(other)).toBeUndefined();
   });
 
-  test('trawl up on real MNIST images prints ranked trials as JSON, the loss decreases, and a second run repeats no trial', async () => {
+  test('trawl up on real MNIST images prints ranked trials as JSON, and the loss decreases', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);
@@ -87,12 +57,6 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
       expect(losses).toHaveLength(2);
       expect(losses[1]).toBeLessThan(losses[0]);
     }
-    const again = JSON.parse((await trawl(...up(file, dir))).stdout) as UpResult;
-    expect(again.trials).toEqual(result.trials);
-
-    const elsewhere = await trawl(...up(file, join(folder, 'other')));
-    const metrics = (trials: readonly TrialJson[]) => trials.map((trial) => [trial.trial, trial.metrics]);
-    expect(metrics((JSON.parse(elsewhere.stdout) as UpResult).trials)).toEqual(metrics(result.trials));
   });
 
   test('after Ctrl-C, the same trawl up command resumes the sweep and repeats no finished trial', async () => {
@@ -115,45 +79,6 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('after kill -9 of trawl up and its agent, the other processes exit, and the same command resumes the sweep', async () => {
-    const folder = testFolder();
-    const dir = join(folder, 'run');
-    const file = sweepFile(folder, NOOP.replace('400', '4000'));
-    const first = startTrawl(...up(file, dir));
-    await until('a trial has succeeded', () => / succeeded \(2\/8\)/.test(first.stderr()));
-    const busy = await trawl(...up(file, dir));
-    expect(busy.code).toBe(4);
-    expect(busy.stderr).toContain('already uses');
-    expect(busy.stderr).toMatch(/submit to it with "(?:npx )?trawl submit FILE --dir \S+"/);
-    const family = descendantsOf(first.pid);
-    // An agent that outlives `up` hands its trials back, and they are pending.
-    for (const pid of [...family.filter(isAgent), first.pid]) killNow(pid);
-    await until('its processes are gone', () => alive(family).length === 0);
-    const read = async (...args: string[]) => (await trawl(...args, '--dir', dir)).stdout;
-    for (const args of [
-      ['ls'],
-      ['show', '1'],
-      ['trials', '1'],
-      ['export', '1', '-f', 'csv'],
-      ['export', '1', '-f', 'json'],
-    ]) {
-      const text = await read(...args);
-      expect(text, args.join(' ')).toContain('interrupted');
-      expect(text, args.join(' ')).not.toMatch(/"state": ?"running"|\d running|\brunning\b(?! {2})/);
-    }
-    const [listed] = JSON.parse(await read('ls', '-o', 'json'));
-    expect(listed).toMatchObject({ state: 'interrupted', counts: { running: 0, offered: 0, interrupted: 2 } });
-    const broken = JSON.parse(await read('trials', '1', '--state', 'interrupted', '-o', 'json')) as TrialJson[];
-    expect(broken).toHaveLength(2);
-    const shown = JSON.parse(await read('show', broken[0]?.trial ?? '', '-o', 'json'));
-    expect(shown.attempt_list.at(-1).outcome).toBe('interrupted');
-    expect(await read('explain', broken[0]?.trial ?? '')).toContain('interrupted');
-    const second = await trawl(...up(file, dir));
-    expect(second.code, second.stderr).toBe(0);
-    const { counts } = JSON.parse(second.stdout) as UpResult;
-    expect(counts).toMatchObject({ succeeded: 8, failed: 0 });
-  });
-
   test('a sweep with a failed trial ends with exit code 1 and the message of the failure', async () => {
     const folder = testFolder();
     const slow = 'duration_ms: {values: [0, 60000]}';
@@ -163,25 +88,6 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const { counts, trials } = JSON.parse(stdout) as UpResult;
     expect(counts).toMatchObject({ succeeded: 1, failed: 1 });
     expect(trials.find(({ state }) => state === 'failed')?.failure?.class).toBe('timeout');
-  });
-
-  test('without a terminal, trawl up exits with code 1 when max_failed is reached, and the printed command resumes the sweep', async () => {
-    const folder = testFolder();
-    const dir = join(folder, 'run');
-    const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';
-    const file = sweepFile(
-      folder,
-      `command: [sh, -c, '${program}', sh, "\${param:x}"]\nmetric: {name: loss}\nmax_failed: 1\n` +
-        'parameters: {x: {values: [4, 1, 2, 3, 5, 6]}}\nretry: {crash: 0}\n',
-    );
-    const first = await trawl(...up(file, dir));
-    expect(first.code, first.stderr).toBe(1);
-    const result = JSON.parse(first.stdout) as UpResult;
-    expect(result).toMatchObject({ state: 'paused', counts: { failed: 2, running: 0, succeeded: 1 } });
-    expect(first.stderr).toContain('2 trials failed (max_failed: 1)');
-    expect(first.stderr).toContain(`trawl up ${file} --slots 2 --dir ${dir} -o json`);
-    const second = await trawl(...up(file, dir));
-    expect(second.code, second.stderr).toBe(1);
   });
 
   test('trawl up leaves no files behind if the sweep file is invalid', async () => {

@@ -149,7 +149,7 @@ test.each([['0s'], ['60s']])(
     await cluster.startAgent('one', 1, cluster.address, 1, ['--drain-grace', grace]);
     const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, text));
     await until('the program has reported', async () => {
-      const [trial] = await cluster.json<{ epoch: number }[]>('trials', sweep);
+      const [trial] = await cluster.trials(sweep);
       return trial?.epoch === 1;
     });
     const { pid, exited } = cluster.agent('one');

@@ -1,6 +1,5 @@
 /** Packs with real processes: several trials in one slot, each with its own lease, records and final state. */
 import { expect, test } from 'vitest';
-import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
@@ -24,7 +23,7 @@ test('if a worker dies, each trial of its pack loses one attempt, and other tria
   const cluster = await Cluster.start(folder);
   await cluster.startAgent('agent', 1, cluster.address, PACK);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SLOW));
-  const running = () => cluster.json<TrialJson[]>('trials', sweep, '--state', 'running');
+  const running = async () => (await cluster.trials(sweep)).filter(({ state }) => state === 'running');
   const pack = await until('a pack runs in its second epoch', async () => {
     const trials = await running();
     return trials.length === PACK && trials.every(({ epoch }) => epoch >= 1) && trials;
@@ -52,7 +51,7 @@ test('if the sweep of a pack is killed, the slot of the pack can run the next sw
   const file = sweepFile(folder, SLOW.replace('1000', '60000'));
   const { sweep } = await cluster.json<{ sweep: string }>('submit', file);
   await until('a pack runs', async () => {
-    return (await cluster.json<TrialJson[]>('trials', sweep, '--state', 'running')).length === PACK;
+    return (await cluster.trials(sweep)).filter(({ state }) => state === 'running').length === PACK;
   });
   const [worker] = cluster.workersOf('agent');
   await cluster.run('kill', sweep, '-y');

@@ -32,7 +32,7 @@ async function startCluster(agents: Readonly<Record<string, string | undefined>>
   const cluster = await Cluster.start(testFolder());
   for (const [name, interpreter] of Object.entries(agents)) await startAgent(cluster, name, interpreter);
   await until('every agent is connected', async () => {
-    const shown = await cluster.json<ShownAgent[]>('agents');
+    const shown = await cluster.agents();
     return shown.filter(({ state }) => state === 'connected').length === Object.keys(agents).length;
   });
   return cluster;
@@ -52,8 +52,7 @@ const untilState = (cluster: Cluster, sweep: string, state: string) =>
     return found?.state === `SWEEP_STATE_${state.toUpperCase()}` && found;
   });
 
-const badAgent = async (cluster: Cluster) =>
-  (await cluster.json<ShownAgent[]>('agents')).find(({ agent }) => agent === 'bad');
+const badAgent = async (cluster: Cluster) => (await cluster.agents()).find(({ agent }) => agent === 'bad');
 
 async function eventsOf(cluster: Cluster, sweep: string, kind: string): Promise<string[]> {
   const { stdout } = await cluster.run('events', sweep, '-o', 'json');

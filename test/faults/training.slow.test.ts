@@ -37,8 +37,8 @@ test('if an agent is killed during training, the results are the same to the las
 
   const withFaults = await cluster.json<{ sweep: string }>('submit', file);
   await until('a trial is past its first epoch, and not at its end', async () => {
-    const trials = await cluster.json<TrialJson[]>('trials', withFaults.sweep, '--state', 'running');
-    return trials.some(({ epoch }) => epoch === 1);
+    const trials = await cluster.trials(withFaults.sweep);
+    return trials.some(({ state, epoch }) => state === 'running' && epoch === 1);
   });
   await cluster.agent('agent').killNow();
   await cluster.startAgent('agent', 2);

@@ -33,7 +33,7 @@ describe.skipIf(!hasTool('python3'))('the W&B example with code', { timeout: 300
       mkdirSync(join(folder, `${name}-empty`));
       await cluster.startAgent(name, 1, undefined, 1, ['--workdir', join(folder, `${name}-empty`)]);
     }
-    await until('both agents are connected', async () => (await cluster.json<unknown[]>('agents')).length === 2);
+    await until('both agents are connected', async () => (await cluster.agents()).length === 2);
     const submitted = await cluster.run('submit', file, '--wait');
     expect(submitted.code, submitted.stderr).toBe(0);
 

@@ -12,8 +12,7 @@ test('a user without the token cannot lock out the owner of a coordinator by ope
 }, async () => {
   const cluster = await Cluster.start(testFolder());
   await cluster.startAgent('honest', 1);
-  const agents = () => cluster.json<{ agent: string; state: string }[]>('agents');
-  await until('the agent has joined', async () => (await agents()).length > 0);
+  await until('the agent has joined', async () => (await cluster.agents()).length > 0);
   const { host, port } = parseAddress(cluster.address, 'the coordinator');
   const sockets = Array.from({ length: MAX_CONNECTIONS + 100 }, () => connect(port, host).on('error', () => {}));
   onTestFinished(() => {
@@ -22,5 +21,5 @@ test('a user without the token cannot lock out the owner of a coordinator by ope
   await Promise.all(sockets.map((socket) => (socket.connecting ? once(socket, 'connect') : undefined)));
   for (let call = 0; call < 3; call++) expect(await cluster.run('ls')).toMatchObject({ code: 0, stderr: '' });
   // The connection of the agent is older than all others.
-  expect(await agents()).toMatchObject([{ agent: 'honest', state: 'connected' }]);
+  expect(await cluster.json('agents')).toMatchObject([{ agent: 'honest', state: 'connected' }]);
 });

@@ -146,7 +146,7 @@ function claim(client: AttemptServiceClient, agentId: string, keys: readonly Att
 
 async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> {
   const trials = await until('trials are offered', async () => {
-    const listed = await cluster.json<{ trial: string; state: string }[]>('trials', sweep);
+    const listed = await cluster.trials(sweep);
     const offered = listed.filter(({ state }) => state === 'offered');
     return offered.length >= count && offered;
   });

@@ -2,9 +2,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { listAgents } from '../../bin/client/agents.ts';
 import { type Connection, withConnection } from '../../bin/client/connect.ts';
-import { getSweep } from '../../bin/client/sweeps.ts';
+import { getSweep, listTrials } from '../../bin/client/sweeps.ts';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
+import { agentJson, type TrialJson, trialJson } from '../../bin/output/json.ts';
 import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { readToken, tokenFile } from '../../lib/files/token-file.ts';
 import { EXIT, UnreachableError } from '../../proto/errors.ts';
@@ -170,6 +172,20 @@ export class Cluster {
       if (!(error instanceof UnreachableError)) throw error;
       return undefined;
     });
+  }
+
+  /** Returns what `trawl trials` prints, without a process for each poll. */
+  trials(sweep: string): Promise<TrialJson[]> {
+    return withConnection({ server: this.address }, async (connection) =>
+      (await listTrials(connection, { sweep })).map(trialJson),
+    );
+  }
+
+  /** Returns what `trawl agents` prints, without a process for each poll. */
+  agents(): Promise<ReturnType<typeof agentJson>[]> {
+    return withConnection({ server: this.address }, async (connection) =>
+      (await listAgents(connection)).map(agentJson),
+    );
   }
 
   logOf(part: string): string {

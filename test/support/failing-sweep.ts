@@ -16,3 +16,11 @@ export function failingSweep(folder: string): string {
 export const repairSweep = (folder: string) => writeFileSync(repairedFile(folder), '');
 
 const repairedFile = (folder: string) => join(folder, 'repaired');
+
+/** The JSON output of `trawl retry` and `trawl show`. */
+export interface Retried {
+  readonly state: string;
+  readonly ended_at: string | null;
+  readonly retried: number;
+  readonly counts: Readonly<Record<string, number>>;
+}

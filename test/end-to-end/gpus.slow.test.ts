@@ -26,7 +26,7 @@ afterEach(() => {
   process.env.PATH = path;
 });
 
-test('an agent has one slot per GPU, and each worker sees only its own GPU', { timeout: 120_000 }, async () => {
+test('an agent has one slot per GPU, and each worker sees only its own GPU', { timeout: 300_000 }, async () => {
   writeFileSync(
     join(folder, 'which.sh'),
     `echo '{"gpu": '"$CUDA_VISIBLE_DEVICES"', "grows": '"$([ "$TF_FORCE_GPU_ALLOW_GROWTH" = true ] && echo 1)"'}'; sleep 2\n`,
@@ -72,21 +72,21 @@ async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; 
   return [...new Set(lines)].sort().map((line) => JSON.parse(line));
 }
 
-test('programs receive only the visible GPUs, in the order of nvidia-smi', { timeout: 120_000 }, async () => {
+test('programs receive only the visible GPUs, in the order of nvidia-smi', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: '3,GPU-x', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toMatchObject([
     { gpu: '3', order: 'PCI_BUS_ID' },
   ]);
 });
 
-test('programs receive no GPU if no GPU is visible', { timeout: 120_000 }, async () => {
+test('programs receive no GPU if no GPU is visible', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ NVIDIA_VISIBLE_DEVICES: 'none', CUDA_VISIBLE_DEVICES: '0,1' })).toMatchObject([
     { gpu: '' },
   ]);
 });
 
-test('programs receive one MIG instance each', { timeout: 120_000 }, async () => {
+test('programs receive one MIG instance each', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L-mig.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: 'MIG-1e852099,MIG-cba663e8' })).toMatchObject([
     { gpu: 'MIG-1e852099-16ab-5e5f-8dd2-32c6ba4c4c59', order: 'PCI_BUS_ID' },
@@ -94,7 +94,7 @@ test('programs receive one MIG instance each', { timeout: 120_000 }, async () =>
   ]);
 });
 
-test('programs receive AMD GPUs if nvidia-smi finds no GPU', { timeout: 120_000 }, async () => {
+test('programs receive AMD GPUs if nvidia-smi finds no GPU', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-no-driver.txt');
   install('rocm-smi', 'rocm-smi.json');
   expect(await variablesOf({ ROCR_VISIBLE_DEVICES: '2,0', HIP_VISIBLE_DEVICES: '1,0' })).toMatchObject([
@@ -103,7 +103,7 @@ test('programs receive AMD GPUs if nvidia-smi finds no GPU', { timeout: 120_000 
   ]);
 });
 
-test('--require-gpu rejects a machine whose GPUs are unusable, with the reason', { timeout: 120_000 }, async () => {
+test('--require-gpu rejects a machine whose GPUs are unusable, with the reason', { timeout: 300_000 }, async () => {
   const text = 'trainer: noop\nparameters: {x: {values: [1]}}\n';
   const { stderr, code } = await trawl(
     ...['up', sweepFile(folder, text), '--dir', join(folder, 'run'), '--require-gpu'],
