@@ -236,6 +236,7 @@ export class Dashboard {
       explanation: details.explanation,
       sweeps: details.sweeps,
       bestOf: details.bestOf,
+      rungs: details.rungs,
       earlierEvents: details.earlierEvents,
       importance: details.importance,
       differencesOf: this.#differencesOf,
@@ -376,6 +377,7 @@ export class Dashboard {
       }
     }
     if (view.kind === 'agents') details.requestSlots(chosenAgent(model)?.running ?? [], now);
+    if (view.kind === 'rungs') details.requestRungs(now);
     if (view.kind === 'explain') details.requestExplanation(view.trialId, now);
     if (view.kind === 'events') details.requestEarlierEvents(state.firstSeq, now);
     this.#stream.restartIfRunning(details.sweeps, details.sweepsRequestedMs);

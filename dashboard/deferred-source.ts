@@ -26,6 +26,7 @@ export function deferredSource(ready: Promise<Source>): Source {
     earlierEvents: async (...given) => (await ready).earlierEvents(...given),
     sweeps: async () => (await ready).sweeps(),
     best: async (...given) => (await ready).best(...given),
+    rungs: async (...given) => (await ready).rungs(...given),
     curves: async (...given) => (await ready).curves(...given),
     trial: async (...given) => (await ready).trial(...given),
     async *log(...given) {

@@ -1,7 +1,7 @@
 /** Fetches and caches what the screen shows and the Watch stream does not carry: curves, trial details, logs. */
 import { decode } from 'fast-png';
 import { endedTotal } from '../lib/domain/trial-state.ts';
-import type { GetTrialResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { GetTrialResponse, ListRungsResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Artifact, Config, Event, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
@@ -19,6 +19,7 @@ const SWEEPS_INTERVAL_MS = 2_000;
 /** Ranking the configs of a large sweep takes the coordinator up to half a second. */
 const BEST_INTERVAL_MS = 1_000;
 const BEST_CONFIGS = 10;
+const RUNGS_INTERVAL_MS = 2_000;
 const IMPORTANCE_INTERVAL_MS = 3_000;
 const SLOTS_PER_REQUEST = 8;
 const SLOTS_INTERVAL_MS = 500;
@@ -48,6 +49,7 @@ export class DetailCache {
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
   /** By sweep, its best configs when `revision` of its trials had ended. */
   readonly #best = new Map<string, { readonly revision: number; readonly configs: readonly Config[] }>();
+  #rungs: ListRungsResponse | undefined;
   #earlier: readonly Event[] | undefined;
   #importance: ParameterImportance | undefined;
   #log: { readonly key: string; readonly stop: AbortController; text: LogText } | undefined;
@@ -198,6 +200,16 @@ export class DetailCache {
     if (this.#best.get(sweep.id)?.revision === revision) return;
     this.#request('best configs', now, BEST_INTERVAL_MS, async () => {
       this.#best.set(sweep.id, { revision, configs: await this.#source.best(sweep.id, BEST_CONFIGS) });
+    });
+  }
+
+  get rungs(): ListRungsResponse | undefined {
+    return this.#rungs;
+  }
+
+  requestRungs(now: number): void {
+    this.#request('rungs', now, RUNGS_INTERVAL_MS, async () => {
+      this.#rungs = await this.#source.rungs(this.#sweepId);
     });
   }
 

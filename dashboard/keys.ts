@@ -52,6 +52,7 @@ export type Command =
   | 'pane4'
   | 'pane5'
   | 'pane6'
+  | 'pane7'
   | 'nextPane'
   | 'nextFailure'
   | 'previousFailure'
@@ -84,6 +85,7 @@ const CONTROL_VIEWS: readonly ViewKind[] = [
   'events',
   'sweeps',
   'errors',
+  'rungs',
   'log',
   'explain',
 ];
@@ -111,6 +113,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['4'], command: 'pane4', about: 'events' },
   { keys: ['5'], command: 'pane5', about: 'sweeps' },
   { keys: ['6'], command: 'pane6', about: 'errors: failures by class and message' },
+  { keys: ['7'], command: 'pane7', about: 'rungs of early stopping' },
   { keys: ['tab'], command: 'nextPane', about: 'next of these views' },
   {
     keys: ['/'],

@@ -1,11 +1,11 @@
 /** The interface between the dashboard and its caller: the data it shows, the actions it sends, the views it has. */
-import type { GetTrialResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
+import type { GetTrialResponse, ListRungsResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Config, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName } from '../proto/names.ts';
 import type { ReplayClock } from './state/replay-clock.ts';
 
 /** The views with a number key, in the order of their keys. */
-export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps', 'errors'] as const;
+export const PANES = ['sweep', 'parameters', 'agents', 'events', 'sweeps', 'errors', 'rungs'] as const;
 export type Pane = (typeof PANES)[number];
 
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
@@ -88,6 +88,8 @@ export interface Source {
   /** Returns reports by trial id, without the trials that have none. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;
+  /** Returns the rungs of the early-stopping rule of a sweep. */
+  rungs(sweepId: string): Promise<ListRungsResponse>;
   /** Streams the log of the latest attempt until the attempt ends or the signal fires. */
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;

@@ -31,6 +31,7 @@ const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> =
   listConfigs: PEOPLE,
   listCurves: PEOPLE,
   getTrial: PEOPLE,
+  listRungs: PEOPLE,
   listReports: PEOPLE,
   watch: PEOPLE,
   readLog: PEOPLE,

@@ -85,6 +85,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
       return events;
     },
     sweeps: async () => (await unary(connection, client.listSweeps, {})).sweeps,
+    rungs: (sweep) => unary(connection, client.listRungs, { sweep }),
     best: (sweep, limit) => listConfigs(connection, { sweep, limit }),
     async curves(sweepId, trialIds) {
       const curves = new Map<string, ThinCurve>();

@@ -14,6 +14,11 @@ export function bracketsOf({ steps, eta }: HyperbandSettings): number[] {
   return 'minIter' in steps ? risingRungs(steps.minIter, eta) : fallingRungs(steps.maxIter, eta, steps.brackets);
 }
 
+/** Returns the score at the bound of a rung: the worst score that continues. Undefined if there is no score. */
+export function hyperbandBound(scores: readonly number[], eta: number): number | undefined {
+  return scores[Math.floor((1 / eta) * scores.length)];
+}
+
 export function hyperbandRule(settings: HyperbandSettings, { goal }: RankingRule): EarlyStopRule {
   const rungs = bracketsOf(settings);
   const { eta, strict } = settings;
@@ -27,7 +32,7 @@ export function hyperbandRule(settings: HyperbandSettings, { goal }: RankingRule
       const score = rung === undefined ? undefined : strict ? curve[rung - 1]?.score : curve.at(-1)?.best;
       if (rung === undefined || score === undefined) return CONTINUE;
       const scores = scoresOf(rung);
-      const bound = scores[Math.floor((1 / eta) * scores.length)];
+      const bound = hyperbandBound(scores, eta);
       if (bound === undefined) return CONTINUE;
       const own = `${strict ? '' : 'best value '}${scoreText(score, goal)}`;
       const compared = `than ${scoreText(bound, goal)}, the bound of ${countText(scores.length, 'trial')} at bracket ${rung}`;

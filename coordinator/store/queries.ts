@@ -8,6 +8,7 @@ import { toWire } from '../../lib/domain/parameters.ts';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type { ListRungsResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type {
   Artifact,
   Attempt,
@@ -23,6 +24,9 @@ import type {
 } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
+import type { SweepPolicy } from '../core/policy.ts';
+import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.ts';
+import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import {
   type ArtifactRow,
   type AttemptRow,
@@ -158,6 +162,22 @@ export class Queries {
       )
       .all(sweepId, trialId);
     return rows as Rung[];
+  }
+
+  /** Returns a summary of the rungs of a sweep, and its early-stopping rule as text. */
+  rungSummaries(sweepId: string): ListRungsResponse {
+    const { earlyTerminate, ranking }: SweepPolicy = JSON.parse(this.#sweepRow(sweepId).policy);
+    if (earlyTerminate === undefined) return { rule: '', rungs: [] };
+    const rows = this.#all<Omit<RungEntryRow, 'isLast'> & { readonly last: number }>(
+      `select r.rung, r.value, t.state, r.rung = max(r.rung) over (partition by r.trial_id) as last
+       from rungs as r join trials as t on t.sweep_id = r.sweep_id and t.id = r.trial_id where r.sweep_id = ?`,
+      sweepId,
+    );
+    const entries = rows.map(({ last, ...row }) => ({ ...row, isLast: last > 0 }));
+    return {
+      rule: earlyTerminateText(earlyTerminate),
+      rungs: rungSummaries(entries, earlyTerminate, ranking.goal),
+    };
   }
 
   /** Returns how the programs of a trial's attempts were started, in order of attempt. */

@@ -107,6 +107,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
         rungs: queries.rungs(sweepId, trialId),
       };
     }),
+    listRungs: unaryHandler(log, (request) => queries.rungSummaries(queries.findSweep(request.sweep))),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
     watch: streamHandler(log, (request, signal) =>
       watchMessages(source, roster, queries.findSweep(request.sweep), request.sinceEventSeq, signal),

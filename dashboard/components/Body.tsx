@@ -9,6 +9,7 @@ import { HelpView } from './HelpView.tsx';
 import { Leaderboard } from './Leaderboard.tsx';
 import { LogView } from './LogView.tsx';
 import { ParametersView } from './ParametersView.tsx';
+import { RungsView } from './RungsView.tsx';
 import { ScrollView } from './ScrollView.tsx';
 import { StartView } from './StartView.tsx';
 import { SweepsTable } from './SweepsTable.tsx';
@@ -59,6 +60,8 @@ function TextView({ model, columns, lines }: Props) {
       return <CompareView model={model} columns={columns} />;
     case 'parameters':
       return <ParametersView model={model} columns={columns} lines={lines} />;
+    case 'rungs':
+      return <RungsView model={model} columns={columns} />;
     case 'explain':
       return <ExplainView explanation={model.explanation} columns={columns} />;
     case 'help': {

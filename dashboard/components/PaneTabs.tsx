@@ -10,15 +10,9 @@ import { Line } from './Line.tsx';
 
 /** The panes with their keys; on the right, the filter and the position of the cursor. */
 export function PaneTabs({ model, columns }: { readonly model: Model; readonly columns: number }) {
-  const [{ kind: open }] = model.ui.stack;
-  const failed = model.state.sweep?.counts?.failed ?? 0;
-  const tabs = PANES.flatMap((pane, i): Segment[] => [
-    { text: ` ${i + 1} `, style: 'dim' },
-    { text: pane === open ? `[${pane}]` : pane, style: pane === open ? 'bold' : 'dim' },
-    ...(pane === 'errors' && failed > 0 ? [{ text: ` (${failed})`, style: 'yellow' as const }] : []),
-    { text: ' ' },
-  ]);
   const place = positionOf(model);
+  const wide = tabsOf(model, false);
+  const tabs = columns - widthOf(wide) > widthOf(place) ? wide : tabsOf(model, true);
   const room = Math.max(0, columns - widthOf(tabs) - 1);
   return (
     <Box justifyContent="space-between" width={columns} flexShrink={0}>
@@ -26,6 +20,21 @@ export function PaneTabs({ model, columns }: { readonly model: Model; readonly c
       {room < widthOf(place) / 2 ? null : <Line segments={place} columns={room} />}
     </Box>
   );
+}
+
+/** @param isNarrow whether names are abbreviated and closer together */
+function tabsOf({ ui, state }: Model, isNarrow: boolean): Segment[] {
+  const [{ kind: open }] = ui.stack;
+  const failed = state.sweep?.counts?.failed ?? 0;
+  return PANES.flatMap((pane, i): Segment[] => {
+    const name = isNarrow && pane === 'parameters' ? 'params' : pane;
+    return [
+      { text: `${isNarrow ? '' : ' '}${i + 1} `, style: 'dim' },
+      { text: pane === open ? `[${name}]` : name, style: pane === open ? 'bold' : 'dim' },
+      ...(pane === 'errors' && failed > 0 ? [{ text: ` (${failed})`, style: 'yellow' as const }] : []),
+      { text: ' ' },
+    ];
+  });
 }
 
 function positionOf(model: Model): Segment[] {

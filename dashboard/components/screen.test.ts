@@ -23,6 +23,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
   ['events', ['4']],
   ['sweeps', ['5']],
   ['errors', ['6']],
+  ['rungs', ['7']],
   ['help', ['?']],
 ];
 

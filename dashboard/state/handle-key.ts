@@ -154,6 +154,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'pane4':
     case 'pane5':
     case 'pane6':
+    case 'pane7':
       return { ui: openPane(ui, PANES[Number(command.at(-1)) - 1] ?? 'sweep') };
     case 'nextPane': {
       const at = PANES.indexOf(ui.stack[0].kind as Pane);

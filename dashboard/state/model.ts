@@ -1,5 +1,5 @@
 /** The data that a frame is drawn from. */
-import type { GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { GetTrialResponse, ListRungsResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Config, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance, Source } from '../source.ts';
@@ -66,6 +66,8 @@ export interface Model {
   readonly sweeps: readonly Sweep[];
   /** Returns the best configs of a sweep, best first; undefined until they are known. */
   readonly bestOf: (sweepId: string) => readonly Config[] | undefined;
+  /** The rungs of the sweep. Undefined until they are known. */
+  readonly rungs: ListRungsResponse | undefined;
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
   readonly importance: ParameterImportance | undefined;

@@ -16,6 +16,7 @@ const NOTHING: SweepServiceServer = {
   listConfigs: (call) => call.emit('error', unimplemented),
   listCurves: (call) => call.emit('error', unimplemented),
   getTrial: (_call, callback) => callback(unimplemented),
+  listRungs: (_call, callback) => callback(unimplemented),
   listReports: (call) => call.emit('error', unimplemented),
   watch: (call) => call.emit('error', unimplemented),
   readLog: (call) => call.emit('error', unimplemented),

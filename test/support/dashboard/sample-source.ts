@@ -2,7 +2,7 @@
 import { encode } from 'fast-png';
 import { differencesFromFirst } from '../../../coordinator/analysis/mean-differences.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
-import type { GetTrialResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
+import type { GetTrialResponse, ListRungsResponse, WatchResponse } from '../../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   type Agent,
   type Artifact,
@@ -18,6 +18,7 @@ export interface SampleAnswers {
   readonly updates: readonly WatchResponse[];
   readonly sweeps?: readonly Sweep[];
   readonly best?: (sweepId: string) => readonly Config[];
+  readonly rungs?: ListRungsResponse;
   readonly earlier?: readonly Event[];
   readonly curves?: ReadonlyMap<string, readonly Report[]>;
   readonly trial?: (trialId: string) => GetTrialResponse;
@@ -96,6 +97,10 @@ export class SampleSource implements Source {
 
   async best(sweepId: string): Promise<readonly Config[]> {
     return this.#answers.best?.(sweepId) ?? [];
+  }
+
+  async rungs(): Promise<ListRungsResponse> {
+    return this.#answers.rungs ?? { rule: '', rungs: [] };
   }
 
   async curves(_sweep: string, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>> {

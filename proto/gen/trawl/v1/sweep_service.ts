@@ -292,6 +292,32 @@ export interface GetTrialResponse {
   rungs: Rung[];
 }
 
+/** A sweep is selected as in GetSweepRequest. */
+export interface ListRungsRequest {
+  sweep: string;
+}
+
+export interface ListRungsResponse {
+  /** The early-stopping rule with its settings, such as "asha, min_iter 1, eta 3"; empty if the sweep has none. */
+  rule: string;
+  /** In ascending order. Empty if the rule has no rungs. */
+  rungs: RungSummary[];
+}
+
+/** The trials that have entered a rung. */
+export interface RungSummary {
+  rung: number;
+  reached: number;
+  /** Trials that the rule stopped, and that entered no later rung. */
+  stopped: number;
+  /** Running trials that have entered no later rung. */
+  running: number;
+  /** The best value at the rung. */
+  best: number;
+  /** The worst value with which a trial that enters the rung now continues; absent while the rule compares nothing. */
+  bound?: number | undefined;
+}
+
 export interface ListReportsRequest {
   /** As in GetTrialRequest. */
   sweep: string;
@@ -2229,6 +2255,243 @@ export const GetTrialResponse: MessageFns<GetTrialResponse> = {
     message.artifacts = object.artifacts?.map((e) => Artifact.fromPartial(e)) || [];
     message.programs = object.programs?.map((e) => ProgramStart.fromPartial(e)) || [];
     message.rungs = object.rungs?.map((e) => Rung.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseListRungsRequest(): ListRungsRequest {
+  return { sweep: "" };
+}
+
+export const ListRungsRequest: MessageFns<ListRungsRequest> = {
+  encode(message: ListRungsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRungsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRungsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRungsRequest>): ListRungsRequest {
+    return ListRungsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRungsRequest>): ListRungsRequest {
+    const message = createBaseListRungsRequest();
+    message.sweep = object.sweep ?? "";
+    return message;
+  },
+};
+
+function createBaseListRungsResponse(): ListRungsResponse {
+  return { rule: "", rungs: [] };
+}
+
+export const ListRungsResponse: MessageFns<ListRungsResponse> = {
+  encode(message: ListRungsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== "") {
+      writer.uint32(10).string(message.rule);
+    }
+    for (const v of message.rungs) {
+      RungSummary.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRungsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRungsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rungs.push(RungSummary.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListRungsResponse>): ListRungsResponse {
+    return ListRungsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRungsResponse>): ListRungsResponse {
+    const message = createBaseListRungsResponse();
+    message.rule = object.rule ?? "";
+    message.rungs = object.rungs?.map((e) => RungSummary.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRungSummary(): RungSummary {
+  return { rung: 0, reached: 0, stopped: 0, running: 0, best: 0, bound: undefined };
+}
+
+export const RungSummary: MessageFns<RungSummary> = {
+  encode(message: RungSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rung !== 0) {
+      writer.uint32(9).double(message.rung);
+    }
+    if (message.reached !== 0) {
+      writer.uint32(16).uint32(message.reached);
+    }
+    if (message.stopped !== 0) {
+      writer.uint32(24).uint32(message.stopped);
+    }
+    if (message.running !== 0) {
+      writer.uint32(32).uint32(message.running);
+    }
+    if (message.best !== 0) {
+      writer.uint32(41).double(message.best);
+    }
+    if (message.bound !== undefined) {
+      writer.uint32(49).double(message.bound);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RungSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRungSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.rung = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reached = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stopped = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.running = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.best = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.bound = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RungSummary>): RungSummary {
+    return RungSummary.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RungSummary>): RungSummary {
+    const message = createBaseRungSummary();
+    message.rung = object.rung ?? 0;
+    message.reached = object.reached ?? 0;
+    message.stopped = object.stopped ?? 0;
+    message.running = object.running ?? 0;
+    message.best = object.best ?? 0;
+    message.bound = object.bound ?? undefined;
     return message;
   },
 };
@@ -5451,6 +5714,16 @@ export const SweepServiceService = {
     responseSerialize: (value: GetTrialResponse): Buffer => Buffer.from(GetTrialResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetTrialResponse => GetTrialResponse.decode(value),
   },
+  /** Returns the rungs of the early-stopping rule of a sweep. */
+  listRungs: {
+    path: "/trawl.v1.SweepService/ListRungs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRungsRequest): Buffer => Buffer.from(ListRungsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRungsRequest => ListRungsRequest.decode(value),
+    responseSerialize: (value: ListRungsResponse): Buffer => Buffer.from(ListRungsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRungsResponse => ListRungsResponse.decode(value),
+  },
   /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
   listReports: {
     path: "/trawl.v1.SweepService/ListReports" as const,
@@ -5527,6 +5800,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
    */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
+  /** Returns the rungs of the early-stopping rule of a sweep. */
+  listRungs: handleUnaryCall<ListRungsRequest, ListRungsResponse>;
   /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
   listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
   /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
@@ -5688,6 +5963,22 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetTrialResponse) => void,
+  ): ClientUnaryCall;
+  /** Returns the rungs of the early-stopping rule of a sweep. */
+  listRungs(
+    request: ListRungsRequest,
+    callback: (error: ServiceError | null, response: ListRungsResponse) => void,
+  ): ClientUnaryCall;
+  listRungs(
+    request: ListRungsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRungsResponse) => void,
+  ): ClientUnaryCall;
+  listRungs(
+    request: ListRungsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRungsResponse) => void,
   ): ClientUnaryCall;
   /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
   listReports(request: ListReportsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListReportsResponse>;

@@ -1,0 +1,55 @@
+/** Summarizes the rungs of a sweep: how many trials entered each rung, and where the rule stopped them. */
+import { ascending, groups, median } from 'd3-array';
+import type { RungSummary } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { GoalName, TrialStateName } from '../../proto/names.ts';
+import { keptAt } from './asha.ts';
+import { hyperbandBound } from './hyperband.ts';
+import { scoreOf } from './rule.ts';
+import type { EarlyTerminate } from './settings.ts';
+
+/** The entry of a trial at a rung. */
+export interface RungEntryRow {
+  readonly rung: number;
+  readonly value: number;
+  /** The state of the trial. */
+  readonly state: TrialStateName;
+  /** Whether the trial has entered no later rung. */
+  readonly isLast: boolean;
+}
+
+/** Returns a summary of each rung, in ascending order. */
+export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerminate, goal: GoalName): RungSummary[] {
+  return groups(rows, ({ rung }) => rung)
+    .sort(([a], [b]) => a - b)
+    .map(([rung, entries]) => {
+      const scores = entries.map(({ value }) => scoreOf(value, goal)).sort(ascending);
+      const bound = boundOf(scores, settings);
+      const last = entries.filter(({ isLast }) => isLast);
+      return {
+        rung,
+        reached: entries.length,
+        stopped: last.filter(({ state }) => state === 'stopped').length,
+        running: last.filter(({ state }) => state === 'running').length,
+        best: scoreOf(scores[0] ?? Number.NaN, goal),
+        bound: bound === undefined ? undefined : scoreOf(bound, goal),
+      };
+    });
+}
+
+/**
+ * Returns the worst score with which a trial continues at a rung.
+ * @param scores the scores at the rung, in ascending order
+ */
+function boundOf(scores: readonly number[], settings: EarlyTerminate): number | undefined {
+  switch (settings.type) {
+    case 'asha':
+      return scores[keptAt(scores.length, settings.eta) - 1];
+    case 'hyperband':
+      return hyperbandBound(scores, settings.eta);
+    case 'median':
+      return scores.length < Math.max(1, settings.minTrials) ? undefined : median(scores);
+    case 'patience':
+    case 'threshold':
+      return undefined;
+  }
+}
