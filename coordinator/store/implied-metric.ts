@@ -2,6 +2,7 @@
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
+import { setValues } from './schema.ts';
 
 /**
  * Prepares the statements.
@@ -15,6 +16,7 @@ export function impliedMetricWriter(db: Database): (key: AttemptKey, names: read
   );
   const selectParameters = db.prepare('select parameters from trials where sweep_id = ? and id = ?');
   const update = db.prepare("update sweeps set metric = ?, goal = ? where id = ? and metric = ''");
+  const setEarlierValues = db.prepare(setValues('sweep_id = ?'));
   return ({ sweepId, trialId }, names) => {
     if (known.has(sweepId)) return;
     const { metric } = selectMetric.get(sweepId) as { metric: string };
@@ -24,6 +26,7 @@ export function impliedMetricWriter(db: Database): (key: AttemptKey, names: read
       const chosen = firstRepeatedMetric(names, new Set(earlier.map(({ name }) => name)), JSON.parse(parameters));
       if (chosen === undefined) return;
       update.run(chosen, usualGoal(chosen), sweepId);
+      setEarlierValues.run(sweepId);
     }
     known.add(sweepId);
   };

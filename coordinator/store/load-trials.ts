@@ -141,7 +141,7 @@ function loadCheckpoints(db: Database, sweepId: string, list: string): Map<strin
 /** Loads the results of configs with trials in memory, so that their replicates can be compared. */
 function loadConfigs(db: Database, sweep: Sweep, configIds: ReadonlySet<string>): void {
   const select = db.prepare(
-    `select metrics, metric_steps from trials
+    `select metrics, metric_steps from trials indexed by trials_by_config
      where sweep_id = ? and config_id = ? and state in ('succeeded', 'stopped')`,
   );
   const isIdentical = db.prepare('select 1 as found from identical_configs where sweep_id = ? and config_id = ?');

@@ -130,7 +130,9 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   }
   loadScores(db, sweep);
   const live = db
-    .prepare("select id from trials where sweep_id = ? and state in ('pending', 'offered', 'running')")
+    .prepare(
+      "select id from trials indexed by trials_by_state where sweep_id = ? and state in ('pending', 'offered', 'running')",
+    )
     .all(id) as { id: string }[];
   loadTrials(
     db,

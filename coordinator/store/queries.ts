@@ -22,7 +22,7 @@ import type {
   Sweep,
   Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
-import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
+import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.ts';
@@ -93,6 +93,10 @@ export interface ReportPlace {
   readonly seq: number;
 }
 
+/**
+ * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of the trials therefore
+ * name their index.
+ */
 export class Queries {
   readonly #db: Database;
   readonly #isOffline: boolean;
@@ -266,6 +270,45 @@ export class Queries {
     });
   }
 
+  /** Returns up to `limit` results of the sweep's metric, best first. Excludes running trials. */
+  bestResults(sweepId: string, goal: GoalName, limit: number): { index: number; value: number }[] {
+    return this.#all(
+      `select idx as "index", value from trials where sweep_id = ? and value is not null
+       order by value ${goal === 'minimize' ? 'asc' : 'desc'}, idx limit ?`,
+      sweepId,
+      limit,
+    );
+  }
+
+  /** Returns the ids of up to `limit` configs with the best mean over their results, best first. */
+  bestConfigs(sweepId: string, goal: GoalName, limit: number): string[] {
+    return this.#all<{ configId: string }>(
+      `select config_id as configId from trials indexed by trials_by_config
+       where sweep_id = ? and value is not null
+       group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?`,
+      sweepId,
+      limit,
+    ).map(({ configId }) => configId);
+  }
+
+  /** Returns the trials of a config. */
+  trialsOfConfig(sweepId: string, configId: string): Trial[] {
+    return this.#all<TrialRow>(
+      'select * from trials indexed by trials_by_config where sweep_id = ? and config_id = ? order by idx',
+      sweepId,
+      configId,
+    ).map((row) => this.#trial(row));
+  }
+
+  /** Returns the running trials of a sweep, as far as their parts rank them, in order of index. */
+  runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
+    return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'config_id'>>(
+      `select idx, state, metrics, config_id from trials indexed by trials_by_state
+       where sweep_id = ? and state = 'running' order by idx`,
+      sweepId,
+    ).map((row) => ({ ...trialResultOf(row), configId: row.config_id }));
+  }
+
   /** Returns the index of the last trial of a page, and whether trials follow. SQLite finds the sizes without reading the texts. */
   #pageAfter(sweepId: string, afterIndex: number, { rows, bytes }: PageSize): { last: number; more: boolean } {
     const sizes = this.#all<{ idx: number; bytes: number }>(
@@ -283,7 +326,11 @@ export class Queries {
 
   /** Returns the trial with the index, or undefined if there is none. */
   trialAt(sweepId: string, index: number): Trial | undefined {
-    const row = this.#get<TrialRow>('select * from trials where sweep_id = ? and idx = ?', sweepId, index);
+    const row = this.#get<TrialRow>(
+      'select * from trials indexed by trials_by_index where sweep_id = ? and idx = ?',
+      sweepId,
+      index,
+    );
     return row && this.#trial(row);
   }
 
@@ -293,13 +340,13 @@ export class Queries {
     { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
   ): string[] {
     const failed = this.#all<{ id: string }>(
-      `select id from trials where sweep_id = ?1 and state = 'failed'
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed'
          and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
       sweepId,
       failures === 'all' ? 'all' : '',
       JSON.stringify(failures === 'all' ? [] : failures),
     );
-    const state = "select id from trials where sweep_id = ? and state = 'cancelled'";
+    const state = "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled'";
     return [...failed, ...(cancelled ? this.#all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
   }
 

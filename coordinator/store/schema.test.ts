@@ -12,7 +12,16 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_19 = `
+drop index trials_by_value;
+drop index trials_by_config;
+create index trials_by_config on trials (sweep_id, config_id);
+alter table trials drop column value;
+pragma user_version = 19;
+`;
+
 const TO_VERSION_18 = `
+${TO_VERSION_19}
 alter table sweeps drop column slot_ms;
 alter table sweeps drop column gpu_ms;
 alter table sweeps drop column submitted_by;

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 19;
+export const SCHEMA_VERSION = 20;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -215,6 +215,26 @@ alter table trials add column leased_ms real not null default 0;
 alter table attempts add column gpus real not null default 0;
 `;
 
+/**
+ * Adds the value of each result: the sweep's metric, if it is finite. Trials without a result have no value. The indices
+ * find the best trials and configs of a large sweep without reading the others.
+ */
+const RANKED_RESULTS = `
+alter table trials add column value real;
+create index trials_by_value on trials (sweep_id, value, idx) where value is not null;
+drop index trials_by_config;
+create index trials_by_config on trials (sweep_id, config_id, value, idx);
+`;
+
+/** The SQL that sets the values of those trials with a result that match a condition. */
+export function setValues(condition: string): string {
+  return `update trials set value = (
+      select metric.value from json_each(trials.metrics) as metric
+      where metric.key = (select metric from sweeps where id = trials.sweep_id)
+        and metric.type in ('integer', 'real') and abs(metric.value) < 9e999)
+    where state in ('succeeded', 'stopped') and ${condition}`;
+}
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -342,6 +362,7 @@ ${RUNGS}
 ${TRIAL_SOURCES}
 ${ENDED_TRIALS}
 ${SLOT_TIME}
+${RANKED_RESULTS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -440,6 +461,10 @@ update sweeps set (slot_ms, gpu_ms) =
   (select coalesce(sum(ms), 0), coalesce(sum(ms * gpus), 0) from
     (select max(0, max(ended_at) - min(granted_at)) as ms, max(gpus) as gpus from attempts where sweep_id = sweeps.id
      group by iif(pack = '', trial_id || '/' || number, pack) having sum(outcome is null) = 0));
+`,
+  20: `
+${RANKED_RESULTS}
+${setValues("exists (select 1 from sweeps where id = trials.sweep_id and metric <> '')")};
 `,
 };
 

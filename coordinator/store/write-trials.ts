@@ -9,6 +9,7 @@ import type { AttemptEnd } from '../core/attempt-model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
 import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
+import { setValues } from './schema.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 
 function toColumns(values: MetricValues): [metrics: string, steps: string] {
@@ -83,6 +84,7 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
        failure_message = null, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
+  const setValue = db.prepare(setValues('sweep_id = ? and id = ?'));
   const grantSpeculative = db.prepare('update trials set attempts = ? where sweep_id = ? and id = ?');
   const promote = db.prepare(
     `update trials set metrics = ?1, metric_steps = ?2,
@@ -103,6 +105,7 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
       const stopReason = state === 'stopped' ? detail : '';
       move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason);
+      if (state === 'succeeded' || state === 'stopped') setValue.run(sweepId, trialId);
       addEvent(sweepId, trialId, 0, state, detail);
     },
     grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number): void {

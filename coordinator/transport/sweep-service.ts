@@ -30,6 +30,7 @@ import { userOf } from '../auth/user.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { trialCurve, trialReports } from '../store/report-stream.ts';
+import { type BestRequest, bestConfigs, bestTrials } from './best.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
@@ -135,7 +136,11 @@ async function* listTrials(
     for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
     return;
   }
-  const { indices, places } = await rankedIndices(queries, sweep, request, signal);
+  const best = request.states.length > 0 ? undefined : bestRequest(sweep, request);
+  const found = best && bestTrials(queries, sweep, best);
+  const { indices, places } = found
+    ? { indices: Uint32Array.from(found, ([index]) => index), places: Uint32Array.from(found, ([, place]) => place) }
+    : await rankedIndices(queries, sweep, request, signal);
   for (const trials of pagesOf(rankedTrials(queries, sweep.id, { indices, places }), trialBytes)) yield { trials };
 }
 
@@ -213,10 +218,26 @@ async function* listConfigs(
   signal: AbortSignal,
 ): AsyncGenerator<ListConfigsResponse> {
   const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const best = bestRequest(sweep, request);
+  const found = best && bestConfigs(queries, sweep, best);
+  if (found !== undefined) {
+    for (const configs of pagesOf(found, configBytes)) yield { configs };
+    return;
+  }
   const computed = lastRanking.then(() => rankedConfigs(queries, sweep, request, signal));
   lastRanking = computed.catch(() => {});
   const ranked = await computed;
   for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
+}
+
+/** Returns undefined if the request needs more than the best trials by the sweep's own metric. */
+function bestRequest(
+  sweep: Sweep,
+  { rankBy, goal: asked, limit }: Pick<ListConfigsRequest, 'rankBy' | 'goal' | 'limit'>,
+): BestRequest | undefined {
+  const metric = sweep.metric?.name ?? '';
+  if (limit === 0 || metric === '' || (rankBy !== '' && rankBy !== metric)) return undefined;
+  return { metric, goal: rankingGoal(sweep, metric, asked), limit };
 }
 
 /** The indices of a config's trials, and the config's rank. */

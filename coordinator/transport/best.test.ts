@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { rankTrials } from '../../lib/domain/ranking.ts';
+import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import type { Change } from '../core/step.ts';
+import { openStore } from '../store/open.ts';
+import { Queries } from '../store/queries.ts';
+import { insertSweep } from '../store/submit.ts';
+import { changeWriter } from '../store/write.ts';
+import { bestConfigs, bestTrials } from './best.ts';
+
+const METRIC = 'loss "x"';
+
+interface SampleTrial {
+  readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
+  /** Undefined if the trial reports another metric only. */
+  readonly value: number | undefined;
+}
+
+const trialArbitrary = fc.record<SampleTrial>({
+  state: fc.constantFrom('pending', 'running', 'succeeded', 'succeeded', 'stopped', 'failed', 'retried'),
+  value: fc.oneof(fc.constantFrom(0.1, 0.2, 0.3, 1 / 3, Number.NaN, Number.POSITIVE_INFINITY, undefined), fc.double()),
+});
+
+function changesOf(sweepId: string, trialId: string, { state, value }: SampleTrial): Change[] {
+  if (state === 'pending') return [];
+  const key = { sweepId, trialId, attempt: 1 };
+  const metrics: Record<string, number> = value === undefined ? { other: 1 } : { [METRIC]: value };
+  const failure = { class: 'crash', message: '' } as const;
+  const started: Change[] = [
+    {
+      ...{ kind: 'granted', key, agentId: 'a', incarnation: 'i', slot: 0, pack: 'p', backend: 'wasm' },
+      ...{ gpus: 0, resumedFrom: 0, speculative: false },
+    },
+    { kind: 'report', key, seq: 1, at: 1, epoch: 1, metrics },
+  ];
+  if (state === 'running') return started;
+  const how = { early: false, free: false, leasedMs: 1, used: undefined };
+  if (state === 'succeeded' || state === 'stopped') {
+    const end =
+      state === 'succeeded'
+        ? ({ outcome: 'succeeded' } as const)
+        : ({ outcome: 'stopped', rule: 'asha', reason: '' } as const);
+    return [
+      ...started,
+      { kind: 'ended', key, end, ...how },
+      { kind: 'trial', sweepId, trialId, state, detail: '', failure: undefined },
+    ];
+  }
+  const failed: Change[] = [
+    ...started,
+    { kind: 'ended', key, end: { outcome: 'failed', failure }, ...how },
+    { kind: 'trial', sweepId, trialId, state: 'failed', detail: '', failure },
+  ];
+  if (state === 'failed') return failed;
+  return [
+    ...failed,
+    { kind: 'retried', sweepId, trialId, requestId: 'q', attempts: 1, failure: 'crash', resumesFrom: 0 },
+  ];
+}
+
+test('the best trials and configs are the first ones of the whole ranking, for any results', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-best-'));
+  const db = openStore(dir);
+  onTestFinished(() => {
+    db.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const queries = new Queries(db);
+  const write = changeWriter(db);
+  let requests = 0;
+  fc.assert(
+    fc.property(
+      fc.array(trialArbitrary, { minLength: 1, maxLength: 24 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.constantFrom('minimize' as const, 'maximize' as const),
+      fc.integer({ min: 1, max: 10 }),
+      (samples, replicates, goal, limit) => {
+        requests += 1;
+        const facts = {
+          requestId: `r${requests}`,
+          name: 's',
+          fingerprint: 'f',
+          fileName: 's',
+          text: '',
+          trainer: 'noop',
+        };
+        const counts = { configs: 1, replicates, excluded: 0, priority: 0 };
+        const rows = samples.map((_, index) => {
+          const configId = `c${Math.floor(index / replicates)}`;
+          return { trialId: `t${index}`, configId, index, seed: index % replicates, parameters: {} };
+        });
+        const policy = { ...PLAIN_POLICY, ranking: { metric: METRIC, goal, at: 'last' as const } };
+        const id = insertSweep(db, { ...facts, ...counts, metric: METRIC, goal, axes: [], policy }, rows, 1);
+        db.transaction(() => {
+          for (const [index, sample] of samples.entries()) {
+            for (const change of changesOf(id, `t${index}`, sample)) write(change, 1, { events: [], dropped: [] });
+          }
+        })();
+        const sweep = queries.sweep(id);
+        const request = { metric: METRIC, goal, limit };
+        const all = queries.trials(id);
+        const trials = rankTrials(all, METRIC, goal).filter(({ rank }) => rank > 0);
+        expect(bestTrials(queries, sweep, request)).toEqual(
+          trials.length < limit ? undefined : trials.slice(0, limit).map(({ index, rank }) => [index, rank]),
+        );
+        const configs = rankConfigs(configsOf(all), METRIC, goal).filter(({ rank }) => rank > 0);
+        expect(bestConfigs(queries, sweep, request)).toEqual(
+          configs.length < limit ? undefined : configs.slice(0, limit),
+        );
+      },
+    ),
+    { numRuns: 80 },
+  );
+});

@@ -1,0 +1,57 @@
+/**
+ * Ranks only the best trials or configs of a sweep, from the indices of the store, so that a ranking of a large sweep
+ * reads few rows.
+ */
+import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { rank } from '../../lib/domain/ranking.ts';
+import { trialValue } from '../../lib/domain/trial-result.ts';
+import type { Config, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { GoalName } from '../../proto/names.ts';
+import type { Queries } from '../store/queries.ts';
+
+/**
+ * Further configs that are compared exactly. SQLite and `rankConfigs` can round the means of a config differently, which
+ * can change the order of configs with almost equal means.
+ */
+const NEAR_TIES = 100;
+
+export interface BestRequest {
+  /** The sweep's own metric. */
+  readonly metric: string;
+  readonly goal: GoalName;
+  /** Positive. */
+  readonly limit: number;
+}
+
+/** Returns the indices of the best trials with their ranks. Undefined if fewer than `limit` trials have a value. */
+export function bestTrials(
+  queries: Queries,
+  { id }: Sweep,
+  { metric, goal, limit }: BestRequest,
+): (readonly [index: number, rank: number])[] | undefined {
+  const running = queries.runningResults(id).flatMap((trial) => {
+    const value = trialValue(trial, metric);
+    return value === undefined ? [] : [{ index: trial.index, value }];
+  });
+  const candidates = [...queries.bestResults(id, goal, limit), ...running];
+  if (candidates.length < limit) return undefined;
+  return rank(candidates, ({ value }) => value, goal)
+    .slice(0, limit)
+    .map(([{ index }, place]) => [index, place]);
+}
+
+/** Returns the best configs with their ranks. Undefined if fewer than `limit` configs have a value. */
+export function bestConfigs(
+  queries: Queries,
+  { id, replicates }: Sweep,
+  { metric, goal, limit }: BestRequest,
+): Config[] | undefined {
+  const ended =
+    replicates === 1
+      ? queries.bestResults(id, goal, limit).flatMap(({ index }) => queries.trialAt(id, index)?.configId ?? [])
+      : queries.bestConfigs(id, goal, limit + NEAR_TIES);
+  const configIds = new Set([...ended, ...queries.runningResults(id).map(({ configId }) => configId)]);
+  const trials = [...configIds].flatMap((configId) => queries.trialsOfConfig(id, configId));
+  const ranked = rankConfigs(configsOf(trials), metric, goal).filter((config) => config.rank > 0);
+  return ranked.length < limit ? undefined : ranked.slice(0, limit);
+}
