@@ -6,8 +6,9 @@
  *   npm run bench:dashboard -- BEFORE        # and another build; BEFORE is the folder of a built checkout
  *
  * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50, with a gRPC server in this process that sends
- * 10,000 trials and then a delta of 100 reports ten times a second. Two builds are measured alternately, three times
- * each, and the medians are compared. Afterwards, 100,000 trials are sorted by every column and scrolled in this
+ * 10,000 trials and then a delta of 100 reports ten times a second. Each delta changes a visible row, because a frame that
+ * equals the previous one is not written, and only written frames are counted. Two builds are measured alternately, three
+ * times each, and the medians are compared. Afterwards, 100,000 trials are sorted by every column and scrolled in this
  * process.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
@@ -35,6 +36,9 @@ const percentile = (values: readonly number[], share: number): number =>
 const ROUNDS = 3;
 
 interface Figures {
+  /** From the start of the process. */
+  readonly firstFrameMs: number;
+  readonly sweepMs: number;
   readonly framesPerSecond: number;
   readonly cpuPercent: number;
   readonly kibPerSecond: number;
@@ -44,6 +48,8 @@ interface Figures {
 }
 
 const LABELS: readonly (readonly [keyof Figures, string, string])[] = [
+  ['firstFrameMs', 'start to first frame', ' ms'],
+  ['sweepMs', 'start to the sweep', ' ms'],
   ['framesPerSecond', 'frames per second', ''],
   ['cpuPercent', 'CPU', ' % of a core'],
   ['kibPerSecond', 'written to the terminal', ' KiB per second'],
@@ -66,11 +72,22 @@ async function measureWatch(checkout: string): Promise<Figures> {
     },
   });
   const screen = new headless.Terminal({ ...SIZE, allowProposedApi: true });
+  const header = () =>
+    Array.from({ length: 8 }, (_, row) => screen.buffer.active.getLine(row)?.translateToString() ?? '').join('\n');
+  let [firstFrameMs, sweepMs] = [Number.NaN, Number.NaN];
+  const noteStart = () => {
+    if (!Number.isNaN(sweepMs)) return;
+    const ms = performance.now() - started;
+    const text = header();
+    if (Number.isNaN(firstFrameMs) && text.trim() !== '') firstFrameMs = ms;
+    if (text.includes(`/${TRIALS}`)) sweepMs = ms;
+  };
+  const started = performance.now();
   const top = spawn(process.execPath, [join(checkout, 'bin', 'trawl.mjs'), 'top', '--server', server.address], {
     ...SIZE,
     env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8' },
   });
-  let onUpdate: () => void = () => {};
+  let onUpdate: () => void = noteStart;
   let bytes = 0;
   let updates = 0;
   top.onData((text) => {
@@ -87,10 +104,7 @@ async function measureWatch(checkout: string): Promise<Figures> {
     cpuPercent: ((cpuSeconds(top.pid) - cpu) / seconds) * 100,
     kibPerSecond: (bytes - sent) / seconds / 1024,
   };
-  const pane = () => {
-    const lines = Array.from({ length: 8 }, (_, row) => screen.buffer.active.getLine(row)?.translateToString() ?? '');
-    return /\[(sweep|agents)\]/.exec(lines.join('\n'))?.[1];
-  };
+  const pane = () => /\[(sweep|agents)\]/.exec(header())?.[1];
   const waits: number[] = [];
   for (let i = 0; i < KEYS; i++) {
     const [key, name] = i % 2 === 0 ? ['3', 'agents'] : ['1', 'sweep'];
@@ -108,7 +122,14 @@ async function measureWatch(checkout: string): Promise<Figures> {
   const peakMib = peakBytes(top.pid) / 2 ** 20;
   top.kill();
   server.stop();
-  return { ...figures, keyMedianMs: percentile(waits, 0.5), keyP95Ms: percentile(waits, 0.95), peakMib };
+  return {
+    firstFrameMs,
+    sweepMs,
+    ...figures,
+    keyMedianMs: percentile(waits, 0.5),
+    keyP95Ms: percentile(waits, 0.95),
+    peakMib,
+  };
 }
 
 function report(now: readonly Figures[], before: readonly Figures[]): void {

@@ -4,15 +4,22 @@ import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
-const START_MS = Date.now();
+/** The number of different metric values of an epoch. Every VALUES-th trial has the best value. */
+const VALUES = 1_000;
+/** After the first minute, the running time of a trial is shown in seconds and does not change in every frame. */
+const AGE_MS = 10 * 60_000;
+/** The number of trials that report most often. They lead the leaderboard, so every delta changes a visible row. */
+const LEADERS = 10;
 /** The distance between reporting trials. The distance is prime, so that every trial reports. */
 const STRIDE = 7_919;
 
 export class LiveSweep {
   readonly row: Sweep;
+  readonly #startedAtMs = Date.now() - AGE_MS;
   readonly #trials: Trial[];
   #seq = 1;
   #next = 0;
+  #deltas = 0;
 
   constructor(trials: number) {
     this.row = Sweep.fromPartial({
@@ -24,7 +31,7 @@ export class LiveSweep {
       counts: { running: trials },
       configs: trials,
       replicates: 1,
-      createdAtMs: START_MS,
+      createdAtMs: this.#startedAtMs,
       axes: ['x', 'y', 'z'],
     });
     this.#trials = Array.from({ length: trials }, (_, index) => {
@@ -40,7 +47,7 @@ export class LiveSweep {
         state: 'TRIAL_STATE_RUNNING',
         attempts: 1,
         agentId: `agent-${index % 20}`,
-        startedAtMs: START_MS,
+        startedAtMs: this.#startedAtMs,
       } as const;
       return Trial.fromPartial({ sweepId: '1', id, configId: `c${id}`, index, parameters, ...running });
     });
@@ -59,17 +66,17 @@ export class LiveSweep {
     });
   }
 
-  /** Returns a delta in which `reports` trials report their next epoch. */
+  /** Returns a delta in which `reports` trials report their next epoch. One of them is among the leaders. */
   delta(reports: number): WatchResponse {
     const trials: Trial[] = [];
     const events = [];
     for (let i = 0; i < reports; i++) {
-      this.#next = (this.#next + STRIDE) % this.#trials.length;
-      const at = this.#next;
+      if (i > 0) this.#next = (this.#next + STRIDE) % this.#trials.length;
+      const at = i > 0 ? this.#next : (this.#deltas++ % LEADERS) * VALUES;
       const before = this.#trials[at];
       if (before === undefined) continue;
       const epoch = before.epoch + 1;
-      const test_loss = 0.1 + ((at * 37) % 1_000) / 5_000 + 0.4 / epoch;
+      const test_loss = 0.1 + ((at * 37) % VALUES) / 5_000 + 0.4 / epoch;
       const metrics = {
         test_loss,
         train_loss: test_loss - 0.01,
