@@ -55,6 +55,9 @@ const IDLE_FRAME_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
 
+/** The part of the time that summaries of a large sweep take at most. */
+const SUMMARY_SHARE = 0.05;
+
 /** The part of the model that a frozen display keeps. */
 interface SweepData {
   readonly state: DashboardState;
@@ -66,6 +69,8 @@ interface CachedSummary {
   /** Whether every row has arrived. */
   readonly complete: boolean;
   readonly atMs: number;
+  /** How long it took to compute. */
+  readonly tookMs: number;
   readonly summary: Summary;
 }
 
@@ -84,7 +89,13 @@ export class Dashboard {
   #live: SweepData = EMPTY;
   #frozen: SweepData | undefined;
   #analysis: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
-  #summary: CachedSummary = { state: EMPTY_STATE, complete: false, atMs: 0, summary: summaryOf(EMPTY_STATE, 0) };
+  #summary: CachedSummary = {
+    state: EMPTY_STATE,
+    complete: false,
+    atMs: 0,
+    tookMs: 0,
+    summary: summaryOf(EMPTY_STATE, 0),
+  };
   #rows:
     | { readonly order: RowOrder<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
@@ -322,16 +333,19 @@ export class Dashboard {
   }
 
   #summarize(state: DashboardState, atMs: number): Summary {
+    const begun = performance.now();
     const summary = summaryOf(state, atMs);
-    this.#summary = { state, complete: this.#stream.complete, atMs, summary };
+    const tookMs = performance.now() - begun;
+    this.#summary = { state, complete: this.#stream.complete, atMs, tookMs, summary };
     return summary;
   }
 
   #refreshSummary(): void {
     const { state } = this.#frozen ?? this.#live;
-    const { atMs, complete } = this.#summary;
+    const { atMs, complete, tookMs } = this.#summary;
     const now = this.#settings.now();
-    if (now - atMs >= ANALYSIS_INTERVAL_MS || (this.#stream.complete && !complete)) this.#summarize(state, now);
+    if (now - atMs >= Math.max(ANALYSIS_INTERVAL_MS, tookMs / SUMMARY_SHARE) || (this.#stream.complete && !complete))
+      this.#summarize(state, now);
   }
 
   #rowsOf(order: RowOrder<ConfigRow>): BoardRows {
