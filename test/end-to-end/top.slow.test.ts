@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { failingSweep, repairSweep } from '../support/failing-sweep.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
+import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { clusterWith, sweepOf, top } from './dashboard.ts';
 
@@ -148,5 +149,18 @@ describe('trawl top in further terminals', { timeout: 300_000 }, () => {
     const rejected = top(cluster, [running.sweep, '--replay']);
     expect(await rejected.exited).toBe(4);
     expect(rejected.written).toContain('has not ended');
+  });
+
+  test('the terminal is restored after SIGINT, SIGTERM, SIGHUP and SIGKILL', async () => {
+    const { cluster } = await clusterWith(sweepOf('ended', 100));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
+      const screen = top(cluster);
+      await screen.sees(/ended {2}\d+ {2}running/);
+      expect(screen.alternate).toBe(true);
+      if (signal === 'SIGKILL') killNow(screen.pid);
+      else screen.kill(signal);
+      await until(`the terminal is restored after ${signal}`, () => !screen.alternate);
+      expect(screen.written).toContain('\u001b[?25h');
+    }
   });
 });

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { killNow } from '../support/processes.ts';
 import { TestTerminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 import { clusterWith, DASHBOARD_LIMIT_MS, sweepOf, top } from './dashboard.ts';
@@ -129,19 +128,6 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     };
     await until('every trial was granted', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
     expect(new Set(grants()).size).toBe(grants().length);
-  });
-
-  test('the terminal is restored after SIGINT, SIGTERM, SIGHUP and SIGKILL', async () => {
-    const { cluster } = await clusterWith(sweepOf('ended', 100));
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const) {
-      const screen = top(cluster);
-      await screen.sees(/ended {2}\d+ {2}running/);
-      expect(screen.alternate).toBe(true);
-      if (signal === 'SIGKILL') killNow(screen.pid);
-      else screen.kill(signal);
-      await until(`the terminal is restored after ${signal}`, () => !screen.alternate);
-      expect(screen.written).toContain('\u001b[?25h');
-    }
   });
 
   test('the first frame appears before the coordinator answers, and keys that were typed before that frame are not echoed', async () => {
