@@ -140,6 +140,8 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     const screen = new TestTerminal(['top', '--server', `127.0.0.1:${port}`]);
     const device = await until('the program holds the keys', () => {
       const terminal = readlinkSync(`/proc/${screen.pid}/fd/0`);
+      // Until its exec, the new process still has a socket of its parent as stdin.
+      if (!terminal.startsWith('/dev/pts/')) return false;
       return / -echo /.test(execFileSync('stty', ['-F', terminal, '-a'], { encoding: 'utf8' })) && terminal;
     });
     expect(device).toMatch(/^\/dev\/pts\//);
