@@ -29,7 +29,7 @@ interface EstimatedEffect {
   readonly share: number;
   /** Undefined if the model has no residual for a test. */
   readonly p: number | undefined;
-  /** Whether p is below ERROR_RATE. Undefined without p. */
+  /** Whether p is below ERROR_RATE. Undefined if `p` is undefined. */
   readonly significant: boolean | undefined;
   readonly levels: readonly EstimatedLevel[];
 }

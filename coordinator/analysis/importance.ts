@@ -148,7 +148,7 @@ function between(observations: readonly Observation[], factors: readonly Factor[
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 
-/** Returns the F statistic and its p, or neither without a residual. */
+/** Returns the F statistic and its p-value, or nothing if there is no residual. */
 export function fTestOf(part: { sumOfSquares: number; df: number }, residual: number, residualDf: number) {
   if (residualDf <= 0 || (residual === 0 && part.sumOfSquares === 0)) return { f: undefined, p: undefined };
   if (residual === 0) return { f: Number.POSITIVE_INFINITY, p: 0 };

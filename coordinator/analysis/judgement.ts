@@ -29,7 +29,7 @@ export interface Estimate {
   readonly level: number;
   /** Hedges' g unless the method names another measure. Its sign is the sign of the effect. */
   readonly effectSize: number;
-  /** The number of trials on the left and on the right side. For a trend: the number of curves, and 0. */
+  /** The number of trials on the left and on the right side. For a trend, these are the number of curves and 0. */
   readonly n: readonly [number, number];
 }
 
@@ -61,7 +61,7 @@ export interface JudgedHypothesis {
   /** The conditions on one line. Empty means all trials. */
   readonly where: string;
   readonly verdict: Verdict;
-  /** One sentence with the numbers of the decisive part, its number of further seeds included. */
+  /** One sentence with the numbers of the decisive part, including its number of further seeds. */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /** The number of the decisive part: a hypothesis is decided when the part that needs the most seeds is decided. */

@@ -11,7 +11,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 export interface PastTrial {
   readonly sweepId: string;
   readonly parameters: Parameters;
-  /** The time of its attempt in milliseconds, more than 0. */
+  /** The duration of the trial's attempt in milliseconds, greater than 0. */
   readonly ms: number;
 }
 

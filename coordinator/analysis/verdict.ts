@@ -88,8 +88,8 @@ function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
 }
 
 /**
- * Returns the part that a hypothesis is reported by: of the parts with its verdict, the one that needs the most seeds, and
- * among equals the one with the smallest effect.
+ * Returns the part that represents a hypothesis. Among the parts with the verdict of the hypothesis, this is the part
+ * that needs the most seeds, and among equal parts the part with the smallest effect.
  */
 function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPart | undefined {
   const effectOf = ({ estimate }: JudgedPart) => estimate?.effect ?? Number.POSITIVE_INFINITY;
@@ -99,7 +99,7 @@ function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPar
   );
 }
 
-/** A part without a number comes after every number, because no number of seeds is known to decide it. */
+/** A part without a number of seeds comes last, because no number of seeds is known to decide the part. */
 function seedsOrder(moreSeeds: MoreSeeds): number {
   if (moreSeeds === undefined) return Number.POSITIVE_INFINITY;
   return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;

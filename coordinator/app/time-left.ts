@@ -35,7 +35,9 @@ export class TimeLeftEstimates {
     this.#now = now;
   }
 
-  /** Returns the time left of a sweep. Undefined if it has ended, is too large, or nothing was measured yet. */
+  /**
+   * Undefined if the sweep has ended or is too large, or if nothing was measured yet.
+   */
   of(sweepId: string): TimeLeft | undefined {
     const sweep = this.#core.sweeps.get(sweepId);
     if (sweep === undefined || isEnded(sweep.state) || createdTrials(sweep) > MAX_ESTIMATED_TRIALS) {

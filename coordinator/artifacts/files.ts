@@ -117,7 +117,7 @@ export class ArtifactFiles {
   }
 
   /**
-   * Removes the files of an ended attempt that `isNamed` does not name, such as partial uploads. An ended attempt
+   * Removes the files of an ended attempt that `isNamed` rejects, such as partial uploads. An ended attempt
    * accepts no further records. Files that are being uploaded are kept.
    */
   async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {

@@ -26,7 +26,7 @@ export const REJECTION_REASONS = [
 ] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];
 
-/** Counts every rejection. A rejection is not logged if one with the same reason was logged recently. */
+/** Counts every rejection. A rejection is not logged if another rejection with the same reason was logged recently. */
 export class RejectionLog {
   readonly #counter: Counter<'reason'>;
   readonly #log: Logger;

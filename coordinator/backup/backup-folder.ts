@@ -143,7 +143,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether a folder exists and contains files. A backup must not mix with other files. */
+/** Whether a folder exists and contains files. The folder of a backup must not contain other files. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

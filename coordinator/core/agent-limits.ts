@@ -31,8 +31,8 @@ export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
 export const MAX_REPORTED_METRIC_CHARACTERS = 2 * MAX_ATTEMPT_METRIC_CHARACTERS;
 
 /**
- * The maximum number of program records of an attempt. A correct agent sends two: at the start of the program, and with
- * its list of packages.
+ * The maximum number of program records of an attempt. A correct agent sends two such records: one at the start of the
+ * program, and one with its list of packages.
  */
 export const MAX_ATTEMPT_PROGRAMS = 10;
 

@@ -67,7 +67,7 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
 
 /**
  * Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Does nothing if the agent
- * has neither.
+ * is neither quarantined nor suspect.
  */
 export function onRelease(core: Core, { agentId }: { readonly agentId: string }): Step {
   const changes = core.quarantines.has(agentId) ? endQuarantine(core, agentId, `agent ${agentId} was released`) : [];

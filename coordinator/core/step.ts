@@ -142,7 +142,10 @@ export type Change =
       /** Trials with a result that has no value of the ranking metric. */
       readonly lacking: number;
     }
-  /** The replicates of a config have identical results, or no longer have. This change is not in the event log. */
+  /**
+   * The results of the replicates of a config are identical, or are no longer identical. This change is not in the
+   * event log.
+   */
   | {
       readonly kind: 'identical';
       readonly sweepId: string;

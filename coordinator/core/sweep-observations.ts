@@ -34,11 +34,14 @@ export interface AttemptDurations {
 
 /** The outcomes of one sweep's trials on one agent. */
 export interface AgentRecord {
-  /** Trials that succeeded here, or were stopped early. */
+  /** Trials that succeeded on the agent, or were stopped early. */
   successes: number;
   /** Trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
-  /** Trials that failed early here since the last success here, by id. Excludes trials that then failed or were cancelled. */
+  /**
+   * Trials that failed early on the agent since the last success on the agent, by id. Excludes trials that then failed
+   * or were cancelled.
+   */
   readonly failures: Map<string, EarlyFailure>;
 }
 

@@ -125,7 +125,9 @@ export interface TrialRequest extends SweepRequest {
   readonly trialId: string;
 }
 
-/** Cancels one trial that has not ended. Does nothing if it is already cancelled. The other trials of the sweep continue. */
+/**
+ * Does nothing if the trial is already cancelled. The other trials of the sweep continue.
+ */
 export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, `kill trial ${trialId} of`);
   const trial = sweep.trials.get(trialId);

@@ -1,7 +1,7 @@
 /**
  * Asynchronous successive halving, in the form that stops trials (Li et al., A System for Massively Parallel
  * Hyperparameter Tuning, MLSys 2020). A trial that reaches a rung continues only if it is among the best 1/eta of the
- * trials that have reached the rung so far. No trial waits for another.
+ * trials that have reached the rung so far. No trial waits for another trial.
  */
 import { bisectLeft } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';

@@ -25,7 +25,9 @@ import { allSteps } from './trials.ts';
 /** The maximum number of cells. A plan with this many cells takes about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
-/** The maximum number of configs that a plan draws to count them. Drawing this many takes about half a second. */
+/**
+ * Drawing this many configs takes about half a second.
+ */
 const MAX_DRAWN_CONFIGS = 20_000;
 
 export interface Plan {

@@ -72,7 +72,9 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
   return digits;
 }
 
-/** A class of a dimension. With a row, it is the index that a rule names; without a row, it is all other indexes. */
+/**
+ * A class with a row is the index that a rule names. A class without a row is all other indexes.
+ */
 export interface Class {
   readonly row: number | undefined;
   readonly count: number;
@@ -141,7 +143,7 @@ export interface Rules {
 /** The position of the first `exclude` rule that drops a point or, if none does, the parameters that `when` sets. */
 export type Effect = { readonly excludedBy: number } | { readonly overrides: Readonly<Record<string, ParameterValue>> };
 
-/** Returns the effect of the rules. Conditions refer to the point before any `when`; later rules win. */
+/** Returns the effect of the rules. Conditions refer to the point before any `when`. Later rules take precedence. */
 export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
   const excludedBy = exclude.findIndex((rule) => matchesConditions(rule.conditions, point));
   if (excludedBy >= 0) return { excludedBy };

@@ -109,7 +109,7 @@ export class Queries {
   /**
    * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
    * interrupted; default: false
-   * @param blocked returns why nothing of a sweep can run; default: it always can
+   * @param blocked returns the reason why no trial of a sweep can run; default: there is no such reason
    * @param timeLeft returns the estimated time until a sweep ends; default: unknown
    * @param slotTime returns the slot time of a sweep that has not ended; default: only ended attempts count
    */

@@ -28,7 +28,7 @@ import {
 import { isNonFinite, pyyamlArgument, pyyamlValue } from './pyyaml.ts';
 import { isFloat } from './values.ts';
 
-/** The maximum number of tokens. A listed value takes about four. More tokens would take seconds to parse. */
+/** The maximum number of tokens. A listed value takes about four tokens. More tokens would take seconds to parse. */
 const MAX_TOKENS = 50_000;
 
 /** The maximum depth of the document. Each level of nested parameters takes two levels. */

@@ -11,7 +11,7 @@ import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './spec.ts';
 /**
  * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. Formatting,
  * comments, the order of keys, explicit defaults, name, description, priority and weight do not count; the order of
- * values and of rules does.
+ * values and of rules counts.
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
@@ -53,7 +53,9 @@ function searchData(search: Search): Record<string, Json> {
   return isDrawn(search) && search.seed !== 0 ? { ...data, searchSeed: search.seed } : data;
 }
 
-/** The notation of numbers does not count. Neither does first_report, which only affects warnings. */
+/**
+ * The key first_report does not count either, because it only affects warnings.
+ */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};
   const { env, report, classify, wandb, seedParameter } = program;

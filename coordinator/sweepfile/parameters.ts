@@ -43,7 +43,7 @@ interface Context {
   readonly findings: Findings;
   /** Collects the keys that have no meaning in trawl. */
   readonly ignored: string[];
-  /** Whether the file is W&B's, which lists a value of a grid twice without running it twice. */
+  /** Whether the file is a W&B file, in which a grid value that is listed twice runs once. */
   readonly isWandb: boolean;
   /** Collects what the author of the file should know. */
   readonly notes: string[];

@@ -34,8 +34,8 @@ export function isWandbData(data: unknown): boolean {
 }
 
 /**
- * Returns whether a file can omit its metric. W&B files can, and so can files whose command takes the parameters as
- * W&B's agent passes them, such as files of `trawl convert`.
+ * Returns whether a file can omit its metric. W&B files can omit the metric. Files whose command takes the parameters
+ * as W&B's agent passes them, such as files of `trawl convert`, can also omit the metric.
  */
 export function canOmitMetric(file: SweepFile): boolean {
   return isWandbFile(file) || (file.command ?? []).some((item) => /\$\{args\w*\}/.test(item));

@@ -29,7 +29,7 @@ export interface ListenerOptions {
   readonly handshakeMs?: number;
   /** @param from the peer's address */
   readonly onRejected?: (reason: RejectionReason, from: string, detail: string) => void;
-  /** Called for a connection that is closed because there are too many. */
+  /** Called for a connection that is closed because there are too many connections. */
   readonly onFull?: (from: string) => void;
 }
 
@@ -55,7 +55,8 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const turns = new Turns();
   const accept = async (socket: Socket) => {
-    // Between the first frames of two connections, open connections have a turn. Otherwise, many connections that each
+    // Open connections are served between the first frames of two new connections. Otherwise, many connections that
+    // each
     // open a thousand streams at once would delay the other callers.
     await turns.next();
     if (!socket.destroyed) injector.injectConnection(socket);

@@ -48,7 +48,7 @@ export interface SweepControl {
   submit(request: SubmitRequest, by?: string): Promise<string>;
   /** Controls a sweep. @param by the user who requested it; may be empty */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
-  /** Cancels a trial that has not ended. Does nothing if it is already cancelled. */
+  /** Cancels a trial that has not ended. Does nothing if the trial is already cancelled. */
   killTrial(sweepId: string, trialId: string, reason: string, by: string): Promise<void>;
   retry(request: RetryTrialsRequest, by: string): Promise<Retried>;
 }

@@ -173,7 +173,7 @@ class PendingChanges {
       if (event.sweepId === this.#sweepId || event.sweepId === AGENT_EVENTS) this.#events.push(event);
     }
     if (this.#events.length <= WATCH_BACKLOG) return;
-    // The watcher does not read. Its next `drain` throws.
+    // The watcher does not read. The watcher's next `drain` throws.
     this.#overflowed = true;
     this.#events = [];
   }

@@ -49,11 +49,14 @@ export const STARTUP_TRIALS = 10;
 
 const CANDIDATES = 24;
 
-/** The share of the observations that count as the best ones, and their maximum number. */
+/** The share of the observations that count as the best, and the maximum number of these. */
 const BEST_SHARE = 0.1;
 const MAX_BEST = 25;
 
-/** The number of other observations that are used, the latest ones. It bounds the time of a suggestion. */
+/**
+ * The maximum number of other observations that are used; the latest observations are used. This limit bounds the time
+ * of a suggestion.
+ */
 const MAX_OTHERS = 500;
 
 const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
