@@ -11,7 +11,7 @@ const FILE = 'agent-id';
 const MAX_HOST = 57;
 
 /**
- * Returns the agent's id: `requested`, or else the id stored in `dir`, or else a new id. Stores the id, so that a
+ * Returns the agent's id: the requested id, or else the id stored in `dir`, or else a new id. Stores the id, so that a
  * restarted agent sends its spooled records under the same id.
  * @throws {BadInputError} if the id is invalid
  */

@@ -43,7 +43,7 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
-  /** The agent's certificate. Without one there is no TLS, and the coordinator accepts any id. */
+  /** The agent's certificate. Without an identity, there is no TLS, and the coordinator accepts any id. */
   readonly identity: Identity | undefined;
   /** Provides the token for a coordinator on this machine. */
   readonly tokenOf: TokenSource;
@@ -63,7 +63,10 @@ export interface AgentOptions {
   readonly requireGpu: boolean;
   /** The number of trials that a slot trains together. */
   readonly pack: PackOption;
-  /** The agent's id. Default: the identity's name, else the id stored in `dir`, else a new id derived from the host name. */
+  /**
+   * The agent's id. Default: the identity's name, or else the id stored in `dir`, or else a new id derived from the
+   * host name.
+   */
   readonly id: string | undefined;
   /** The address that serves `/metrics`. Undefined if `/metrics` is not served. */
   readonly metrics: Address | undefined;

@@ -25,7 +25,7 @@ const OPTUNA = 'optuna==5.0.0';
 const TABLE = fileURLToPath(new URL('../../bench/search/autoencoder-trials.csv', import.meta.url));
 /** A difference is significant below this p-value. */
 const LEVEL = 0.05;
-/** The maximum number of points of a search, dropped ones included. */
+/** The maximum number of points of a search, including dropped points. */
 const MAX_POINTS = 10_000;
 
 const { values } = parseArgs({
@@ -85,7 +85,7 @@ async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: numbe
   results.add({ f: f.name, method, seed, regret });
 }
 
-/** Runs a search as a sweep does: a point that is equal to an earlier one is dropped, and is no trial. */
+/** Runs a search as a sweep does: a point that is equal to an earlier point is dropped, and does not become a trial. */
 function searched(f: TestFunction, seed: number): Point[] {
   const searcher = tpeSearcher(searchOf(f, seed), 1);
   const results: { parameters: Point; value: number | undefined }[] = [];

@@ -1,4 +1,4 @@
-/** Reads the context of a key press off the model. */
+/** Derives the context of a key press from the model. */
 import { sweepEnded } from '../lib/domain/trial-state.ts';
 import { AgentState, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
@@ -162,7 +162,10 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
   return -1;
 }
 
-/** Returns the trial next to the open trial: in its group of failures above the errors view, otherwise on the leaderboard. */
+/**
+ * Returns the trial next to the open trial, in the trial's group of failures if the errors view is below, and otherwise
+ * on the leaderboard.
+ */
 function neighbourOf(model: Model, by: 1 | -1): string | undefined {
   const { rows, board, state } = model;
   const trial = state.trials.get(trialIdOf(model) ?? '');
@@ -183,7 +186,7 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
   return agent && { id: agent.id, drained };
 }
 
-/** Returns the trial that the leaderboard previews; undefined if it previews none. */
+/** Returns the trial that the leaderboard previews; undefined if the leaderboard previews no trial. */
 export function previewedTrial(model: Model): Trial | undefined {
   if (viewOf(model.ui).kind !== 'sweep' || listLines(model) === bodyLines(model.size)) return undefined;
   const row = boardRowUnderCursor(model);

@@ -1,4 +1,7 @@
-/** Retry, explain and priority: from a key or command to the request, and from the answer to the status line. */
+/**
+ * Tests of retry, explain and priority: the request that follows a key or command, and the status line after the
+ * answer.
+ */
 import { expect, test } from 'vitest';
 import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';

@@ -50,7 +50,7 @@ export interface DashboardSettings {
 
 const ANALYSIS_INTERVAL_MS = 1_000;
 
-/** The interval between models if there are no updates. Durations and rates change nevertheless. */
+/** The interval between models if there are no updates. Durations and rates change even without an update. */
 const IDLE_FRAME_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
@@ -126,7 +126,7 @@ export class Dashboard {
     this.#details = this.#createDetails('');
   }
 
-  /** Watches a sweep instead of the current one. @throws {TrawlError} when there is no such sweep */
+  /** Watches another sweep instead of the current sweep. @throws {TrawlError} when there is no such sweep */
   async watch(sweep: string): Promise<void> {
     const id = await this.#source.find(sweep);
     if (this.#closed) return;
@@ -362,7 +362,7 @@ export class Dashboard {
     return this.#differences.found;
   };
 
-  /** Requests whatever the current view shows and the Watch stream does not carry. */
+  /** Requests the data that the current view shows and the Watch stream does not contain. */
   #requestDetails(): void {
     const model = this.#build();
     const { ui, state } = model;
@@ -436,7 +436,7 @@ export class Dashboard {
     return replay && { clock: replay.clock(), realMs: Date.now() };
   }
 
-  /** Changes the clock of the replay. A move back starts from a new snapshot, without what happened later. */
+  /** Changes the clock of the replay. A move back in time starts from a new snapshot, without the later changes. */
   #setReplay(clock: ReplayClock): void {
     const { replay } = this.#source;
     if (replay === undefined) return;

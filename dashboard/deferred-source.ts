@@ -1,8 +1,9 @@
 import type { Source } from './source.ts';
 
 /**
- * Returns a source that waits for another one, so that the dashboard can open before it is connected. Its calls reject if
- * the other source does.
+ * Returns a source that waits for another source, so that the dashboard can open before it is connected. Calls reject
+ * if
+ * the other source cannot be created.
  */
 export function deferredSource(ready: Promise<Source>): Source {
   let source: Source | undefined;

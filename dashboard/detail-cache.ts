@@ -1,4 +1,6 @@
-/** Fetches and caches what the screen shows and the Watch stream does not carry: curves, trial details, logs. */
+/**
+ * Fetches and caches data that the screen shows and the Watch stream does not contain: curves, trial details and logs.
+ */
 import { decode } from 'fast-png';
 import { endedTotal } from '../lib/domain/trial-state.ts';
 import type { GetTrialResponse, ListRungsResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
@@ -28,7 +30,7 @@ const MAX_IMAGE_BYTES = 4 << 20;
 const MAX_PIXELS = 4 << 20;
 
 interface Detail extends TrialDetail {
-  /** State, attempt and epoch of the trial at the request. A change makes the detail stale. */
+  /** State, attempt and epoch of the trial at the request. The cached details are stale after a change. */
   readonly revision: string;
 }
 
@@ -47,7 +49,7 @@ export class DetailCache {
   #sweeps: readonly Sweep[] = [];
   #sweepsRequestedMs = 0;
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
-  /** By sweep, its best configs when `revision` of its trials had ended. */
+  /** The best configs of each sweep, from the time when `revision` of its trials had ended. */
   readonly #best = new Map<string, { readonly revision: number; readonly configs: readonly Config[] }>();
   #rungs: ListRungsResponse | undefined;
   #earlier: readonly Event[] | undefined;
@@ -73,7 +75,7 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When `sweeps` was requested. Zero if it never was. */
+  /** When `sweeps` was requested. Zero if the list was never requested. */
   get sweepsRequestedMs(): number {
     return this.#sweepsRequestedMs;
   }
@@ -147,7 +149,7 @@ export class DetailCache {
     });
   }
 
-  /** Follows the log of a trial's latest attempt, and stops following any other. */
+  /** Follows the log of a trial's latest attempt, and stops following any other log. */
   followLog(trial: Trial | undefined): void {
     const key = trial === undefined ? '' : `${trial.id} ${trial.attempts}`;
     if (this.#log?.key === key) return;

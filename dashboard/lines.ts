@@ -84,7 +84,7 @@ function failureText(failure: Failure): string {
   return `${failureClass.of(failure.class)}: ${firstLine(failure.message)}`;
 }
 
-/** Returns the ranking metric; for a sweep that names none, the first one of its trials as long as none ranks it. */
+/** Returns the ranking metric. For a sweep without a ranking metric, returns the first metric of its trials. */
 function rankingOf({ sweep, trials }: DashboardState): string {
   return rankingMetric(sweep?.metric?.name, trials.values());
 }

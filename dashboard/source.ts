@@ -1,4 +1,4 @@
-/** The interface between the dashboard and its caller: the data it shows, the actions it sends, the views it has. */
+/** Defines the interface between the dashboard and its caller: the data, the actions and the views. */
 import type { GetTrialResponse, ListRungsResponse, WatchResponse } from '../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Config, Event, Report, Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName } from '../proto/names.ts';
@@ -30,7 +30,7 @@ export interface EffectLevel {
 /** An analysis of variance of the finished trials, as shown in the parameters view. */
 export interface ParameterImportance {
   readonly metric: string;
-  /** The reason why there is no analysis, or the parameters that it skipped. */
+  /** The reason why there is no analysis, or the parameters that the analysis skipped. */
   readonly why: string;
   /** Whether the shares and means are estimates, because the finished trials are not a complete grid. */
   readonly estimated: boolean;
@@ -78,14 +78,14 @@ export interface Source {
   readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;
-  /** Streams updates until the sweep ends or the signal fires. Reconnects by itself. */
+  /** Streams updates until the sweep ends or the signal fires. The stream reconnects after an outage. */
   watch(sweepId: string, listener: WatchListener): AsyncIterable<WatchResponse>;
-  /** Returns recent events up to and including one, oldest first. */
+  /** Returns recent events up to and including an event, oldest first. */
   earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
   sweeps(): Promise<readonly Sweep[]>;
   /** Returns up to `limit` configs of a sweep by rank, best first. */
   best(sweepId: string, limit: number): Promise<readonly Config[]>;
-  /** Returns reports by trial id, without the trials that have none. */
+  /** Returns reports by trial id. Trials without reports are omitted. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;
   /** Returns the rungs of the early-stopping rule of a sweep. */
@@ -106,6 +106,9 @@ export interface Source {
   /** Drains an agent, or ends its drain if `on` is false. Returns the updated agent. */
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<ParameterImportance>;
-  /** Compares the mean of each set of results with that of the first set. Undefined where one set has fewer than two results. */
+  /**
+   * Compares the mean of each set of results with the mean of the first set. Undefined where one set has fewer than two
+   * results.
+   */
   differences(sets: readonly (readonly number[])[]): readonly (MeanDifference | undefined)[];
 }

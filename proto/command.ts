@@ -5,7 +5,7 @@
  */
 
 /**
- * A macro of kind `one` expands to one argument or to a part of one. A macro of kind `many` expands to several
+ * A macro of kind `one` expands to one argument or to a part of an argument. A macro of kind `many` expands to several
  * arguments and must be an item of its own.
  */
 export type MacroKind = 'one' | 'many';

@@ -119,7 +119,8 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**
- * Returns the number of a trial's last epoch. Undefined if it is unknown. Programs of the trainer command can count from
+ * Returns the number of a trial's last epoch. Undefined if the number is unknown. Programs of the trainer command can
+ * count from
  * 0, so their last epoch is one less than the parameter that gives their epochs.
  */
 export function epochsOf(trainer: string, parameters: Parameters): number | undefined {

@@ -17,7 +17,10 @@ import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } 
 /** A file in the cache is truncated or altered. */
 export class DamagedFileError extends BadInputError {}
 
-/** Returns the default cache folder: `$TRAWL_DATA`, else `$XDG_CACHE_HOME/trawl/datasets`, else `~/.cache/trawl/datasets`. */
+/**
+ * Returns the default cache folder: `$TRAWL_DATA`, or else `$XDG_CACHE_HOME/trawl/datasets`, or else
+ * `~/.cache/trawl/datasets`.
+ */
 export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   return env.TRAWL_DATA || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'trawl', 'datasets');
 }

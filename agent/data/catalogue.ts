@@ -16,7 +16,7 @@ export interface DatasetSpec {
   readonly trainLabels: DataFile;
   readonly testImages: DataFile;
   readonly testLabels: DataFile;
-  /** The sources in the order in which they are tried. Files of every source are verified. */
+  /** The sources, in the order of the attempts to use them. Files of every source are verified. */
   readonly sources: readonly DatasetSource[];
 }
 

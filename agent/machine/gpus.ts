@@ -69,7 +69,7 @@ async function queryUuids(): Promise<string> {
   return (await runTool('nvidia-smi', ['--query-gpu=index,uuid', ...NO_FRAME])).output;
 }
 
-/** Returns undefined if neither program of ROCm lists a GPU. */
+/** Returns undefined if no program of ROCm lists a GPU. */
 async function listAmd(): Promise<Listed | undefined> {
   const query = ['--showproductname', '--showuniqueid', '--showmeminfo', 'vram', '--json'];
   const older = parseRocmSmi((await runTool('rocm-smi', query)).output);

@@ -44,7 +44,7 @@ export class MachineWatch {
     });
   }
 
-  /** Returns the current measurements. The CPU use is that since an earlier call at least a second ago. */
+  /** Returns the current measurements. The CPU use is measured since the last call that was at least a second ago. */
   figures(): MachineFigures {
     const now = performance.now();
     if (now - this.#measuredAt >= MIN_PERIOD_MS) {

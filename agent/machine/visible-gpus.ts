@@ -67,7 +67,7 @@ function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   return { gpus: selected, notes: restriction('CUDA_VISIBLE_DEVICES', list, selected, gpus) };
 }
 
-/** Returns the prefix of a UUID; an index has none. */
+/** Returns the prefix of a UUID. Returns undefined for an index. */
 function formOf(entry = ''): string {
   return /^(?:GPU-|MIG-)/.exec(entry)?.[0] ?? '';
 }

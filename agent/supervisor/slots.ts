@@ -2,8 +2,8 @@
  * The agent's decisions. Each function takes the slots and one event, updates the slots, and returns the effects that
  * the agent carries out. There is no I/O in this file.
  *
- * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer), or
- * `running` one attempt or a pack of them. Each attempt of a pack ends independently. The slot is idle after the last
+ * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer),
+ * or `running` one attempt or a pack. Each attempt of a pack ends independently. The slot is idle after the last
  * attempt has ended.
  */
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';

@@ -17,7 +17,7 @@ const trainers: Readonly<Record<TrainerName, Trainer>> = {
   noop: { run: noop, pack: (runs) => runs.map(noop) },
 };
 
-/** Returns the trainer with this name; undefined when the agent has none. */
+/** Returns the trainer with this name; undefined when the agent has no such trainer. */
 export function trainerNamed(name: string): Trainer | undefined {
   return Object.hasOwn(trainers, name) ? trainers[name as TrainerName] : undefined;
 }

@@ -15,7 +15,7 @@ export interface TrialArtifact {
 
 /**
  * Lists the artifacts of trials, except checkpoints, by trial, attempt and name.
- * @param of `trial` is an id or a prefix of one; an empty string means every trial of the sweep
+ * @param of `trial` is an id or a prefix of an id; an empty string means every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(

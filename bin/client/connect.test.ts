@@ -177,7 +177,7 @@ describe('--dir of a coordinator that is alive but does not answer', () => {
   });
 });
 
-test('--server with --dir is rejected, and so is a missing folder', async () => {
+test('--server with --dir and a missing folder are rejected', async () => {
   await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);
   await expect(connect({ dir: join(dir, 'none') })).rejects.toThrow(/folder .*none does not exist/);
 });

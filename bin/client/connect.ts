@@ -32,7 +32,7 @@ export interface ConnectOptions {
    * HOST:PORT of the coordinator. Default: TRAWL_SERVER, or else the identity's coordinator, or else DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
-  /** A data folder: connects to the coordinator that uses it, or else serves the folder read-only. */
+  /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder read-only. */
   readonly dir?: string | undefined;
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
@@ -90,7 +90,8 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
 }
 
 /**
- * Connects to a coordinator, or to a data folder without one. The connection to a `server` is opened by the first call.
+ * Connects to a coordinator, or to a data folder without a coordinator. The connection to a `server` is opened by the
+ * first call.
  * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
  * @throws {BadInputError} when both are given, the address is malformed, or the folder is not a trawl data folder
  * @throws {RejectedError} when the identity has the wrong role

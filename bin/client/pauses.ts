@@ -10,7 +10,7 @@ export interface PauseOptions {
   readonly onPause: (sweep: Sweep) => void;
 }
 
-/** Yields the updates of a sweep, which are those of `watchSweep`, and reports its pauses. */
+/** Yields the updates of a sweep from `watchSweep`, and reports the pauses of the sweep. */
 export async function* followPauses(
   updates: AsyncIterable<WatchResponse>,
   { endWhenHalted, onPause }: PauseOptions,

@@ -81,7 +81,10 @@ async function best(selector: string, options: Options): Promise<void> {
   });
 }
 
-/** Returns the metric and the goal of the ranking. Empty if both are those of the sweep at the last step. */
+/**
+ * Returns the metric and the goal of the ranking. Empty if the metric and the goal are those of the sweep, at the last
+ * step.
+ */
 function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
   const { metric } = sweep;
   const isOwn = metric?.name === by;

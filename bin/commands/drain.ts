@@ -28,7 +28,7 @@ async function drain(name: string, { grace, reason = '', wait, ...options }: Opt
 export function registerDrain(program: Command): void {
   const command = program
     .command('drain')
-    .description('drain an agent: it takes no new trials, and hands back those still running after the grace period')
+    .description('drain an agent: it takes no new trials, and hands back trials that still run after the grace period')
     .argument('<agent>', 'agent id or unambiguous prefix')
     .addOption(
       new Option('--grace <duration>', 'time that running attempts get to finish')

@@ -78,7 +78,7 @@ async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
 export function registerKill(program: Command): void {
   const command = program
     .command('kill')
-    .description('kill a sweep or one trial: stop running trials now, and cancel pending ones')
+    .description('kill a sweep or one trial: stop running trials now, and cancel pending trials')
     .argument('<sweep>', 'sweep id, name or "last", or SWEEP/TRIAL for one trial (id or unambiguous prefix)')
     .option('-y, --yes', 'skip the confirmation; without a terminal it is always skipped');
   withHelp(withOutput(withServer(withReason(command))), {

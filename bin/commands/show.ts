@@ -160,7 +160,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
 const MAX_SHOWN_REPORTS = 1_000;
 const MAX_SHOWN_CHARACTERS = 4 * 1024 * 1024;
 
-/** The newest reports of a trial, and the number of earlier ones. */
+/** The newest reports of a trial, and the number of earlier reports. */
 interface NewestReports {
   readonly reports: readonly Report[];
   readonly earlier: number;
@@ -205,7 +205,7 @@ function rungsText(rungs: readonly Rung[], stopReason: string, terminal: Termina
     { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
     { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
     { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
-    // The rung at which a trial was stopped has no reason of its own.
+    // The rung at which a trial was stopped has no separate reason.
     { header: 'decision', cell: (rung) => rung.reason || (rung === rungs.at(-1) ? stopReason : '') || '-' },
   ];
   return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;

@@ -9,7 +9,10 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 /** Confidence level of the interval of a difference. */
 export const LEVEL = 0.95;
 
-/** A config's mean minus that of the first config, with Welch's interval (see coordinator/analysis/statistics.ts). */
+/**
+ * The mean of a config minus the mean of the first config, with Welch's interval (see
+ * coordinator/analysis/statistics.ts).
+ */
 export interface Difference {
   readonly mean: number;
   readonly low: number;

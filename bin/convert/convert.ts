@@ -49,7 +49,7 @@ export async function convertText(
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }
 
-/** The command if the source has none, because a sweep file without a command is invalid. */
+/** The command for a source without a command, because a sweep file without a command is invalid. */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 
 async function convertedText(

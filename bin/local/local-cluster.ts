@@ -136,7 +136,7 @@ function startVerb(
   const log = openSync(logFile(dir, verb), 'a');
   const program = join(packageRoot(), 'bin', 'trawl.mjs');
   const logging = ['--log-level', logLevel, '--log-format', 'json'];
-  // A token in the environment is that of another coordinator.
+  // A token in the environment belongs to another coordinator.
   const environment = { ...process.env, TRAWL_NATS: natsUrl, TRAWL_TOKEN: '' };
   const child = spawnBound(process.execPath, [program, verb, ...args, ...logging], log, environment);
   closeSync(log);

@@ -105,13 +105,13 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Exit codes in addition to the usual exit codes. */
+  /** The exit codes of the verb, in addition to the usual exit codes. */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;
 }
 
-/** Adds examples and exit codes to a verb's `--help`. */
+/** Adds examples and exit codes to the `--help` of a verb. */
 export function withHelp(command: Command, { examples, exits = [], remote = true }: Help): Command {
   const codes = [
     [0, 'success'],

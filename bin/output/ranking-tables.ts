@@ -106,7 +106,9 @@ function splitColumns(points: readonly ParameterPoint[], swept: readonly string[
   };
 }
 
-/** Renders trials in the given order. Shared parameters are listed above the table, varying ones are columns. */
+/**
+ * Renders trials in the given order. Shared parameters are listed above the table, and varying parameters are columns.
+ */
 export function renderTrials(table: TrialTableOptions, terminal: Terminal): string {
   const { varying, constant } = splitColumns(table.trials, table.swept);
   return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
@@ -173,8 +175,8 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
 }
 
 /**
- * Returns the names of all reported metrics: the ranking metric, then those of the trainer in its order, then the rest
- * by name.
+ * Returns the names of all reported metrics: the ranking metric, then the metrics of the trainer in its order, then all
+ * other metrics by name.
  */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,

@@ -5,7 +5,9 @@ import { type ServerOptions, serverFlags } from '../options/common.ts';
 /** The command of trawl. npm and npx set `npm_execpath`. */
 const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
-/** Returns a command that uses the same coordinator or folder as the current one. @param words such as `resume 3` */
+/**
+ * Returns a command that uses the same coordinator or folder as the current command. @param words such as `resume 3`
+ */
 export function suggested(words: string, options: ServerOptions = {}): string {
   return `${TRAWL} ${words}${serverFlags(options)}`;
 }

@@ -20,7 +20,10 @@ export interface Reconstruction {
   readonly png: Uint8Array;
 }
 
-/** The coordinator or the data folder of a sweep. Identities and tokens are those of one user, and not in the report. */
+/**
+ * The coordinator or the data folder of a sweep. Identities and tokens belong to one user, so the report does not
+ * contain them.
+ */
 export type SweepLocation = Pick<ServerOptions, 'server' | 'dir'>;
 
 /** Everything that a report shows, from one set of answers from a coordinator. */
@@ -54,7 +57,7 @@ export interface ReportData {
   readonly location: SweepLocation;
 }
 
-/** Answers of a coordinator, and its location; trials and configs in order of rank. */
+/** The answers and the location of a coordinator. Trials and configs are in order of rank. */
 export type Answers = Pick<
   ReportData,
   'sweep' | 'text' | 'configs' | 'trials' | 'curves' | 'agents' | 'facts' | 'program' | 'location'
@@ -68,7 +71,7 @@ export function commandOn({ location: { server, dir } }: Pick<ReportData, 'locat
   return `trawl ${words}${serverFlags({ server, dir })}`;
 }
 
-/** Hypotheses from another file than the sweep's own. */
+/** Hypotheses from a file other than the sweep file. */
 export interface HypothesisFile {
   readonly file: string;
   readonly hypotheses: readonly Hypothesis[];

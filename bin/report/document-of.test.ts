@@ -285,7 +285,7 @@ test('a long list of failures is truncated, and a note explains how to get the r
   expect(notesOf(failures)[0]).toContain('"trawl trials 1 --state failed"');
 });
 
-test('a long list of groups of failures is truncated, and so are the agents of one group', () => {
+test('a long list of groups of failures and a long list of agents in a group are truncated', () => {
   const text = 'trainer: noop\nparameters: { x: { min: 1, max: 40, step: 1 } }\n';
   const data = reportData(text, ({ index }) => ({
     state: 'failed',

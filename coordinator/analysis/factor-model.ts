@@ -1,6 +1,6 @@
 /**
  * Fits a metric by categorical parameters with least squares. The results need not form a balanced grid. The fits use the
- * sweep operator, which skips columns that depend on earlier ones (Goodnight, The American Statistician 33, 1979).
+ * sweep operator, which skips columns that depend on earlier columns (Goodnight, The American Statistician 33, 1979).
  */
 import { mean as meanOf } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';

@@ -81,7 +81,7 @@ test('a parameter that explains nearly everything is estimated when its second v
 
 const measured = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 });
 
-test('the shares of a complete grid are those of the exact analysis, and the means are those of the results', () => {
+test('the shares of a complete grid equal the exact analysis, and the means equal the means of the results', () => {
   fc.assert(
     fc.property(measured, (values) => {
       let next = 0;

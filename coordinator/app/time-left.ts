@@ -36,7 +36,7 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Undefined if the sweep has ended or is too large, or if nothing was measured yet.
+   * Returns the time left of a sweep. Undefined if the sweep has ended or is too large, or if nothing was measured yet.
    */
   of(sweepId: string): TimeLeft | undefined {
     const sweep = this.#core.sweeps.get(sweepId);

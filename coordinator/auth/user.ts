@@ -10,7 +10,7 @@ export interface UserCall {
 
 /**
  * Returns the name in the certificate or, without a certificate, the name that the client gives, such as `ann@gpu-1`.
- * Returns an empty text if there is neither name. A name that a client gives is not verified.
+ * Returns an empty text if there is no name. A name that a client gives is not verified.
  */
 export function userOf(call: UserCall): string {
   const certified = call.getAuthContext().sslPeerCertificate?.subject.CN;

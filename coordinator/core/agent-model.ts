@@ -33,7 +33,7 @@ export interface Agent {
   /** Measurements of the last heartbeat. The measurements are displayed, but not used in any decision. */
   gpuFigures?: readonly GpuFigures[];
   machineFigures?: MachineFigures | undefined;
-  /** HOST:PORT of the agent's Prometheus metrics. Empty if it serves none. */
+  /** HOST:PORT of the agent's Prometheus metrics. Empty if the agent serves no metrics. */
   metrics: string;
   /** When the agent's certificate expires; for display only. Undefined without TLS. */
   certificateExpires?: number | undefined;

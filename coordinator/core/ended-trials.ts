@@ -1,6 +1,6 @@
 /**
  * Keeps trials that have ended out of memory, so that memory grows with the number of live trials and not with the
- * history of a sweep. The store keeps the trials, and restores those that a user retries.
+ * history of a sweep. The store keeps the trials, and restores the trials that a user retries.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { forgetCurve } from './early-stopping.ts';

@@ -4,7 +4,7 @@ import type { Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
 import type { Trial } from './trial-model.ts';
 
-/** Adds a lease. The second lease of a running trial is that of its speculative attempt. */
+/** Adds a lease. The second lease of a running trial belongs to its speculative attempt. */
 export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === undefined) trial.lease = lease;
   else {

@@ -126,7 +126,8 @@ export interface TrialRequest extends SweepRequest {
 }
 
 /**
- * Does nothing if the trial is already cancelled. The other trials of the sweep continue.
+ * Cancels one trial that has not ended. Does nothing if the trial is already cancelled. The other trials of the sweep
+ * continue.
  */
 export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, `kill trial ${trialId} of`);

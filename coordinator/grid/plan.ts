@@ -26,7 +26,7 @@ import { allSteps } from './trials.ts';
 const MAX_PLAN_CELLS = 250_000;
 
 /**
- * Drawing this many configs takes about half a second.
+ * The maximum number of configs that a plan draws to count them. Drawing this many configs takes about half a second.
  */
 const MAX_DRAWN_CONFIGS = 20_000;
 

@@ -73,7 +73,8 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
 }
 
 /**
- * A class with a row is the index that a rule names. A class without a row is all other indexes.
+ * A class of a dimension. A class with a row is the index that a rule names. A class without a row is all other
+ * indexes.
  */
 export interface Class {
   readonly row: number | undefined;

@@ -54,7 +54,7 @@ function searchData(search: Search): Record<string, Json> {
 }
 
 /**
- * The key first_report does not count either, because it only affects warnings.
+ * The notation of numbers does not count. The key first_report does not count either, because it only affects warnings.
  */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};

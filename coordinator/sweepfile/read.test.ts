@@ -46,7 +46,7 @@ test('an endless device is read only up to the size limit', async () => {
   expect((await refusalOf('/dev/zero')).message).toMatch(/^\/dev\/zero:1:1: the file has over 1,048,576 bytes/);
 });
 
-test('a pipe is read to its end as a sweep file', async () => {
+test('a sweep file can be a pipe, which is read to its end', async () => {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const [text] = await Promise.all([readSweepFile(path), writeFile(path, 'a: 1\n')]);

@@ -160,7 +160,7 @@ export const sweepFileSchema = z.strictObject(
             .record(parameterName, anyValue, {
               error: 'expected a mapping of parameters to values, such as {epochs: 13}',
             })
-            .describe('the new values of parameters; later rules win'),
+            .describe('the new values of parameters; later rules take precedence'),
         },
         { error: 'expected a mapping with if and set' },
       ),

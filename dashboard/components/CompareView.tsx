@@ -22,7 +22,7 @@ import { Reconstruction } from './Reconstruction.tsx';
 const WIDE = 120;
 const PLOT_LINES = 12;
 const IMAGE_LINES = 12;
-/** The least width of a picture beside another one. */
+/** The minimum width of a picture beside another picture. */
 const IMAGE_COLUMNS = 56;
 
 interface Props {
@@ -68,7 +68,7 @@ export function CompareView({ model, columns }: Props) {
   );
 }
 
-/** Returns the mean of a row's replicates, with a band of one standard deviation if there are several. */
+/** Returns the mean of a row's replicates, with a band of one standard deviation if the row has several replicates. */
 function meanSeries(model: Model, row: MarkedRow, name: string, metric: string): PlotSeries {
   const trials = curveTrials(row);
   const curve = meanCurve(

@@ -15,7 +15,7 @@ const NOTES = [
 interface Props {
   readonly view: ViewKind;
   readonly readonly: boolean;
-  /** Whether a replay is shown. */
+  /** Whether the dashboard shows a replay. */
   readonly replay: boolean;
   readonly columns: number;
 }

@@ -51,7 +51,7 @@ export function KeyLine({ view, readonly, replay, columns }: Props) {
 
 const BETWEEN = ' · ';
 
-/** Leaves out hints from the end, but never the last one, until the others fit. */
+/** Omits hints from the end until the remaining hints fit, but never omits the last hint. */
 function fitting(hints: readonly string[], columns: number): readonly string[] {
   const last = hints.slice(-1);
   for (let count = hints.length - 1; count > 0; count--) {

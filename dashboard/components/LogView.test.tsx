@@ -43,7 +43,7 @@ const numbered = (from: number, to: number): string =>
 async function start(log: string | GrowingLog) {
   const source = new SampleSource({ ...midAnswers, log });
   const at = await sampleDashboard(source, { columns: COLUMNS, rows: LINES + 8 });
-  // The running trial is the best one of the last config.
+  // The running trial is the best trial of the last config.
   await at.press('G', 'l');
   const drawn = (style: TerminalStyle = PLAIN, trialId = TRIAL): string[] => {
     setColours(style);

@@ -14,7 +14,7 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
-/** The series whose colour marks have. */
+/** The series that determines the colour of the marks. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
@@ -25,7 +25,9 @@ interface Props {
   readonly columns: number;
   /** The total number of lines, including title and axis. */
   readonly lines: number;
-  /** The x of vertical lines, such as the rungs of early stopping. Those outside the curves are not drawn. */
+  /**
+   * The x of vertical lines, such as the rungs of early stopping. Lines outside the range of the curves are not drawn.
+   */
   readonly marks?: readonly number[];
 }
 

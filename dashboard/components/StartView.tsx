@@ -4,7 +4,7 @@ import { Label } from './Line.tsx';
 interface Props {
   /** Lines above the steps. */
   readonly heading: readonly string[];
-  /** The steps so far. The last one is in progress. */
+  /** The steps so far. The last step is in progress. */
   readonly steps: readonly string[];
   readonly columns: number;
   readonly lines: number;

@@ -78,7 +78,7 @@ function planText(sweep: Sweep, now: number): string {
 
 interface BestProps {
   readonly sweep: Sweep;
-  /** Undefined until they are known. */
+  /** Undefined until the best configs are known. */
   readonly configs: readonly Config[] | undefined;
   readonly columns: number;
 }

@@ -23,7 +23,7 @@ export interface ActionContext {
   readonly log: LogPage;
   /** How far a view of text can scroll. */
   readonly maxOffset: number;
-  /** The sweep under the cursor in the list of sweeps, otherwise the watched one. */
+  /** The sweep under the cursor in the list of sweeps, otherwise the watched sweep. */
   readonly sweep:
     | {
         readonly id: string;
@@ -41,7 +41,9 @@ export interface ActionContext {
   readonly copyId: string | undefined;
   /** The index of the next failed row of the leaderboard in a direction, around its end; -1 if there is none. */
   readonly nextFailure: (by: 1 | -1) => number;
-  /** The trial of the next or previous row of the leaderboard; above the errors view, of the group of failures. */
+  /**
+   * The trial of the next or previous row of the leaderboard or, if the errors view is below, of the group of failures.
+   */
   readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;
@@ -148,7 +150,7 @@ export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** Retries the selected trials. If several are selected, retries those that failed or were cancelled. */
+/** Retries the selected trials. If several trials are selected, retries the trials that failed or were cancelled. */
 export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
   const selected = context.selectedTrials();
   // The coordinator reports why a single trial cannot be retried.

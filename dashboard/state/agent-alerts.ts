@@ -1,4 +1,4 @@
-/** The agents that need attention: lost ones, and those quarantined for a sweep. */
+/** The agents that need attention: lost agents, and agents that are quarantined for a sweep. */
 
 import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
@@ -6,7 +6,7 @@ import { agentState } from '../../proto/names.ts';
 /** The number of agents that an alert names. */
 const MAX_NAMED = 3;
 
-/** Returns an alert for the lost and one for the quarantined agents, as in `2 lost (gpu-1, gpu-2)`. */
+/** Returns an alert for the lost agents and an alert for the quarantined agents, such as `2 lost (gpu-1, gpu-2)`. */
 export function agentAlerts(agents: readonly Agent[], sweepId: string): string[] {
   const lost = agents.filter(({ state }) => agentState.of(state) === 'lost');
   const quarantined = agents.filter(({ quarantine }) => {

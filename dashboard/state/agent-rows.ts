@@ -54,7 +54,10 @@ function usesOf(trials: TrialMap): ReadonlyMap<string, AgentUse> {
   return found;
 }
 
-/** Returns the rate over the last hour, or over the shorter time for which both the agent and the sweep have been there. */
+/**
+ * Returns the rate over the last hour, or over the time since the agent connected or the sweep started, if that is
+ * shorter.
+ */
 export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs: number): number | undefined {
   const from = Math.max(sinceMs, untilMs - HOUR_MS);
   if (untilMs - from < MINUTE_MS) return undefined;
@@ -69,7 +72,7 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
   return agents.map((agent) => {
     const { running = [], ends = [] } = known.get(agent.id) ?? {};
     const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-    // An agent that returned has earlier results too.
+    // An agent that was lost and returned can have earlier results.
     const first = ends.reduce((least, at) => Math.min(least, at), since);
     return { agent, running, perHour: trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until) };
   });

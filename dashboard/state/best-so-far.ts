@@ -1,4 +1,4 @@
-/** The best value of a sweep so far, and how it improved. */
+/** Computes the best value of a sweep so far, and its trend. */
 import { countedReplicates } from '../../lib/domain/trial-result.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -26,7 +26,7 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
 
-/** Returns when the last of the trials that count for a config ended; undefined while none of them has. */
+/** Returns the time when the last trial that counts for a config ended; undefined while no such trial has ended. */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
   const ended = countedReplicates(trials).filter(isEnded);
   return ended.length === 0 ? undefined : Math.max(...ended.map(({ endedAtMs }) => endedAtMs));
@@ -36,8 +36,8 @@ const isEnded = ({ state, endedAtMs }: Trial): boolean =>
   endedAtMs > 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
 
 /**
- * Returns the best result at the end of each of `parts` equal parts of a period; NaN before the first result. Provisional
- * values are left out.
+ * Returns the best result at the end of each of `parts` equal parts of a period; NaN before the first result.
+ * Provisional values are omitted.
  * @param untilMs the end of the period, in Unix milliseconds
  */
 export function bestOverTime(
@@ -67,7 +67,7 @@ const TREND = 8;
 
 const trends = new WeakMap<readonly ConfigRow[], readonly number[]>();
 
-/** Returns the best result over the duration of the sweep. Caches it until the configs change. */
+/** Returns the best result over the duration of the sweep. Caches the result until the configs change. */
 function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): readonly number[] {
   const [metric] = board.metrics;
   if (metric === undefined) return [];

@@ -23,7 +23,7 @@ export interface BoardColumn extends Column<BoardRow> {
   readonly key: (row: ConfigRow) => SortKey;
   /** Whether the highest value comes first. */
   readonly descending: boolean;
-  /** Whether the column stays in place when the others scroll. */
+  /** Whether the column stays in place when the other columns scroll. */
   readonly fixed?: true | undefined;
 }
 
@@ -83,7 +83,7 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
       header: own ? '#' : `${name} rank`,
       numeric: true,
       fixed: true,
-      // Sorts by the ranked value: the rank changes whenever another row does.
+      // Sorts by the ranked value, because a rank changes whenever another row changes.
       descending: goal === 'maximize',
       key: (row) => rowValue(row, name),
       cell: ({ config, trial }) => {

@@ -15,7 +15,7 @@ const ROW_COLUMNS = 20;
 /** More curves in one chart are not distinguishable. */
 const MAX_COMPARED = 8;
 
-/** Returns the width of the table of some compared rows. */
+/** Returns the width of a table of the compared rows. */
 export const tableColumns = (rows: number): number => NAME_COLUMNS + rows * ROW_COLUMNS;
 
 export interface Comparison {
@@ -25,7 +25,7 @@ export interface Comparison {
   readonly gone: number;
 }
 
-/** Returns the marked rows in the order of marking, divided into those that fit a width and the others. */
+/** Returns the marked rows in the order of marking, divided into rows that fit a width and rows that do not. */
 export function comparisonOf(model: Pick<Model, 'ui' | 'state' | 'board' | 'size'>): Comparison {
   const all = markedRows(model);
   const fitting = Math.floor((model.size.columns - NAME_COLUMNS) / ROW_COLUMNS);
@@ -33,7 +33,7 @@ export function comparisonOf(model: Pick<Model, 'ui' | 'state' | 'board' | 'size
   return { shown: all.slice(0, count), hidden: all.slice(count), gone: model.ui.marks.size - all.length };
 }
 
-/** Returns the first line of the comparison: what it shows, and what it leaves out. */
+/** Returns the first line of the comparison, which names the shown rows and counts the omitted rows. */
 export function comparisonTitle({ shown, hidden, gone }: Comparison): string {
   const missing = gone === 0 ? '' : `; ${gone} marked ${gone === 1 ? 'row no longer exists' : 'rows no longer exist'}`;
   if (hidden.length === 0) return `${shown.length} compared${missing}`;
@@ -55,7 +55,10 @@ export function comparedNames(all: readonly MarkedRow[]): string[] {
 export const pointOf = ({ trial, config }: MarkedRow) =>
   config === undefined ? trial : { parameters: trial.parameters };
 
-/** Returns the trials whose mean curve is drawn: the replicates without those that failed, were cancelled or have not started. */
+/**
+ * Returns the trials of the mean curve: all replicates except replicates that failed, were cancelled or have not
+ * started.
+ */
 export const curveTrials = ({ trial, config }: MarkedRow): readonly Trial[] =>
   config === undefined ? [trial] : config.trials.filter(hasValue);
 
@@ -66,8 +69,8 @@ export const resultsOf = ({ trial, config }: MarkedRow, metric: string): number[
 const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(value);
 
 /**
- * Returns the verdict on a row against the first one in words.
- * @param letters of the row and of the first one
+ * Returns the verdict on a row, compared with the first row, in words.
+ * @param letters of the row and of the first row
  */
 export function verdictText(
   [letter, first]: readonly [string, string],

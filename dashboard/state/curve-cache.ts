@@ -19,7 +19,7 @@ export function attemptOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 's
 }
 
 interface Entry {
-  /** The attempt that reported the points. A new attempt clears them. */
+  /** The attempt that reported the points. A new attempt clears the points. */
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;

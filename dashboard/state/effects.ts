@@ -20,7 +20,7 @@ export interface ShownEffects {
   /** Undefined if no trial has finished. */
   readonly scale: Scale | undefined;
   readonly estimated: boolean;
-  /** The reason why there is no analysis, or the parameters that it skipped. */
+  /** The reason why there is no analysis, or the parameters that the analysis skipped. */
   readonly why: string;
 }
 

@@ -1,4 +1,4 @@
-/** The rows of the events view: the sweep's events and those of the agents, filtered. */
+/** The rows of the events view: the filtered events of the sweep and of the agents. */
 import { matchesFields } from '../../lib/filter/matches.ts';
 import { quote } from '../../lib/text/quote.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';

@@ -18,7 +18,7 @@ export const hasHeader = ({ rows }: Size): boolean => rows >= LEAST_ROWS;
 export const bodyLines = (size: Size): number =>
   hasHeader(size) ? size.rows - HEADER_LINES - FOOTER_LINES : size.rows;
 
-/** The number of lines of the preview below a list, and of those that the list keeps on a tall terminal. */
+/** The number of lines of the preview below a list, and the number of lines that the list keeps on a tall terminal. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
 /** A short list leaves its unused lines to the preview if there are at least this many. */

@@ -18,7 +18,7 @@ export interface LogPlace {
   readonly from: number;
 }
 
-/** A line of the terminal: a line of the log, or a part of one that is too wide. */
+/** A line of the terminal, which is a line of the log or a part of a line that is too wide. */
 export interface LogRow extends LogPlace {
   readonly text: string;
 }
@@ -31,7 +31,7 @@ export interface LogMatch extends LogPlace {
 /** Returns a negative number if `a` is before `b`, and zero if they are equal. */
 export const comparePlaces = (a: LogPlace, b: LogPlace): number => a.line - b.line || a.from - b.from;
 
-/** Returns a log with further lines, and with at most `maxLines` of them. */
+/** Returns a log with further lines. The log keeps at most `maxLines` lines. */
 export function appendLines({ dropped, lines }: LogText, more: readonly string[], maxLines: number): LogText {
   const all = [...lines, ...more];
   const excess = Math.max(0, all.length - maxLines);

@@ -14,7 +14,7 @@ export interface LogUi {
   readonly follow: boolean;
   /** The place of the first visible row. Has no effect while `follow` is set. */
   readonly top: LogPlace;
-  /** The text that is searched for; empty if none is. */
+  /** The text of the search; empty if there is no search. */
   readonly search: string;
   /** The place of the current match. */
   readonly match: LogPlace | undefined;
@@ -68,7 +68,7 @@ export const scrollToStart = (log: LogUi, page: LogPage): LogUi => withTop(log, 
 /** Scrolls to the end and follows new lines. */
 export const followLog = (log: LogUi): LogUi => ({ ...log, follow: true });
 
-/** Follows new lines, or stops where the log is now. */
+/** Starts or stops following new lines. */
 export function toggleFollow(log: LogUi, page: LogPage): LogUi {
   return log.follow ? withTop(log, page, firstRow(log, page)) : followLog(log);
 }
@@ -79,7 +79,8 @@ export function matchIndex({ match }: LogUi, matches: readonly LogMatch[]): numb
 }
 
 /**
- * Searches for a text and goes to the first match on or after the first visible row; without one, to the last match. An empty
+ * Searches for a text and goes to the first match on or after the first visible row. If there is no such match, goes to
+ * the last match. An empty
  * text ends the search.
  */
 export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {
@@ -98,7 +99,7 @@ export function stepMatch(log: LogUi, page: LogPage, by: 1 | -1): LogUi {
   return showMatch(log, page, matches.at(by > 0 ? 0 : -1));
 }
 
-/** Makes a match the current one, and scrolls to it unless it is visible. */
+/** Makes a match the current match, and scrolls to the match unless it is visible. */
 function showMatch(log: LogUi, page: LogPage, match: LogMatch | undefined): LogUi {
   if (match === undefined) return log;
   const first = firstRow(log, page);

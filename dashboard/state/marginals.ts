@@ -1,4 +1,4 @@
-/** A metric at each value of one parameter or of two, over all other parameters and all finished trials. */
+/** A metric at each value of one parameter or of two parameters, over all other parameters and all finished trials. */
 
 import { extent } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';

@@ -34,7 +34,7 @@ export interface ReconstructionImage {
 
 /** The connection to the coordinator. */
 export interface ConnectionStatus {
-  /** When the connection was lost, in Unix milliseconds. Undefined while it is up. */
+  /** When the connection was lost, in Unix milliseconds. Undefined while the connection is up. */
   readonly lostSinceMs: number | undefined;
   readonly reason: string;
 }
@@ -71,7 +71,7 @@ export interface Model {
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];
   readonly importance: ParameterImportance | undefined;
-  /** Compares the mean of each set of results with that of the first set. */
+  /** Compares the mean of each set of results with the mean of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
   /** The steps of the start, which are shown until the sweep is known. */

@@ -75,7 +75,10 @@ export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
   return withCursor(ui, kind, { ...moved, offset });
 }
 
-/** Opens the trial of the next or previous row, or of the open trial's group of failures, instead of the open one. */
+/**
+ * Replaces the open trial by the trial of the next or previous row, or by the next or previous trial of its group of
+ * failures.
+ */
 export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   const trialId = context.neighbour(by);
   if (trialId === undefined) return withStatus(ui, `no ${by > 0 ? 'next' : 'previous'} trial`);
@@ -84,7 +87,7 @@ export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   return { ...withCursor(ui, 'trial', START_CURSOR), stack: [base, ...rest.slice(0, -1), last], epochsBack: 0 };
 }
 
-/** Opens a view on top of the current one. */
+/** Opens a view on top of the current view. */
 export function openView(ui: Ui, view: View): Ui {
   if (viewOf(ui).kind === view.kind) return ui;
   return {
@@ -97,7 +100,10 @@ export function openView(ui: Ui, view: View): Ui {
 
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
-/** Closes the current view. Clears the search of a log or the filter of a list first. The leaderboard then leaves. */
+/**
+ * Closes the current view. Clears the search of a log or the filter of a list first. On the leaderboard, the dashboard
+ * then closes.
+ */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;
   if (viewOf(ui).kind === 'log' && ui.log.search !== '') {

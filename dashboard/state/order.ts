@@ -55,7 +55,7 @@ export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Orde
   return { ordering, rows: sortedRows, keys: sortedKeys, scale };
 }
 
-/** A row before and after a change. A new row has no `before`. */
+/** A row before and after a change. For a new row, `before` is undefined. */
 export interface RowChange<Row> {
   readonly before: Row | undefined;
   readonly after: Row;

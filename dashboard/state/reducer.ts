@@ -11,7 +11,10 @@ export interface DashboardState {
   readonly agents: readonly Agent[];
   /** Notable events since the first snapshot, oldest first; at most MAX_EVENTS. */
   readonly events: readonly Event[];
-  /** The sequence number of the first snapshot. Events up to it need a separate request. Zero until the snapshot arrives. */
+  /**
+   * The sequence number of the first snapshot. Events up to this number need a separate request. Zero until the
+   * snapshot arrives.
+   */
   readonly firstSeq: number;
   /**
    * Sorted names of the parameters with different values in different trials. Includes `seed` when there are

@@ -1,4 +1,4 @@
-/** The clock of a replay: which moment of the sweep is shown, at which speed, and whether it advances. */
+/** The clock of a replay: the moment of the sweep that is shown, the speed, and whether the clock advances. */
 import { formatSpan, parseDuration } from '../../lib/text/duration.ts';
 
 export interface ReplayClock {
@@ -21,7 +21,7 @@ export function startClock(startMs: number, endMs: number, speed: number, realMs
   return { startMs, endMs: Math.max(startMs, endMs), speed, paused: false, shownMs: startMs, setAtMs: realMs };
 }
 
-/** Returns the moment that is shown, in Unix milliseconds. It never passes the end. */
+/** Returns the moment that is shown, in Unix milliseconds. The shown moment is never after the end. */
 export function shownAt({ startMs, endMs, speed, paused, shownMs, setAtMs }: ReplayClock, realMs: number): number {
   const advanced = paused ? 0 : Math.max(0, realMs - setAtMs) * speed;
   return Math.min(endMs, Math.max(startMs, shownMs + advanced));
@@ -56,7 +56,10 @@ export function withSpeed(clock: ReplayClock, realMs: number, speed: number): Re
 /** The forms that `parseSeek` accepts, for messages. */
 export const SEEK_FORMS = '50%, 1h30m after the start, +5m, -30s, or the time of day such as 14:05';
 
-/** Returns the moment that a text names, in Unix milliseconds; undefined if the text is none of SEEK_FORMS. */
+/**
+ * Returns the moment that a text names, in Unix milliseconds; undefined if the text has none of the forms in
+ * SEEK_FORMS.
+ */
 export function parseSeek(text: string, clock: ReplayClock, realMs: number): number | undefined {
   const { startMs, endMs } = clock;
   const percent = /^(\d+(?:\.\d+)?)%$/.exec(text);

@@ -39,7 +39,7 @@ export function epochShown({ epochs }: TrialDetail, epochsBack: number): number 
   return epochs.at(Math.max(0, epochs.length - 1 - epochsBack));
 }
 
-/** Returns the last epoch with reconstructions up to `epoch`, otherwise the first one. */
+/** Returns the last epoch with reconstructions up to `epoch`, otherwise the first epoch with reconstructions. */
 export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
   return epochs.findLast((own) => own <= epoch) ?? epochs[0];
 }
@@ -80,7 +80,10 @@ export function sweepUnderCursor(model: Pick<Model, 'sweeps' | 'state' | 'ui'>):
   return sweeps[windowOf(cursorOf(model.ui, 'sweeps'), sweeps.length, 1, indexOf).at];
 }
 
-/** Returns a failure as clean lines. The first has the class and the error; the program's output is below. */
+/**
+ * Returns a failure as clean lines. The first line has the class and the error. The program's output is below this
+ * line.
+ */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
   const [error = '', ...output] = message.trim().split('\n').map(logLine);
   return [`${failureClass.of(failure)}: ${error}`, ...output];

@@ -9,7 +9,7 @@ export class StartProgress {
     this.heading = heading;
   }
 
-  /** The steps so far, in order. The last one is in progress. */
+  /** The steps so far, in order. The last step is in progress. */
   get steps(): readonly string[] {
     return this.#steps;
   }
@@ -19,7 +19,7 @@ export class StartProgress {
     this.#listener();
   };
 
-  /** Calls a listener, instead of any earlier one, after each step. */
+  /** Calls a listener after each step. The listener replaces any earlier listener. */
   onStep(listener: () => void): void {
     this.#listener = listener;
   }

@@ -1,4 +1,4 @@
-/** The view, cursor, sorting, filter and marks: the state that keys change and the Watch stream does not. */
+/** The view, cursor, sorting, filter and marks. This is the state that keys change. */
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { Pane, RetrySelection, SweepActionName } from '../source.ts';
 import { type LogUi, START_LOG } from './log-view.ts';
@@ -9,7 +9,7 @@ export type View =
   | { readonly kind: 'compare' | 'help' };
 export type ViewKind = View['kind'];
 
-/** Views with a cursor. The others scroll by line. */
+/** Views with a cursor. The other views scroll by line. */
 export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps', 'errors'];
 
 export interface Cursor {
@@ -33,7 +33,7 @@ interface TextPrompt {
   readonly text: string;
   /** The position of the cursor, in characters. */
   readonly at: number;
-  /** The entry of the history that is shown; -1 if none is. */
+  /** The index of the history entry that is shown; -1 if no entry is shown. */
   readonly entry: number;
 }
 
@@ -57,7 +57,7 @@ export type ListView = 'agents' | 'events';
 export interface ListChoice {
   readonly filterText: string;
   readonly filter: Filter;
-  /** The column that sorts the list. Undefined means the order in which the coordinator sends it. */
+  /** The column that sorts the list. Undefined means the order of the coordinator. */
   readonly sort: string | undefined;
   readonly reversed: boolean;
 }
@@ -65,7 +65,7 @@ export interface ListChoice {
 const WHOLE_LIST: ListChoice = { filterText: '', filter: ALL, sort: undefined, reversed: false };
 
 export interface Ui {
-  /** The last view is shown; q returns to the one before it. */
+  /** The last view is shown. The key q returns to the previous view. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
   /** The column that sorts the leaderboard. Undefined means the sweep's own metric. */
@@ -88,9 +88,9 @@ export interface Ui {
   readonly log: LogUi;
   /** The metric that the charts show. Undefined means the sweep's own metric. */
   readonly metric: string | undefined;
-  /** The parameters of the heat map. Undefined means the two most important ones. */
+  /** The parameters of the heat map. Undefined means the two most important parameters. */
   readonly pair: readonly [string, string] | undefined;
-  /** The number of epochs with reconstructions between the shown one and the newest. */
+  /** The number of epochs with reconstructions between the shown epoch and the newest epoch. */
   readonly epochsBack: number;
   readonly frozen: boolean;
 }

@@ -19,7 +19,10 @@ const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false', '-c', 
 
 export interface GitFacts {
   readonly state: GitState;
-  /** Changes of tracked files below the folder since the commit; empty if there are none or they are not wanted. */
+  /**
+   * Changes of tracked files below the folder since the commit; empty if there are no changes or the changes were not
+   * requested.
+   */
   readonly diff: string;
 }
 
@@ -60,7 +63,7 @@ async function diffOf(dir: string): Promise<string> {
   return limitedDiff(text);
 }
 
-/** Cuts a diff at a line, so that the diff with the notice at its end has at most MAX_DIFF_BYTES. */
+/** Truncates a diff at the end of a line, so that the diff and the notice at its end have at most MAX_DIFF_BYTES. */
 export function limitedDiff(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_DIFF_BYTES) return text;

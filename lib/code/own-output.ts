@@ -1,6 +1,6 @@
 /**
- * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. They are not code, and
- * each of them would change the code of later sweeps. The content identifies these files and folders, not the name.
+ * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. Such files are not code,
+ * and each file would change the code of later sweeps. The content identifies these files and folders, not the name.
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * Estimates when the trials of a sweep, and the sweep itself, end: the remaining epochs, times the epoch times that were
- * measured for the config, on the slots that there are. Times are Unix milliseconds; durations are milliseconds.
+ * Estimates when the trials of a sweep and the sweep end. The estimate is the number of remaining epochs times the
+ * measured epoch time of the config, on the available slots. Times are Unix milliseconds; durations are milliseconds.
  *
  * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial. A
  * config without measurements therefore gets the mean of the sweep with a wide interval, and each measurement narrows it.
@@ -18,11 +18,11 @@ export interface EtaTrial {
   readonly state: 'waiting' | 'running' | 'ended';
   /** Epochs reported so far. */
   readonly epoch: number;
-  /** Epochs of a whole run. Undefined if it is unknown; a whole run is then measured at once. */
+  /** Epochs of a whole run. Undefined if the number is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
   /** Start of the latest attempt. 0 if there was none. */
   readonly startedAtMs: number;
-  /** 0 until the trial ends. */
+  /** The value is 0 until the trial ends. */
   readonly endedAtMs: number;
 }
 
@@ -31,7 +31,7 @@ export interface EtaSituation {
   readonly trials: readonly EtaTrial[];
   /** Trials that are still to be created. Infinity if there is no limit; the sweep then has no estimate. Default: 0. */
   readonly toCome?: number;
-  /** Slots that can run the trials, busy ones included. */
+  /** Slots that can run the trials, including busy slots. */
   readonly slots: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;
@@ -48,7 +48,10 @@ export interface TimeLeft {
 export interface Eta {
   /** Until the last trial that still runs has ended. Undefined if nothing is left, nothing was measured, or no slot is free. */
   readonly sweep: TimeLeft | undefined;
-  /** By trial id: until its end. Has no entry for ended trials, and for waiting trials that do not start. */
+  /**
+   * The time until the end of each trial, by trial id. Ended trials and waiting trials that will not start have no
+   * entry.
+   */
   readonly trials: ReadonlyMap<string, TimeLeft>;
 }
 
@@ -61,7 +64,10 @@ const TWO_SIDED_90 = 1.645;
 /** Math.hypot is too slow for several calls per trial. */
 const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
-/** Assumptions before any measurement, as standard deviations of the logarithm, with the weight of so many measurements. */
+/**
+ * Assumptions before any measurement, as standard deviations of the logarithm. Each assumption has the weight of a
+ * number of measurements.
+ */
 const PRIOR_NOISE = 0.25;
 const PRIOR_BETWEEN_CONFIGS = 0.7;
 const PRIOR_WEIGHT = 2;
@@ -121,9 +127,9 @@ interface Part {
   readonly ms: number;
   /** Standard deviation from the noise of the trial itself. */
   readonly noiseMs: number;
-  /** Relative standard deviation from the unknown mean of its config. All trials of a config share it. */
+  /** Relative standard deviation from the unknown mean of its config. All trials of a config share this effect. */
   readonly uncertainty: number;
-  /** Relative standard deviation from the unknown mean of the sweep. All trials share it. */
+  /** Relative standard deviation from the unknown mean of the sweep. All trials share this deviation. */
   readonly shared: number;
 }
 
@@ -155,7 +161,7 @@ function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): Ti
 interface Pace {
   /** The standard deviation of the logarithm of a trial's epoch time within its config. */
   readonly noise: number;
-  /** Degrees of freedom of `noise`, the prior included. */
+  /** Degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
   /** The share of its epochs that a trial runs on average: less than 1 if some fail or are stopped early. */
   readonly share: number;
@@ -167,7 +173,9 @@ interface Pace {
 interface ConfigPace {
   /** The expected time of an epoch. */
   readonly unitMs: number;
-  /** Standard deviations of its logarithm: from the config's own deviation, and from the mean of the sweep. */
+  /**
+   * Standard deviations of the logarithm of the time: from the config's own deviation, and from the mean of the sweep.
+   */
   readonly uncertainty: number;
   readonly shared: number;
 }

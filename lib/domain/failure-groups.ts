@@ -10,11 +10,11 @@ export interface FailureGroup {
   readonly message: string;
   /** At least one, in the order of the input. */
   readonly trials: readonly Trial[];
-  /** Agents of the last attempts, by number of trials and then by name. Trials without an agent add none. */
+  /** Agents of the last attempts, by number of trials and then by name. A trial without an agent adds no agent. */
   readonly agents: readonly string[];
 }
 
-/** Returns the class of a trial's failure; `unknown` if the trial has none. */
+/** Returns the class of a trial's failure; `unknown` if the trial has no failure. */
 export function failureClassOf({ failure }: Pick<Trial, 'failure'>): FailureGroup['class'] {
   return failure === undefined ? 'unknown' : failureClass.of(failure.class);
 }

@@ -48,7 +48,7 @@ describe('the value of a metric', () => {
 });
 
 describe('reports of one step', () => {
-  test('reports of one step are merged into one', () => {
+  test('several reports of one step are merged into one report', () => {
     const reports: { epoch: number; metrics: Record<string, number>; attempt: number }[] = [
       { epoch: 1, metrics: { a: 1 }, attempt: 1 },
       { epoch: 2, metrics: { a: 2 }, attempt: 1 },

@@ -30,7 +30,7 @@ export type ParameterPoint = Pick<Trial, 'parameters'> & { readonly seed?: numbe
 export interface ParameterSplit {
   /** Names that have different values, or that some points lack. Sorted, with `seed` last. */
   readonly varying: readonly string[];
-  /** The other names, each with its single value. */
+  /** The names of the constant parameters, each with its value. */
   readonly constant: Readonly<Record<string, ParameterValue>>;
 }
 

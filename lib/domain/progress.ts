@@ -11,7 +11,7 @@ export interface SweepProgress {
 }
 
 /**
- * Returns the number of trials that ran to their end. Cancelled trials are not among them, so that a killed sweep is not
+ * Returns the number of trials that ran to their end. Cancelled trials do not count, so that a killed sweep is not
  * complete.
  */
 function finishedTotal(sweep: Sweep): number {

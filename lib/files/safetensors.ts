@@ -29,7 +29,7 @@ export interface SafetensorsFile {
 /** The format sets this limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-/** The header is padded to a multiple of this size, which aligns the data after it. */
+/** The header is padded to a multiple of this size, so that the data after the header is aligned. */
 const ALIGNMENT = 8;
 const METADATA = '__metadata__';
 

@@ -27,8 +27,9 @@ export function hostOf(header: string): string | undefined {
 }
 
 /**
- * Whether a Host header names this server. Its listen address and the allowed names do. The name of the machine does
- * too, unless the server listens only on the loopback. A server that listens on all addresses accepts each IP address,
+ * Whether a Host header names this server. The listen address and the allowed names also name the server. The name of
+ * the machine also names the server, unless the server listens only on the loopback. A server that listens on all
+ * addresses accepts each IP address,
  * because only a name can
  * point a browser to another machine later. The port is not compared, because a proxy can change it.
  */

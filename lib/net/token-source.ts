@@ -104,7 +104,7 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
 /** The first user id of a person. Services, such as a coordinator that systemd runs, have lower user ids. */
 const FIRST_PERSON = 1_000;
 
-/** Any user can listen on the port, but must not receive the sweep and its code. */
+/** Any user of the machine can listen on the port, and must not receive the sweep and its code. */
 function withoutToken(port: number): TokenAnswer {
   const self = process.geteuid?.();
   const other = [...(listenerOwners(port) ?? [])].find((uid) => uid !== self && uid >= FIRST_PERSON);

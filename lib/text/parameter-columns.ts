@@ -10,7 +10,10 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
 /** The number of rows that determine the columns. Further rows rarely change the columns. */
 const MAX_READ_ROWS = 5_000;
 
-/** Columns of parameters: those that vary on their own, and those that another parameter determines, which come last in a table. */
+/**
+ * Defines the columns of parameters: parameters that vary on their own, and then parameters that another parameter
+ * determines.
+ */
 export interface ParameterColumns<Row> {
   readonly own: readonly Column<Row>[];
   readonly determined: readonly Column<Row>[];

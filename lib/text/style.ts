@@ -2,7 +2,7 @@ import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 
 /**
  * Styles of text, named as in Node's styleText. Colour-blind readers can distinguish the colours (cyan and yellow,
- * never red and green). Colour only repeats what the text states.
+ * never red and green). Colour only repeats information that the text states.
  */
 export type Style = 'cyan' | 'yellow' | 'magenta' | 'blue' | 'bold' | 'dim' | 'inverse';
 

@@ -52,8 +52,8 @@ export interface TableRoom {
 
 /**
  * Lays out a table for a terminal. Makes cells safe to print. List the most important column first. If the table does
- * not fit, texts are cut. If it still does not fit, columns are hidden: first those with the same text in every row, then
- * the rightmost ones. The first column and required columns are never hidden.
+ * not fit, texts are cut. If the table still does not fit, columns are hidden: first columns with the same text in
+ * every row, then the rightmost columns. The first column and required columns are never hidden.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
@@ -164,7 +164,9 @@ function fittingColumns<Row>(
   };
 }
 
-/** Moves columns with the same text in each of several rows to the end, except the first and the required ones. */
+/**
+ * Moves columns with the same text in each of several rows to the end, except the first column and required columns.
+ */
 function constantLast<Row>(
   columns: readonly Column<Row>[],
   measure: (column: Column<Row>) => Measured<Row>,

@@ -19,7 +19,8 @@ const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Cuts a text to at most `width` terminal columns, with an ellipsis in place of what was left out: the end by default.
+ * Cuts a text to at most `width` terminal columns, with an ellipsis in place of the omitted part, which is the end by
+ * default.
  * Never splits a grapheme, so the result can be a few columns shorter.
  */
 export function truncate(text: string, width: number, elision: Elision = 'end'): string {

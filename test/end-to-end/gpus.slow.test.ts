@@ -1,5 +1,6 @@
 /**
- * GPU detection on a machine without GPUs, with an nvidia-smi that prints the recorded output of a real one. `npm run bench:gpu`
+ * GPU detection on a machine without GPUs, with a program that prints the recorded output of a real nvidia-smi. `npm
+ * run bench:gpu`
  * trains on real GPUs.
  */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -45,7 +46,7 @@ const WHICH =
   `echo '{"gpu": "'"$CUDA_VISIBLE_DEVICES"'", "hip": "'"$HIP_VISIBLE_DEVICES"'", "order": "'"$CUDA_DEVICE_ORDER"'", "loss": 1}' >> seen; ` +
   `echo '{"loss": 1}'; sleep 2\n`;
 
-/** Installs a program of a driver that prints a recorded output, with another one for -L. */
+/** Installs a program of a driver that prints a recorded output, and another output for -L. */
 function install(name: string, output: string, list = output): void {
   const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');
   const file = join(folder, 'bin', name);

@@ -7,7 +7,7 @@ import { noise } from './values.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const EMPTY_SETTINGS = Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
-/** Types of HTTP/2 frames, and one that does not exist. */
+/** Types of HTTP/2 frames, and a type that does not exist. */
 const FRAME_TYPES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x55];
 
 type Garbage = (random: TestRandom) => Uint8Array;

@@ -15,7 +15,7 @@ export interface Names {
   readonly trials: readonly string[];
 }
 
-/** JetStream's status codes for pulls: heartbeat, no messages, timeout, conflict, and one that does not exist. */
+/** JetStream's status codes for pulls: heartbeat, no messages, timeout, conflict, and a code that does not exist. */
 const STATUSES = [100, 404, 408, 409, 999];
 const HEADER_ROOM = 32;
 

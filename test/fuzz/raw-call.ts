@@ -13,7 +13,7 @@ export interface RawCall {
 }
 
 export interface RawAnswer {
-  /** The gRPC status. Undefined if the call ended without one. */
+  /** The gRPC status. Undefined if the call ended without a status. */
   readonly code: number | undefined;
   readonly details: string;
   /** Whether messages arrived before the status. */

@@ -1,4 +1,4 @@
-/** Reads all methods and messages from the .proto files, so that new ones are fuzzed too. */
+/** Reads all methods and messages from the .proto files, so that new methods and messages are fuzzed too. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';

@@ -25,7 +25,7 @@ export async function runSweep(cluster: Cluster, from: number): Promise<string> 
   return sweep;
 }
 
-/** Kills all active sweeps, so that the next one starts at once. */
+/** Kills all active sweeps, so that the next sweep starts at once. */
 export async function killActiveSweeps(cluster: Cluster): Promise<void> {
   await withConnection({ server: cluster.address }, async (connection) => {
     const { sweeps } = await unary(connection, connection.client.listSweeps, {});

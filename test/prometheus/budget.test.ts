@@ -48,7 +48,7 @@ test('trials have series only if the option is set, and then only the running tr
   expect(new Set(epochs).size).toBe(BUSY.sweeps);
 });
 
-/** Returns the metrics of one agent, with an nvidia-smi that prints the recorded output of a real one. */
+/** Returns the metrics of one agent, with a program that prints the recorded output of a real nvidia-smi. */
 async function scrapeAgentOfFourGpus(): Promise<string> {
   const folder = testFolder();
   const path = process.env.PATH;

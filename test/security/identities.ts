@@ -1,4 +1,4 @@
-/** Identities made by `trawl certs`, and some invalid ones. */
+/** Identities made by `trawl certs`, and some invalid identities. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';

@@ -48,7 +48,7 @@ const METHODS = [
   '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
 ];
 
-/** Runs the probe as another user, or as this one. */
+/** Runs the probe as another user, or as the current user. */
 async function probe(targets: Targets, user?: number): Promise<Results> {
   const script = readFileSync(join(packageRoot(), 'test', 'security', 'probe.mjs'), 'utf8');
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -111,7 +111,7 @@ const PULLS = ['', '{"batch":1,"no_wait":true}', '{"batch":2,"expires":1000000}'
 const ANSWERS = ['+WPI', 'x', '-NAK'];
 const REMOVALS = ['+ACK', '+NXT', '+NXT {"batch":1,"no_wait":true}', '+TERM', ''];
 
-/** Sends each permitted request with each reply subject, and each forbidden one. */
+/** Sends each permitted request and each forbidden request, with each reply subject. */
 async function attack(rogue: NatsConnection): Promise<void> {
   // The server answers an acknowledgement with an empty message, which is a valid request to delete a stream.
   for (const [at, reply] of REPLIES.entries()) {

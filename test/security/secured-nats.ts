@@ -20,7 +20,7 @@ export interface SecuredNats {
 /**
  * Starts a server that stops at the end of the test.
  * @param dir the server's identity folder
- * @param binary the path of nats-server; default: the installed one
+ * @param binary the path of nats-server; default: the installed program
  */
 export async function startSecuredNats(dir: string, binary?: string): Promise<SecuredNats> {
   const path = binary ?? (await findNatsBinary({ install: false })).path;

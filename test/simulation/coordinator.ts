@@ -55,7 +55,7 @@ export interface CoordinatorWorld {
   /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
-  /** Called for each retry request, repeated ones included. */
+  /** Called for each retry request, including repeated requests. */
   onRetryAsked(requestId: string, answer: Promise<Retried>): void;
   /** Called for each durable commit, before its messages are sent. */
   onCommit(commit: Commit, runtime: Runtime): void;

@@ -4,7 +4,7 @@ import { TestRandom } from '../support/random.ts';
 
 export interface MachineResources {
   readonly zone: string;
-  /** The number of slots with a GPU, which are the first ones. */
+  /** The number of slots with a GPU, which are the first slots. */
   readonly gpuSlots: number;
 }
 

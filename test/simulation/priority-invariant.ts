@@ -8,7 +8,10 @@ const MIN_PENDING_MS = 1_000;
 
 export class PriorityInvariant {
   readonly #ledger: Ledger;
-  /** Whether all slots are in one pool, so that each offer is for every slot: they are alike, and no trial avoids one. */
+  /**
+   * Whether all slots are in one pool, so that each offer is for every slot. In this case, the slots are alike and no
+   * trial avoids an agent.
+   */
   #onePool: boolean;
   /** When each trial or sweep last changed, by name. */
   readonly #since = new Map<string, number>();

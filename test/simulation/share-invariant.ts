@@ -65,7 +65,7 @@ export class ShareInvariant {
   #judge(now: number): string | undefined {
     const [a, b] = [...this.#parties.entries()];
     if (a === undefined || b === undefined) return undefined;
-    // The duration of a sweep's trials is an estimate until one ends.
+    // The duration of a sweep's trials is an estimate until a trial ends.
     if (a[1].doneMs === 0 || b[1].doneMs === 0) return undefined;
     if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = usedMs(party, now);
     // A sweep without pending trials no longer competes.

@@ -73,7 +73,7 @@ export class SimulatedUser {
     ask();
   }
 
-  /** Sends an action once; a lost one is not repeated. */
+  /** Sends an action once. A lost action is not repeated. */
   #act(sweepId: string, verb: UserAction): void {
     this.#ask(
       ({ control }) =>

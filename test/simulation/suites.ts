@@ -1,4 +1,4 @@
-/** Seeds and planted bugs of the fast suite and of the slow one. Together they cover every seed and every bug. */
+/** Seeds and planted bugs of the fast suite and of the slow suite. Together they cover every seed and every bug. */
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 

@@ -1,5 +1,5 @@
 /**
- * Replaces the global timers by virtual ones, so that the product's code runs unchanged. Timers set by a simulated
+ * Replaces the global timers by virtual timers, so that the product's code runs unchanged. Timers set by a simulated
  * process are events of that process. Timers set outside the simulation stay real.
  */
 import { syncBuiltinESMExports } from 'node:module';
@@ -11,7 +11,7 @@ const EPOCH = Date.UTC(2026, 0, 1);
 type Work = (...args: unknown[]) => void;
 type NodeTimer = Timer & { unref(): unknown };
 
-/** Installs virtual timers. Returns a function that restores the real ones. */
+/** Installs virtual timers. Returns a function that restores the real timers. */
 export function installVirtualTime(clock: Clock): () => void {
   const real = {
     setTimeout,

@@ -19,7 +19,7 @@ import { until } from './until.ts';
 export interface ClusterOptions {
   /** The agents' lease, such as `2s`. Default: 15s. */
   readonly lease?: string;
-  /** The URL of a server that the test runs itself. Default: the cluster starts one. */
+  /** The URL of a server that the test runs itself. Default: the cluster starts a server. */
   readonly natsUrl?: string;
   /** Whether the loopback requires the token. Default: true. */
   readonly requireToken?: boolean;
@@ -147,7 +147,7 @@ export class Cluster {
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...this.#auth,
-      // The token is found by the coordinator's address, and a proxy has another one.
+      // The token is found by the coordinator's address, and a proxy has another address.
       ...(server === this.address ? [] : ['--token-file', tokenFile(this.dir)]),
       ...more,
     );

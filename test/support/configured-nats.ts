@@ -38,7 +38,7 @@ export class ConfiguredNats {
     this.url = `nats://${USER}:${PASSWORD}@127.0.0.1:${port}`;
   }
 
-  /** @param binary the path of nats-server; default: the installed one */
+  /** @param binary the path of nats-server; default: the installed program */
   static async start(folder: string, config: NatsConfig = {}, binary?: string): Promise<ConfiguredNats> {
     const path = binary ?? (await findNatsBinary({ install: false })).path;
     const nats = new ConfiguredNats(folder, await freePort(), path);

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** 100 images are a whole batch and a short one. */
+/** 100 images are a whole batch and a short batch. */
 const plain: Parameters = { train_size: 100, epochs: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 };
 const denoising: Parameters = { ...plain, noise_std: 0.5 };
 
@@ -62,7 +62,7 @@ describe.each([
   ['denoising', denoising],
   ['plain, five layers', { ...plain, depth: 5, lambda_l1: 1e-7, weight_decay: 1e-7 }],
 ])('%s', (_, given) => {
-  test('the reports and artifacts of a run that resumes from a checkpoint are bitwise identical to those of an uninterrupted run', {
+  test('a run that resumes from a checkpoint has bitwise the same reports and artifacts as an uninterrupted run', {
     timeout: LIMIT_MS,
   }, async () => {
     const whole = await train(given, EVERYTHING);
@@ -174,7 +174,7 @@ describe('a checkpoint of another trial fails in preflight with the reason', () 
     expect(await rejection(short)).toMatch(/adam.first is F32 \[1,1024\], expected F32 \[\d+,1024\]/);
   });
 
-  test('a damaged checkpoint file is rejected, and so is a missing checkpoint file', async () => {
+  test('damaged and missing checkpoint files are rejected', async () => {
     expect(await rejection(bytes.subarray(0, 1000))).toContain('not a safetensors file, or a damaged safetensors file');
     const path = join(dir, 'nothing');
     await expect(train(plain, { resume: { epoch: 1, path } })).rejects.toMatchObject({

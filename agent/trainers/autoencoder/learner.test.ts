@@ -26,7 +26,7 @@ const variants = loadable.flatMap((backend): { readonly backend: BackendName; re
   backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
 );
 
-describe.each(variants)('on $backend $strategy, against a float64 implementation', ({ backend, strategy }) => {
+describe.each(variants)('training steps on $backend $strategy', ({ backend, strategy }) => {
   let comparisons: readonly StepDifferences[];
 
   beforeAll(async () => {

@@ -48,7 +48,7 @@ test('the generator is xoshiro128** seeded by splitmix64, for any seed', () => {
   );
 });
 
-test('consecutive seeds give different numbers, and so do the streams of one seed', () => {
+test('consecutive seeds give different numbers, and the streams of one seed give different numbers', () => {
   const starts = [0, 1, 2, 3].flatMap((seed) =>
     Object.values(STREAMS).map((stream) => String(draw(4, new Random(seed, stream)))),
   );

@@ -90,7 +90,7 @@ test('structured values, null and floats are written as Python writes them', () 
   );
 });
 
-test('an unset environment variable in a command is an error, and so is an unknown macro', () => {
+test('an unset environment variable or an unknown macro in a command is an error', () => {
   expect(() => argumentsOf(['${envvar:NO_SUCH}'], TRIAL)).toThrow(/NO_SUCH is not set/);
   expect(() => argumentsOf(['${later}'], TRIAL)).toThrow(/does not support \$\{later\}/);
 });

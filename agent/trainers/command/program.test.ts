@@ -83,7 +83,7 @@ test('a stop reaches the whole process group, and a program that handles SIGTERM
   await waitForEnd(pids);
 });
 
-test('a program that ignores SIGTERM is killed after the grace period, and so are its children', async () => {
+test('a program that ignores SIGTERM is killed with its children after the grace period', async () => {
   const program = start('trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done');
   const pids = await pidsFrom(program.stdout);
   program.stop();
@@ -136,7 +136,7 @@ test.each([
   ['with a child in its own session', 'setsid sleep 60 & child=$!; sleep 0.3; echo $$ $child; wait'],
   ['that handles SIGTERM', 'sleep 60 & echo $$ $!; wait'],
   ['that ignores SIGTERM', 'trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done'],
-])('when the worker is killed by SIGKILL, a program %s ends, and so do its children', async (_, script) => {
+])('when the worker is killed by SIGKILL, a program %s and its children end', async (_, script) => {
   const fixture = new URL('./program.fixture.ts', import.meta.url);
   const worker = spawn(process.execPath, fixtureCommand(fixture, '/bin/sh', '-c', script), {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -15,7 +15,7 @@ export interface EstimatorOptions {
   readonly priorWeight: number;
 }
 
-/** The maximum number of kernels that reduces the minimum bandwidth. */
+/** The number of kernels above which the minimum bandwidth no longer decreases. */
 const MAX_NARROWING = 100;
 
 /** Returns a number between 0 and 1, both excluded. */

@@ -1,4 +1,4 @@
-/** A grid on 20 virtual agents, of which four are bad, and on the good ones alone. */
+/** A grid on 20 virtual agents, four of which are bad, and on the good agents alone. */
 import { TestRandom } from '../random.ts';
 import { type Plan, type VirtualAgent, VirtualCluster } from './virtual-cluster.ts';
 

@@ -90,7 +90,7 @@ async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
   return offers.splice(0);
 }
 
-/** Runs an attempt from its lease to its end. One in ten fails, and the last ones keep running. */
+/** Runs an attempt from its lease to its end. One trial in ten fails, and the last trials keep running. */
 async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
   const { core } = runtime;
   const { step, answer } = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now());

@@ -28,7 +28,7 @@ interface Entry {
   second: OpenAttempt | undefined;
   /** Whether the trial has had a speculative attempt since a user last retried it. */
   speculated: boolean;
-  /** The attempt that must have a result, because another was superseded by it. */
+  /** The attempt that must have a result, because it superseded another attempt. */
   winner: AttemptKey | undefined;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;

@@ -77,7 +77,10 @@ export function failureClassOf(
 }
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
-/** Matches errors that only report that another process failed. The error of the other process is above these lines. */
+/**
+ * Matches errors that only report that another process failed. The output of the other process has its error above
+ * these lines.
+ */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
 /**

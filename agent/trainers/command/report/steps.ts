@@ -176,7 +176,7 @@ export class StepReader {
     return { metrics, ignored };
   }
 
-  /** Returns the step after the last one. The same text always has the same step. */
+  /** Returns the step after the last step. The same text always has the same step. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);

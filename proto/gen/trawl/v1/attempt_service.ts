@@ -312,7 +312,7 @@ export interface ProgramSpec {
     | undefined;
   /** Parameters whose whole numbers are all written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
-  /** The metric that ranks the sweep. Empty if the sweep file names none. */
+  /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
   /** Milliseconds without a first report after which the sweep shows a warning. */
   firstReportMs: number;
@@ -390,7 +390,7 @@ export interface Hello {
   gpus: string[];
   /** Number of trials that one slot can train as a pack. 0 and 1 mean one trial at a time. */
   pack: number;
-  /** HOST:PORT of the agent's metrics for Prometheus. Empty if it serves none. */
+  /** HOST:PORT of the agent's metrics for Prometheus. Empty if the agent serves no metrics. */
   metrics: string;
   /** Labels from the agent's command line. proto/limits.ts has the limits. */
   labels: { [key: string]: string };
@@ -539,7 +539,7 @@ export interface Heartbeat {
   held: AttemptKey[];
   /** The agent starts no new trials, and exits when its attempts have ended. */
   leaving: boolean;
-  /** One per GPU, at most a few seconds old. Empty if the driver reports none. */
+  /** One per GPU, at most a few seconds old. Empty if the driver reports no measurements. */
   gpuFigures: GpuFigures[];
   /** Claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
   claimed: AttemptKey[];

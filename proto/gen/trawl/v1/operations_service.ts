@@ -67,7 +67,7 @@ export interface BackupFile {
   size: number;
 }
 
-/** Needs older_than_ms or keep above 0, or all. A request without a selector is rejected. */
+/** One of these is required: older_than_ms above 0, keep above 0, or all. A request without a selector is rejected. */
 export interface PruneRequest {
   /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;
@@ -1086,8 +1086,8 @@ export const OperationsServiceService = {
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
-   * neither.
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * neither quarantined nor suspect.
    */
   releaseAgent: {
     path: "/trawl.v1.OperationsService/ReleaseAgent" as const,
@@ -1131,8 +1131,8 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   /** Ends a drain. Does nothing if the agent is not drained. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
-   * neither.
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * neither quarantined nor suspect.
    */
   releaseAgent: handleUnaryCall<ReleaseAgentRequest, ReleaseAgentResponse>;
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
@@ -1179,8 +1179,8 @@ export interface OperationsServiceClient extends Client {
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent has
-   * neither.
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * neither quarantined nor suspect.
    */
   releaseAgent(
     request: ReleaseAgentRequest,

@@ -264,8 +264,8 @@ export interface ListCurvesResponse {
 }
 
 /**
- * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve with the same
- * trial as the one before it continues it.
+ * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve with the
+ * same trial as the previous curve continues the previous curve.
  */
 export interface Curve {
   trialId: string;

@@ -1094,7 +1094,7 @@ export interface Quarantine {
   reason: string;
   sinceMs: number;
   failedProbes: number;
-  /** Milliseconds until a trial may be offered as a probe; 0 means as soon as there is one. */
+  /** Milliseconds until a trial may be offered as a probe; 0 means as soon as a trial is pending. */
   probeInMs: number;
 }
 
