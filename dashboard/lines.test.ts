@@ -133,7 +133,7 @@ test('the line of a failure shows only the first line of its message, without th
   const failure = {
     class: FailureClass.CRASH,
     message:
-      'python3 exited with code 1: ValueError: bad\nstderr:\nTraceback (most recent call last):\nValueError: bad',
+      'ValueError: bad (python3 exited with code 1)\nstderr:\nTraceback (most recent call last):\nValueError: bad',
   };
   const pending = trialAt(0, { attempts: 1, failure, agentId: 'agent-1' });
   const failed = { ...ended, attempts: 2, state: TrialState.FAILED, failure };
@@ -150,7 +150,7 @@ test('the line of a failure shows only the first line of its message, without th
   );
   expect(lines.slice(2)).toEqual([
     '+6.0s    trial a0000000 attempt 1 crash: ValueError: bad; retry now',
-    expect.stringContaining('failed (1/8): crash: python3 exited with code 1: ValueError: bad, '),
+    expect.stringContaining('failed (1/8): crash: ValueError: bad (python3 exited with code 1), '),
   ]);
   expect(lines.join('')).not.toMatch(/␊|stderr/);
 });

@@ -26,7 +26,7 @@ export function registerConvert(program: Command): void {
     .description("convert another tool's sweep to a trawl sweep file")
     .argument(
       '<file>',
-      'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or a text file with Hydra multirun arguments',
+      'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, a text file with Hydra multirun arguments, or a Hydra configuration with a sweeper',
     )
     .addOption(
       new Option('--from <format>', 'format of the file (default: recognised by its content)').choices(CONVERT_FORMATS),

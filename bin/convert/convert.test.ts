@@ -193,6 +193,7 @@ describe("Hydra's arguments", () => {
       { c: { values: ['a', 'b'] }, d: { values: [1, 2] }, e: { values: [1, 2] } },
     ],
     ['x=null,true,False', { x: { values: [null, true, false] } }],
+    ['lr=tag(log,interval(0.001,0.1))', { lr: { distribution: 'log_uniform_values', min: 0.001, max: 0.1 } }],
     ['lr=interval(0,0.1)', { lr: { distribution: 'uniform', min: 0, max: 0.1 } }],
   ])('%s', async (text, parameters) => {
     expect((await convert(text)).sweep.parameters).toEqual(parameters);
@@ -216,6 +217,46 @@ describe("Hydra's arguments", () => {
       n: { value: 'range(3,3)' },
     });
     expect(notes.join('\n')).toContain('n: range(3,3) has no values and is kept as text.');
+  });
+
+  test("the parameters of a Hydra configuration's basic sweeper are converted", async () => {
+    const { sweep } = await convert(
+      'defaults: [_self_]\nlr: 1\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      lr: 1e-3,1e-4\n      seed: range(3)\n      +n: 4\n',
+    );
+    expect(sweep).toMatchObject({
+      method: 'grid',
+      parameters: { lr: { values: [0.001, 0.0001] }, seed: { values: [0, 1, 2] }, '+n': { value: 4 } },
+    });
+    expect(sweep.run_cap).toBeUndefined();
+  });
+
+  test("the parameters of Hydra's Optuna and Ax sweepers are converted", async () => {
+    const optuna = await convert(
+      'hydra:\n  sweeper:\n    direction: maximize\n    n_trials: 20\n    params: {x: "interval(-5, 5)", db: "choice(a, b)"}\n    search_space: {n: {type: int, low: 1, high: 4}, l: {type: float, low: 0.1, high: 1, log: true}}\n',
+    );
+    expect(optuna.sweep).toMatchObject({
+      method: 'tpe',
+      run_cap: 20,
+      parameters: {
+        x: { distribution: 'uniform', min: -5, max: 5 },
+        db: { values: ['a', 'b'] },
+        n: { distribution: 'int_uniform', min: 1, max: 4 },
+        l: { distribution: 'log_uniform_values', min: 0.1, max: 1 },
+      },
+    });
+    expect(optuna.notes.join('\n')).toContain("the sweeper's direction is maximize");
+    const ax = await convert(
+      '_target_: hydra_plugins.hydra_ax_sweeper.ax_sweeper.AxSweeper\nax_config:\n  max_trials: 10\n  params:\n    lr: {type: range, bounds: [0.1, 1.0], log_scale: true}\n    n: {type: choice, values: [1, 2]}\n    f: {type: fixed, value: 3}\n',
+    );
+    expect(ax.sweep).toMatchObject({
+      method: 'tpe',
+      run_cap: 10,
+      parameters: {
+        lr: { distribution: 'log_uniform_values', min: 0.1, max: 1 },
+        n: { values: [1, 2] },
+        f: { value: 3 },
+      },
+    });
   });
 
   test('Hydra arguments are split at commas outside quotes and brackets only', () => {

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { BadInputError } from '../../proto/errors.ts';
 import { type Converted, isRecord } from './converted.ts';
 import { fromDetermined, isDetermined } from './determined.ts';
-import { fromHydra, isHydra } from './hydra.ts';
+import { fromHydra, fromHydraConfig, isHydra, isHydraConfig } from './hydra.ts';
 import { fromKatib, isKatib } from './katib.ts';
 import { fromNni, isNni, isNniSpace, nniSpaceFile } from './nni.ts';
 import { fromOptuna, fromRayTune, isOptuna } from './spaces.ts';
@@ -17,7 +17,7 @@ export const CONVERT_FORMATS = ['katib', 'determined', 'nni', 'ray', 'optuna', '
 export type Format = (typeof CONVERT_FORMATS)[number];
 
 const KNOWN =
-  'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, or Hydra arguments';
+  'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, Hydra arguments, or a Hydra configuration with a sweeper';
 
 /**
  * Converts a file. Detects the format of the file unless `format` is given.
@@ -61,13 +61,9 @@ async function convertedText(
   const args = parseArgsStringToArgv(text.replaceAll(/^\s*#.*$/gm, '').replaceAll(/\\\r?\n/g, ' '));
   const multirun = args.slice(args.findIndex((arg) => /^(?:-m|--multirun)$/.test(arg)) + 1);
   const overrides = multirun.filter((arg) => !arg.startsWith('-') && !/\.py$/.test(arg) && !/^python\d?/.test(arg));
-  if (format === 'hydra')
-    return fromHydra(
-      overrides,
-      args.find((arg) => arg.endsWith('.py')),
-    );
   const data = parsed(text);
-  if (format === undefined && !isRecord(data) && isHydra(overrides)) {
+  const isHydraFile = isHydraConfig(data);
+  if (!isHydraFile && (format === 'hydra' || (format === undefined && !isRecord(data) && isHydra(overrides)))) {
     return fromHydra(
       overrides,
       args.find((arg) => arg.endsWith('.py')),
@@ -92,6 +88,8 @@ async function convertedText(
       return fromOptuna(data);
     case 'ray':
       return fromRayTune(data);
+    case 'hydra':
+      return fromHydraConfig(data);
     default:
       throw new BadInputError(`${where}: expected ${KNOWN}; name the format with --from if it is one of these`);
   }
@@ -110,6 +108,7 @@ function formatOf(data: Record<string, unknown>): Format | undefined {
   if (isDetermined(data)) return 'determined';
   if (isNniSpace(data) || isNni(data)) return 'nni';
   if (isOptuna(data)) return 'optuna';
+  if (isHydraConfig(data)) return 'hydra';
   const sampled = JSON.stringify(data).match(/"(?:grid_search|(?:q|log|qlog)?(?:uniform|randint)|choice|q?randn)"/);
   return sampled === null ? undefined : 'ray';
 }

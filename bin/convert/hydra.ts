@@ -1,6 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Converts Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`), in the grammar of its overrides. */
-import type { Converted, ParameterDraft } from './converted.ts';
+/**
+ * Converts Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`) and the `hydra.sweeper` of a configuration,
+ * in the grammar of Hydra's overrides.
+ */
+import { type Converted, isRecord, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
 
 const OVERRIDE = /^(~|\+{0,2})([^=\s]+)(?:=(.*))?$/s;
 const CALL = /^(\w+)\((.*)\)$/s;
@@ -46,6 +49,63 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
   };
 }
 
+/** Whether a configuration has parameters of a sweep: `params`, or those of the Optuna and Ax sweepers. */
+export const isHydraConfig = (data: unknown): boolean => sweeperParameters(data).length > 0;
+
+/** Returns `hydra.sweeper`. A file of Hydra's group `hydra/sweeper` contains only the sweeper. */
+function sweeperOf(data: unknown): Record<string, unknown> {
+  const isSweeper = /sweeper/i.test(textAt(data, '_target_') ?? '');
+  return isSweeper && isRecord(data) ? data : recordAt(recordAt(data, 'hydra'), 'sweeper');
+}
+
+function sweeperParameters(data: unknown): (readonly [string, unknown])[] {
+  const sweeper = sweeperOf(data);
+  const ax = recordAt(recordAt(sweeper, 'ax_config'), 'params');
+  const groups = [recordAt(sweeper, 'params'), recordAt(sweeper, 'search_space'), ax];
+  return groups.flatMap((entries) => Object.entries(entries));
+}
+
+/** Converts the `hydra.sweeper` of a configuration: the basic sweeper's, Optuna's or Ax's. */
+export function fromHydraConfig(data: unknown): Converted {
+  const sweeper = sweeperOf(data);
+  const entries = sweeperParameters(data);
+  const texts = entries.flatMap(([name, value]) => (isRecord(value) ? [] : [`${name}=${hydraText(value)}`]));
+  const converted = fromHydra(texts);
+  const spaces = entries.flatMap(([name, value]) => (isRecord(value) ? [[name, spaceDraft(value)] as const] : []));
+  const parameters = { ...converted.sweep.parameters, ...Object.fromEntries(spaces) };
+  const isSampled = Object.values(parameters).some((draft) => 'distribution' in draft);
+  const trials = numberAt(sweeper, 'n_trials') ?? numberAt(recordAt(sweeper, 'ax_config'), 'max_trials');
+  const direction = textAt(sweeper, 'direction');
+  const goal = direction === undefined ? [] : [`the sweeper's direction is ${direction}: use it as the metric's goal.`];
+  return {
+    from: "a configuration of Hydra's sweeper",
+    sweep: {
+      ...converted.sweep,
+      method: trials !== undefined ? 'tpe' : isSampled ? 'random' : 'grid',
+      parameters,
+      run_cap: trials ?? (isSampled ? 100 : undefined),
+    },
+    notes: [...goal, ...converted.notes],
+  };
+}
+
+const hydraText = (value: unknown): string => (Array.isArray(value) ? value.map(hydraText).join(',') : `${value}`);
+
+/** Converts a parameter of older Optuna and Ax sweepers: `{type: float, low: 0, high: 1, log: true}`. */
+function spaceDraft(space: Record<string, unknown>): ParameterDraft {
+  const values = space.choices ?? space.values;
+  if (Array.isArray(values)) return { values };
+  if (space.value !== undefined) return { value: space.value };
+  const bounds = Array.isArray(space.bounds) ? space.bounds : [];
+  const [min, max] = [numberAt(space, 'low') ?? bounds[0], numberAt(space, 'high') ?? bounds[1]];
+  const isLog = space.log === true || space.log_scale === true;
+  const step = numberAt(space, 'step');
+  if (isLog) return { distribution: 'log_uniform_values', min, max };
+  if (step !== undefined) return { min, max, step };
+  const isInteger = space.type === 'int' || space.value_type === 'int' || [min, max].every(Number.isInteger);
+  return { distribution: isInteger && space.type !== 'float' ? 'int_uniform' : 'uniform', min, max };
+}
+
 function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
   const parts = splitTop(text);
   if (parts.length > 1) return { values: parts.map(valueFrom) };
@@ -76,8 +136,9 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
       return { distribution: 'uniform', min, max };
     }
     case 'tag': {
-      const inner = args.at(-1) ?? '';
-      return draftOf(name, inner, notes);
+      const draft = draftOf(name, args.at(-1) ?? '', notes);
+      const isLog = args.slice(0, -1).some((tag) => tag.trim() === 'log');
+      return isLog && draft.distribution === 'uniform' ? { ...draft, distribution: 'log_uniform_values' } : draft;
     }
     case 'shuffle':
     case 'sort':

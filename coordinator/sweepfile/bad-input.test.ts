@@ -396,6 +396,10 @@ const yaml: [string, string][] = [
     '1:10: trainer: expected autoencoder or noop or command, got "autoencodr"; did you mean "autoencoder"?',
   ],
   ['a: "x', '1:6: not valid YAML: Missing closing "quote'],
+  [
+    'report: {regex: "loss=(?P<loss>\\d)"}',
+    '1:32: not valid YAML: Invalid escape sequence \\d; use single quotes to keep backslashes as they are',
+  ],
   ['a: 1\n\tb: 2', '2:1: not valid YAML: Tabs are not allowed as indentation'],
   ['a: 1\n---\nb: 2', '2:1: second YAML document: a file can contain only one sweep'],
   [

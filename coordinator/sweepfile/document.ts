@@ -49,6 +49,9 @@ export interface SweepDocument {
   placeOf(offset: number): Place;
 }
 
+/** Patterns and Windows paths in double quotes have backslashes that YAML reads as escape sequences. */
+const SINGLE_QUOTES_HINT = '; use single quotes to keep backslashes as they are';
+
 interface SyntaxTree {
   readonly contents: Node | null;
   readonly placeOf: (offset: number) => Place;
@@ -76,9 +79,9 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   const composer = new Composer({ uniqueKeys: false, prettyErrors: false });
   const [document, second] = composer.compose(syntaxOf(text, fail), true, text.length);
   if (document === undefined) throw new SweepFileError(fileName, [{ ...START, message: 'the file is empty' }]);
-  const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+  const problems = [...document.errors, ...document.warnings].map(({ code, pos, message }) => ({
     ...placeOf(pos[0]),
-    message: `not valid YAML: ${message}`,
+    message: `not valid YAML: ${message}${code === 'BAD_DQ_ESCAPE' ? SINGLE_QUOTES_HINT : ''}`,
   }));
   if (problems.length > 0) throw new SweepFileError(fileName, problems);
   if (second !== undefined) fail(second.range[0], 'second YAML document: a file can contain only one sweep');

@@ -66,7 +66,7 @@ describe('user programs', { timeout: 300_000 }, () => {
     const [trial] = (JSON.parse((await trawl(...up(sweepFile(folder, text), dir, folder))).stdout) as UpResult).trials;
     expect(trial?.failure).toMatchObject({
       class: 'crash',
-      message: expect.stringMatching(/^sh exited with code 3: ValueError: shapes differ\nstdout:\n.*29999 x/s),
+      message: expect.stringMatching(/^ValueError: shapes differ \(sh exited with code 3\)\nstdout:\n.*29999 x/s),
     });
     const { stdout: log } = await trawl('logs', trial?.trial ?? '', '--dir', dir);
     expect(log).toContain(`\n1000 ${line}\n`);

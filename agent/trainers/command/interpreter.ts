@@ -1,4 +1,4 @@
-/** Finds the Python interpreter of a command, from the words of the command and the first line of its program. */
+/** Finds the program and the Python interpreter of a command, from its words and the first line of its program. */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';
@@ -28,6 +28,12 @@ export async function pythonInterpreter(
   if (PYTHON.test(basename(interpreter))) return interpreter;
   const isEnv = basename(interpreter) === 'env' && argument !== undefined && PYTHON.test(basename(argument));
   return isEnv ? find(argument) : undefined;
+}
+
+/** Returns the name of a command's program for messages. `env` is skipped: `/usr/bin/env A=1 python3 x.py` runs python3. */
+export function programName([program = '', ...rest]: readonly string[]): string {
+  if (basename(program) !== 'env') return program;
+  return rest.find((word) => !ASSIGNMENT.test(word) && !word.startsWith('-')) ?? program;
 }
 
 async function shebangOf(path: string): Promise<string> {

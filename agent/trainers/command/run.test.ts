@@ -191,16 +191,20 @@ test('an attempt that resumes counts epochs from its checkpoint, and succeeds ev
 });
 
 test.each([
-  ['echo first >&2; echo last >&2; exit 3', /^crash: sh exited with code 3: last\nstderr:\nfirst\nlast$/],
-  ['printf "x%.0s" $(seq 3000) >&2; exit 3', /^crash: sh exited with code 3: x{499}…$/],
+  ['echo first >&2; echo last >&2; exit 3', /^crash: last \(sh exited with code 3\)\nstderr:\nfirst\nlast$/],
+  ['printf "x%.0s" $(seq 3000) >&2; exit 3', /^crash: x{499}… \(sh exited with code 3\)$/],
   [`${OK}; exit 1`, /^crash: sh exited with code 1, with no output$/],
   [
     'echo one; echo "ValueError: bad"; exit 1',
-    /^crash: sh exited with code 1: ValueError: bad\nstdout:\none\nValueError: bad$/,
+    /^crash: ValueError: bad \(sh exited with code 1\)\nstdout:\none\nValueError: bad$/,
   ],
-  ['echo "torch.OutOfMemoryError: CUDA out of memory." >&2; exit 1', /^oom: sh exited with code 1: torch\.OutOf/],
+  [
+    'echo "torch.OutOfMemoryError: CUDA out of memory." >&2; exit 1',
+    /^oom: torch\.OutOfMemoryError: CUDA out of memory\. \(sh exited with code 1\)/,
+  ],
   ['echo "RESOURCE_EXHAUSTED: Out of memory while trying to allocate"; exit 1', /^oom: /],
   ['kill -9 $$', /^crash: sh was killed by SIGKILL \(possibly out of memory/],
+  [['/usr/bin/env', 'A=1', 'sh', '-c', 'echo no >&2; exit 2'], /^crash: no \(sh exited with code 2\)$/],
   ['exit 137', /^crash: sh exited with code 137 \(possibly out of memory/],
   [['no-such-program'], /^preflight: no executable program "no-such-program" on .*PATH \(workdir /],
   [['./train.sh'], /^preflight: no executable program "\.\/train\.sh" in .*trawl command /],

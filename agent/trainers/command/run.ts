@@ -16,7 +16,7 @@ import { interpreterIn } from '../../machine/python-environments.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { csvFile } from './csv-file.ts';
 import { eventFiles } from './event-files.ts';
-import { pythonInterpreter } from './interpreter.ts';
+import { programName, pythonInterpreter } from './interpreter.ts';
 import {
   argumentsOf,
   environmentOf,
@@ -55,6 +55,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   };
   const [name = '', ...rest] = argumentsOf(run.command, trial);
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
+  const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
   // W&B's agent also writes the parameters in this way.
@@ -142,7 +143,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     await Promise.all([readingOutput, readingFiles]);
     run.signal.throwIfAborted();
     if (hooks.length > 0 && isPython([name, ...rest]) && !existsSync(folders.hookMarker)) {
-      run.notice('hook_not_loaded', `the import hook for ${hooks.join(', ')} was not loaded in ${name}`, 1);
+      run.notice('hook_not_loaded', `the import hook for ${hooks.join(', ')} was not loaded in ${shownName}`, 1);
       if (hooks.includes('wandb')) await reportWandbFiles(folders.wandb, reports);
     }
     if (failure === undefined) {
@@ -151,7 +152,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     }
     reports.end(stderr.text);
     const kills = (await oomKills()) - oomKillsBefore;
-    failure ??= exitFailure(exit, name, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
+    failure ??= exitFailure(exit, shownName, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
     if (failure !== undefined) throw failure;
   } finally {
     run.signal.removeEventListener('abort', stop);
@@ -254,8 +255,7 @@ function exitFailure(
   const cause = errorLine(tail.text);
   const { lines } = tail;
   const context = lines.length > 1 || (lines[0] ?? cause) !== cause ? `\n${stream}:\n${lines.join('\n')}` : '';
-  return new TrainingError(
-    kind,
-    `${name} ${how}${hint}${cause === undefined ? ', with no output' : `: ${truncate(cause, MAX_CAUSE)}`}${context}`,
-  );
+  const ended = `${name} ${how}${hint}`;
+  const message = cause === undefined ? `${ended}, with no output` : `${truncate(cause, MAX_CAUSE)} (${ended})`;
+  return new TrainingError(kind, `${message}${context}`);
 }
