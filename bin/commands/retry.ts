@@ -78,7 +78,10 @@ export function registerRetry(program: Command): void {
         'with an option that selects trials: the sweep (default: last)',
     )
     .option('--failed', 'retry all failed trials')
-    .option('--cancelled', 'retry trials that were killed, or cancelled when the sweep was stopped or killed');
+    .option(
+      '--cancelled',
+      'retry trials that were killed, or cancelled when the sweep was stopped or killed; also create its remaining trials',
+    );
   for (const [name, about] of Object.entries(RETRIED_CLASSES)) command.option(`--${name}`, about);
   withHelp(withOutput(withServer(command)), {
     examples: [

@@ -14,7 +14,7 @@ import { noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { configsOf } from '../search/trial-source.ts';
-import { loadSweep } from '../store/load.ts';
+import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
 import { loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
@@ -68,7 +68,8 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   const restored = loadTrials(db, sweep, chosenTrials(queries, sweepId, choice), runtime.now());
   let step: Step;
   try {
-    step = onRetry(core, { sweep, choice, requestId: request.requestId });
+    const unfinishedSearch = loadUnfinishedSearch(db, sweep, runtime.openSource);
+    step = onRetry(core, { sweep, choice, requestId: request.requestId, unfinishedSearch });
   } finally {
     for (const trial of restored) forgetIfEnded(sweep, trial);
   }

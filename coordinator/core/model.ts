@@ -93,7 +93,7 @@ export interface Sweep {
 }
 
 /** The creation of a sweep's further trials (create-trials.ts). */
-interface Search {
+export interface Search {
   readonly source: TrialSource;
   state: SourceState;
 }

@@ -2,7 +2,7 @@
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { type Core, isEnded, type Sweep } from './model.ts';
+import { type Core, isEnded, type Search, type Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 import type { Trial } from './trial-model.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
@@ -21,25 +21,33 @@ export interface RetryRequest {
   readonly sweep: Sweep;
   readonly choice: RetryChoice;
   readonly requestId: string;
+  /** The creation of the trials that a stop or a kill of the sweep left out. Undefined if it left out none. */
+  readonly unfinishedSearch?: Search | undefined;
 }
 
 /**
  * Makes trials pending again, with a full retry budget. The numbers of their attempts continue. A sweep that has ended
- * runs again and returns to the core; a paused sweep stays paused.
+ * runs again and returns to the core; a paused sweep stays paused. A retry of cancelled trials also continues the creation
+ * of trials that a stop or a kill ended.
  * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, in which case nothing is
  * changed
  */
-export function onRetry(core: Core, { sweep, choice, requestId }: RetryRequest): Step {
+export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch }: RetryRequest): Step {
   if (sweep.state === 'stopping') {
     throw new RejectedError(`sweep ${sweep.id} is stopping: its trials can be retried once it has stopped`);
   }
   const trials = 'trials' in choice ? namedTrials(sweep, choice.trials) : trialsInState(sweep, choice);
-  if (trials.length === 0) return NO_STEP;
+  const search = 'cancelled' in choice && choice.cancelled && sweep.search === undefined ? unfinishedSearch : undefined;
+  if (trials.length === 0 && search === undefined) return NO_STEP;
   const changes: Change[] = [];
   if (isEnded(sweep.state)) {
     insertInOrder(core, sweep);
     sweep.streak = [];
     changes.push(setSweepState(sweep, 'running', ''));
+  }
+  if (search !== undefined) {
+    sweep.search = search;
+    changes.push({ kind: 'searched', sweepId: sweep.id, state: search.state, done: false });
   }
   const ids = new Set(trials.map(({ id }) => id));
   sweep.streak = sweep.streak.map((one) => (ids.has(one.trialId) ? { ...one, earlyAgents: 0 } : one));

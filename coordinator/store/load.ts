@@ -8,7 +8,7 @@ import type { WarningKindName } from '../../proto/names.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
-import { type Core, type CreationWindow, newCore, type Sweep, type SweepState } from '../core/model.ts';
+import { type Core, type CreationWindow, newCore, type Search, type Sweep, type SweepState } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
@@ -146,6 +146,20 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   loadDurations(db, sweep);
   sweep.streak = loadStreak(db, id);
   return sweep;
+}
+
+/**
+ * Returns the creation of the trials that a stop or a kill of a sweep left out. Undefined if all trials of the sweep were
+ * created, or an older version created them at once.
+ */
+export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): Search | undefined {
+  const { text, fileName, planned, searching, search } = db
+    .prepare('select text, file_name as fileName, planned, searching, search from sweeps where id = ?')
+    .get(id) as Pick<SweepColumns, 'text' | 'fileName' | 'planned' | 'searching' | 'search'>;
+  if (searching > 0 || search === null) return undefined;
+  const state = parseSourceState(search);
+  if (planned !== null && state.created >= planned) return undefined;
+  return { source: openSource({ id, text, fileName }), state };
 }
 
 function countedTrials(db: Database, sweepId: string): { readonly state: TrialState; readonly n: number }[] {
