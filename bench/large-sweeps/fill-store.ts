@@ -63,6 +63,9 @@ export async function fillStore(folder: string, ended: number): Promise<void> {
       }
     })();
   }
+  db.prepare(
+    'insert into agent_successes select sweep_id, agent_id, count(*) from attempts group by sweep_id, agent_id',
+  ).run();
   db.prepare('update sweeps set search = ? where id = ?').run(JSON.stringify(state), id);
   db.close();
 }

@@ -26,7 +26,7 @@ export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: 
           where p.sweep_id = a.sweep_id and p.trial_id = a.trial_id and p.attempt = a.number)) as last_seq,
          exists (select 1 from reports as r
           where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
-       from attempts as a where sweep_id = ? and outcome is null order by trial_id, number`,
+       from attempts as a indexed by running_attempts where sweep_id = ? and outcome is null order by trial_id, number`,
     )
     .all(sweepId) as {
     trial_id: string;

@@ -168,15 +168,16 @@ function countedTrials(db: Database, sweepId: string): { readonly state: TrialSt
 }
 
 /** The newest ended attempts whose durations are restored. The straggler rule compares with fewer attempts. */
-const LOADED_DURATIONS = 10_000;
+const LOADED_DURATIONS = 2_000;
 
 function loadDurations(db: Database, sweep: Sweep): void {
-  const newest = (condition: string) =>
+  const newest = (index: string, condition: string) =>
     db
       .prepare(
         `select t.config_id as configId, a.agent_id as agentId, a.ended_at - a.granted_at as durationMs,
            a.resumed_from as resumedFrom, a.straggler, a.outcome = 'succeeded' as succeeded, a.ended_at as endedAt
-         from (select * from attempts where sweep_id = ?1 and outcome is not null and ${condition}
+         from (select * from attempts indexed by ${index}
+               where sweep_id = ?1 and outcome is not null and ${condition}
                order by ended_at desc limit ${LOADED_DURATIONS}) as a
          join trials as t on t.sweep_id = ?1 and t.id = a.trial_id`,
       )
@@ -189,7 +190,10 @@ function loadDurations(db: Database, sweep: Sweep): void {
       succeeded: number;
       endedAt: number;
     }[];
-  const rows = [...newest("outcome = 'succeeded'"), ...newest("outcome <> 'succeeded' and straggler is not null")];
+  const rows = [
+    ...newest('ended_attempts', "outcome = 'succeeded'"),
+    ...newest('straggling_attempts', "straggler is not null and outcome <> 'succeeded'"),
+  ];
   for (const { durationMs, straggler, succeeded, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
     recordDuration(sweep, row, {
       ...row,
@@ -209,10 +213,7 @@ function loadValues(db: Database, { policy }: Sweep, { sweepId, trialId, attempt
 
 function loadRecords(db: Database, sweep: Sweep): void {
   const successes = db
-    .prepare(
-      `select agent_id as agentId, count(*) as n from attempts
-       where sweep_id = ? and outcome is not null and outcome in ('succeeded', 'stopped') group by agent_id`,
-    )
+    .prepare('select agent_id as agentId, n from agent_successes where sweep_id = ?')
     .all(sweep.id) as { agentId: string; n: number }[];
   for (const { agentId, n } of successes) recordOf(sweep, agentId).successes = n;
   const early = db
@@ -222,7 +223,7 @@ function loadRecords(db: Database, sweep: Sweep): void {
          select s.agent_id from attempts as s where s.sweep_id = a.sweep_id and s.trial_id = a.trial_id
            and s.outcome in ('succeeded', 'stopped')
        ) as successAgent
-       from attempts as a where sweep_id = ? and early > 0 and ${sinceRetry('a')} order by trial_id, number`,
+       from attempts as a indexed by early_failures where sweep_id = ? and early > 0 and ${sinceRetry('a')} order by trial_id, number`,
     )
     .all(sweep.id) as {
     trialId: string;
@@ -246,22 +247,25 @@ function loadRecords(db: Database, sweep: Sweep): void {
 
 /** The newest failure has the largest time; failures within a millisecond can be in another order than in memory. */
 function loadStreak(db: Database, sweepId: string): StreakFailure[] {
+  const { since } = db
+    .prepare(
+      `select max((select resumed_at from sweeps where id = ?1), coalesce(
+         (select ended_at from attempts indexed by ended_attempts
+          where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped')
+          order by ended_at desc limit 1), 0)) as since`,
+    )
+    .get(sweepId) as { since: number };
   const rows = db
     .prepare(
       `select trial_id, agent_id, early, failure_class, failure_message, (
          select count(distinct agent_id) from attempts as e where e.sweep_id = a.sweep_id and e.trial_id = a.trial_id
            and e.early > 0 and ${sinceRetry('e')}) as early_agents
-       from attempts as a
-       where sweep_id = ?1 and outcome is not null and outcome = 'failed'
+       from attempts as a indexed by ended_attempts
+       where sweep_id = ?1 and outcome is not null and outcome = 'failed' and ended_at > ?2
          and failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
-         and ended_at > (select resumed_at from sweeps where id = ?1)
-         and ended_at > coalesce(
-           (select ended_at from attempts
-            where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped')
-            order by ended_at desc limit 1), 0)
        order by ended_at desc limit ${MAX_STREAK}`,
     )
-    .all(sweepId) as {
+    .all(sweepId, since) as {
     trial_id: string;
     agent_id: string;
     early: number;

@@ -12,7 +12,15 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_20 = `
+drop trigger attempt_succeeded;
+drop table agent_successes;
+drop index straggling_attempts;
+pragma user_version = 20;
+`;
+
 const TO_VERSION_19 = `
+${TO_VERSION_20}
 drop index trials_by_value;
 drop index trials_by_config;
 create index trials_by_config on trials (sweep_id, config_id);

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 20;
+export const SCHEMA_VERSION = 21;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -226,6 +226,21 @@ drop index trials_by_config;
 create index trials_by_config on trials (sweep_id, config_id, value, idx);
 `;
 
+/** Keeps the number of a sweep's successes on each agent, because a start must not count all attempts of a large sweep. */
+const AGENT_SUCCESSES = `
+create table agent_successes (
+  sweep_id integer not null,
+  agent_id text not null,
+  n integer not null,
+  primary key (sweep_id, agent_id)
+) strict, without rowid;
+create trigger attempt_succeeded after update of outcome on attempts
+when new.outcome in ('succeeded', 'stopped') and old.outcome is null begin
+  insert into agent_successes values (new.sweep_id, new.agent_id, 1) on conflict do update set n = n + 1;
+end;
+create index straggling_attempts on attempts (sweep_id, ended_at) where straggler is not null;
+`;
+
 /** The SQL that sets the values of those trials with a result that match a condition. */
 export function setValues(condition: string): string {
   return `update trials set value = (
@@ -363,6 +378,7 @@ ${TRIAL_SOURCES}
 ${ENDED_TRIALS}
 ${SLOT_TIME}
 ${RANKED_RESULTS}
+${AGENT_SUCCESSES}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -465,6 +481,11 @@ update sweeps set (slot_ms, gpu_ms) =
   20: `
 ${RANKED_RESULTS}
 ${setValues("exists (select 1 from sweeps where id = trials.sweep_id and metric <> '')")};
+`,
+  21: `
+${AGENT_SUCCESSES}
+insert into agent_successes
+  select sweep_id, agent_id, count(*) from attempts where outcome in ('succeeded', 'stopped') group by sweep_id, agent_id;
 `,
 };
 
