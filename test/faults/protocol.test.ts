@@ -19,34 +19,37 @@ function speaking(protocol: number): string {
   return `--import=${asUrl(`import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`)}`;
 }
 
-test.each([
-  ['older', PROTOCOL - 1, 'upgrade the agent'],
-  ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
-])(
-  'an agent with an %s protocol is rejected with an error that names the protocol, and other agents continue',
-  {
-    timeout: 120_000,
-  },
-  async (_, protocol, advice) => {
-    const folder = testFolder();
-    const cluster = await Cluster.start(folder);
-    const before = process.env.NODE_OPTIONS;
-    process.env.NODE_OPTIONS = speaking(protocol);
-    try {
-      await cluster.startAgent('other', 1);
-    } finally {
-      if (before === undefined) delete process.env.NODE_OPTIONS;
-      else process.env.NODE_OPTIONS = before;
-    }
-    expect(await cluster.agent('other').exited).toBe(EXIT.rejected);
-    expect(readFileSync(cluster.logOf('other'), 'utf8')).toMatch(
+/** Starts an agent that uses another protocol, and returns its log after its exit. */
+async function startWithProtocol(cluster: Cluster, name: string, protocol: number): Promise<string> {
+  const before = process.env.NODE_OPTIONS;
+  process.env.NODE_OPTIONS = speaking(protocol);
+  try {
+    await cluster.startAgent(name, 1);
+  } finally {
+    if (before === undefined) delete process.env.NODE_OPTIONS;
+    else process.env.NODE_OPTIONS = before;
+  }
+  expect(await cluster.agent(name).exited).toBe(EXIT.rejected);
+  return readFileSync(cluster.logOf(name), 'utf8');
+}
+
+test('agents with an older or a newer protocol are rejected with an error that names the protocol, and other agents continue', {
+  timeout: 120_000,
+}, async () => {
+  const folder = testFolder();
+  const cluster = await Cluster.start(folder);
+  for (const [name, protocol, advice] of [
+    ['older', PROTOCOL - 1, 'upgrade the agent'],
+    ['newer', PROTOCOL + 1, 'upgrade the coordinator'],
+  ] as const) {
+    expect(await startWithProtocol(cluster, name, protocol)).toMatch(
       new RegExp(
-        `rejected this agent: agent other .* uses protocol ${protocol}, but this coordinator uses ${PROTOCOL}: ${advice}`,
+        `rejected this agent: agent ${name} .* uses protocol ${protocol}, but this coordinator uses ${PROTOCOL}: ${advice}`,
       ),
     );
-    await cluster.startAgent('agent', 1);
-    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
-    const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
-    expect(attempts.map(({ agent, number }) => [agent, number])).toEqual(Array(SWEEP.trials).fill(['agent', 1]));
-  },
-);
+  }
+  await cluster.startAgent('agent', 1);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+  const { attempts } = await exactlyOnce(cluster, sweep, SWEEP);
+  expect(attempts.map(({ agent, number }) => [agent, number])).toEqual(Array(SWEEP.trials).fill(['agent', 1]));
+});

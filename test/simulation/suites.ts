@@ -65,7 +65,7 @@ export const RARE_BUGS: Readonly<Record<string, number>> = {
   'new-sweep-credited': 16,
   'no-fencing': 116,
   'one-of-two-charged': 167,
-  'promotions-lost': 50,
+  'promotions-lost': 134,
   'record-before-file': 3,
   'retries-forgotten': 18,
   'retry-not-recognized': 61,
