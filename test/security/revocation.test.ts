@@ -12,6 +12,7 @@ import { EXIT } from '../../proto/errors.ts';
 import { Heartbeat } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { heartbeatSubject, inboxPrefix } from '../../proto/subjects.ts';
+import { trialsOf } from '../support/cluster.ts';
 import { sweepFile } from '../support/folder.ts';
 import { alive } from '../support/processes.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
@@ -21,13 +22,6 @@ import { type Secured, startSecured, startSecuredAgent } from './secured-cluster
 /** No lease expires during the test, so whatever ends is ended by the revocation. */
 const LEASE = '10m';
 const SOON_MS = 10_000;
-
-interface Row {
-  readonly trial: string;
-  readonly state: string;
-  readonly agent: string;
-  readonly attempt: number;
-}
 
 const sweepText = (pids: string, release: string) => `
 name: revoked
@@ -54,7 +48,7 @@ test('a revoked agent loses its attempts immediately, and works again with a new
   const [pids, release] = [join(folder, 'pids'), join(folder, 'release')];
   const file = sweepFile(folder, sweepText(pids, release));
   const { sweep } = await trawlJson<{ sweep: string }>('submit', file, ...as);
-  const rows = () => trawlJson<Row[]>('trials', sweep, ...as);
+  const rows = () => trialsOf({ server: address, identity: operator }, sweep);
   const running = (agent: string) => async () => {
     const on = (await rows()).filter((row) => row.state === 'running' && row.agent === agent);
     return on.length === 2 ? on : undefined;

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { listAgents } from '../../bin/client/agents.ts';
-import { type Connection, withConnection } from '../../bin/client/connect.ts';
+import { type Connection, type ConnectOptions, withConnection } from '../../bin/client/connect.ts';
 import { getSweep, listTrials } from '../../bin/client/sweeps.ts';
 import { type LocalNatsServer, startNatsServer } from '../../bin/local/nats-server.ts';
 import { agentJson, type TrialJson, trialJson } from '../../bin/output/json.ts';
@@ -174,11 +174,9 @@ export class Cluster {
     });
   }
 
-  /** Returns what `trawl trials` prints, without a process for each poll. */
+  /** Returns the trials of a sweep, as `trialsOf` does. */
   trials(sweep: string): Promise<TrialJson[]> {
-    return withConnection({ server: this.address }, async (connection) =>
-      (await listTrials(connection, { sweep })).map(trialJson),
-    );
+    return trialsOf({ server: this.address }, sweep);
   }
 
   /** Returns what `trawl agents` prints, without a process for each poll. */
@@ -201,6 +199,11 @@ export class Cluster {
   json<T>(...args: string[]): Promise<T> {
     return trawlJson<T>(...args, '--server', this.address);
   }
+}
+
+/** Returns what `trawl trials` prints, without a process for each poll. */
+export function trialsOf(options: ConnectOptions, sweep: string): Promise<TrialJson[]> {
+  return withConnection(options, async (connection) => (await listTrials(connection, { sweep })).map(trialJson));
 }
 
 function up<T>(name: string, part: T | undefined): T {
