@@ -164,7 +164,7 @@ test('metrics with the names of inherited properties are reported like any other
   expect(ranking.map((row) => row.constructor)).toEqual(['-', '-', '1.0000 ± 0', '1.0000 ± 0']);
 });
 
-test('without results the report still has the design and how to reproduce it', () => {
+test('a report without results has the design and the commands to reproduce the sweep', () => {
   const hypotheses = 'hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n';
   const document = documentOf(
     reportData(GRID + hypotheses, () => ({ state: 'pending' })),

@@ -182,7 +182,7 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
     .map(([number, effect]) => ({ at: scale(number), effect }))
     .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   const nearest = byDistance[0] ?? { at, effect: 0 };
-  // The nearest value on the other side or, beyond all values, the second nearest.
+  // The nearest value on the other side or, for a value beyond all known values, the second nearest value.
   const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0) ?? byDistance[1] ?? nearest;
   const slope = other.at === nearest.at ? 0 : (other.effect - nearest.effect) / (other.at - nearest.at);
   const step = slope * (at - nearest.at);

@@ -128,7 +128,7 @@ describe('a sweep with method tpe', () => {
     expect(sweep.trials().filter(({ kind, offset }) => kind === 'near' && offset !== 0)).toEqual([]);
   });
 
-  test('a TPE sweep creates at most two trials per slot ahead', async () => {
+  test('a TPE sweep creates at most two trials per slot in advance', async () => {
     const sweep = await coordinator(FILE, 3);
     for (let pass = 0; pass < 5; pass++) {
       await sweep.schedule();

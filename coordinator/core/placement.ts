@@ -75,8 +75,8 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
 }
 
 /**
- * Whether an agent on which the trial has not failed early can run the trial: now, after it has reconnected, or not at
- * all.
+ * Whether an agent on which the trial has not failed early can run the trial now, can run it after a reconnect, or
+ * cannot run it.
  */
 export function agentElsewhere(
   core: Core,

@@ -36,7 +36,7 @@ export interface SweepPolicy extends Demand {
   readonly command: readonly string[];
   /** The sweep's share of the slots relative to other sweeps of its priority; positive. */
   readonly weight: number;
-  /** The metric that ranks the trials, and the step that its value is taken from. */
+  /** The metric that ranks the trials, and the step that determines its value. */
   readonly ranking: RankingRule;
   /** The sweep ends when a trial's ranking metric reaches this value. Undefined means no target. */
   readonly target: number | undefined;

@@ -28,7 +28,7 @@ export function quarantineIfFaulty(core: Core, sweep: Sweep, agentId: string, no
   return [change(core, agentId, quarantine, `agent ${agentId} is quarantined for ${scope}: ${reason}`)];
 }
 
-/** Whether a quarantined agent may run a trial now as a probe: a probe is due, and none is running. */
+/** Whether a quarantined agent may run a trial now as a probe: a probe is due, and no probe is running. */
 export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   const quarantine = core.quarantines.get(agentId);
   if (quarantine === undefined || now < quarantine.probeAt) return false;

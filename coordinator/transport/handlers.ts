@@ -21,7 +21,7 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
-/** Lets one caller continue per turn of the event loop, in order. */
+/** Allows one caller per turn of the event loop to continue, in order. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
 

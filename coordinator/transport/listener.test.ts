@@ -66,7 +66,7 @@ test('new connections replace unauthenticated connections, and cannot close auth
   expect([known, newer, fourth].map(({ closed }) => closed)).toEqual([false, false, false]);
 });
 
-test('a connection is closed after the maximum number of rejected calls, unless a call of it was authenticated', async () => {
+test('a connection is closed after the maximum number of rejected calls, unless one of its calls was authenticated', async () => {
   const listener = await open({ authenticatesCalls: true });
   const [known, unknown] = [await dial(listener.port), await dial(listener.port)];
   const peerOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`;

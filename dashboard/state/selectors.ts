@@ -25,7 +25,9 @@ export function parametersByImportance({ state, importance, ui, board }: Model):
   return names.toSorted((a, b) => (share.get(b) ?? 0) - (share.get(a) ?? 0) || (a < b ? -1 : 1));
 }
 
-/** Returns the parameters of the heat map: the pair that the user chose, otherwise the two most important. */
+/**
+ * Returns the parameters of the heat map: the pair that the user chose, otherwise the two most important parameters.
+ */
 export function pairShown(model: Model): readonly [string, string] | undefined {
   const names = parametersByImportance(model);
   const chosen = model.ui.pair;

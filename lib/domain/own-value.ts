@@ -1,5 +1,6 @@
 /**
- * Returns the value of a name that a user chose; undefined if the record does not have it. Every record inherits values for
+ * Returns the value of a name that a user chose; undefined if the record does not have this name. Every record inherits
+ * values for
  * names such as `constructor`.
  */
 export function ownValue<Value>(record: Readonly<Record<string, Value>>, name: string): Value | undefined {

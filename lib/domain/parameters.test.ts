@@ -17,7 +17,7 @@ const entries = fc.uniqueArray(
   { selector: ([name]) => name, maxLength: 8 },
 );
 
-test('parameters with any names are unchanged after they were sent in a message', () => {
+test('parameters with any names are unchanged after a round trip through a message', () => {
   fc.assert(
     fc.property(entries, (given) => {
       const message = Grant.fromPartial({ trainer: 'noop', parameters: toWire(Object.fromEntries(given)), seed: 1 });

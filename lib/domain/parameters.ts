@@ -140,7 +140,10 @@ function determines(cause: Levels, other: Levels): boolean {
 /** Digits of a number in texts for people. More digits than this are noise of a search, such as 0.00593746335990412. */
 const SHOWN_DIGITS = 7;
 
-/** Formats one parameter of a point as text; empty if the point does not have it. Numbers have at most seven digits. */
+/**
+ * Formats one parameter of a point as text; empty if the point does not have the parameter. Numbers have at most seven
+ * digits.
+ */
 export function parameterText({ parameters, seed }: ParameterPoint, name: string): string {
   const kind = ownValue(parameters, parameterKey(name))?.kind;
   if (kind === undefined) return name === SEED && seed !== undefined ? String(seed) : '';

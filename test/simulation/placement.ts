@@ -19,7 +19,7 @@ export function resourcesOf(seed: number, slots: readonly number[]): MachineReso
 }
 
 /**
- * Returns the `resources` of a sweep file, which are empty if it requests none.
+ * Returns the `resources` of a sweep file; empty if the sweep requests no resources.
  * @param staying machines that never leave: at least one can run the sweep
  */
 export function resourcesText(

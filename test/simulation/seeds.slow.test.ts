@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { simulate } from './simulation.ts';
 import { SLOW_SEEDS, TIMEOUT_MS } from './suites.ts';
 
-test(`every invariant holds and every sweep ends despite faults: ${SLOW_SEEDS.length} more seeds`, {
+test(`every invariant holds and every sweep ends despite faults (${SLOW_SEEDS.length} more seeds)`, {
   timeout: TIMEOUT_MS + SLOW_SEEDS.length * 1_000,
 }, async () => {
   for (const seed of SLOW_SEEDS) {

@@ -32,7 +32,7 @@ const EXPECTED = [
   ],
 ];
 
-test(`every invariant holds and every sweep ends despite faults: ${FAST_SEEDS.length} seeds`, {
+test(`every invariant holds and every sweep ends despite faults (${FAST_SEEDS.length} seeds)`, {
   timeout: TIMEOUT_MS,
 }, async () => {
   const reached = new Set<string>();

@@ -44,7 +44,10 @@ export async function pythonEnvironment(requirements: string): Promise<string> {
   return join(folder, 'bin');
 }
 
-/** Returns the path of uv, which installs PyTorch in a third of pip's time. Installs it unless the machine has it. */
+/**
+ * Returns the path of uv, which installs PyTorch in a third of pip's time. Installs uv unless the machine has
+ * it.
+ */
 async function uvProgram(): Promise<string> {
   if (runTool('uv', ['--version']).code === 0) return 'uv';
   const folder = join(packageRoot(), '.trawl', 'python', 'uv');
