@@ -134,6 +134,9 @@ export function epochsOf(trainer: string, parameters: Parameters): number | unde
   return typeof number === 'number' ? number : undefined;
 }
 
+/** Returns whether a slot can train several trials of the trainer together. */
+export const trainsPacks = (trainer: string): boolean => trainerSpec(trainer)?.packsBy !== undefined;
+
 /** Returns a key that is equal for trials that can form a pack, or undefined if the trial must be trained alone. */
 export function packKey(trainer: string, parameters: Parameters): string | undefined {
   const names = trainerSpec(trainer)?.packsBy;

@@ -34,14 +34,15 @@ test('the coordinator and a client estimate the same time left from the same tri
     () => at,
   );
   const sweep = runtime.queries.sweep('1');
-  const agents = Array.from(runtime.core.agents.values(), ({ id, slots }) => {
+  const agents = Array.from(runtime.core.agents.values(), ({ id, slots, pack }) => {
     const busySlots = [...runtime.core.leases.values()].filter(({ agentId }) => agentId === id).length;
-    return { slots, busy: busySlots, state: AgentState.CONNECTED };
+    return { slots, pack, busy: busySlots, state: AgentState.CONNECTED };
   });
   const trials = etaTrials(runtime.queries.trials('1'));
   const slots = usableSlots(slotsOfAgents(agents), {
     running: sweep.counts?.running ?? 0,
     concurrency: sweep.concurrency,
+    packs: false,
   });
   const own = etaOf({ trials, slots, paused: false, now: at }).sweep;
   expect(own?.expectedMs).toBeGreaterThan(0);

@@ -7,6 +7,7 @@ import {
   timeLeftAfter,
   usableSlots,
 } from '../../lib/domain/eta.ts';
+import { trainsPacks } from '../../proto/trainers.ts';
 import { takesWork } from '../core/drain.ts';
 import { busySlots } from '../core/leases.ts';
 import { type Core, isEnded } from '../core/model.ts';
@@ -52,6 +53,7 @@ export class TimeLeftEstimates {
     const slots = usableSlots(slotsOf(this.#core), {
       running: sweep.counts.running,
       concurrency: sweep.policy.concurrency,
+      packs: trainsPacks(sweep.policy.trainer),
     });
     const trials = this.#trialsOf(sweepId);
     const timeLeft = etaOf({
@@ -70,6 +72,7 @@ function slotsOf(core: Core) {
   return Array.from(core.agents.values(), (agent) => ({
     takesWork: takesWork(core, agent),
     slots: agent.slots,
+    pack: agent.pack,
     busy: busySlots(core, agent.id),
   }));
 }

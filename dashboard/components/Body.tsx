@@ -55,7 +55,7 @@ function TextView({ model, columns, lines }: Props) {
   const view = viewOf(model.ui);
   switch (view.kind) {
     case 'trial':
-      return <TrialPanel model={model} trialId={view.trialId} columns={columns} />;
+      return <TrialPanel model={model} trialId={view.trialId} columns={columns} lines={lines} />;
     case 'compare':
       return <CompareView model={model} columns={columns} />;
     case 'parameters':

@@ -45,7 +45,9 @@ export function CompareView({ model, columns }: Props) {
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
   const hasBand = series.some(({ band }) => band !== undefined);
-  const title = `${metric}${hasBand ? ', mean ± standard deviation' : ''} (m: next metric)`;
+  const deviation = `${metric}, mean ± standard deviation (m: next metric)`;
+  const title =
+    hasBand && deviation.length <= right ? deviation : `${metric}${hasBand ? ', mean ± sd' : ''} (m: next metric)`;
   return (
     <Box flexDirection="column" rowGap={1} flexShrink={0}>
       <Label

@@ -18,7 +18,9 @@ export function Reconstruction({ detail, epoch, columns, lines, shrink }: Props)
   if (epoch === undefined) return <Label text="no reconstructions" columns={columns} style="dim" />;
   const at = detail.epochs.indexOf(epoch);
   const position = detail.epochs.length > 1 ? ` (${at + 1} of ${detail.epochs.length}, [ ] to switch)` : '';
-  const title = `reconstructions after epoch ${epoch}${position}: input, noisy input (if any), output`;
+  const heading = `reconstructions after epoch ${epoch}${position}`;
+  const whole = `${heading}: input, noisy input (if any), output`;
+  const title = whole.length <= columns ? whole : heading;
   const image = detail.images.get(epoch);
   return (
     <Box flexDirection="column" flexShrink={0}>

@@ -11,17 +11,23 @@ import { TrialHeading } from './TrialHeading.tsx';
 
 const WIDE = 120;
 const PLOT_LINES = 10;
+/** The most and the least lines of a picture with its heading. A picture that does not fit below the curves is smaller. */
 const IMAGE_LINES = 16;
+const LEAST_IMAGE_LINES = 8;
+/** The usual lines above the picture on a wide terminal: heading, curves with legend, gaps. */
+const LINES_ABOVE = 4 + PLOT_LINES + 4;
 const LOG_LINES = 8;
 
 interface Props {
   readonly model: Model;
   readonly trialId: string;
   readonly columns: number;
+  /** The visible lines of the body. */
+  readonly lines: number;
 }
 
 /** A trial: its state, curves, attempts, the end of its log, reconstructions. */
-export function TrialPanel({ model, trialId, columns }: Props) {
+export function TrialPanel({ model, trialId, columns, lines }: Props) {
   const trial = model.state.trials.get(trialId);
   if (trial === undefined) return <Label text="this trial no longer exists" columns={columns} style="yellow" />;
   const detail = model.details.get(trialId);
@@ -53,7 +59,7 @@ export function TrialPanel({ model, trialId, columns }: Props) {
         detail={detail}
         epoch={detail && epochShown(detail, model.ui.epochsBack)}
         columns={columns}
-        lines={IMAGE_LINES}
+        lines={wide ? Math.min(IMAGE_LINES, Math.max(LEAST_IMAGE_LINES, lines - LINES_ABOVE)) : IMAGE_LINES}
       />
     </Box>
   );

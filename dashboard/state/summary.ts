@@ -13,6 +13,7 @@ import {
 } from '../../lib/domain/eta.ts';
 import { sweepEnded, trialEnded, trialsToCome } from '../../lib/domain/trial-state.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
+import { trainsPacks } from '../../proto/trainers.ts';
 import type { DashboardState } from './reducer.ts';
 
 /** This window is long enough for a steady rate, and short enough to reflect a lost agent. */
@@ -63,6 +64,7 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number): Eta
   const slots = usableSlots(slotsOfAgents(agents), {
     running: sweep.counts?.running ?? 0,
     concurrency: sweep.concurrency,
+    packs: trainsPacks(sweep.trainer),
   });
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';
   return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, paused, now });

@@ -118,13 +118,23 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded trials an
 
 test('the time left assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency', () => {
   const agents = [
-    { takesWork: true, slots: 4, busy: 3 },
-    { takesWork: true, slots: 2, busy: 0 },
-    { takesWork: false, slots: 8, busy: 0 },
+    { takesWork: true, slots: 4, busy: 3, pack: 1 },
+    { takesWork: true, slots: 2, busy: 0, pack: 4 },
+    { takesWork: false, slots: 8, busy: 0, pack: 4 },
   ];
-  expect(usableSlots(agents, { running: 2, concurrency: undefined })).toBe(5);
-  expect(usableSlots(agents, { running: 2, concurrency: 0 })).toBe(5);
-  expect(usableSlots(agents, { running: 2, concurrency: 3 })).toBe(3);
+  expect(usableSlots(agents, { running: 2, concurrency: undefined, packs: false })).toBe(5);
+  expect(usableSlots(agents, { running: 2, concurrency: 0, packs: false })).toBe(5);
+  expect(usableSlots(agents, { running: 2, concurrency: 3, packs: false })).toBe(3);
+});
+
+test('a free slot starts a whole pack if the trials of the sweep can be packed', () => {
+  const agents = [
+    { takesWork: true, slots: 4, busy: 3, pack: 1 },
+    { takesWork: true, slots: 2, busy: 0, pack: 4 },
+    { takesWork: true, slots: 1, busy: 0, pack: 0 },
+  ];
+  expect(usableSlots(agents, { running: 2, concurrency: undefined, packs: true })).toBe(12);
+  expect(usableSlots(agents, { running: 2, concurrency: 5, packs: true })).toBe(5);
 });
 
 test('trials that are not created yet count like pending trials, and an unlimited search has no time left', () => {

@@ -280,27 +280,38 @@ interface SlotsOfAgent {
   readonly takesWork: boolean;
   readonly slots: number;
   readonly busy: number;
+  /** The number of trials that one slot trains as a pack. */
+  readonly pack: number;
 }
 
 interface SlotsOfSweep {
   readonly running: number;
   /** The most trials that run at the same time. Undefined or 0: no limit. */
   readonly concurrency: number | undefined;
+  /** Whether the trials of the sweep can be trained as packs. */
+  readonly packs: boolean;
 }
 
 /**
- * Returns the number of slots that a sweep can use: the slots of its running trials and the free slots. Slots that run
+ * Returns the number of trials of a sweep that can run at the same time: its running trials, and those that the free
+ * slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run
  * trials of other sweeps do not count, although some of these slots become free.
  */
-export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency }: SlotsOfSweep): number {
+export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency, packs }: SlotsOfSweep): number {
   let free = 0;
-  for (const { takesWork, slots, busy } of agents) if (takesWork) free += Math.max(0, slots - busy);
+  for (const { takesWork, slots, busy, pack } of agents)
+    if (takesWork) free += Math.max(0, slots - busy) * (packs ? Math.max(1, pack) : 1);
   return Math.min(free + running, concurrency || Number.POSITIVE_INFINITY);
 }
 
 /** Describes agents as `usableSlots` needs them. */
-export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | 'busy'>[]): SlotsOfAgent[] =>
-  agents.map(({ state, slots, busy }) => ({ takesWork: agentState.of(state) === 'connected', slots, busy }));
+export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | 'busy' | 'pack'>[]): SlotsOfAgent[] =>
+  agents.map(({ state, slots, busy, pack }) => ({
+    takesWork: agentState.of(state) === 'connected',
+    slots,
+    busy,
+    pack,
+  }));
 
 /** Returns all slots of the agents that take work. */
 export const connectedSlots = (agents: readonly Agent[]): number =>

@@ -15,10 +15,17 @@ import { startLocalCluster } from '../../bin/local/local-cluster.ts';
 import { resumeOrSubmit } from '../../bin/local/resume-or-submit.ts';
 import { loadSweepFile } from '../../bin/options/sweep-file.ts';
 import { packageRoot } from '../../bin/package.ts';
+import { endedTotal } from '../../lib/domain/trial-state.ts';
 import { PseudoTerminal } from '../support/pseudo-terminal.ts';
+import { indexedPng } from './indexed-png.ts';
 import { svgOf } from './svg.ts';
 
-const SIZE = { columns: 144, rows: 38 };
+/** The sizes of the terminal. The picture of a wide terminal is smaller, because a page shows it no larger. */
+const SIZES = [
+  { columns: 80, rows: 24, zoom: 1 },
+  { columns: 120, rows: 40, zoom: 0.8 },
+  { columns: 200, rows: 60, zoom: 0.6 },
+];
 const PATIENCE_MS = 300_000;
 
 const PROGRAM = `
@@ -29,7 +36,10 @@ for (let epoch = 1; epoch <= 20; epoch++) {
   [u, v] = [momentum * u - rate * x, momentum * v - rate * 4 * y];
   [x, y] = [x + u, y + v];
   console.error('epoch', epoch, 'at', x.toFixed(4), y.toFixed(4));
-  console.log(JSON.stringify({loss: (x * x + 4 * y * y) / 2}));
+  const loss = (x * x + 4 * y * y) / 2;
+  if (loss > 100) throw new Error('the loss diverges');
+  console.log(JSON.stringify({loss}));
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }
 `;
 
@@ -37,24 +47,25 @@ const SWEEPS = {
   descent: `name: descent
 command: [node, descent.mjs, "\${args_json}"]
 metric: {name: loss, goal: minimize}
+early_terminate: {type: asha, min_iter: 2, eta: 2}
+retry: {crash: 0}
 parameters:
-  rate: {values: [0.02, 0.1, 0.4]}
-  momentum: {values: [0, 0.5]}
+  rate: {values: [0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.9]}
+  momentum: {values: [0, 0.5, 0.9]}
 `,
   autoencoders: `name: autoencoders
 trainer: autoencoder
 parameters:
-  latent_dim: {values: [4, 8, 16, 32, 64]}
+  latent_dim: {values: [8, 32, 64]}
   noise_std: {values: [0, 0.5]}
-  lambda_l1: {values: [0, 1.0e-4]}
-  train_size: {value: 1500}
-  epochs: {value: 6}
+  train_size: {value: 1000}
+  epochs: {value: 4}
 reconstruct_every: 2
 replicates: 2
 `,
 };
-/** The number of trials of each sweep that must succeed before the pictures are taken. */
-const ENOUGH = { descent: 6, autoencoders: 26 };
+/** The number of trials of each sweep that must have ended before the pictures are taken. */
+const ENOUGH = { descent: 21, autoencoders: 9 };
 
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [
   [['j'], 'sweep'],
@@ -64,8 +75,10 @@ const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = 
   [['q', '2'], 'parameters'],
   [['3'], 'agents'],
   [['4'], 'events'],
-  [['5'], 'sweeps'],
-  [['j', '\r', 'l'], 'log'],
+  [['5', 'j'], 'sweeps'],
+  [['\r', '6'], 'errors'],
+  [['7'], 'rungs'],
+  [['1', 'l'], 'log'],
   [['q', '?'], 'help'],
 ];
 
@@ -77,20 +90,24 @@ async function until(what: string, look: () => boolean | Promise<boolean>): Prom
   }
 }
 
-async function take(address: string, folder: string): Promise<void> {
+/** Takes the pictures of every view at one size. */
+async function take(address: string, folder: string, { columns, rows, zoom }: (typeof SIZES)[number]): Promise<void> {
   const env = { ...process.env, LANG: 'C.UTF-8', NO_COLOR: '' };
-  const screen = new PseudoTerminal(['top', '--server', address], { ...SIZE, env });
+  const screen = new PseudoTerminal(['top', '--server', address], { columns, rows, env });
   try {
-    await until('the leaderboard is shown', () => screen.lines().join('\n').includes('latent_dim'));
+    await until('the leaderboard is shown', () => screen.lines().join('\n').includes('test_loss'));
     for (const [keys, name] of PICTURES) {
       for (const key of keys) {
         screen.press(key);
         await sleep(300);
       }
       await sleep(2_500);
-      const png = new Resvg(svgOf(screen.buffer, SIZE.columns, SIZE.rows)).render().asPng();
-      writeFileSync(join(folder, `top-${name}.png`), png);
-      console.log(`docs/top-${name}.png`);
+      const svg = svgOf(screen.buffer, columns, rows);
+      const image = new Resvg(svg, { fitTo: { mode: 'zoom', value: zoom } }).render();
+      const png = indexedPng(image.pixels, image.width, image.height);
+      const file = `top-${name}-${columns}x${rows}.png`;
+      writeFileSync(join(folder, file), png);
+      console.log(`docs/dashboard/${file}`);
     }
   } finally {
     screen.kill('SIGTERM');
@@ -120,11 +137,11 @@ try {
       writeFileSync(file, SWEEPS[name]);
       const { id } = await resumeOrSubmit(connection, await loadSweepFile(file), undefined, report, dir);
       const enough = ENOUGH[name];
-      await until(`${enough} trials of ${name} have succeeded`, async () => {
-        return ((await getSweep(connection, id)).sweep.counts?.succeeded ?? 0) >= enough;
+      await until(`${enough} trials of ${name} have ended`, async () => {
+        return endedTotal((await getSweep(connection, id)).sweep) >= enough;
       });
     }
-    await take(cluster.address, join(packageRoot(), 'docs'));
+    for (const size of SIZES) await take(cluster.address, join(packageRoot(), 'docs', 'dashboard'), size);
   });
 } finally {
   await cluster.stop();

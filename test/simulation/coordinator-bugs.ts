@@ -303,6 +303,13 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       queries.retried = () => undefined;
     },
   },
+  'killed-trial-runs-on': {
+    about: 'the kill of a trial is acknowledged but not carried out',
+    onLoaded: ({ queries }) => {
+      const trialOf = queries.trial.bind(queries);
+      queries.trial = (sweepId, trialId) => ({ ...trialOf(sweepId, trialId), state: 'TRIAL_STATE_CANCELLED' });
+    },
+  },
   'retry-restarts-numbers': {
     about: 'the attempt numbers of a retried trial restart at 1',
     runtime: (options) => new RestartsNumbers(options),
