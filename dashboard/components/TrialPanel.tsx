@@ -15,7 +15,7 @@ const PLOT_LINES = 10;
 const IMAGE_LINES = 16;
 const LEAST_IMAGE_LINES = 8;
 /** The usual lines above the picture on a wide terminal: heading, curves with legend, gaps. */
-const LINES_ABOVE = 4 + PLOT_LINES + 4;
+const LINES_ABOVE = 6 + PLOT_LINES + 5;
 const LOG_LINES = 8;
 
 interface Props {
