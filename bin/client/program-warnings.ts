@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
  * Finds probable errors in the program of a valid sweep file: no pattern has a group for the ranking metric, the script is
- * missing, or parameters do not reach the program.
+ * missing, parameters do not reach the program, or the program has no option for a parameter.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import { quote } from '../../lib/text/quote.ts';
 import { piecesOf } from '../../proto/command.ts';
 import { WandbMode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
+import { argparseWarnings } from './argparse.ts';
 
 const SCRIPT = /\.(?:py|sh|bash|js|mjs|cjs|ts|r|jl|pl|rb|lua)$/i;
 /** With one of these flags, an interpreter runs no script file. */
@@ -38,7 +39,10 @@ export async function programWarnings(
   const places = folder === undefined ? likely : [folder.dir];
   const text = script === undefined ? undefined : await textOf(places.map((place) => resolve(place, script)));
   const missing = script === undefined ? undefined : await missingScript(script, places, folder);
-  return [metricWarning(spec), missing, parametersWarning(spec, text ?? '')].filter((one) => one !== undefined);
+  const options = script?.endsWith('.py') === true ? argparseWarnings(spec, text ?? '', basename(script)) : [];
+  return [metricWarning(spec), missing, parametersWarning(spec, text ?? ''), ...options].filter(
+    (one) => one !== undefined,
+  );
 }
 
 /** Returns a warning if all reports come from patterns and no pattern has a group for the ranking metric. */
