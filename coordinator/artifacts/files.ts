@@ -3,7 +3,7 @@
  * row of the store names to `orphans/`.
  */
 
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, type Dirent, existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -104,8 +104,7 @@ export class ArtifactFiles {
   async moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
     if (!existsSync(this.#root)) return 0;
     const orphans: string[] = [];
-    for (const entry of await readdir(this.#root, { recursive: true, withFileTypes: true })) {
-      if (entry.isDirectory()) continue;
+    for (const entry of await this.#filesOfSweeps()) {
       const path = relative(this.#root, join(entry.parentPath, entry.name));
       const [sweepId = '', trialId = '', attempt = '', ...name] = path.split(sep);
       if (!isNamed({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) {
@@ -114,6 +113,18 @@ export class ArtifactFiles {
     }
     await moveToOrphans(this.dir, orphans, at);
     return orphans.length;
+  }
+
+  /** Returns the files in the folders of sweeps. If the root is a link to a wrong folder, the files there are left alone. */
+  async #filesOfSweeps(): Promise<Dirent[]> {
+    const files: Dirent[] = [];
+    for (const sweep of await readdir(this.#root, { withFileTypes: true })) {
+      if (!sweep.isDirectory() || !/^\d+$/.test(sweep.name)) continue;
+      for (const entry of await readdir(join(this.#root, sweep.name), { recursive: true, withFileTypes: true })) {
+        if (!entry.isDirectory()) files.push(entry);
+      }
+    }
+    return files;
   }
 
   /**

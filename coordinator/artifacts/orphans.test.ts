@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { ArtifactFiles } from './files.ts';
 import { moveToOrphans, orphanSetName, orphanSets, orphanSetTime, removeOrphanSets } from './orphans.ts';
 
 const AT = Date.UTC(2026, 10, 28, 22, 15, 40, 7);
@@ -57,4 +58,13 @@ test('only sets of orphans that are old enough are removed, and other folders ar
   expect(await removeOrphanSets(dir, AT, false)).toEqual([old]);
   expect((await orphanSets(dir)).map(({ name }) => name)).toEqual(['2026-11-28T22-15-41.007Z']);
   expect(existsSync(join(dir, 'orphans/notes/c'))).toBe(true);
+});
+
+test('if the folder of artifacts is a link to a wrong folder, the files there that are not below the folder of a sweep are not moved', async () => {
+  const dir = folderWith();
+  const other = folderWith('etc/passwd', 'proc/1/2/status', '7/t/1/unnamed', 'README');
+  symlinkSync(other, join(dir, 'artifacts'));
+  expect(await new ArtifactFiles(dir).moveOrphans(() => false, AT)).toBe(1);
+  expect(existsSync(join(other, '7/t/1/unnamed'))).toBe(false);
+  for (const path of ['etc/passwd', 'proc/1/2/status', 'README']) expect(existsSync(join(other, path))).toBe(true);
 });
