@@ -1,6 +1,6 @@
 /** Queries and changes of sweeps and trials that several verbs share. */
 import { randomUUID } from 'node:crypto';
-import { NotFoundError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
   Curve,
   GetSourceResponse,
@@ -90,10 +90,42 @@ export async function* streamCurves(
   for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
-/** Joins the parts of each curve. */
-export async function* wholeCurves(parts: AsyncIterable<Curve>): AsyncGenerator<Curve, void, void> {
+/** The maximum number of values that a command keeps in memory, which take up to about 1 GB. */
+const MAX_CURVE_VALUES = 10_000_000;
+
+/** Counts the values of curves that are kept in memory. */
+class CurveBudget {
+  readonly #max: number;
+  #values = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @throws {BadInputError} when the curves together have too many values */
+  add(reports: readonly Report[]): void {
+    for (const { metrics } of reports) this.#values += Object.keys(metrics).length;
+    if (this.#values <= this.#max) return;
+    throw new BadInputError(
+      `the curves have more than ${this.#max.toLocaleString('en')} values, the most that this command keeps in memory; ` +
+        '"trawl export -f csv --curves" writes curves of any size',
+    );
+  }
+}
+
+/**
+ * Joins the parts of each curve.
+ * @throws {BadInputError} when a curve has more values than `maxValues`
+ */
+export async function* wholeCurves(
+  parts: AsyncIterable<Curve>,
+  maxValues = MAX_CURVE_VALUES,
+): AsyncGenerator<Curve, void, void> {
   let curve: Curve | undefined;
+  let budget = new CurveBudget(maxValues);
   for await (const part of parts) {
+    if (curve?.trialId !== part.trialId) budget = new CurveBudget(maxValues);
+    budget.add(part.reports);
     if (curve?.trialId === part.trialId) {
       for (const report of part.reports) curve.reports.push(report);
       continue;
@@ -104,14 +136,19 @@ export async function* wholeCurves(parts: AsyncIterable<Curve>): AsyncGenerator<
   if (curve !== undefined) yield curve;
 }
 
-/** Returns the reports of {@link streamCurves} by trial id. */
+/**
+ * Returns the reports of {@link streamCurves} by trial id.
+ * @throws {BadInputError} when all curves together have more than MAX_CURVE_VALUES values
+ */
 export async function listCurves(
   connection: Connection,
   sweep: string,
   trialIds: readonly string[] = [],
 ): Promise<Map<string, readonly Report[]>> {
   const curves = new Map<string, readonly Report[]>();
+  const budget = new CurveBudget(MAX_CURVE_VALUES);
   for await (const { trialId, reports } of wholeCurves(streamCurves(connection, sweep, trialIds))) {
+    budget.add(reports);
     curves.set(trialId, reports);
   }
   return curves;
