@@ -4,7 +4,13 @@ import { wholeCurves } from './sweeps.ts';
 
 const part = (trialId: string, epochs: number): Curve => ({
   trialId,
-  reports: Array.from({ length: epochs }, (_, epoch) => ({ trialId, attempt: 1, epoch, atMs: 1, metrics: { a: 1, b: 2 } })),
+  reports: Array.from({ length: epochs }, (_, epoch) => ({
+    trialId,
+    attempt: 1,
+    epoch,
+    atMs: 1,
+    metrics: { a: 1, b: 2 },
+  })),
 });
 
 async function* parts(...curves: readonly Curve[]): AsyncGenerator<Curve> {
