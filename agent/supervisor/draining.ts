@@ -1,4 +1,7 @@
-/** Whether the agent takes new trials. During a drain or a shutdown, also how long running attempts may continue. */
+/**
+ * Whether the agent takes new trials. During a drain or a shutdown, the state includes the time for which running
+ * attempts may continue.
+ */
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {

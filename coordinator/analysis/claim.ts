@@ -23,7 +23,7 @@ export type HypothesisClaim =
       readonly values: readonly ParameterValue[];
       readonly direction: Direction;
     }
-  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, also with `not` before it, or with ranges */
+  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, which can be negated by `not`, and can compare ranges */
   | {
       readonly kind: 'comparison';
       readonly left: Quantity;

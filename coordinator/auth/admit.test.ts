@@ -14,7 +14,7 @@ test('the token of the owner gives access to every method', () => {
 });
 
 test.each([undefined, '', 'Bearer', 'Bearer ', TOKEN, `Basic ${TOKEN}`, `Token ${TOKEN}`])(
-  'a call with the header %j has no token; the message names the file and both ways to pass it',
+  'a call with the header %j is rejected, and the message names the token file and both ways to pass the token',
   (authorization) => {
     expect(decide(authorization)).toMatchObject({
       admitted: false,

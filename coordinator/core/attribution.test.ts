@@ -231,7 +231,7 @@ describe('a retry', () => {
     expect(sweep.counts).toMatchObject({ succeeded: 12 });
   });
 
-  test('a retry waits up to ten minutes for another, busy agent, and then runs on the same agent', () => {
+  test('a retry waits up to ten minutes for another agent that is busy, and then runs on the same agent', () => {
     const busy: Plan = { afterMs: 60 * MINUTE, end: 'succeeded' };
     const cluster = new VirtualCluster([
       agent('a', ({ attempt, trialId }) => (trialId === 't0' && attempt === 1 ? late : busy), 1),

@@ -6,8 +6,9 @@ import type { Trial } from './trial-model.ts';
 import { remainingConcurrency } from './trials.ts';
 
 /**
- * Takes the trials that are granted together with a trial that has just been leased. The mates belong to the trial's
- * sweep, have the same `packKey`, and are taken by index. Their number is limited by the slot's capacity and by the
+ * Takes the trials that are granted together with a trial that has just been leased. The other trials of the pack
+ * belong to the same sweep, have the same `packKey`, and are taken by index. Their number is limited by the slot's
+ * capacity and by the
  * slot's share of the trials, so that no slot is idle while another slot has a full pack.
  * @param capacity the number of trials that the slot can train together, including the first
  */

@@ -230,7 +230,7 @@ async function* listConfigs(
   for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
 }
 
-/** Returns undefined if the request needs more than the best trials by the sweep's own metric. */
+/** Returns undefined if the best trials by the sweep's own metric do not suffice for the request. */
 function bestRequest(
   sweep: Sweep,
   { rankBy, goal: asked, limit }: Pick<ListConfigsRequest, 'rankBy' | 'goal' | 'limit'>,

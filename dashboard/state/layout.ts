@@ -34,7 +34,7 @@ export function listLines(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 
   return lines;
 }
 
-/** Returns the number of lines of a list of `rows` rows, if the row under its cursor is previewed below it. */
+/** Returns the number of lines of a list of `rows` rows that has a preview of the row under the cursor below it. */
 function linesBesidePreview(rows: number, lines: number): number {
   if (rows === 0) return lines;
   const needed = rows + 1;

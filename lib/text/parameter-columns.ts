@@ -20,8 +20,8 @@ export interface ParameterColumns<Row> {
 }
 
 /**
- * Returns a column for each named parameter. A parameter that is a number in every row that has it gets a numeric column;
- * other values lose their start if they are too long, because paths differ at their end.
+ * Returns a column for each named parameter. A parameter with only numbers has a numeric column. Other values are
+ * shortened at the start if they are too long, because paths differ at their end.
  */
 export function parameterColumns<Row extends ParameterPoint>(
   rows: readonly Row[],
