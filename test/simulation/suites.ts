@@ -26,6 +26,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ended-trials-run-again': 1,
   'failures-forgotten': 2,
   'files-not-flushed': 6,
+  'killed-trial-runs-on': 3,
   'lease-given-twice': 4,
   'lease-renewed-after-its-end': 6,
   'leases-never-expire': 22,
