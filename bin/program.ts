@@ -11,6 +11,7 @@ const VERBS: Readonly<Record<string, Readonly<Record<string, () => Promise<Regis
     convert: async () => (await import('./commands/convert.ts')).registerConvert,
     up: async () => (await import('./commands/up.ts')).registerUp,
     submit: async () => (await import('./commands/submit.ts')).registerSubmit,
+    apply: async () => (await import('./commands/apply.ts')).registerApply,
     wait: async () => (await import('./commands/wait.ts')).registerWait,
   },
   'Inspect:': {
@@ -87,7 +88,6 @@ export function verbIn(args: readonly string[]): string | undefined {
 export async function buildProgram(verb?: string): Promise<Command> {
   const program = new Command('trawl')
     .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
-    .version(trawlVersion())
     .option('--no-color', 'disable colours')
     .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
     .option('--debug', 'print the stack of an error')
@@ -97,6 +97,8 @@ export async function buildProgram(verb?: string): Promise<Command> {
     .showHelpAfterError('(see --help)')
     .configureHelp({ sortOptions: true, showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
+  // The option of the verb has another meaning, and would be taken by the program.
+  if (verb !== 'show') program.version(trawlVersion());
   const isKnown = verb !== 'completion' && Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
   for (const [heading, verbs] of Object.entries(VERBS)) {
     program.commandsGroup(heading);

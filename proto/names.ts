@@ -66,7 +66,7 @@ export const EVENT_KINDS = [
   ...(['running', 'paused', 'stopping', 'finished', 'stopped', 'killed'] as const).map(
     (state) => `sweep ${state}` as const,
   ),
-  ...(['priority', 'warning', 'warning removed', 'quarantine'] as const),
+  ...(['priority', 'warning', 'warning removed', 'quarantine', 'applied', 'dropped', 'restored'] as const),
   ...(['created', 'pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
   ...(['granted', 'speculated', 'straggler', 'reported', 'rung', 'ended'] as const),
   ...AGENT_EVENT_KINDS,

@@ -21,6 +21,7 @@ const OPERATORS: readonly Role[] = ['operator'];
 /** The type makes a missing method a compile error. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
+  applySweep: OPERATORS,
   controlSweep: OPERATORS,
   killTrial: OPERATORS,
   retryTrials: OPERATORS,

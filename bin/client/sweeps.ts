@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
+  ApplySweepRequest,
+  ApplySweepResponse,
   Curve,
   GetSourceResponse,
   ListConfigsRequest,
@@ -16,9 +18,17 @@ import { type PackedCode, uploadCode } from './code.ts';
 import type { Connection } from './connect.ts';
 import { LARGE_CHANGE_DEADLINE_MS, retryUnreachable, stream, unary } from './rpc.ts';
 
-/** Returns a sweep and its sweep file. @throws {NotFoundError} */
-export async function getSweep(connection: Connection, selector: string): Promise<{ sweep: Sweep; text: string }> {
-  const { sweep, text } = await unary(connection, connection.client.getSweep, { sweep: selector });
+/**
+ * Returns a sweep and its sweep file.
+ * @param version the version of the file. Default: the current version
+ * @throws {NotFoundError}
+ */
+export async function getSweep(
+  connection: Connection,
+  selector: string,
+  version = 0,
+): Promise<{ sweep: Sweep; text: string }> {
+  const { sweep, text } = await unary(connection, connection.client.getSweep, { sweep: selector, version });
   if (sweep === undefined) throw new NotFoundError(`there is no sweep ${selector}`);
   return { sweep, text };
 }
@@ -214,4 +224,13 @@ export async function retryTrials(
 function present(sweep: Sweep | undefined): Sweep {
   if (sweep === undefined) throw new Error('the response of the coordinator contains no sweep');
   return sweep;
+}
+
+/** Compares a sweep with an edited file and, unless `dryRun` is set, changes the sweep to the new version. */
+export function applySweep(
+  connection: Connection,
+  request: Omit<ApplySweepRequest, 'dryRun' | 'baseVersion'> & Partial<ApplySweepRequest>,
+): Promise<ApplySweepResponse> {
+  const complete: ApplySweepRequest = { dryRun: false, baseVersion: 0, ...request };
+  return unary(connection, connection.client.applySweep, complete, LARGE_CHANGE_DEADLINE_MS);
 }

@@ -13,7 +13,7 @@ import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
-import { NotFoundError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { GetSourceResponse, GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
   type Artifact,
@@ -37,6 +37,7 @@ import {
   withOutput,
   withServer,
 } from '../options/common.ts';
+import { parseCount } from '../options/values.ts';
 import { environmentJson, gitText, pythonText, reproductionFields, sourceJson } from '../output/code.ts';
 import { countsText, isoTime } from '../output/format.ts';
 import {
@@ -54,7 +55,9 @@ import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 import { warningFields, warningJson } from '../output/warnings.ts';
 
-type Options = GlobalOptions & ServerOptions & OutputOptions & { readonly diff?: true; readonly packages?: true };
+type Options = GlobalOptions &
+  ServerOptions &
+  OutputOptions & { readonly diff?: true; readonly packages?: true; readonly file?: true; readonly version?: number };
 
 function spanText(fromMs: number, toMs: number): string {
   return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
@@ -87,6 +90,7 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
       ['slot time', slotTimeText(sweep.slotTime ?? NO_SLOT_TIME)],
       ...(sweep.timeLeft === undefined ? [] : [['time left', timeLeftText(sweep.timeLeft)] as const]),
+      ['version', `${sweep.version ?? 1}`],
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),
     ],
@@ -301,7 +305,11 @@ function show(selector: string, options: Options): Promise<void> {
     const found = await find(connection, selector, options);
     if (options.diff) return print(diffOf(await getSource(connection, found.sweep.id), found.sweep));
     if (found.kind === 'trial') {
+      if (options.file) throw new BadInputError('--file needs a sweep, and not a trial');
       return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(connection, found, options);
+    }
+    if (options.file || options.version !== undefined) {
+      return print((await getSweep(connection, found.sweep.id, options.version ?? 0)).text);
     }
     if (!options.packages) return showSweep(connection, found.sweep, found.text, options);
     return print(packagesOf((await getSource(connection, found.sweep.id)).environments, selector));
@@ -312,6 +320,8 @@ export function registerShow(program: Command): void {
   const command = program
     .command('show')
     .description('show a sweep, or a trial with its attempts, metrics and artifacts')
+    .option('--file', 'print the sweep file as the user wrote it')
+    .option('--version <n>', 'with --file: the version of the sweep file (default: the current version)', parseCount)
     .option('--diff', 'print the uncommitted changes of the code that was submitted')
     .option('--packages', 'print the Python packages that the program ran with, as pip freeze does')
     .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id, unambiguous prefix or SWEEP/ID', 'last');
@@ -321,6 +331,7 @@ export function registerShow(program: Command): void {
       ['trawl show 3f2a91bc', 'show a trial: parameters, attempts, and metrics by epoch'],
       ['trawl show 3 --diff > changes.patch', 'write the uncommitted changes of its code'],
       ['trawl show 3 --packages > requirements.txt', 'write the packages that its program ran with'],
+      ['trawl show 3 --file --version 1 > sweep.yaml', 'write the first version of its sweep file'],
       ['trawl show 3 -o json', 'print a sweep and its sweep file as JSON'],
     ],
   }).action((selector: string, _options: Options, self: Command) => show(selector, self.optsWithGlobals<Options>()));

@@ -187,6 +187,7 @@ export function sweepJson(sweep: Sweep) {
     warnings: sweep.warnings.map(warningJson),
     fingerprint: sweep.fingerprint,
     submitted_by: sweep.submittedBy || null,
+    version: sweep.version ?? 1,
     created_at: isoTime(sweep.createdAtMs),
     ended_at: isoTime(sweep.endedAtMs),
     seconds: secondsBetween(sweep.createdAtMs, sweep.endedAtMs),

@@ -29,13 +29,17 @@ export async function collectReportData(
 ): Promise<ReportData> {
   const asked = hypothesesFile === undefined ? undefined : await hypothesesOf(hypothesesFile);
   const { sweep, text } = await getSweep(connection, selector);
-  const [configs, trials, curves, agents, facts] = await Promise.all([
+  const [allConfigs, allTrials, curves, agents, facts] = await Promise.all([
     listConfigs(connection, { sweep: sweep.id }),
     listTrials(connection, { sweep: sweep.id }),
     listCurves(connection, sweep.id),
     listAgents(connection),
     getSource(connection, sweep.id),
   ]);
+  // A report is about the points of the current version.
+  const trials = allTrials.filter(({ droppedIn = 0 }) => droppedIn === 0);
+  const ids = new Set(trials.map(({ id }) => id));
+  const configs = allConfigs.filter(({ trialIds }) => trialIds.some((id) => ids.has(id)));
   const program = await lastStart(connection, sweep.id, trials[0]);
   const data = reportDataOf({ sweep, text, configs, trials, curves, agents, facts, program, location }, asked);
   return { ...data, reconstructions: await readReconstructions(connection, data) };

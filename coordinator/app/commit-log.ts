@@ -21,6 +21,11 @@ export function logChange(log: Logger, change: Change): void {
     case 'sweep':
       log.info({ sweepId: change.sweepId, state: change.state, reason: change.reason }, 'the state of a sweep changed');
       break;
+    case 'applied': {
+      const { sweepId, version } = change;
+      log.info({ sweepId, version: version.number, detail: version.detail }, 'a user applied a new version of a sweep');
+      break;
+    }
     case 'priority':
       log.info({ sweepId: change.sweepId, priority: change.priority }, 'the priority of a sweep changed');
       break;

@@ -1,4 +1,4 @@
-/** Serves a store without a coordinator, for prune, backup, retry and commands that only read. */
+/** Serves a store without a coordinator, for prune, backup, retry, apply and commands that only read. */
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
@@ -45,12 +45,15 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     explain: () => undefined,
     onCommit: () => () => {},
   };
-  // A retry is the same decision as in a coordinator, but nothing is offered, because no agent is connected.
+  // A retry or a new version is the same decision as in a coordinator, but nothing is offered, because no agent is
+  // connected.
   let runtime: Runtime | undefined;
-  const retry: SweepControl['retry'] = (request, by) => {
+  const offlineControl = () => {
     runtime ??= new Runtime({ db, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
-    return sweepControl(runtime).retry(request, by);
+    return sweepControl(runtime);
   };
+  const retry: SweepControl['retry'] = (request, by) => offlineControl().retry(request, by);
+  const apply: SweepControl['apply'] = (sweepId, request, by) => offlineControl().apply(sweepId, request, by);
   const token = randomBytes(32).toString('base64url');
   const guard = new Guard(
     (shown) => admitOwner(shown, token, 'the memory of the command'),
@@ -59,7 +62,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   const server = newServer(guard.interceptors);
   server.addService(
     SweepServiceService,
-    sweepService(source, { submit: reject, act: reject, killTrial: reject, retry }, log),
+    sweepService(source, { submit: reject, act: reject, killTrial: reject, retry, apply }, log),
   );
   const files = new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
@@ -86,7 +89,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     token,
     async close() {
       server.forceShutdown();
-      runtime?.flush();
+      runtime?.stop();
       listener.close();
       db.close();
     },

@@ -48,6 +48,7 @@ export class Runtime {
   readonly #onBroken: (error: unknown) => void;
   readonly #onPass: (seconds: number) => void;
   #scheduling = false;
+  #stopped = false;
 
   constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now, creationWindow }: RuntimeOptions) {
     this.db = db;
@@ -92,6 +93,7 @@ export class Runtime {
     this.#scheduling = true;
     setImmediate(() => {
       this.#scheduling = false;
+      if (this.#stopped) return;
       const begun = performance.now();
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
@@ -113,6 +115,12 @@ export class Runtime {
   slotTime(sweepId: string): SlotTime | undefined {
     const sweep = this.core.sweeps.get(sweepId);
     return sweep && slotTimeOf(sweep.slotTime, this.now());
+  }
+
+  /** Ends the scheduler, and writes the gathered changes. */
+  stop(): void {
+    this.#stopped = true;
+    this.flush();
   }
 
   /** Writes the gathered changes immediately. */

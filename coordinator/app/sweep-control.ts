@@ -23,7 +23,9 @@ import { parseSweep } from '../sweepfile/parse.ts';
 import { submittedSource } from '../transport/code-service.ts';
 import { checkLength } from '../transport/limits.ts';
 import type { ControlRequest, Retried, SweepControl } from '../transport/sweep-service.ts';
+import { applyVersion } from './apply-version.ts';
 import type { Runtime } from './runtime.ts';
+import { policyOf } from './sweep-policy.ts';
 import { firstTrials } from './trial-sources.ts';
 
 /** @param archives the stored code. Undefined if sweeps with code are rejected. */
@@ -50,6 +52,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       runtime.reschedule();
     },
     retry: (request, by) => retry(runtime, request, by),
+    apply: (sweepId, request, by) => applyVersion(runtime, sweepId, request, by),
   };
 }
 
@@ -126,23 +129,7 @@ async function submit(
   const { trials, state, done } = firstTrials(spec, runtime.core.creationWindow.trials);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   const source = await submittedSource(spec.code, request.source, archives);
-  const policy = {
-    trainer: spec.trainer,
-    resources: spec.resources,
-    concurrency: spec.concurrency,
-    retry: spec.retry,
-    timeoutMs: spec.timeoutMs,
-    maxFailed: spec.maxFailed,
-    speculate: spec.speculate,
-    earlyTerminate: spec.earlyTerminate,
-    checkpointEvery: spec.checkpointEvery,
-    reconstructEvery: spec.reconstructEvery,
-    command: spec.command,
-    weight: spec.weight,
-    ranking: { metric: spec.metric.name, goal: spec.metric.goal, at: spec.metric.at },
-    target: spec.metric.target,
-    program: spec.program && { ...spec.program, code: source?.archive },
-  };
+  const policy = policyOf(spec, source?.archive);
   const sweep = {
     requestId: request.requestId,
     name: spec.name,

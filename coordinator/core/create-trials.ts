@@ -40,6 +40,7 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
     lease: undefined,
     speculation: undefined,
     speculativeOffer: undefined,
+    dropped: false,
     speculated: false,
   };
 }

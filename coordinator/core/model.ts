@@ -3,6 +3,7 @@
  * folder change.
  *
  * - **sweep**: a submitted file, with the trials that it defines.
+ * - **version**: a sweep file that a sweep has had. A user can apply an edited file to a sweep.
  * - **trial**: one point of the grid and one seed. The id of a trial is a hash of its point and seed, so the same point
  *   and seed are always the same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
@@ -48,7 +49,9 @@ export type SweepState = Exclude<SweepStateName, 'interrupted'>;
 
 export interface Sweep {
   readonly id: string;
-  readonly policy: SweepPolicy;
+  policy: SweepPolicy;
+  /** The version of the sweep file, from 1. */
+  version: number;
   state: SweepState;
   /** Trials of sweeps with a higher priority are always offered first. */
   priority: number;
@@ -87,7 +90,7 @@ export interface Sweep {
   /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
   /** The state of early stopping. Undefined if the sweep has no rule. */
-  readonly earlyStopping: EarlyStopping | undefined;
+  earlyStopping: EarlyStopping | undefined;
   /** The failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
 }

@@ -78,7 +78,8 @@ function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
   };
 }
 
-function insertInOrder(core: Core, sweep: Sweep): void {
+/** Adds a sweep to the core, in order of submission. */
+export function insertInOrder(core: Core, sweep: Sweep): void {
   const later = [...core.sweeps.values()].filter(({ id }) => Number(id) > Number(sweep.id));
   for (const { id } of later) core.sweeps.delete(id);
   for (const one of [sweep, ...later]) core.sweeps.set(one.id, one);
@@ -89,7 +90,8 @@ function trialsInState(
   { failures, cancelled }: Exclude<RetryChoice, { trials: readonly string[] }>,
 ): Trial[] {
   const classes = failures === 'all' ? undefined : new Set(failures);
-  return [...sweep.trials.values()].filter(({ state, failure }) => {
+  return [...sweep.trials.values()].filter(({ state, failure, dropped }) => {
+    if (dropped) return false;
     if (state === 'cancelled') return cancelled;
     return state === 'failed' && (classes === undefined || (failure !== undefined && classes.has(failure)));
   });
@@ -133,7 +135,8 @@ function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string,
   return byPrefix;
 }
 
-function rejectionReason({ state, attempts }: Trial): string | undefined {
+function rejectionReason({ state, attempts, dropped }: Trial): string | undefined {
+  if (dropped) return 'is not in the current version of the sweep file';
   switch (state) {
     case 'failed':
     case 'cancelled':

@@ -12,6 +12,7 @@ import type { AgentFacts, Quarantine } from './agent-model.ts';
 import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
 import type { SweepState } from './model.ts';
 import type { UsedSlotTime } from './slot-time.ts';
+import type { SweepPolicy } from './policy.ts';
 import type { Warning } from './sweep-observations.ts';
 import type { TrialState } from './trial-model.ts';
 
@@ -122,6 +123,21 @@ export type Change =
       readonly state: SweepState;
       /** For display; may be empty. Undefined if the reason of the previous state still applies. */
       readonly reason: string | undefined;
+    }
+  /** A sweep changed to a new version of its file. */
+  | {
+      readonly kind: 'applied';
+      readonly sweepId: string;
+      readonly version: NewVersion;
+      /** The total number of trials, dropped trials included. Infinity if the search has no limit. */
+      readonly planned: number;
+      /** The state of the source of further trials. */
+      readonly state: SourceState;
+      /** Whether there are no further trials. */
+      readonly done: boolean;
+      /** The ids of trials whose points the new version lacks, and of trials whose points it has again. */
+      readonly dropped: readonly string[];
+      readonly restored: readonly string[];
     }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
   /** A warning about a sweep appears or changes, or is removed if undefined. */
@@ -241,6 +257,25 @@ export type Change =
       readonly at: number;
       readonly artifact: Artifact;
     };
+
+/** The parts of a sweep that a version of its file determines. */
+export interface NewVersion {
+  readonly number: number;
+  readonly fileName: string;
+  readonly text: string;
+  readonly fingerprint: string;
+  readonly name: string;
+  /** The names of the parameters that vary. */
+  readonly axes: readonly string[];
+  readonly configs: number;
+  readonly replicates: number;
+  /** The number of grid points that `exclude` drops. */
+  readonly excluded: number;
+  readonly policy: SweepPolicy;
+  readonly priority: number;
+  /** One sentence about the differences from the previous version, for display. */
+  readonly detail: string;
+}
 
 interface AgentEvent {
   readonly kind: Extract<AgentEventKind, 'joined' | 'left' | 'lost' | 'returned'>;

@@ -119,7 +119,7 @@ export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
   return [...sweep.warnings.stragglers.keys()].flatMap((name) => {
     const lease = core.leases.get(name);
     const trial = lease && sweep.trials.get(lease.key.trialId);
-    return trial !== undefined && trial.lease === lease && !trial.speculated ? trial : [];
+    return trial !== undefined && trial.lease === lease && !trial.speculated && !trial.dropped ? trial : [];
   });
 }
 

@@ -21,6 +21,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
   return {
     id,
     policy,
+    version: 1,
     state,
     priority,
     share: newShare(),
@@ -104,6 +105,7 @@ export function stopAtTarget(
   { epoch: step, metrics }: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> },
 ): Change[] {
   const { target, ranking } = sweep.policy;
+  if (sweep.trials.get(trialId)?.dropped) return [];
   if (target === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return [];
   const value = ownValue(metrics, ranking.metric);
   if (value === undefined || !reachesTarget(value, target, ranking.goal)) return [];

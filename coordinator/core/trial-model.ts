@@ -50,6 +50,8 @@ export interface Trial {
   speculation: Lease | undefined;
   /** An offer of a speculative attempt. The offer is not stored, because it can be repeated. */
   speculativeOffer: SpeculativeOffer | undefined;
+  /** Whether the current version of the sweep lacks the trial's point. Such a trial does not start again. */
+  dropped: boolean;
   /** Whether the trial has had a speculative attempt. A manual retry resets this flag. */
   speculated: boolean;
 }

@@ -14,6 +14,9 @@ interface Reason {
   readonly failure?: Failure | undefined;
 }
 
+/** The reason of a trial's cancellation after its point was dropped. */
+export const DROPPED_DETAIL = 'the sweep file no longer has this point';
+
 export function moveTrial(
   sweep: Sweep,
   trial: Trial,
@@ -39,8 +42,12 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   if (state === 'failed' || state === 'cancelled') withdrawEvidence(sweep, trial);
 }
 
-/** Makes a trial pending again. With `readyAt`, the trial is not offered before that time. */
+/**
+ * Makes a trial pending again. With `readyAt`, the trial is not offered before that time. A trial whose point was dropped
+ * is cancelled instead.
+ */
 export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: number): Change {
+  if (trial.dropped) return moveTrial(sweep, trial, 'cancelled', { ...reason, detail: DROPPED_DETAIL });
   const change = moveTrial(sweep, trial, 'pending', reason);
   trial.readyAt = readyAt ?? 0;
   if (readyAt === undefined) makeReady(sweep, trial);

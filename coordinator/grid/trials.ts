@@ -55,21 +55,26 @@ export function trialSource(
   const mayRepeat = spec.search !== undefined;
   const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
 
-  function replicate(state: SourceState, config: NonNullable<SourceState['config']>): SourceStep {
+  function replicate(
+    state: SourceState,
+    config: NonNullable<SourceState['config']>,
+    isKnown: (trialId: string) => boolean,
+  ): SourceStep {
     const { parameters, replicates } = config;
     const seed = spec.seeds[replicates] ?? 0;
     const { configId, trialId } = idsOf(spec.trainer, parameters);
     const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
     const isLast = replicates + 1 >= spec.seeds.length;
     const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
+    if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: { ...state, config: rest } };
     return { kind: 'trial', trial, state: { ...state, created: state.created + 1, config: rest } };
   }
 
   return {
     usesResults: searcher.usesResults,
     next(state, isKnown) {
-      if (state.created >= limit) return { kind: 'done' };
-      if (state.config !== undefined) return replicate(state, state.config);
+      if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
+      if (state.config !== undefined) return replicate(state, state.config, isKnown);
       if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
       const suggestion = searcher.next(state.search, searcher.usesResults ? history() : NO_HISTORY);
       if (suggestion.kind !== 'point') return suggestion;
@@ -82,10 +87,11 @@ export function trialSource(
         return { kind: 'dropped', state: { ...after, excluded, repeated } };
       }
       const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
-      // The replicates of a config are created in order, so the first one shows whether the config exists.
-      if (isKnown(idsOf(spec.trainer, parameters).trialId(spec.seeds[0] ?? 0)))
+      // The replicates of a config are created in order, so the first one shows whether the config exists. A new version
+      // can have more replicates of a config than an earlier version.
+      if (!state.merges && isKnown(idsOf(spec.trainer, parameters).trialId(spec.seeds[0] ?? 0)))
         return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1, repeated } };
-      return replicate({ ...after, repeated: 0 }, { parameters, replicates: 0 });
+      return replicate({ ...after, repeated: 0 }, { parameters, replicates: 0 }, isKnown);
     },
   };
 }

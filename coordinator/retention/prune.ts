@@ -64,6 +64,9 @@ const SWEEP_TABLES = [
   'warnings',
   'sources',
   'programs',
+  'rungs',
+  'identical_configs',
+  'sweep_versions',
 ] as const;
 
 export class Pruner {

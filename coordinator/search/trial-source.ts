@@ -30,6 +30,10 @@ export interface SourceState {
   readonly duplicates: number;
   /** Points since the last new config. */
   readonly repeated: number;
+  /** Trials so far that the current version of the sweep lacks. These trials do not count against run_cap. Default: 0. */
+  readonly outside?: number | undefined;
+  /** Whether an earlier version of the sweep created trials that the search can meet again. Default: false. */
+  readonly merges?: boolean | undefined;
   /** The config whose replicates are being created, and the number of its replicates so far. */
   readonly config?: { readonly parameters: Parameters; readonly replicates: number } | undefined;
 }

@@ -16,7 +16,7 @@ export function impliedMetricWriter(db: Database): (key: AttemptKey, names: read
   );
   const selectParameters = db.prepare('select parameters from trials where sweep_id = ? and id = ?');
   const update = db.prepare("update sweeps set metric = ?, goal = ? where id = ? and metric = ''");
-  const setEarlierValues = db.prepare(setValues('sweep_id = ?'));
+  const setEarlierValues = db.prepare(setValues('sweep_id = ? and dropped_in = 0'));
   return ({ sweepId, trialId }, names) => {
     if (known.has(sweepId)) return;
     const { metric } = selectMetric.get(sweepId) as { metric: string };

@@ -27,8 +27,7 @@ export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): 
  * Returns the highest rung that each of these trials has entered, by trial id.
  * @param list the ids of the trials, as a JSON list
  */
-export function loadHighestRungs(db: Database, { id, earlyStopping }: Sweep, list: string): Map<string, number> {
-  if (earlyStopping === undefined) return new Map();
+export function loadHighestRungs(db: Database, { id }: Sweep, list: string): Map<string, number> {
   const rows = db
     .prepare(
       `select trial_id as trialId, max(rung) as rung from json_each(?2) as wanted cross join rungs

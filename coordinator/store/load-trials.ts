@@ -23,6 +23,7 @@ interface TrialColumns {
   readonly parameters: string;
   readonly metrics: string;
   readonly metric_steps: string;
+  readonly dropped_in: number;
 }
 
 /**
@@ -36,7 +37,8 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
   const list = JSON.stringify(absent);
   const rows = db
     .prepare(
-      `select t.id, idx, config_id, seed, state, attempts, failure_class, parameters, metrics, metric_steps
+      `select t.id, idx, config_id, seed, state, attempts, failure_class, parameters, metrics, metric_steps,
+         dropped_in
        from json_each(?2) as wanted cross join trials as t where sweep_id = ?1 and t.id = wanted.value order by idx`,
     )
     .all(sweep.id, list) as TrialColumns[];
@@ -60,6 +62,7 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
       failure: row.failure_class ?? undefined,
       offeredAt: now,
       checkpoint: checkpoints.get(row.id),
+      dropped: row.dropped_in > 0,
       speculated: speculated.has(row.id),
     };
     placeTrial(sweep, trial);

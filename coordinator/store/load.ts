@@ -111,19 +111,21 @@ interface SweepColumns {
   readonly search: string | null;
   readonly slotMs: number;
   readonly gpuMs: number;
+  readonly version: number;
 }
 
 /** Loads a sweep without leases. A sweep that has ended creates no more trials. */
 export function loadSweep(db: Database, id: string, now: number, openSource: OpenSource = NO_SOURCE): Sweep {
-  const { state, policy, priority, text, fileName, planned, searching, search, slotMs, gpuMs } = db
+  const { state, policy, priority, text, fileName, planned, searching, search, version, slotMs, gpuMs } = db
     .prepare(
-      `select state, policy, priority, text, file_name as fileName, planned, searching, search, slot_ms as slotMs,
+      `select state, policy, priority, text, file_name as fileName, planned, searching, search, version, slot_ms as slotMs,
          gpu_ms as gpuMs
        from sweeps where id = ?`,
     )
     .get(id) as SweepColumns;
   const sweep = newSweep(id, state, policyOf(policy), priority);
   Object.assign(sweep.slotTime, { slotMs, gpuMs });
+  sweep.version = version;
   sweep.planned = planned ?? Number.POSITIVE_INFINITY;
   if (searching > 0 && search !== null) {
     sweep.search = { source: openSource({ id, text, fileName }), state: parseSourceState(search) };

@@ -23,8 +23,10 @@ import type {
   Trial,
 } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import type { TrialState } from '../core/trial-model.ts';
 import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.ts';
 import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import {
@@ -93,6 +95,19 @@ export interface ReportPlace {
   readonly seq: number;
 }
 
+/** A trial as two versions of a sweep file are compared. */
+export interface StoredPoint {
+  readonly id: string;
+  readonly index: number;
+  readonly seed: number;
+  readonly parameters: Parameters;
+  readonly state: TrialState;
+  /** 0 if the current version has the point. */
+  readonly droppedIn: number;
+}
+
+const POINTS_PER_PAGE = 5_000;
+
 /**
  * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of the trials therefore
  * name their index.
@@ -149,6 +164,55 @@ export class Queries {
    */
   sweepText(id: string): string {
     return this.#sweepRow(id).text;
+  }
+
+  /**
+   * Returns the sweep file of a version.
+   * @throws {NotFoundError}
+   */
+  versionText(id: string, version: number): string {
+    const row = this.#sweepRow(id);
+    if (version === row.version) return row.text;
+    const found = this.#get<{ text: string }>(
+      'select text from sweep_versions where sweep_id = ? and version = ?',
+      id,
+      version,
+    );
+    if (found === undefined) throw new NotFoundError(`sweep ${id} has versions 1 to ${row.version}, not ${version}`);
+    return found.text;
+  }
+
+  /** Returns the sweep file as a new version is compared with it. @throws {NotFoundError} */
+  sweepFile(id: string): { readonly version: number; readonly fileName: string; readonly text: string } {
+    const { version, file_name: fileName, text } = this.#sweepRow(id);
+    return { version, fileName, text };
+  }
+
+  /** Yields the points of a sweep's trials in order of index, in pages. */
+  *points(sweepId: string): Generator<StoredPoint, void, void> {
+    for (let last = -1; ; ) {
+      const rows = this.#all<Omit<StoredPoint, 'parameters'> & { parameters: string }>(
+        `select id, idx as "index", seed, parameters, state, dropped_in as droppedIn from trials
+         where sweep_id = ? and idx > ? order by idx limit ${POINTS_PER_PAGE}`,
+        sweepId,
+        last,
+      );
+      if (rows.length === 0) return;
+      for (const row of rows) yield { ...row, parameters: parseParameters(row.parameters) };
+      last = rows.at(-1)?.index ?? last;
+    }
+  }
+
+  /** Returns the number of trials that a sweep has created. */
+  createdTrials(sweepId: string): number {
+    const sql = 'select coalesce(sum(n), 0) as n from trial_counts where sweep_id = ?';
+    return this.#get<{ n: number }>(sql, sweepId)?.n ?? 0;
+  }
+
+  /** Returns the ids of the dropped trials of a sweep, in order of index. */
+  droppedTrials(sweepId: string): string[] {
+    const sql = 'select id from trials where sweep_id = ? and dropped_in > 0 order by idx';
+    return this.#all<{ id: string }>(sql, sweepId).map(({ id }) => id);
   }
 
   /** Returns the code that was submitted with a sweep; undefined if it has none. */
@@ -259,8 +323,8 @@ export class Queries {
   /** Like `trialsAfter`, but reads only the parts that rank a trial, which is several times as fast. */
   resultsAfter(sweepId: string, afterIndex: number, size: PageSize): TrialResult[] {
     const { last } = this.#pageAfter(sweepId, afterIndex, size);
-    return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics'>>(
-      'select idx, state, metrics from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
+    return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in'>>(
+      'select idx, state, metrics, dropped_in from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
       sweepId,
       afterIndex,
       last,
@@ -302,8 +366,8 @@ export class Queries {
 
   /** Returns the running trials of a sweep, as far as their parts rank them, in order of index. */
   runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
-    return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'config_id'>>(
-      `select idx, state, metrics, config_id from trials indexed by trials_by_state
+    return this.#all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
+      `select idx, state, metrics, dropped_in, config_id from trials indexed by trials_by_state
        where sweep_id = ? and state = 'running' order by idx`,
       sweepId,
     ).map((row) => ({ ...trialResultOf(row), configId: row.config_id }));
@@ -340,13 +404,13 @@ export class Queries {
     { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
   ): string[] {
     const failed = this.#all<{ id: string }>(
-      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed'
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed' and dropped_in = 0
          and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
       sweepId,
       failures === 'all' ? 'all' : '',
       JSON.stringify(failures === 'all' ? [] : failures),
     );
-    const state = "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled'";
+    const state = "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
     return [...failed, ...(cancelled ? this.#all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
   }
 

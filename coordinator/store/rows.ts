@@ -39,6 +39,8 @@ export interface SweepRow {
   readonly id: number;
   readonly name: string;
   readonly fingerprint: string;
+  readonly version: number;
+  readonly file_name: string;
   readonly text: string;
   readonly trainer: string;
   readonly metric: string;
@@ -110,6 +112,7 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
     submittedBy: row.submitted_by,
     concurrency: policy.concurrency ?? 0,
     fingerprint: row.fingerprint,
+    version: row.version,
     axes: JSON.parse(row.axes),
     priority: row.priority,
     weight: policy.weight,
@@ -157,13 +160,25 @@ export interface TrialRow extends FailureColumns {
   readonly ended_at: number;
   readonly stop_reason: string;
   readonly leased_ms: number;
+  /** 0 if the current version of the sweep has the trial's point. */
+  readonly dropped_in: number;
 }
 
 /** The parts of a trial that determine its rank. */
-export type TrialResult = Pick<Trial, 'index' | 'state' | 'metrics'>;
+export type TrialResult = Pick<Trial, 'index' | 'state' | 'metrics' | 'droppedIn'>;
 
-export function trialResultOf({ idx, state, metrics }: Pick<TrialRow, 'idx' | 'state' | 'metrics'>): TrialResult {
-  return { index: idx, state: trialState.to(state), metrics: parseMetrics(metrics) };
+export function trialResultOf({
+  idx,
+  state,
+  metrics,
+  dropped_in,
+}: Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in'>): TrialResult {
+  return {
+    index: idx,
+    state: trialState.to(state),
+    metrics: parseMetrics(metrics),
+    droppedIn: dropped_in || undefined,
+  };
 }
 
 export function trialOf(row: TrialRow): Trial {
@@ -186,6 +201,7 @@ export function trialOf(row: TrialRow): Trial {
     endedAtMs: row.ended_at,
     stopReason: row.stop_reason,
     leasedMs: row.leased_ms,
+    droppedIn: row.dropped_in || undefined,
     rank: 0,
   };
 }

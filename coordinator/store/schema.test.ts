@@ -12,7 +12,16 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_21 = `
+drop index dropped_trials;
+drop table sweep_versions;
+alter table trials drop column dropped_in;
+alter table sweeps drop column version;
+pragma user_version = 21;
+`;
+
 const TO_VERSION_20 = `
+${TO_VERSION_21}
 drop trigger attempt_succeeded;
 drop table agent_successes;
 drop index straggling_attempts;

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 21;
+export const SCHEMA_VERSION = 22;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -250,6 +250,25 @@ export function setValues(condition: string): string {
     where state in ('succeeded', 'stopped') and ${condition}`;
 }
 
+/**
+ * Adds versions of sweep files. `sweep_versions` has the files that newer versions replaced; the current file is in
+ * `sweeps`. `dropped_in` is the version that dropped a trial's point, or 0 if the current version has the point.
+ */
+const VERSIONS = `
+alter table sweeps add column version integer not null default 1;
+alter table trials add column dropped_in integer not null default 0;
+create table sweep_versions (
+  sweep_id integer not null,
+  version integer not null,
+  file_name text not null,
+  text text not null,
+  fingerprint text not null,
+  replaced_at integer not null,
+  primary key (sweep_id, version)
+) strict, without rowid;
+create index dropped_trials on trials (sweep_id) where dropped_in > 0;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -379,6 +398,7 @@ ${ENDED_TRIALS}
 ${SLOT_TIME}
 ${RANKED_RESULTS}
 ${AGENT_SUCCESSES}
+${VERSIONS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -487,6 +507,7 @@ ${AGENT_SUCCESSES}
 insert into agent_successes
   select sweep_id, agent_id, count(*) from attempts where outcome in ('succeeded', 'stopped') group by sweep_id, agent_id;
 `,
+  22: VERSIONS,
 };
 
 /**

@@ -24,10 +24,11 @@ type StoredPolicy = Pick<SweepPolicy, 'ranking' | 'speculate'>;
 
 type PolicyOf = (sweepId: string) => StoredPolicy | undefined;
 
-export function sweepPolicies(db: Database): PolicyOf {
+/** Reads each policy once. `forget` makes the next call read a changed policy. */
+export function sweepPolicies(db: Database): { readonly of: PolicyOf; readonly forget: (sweepId: string) => void } {
   const select = db.prepare('select policy from sweeps where id = ?');
   const known = new Map<string, StoredPolicy | undefined>();
-  return (sweepId) => {
+  const of: PolicyOf = (sweepId) => {
     if (!known.has(sweepId)) {
       const row = select.get(sweepId) as { policy: string } | undefined;
       if (row === undefined) known.set(sweepId, undefined);
@@ -38,6 +39,7 @@ export function sweepPolicies(db: Database): PolicyOf {
     }
     return known.get(sweepId);
   };
+  return { of, forget: (sweepId) => known.delete(sweepId) };
 }
 
 /** Reads the values that a trial, or one attempt, has reported. */
@@ -84,7 +86,7 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
        failure_message = null, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
-  const setValue = db.prepare(setValues('sweep_id = ? and id = ?'));
+  const setValue = db.prepare(setValues('sweep_id = ? and id = ? and dropped_in = 0'));
   const grantSpeculative = db.prepare('update trials set attempts = ? where sweep_id = ? and id = ?');
   const promote = db.prepare(
     `update trials set metrics = ?1, metric_steps = ?2,

@@ -25,6 +25,7 @@ import {
   trialWriter,
   valuesReader,
 } from './write-trials.ts';
+import { versionWriter } from './write-versions.ts';
 
 /**
  * Prepares every statement once.
@@ -33,9 +34,10 @@ import {
 export function changeWriter(db: Database): (change: Change, at: number, written: Written, by?: string) => void {
   const insertEvent = eventWriter(db);
   const artifacts = artifactWriter(db);
-  const policyOf = sweepPolicies(db);
-  const trials = trialWriter(db, valuesReader(db, policyOf));
-  const attempts = attemptWriter(db, policyOf);
+  const policies = sweepPolicies(db);
+  const trials = trialWriter(db, valuesReader(db, policies.of));
+  const attempts = attemptWriter(db, policies.of);
+  const writeVersion = versionWriter(db);
   const sweeps = sweepWriter(db);
   const writeDrain = drainWriter(db);
   const writeAgent = agentWriter(db);
@@ -125,6 +127,10 @@ export function changeWriter(db: Database): (change: Change, at: number, written
       case 'sweep':
         sweeps.move(change, at, by, addEvent);
         break;
+      case 'applied':
+        writeVersion(change, at, addEvent);
+        policies.forget(change.sweepId);
+        break;
       case 'priority':
         sweeps.prioritize(change, addEvent);
         break;
@@ -142,12 +148,12 @@ function sweepWriter(db: Database) {
   );
   const search = db.prepare(
     `update sweeps set search = ?1, searching = ?2, planned = case when ?2 = 1 then planned else ?3 end,
-       configs = case when ?2 = 1 then configs else ?4 end where id = ?5`,
+       configs = case when ?2 = 1 or ?5 = 1 then configs else ?4 end where id = ?6`,
   );
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
     search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
-      search.run(JSON.stringify(state), done ? 0 : 1, state.created, configsOf(state), sweepId);
+      search.run(JSON.stringify(state), done ? 0 : 1, state.created, configsOf(state), state.merges ? 1 : 0, sweepId);
     },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
       move.run(state, reason ?? null, at, sweepId, by);

@@ -9,7 +9,7 @@ import { listen } from './listener.ts';
 import { newServer } from './server.ts';
 
 const { getSweep } = SweepServiceService;
-const READABLE = Buffer.from(GetSweepRequest.encode({ sweep: 's' }).finish());
+const READABLE = Buffer.from(GetSweepRequest.encode({ sweep: 's', version: 0 }).finish());
 
 interface Answer {
   readonly code: number;

@@ -8,6 +8,7 @@ import { goalOf, rank, rankingMetric } from '../../lib/domain/ranking.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
+  ApplySweepRequest,
   ControlSweepRequest,
   ListConfigsRequest,
   ListConfigsResponse,
@@ -22,6 +23,7 @@ import type {
   RetryTrialsRequest,
   SubmitRequest,
   SweepServiceServer,
+  VersionChanges,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Config, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
@@ -51,6 +53,8 @@ export interface SweepControl {
   /** Cancels a trial that has not ended. Does nothing if the trial is already cancelled. */
   killTrial(sweepId: string, trialId: string, reason: string, by: string): Promise<void>;
   retry(request: RetryTrialsRequest, by: string): Promise<Retried>;
+  /** Changes a sweep to a new version of its file, or only compares the file. */
+  apply(sweepId: string, request: ApplySweepRequest, by: string): Promise<VersionChanges>;
 }
 
 export type ControlRequest = Pick<ControlSweepRequest, 'action' | 'reason' | 'priority'>;
@@ -72,10 +76,16 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     submit: unaryHandler(log, async (request, call) => ({
       sweep: queries.sweep(await control.submit(request, userOf(call))),
     })),
+    applySweep: unaryHandler(log, async (request, call) => {
+      const id = queries.findSweep(request.sweep);
+      const changes = await control.apply(id, request, userOf(call));
+      return { sweep: queries.sweep(id), changes };
+    }),
     listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps() })),
     getSweep: unaryHandler(log, (request) => {
       const id = queries.findSweep(request.sweep);
-      return { sweep: queries.sweep(id), text: queries.sweepText(id) };
+      const text = request.version === 0 ? queries.sweepText(id) : queries.versionText(id, request.version);
+      return { sweep: queries.sweep(id), text };
     }),
     getSource: unaryHandler(log, (request) => {
       const id = queries.findSweep(request.sweep);

@@ -1,7 +1,7 @@
 /** Defines which trials have a result, the value of a result, and how the values of replicates are combined. */
 
 import { deviation, mean } from 'd3-array';
-import type { Spread, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import type { Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { ownValue } from './own-value.ts';
 
@@ -20,12 +20,19 @@ export function resultOf(
   return hasResult(state) ? finiteMetric(metrics, metric) : undefined;
 }
 
-const endedWithResult = (state: TrialState): boolean =>
-  state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
+/** A trial of a point that the current version of its sweep lacks keeps its result, and has no rank. */
+type Ranked = Pick<Trial, 'state' | 'droppedIn'>;
 
-/** Whether a trial has a result. The result of a running or interrupted trial is provisional. */
-export function hasValue({ state }: Pick<Trial, 'state'>): boolean {
-  return endedWithResult(state) || state === 'TRIAL_STATE_RUNNING' || state === 'TRIAL_STATE_INTERRUPTED';
+const endedWithResult = ({ state, droppedIn = 0 }: Ranked): boolean =>
+  droppedIn === 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
+
+/**
+ * Whether a trial has a result that is ranked. The result of a running or interrupted trial is provisional.
+ */
+export function hasValue(trial: Ranked): boolean {
+  const { state, droppedIn = 0 } = trial;
+  if (droppedIn > 0) return false;
+  return endedWithResult(trial) || state === 'TRIAL_STATE_RUNNING' || state === 'TRIAL_STATE_INTERRUPTED';
 }
 
 /** Returns a metric's value; undefined if it is missing or not finite. */
@@ -35,13 +42,13 @@ export function finiteMetric(metrics: Readonly<Record<string, number>>, name: st
 }
 
 /** Returns the value that a single trial is ranked by: its result or, while it runs, its latest report. */
-export function trialValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: string): number | undefined {
+export function trialValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
 /** Returns the value of a finished trial's result. Undefined while the trial runs, and if it has no result. */
-export function finishedValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: string): number | undefined {
-  return endedWithResult(trial.state) ? finiteMetric(trial.metrics, metric) : undefined;
+export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {
+  return endedWithResult(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
 /**
@@ -49,7 +56,7 @@ export function finishedValue(trial: Pick<Trial, 'state' | 'metrics'>, metric: s
  * the running replicates.
  */
 export function countedReplicates(replicates: readonly Trial[]): readonly Trial[] {
-  const ended = replicates.filter(({ state }) => endedWithResult(state));
+  const ended = replicates.filter(endedWithResult);
   return ended.length > 0 ? ended : replicates.filter(hasValue);
 }
 

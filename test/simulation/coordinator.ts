@@ -145,9 +145,10 @@ export class SimulatedCoordinator {
       service: bug.service?.(service, runtime) ?? service,
       artifacts: new ArtifactTransfers(runtime, this.files, () => clock.now),
     };
-    const { submit, act, killTrial, retry } = sweepControl(runtime);
+    const { submit, act, killTrial, retry, apply } = sweepControl(runtime);
     const control: SweepControl = {
       act,
+      apply,
       killTrial,
       retry(request, by) {
         const answer = retry(request, by);

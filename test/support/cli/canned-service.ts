@@ -11,6 +11,7 @@ const NOTHING: SweepServiceServer = {
   getSource: (_call, callback) => callback(null, { source: undefined, environments: [] }),
   controlSweep: (_call, callback) => callback(unimplemented),
   killTrial: (_call, callback) => callback(unimplemented),
+  applySweep: (_call, callback) => callback(unimplemented),
   retryTrials: (_call, callback) => callback(unimplemented),
   listTrials: (call) => call.emit('error', unimplemented),
   listConfigs: (call) => call.emit('error', unimplemented),

@@ -66,6 +66,7 @@ export function addSweep(
       lease: undefined,
       speculation: undefined,
       speculativeOffer: undefined,
+      dropped: false,
       speculated: false,
     });
   }

@@ -136,6 +136,49 @@ export interface SubmitResponse {
   sweep: Sweep | undefined;
 }
 
+export interface ApplySweepRequest {
+  /** As in GetSweepRequest. */
+  sweep: string;
+  /** Shown in error messages only. */
+  fileName: string;
+  /** The sweep file, as the user wrote it. */
+  text: string;
+  /**
+   * The version that the caller compared the file with. The call is rejected if the sweep has another version. 0 accepts
+   * any version.
+   */
+  baseVersion: number;
+  /** Returns the differences, and changes nothing. */
+  dryRun: boolean;
+}
+
+export interface ApplySweepResponse {
+  sweep: Sweep | undefined;
+  changes: VersionChanges | undefined;
+}
+
+/** The differences between two versions of a sweep. Trials that are not created yet count too. */
+export interface VersionChanges {
+  /** The number of the new version; the current version if the files are equivalent. */
+  version: number;
+  /** Whether the sweep changes. */
+  differs: boolean;
+  kept: number;
+  added: number;
+  dropped: number;
+  /** Of the dropped trials: those that have started. They keep their results, which are not ranked. */
+  droppedStarted: number;
+  settings: SettingChange[];
+}
+
+/** A setting that changes without effect on the points. */
+export interface SettingChange {
+  /** The key in the sweep file. */
+  key: string;
+  before: string;
+  after: string;
+}
+
 export interface ListSweepsRequest {
 }
 
@@ -146,6 +189,8 @@ export interface ListSweepsResponse {
 /** A sweep is selected by its id, by "last", or by its name (the newest with that name). */
 export interface GetSweepRequest {
   sweep: string;
+  /** The version of the sweep file to return. 0 means the current version. */
+  version: number;
 }
 
 export interface GetSweepResponse {
@@ -750,6 +795,384 @@ export const SubmitResponse: MessageFns<SubmitResponse> = {
   },
 };
 
+function createBaseApplySweepRequest(): ApplySweepRequest {
+  return { sweep: "", fileName: "", text: "", baseVersion: 0, dryRun: false };
+}
+
+export const ApplySweepRequest: MessageFns<ApplySweepRequest> = {
+  encode(message: ApplySweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.fileName !== "") {
+      writer.uint32(18).string(message.fileName);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    if (message.baseVersion !== 0) {
+      writer.uint32(32).uint32(message.baseVersion);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(40).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplySweepRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplySweepRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fileName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.baseVersion = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApplySweepRequest>): ApplySweepRequest {
+    return ApplySweepRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplySweepRequest>): ApplySweepRequest {
+    const message = createBaseApplySweepRequest();
+    message.sweep = object.sweep ?? "";
+    message.fileName = object.fileName ?? "";
+    message.text = object.text ?? "";
+    message.baseVersion = object.baseVersion ?? 0;
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseApplySweepResponse(): ApplySweepResponse {
+  return { sweep: undefined, changes: undefined };
+}
+
+export const ApplySweepResponse: MessageFns<ApplySweepResponse> = {
+  encode(message: ApplySweepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    if (message.changes !== undefined) {
+      VersionChanges.encode(message.changes, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApplySweepResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplySweepResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.changes = VersionChanges.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ApplySweepResponse>): ApplySweepResponse {
+    return ApplySweepResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ApplySweepResponse>): ApplySweepResponse {
+    const message = createBaseApplySweepResponse();
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    message.changes = (object.changes !== undefined && object.changes !== null)
+      ? VersionChanges.fromPartial(object.changes)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseVersionChanges(): VersionChanges {
+  return { version: 0, differs: false, kept: 0, added: 0, dropped: 0, droppedStarted: 0, settings: [] };
+}
+
+export const VersionChanges: MessageFns<VersionChanges> = {
+  encode(message: VersionChanges, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.differs !== false) {
+      writer.uint32(16).bool(message.differs);
+    }
+    if (message.kept !== 0) {
+      writer.uint32(24).uint64(message.kept);
+    }
+    if (message.added !== 0) {
+      writer.uint32(32).uint64(message.added);
+    }
+    if (message.dropped !== 0) {
+      writer.uint32(40).uint64(message.dropped);
+    }
+    if (message.droppedStarted !== 0) {
+      writer.uint32(48).uint64(message.droppedStarted);
+    }
+    for (const v of message.settings) {
+      SettingChange.encode(v!, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VersionChanges {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVersionChanges();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.differs = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.kept = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.added = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dropped = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.droppedStarted = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.settings.push(SettingChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VersionChanges>): VersionChanges {
+    return VersionChanges.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VersionChanges>): VersionChanges {
+    const message = createBaseVersionChanges();
+    message.version = object.version ?? 0;
+    message.differs = object.differs ?? false;
+    message.kept = object.kept ?? 0;
+    message.added = object.added ?? 0;
+    message.dropped = object.dropped ?? 0;
+    message.droppedStarted = object.droppedStarted ?? 0;
+    message.settings = object.settings?.map((e) => SettingChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSettingChange(): SettingChange {
+  return { key: "", before: "", after: "" };
+}
+
+export const SettingChange: MessageFns<SettingChange> = {
+  encode(message: SettingChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.before !== "") {
+      writer.uint32(18).string(message.before);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettingChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettingChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SettingChange>): SettingChange {
+    return SettingChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SettingChange>): SettingChange {
+    const message = createBaseSettingChange();
+    message.key = object.key ?? "";
+    message.before = object.before ?? "";
+    message.after = object.after ?? "";
+    return message;
+  },
+};
+
 function createBaseListSweepsRequest(): ListSweepsRequest {
   return {};
 }
@@ -849,13 +1272,16 @@ export const ListSweepsResponse: MessageFns<ListSweepsResponse> = {
 };
 
 function createBaseGetSweepRequest(): GetSweepRequest {
-  return { sweep: "" };
+  return { sweep: "", version: 0 };
 }
 
 export const GetSweepRequest: MessageFns<GetSweepRequest> = {
   encode(message: GetSweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.sweep !== "") {
       writer.uint32(10).string(message.sweep);
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).uint32(message.version);
     }
     return writer;
   },
@@ -881,6 +1307,14 @@ export const GetSweepRequest: MessageFns<GetSweepRequest> = {
             message.sweep = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -899,6 +1333,7 @@ export const GetSweepRequest: MessageFns<GetSweepRequest> = {
   fromPartial(object: DeepPartial<GetSweepRequest>): GetSweepRequest {
     const message = createBaseGetSweepRequest();
     message.sweep = object.sweep ?? "";
+    message.version = object.version ?? 0;
     return message;
   },
 };
@@ -5611,6 +6046,19 @@ export const SweepServiceService = {
     responseSerialize: (value: SubmitResponse): Buffer => Buffer.from(SubmitResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SubmitResponse => SubmitResponse.decode(value),
   },
+  /**
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
+   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   */
+  applySweep: {
+    path: "/trawl.v1.SweepService/ApplySweep" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ApplySweepRequest): Buffer => Buffer.from(ApplySweepRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ApplySweepRequest => ApplySweepRequest.decode(value),
+    responseSerialize: (value: ApplySweepResponse): Buffer => Buffer.from(ApplySweepResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApplySweepResponse => ApplySweepResponse.decode(value),
+  },
   listSweeps: {
     path: "/trawl.v1.SweepService/ListSweeps" as const,
     requestStream: false as const,
@@ -5778,6 +6226,11 @@ export const SweepServiceService = {
 export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
+  /**
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
+   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   */
+  applySweep: handleUnaryCall<ApplySweepRequest, ApplySweepResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
   /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
@@ -5828,6 +6281,25 @@ export interface SweepServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SubmitResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
+   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   */
+  applySweep(
+    request: ApplySweepRequest,
+    callback: (error: ServiceError | null, response: ApplySweepResponse) => void,
+  ): ClientUnaryCall;
+  applySweep(
+    request: ApplySweepRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApplySweepResponse) => void,
+  ): ClientUnaryCall;
+  applySweep(
+    request: ApplySweepRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApplySweepResponse) => void,
   ): ClientUnaryCall;
   listSweeps(
     request: ListSweepsRequest,

@@ -750,6 +750,8 @@ export interface Sweep {
     | undefined;
   /** The user who submitted the sweep; empty if unknown. */
   submittedBy: string;
+  /** The version of the sweep file. Absent: 1. */
+  version?: number | undefined;
 }
 
 /**
@@ -899,6 +901,11 @@ export interface Trial {
   stopReason: string;
   /** How long its ended attempts held their leases. The time between attempts does not count. */
   leasedMs: number;
+  /**
+   * The version of the sweep file that dropped the trial's point. A dropped trial keeps its result, and is not ranked.
+   * Absent if the current version has the point.
+   */
+  droppedIn?: number | undefined;
 }
 
 export interface Trial_ParametersEntry {
@@ -1154,6 +1161,7 @@ function createBaseSweep(): Sweep {
     concurrency: 0,
     slotTime: undefined,
     submittedBy: "",
+    version: undefined,
   };
 }
 
@@ -1236,6 +1244,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.submittedBy !== "") {
       writer.uint32(210).string(message.submittedBy);
+    }
+    if (message.version !== undefined) {
+      writer.uint32(216).uint32(message.version);
     }
     return writer;
   },
@@ -1461,6 +1472,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.submittedBy = reader.string();
             continue;
           }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1512,6 +1531,7 @@ export const Sweep: MessageFns<Sweep> = {
       ? SlotTime.fromPartial(object.slotTime)
       : undefined;
     message.submittedBy = object.submittedBy ?? "";
+    message.version = object.version ?? undefined;
     return message;
   },
 };
@@ -2533,6 +2553,7 @@ function createBaseTrial(): Trial {
     rank: 0,
     stopReason: "",
     leasedMs: 0,
+    droppedIn: undefined,
   };
 }
 
@@ -2594,6 +2615,9 @@ export const Trial: MessageFns<Trial> = {
     }
     if (message.leasedMs !== 0) {
       writer.uint32(161).double(message.leasedMs);
+    }
+    if (message.droppedIn !== undefined) {
+      writer.uint32(168).uint32(message.droppedIn);
     }
     return writer;
   },
@@ -2772,6 +2796,14 @@ export const Trial: MessageFns<Trial> = {
             message.leasedMs = reader.double();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.droppedIn = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2834,6 +2866,7 @@ export const Trial: MessageFns<Trial> = {
     message.rank = object.rank ?? 0;
     message.stopReason = object.stopReason ?? "";
     message.leasedMs = object.leasedMs ?? 0;
+    message.droppedIn = object.droppedIn ?? undefined;
     return message;
   },
 };

@@ -1,0 +1,242 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { onHello } from '../core/agents.ts';
+import { onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
+import { schedule } from '../core/scheduler.ts';
+import { openStore } from '../store/open.ts';
+import { Runtime } from './runtime.ts';
+import { sweepControl } from './sweep-control.ts';
+
+const FILE = `name: edited
+trainer: noop
+metric: {name: test_loss, goal: minimize}
+retry: {crash: 3, backoff: 0s}
+parameters:
+  x: {values: [1, 2, 3, 4]}
+`;
+
+const EDITED = FILE.replace('[1, 2, 3, 4]', '[3, 4, 5]');
+
+/** A coordinator with one agent of two slots and a real store. */
+async function coordinator(text: string) {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-apply-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  let runtime = open();
+  const sweepId = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
+  const connect = () => runtime.settle(onHello(runtime.core, agentHello('a', 'i', 2), 1));
+  await connect();
+  const seqs = new Map<string, number>();
+  const world = {
+    get runtime() {
+      return runtime;
+    },
+    /** Replaces the coordinator by one that starts from the store, as after a crash. */
+    async restart() {
+      runtime = open();
+      await connect();
+    },
+    apply: (file: string, options: { readonly dryRun?: boolean; readonly baseVersion?: number } = {}) =>
+      sweepControl(runtime).apply(
+        sweepId,
+        { sweep: sweepId, fileName: 's.yaml', text: file, baseVersion: 0, dryRun: false, ...options },
+        'ann',
+      ),
+    schedule: () => runtime.settle(schedule(runtime.core, 1)),
+    /** Starts the trial with the value of x. */
+    async start(x: number) {
+      await world.schedule();
+      const trial = world.trial(x);
+      const key = { sweepId, trialId: trial.id, attempt: trial.attempts + 1 };
+      const offered = [...(runtime.core.sweeps.get(sweepId)?.offers ?? [])].map(({ id }) => id);
+      expect(offered).toContain(trial.id);
+      await runtime.settle(onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: x % 2 }, 1).step);
+      return key;
+    },
+    async record(key: { sweepId: string; trialId: string; attempt: number }, body: object) {
+      const seq = (seqs.get(`${key.trialId}/${key.attempt}`) ?? 0) + 1;
+      seqs.set(`${key.trialId}/${key.attempt}`, seq);
+      const record = { key, seq, at: 1, ...body } as Parameters<typeof onRecord>[1]['record'];
+      await runtime.settle(onRecord(runtime.core, { agentId: 'a', record }, 1).step);
+    },
+    async finish(x: number) {
+      const key = await world.start(x);
+      await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: x } });
+      await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
+    },
+    trials: () =>
+      db
+        .prepare(
+          "select id, json_extract(parameters, '$.x') as x, state, attempts, dropped_in as droppedIn from trials order by idx",
+        )
+        .all() as { id: string; x: number; state: string; attempts: number; droppedIn: number }[],
+    trial(x: number) {
+      const found = world.trials().find((trial) => trial.x === x);
+      if (found === undefined) throw new Error(`no trial has x = ${x}`);
+      return found;
+    },
+    states: () => Object.fromEntries(world.trials().map(({ x, state }) => [x, state])),
+    sweep: () => runtime.queries.sweep(sweepId),
+    events: (kind: string) =>
+      (db.prepare('select detail from events where kind = ? order by seq').all(kind) as { detail: string }[]).map(
+        ({ detail }) => detail,
+      ),
+  };
+  return world;
+}
+
+test('a new version cancels dropped points, keeps results, and runs only new points', async () => {
+  const world = await coordinator(FILE);
+  await world.finish(1);
+  await world.finish(3);
+  expect(await world.apply(EDITED)).toMatchObject({
+    ...{ version: 2, differs: true, kept: 2, added: 1, dropped: 2, droppedStarted: 1 },
+  });
+  expect(world.states()).toMatchObject({ 1: 'succeeded', 2: 'cancelled', 3: 'succeeded' });
+  expect(world.trial(1).droppedIn).toBe(2);
+  await world.finish(4);
+  await world.finish(5);
+  await world.schedule();
+  expect(world.states()).toEqual({ 1: 'succeeded', 2: 'cancelled', 3: 'succeeded', 4: 'succeeded', 5: 'succeeded' });
+  expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 0, 1, 1, 1]);
+  expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_FINISHED', version: 2, planned: 5, searching: false });
+  expect(world.events('applied')).toEqual(['version 2: 2 trials kept, 1 added, 2 dropped']);
+});
+
+test('a finished sweep runs again when a new version adds points, also after a restart', async () => {
+  const world = await coordinator(FILE.replace('[1, 2, 3, 4]', '[1, 2]'));
+  await world.finish(1);
+  await world.finish(2);
+  await world.schedule();
+  expect(world.sweep().state).toBe('SWEEP_STATE_FINISHED');
+  await world.apply(FILE.replace('[1, 2, 3, 4]', '[1, 2, 3]'));
+  expect(world.sweep().state).toBe('SWEEP_STATE_RUNNING');
+  await world.restart();
+  await world.finish(3);
+  await world.schedule();
+  expect(world.sweep().state).toBe('SWEEP_STATE_FINISHED');
+  expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
+});
+
+test('a running trial whose point was dropped finishes, and is not retried after a failure', async () => {
+  const world = await coordinator(FILE);
+  const first = await world.start(1);
+  const second = await world.start(2);
+  await world.apply(EDITED);
+  await world.restart();
+  await world.record(first, { kind: 'ended', end: { outcome: 'succeeded' } });
+  const failure = { class: 'crash', message: 'exit code 1' };
+  await world.record(second, { kind: 'ended', end: { outcome: 'failed', failure } });
+  expect(world.states()).toMatchObject({ 1: 'succeeded', 2: 'cancelled' });
+  const { sweepId } = first;
+  const control = sweepControl(world.runtime);
+  const none = { sweep: sweepId, trials: [], failed: false, failures: [], cancelled: true, requestId: 'q' };
+  expect((await control.retry(none, '')).trials).toBe(0);
+  const named = { ...none, cancelled: false, trials: [second.trialId], requestId: 'p' };
+  await expect(control.retry(named, '')).rejects.toThrow(/is not in the current version of the sweep file/);
+});
+
+test('a point that returns in a later version keeps its result, or runs if it has none', async () => {
+  const world = await coordinator(FILE);
+  await world.finish(1);
+  await world.apply(EDITED);
+  expect(await world.apply(FILE)).toMatchObject({ version: 3, kept: 2, added: 2, dropped: 1 });
+  expect(world.trials().map(({ x, droppedIn }) => [x, droppedIn])).toEqual([
+    ...[
+      [1, 0],
+      [2, 0],
+      [3, 0],
+      [4, 0],
+    ],
+  ]);
+  await world.finish(2);
+  expect(world.states()).toMatchObject({ 1: 'succeeded', 2: 'succeeded' });
+});
+
+test('new seeds add replicates to the configs of the sweep', async () => {
+  const world = await coordinator(`${FILE}seeds: [0]\n`);
+  await world.apply(`${FILE}seeds: [0, 1]\n`);
+  await world.schedule();
+  expect(world.trials().map(({ x }) => x)).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
+  expect(world.sweep()).toMatchObject({ configs: 4, replicates: 2, planned: 8 });
+});
+
+test('a lower run_cap drops the last trials, and a higher one continues the search', async () => {
+  const search = `name: edited\ntrainer: noop\nmethod: random\nparameters: {x: {min: 0.0, max: 1.0}}\n`;
+  const world = await coordinator(`${search}run_cap: 4\n`);
+  const before = world.trials().map(({ x }) => x);
+  await world.apply(`${search}run_cap: 2\n`);
+  expect(world.trials().map(({ state }) => state === 'cancelled')).toEqual([false, false, true, true]);
+  await world.apply(`${search}run_cap: 6\n`);
+  await world.schedule();
+  expect(world.trials()).toHaveLength(6);
+  expect(
+    world
+      .trials()
+      .slice(0, 4)
+      .map(({ x }) => x),
+  ).toEqual(before);
+  expect(world.trials().filter(({ state }) => state === 'cancelled')).toEqual([]);
+});
+
+test('changed settings take effect without a change of the trials', async () => {
+  const world = await coordinator(FILE);
+  const changes = await world.apply(`${FILE}timeout: 1h\npriority: 7\nconcurrency: 1\n`);
+  expect(changes).toMatchObject({ kept: 4, added: 0, dropped: 0 });
+  expect(changes.settings.map(({ key }) => key)).toEqual(['concurrency', 'priority', 'timeout']);
+  const live = () => world.runtime.core.sweeps.get('1');
+  const expected = { priority: 7, policy: { timeoutMs: 3_600_000, concurrency: 1 } };
+  expect(live()).toMatchObject(expected);
+  await world.restart();
+  expect(live()).toMatchObject(expected);
+});
+
+test('a new early-stopping rule compares with the reports before the change', async () => {
+  const world = await coordinator(FILE.replace('values: [1, 2, 3, 4]}', 'values: [1, 2, 3, 4]}\n  epochs: {value: 9}'));
+  const good = await world.start(1);
+  const bad = await world.start(2);
+  for (const [key, test_loss] of [
+    [good, 1],
+    [bad, 5],
+  ] as const)
+    await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss } });
+  const text = world.runtime.queries.sweepText('1');
+  await world.apply(`${text}early_terminate: {type: patience, patience: 1}\n`);
+  await world.record(bad, { kind: 'report', epoch: 2, metrics: { test_loss: 6 } });
+  expect(world.states()).toMatchObject({ 1: 'running', 2: 'stopped' });
+});
+
+test('the same file and a repeated call change nothing', async () => {
+  const world = await coordinator(FILE);
+  expect(await world.apply(`# a comment\n${FILE}`)).toMatchObject({ version: 1, differs: false });
+  await world.apply(EDITED);
+  expect(await world.apply(EDITED, { baseVersion: 1 })).toMatchObject({ version: 2, differs: false });
+  expect(world.events('applied')).toHaveLength(1);
+});
+
+test('a comparison changes nothing, and a call that compared with an older version is rejected', async () => {
+  const world = await coordinator(FILE);
+  expect(await world.apply(EDITED, { dryRun: true })).toMatchObject({ version: 2, differs: true });
+  expect(world.sweep().version).toBe(1);
+  await world.apply(EDITED);
+  await expect(world.apply(FILE, { baseVersion: 1 })).rejects.toThrow(/has changed to version 2 since the comparison/);
+});
+
+test('every version of the sweep file remains readable', async () => {
+  const world = await coordinator(FILE);
+  await world.apply(EDITED);
+  const { queries } = world.runtime;
+  expect([queries.versionText('1', 1), queries.versionText('1', 2)]).toEqual([FILE, EDITED]);
+  expect(() => queries.versionText('1', 3)).toThrow('sweep 1 has versions 1 to 2, not 3');
+});
+
+test('a killed sweep rejects a new version', async () => {
+  const world = await coordinator(FILE);
+  await sweepControl(world.runtime).act('1', { action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 }, '');
+  await expect(world.apply(EDITED)).rejects.toThrow('sweep 1 was killed: submit the file as a new sweep');
+});

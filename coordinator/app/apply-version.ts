@@ -1,0 +1,226 @@
+/** Compares an edited file with a sweep, and changes the sweep to the new version. */
+import { countText } from '../../lib/text/numbers.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
+import type { ApplySweepRequest, VersionChanges } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { type SweepStateName, sweepState } from '../../proto/names.ts';
+import { type ApplyRequest, hasNewRule, onApply } from '../core/apply.ts';
+import { forgetIfEnded } from '../core/ended-trials.ts';
+import { leasesOf } from '../core/leases.ts';
+import type { Sweep } from '../core/model.ts';
+import { planWithoutDrawing } from '../grid/plan.ts';
+import { type SweepSpec, sweptParameters } from '../grid/spec.ts';
+import { initialState, parseSourceState, searcherOf } from '../grid/trials.ts';
+import type { SourceState } from '../search/trial-source.ts';
+import { loadSweep } from '../store/load.ts';
+import { loadCurve, loadResumableCurve, loadScores } from '../store/load-early-stopping.ts';
+import { loadTrials } from '../store/load-trials.ts';
+import type { Queries } from '../store/queries.ts';
+import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+import { checkLength } from '../transport/limits.ts';
+import { compareSpaces, countChanges, MAX_COMPARED_TRIALS, type SpaceChange } from '../versions/comparison.ts';
+import { compareSettings } from '../versions/settings.ts';
+import type { Runtime } from './runtime.ts';
+import { policyOf } from './sweep-policy.ts';
+
+export interface VersionComparison {
+  readonly changes: VersionChanges;
+  readonly before: SweepSpec;
+  readonly after: SweepSpec;
+  readonly space: SpaceChange;
+  /** The ids of created trials that the new version lacks, or has again. */
+  readonly dropped: readonly string[];
+  readonly restored: readonly string[];
+}
+
+/**
+ * Compares a file with the current version of a sweep. All earlier changes must be durable.
+ * @throws {BadInputError | RejectedError} if the sweep cannot change to the file
+ */
+export function compareVersion(
+  queries: Queries,
+  sweepId: string,
+  file: Pick<ApplySweepRequest, 'fileName' | 'text'>,
+): VersionComparison {
+  const current = queries.sweepFile(sweepId);
+  const after = parseSweep(file.text, file.fileName);
+  const before = parseStored(sweepId, current);
+  const settings = compareSettings(before, after);
+  const space = compareSpaces(before, after);
+  const { kept, added, dropped } = countChanges(before, after, space);
+  const differs = settings.length > 0 || space.kind !== 'same';
+  if (differs) mustBeChangeable(sweepId, sweepState.of(queries.sweep(sweepId).state));
+  const marks = marksOf(queries, sweepId, after, space);
+  const changes: VersionChanges = {
+    version: differs ? current.version + 1 : current.version,
+    differs,
+    kept,
+    added,
+    dropped,
+    droppedStarted: marks.droppedStarted,
+    settings,
+  };
+  return { changes, before, after, space, dropped: marks.dropped, restored: marks.restored };
+}
+
+function parseStored(sweepId: string, { text, fileName }: { text: string; fileName: string }): SweepSpec {
+  try {
+    return parseSweep(text, fileName);
+  } catch (error) {
+    if (!(error instanceof BadInputError)) throw error;
+    throw new RejectedError(`this version of trawl rejects the file of sweep ${sweepId}: ${error.message}`);
+  }
+}
+
+function mustBeChangeable(sweepId: string, state: SweepStateName): void {
+  if (state !== 'stopping' && state !== 'stopped' && state !== 'killed') return;
+  const how = state === 'stopping' ? 'is stopping' : `was ${state}`;
+  throw new RejectedError(`sweep ${sweepId} ${how}: submit the file as a new sweep`);
+}
+
+interface Marks {
+  readonly dropped: string[];
+  readonly restored: string[];
+  /** The number of newly dropped trials that have started. */
+  readonly droppedStarted: number;
+}
+
+function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: SpaceChange): Marks {
+  if (space.kind === 'same') return { dropped: [], restored: [], droppedStarted: 0 };
+  const created = queries.createdTrials(sweepId);
+  if (created > MAX_COMPARED_TRIALS) {
+    throw new RejectedError(
+      `sweep ${sweepId} has ${countText(created, 'trial')}: the points of a sweep can change up to ` +
+        `${countText(MAX_COMPARED_TRIALS, 'trial')}; submit the file as a new sweep`,
+    );
+  }
+  const marks = { dropped: [] as string[], restored: [] as string[], droppedStarted: 0 };
+  const limit = planWithoutDrawing(after).trials;
+  let place = 0;
+  for (const point of queries.points(sweepId)) {
+    const isInside = space.contains(point) && (space.kind === 'grid' || place++ < limit);
+    if (isInside && point.droppedIn > 0) marks.restored.push(point.id);
+    if (isInside || point.droppedIn > 0) continue;
+    marks.dropped.push(point.id);
+    if (point.state !== 'pending' && point.state !== 'offered' && point.state !== 'cancelled')
+      marks.droppedStarted += 1;
+  }
+  return marks;
+}
+
+/** Resolves once the new version is durable. @returns the differences from the version before */
+export async function applyVersion(
+  runtime: Runtime,
+  sweepId: string,
+  request: ApplySweepRequest,
+  by: string,
+): Promise<VersionChanges> {
+  checkLength('file name', request.fileName);
+  // Without a flush, the store could lack created trials.
+  runtime.flush();
+  const { db, core, queries } = runtime;
+  const comparison = compareVersion(queries, sweepId, request);
+  const { changes, before, after, space, dropped, restored } = comparison;
+  if (request.dryRun || !changes.differs) return changes;
+  const current = queries.sweepFile(sweepId);
+  if (request.baseVersion !== 0 && request.baseVersion !== current.version) {
+    throw new RejectedError(
+      `sweep ${sweepId} has changed to version ${current.version} since the comparison: apply the file again`,
+    );
+  }
+  const now = runtime.now();
+  const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, now);
+  const loaded = loadTrials(db, sweep, restored, now);
+  const policy = policyOf(after, sweep.policy.program?.code);
+  const newRule = hasNewRule(sweep.policy, policy);
+  const outside = queries.droppedTrials(sweepId).length + dropped.length - restored.length;
+  const plan = planWithoutDrawing(after);
+  const step = onApply(
+    core,
+    {
+      sweep,
+      version: {
+        number: changes.version,
+        fileName: request.fileName,
+        text: request.text,
+        fingerprint: sweepFingerprint(after),
+        name: after.name,
+        axes: sweptParameters(after),
+        configs: plan.configs,
+        replicates: plan.replicates,
+        excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
+        policy,
+        // A user can have changed the priority since the version was submitted.
+        priority: before.priority === after.priority ? sweep.priority : after.priority,
+        detail: describe(changes),
+      },
+      planned: plan.trials + outside,
+      search: searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
+      dropped,
+      restored,
+    },
+    now,
+  );
+  for (const trial of loaded) forgetIfEnded(sweep, trial);
+  if (newRule) loadRuleHistory(runtime, sweep);
+  await runtime.settle(step, by);
+  runtime.reschedule();
+  return changes;
+}
+
+/** Loads what the new rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
+function loadRuleHistory({ db }: Runtime, sweep: Sweep): void {
+  if (sweep.earlyStopping === undefined) return;
+  loadScores(db, sweep);
+  for (const trial of sweep.trials.values()) {
+    for (const lease of leasesOf(trial)) loadCurve(db, sweep, lease);
+    if (trial.checkpoint !== undefined) loadResumableCurve(db, sweep, trial.id, trial.checkpoint);
+  }
+}
+
+interface NewSpace {
+  readonly after: SweepSpec;
+  readonly request: Pick<ApplySweepRequest, 'text' | 'fileName'>;
+  readonly space: SpaceChange;
+  /** The number of created trials that the new version lacks. */
+  readonly outside: number;
+  /** The number of trials of the new version. */
+  readonly total: number;
+}
+
+/**
+ * Returns the creation of further trials. A new grid is walked from its first point, and the points with a trial are
+ * skipped. Otherwise, the search continues.
+ */
+function searchOf(
+  runtime: Runtime,
+  sweep: Sweep,
+  { after, request, space, outside, total }: NewSpace,
+): ApplyRequest['search'] {
+  const { text, fileName } = request;
+  const source = runtime.openSource({ id: sweep.id, text, fileName });
+  const stored = storedSearch(runtime, sweep.id);
+  const created = runtime.queries.createdTrials(sweep.id);
+  const state: SourceState =
+    space.kind === 'grid' || stored === undefined
+      ? { ...initialState(after, searcherOf(after)), created, outside, merges: true }
+      : { ...stored.state, outside };
+  const isWhole = created - outside >= total;
+  const done = isWhole || (space.kind === 'same' && (stored === undefined || stored.done));
+  return { source, state, done };
+}
+
+/** Undefined if an older trawl created all trials of the sweep when it was submitted. */
+function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
+  const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
+    search: string | null;
+    searching: number;
+  };
+  return row.search === null ? undefined : { state: parseSourceState(row.search), done: row.searching === 0 };
+}
+
+function describe({ version, kept, added, dropped, settings }: VersionChanges): string {
+  const changed = settings.map(({ key, before, after }) => `${key} ${before} → ${after}`);
+  const counts = `${kept.toLocaleString('en')} trials kept, ${added.toLocaleString('en')} added, ${dropped.toLocaleString('en')} dropped`;
+  return `version ${version}: ${[counts, ...changed].join('; ')}`;
+}

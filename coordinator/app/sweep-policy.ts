@@ -1,0 +1,25 @@
+/** Derives the policy of a sweep from its file. */
+import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import type { SweepPolicy } from '../core/policy.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+
+/** @param code the code that the agents run; undefined if the sweep has none */
+export function policyOf(spec: SweepSpec, code: CodeArchive | undefined): SweepPolicy {
+  return {
+    trainer: spec.trainer,
+    resources: spec.resources,
+    concurrency: spec.concurrency,
+    retry: spec.retry,
+    timeoutMs: spec.timeoutMs,
+    maxFailed: spec.maxFailed,
+    speculate: spec.speculate,
+    earlyTerminate: spec.earlyTerminate,
+    checkpointEvery: spec.checkpointEvery,
+    reconstructEvery: spec.reconstructEvery,
+    command: spec.command,
+    weight: spec.weight,
+    ranking: { metric: spec.metric.name, goal: spec.metric.goal, at: spec.metric.at },
+    target: spec.metric.target,
+    program: spec.program && { ...spec.program, code },
+  };
+}

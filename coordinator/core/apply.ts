@@ -1,0 +1,108 @@
+/** Changes a sweep to a new version of its file. */
+import { canonicalJson } from '../../proto/values.ts';
+import type { SourceState, TrialSource } from '../search/trial-source.ts';
+import { newEarlyStopping } from './early-stopping.ts';
+import { type Core, isEnded, type Sweep } from './model.ts';
+import type { SweepPolicy } from './policy.ts';
+import { insertInOrder } from './retry-trials.ts';
+import { resetLevel } from './share.ts';
+import { type Change, type NewVersion, type Step, stepOf } from './step.ts';
+import type { Trial } from './trial-model.ts';
+import {
+  closeIfDone,
+  DROPPED_DETAIL,
+  isUnfinished,
+  makeReady,
+  moveTrial,
+  setState,
+  setSweepState,
+  withdrawSpeculativeOffer,
+} from './trials.ts';
+
+export interface ApplyRequest {
+  /** A sweep of the core. A sweep that has finished is loaded from the store. */
+  readonly sweep: Sweep;
+  readonly version: NewVersion;
+  /** The total number of trials, dropped trials included. Infinity if the search has no limit. */
+  readonly planned: number;
+  /** The creation of further trials. */
+  readonly search: {
+    readonly source: TrialSource;
+    readonly state: SourceState;
+    /** Whether there are no further trials. */
+    readonly done: boolean;
+  };
+  /** The ids of trials whose points the new version lacks. */
+  readonly dropped: readonly string[];
+  /** The ids of dropped trials whose points the new version has again. */
+  readonly restored: readonly string[];
+}
+
+/**
+ * Changes a sweep to a new version. Dropped trials that have not started are cancelled; those that run continue, and are
+ * not retried. Restored trials that were cancelled are pending again. A finished sweep that has trials to run returns to
+ * the core. The caller checks that the sweep can change.
+ */
+export function onApply(core: Core, request: ApplyRequest, now: number): Step {
+  const { sweep, version, planned, search, dropped, restored } = request;
+  const ended = isEnded(sweep.state);
+  const { state, done } = search;
+  const changes: Change[] = [{ kind: 'applied', sweepId: sweep.id, version, planned, state, done, dropped, restored }];
+  sweep.version = version.number;
+  sweep.planned = planned;
+  sweep.search = done ? undefined : { source: search.source, state };
+  changePolicy(sweep, version, ended, now);
+  for (const trial of trialsOf(sweep, dropped)) changes.push(...drop(sweep, trial));
+  for (const trial of trialsOf(sweep, restored)) changes.push(...restore(sweep, trial));
+  if (!ended) return stepOf([...changes, ...closeIfDone(sweep)]);
+  if (isUnfinished(sweep)) {
+    insertInOrder(core, sweep);
+    sweep.streak = [];
+    changes.push(setSweepState(sweep, 'running', ''));
+  }
+  return stepOf(changes);
+}
+
+/** Returns whether the early-stopping rule differs. The scores and curves of a new rule must be loaded from the store. */
+export function hasNewRule(before: SweepPolicy, after: SweepPolicy): boolean {
+  const text = ({ earlyTerminate }: SweepPolicy) => canonicalJson(JSON.parse(JSON.stringify(earlyTerminate ?? null)));
+  return text(before) !== text(after);
+}
+
+function changePolicy(sweep: Sweep, { policy, priority }: NewVersion, ended: boolean, now: number): void {
+  const before = { ...sweep.policy, priority: sweep.priority };
+  sweep.policy = policy;
+  sweep.priority = priority;
+  if (hasNewRule(before, policy)) sweep.earlyStopping = newEarlyStopping(policy);
+  if (!ended && (before.priority !== priority || before.weight !== policy.weight)) resetLevel(sweep, now);
+}
+
+function trialsOf({ trials }: Sweep, ids: readonly string[]): Trial[] {
+  return ids.flatMap((id) => trials.get(id) ?? []);
+}
+
+function drop(sweep: Sweep, trial: Trial): Change[] {
+  trial.dropped = true;
+  withdrawSpeculativeOffer(sweep, trial);
+  if (trial.state !== 'pending' && trial.state !== 'offered') return [];
+  return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
+}
+
+function restore(sweep: Sweep, trial: Trial): Change[] {
+  trial.dropped = false;
+  if (trial.state !== 'cancelled') return [];
+  trial.failure = undefined;
+  trial.readyAt = 0;
+  setState(sweep, trial, 'pending');
+  makeReady(sweep, trial);
+  return [
+    {
+      kind: 'trial',
+      sweepId: sweep.id,
+      trialId: trial.id,
+      state: 'pending',
+      detail: 'added again',
+      failure: undefined,
+    },
+  ];
+}

@@ -1,0 +1,77 @@
+/** Compares the settings of two versions of a sweep file that do not determine its points. */
+import { formatSpan } from '../../lib/text/duration.ts';
+import { BadInputError } from '../../proto/errors.ts';
+import { canonicalJson } from '../../proto/values.ts';
+import type { MaxFailed } from '../core/policy.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+
+/** A setting that changes, for display. */
+export interface SettingChange {
+  /** The key in the sweep file. */
+  readonly key: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Settings that take effect immediately. */
+const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSpec) => string }[] = [
+  { key: 'name', text: ({ name }) => name },
+  { key: 'concurrency', text: ({ concurrency }) => `${concurrency ?? 'no limit'}` },
+  { key: 'priority', text: ({ priority }) => `${priority}` },
+  { key: 'weight', text: ({ weight }) => `${weight}` },
+  { key: 'retry.oom', text: ({ retry }) => `${retry.oom}` },
+  { key: 'retry.crash', text: ({ retry }) => `${retry.crash}` },
+  { key: 'retry.timeout', text: ({ retry }) => `${retry.timeout}` },
+  { key: 'retry.backoff', text: ({ retry }) => formatSpan(retry.backoffMs) },
+  { key: 'timeout', text: ({ timeoutMs }) => (timeoutMs === undefined ? 'no limit' : formatSpan(timeoutMs)) },
+  { key: 'max_failed', text: ({ maxFailed }) => maxFailedText(maxFailed) },
+  { key: 'speculate', text: ({ speculate }) => `${speculate}` },
+  { key: 'early_terminate', text: ({ earlyTerminate }) => jsonText(earlyTerminate) },
+  { key: 'metric.target', text: ({ metric }) => `${metric.target ?? 'none'}` },
+  { key: 'checkpoint_every', text: ({ checkpointEvery }) => `${checkpointEvery}` },
+  { key: 'reconstruct_every', text: ({ reconstructEvery }) => `${reconstructEvery}` },
+  { key: 'hypotheses', text: ({ hypotheses }) => hypotheses.map(({ name }) => name).join(', ') || 'none' },
+];
+
+/**
+ * Settings that cannot change. The results of kept trials would not be comparable with the results of new trials, or
+ * the slots of the sweep would change under its running trials.
+ */
+const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec) => unknown }[] = [
+  { key: 'trainer', content: ({ trainer }) => trainer },
+  { key: 'method', content: ({ search }) => search?.method ?? 'grid' },
+  { key: 'command', content: ({ command }) => command },
+  { key: 'metric', content: ({ metric }) => [metric.name, metric.goal, metric.at] },
+  { key: 'resources', content: ({ resources }) => resources },
+  { key: 'code', content: ({ code }) => code && [code.dir, code.exclude] },
+  { key: 'the settings of the program (env, report, classify, wandb)', content: ({ program }) => program },
+];
+
+/**
+ * Returns the settings that change.
+ * @throws {BadInputError} if a setting changes that cannot
+ */
+export function compareSettings(before: SweepSpec, after: SweepSpec): SettingChange[] {
+  const fixed = FIXED.filter(({ content }) => jsonText(content(before)) !== jsonText(content(after)));
+  if (fixed.length > 0) {
+    throw new BadInputError(
+      `${fixed.map(({ key }) => key).join(', ')} cannot change in a sweep that has results: submit the file as a new sweep`,
+    );
+  }
+  const changes = CHANGEABLE.map(({ key, text }) => ({ key, before: text(before), after: text(after) }));
+  return changes.filter((change) => change.before !== change.after || isEdited(change.key, before, after));
+}
+
+/** The names of hypotheses can be equal while their claims differ. */
+function isEdited(key: string, before: SweepSpec, after: SweepSpec): boolean {
+  return key === 'hypotheses' && jsonText(before.hypotheses) !== jsonText(after.hypotheses);
+}
+
+function maxFailedText(limit: MaxFailed | undefined): string {
+  if (limit === undefined) return 'no limit';
+  return limit.kind === 'count' ? `${limit.count}` : `${limit.ratio * 100}%`;
+}
+
+function jsonText(value: unknown): string {
+  return value === undefined ? 'none' : canonicalJson(JSON.parse(JSON.stringify(value)));
+}
