@@ -77,7 +77,7 @@ test('the kept, added and dropped trials of two grids equal those of their enume
       if (change.kind !== 'grid') return;
       for (const trial of enumerateTrials(before)) expect(change.contains(trial)).toBe(edited.has(trial.trialId));
     }),
-    { numRuns: 80 },
+    { numRuns: 30 },
   );
 });
 
@@ -92,7 +92,7 @@ test('a grid contains exactly its own trials', () => {
       for (const trial of enumerateTrials(one)) expect(contains(trial)).toBe(true);
       for (const trial of enumerateTrials(other)) expect(contains(trial)).toBe(own.has(trial.trialId));
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
