@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { VersionChanges } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -14,7 +13,7 @@ import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
-import { versionChangesJson, versionChangesText } from '../output/version-changes.ts';
+import { comparisonText, versionChangesJson } from '../output/version-changes.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly sweep?: string; readonly dryRun?: true; readonly yes?: true };
 
@@ -45,13 +44,6 @@ async function sweepToChange(
   throw new NotFoundError(
     `there is no sweep named ${JSON.stringify(spec.name)} to apply ${fileName} to; name one with --sweep, or submit the file`,
   );
-}
-
-function comparisonText(sweep: Sweep, changes: VersionChanges): string {
-  const { id, name, version = 1 } = sweep;
-  const heading = visibleText(`sweep ${id} (${name}, ${sweepStateText(sweep, Date.now())}), version ${version}`);
-  if (!changes.differs) return `${heading}: the file has the same content\n`;
-  return `${heading}\n${versionChangesText(changes)}`;
 }
 
 async function confirmed(fileName: string, { id, name }: Sweep, options: Options): Promise<boolean> {

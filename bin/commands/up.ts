@@ -24,6 +24,7 @@ import { followPauses, pauseText } from '../client/pauses.ts';
 import { getSweep, listTrials, retryTrials } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
 import { startLocalCluster } from '../local/local-cluster.ts';
+import { offerNewVersion } from '../local/offer-new-version.ts';
 import { resumeOrSubmit } from '../local/resume-or-submit.ts';
 import { type GlobalOptions, type OutputOptions, withAuth, withHelp, withOutput } from '../options/common.ts';
 import { parseRetriedFailures, type RetriedFailures } from '../options/retry.ts';
@@ -51,6 +52,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly logLevel: string;
   readonly auth: boolean;
   readonly retry?: RetriedFailures;
+  readonly new?: true;
 }
 
 const PATIENCE_MS = 120_000;
@@ -65,6 +67,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   if (options.data !== undefined) requireFolder('--data', options.data);
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
+  if (!options.new) await offerNewVersion(options.dir, file);
   // Before the processes start, so that a folder that cannot be sent is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
@@ -316,6 +319,7 @@ export function registerUp(program: Command): void {
     .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)', pathOption)
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
+    .option('--new', 'run an edited file as a new sweep, without the offer to apply it to its earlier sweep')
     .option(
       '--retry <failures>',
       'first retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',

@@ -13,13 +13,13 @@ export function suggested(words: string, options: ServerOptions = {}): string {
 }
 
 /**
- * Returns the current command again, without an option.
+ * Returns the current command again, if requested without an option.
  * @param words of the command line, without the program
  * @param without an option that takes a value, such as `--retry`
  */
-export function repeated(words: readonly string[], without: string): string {
-  const kept = words.filter(
-    (word, index) => word !== without && words[index - 1] !== without && !word.startsWith(`${without}=`),
-  );
+export function repeated(words: readonly string[], without?: string): string {
+  const isKept = (word: string, index: number) =>
+    word !== without && words[index - 1] !== without && !word.startsWith(`${without}=`);
+  const kept = without === undefined ? words : words.filter(isKept);
   return `${TRAWL} ${shellLine(kept)}`;
 }

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { compareSpaces, countChanges, type SpaceChange, type TrialChanges } from './comparison.ts';
+import { compareSpaces, countChanges, type TrialChanges } from './comparison.ts';
 import { gridContains } from './grid-points.ts';
 
 const parse = (text: string) => parseSweep(text, 'sweep.yaml');
 
-function changesOf(before: string, after: string): SpaceChange['kind'] | TrialChanges {
+function changesOf(before: string, after: string): TrialChanges {
   const [old, edited] = [parse(before), parse(after)];
   return countChanges(old, edited, compareSpaces(old, edited));
 }
