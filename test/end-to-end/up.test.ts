@@ -59,6 +59,32 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
+  test('trawl up offers to apply an edited file, and after the file is applied, only the new points run', async () => {
+    const folder = testFolder();
+    const dir = join(folder, 'run');
+    const text = `name: edited\n${NOOP.replace('400', '10')}`;
+    const first = await trawl(...up(sweepFile(folder, text.replace('max: 8', 'max: 2')), dir));
+    expect(first.code, first.stderr).toBe(0);
+    const edited = sweepFile(folder, text.replace('min: 1, max: 8', 'min: 2, max: 3'));
+    const offered = await trawl(...up(edited, dir));
+    expect(offered.code).toBe(2);
+    expect(offered.stderr).toContain(`trawl apply ${edited} --sweep 1 --yes --dir ${dir}`);
+    const applied = await trawl('apply', edited, '--yes', '--dir', dir);
+    expect(applied.stdout).toMatch(/^kept +1 trial\nadded +1 trial\ndropped +1 trial, of which 1 /m);
+    const second = await trawl(...up(edited, dir));
+    expect(second.code, second.stderr).toBe(0);
+    const before = (JSON.parse(first.stdout) as UpResult).trials;
+    const { trials } = JSON.parse(second.stdout) as UpResult;
+    expect(trials.map(({ attempts, rank }) => [attempts, rank !== null])).toEqual([
+      [1, true],
+      [1, true],
+      [1, false],
+    ]);
+    for (const { trial, ended_at } of before) {
+      expect(trials.find((one) => one.trial === trial)?.ended_at).toBe(ended_at);
+    }
+  });
+
   test('after Ctrl-C, the same trawl up command resumes the sweep and repeats no finished trial', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
