@@ -88,6 +88,19 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
 
+/** Changes new versions of sweeps in the store. */
+function appliesAs(about: string, changeApplied: (applied: AppliedChange, runtime: Runtime) => AppliedChange): Bug {
+  class ChangesVersions extends Runtime {
+    override settle(step: Step, by?: string): Promise<void> {
+      const changes = step.changes.map((change) => (change.kind === 'applied' ? changeApplied(change, this) : change));
+      return super.settle({ ...step, changes }, by);
+    }
+  }
+  return { about, runtime: (options) => new ChangesVersions(options) };
+}
+
+type AppliedChange = Step['changes'][number] & { readonly kind: 'applied' };
+
 class WithoutReconciling extends Offers {
   override reconcile({ pools }: ExpectedOffers): Promise<number> {
     return super.reconcile({ pools, offers: () => [] });
@@ -412,6 +425,29 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) => {
     runAgain(runtime, sweep, 'stopped');
   }),
+  'dropped-trials-not-stored': appliesAs('a new version does not mark the trials of dropped points', (applied) => ({
+    ...applied,
+    dropped: [],
+  })),
+  'dropped-trials-retried': appliesAs('a failed trial is retried although its point was dropped', (applied, { core }) => {
+    for (const trial of core.sweeps.get(applied.sweepId)?.trials.values() ?? []) trial.dropped = false;
+    return applied;
+  }),
+  'version-plans-wrongly': appliesAs('a new version does not count the trials of dropped points', (applied) => ({
+    ...applied,
+    planned: applied.planned - applied.dropped.length,
+  })),
+  'kept-points-run-again': {
+    about: 'a new version creates the trials of kept points again',
+    onLoaded: (runtime) => {
+      const open = runtime.openSource;
+      const forgetful: Runtime['openSource'] = (sweep) => {
+        const source = open(sweep);
+        return { ...source, next: (state) => source.next(state, () => false) };
+      };
+      Object.assign(runtime, { openSource: forgetful });
+    },
+  },
   'ended-trials-not-counted': forgets('a restart counts only the trials that have not ended', ({ counts }) => {
     Object.assign(counts, { succeeded: 0, stopped: 0, failed: 0, cancelled: 0 });
   }),

@@ -241,8 +241,17 @@ export class Invariants {
       if (invariant !== undefined) this.violated(invariant);
     }
     if (change.kind === 'priority') this.reached.add('a priority change');
+    if (change.kind === 'applied') this.#noteVersion(change);
     if (this.#priorities.judged) this.reached.add('a grant while a sweep of higher priority ran');
     if (this.#shares.wasJudged) this.reached.add('a contest');
+  }
+
+  #noteVersion({ sweepId, dropped, restored, done }: Change & { kind: 'applied' }): void {
+    this.reached.add('a new version');
+    if (!done) this.reached.add('a new version with further points');
+    if (restored.length > 0) this.reached.add('a restored point');
+    const stateOf = (trialId: string) => this.ledger.trials.get(`${sweepId}/${trialId}`)?.state;
+    for (const trialId of dropped) this.reached.add(`a dropped ${stateOf(trialId)} trial`);
   }
 
   #checkResources({ key, agentId, slot }: Change & { kind: 'granted' }): void {
@@ -366,6 +375,7 @@ export class Invariants {
 
   #isAtTarget({ key, metrics }: Change & { kind: 'report' }): boolean {
     const { target, ranking } = this.ledger.sweeps.get(key.sweepId)?.policy ?? {};
+    if (this.ledger.trials.get(`${key.sweepId}/${key.trialId}`)?.dropped) return false;
     const value = metrics[ranking?.metric ?? ''];
     if (target === undefined || value === undefined) return false;
     return ranking?.goal === 'maximize' ? value >= target : value <= target;

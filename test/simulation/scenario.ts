@@ -69,6 +69,19 @@ interface EndProbabilities {
   readonly hang: number;
 }
 
+/** A user applies an edited file, which leaves out the first points and adds points at the end. */
+export interface VersionOrder {
+  readonly at: number;
+  /** The index of the sweep, in order of submission. */
+  readonly sweep: number;
+  /** The number of first points that the new version lacks. */
+  readonly without: number;
+  /** The number of points after the last point of the submitted file. */
+  readonly more: number;
+  /** The number of retries after a crash. */
+  readonly crashRetries: number;
+}
+
 export interface Scenario {
   readonly leaseMs: number;
   readonly conditions: NetworkConditions;
@@ -78,6 +91,7 @@ export interface Scenario {
   readonly drains: readonly DrainOrder[];
   readonly retries: readonly RetryOrder[];
   readonly trialKills: readonly TrialKill[];
+  readonly versions: readonly VersionOrder[];
   readonly priorities: readonly PriorityOrder[];
   readonly faults: readonly ClusterFault[];
   readonly endProbabilities: EndProbabilities;
@@ -167,6 +181,7 @@ export function scenarioOf(seed: number): Scenario {
     drains,
     retries,
     trialKills,
+    versions: versionOrders(seed, sweeps.length),
     faults,
     sweeps: [
       ...sweeps.map(({ at, text }) => ({
@@ -201,6 +216,20 @@ export function scenarioOf(seed: number): Scenario {
       hang: hangs ? 0.08 : 0,
     },
   };
+}
+
+/** Two of seven seeds have new versions. The scenarios of the other seeds are unchanged. */
+function versionOrders(seed: number, sweeps: number): VersionOrder[] {
+  if (seed % 7 !== 3 && seed % 7 !== 5) return [];
+  const random = new TestRandom(seed ^ 0xa991);
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  return Array.from({ length: whole(1, 5) }, () => ({
+    at: whole(4_000, FAULTY_MS),
+    sweep: whole(0, sweeps - 1),
+    without: whole(0, 3),
+    more: whole(0, 4),
+    crashRetries: whole(0, 3),
+  }));
 }
 
 /** Losses are spread evenly over 0 to 1. */

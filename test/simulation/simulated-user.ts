@@ -5,7 +5,7 @@ import type { RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/s
 import type { CoordinatorProcess, SimulatedCoordinator } from './coordinator.ts';
 import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
-import type { RetryOrder, Scenario, UserAction } from './scenario.ts';
+import type { RetryOrder, Scenario, UserAction, VersionOrder } from './scenario.ts';
 
 const USER = 'ann@desk';
 const ASK_AGAIN_MS = 2_000;
@@ -38,7 +38,7 @@ export class SimulatedUser {
     this.#onRetried = onRetried;
   }
 
-  carryOut({ sweeps, orders, drains, retries, trialKills, priorities, calmAt }: Scenario): void {
+  carryOut({ sweeps, orders, drains, retries, trialKills, versions, priorities, calmAt }: Scenario): void {
     const { clock } = this.#network;
     for (const [at, sweep] of sweeps.entries())
       clock.after(sweep.at, this.#process, () => this.#submit(at, sweep.text));
@@ -53,6 +53,9 @@ export class SimulatedUser {
       clock.after(order.at, this.#process, () => this.#retry(`retry ${at}`, order));
     }
     for (const { at, sweep } of trialKills) clock.after(at, this.#process, () => this.#killTrial(sweep));
+    for (const order of versions) {
+      clock.after(order.at, this.#process, () => this.#applyVersion(sweeps[order.sweep]?.text ?? '', order));
+    }
     for (const { at, sweep, priority } of priorities) {
       clock.after(at, this.#process, () => this.#prioritize(this.submitted.get(sweep), priority));
     }
@@ -99,6 +102,24 @@ export class SimulatedUser {
       ({ control }) => control.killTrial(sweepId, row.id, 'a user asked', USER),
       () => this.killed.push({ sweepId, trialId: row.id }),
     );
+  }
+
+  /** Repeats the same request until it is answered. */
+  #applyVersion(submitted: string, order: VersionOrder): void {
+    const sweep = this.submitted.get(order.sweep);
+    if (sweep === undefined) return;
+    const text = editedText(submitted, order);
+    const request = { sweep, fileName: 'sweep.yaml', text, baseVersion: 0, dryRun: false };
+    let answered = false;
+    const ask = () => {
+      if (answered) return;
+      const end = () => {
+        answered = true;
+      };
+      this.#ask(({ control }) => control.apply(sweep, request, USER), end, end);
+      this.#network.clock.after(ASK_AGAIN_MS, this.#process, ask);
+    };
+    ask();
   }
 
   /** Repeats the same request until it is answered. */
@@ -176,4 +197,10 @@ export class SimulatedUser {
       );
     });
   }
+}
+
+function editedText(text: string, { without, more, crashRetries }: VersionOrder): string {
+  const points = (_: string, last: string) =>
+    `x: {min: ${Math.min(1 + without, Number(last))}, max: ${Number(last) + more}, step: 1}`;
+  return text.replace(/x: \{min: 1, max: (\d+), step: 1\}/, points).replace(/crash: \d/, `crash: ${crashRetries}`);
 }

@@ -44,35 +44,59 @@ export function storeProblems(db: Database, files: StoredFiles): string[] {
   return [...problems, ...creationProblems(db), ...artifactProblems(db, files)];
 }
 
+interface SweepRow {
+  readonly id: number;
+  readonly text: string;
+  readonly fileName: string;
+  readonly state: string;
+  readonly searching: number;
+  readonly planned: number;
+  readonly version: number;
+}
+
+interface CreatedRow {
+  readonly id: string;
+  readonly idx: number;
+  readonly state: string;
+  readonly droppedIn: number;
+}
+
 /**
  * Checks that the trials of each sweep are its first points, each once and in order, and that a finished sweep has all
- * of its points.
+ * of its points. A sweep with a new version has trials of points that were dropped, and its trials can have another
+ * order.
  */
 function creationProblems(db: Database): string[] {
-  const sweeps = db.prepare('select id, text, file_name as fileName, state, searching, planned from sweeps').all() as {
-    id: number;
-    text: string;
-    fileName: string;
-    state: string;
-    searching: number;
-    planned: number;
-  }[];
-  const select = db.prepare('select id, idx from trials where sweep_id = ? order by idx');
+  const sweeps = db
+    .prepare('select id, text, file_name as fileName, state, searching, planned, version from sweeps')
+    .all() as SweepRow[];
+  const select = db.prepare('select id, idx, state, dropped_in as droppedIn from trials where sweep_id = ? order by idx');
   const wasStopped = db.prepare(
     "select 1 as found from events where sweep_id = ? and kind in ('sweep stopping', 'sweep killed') limit 1",
   );
-  return sweeps.flatMap(({ id, text, fileName, state, searching, planned }) => {
-    const created = select.all(id) as { id: string; idx: number }[];
+  return sweeps.flatMap(({ id, text, fileName, state, searching, planned, version }) => {
+    const created = select.all(id) as CreatedRow[];
     const points = [...enumerateTrials(parseSweep(text, fileName))].map(({ trialId }) => trialId);
-    const isPrefix = created.every((trial, index) => trial.id === points[index] && trial.idx === index);
-    const isWhole = created.length === points.length || state !== 'finished' || wasStopped.get(id) !== undefined;
+    const kept = created.filter(({ droppedIn }) => droppedIn === 0);
+    const isNumbered = created.every(({ idx }, index) => idx === index);
+    const isPrefix = version > 1 ? areSome(kept, points) : created.every((trial, index) => trial.id === points[index]);
+    const isWhole = kept.length === points.length || state !== 'finished' || wasStopped.get(id) !== undefined;
+    const total = points.length + created.length - kept.length;
+    const waiting = created.filter((trial) => trial.droppedIn > 0 && ['pending', 'offered'].includes(trial.state));
     return [
-      ...(isPrefix ? [] : [`the trials of sweep ${id} are not its first ${created.length} points`]),
-      ...(isWhole ? [] : [`sweep ${id} finished with ${created.length} of ${points.length} trials`]),
-      ...(planned === points.length ? [] : [`sweep ${id} plans ${planned} of ${points.length} trials`]),
+      ...(isPrefix && isNumbered ? [] : [`the trials of sweep ${id} are not its first ${created.length} points`]),
+      ...(isWhole ? [] : [`sweep ${id} finished with ${kept.length} of ${points.length} trials`]),
+      ...(planned === total ? [] : [`sweep ${id} plans ${planned} of ${total} trials`]),
       ...(searching === 0 ? [] : [`sweep ${id} is ${state} and still creates trials`]),
+      ...waiting.map((trial) => `trial ${id}/${trial.id} is ${trial.state}, but its point was dropped`),
     ];
   });
+}
+
+/** Whether the trials are distinct, and all of them are points. */
+function areSome(trials: readonly { readonly id: string }[], points: readonly string[]): boolean {
+  const ids = new Set(trials.map(({ id }) => id));
+  return ids.size === trials.length && points.filter((id) => ids.has(id)).length === ids.size;
 }
 
 function trialProblems(db: Database, trial: TrialRow): string[] {

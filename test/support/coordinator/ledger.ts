@@ -30,6 +30,10 @@ interface Entry {
   speculated: boolean;
   /** The attempt that must have a result, because it superseded another attempt. */
   winner: AttemptKey | undefined;
+  /** Whether the current version of the sweep lacks the trial's point. */
+  dropped: boolean;
+  /** Whether a version restored the trial, so that it can be pending again. */
+  restored: boolean;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
   /** The failures that count against the retry budget, because the machine cannot be their cause. */
@@ -69,8 +73,9 @@ export class Ledger {
     {
       state: Sweep['state'];
       priority: number;
-      readonly planned: number;
-      readonly policy: SweepPolicy;
+      planned: number;
+      policy: SweepPolicy;
+      version: number;
       readonly warnings: Set<string>;
     }
   >();
@@ -97,6 +102,7 @@ export class Ledger {
       priority: sweep.priority,
       planned: sweep.planned,
       policy: sweep.policy,
+      version: 1,
       warnings: new Set(),
     });
     for (const trial of sweep.trials.values()) {
@@ -112,6 +118,8 @@ export class Ledger {
       second: undefined,
       speculated: false,
       winner: undefined,
+      dropped: false,
+      restored: false,
       failures: {},
       charged: {},
       earlyAgents: new Set(),
@@ -154,10 +162,15 @@ export class Ledger {
       }
       case 'trial': {
         const entry = this.#entry(change);
+        const returns = entry.restored && entry.state === 'cancelled' && change.state === 'pending';
+        entry.restored = false;
         assert.ok(
-          TRANSITIONS[entry.state].includes(change.state),
+          returns || TRANSITIONS[entry.state].includes(change.state),
           `a trial changed from ${entry.state} to ${change.state}`,
         );
+        if (change.state === 'offered' || change.state === 'pending') {
+          assert.ok(!entry.dropped, `a trial whose point was dropped became ${change.state}`);
+        }
         if (change.state === 'offered') {
           assert.equal(this.#sweep(change.sweepId).state, 'running', 'only trials of a running sweep are offered');
         }
@@ -185,6 +198,7 @@ export class Ledger {
       case 'retried': {
         const entry = this.#entry(change);
         assert.ok(['failed', 'cancelled'].includes(entry.state), `a ${entry.state} trial was retried`);
+        assert.ok(!entry.dropped, 'a trial whose point was dropped was retried');
         assert.ok(
           ['running', 'paused'].includes(this.#sweep(change.sweepId).state),
           'a retry requires a running or paused sweep',
@@ -201,6 +215,9 @@ export class Ledger {
         entry.speculated = false;
         break;
       }
+      case 'applied':
+        this.#apply(change);
+        break;
       case 'priority':
         assert.equal(
           this.#sweep(change.sweepId).priority,
@@ -260,10 +277,31 @@ export class Ledger {
     }
   }
 
+  #apply({ sweepId, version, planned, dropped, restored }: Change & { kind: 'applied' }): void {
+    const sweep = this.#sweep(sweepId);
+    assert.ok(['running', 'paused', 'finished'].includes(sweep.state), `a ${sweep.state} sweep changed its version`);
+    assert.equal(version.number, sweep.version + 1, 'versions are numbered without gaps');
+    Object.assign(sweep, {
+      ...{ version: version.number, policy: version.policy, priority: version.priority, planned },
+    });
+    for (const trialId of dropped) {
+      const entry = this.#entry({ sweepId, trialId });
+      assert.ok(!entry.dropped, 'a point is dropped once');
+      entry.dropped = true;
+    }
+    for (const trialId of restored) {
+      const entry = this.#entry({ sweepId, trialId });
+      assert.ok(entry.dropped, 'only a dropped point is restored');
+      entry.dropped = false;
+      entry.restored = true;
+    }
+  }
+
   #grant({ key, agentId, resumedFrom, speculative }: Change & { kind: 'granted' }): void {
     const entry = this.#entry(key);
     const { state, policy } = this.#sweep(key.sweepId);
     assert.equal(state, 'running', 'only trials of a running sweep are granted');
+    assert.ok(!entry.dropped, 'a trial whose point was dropped does not start again');
     assert.equal(key.attempt, entry.attempts + 1, 'attempts are numbered without gaps');
     assert.equal(entry.second, undefined, 'a trial has at most two running attempts');
     const open = { key, agentId, speculative, lastSeq: 0 };
