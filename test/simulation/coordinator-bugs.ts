@@ -11,6 +11,8 @@ import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
 import { loadTrials } from '../../coordinator/store/load-trials.ts';
+import { searcherOf, trialSource } from '../../coordinator/grid/trials.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
@@ -440,9 +442,9 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'kept-points-run-again': {
     about: 'a new version creates the trials of kept points again',
     onLoaded: (runtime) => {
-      const open = runtime.openSource;
-      const forgetful: Runtime['openSource'] = (sweep) => {
-        const source = open(sweep);
+      const forgetful: Runtime['openSource'] = ({ text, fileName }) => {
+        const spec = parseSweep(text, fileName);
+        const source = trialSource(spec, searcherOf(spec));
         return { ...source, next: (state) => source.next(state, () => false) };
       };
       Object.assign(runtime, { openSource: forgetful });
