@@ -10,8 +10,8 @@ import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
-import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { searcherOf, trialSource } from '../../coordinator/grid/trials.ts';
+import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -431,10 +431,13 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     ...applied,
     dropped: [],
   })),
-  'dropped-trials-retried': appliesAs('a failed trial is retried although its point was dropped', (applied, { core }) => {
-    for (const trial of core.sweeps.get(applied.sweepId)?.trials.values() ?? []) trial.dropped = false;
-    return applied;
-  }),
+  'dropped-trials-retried': appliesAs(
+    'a failed trial is retried although its point was dropped',
+    (applied, { core }) => {
+      for (const trial of core.sweeps.get(applied.sweepId)?.trials.values() ?? []) trial.dropped = false;
+      return applied;
+    },
+  ),
   'version-plans-wrongly': appliesAs('a new version does not count the trials of dropped points', (applied) => ({
     ...applied,
     planned: applied.planned - applied.dropped.length,

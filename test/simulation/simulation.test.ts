@@ -29,6 +29,9 @@ const EXPECTED = [
     'a trial created while its sweep runs',
     'an early stop',
     'no early stop at the last epoch',
+    'a new version with further points',
+    'a restored point',
+    ...['running', 'succeeded', 'pending', 'offered'].map((state) => `a dropped ${state} trial`),
   ],
 ];
 

@@ -70,7 +70,9 @@ function creationProblems(db: Database): string[] {
   const sweeps = db
     .prepare('select id, text, file_name as fileName, state, searching, planned, version from sweeps')
     .all() as SweepRow[];
-  const select = db.prepare('select id, idx, state, dropped_in as droppedIn from trials where sweep_id = ? order by idx');
+  const select = db.prepare(
+    'select id, idx, state, dropped_in as droppedIn from trials where sweep_id = ? order by idx',
+  );
   const wasStopped = db.prepare(
     "select 1 as found from events where sweep_id = ? and kind in ('sweep stopping', 'sweep killed') limit 1",
   );

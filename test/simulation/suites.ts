@@ -19,6 +19,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'checkpoints-forgotten': 2,
   'claims-not-repeated': 1,
   'concurrency-ignored': 3,
+  'dropped-trials-not-stored': 3,
   'early-failures-forgotten': 6,
   'ended-not-held': 4,
   'ended-trials-kept': 1,
@@ -26,6 +27,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ended-trials-run-again': 1,
   'failures-forgotten': 2,
   'files-not-flushed': 6,
+  'kept-points-run-again': 3,
   'killed-trial-runs-on': 3,
   'lease-given-twice': 4,
   'lease-renewed-after-its-end': 6,
@@ -53,12 +55,14 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'timeout-ignored': 12,
   'torn-commit': 6,
   'trial-not-durable': 1,
+  'version-plans-wrongly': 5,
   'window-ignored': 1,
 };
 
 /** Planted bugs that seeds 1 to 10 do not find, or find only in a long run, with a seed that finds each. The slow suite runs them. */
 export const RARE_BUGS: Readonly<Record<string, number>> = {
   'drained-agent-works': 134,
+  'dropped-trials-retried': 45,
   'loser-charged': 134,
   'loser-not-ended': 134,
   'machine-never-at-fault': 114,
