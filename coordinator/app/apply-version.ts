@@ -23,7 +23,7 @@ import { compareSettings } from '../versions/settings.ts';
 import type { Runtime } from './runtime.ts';
 import { policyOf } from './sweep-policy.ts';
 
-export interface VersionComparison {
+interface VersionComparison {
   readonly changes: VersionChanges;
   readonly before: SweepSpec;
   readonly after: SweepSpec;
@@ -37,7 +37,7 @@ export interface VersionComparison {
  * Compares a file with the current version of a sweep. All earlier changes must be durable.
  * @throws {BadInputError | RejectedError} if the sweep cannot change to the file
  */
-export function compareVersion(
+function compareVersion(
   queries: Queries,
   sweepId: string,
   file: Pick<ApplySweepRequest, 'fileName' | 'text'>,
