@@ -11,8 +11,8 @@ import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import type { AgentFacts, Quarantine } from './agent-model.ts';
 import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
 import type { SweepState } from './model.ts';
-import type { UsedSlotTime } from './slot-time.ts';
 import type { SweepPolicy } from './policy.ts';
+import type { UsedSlotTime } from './slot-time.ts';
 import type { Warning } from './sweep-observations.ts';
 import type { TrialState } from './trial-model.ts';
 

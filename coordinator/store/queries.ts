@@ -410,7 +410,8 @@ export class Queries {
       failures === 'all' ? 'all' : '',
       JSON.stringify(failures === 'all' ? [] : failures),
     );
-    const state = "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
+    const state =
+      "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
     return [...failed, ...(cancelled ? this.#all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
   }
 
