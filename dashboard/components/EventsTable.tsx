@@ -31,7 +31,7 @@ export function EventsTable({ model, columns, lines }: Props) {
       cell: ({ kind }) => kind,
       style: ({ kind, detail }) => (detail.startsWith('failed') || ALARMING.includes(kind) ? 'yellow' : undefined),
     },
-    { header: 'detail', cell: detailOf },
+    { header: 'detail', required: true, minWidth: 24, cell: detailOf },
     {
       header: 'parameters',
       cell: ({ trialId }) => {
