@@ -2,6 +2,7 @@ import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
 import type { RuleName } from '../early-stop/settings.ts';
+import type { CurveDigest } from './curve-digest.ts';
 
 /** The data that a sweep's early-stopping rule uses, such as the curves of running attempts. */
 export interface EarlyStopping {
@@ -132,4 +133,6 @@ export interface ReportProgress {
   longestMs: number;
   /** The first three distinct steps. */
   readonly steps: Set<number>;
+  /** The digest of the attempt's reports (curve-digest.ts). */
+  curve: CurveDigest;
 }

@@ -250,7 +250,33 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
   });
 
-  test('only final values of replicates are compared, so a retried replicate counts with its last attempt', () => {
+  test('replicates with equal final values and different curves give no warning', () => {
+    const sweep = programs(2, ranked('acc'), 2);
+    for (const [trial, first] of [
+      ['t0', 0.5],
+      ['t1', 0.6],
+    ] as const) {
+      const key = run(sweep, trial);
+      report(key, 1, { acc: first });
+      report(key, 2, { acc: 1 });
+      succeed(key);
+    }
+    expect(shown(sweep, 'identical_replicates')).toBeUndefined();
+  });
+
+  test('replicates with equal curves give a warning, even if one of them divides its steps into more reports', () => {
+    const sweep = programs(2, ranked('acc'), 2);
+    const whole = run(sweep, 't0');
+    report(whole, 1, { acc: 1, loss: 2 });
+    succeed(whole);
+    const divided = run(sweep, 't1');
+    report(divided, 1, { loss: 2 });
+    report(divided, 1, { acc: 1 });
+    succeed(divided);
+    expect(shown(sweep, 'identical_replicates')?.count).toBe(1);
+  });
+
+  test('a retried replicate is compared with the curve of its last attempt', () => {
     const sweep = programs(2, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.25 });
     const first = run(sweep, 't1');
@@ -258,8 +284,7 @@ describe('identical replicates', () => {
     send(first, { kind: 'ended', end: { outcome: 'failed', failure: { class: 'crash', message: '' } } });
     onTick(core, now);
     const second = run(sweep, 't1');
-    report(second, 1, { loss: 3 });
-    report(second, 2, { loss: 0.25 });
+    report(second, 1, { loss: 0.25 });
     succeed(second);
     expect(changes.at(-1)).toMatchObject({ warning: 'identical_replicates', appeared: true });
   });
@@ -356,6 +381,7 @@ test('after any reports, a warning exists exactly as long as its cause, and each
       onHello(core, agentHello('a', 'a1', 50), now);
       const sweep = programs(trials.length + 1, ranked('val'), 2);
       const ends: Map<string, number>[] = [];
+      const curves: string[] = [];
       let [seen, third] = [false, false];
       for (const [i, reports] of trials.entries()) {
         if (sweep.state === 'paused') onResume(core, { sweepId: '1' });
@@ -372,6 +398,8 @@ test('after any reports, a warning exists exactly as long as its cause, and each
           third ||= steps.size >= 3 && !seen;
         }
         succeed(key);
+        const curve = reports.flatMap(([step, values]) => Object.entries(values).map((entry) => `${step} ${entry}`));
+        curves.push(curve.sort().join(';'));
         ends.push(new Map([...last].map(([name, { value }]) => [name, value])));
         const lacking = ends.filter((values) => !values.has('val')).length;
         expect(shown(sweep, 'missing_metric')?.count ?? 0).toBe(lacking > 0 ? lacking : third && !seen ? 1 : 0);
@@ -380,7 +408,8 @@ test('after any reports, a warning exists exactly as long as its cause, and each
       const text = (values: Map<string, number> | undefined) =>
         JSON.stringify([...(values ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)));
       const identical = ends.filter(
-        (values, i) => i % 2 === 1 && values.size > 0 && text(values) === text(ends[i - 1]),
+        (values, i) =>
+          i % 2 === 1 && values.size > 0 && text(values) === text(ends[i - 1]) && curves[i] === curves[i - 1],
       ).length;
       expect(shown(sweep, 'identical_replicates')?.count ?? 0).toBe(identical);
       const announced = new Map(changes.map(({ warning, shown }) => [warning, shown]));

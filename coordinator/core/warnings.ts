@@ -10,6 +10,7 @@ import { nearest } from '../../lib/text/did-you-mean.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { Lease } from './attempt-model.ts';
+import { type CurveDigest, EMPTY_CURVE, withCurveReport } from './curve-digest.ts';
 import type { Core, Sweep } from './model.ts';
 import type { Change } from './step.ts';
 import type { ConfigResults, NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
@@ -74,7 +75,7 @@ export function onPromotion({ warnings: { values } }: Sweep, key: AttemptKey): v
 }
 
 function newProgress(lastAt: number, reported: boolean): ReportProgress {
-  return { lastAt, reported, longestMs: 0, steps: new Set() };
+  return { lastAt, reported, longestMs: 0, steps: new Set(), curve: EMPTY_CURVE };
 }
 
 export interface ReportEvent {
@@ -102,6 +103,7 @@ export function onReport(
   progress.lastAt = now;
   progress.reported = true;
   addStep(progress, epoch);
+  progress.curve = withCurveReport(progress.curve, epoch, metrics);
   warnings.silent.delete(keyText(key));
   const thirdStep = progress.steps.size >= STEPS_WITHOUT_METRIC;
   return [...facts, ...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
@@ -133,11 +135,12 @@ function forgetAttempt(sweep: Sweep, key: AttemptKey, now: number): Change[] {
 /** Records the end of a trial's last attempt, after the trial has changed its state. */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
   const { warnings } = sweep;
+  const curve = warnings.progress.get(keyText(key))?.curve ?? EMPTY_CURVE;
   const forgotten = forgetAttempt(sweep, key, now);
   if (!tracksProgram(sweep)) return forgotten;
   const changes: Change[] = [];
   if (hasResult(trial)) {
-    changes.push(...keepResult(sweep, trial, warnings.values.get(trial.id) ?? new Map()));
+    changes.push(...keepResult(sweep, trial, { values: warnings.values.get(trial.id) ?? new Map(), curve }));
     warnings.values.delete(trial.id);
   }
   changes.push(...compareReplicates(sweep, trial.configId));
@@ -306,17 +309,17 @@ function hasResult({ state }: Trial): boolean {
   return state === 'succeeded' || state === 'stopped';
 }
 
-function keepResult(sweep: Sweep, { configId }: Trial, values: MetricValues): Change[] {
+function keepResult(sweep: Sweep, { configId }: Trial, result: ReplicateResult): Change[] {
   const { policy, warnings } = sweep;
   const config = warnings.configs.get(configId);
-  if (config !== undefined) addResult(config, values);
-  if (policy.ranking.metric === '' || values.has(policy.ranking.metric)) return [];
+  if (config !== undefined) addResult(config, result);
+  if (policy.ranking.metric === '' || result.values.has(policy.ranking.metric)) return [];
   warnings.lacking += 1;
   return [factsOf(sweep)];
 }
 
-function addResult(config: ConfigResults, values: MetricValues): void {
-  const digest = digestOf(values);
+function addResult(config: ConfigResults, result: ReplicateResult): void {
+  const digest = digestOf(result);
   config.digest = config.results === 0 || config.digest === digest ? digest : undefined;
   config.results += 1;
 }
@@ -342,14 +345,21 @@ export function forgetTrial({ warnings }: Sweep, { id, configId }: Trial): void 
   if (warnings.configs.get(configId)?.live === 0) warnings.configs.delete(configId);
 }
 
+/** The result of a trial, as far as it is compared with the results of other replicates. */
+export interface ReplicateResult {
+  readonly values: MetricValues;
+  /** The digest of the reports of the attempt that ended the trial (curve-digest.ts). */
+  readonly curve: CurveDigest;
+}
+
 /**
- * Returns a digest of the values. All values that are not finite count as equal, because the store does not distinguish
- * them.
+ * Returns a digest of the values and of the curve, because replicates with different curves can have equal final values, such as
+ * an accuracy of 1. All values that are not finite count as equal, because the store does not distinguish them.
  */
-function digestOf(values: MetricValues): string | undefined {
+function digestOf({ values, curve }: ReplicateResult): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);
   if (!entries.some(([, value]) => Number.isFinite(value))) return undefined;
-  const text = JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = JSON.stringify([curve.sum, entries.sort(([a], [b]) => (a < b ? -1 : 1))]);
   return createHash('sha256').update(text).digest('base64').slice(0, 22);
 }
 
@@ -387,19 +397,19 @@ export function restoreValues({ warnings }: Sweep, { id }: Trial, values: Metric
 
 /**
  * Restores the results of a config with trials in memory.
- * @param results the values of its trials with a result
+ * @param results those of its trials with a result
  * @param isIdentical whether the config counts as identical
  */
 export function restoreConfig(
   { warnings }: Sweep,
   configId: string,
-  results: readonly MetricValues[],
+  results: readonly ReplicateResult[],
   isIdentical: boolean,
 ): void {
   const config = warnings.configs.get(configId);
   if (config === undefined) return;
   Object.assign(config, { results: 0, digest: undefined, isIdentical });
-  for (const values of results) addResult(config, values);
+  for (const result of results) addResult(config, result);
 }
 
 /** Restores the values that a speculative attempt reported before the coordinator started. */

@@ -3,8 +3,10 @@
 import type { Database } from 'libsql';
 import { receivedBefore } from '../core/agent-limits.ts';
 import type { Lease, ReceivedAmounts } from '../core/attempt-model.ts';
+import { CURVE_REPORTS } from '../core/curve-digest.ts';
 import type { ReportProgress } from '../core/sweep-observations.ts';
 import { addStep } from '../core/warnings.ts';
+import { curveDigest, type ReportColumns } from './rows.ts';
 
 /** A lease with the number of GPUs of its slot. */
 type LoadedLease = Omit<Lease, 'usage'> & { readonly gpus: number };
@@ -110,7 +112,19 @@ export function loadProgress(
        order by seq desc limit ${READ_REPORTS}`,
     )
     .all(key.sweepId, key.trialId, key.attempt) as { at: number; epoch: number }[];
-  const progress: ReportProgress = { lastAt: grantedAt, reported: rows.length > 0, longestMs: 0, steps: new Set() };
+  const first = db
+    .prepare(
+      `select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ?
+       order by seq limit ${CURVE_REPORTS}`,
+    )
+    .all(key.sweepId, key.trialId, key.attempt) as ReportColumns[];
+  const progress: ReportProgress = {
+    lastAt: grantedAt,
+    reported: rows.length > 0,
+    longestMs: 0,
+    steps: new Set(),
+    curve: curveDigest(first),
+  };
   for (const { at, epoch } of rows.reverse()) {
     // Report times are from the agent's clock, which can differ from the coordinator's.
     const reportedAt = Math.min(Math.max(at, progress.lastAt), now);

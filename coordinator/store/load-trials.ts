@@ -4,13 +4,14 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { AttributableClass, Checkpoint, FailedAttempt } from '../core/attempt-model.ts';
 import { newTrial } from '../core/create-trials.ts';
+import { CURVE_REPORTS, type CurveDigest } from '../core/curve-digest.ts';
 import type { Sweep } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import type { Trial, TrialState } from '../core/trial-model.ts';
 import { placeTrial } from '../core/trials.ts';
 import { restoreConfig, restoreValues, tracksProgram } from '../core/warnings.ts';
 import { loadHighestRungs, loadResumableCurve } from './load-early-stopping.ts';
-import { parseValues } from './rows.ts';
+import { curveDigest, parseValues, type ReportColumns } from './rows.ts';
 
 interface TrialColumns {
   readonly id: string;
@@ -141,15 +142,28 @@ function loadCheckpoints(db: Database, sweepId: string, list: string): Map<strin
   return new Map(rows.map(({ trialId, ...checkpoint }) => [trialId, checkpoint]));
 }
 
+/** Reads the digest of the reports of the attempt that ended a trial. */
+function curveReader(db: Database): (sweepId: string, trialId: string) => CurveDigest {
+  const select = db.prepare(
+    `select r.epoch, r.metrics from attempts as a cross join reports as r
+     where a.sweep_id = ?1 and a.trial_id = ?2 and a.outcome in ('succeeded', 'stopped')
+       and r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = a.number
+     order by r.seq limit ${CURVE_REPORTS}`,
+  );
+  return (sweepId, trialId) => curveDigest(select.all(sweepId, trialId) as ReportColumns[]);
+}
+
 /** Loads the results of configs with trials in memory, so that their replicates can be compared. */
 function loadConfigs(db: Database, sweep: Sweep, configIds: ReadonlySet<string>): void {
   const select = db.prepare(
-    `select metrics, metric_steps from trials indexed by trials_by_config
+    `select id, metrics, metric_steps from trials indexed by trials_by_config
      where sweep_id = ? and config_id = ? and state in ('succeeded', 'stopped')`,
   );
   const isIdentical = db.prepare('select 1 as found from identical_configs where sweep_id = ? and config_id = ?');
+  const curveOf = curveReader(db);
   for (const configId of configIds) {
-    const rows = select.all(sweep.id, configId) as Pick<TrialColumns, 'metrics' | 'metric_steps'>[];
-    restoreConfig(sweep, configId, rows.map(parseValues), isIdentical.get(sweep.id, configId) !== undefined);
+    const rows = select.all(sweep.id, configId) as Pick<TrialColumns, 'id' | 'metrics' | 'metric_steps'>[];
+    const results = rows.map((row) => ({ values: parseValues(row), curve: curveOf(sweep.id, row.id) }));
+    restoreConfig(sweep, configId, results, isIdentical.get(sweep.id, configId) !== undefined);
   }
 }

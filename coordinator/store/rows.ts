@@ -32,6 +32,7 @@ import {
   warningKind,
 } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
+import { type CurveDigest, EMPTY_CURVE, withCurveReport } from '../core/curve-digest.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import type { SourceState } from '../search/trial-source.ts';
 
@@ -327,4 +328,12 @@ export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | 
     values = withReport(values, epoch, Object.entries(parseMetrics(metrics)), rule);
   }
   return values;
+}
+
+/** Returns the digest of a curve with these reports. */
+export function curveDigest(rows: readonly ReportColumns[]): CurveDigest {
+  return rows.reduce<CurveDigest>(
+    (digest, { epoch, metrics }) => withCurveReport(digest, epoch, parseMetrics(metrics)),
+    EMPTY_CURVE,
+  );
 }

@@ -137,3 +137,23 @@ test('a notice is stored once per attempt and kind, and counts as a record after
     { kind: 'WARNING_KIND_UNREADABLE_REPORTS', message: 'trial t1: 5 lines', count: 9, sinceMs: 20 },
   ]);
 });
+
+test.each([
+  [[0.5, 1], 1],
+  [[0.6, 1], 0],
+])('the curves of replicates, of which the second is %j, are compared across restarts', (values, warnings) => {
+  const { run, send, restart, queries } = coordinator(2, 'acc');
+  for (const [trial, curve] of [
+    ['t0', [0.5, 1]],
+    ['t1', values],
+  ] as const) {
+    const key = run(trial);
+    for (const [index, acc] of curve.entries()) {
+      send(report(key, index + 1, { acc }));
+      restart();
+    }
+    send(succeeded(key, 3));
+    restart();
+  }
+  expect(queries.sweep('1').warnings).toHaveLength(warnings);
+});
