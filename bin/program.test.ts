@@ -15,7 +15,7 @@ const verbs = (await buildProgram()).commands.map((command) => command.name());
 
 test('the command line has every documented verb', () => {
   const expected =
-    'plan convert up coordinator agent certs submit top ls show errors explain trials best wait pause resume stop kill retry priority drain undrain release backup restore prune logs events agents artifacts doctor export report compare schema completion data';
+    'plan convert up coordinator agent certs submit apply top ls show errors explain trials best wait pause resume stop kill retry priority drain undrain release backup restore prune logs events agents artifacts doctor export report compare schema completion data';
   expect([...verbs].sort()).toEqual(expected.split(' ').sort());
 });
 

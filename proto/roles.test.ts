@@ -44,6 +44,7 @@ test('operators change state, agents run attempts, and viewers only read', () =>
     'OperationsService/Prune',
     'OperationsService/ReleaseAgent',
     'OperationsService/UndrainAgent',
+    'SweepService/ApplySweep',
     'SweepService/ControlSweep',
     'SweepService/KillTrial',
     'SweepService/RetryTrials',
