@@ -4,7 +4,7 @@ import type { SourceState, TrialSource } from '../search/trial-source.ts';
 import { newEarlyStopping } from './early-stopping.ts';
 import { type Core, isEnded, type Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
-import { insertInOrder } from './retry-trials.ts';
+import { insertInOrder, retryTrial } from './retry-trials.ts';
 import { resetLevel } from './share.ts';
 import { type Change, type NewVersion, type Step, stepOf } from './step.ts';
 import type { Trial } from './trial-model.ts';
@@ -12,9 +12,7 @@ import {
   closeIfDone,
   DROPPED_DETAIL,
   isUnfinished,
-  makeReady,
   moveTrial,
-  setState,
   setSweepState,
   withdrawSpeculativeOffer,
 } from './trials.ts';
@@ -53,14 +51,14 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   sweep.search = done ? undefined : { source: search.source, state };
   changePolicy(sweep, version, ended, now);
   for (const trial of trialsOf(sweep, dropped)) changes.push(...drop(sweep, trial));
-  for (const trial of trialsOf(sweep, restored)) changes.push(...restore(sweep, trial));
-  if (!ended) return stepOf([...changes, ...closeIfDone(sweep)]);
+  const retries = trialsOf(sweep, restored).flatMap((trial) => restore(sweep, trial, `${sweep.id}/${version.number}`));
+  if (!ended) return stepOf([...changes, ...retries, ...closeIfDone(sweep)]);
   if (isUnfinished(sweep)) {
     insertInOrder(core, sweep);
     sweep.streak = [];
     changes.push(setSweepState(sweep, 'running', ''));
   }
-  return stepOf(changes);
+  return stepOf([...changes, ...retries]);
 }
 
 /** Returns whether the early-stopping rule differs. The scores and curves of a new rule must be loaded from the store. */
@@ -88,21 +86,8 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 
-function restore(sweep: Sweep, trial: Trial): Change[] {
+/** A trial that was cancelled before is pending again, as after a retry. */
+function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
   trial.dropped = false;
-  if (trial.state !== 'cancelled') return [];
-  trial.failure = undefined;
-  trial.readyAt = 0;
-  setState(sweep, trial, 'pending');
-  makeReady(sweep, trial);
-  return [
-    {
-      kind: 'trial',
-      sweepId: sweep.id,
-      trialId: trial.id,
-      state: 'pending',
-      detail: 'added again',
-      failure: undefined,
-    },
-  ];
+  return trial.state === 'cancelled' ? [retryTrial(sweep, trial, requestId)] : [];
 }

@@ -51,11 +51,12 @@ export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch
   }
   const ids = new Set(trials.map(({ id }) => id));
   sweep.streak = sweep.streak.map((one) => (ids.has(one.trialId) ? { ...one, earlyAgents: 0 } : one));
-  for (const trial of trials) changes.push(retry(sweep, trial, requestId));
+  for (const trial of trials) changes.push(retryTrial(sweep, trial, requestId));
   return stepOf(changes);
 }
 
-function retry(sweep: Sweep, trial: Trial, requestId: string): Change {
+/** Makes a failed or cancelled trial pending again, with a full retry budget. */
+export function retryTrial(sweep: Sweep, trial: Trial, requestId: string): Change {
   const { failure, attempts } = trial;
   // The trial would diverge again from the checkpoint of a diverged attempt.
   if (failure === 'nan') trial.checkpoint = undefined;
