@@ -2,8 +2,8 @@
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-/** Seeds 52, 58, 61, 84, 93, 116, 134, 139, 190 and 257 reach states that seeds 1 to 50 do not. */
-export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 52, 58, 61, 84, 93, 116, 134, 139, 190, 257];
+/** Seeds 58, 61, 84, 93, 102, 116, 134, 139, 190, 257 and 259 reach states that seeds 1 to 50 do not. */
+export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 58, 61, 84, 93, 102, 116, 134, 139, 190, 257, 259];
 
 /** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 100. */
 export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 100));
