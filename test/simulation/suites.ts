@@ -73,7 +73,7 @@ export const RARE_BUGS: Readonly<Record<string, number>> = {
   'promotions-lost': 134,
   'record-before-file': 3,
   'retries-forgotten': 18,
-  'retry-not-recognized': 61,
+  'retry-not-recognized': 102,
   'stuck-offers-left': 13,
   'submit-not-recognized': 28,
   'target-ignored': 19,
