@@ -131,6 +131,30 @@ test('--keep keeps the newest ended sweeps, and the newest sweep is always kept 
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
+test('a prune removes the rows of a sweep from every table that names the sweep', async () => {
+  const tables = db
+    .prepare(
+      `select name from sqlite_schema as s where type = 'table'
+         and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')`,
+    )
+    .all() as { name: string }[];
+  const id = sweep('finished', NOW - 40 * DAY);
+  sweep('finished', NOW);
+  db.exec(`
+    update attempts set outcome = 'succeeded' where sweep_id = ${id};
+    insert into rungs values (${id}, 't0', 1, 1, 1, 0.5, '', 9);
+    insert into identical_configs values (${id}, 'c', 2);
+    insert into sweep_versions values (${id}, 1, 's', '', 'f', 9);
+  `);
+  const filled = () =>
+    tables.flatMap(({ name }) =>
+      db.prepare(`select 1 from ${name} where sweep_id = ? limit 1`).get(id) === undefined ? [] : [name],
+    );
+  expect(filled()).toEqual(tables.map(({ name }) => name));
+  await pruner.prune({ ...all, olderThanMs: 30 * DAY }, NOW);
+  expect(filled()).toEqual([]);
+});
+
 test('a sweep that runs again before the prune reaches it is kept', async () => {
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);

@@ -51,23 +51,12 @@ export interface PrunedSweep {
   readonly bytes: number;
 }
 
-const SWEEP_TABLES = [
-  'trials',
-  'trial_counts',
-  'attempts',
-  'reports',
-  'logs',
-  'artifacts',
-  'events',
-  'retries',
-  'notices',
-  'warnings',
-  'sources',
-  'programs',
-  'rungs',
-  'identical_configs',
-  'sweep_versions',
-] as const;
+/** The tables with rows of a sweep. Trials come first, because a trigger counts their removal in another of the tables. */
+const SWEEP_TABLES = `
+  select name from sqlite_schema as s
+  where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')
+  order by name <> 'trials', name
+`;
 
 export class Pruner {
   readonly #db: Database;
@@ -133,7 +122,8 @@ export class Pruner {
 
   #removeRows(sweepId: string): void {
     commitCounted(this.#db, () => {
-      for (const table of SWEEP_TABLES) this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
+      for (const { name: table } of this.#db.prepare(SWEEP_TABLES).all() as { name: string }[])
+        this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
       this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
       this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
     });

@@ -63,8 +63,10 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'trial_counts',
     'rungs',
     'identical_configs',
+    'agent_successes',
+    'sweep_versions',
   ];
-  const triggers = ['trial_added', 'trial_moved', 'trial_removed'];
+  const triggers = ['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'];
   const indexes = [
     'early_failures',
     'trials_by_index',
@@ -72,6 +74,9 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'trials_by_state',
     'trials_by_config',
     'ended_attempts',
+    'trials_by_value',
+    'straggling_attempts',
+    'dropped_trials',
   ];
   const columns = [
     'attempts pack',
@@ -97,6 +102,9 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'sweeps submitted_by',
     'trials leased_ms',
     'attempts gpus',
+    'trials value',
+    'trials dropped_in',
+    'sweeps version',
   ];
   const removals = [
     ...triggers.map((trigger) => `drop trigger ${trigger}`),

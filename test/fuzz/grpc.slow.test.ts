@@ -22,17 +22,18 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events', 'sources'],
   '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
   '/trawl.v1.SweepService/KillTrial': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
+  '/trawl.v1.SweepService/ApplySweep': ['sweeps', 'sweep_versions', 'trials', 'events', 'retries', 'warnings'],
   '/trawl.v1.SweepService/RetryTrials': ['sweeps', 'trials', 'artifacts', 'retries', 'events'],
   '/trawl.v1.AttemptService/Open': ['trials', 'attempts', 'events'],
   '/trawl.v1.AttemptService/Report': [
     ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'notices', 'warnings'],
-    ...['programs', 'environments'],
+    ...['programs', 'environments', 'agent_successes', 'identical_configs', 'rungs'],
   ],
   '/trawl.v1.OperationsService/DrainAgent': ['drains', 'events'],
   '/trawl.v1.OperationsService/UndrainAgent': ['drains', 'events'],
   '/trawl.v1.OperationsService/Prune': [
     ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'],
-    ...['sources', 'programs', 'environments'],
+    ...['sources', 'programs', 'environments', 'agent_successes', 'identical_configs', 'rungs', 'sweep_versions'],
   ],
 };
 
