@@ -1,4 +1,4 @@
-/** Fills a store with a running sweep of which all created trials but the newest have ended. */
+/** Fills a store with a running sweep. All created trials have ended, except the newest trials. */
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { openStore } from '../../coordinator/store/open.ts';

@@ -14,8 +14,7 @@ function versionChangesText({
   dropped_started: droppedStarted,
   settings,
 }: VersionChangesJson): string {
-  const started =
-    droppedStarted === 0 ? '' : `, of which ${formatCount(droppedStarted)} have started and keep their results`;
+  const started = droppedStarted === 0 ? '' : ` (${formatCount(droppedStarted)} already started; results are kept)`;
   const lines = [
     `kept     ${countText(kept, 'trial')}`,
     `added    ${countText(added, 'trial')}`,

@@ -84,7 +84,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
 /** An ambiguous name lists up to this many trials. */
 const MAX_MATCHES = 6;
 
-/** Returns the ids of the trials that a retry can choose. The trials may have ended. */
+/** Returns the ids of the trials that a retry can choose, including the trials that have ended. */
 function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): string[] {
   if (!('trials' in choice)) return queries.retryableTrials(sweepId, choice);
   return choice.trials.flatMap((name) => (name === '' ? [] : queries.trialsWithPrefix(sweepId, name, MAX_MATCHES)));

@@ -84,7 +84,7 @@ test('with distinct values, ASHA always continues the best trial so far, and sto
   );
 });
 
-test('in ASHA, a trial that is better at every step gets at least as far as any other trial', () => {
+test('in ASHA, a trial that is better than all other trials at every step reaches its last step', () => {
   const curve = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 10, maxLength: 10 });
   fc.assert(
     fc.property(fc.array(curve, { minLength: 1, maxLength: 20 }), (others) => {

@@ -141,7 +141,7 @@ test('a notice is stored once per attempt and kind, and counts as a record after
 test.each([
   [[0.5, 1], 1],
   [[0.6, 1], 0],
-])('the curves of replicates, of which the second is %j, are compared across restarts', (values, warnings) => {
+])('the curves of two replicates are compared across restarts (second curve: %j)', (values, warnings) => {
   const { run, send, restart, queries } = coordinator(2, 'acc');
   for (const [trial, curve] of [
     ['t0', [0.5, 1]],

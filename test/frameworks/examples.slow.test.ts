@@ -1,5 +1,5 @@
 /**
- * Runs the examples with their real Python libraries. The slow suite runs three trials of each example, of which the last fails.
+ * Runs the examples with their real Python libraries. The slow suite runs three trials of each example. The last trial fails.
  * TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
  */
 import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const range = (from: number, to: number, by = 1) =>
 
 interface Example {
   readonly name: string;
-  /** Replaces the parameters of the sweep file. They give three trials, of which the last fails. */
+  /** Replaces the parameters of the sweep file. They give three trials. The last trial fails. */
   readonly parameters: Readonly<Record<string, { readonly value: unknown } | { readonly values: readonly unknown[] }>>;
   readonly metric: string;
   readonly goal: 'minimize' | 'maximize';

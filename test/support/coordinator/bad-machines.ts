@@ -1,4 +1,4 @@
-/** A grid on 20 virtual agents, four of which are bad, and on the good agents alone. */
+/** Runs a grid on 16 good and 4 bad virtual agents, and then on the good agents alone. */
 import { TestRandom } from '../random.ts';
 import { type Plan, type VirtualAgent, VirtualCluster } from './virtual-cluster.ts';
 
