@@ -13,6 +13,7 @@ const RELEASE_ROUNDS = {
   // Each run sends different random messages, and each round prints its seed.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
+  TRAWL_LARGE_REPORTS: '1400',
   TRAWL_FRAMEWORKS: 'all',
   TRAWL_NATS_VERSIONS: 'all',
   TRAWL_NODE_VERSIONS: 'all',

@@ -82,6 +82,13 @@ async function copiesOf(manager: JetStreamManager) {
   return (await manager.streams.info(offerStream(CLUSTER, POOL))).config.num_replicas;
 }
 
+async function hasCompleteCopies(manager: JetStreamManager, count: number): Promise<boolean> {
+  const { cluster, state } = await manager.streams.info(offerStream(CLUSTER, POOL));
+  // The list of replicas leaves out the leader.
+  const others = cluster?.replicas ?? [];
+  return state.messages === 1 && others.length === count - 1 && others.every(({ current }) => current);
+}
+
 test('with three servers, the queue has a replica on each server; with two servers, the queue has one replica until the third server joins', {
   timeout: 300_000,
 }, async () => {
@@ -98,10 +105,7 @@ test('with three servers, the queue has a replica on each server; with two serve
     await reconciled(offers);
     return (await copiesOf(manager)) === 3;
   });
-  await until('each copy is complete', async () => {
-    const { cluster, state } = await manager.streams.info(offerStream(CLUSTER, POOL));
-    return state.messages === 1 && cluster?.replicas?.length === 2 && cluster.replicas.every(({ current }) => current);
-  });
+  await until('each copy is complete', () => hasCompleteCopies(manager, 3));
 });
 
 test('a queue is recreated on the other servers if its only server is permanently lost', {
@@ -112,7 +116,11 @@ test('a queue is recreated on the other servers if its only server is permanentl
   const nats = await connected(urls);
   const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
   const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
-  await reconciled(offers);
+  // A server that has not yet joined the cluster cannot vote for a new leader. A complete copy proves that it has joined.
+  await until('each server has a complete copy', async () => {
+    await reconciled(offers);
+    return hasCompleteCopies(manager, 3);
+  });
   const { config } = await manager.streams.info(offerStream(CLUSTER, POOL));
   const one = await until('the queue has one copy', () =>
     manager.streams.update(config.name, { ...config, num_replicas: 1 }).catch(() => undefined),

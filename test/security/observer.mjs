@@ -1,47 +1,62 @@
 /**
  * Calls ListSweeps every 100 ms from a thread of its own, so that the work of an attack in the test's own thread does not
- * delay the clock. The message `begin` forgets the earlier calls. After the message `finish`, the thread returns the
+ * delay the clock. For each answer, the thread measures the time of day that passed and the CPU time that the coordinator
+ * used meanwhile. The message `begin` forgets the earlier calls. After the message `finish`, the thread returns the
  * answers once at least `minAnswers` calls are answered and none is pending.
  */
+import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Client, credentials } from '@grpc/grpc-js';
 
 const INTERVAL_MS = 100;
 const PATH = '/trawl.v1.SweepService/ListSweeps';
 
-/** @type {{ address: string, deadlineMs: number, minAnswers: number }} */
-const { address, deadlineMs, minAnswers } = workerData;
+/** Linux reports CPU time to programs in hundredths of a second, on every architecture. */
+const MS_PER_TICK = 10;
+
+/** @type {{ address: string, pid: number, deadlineMs: number, minAnswers: number }} */
+const { address, pid, deadlineMs, minAnswers } = workerData;
 const client = new Client(address, credentials.createInsecure());
 const same = (/** @type {Buffer} */ message) => message;
 let begunAt = 0;
 let pending = 0;
 let isFinishing = false;
-/** @type {{ times: number[], errors: string[] }} */
-let answers = { times: [], errors: [] };
+/** @type {{ answers: { ms: number, cpuMs: number }[], errors: string[] }} */
+let results = { answers: [], errors: [] };
+
+/** Returns the CPU time that the coordinator has used since its start, in milliseconds. */
+function coordinatorCpuMs() {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name of the program, in parentheses, can contain spaces. User and system time are the 12th and 13th fields after it.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+}
 
 const calls = setInterval(() => {
   const calledAt = performance.now();
+  const cpuAtCall = coordinatorCpuMs();
   pending += 1;
   client.makeUnaryRequest(PATH, same, same, Buffer.alloc(0), { deadline: Date.now() + deadlineMs }, (error) => {
     pending -= 1;
     if (calledAt >= begunAt) {
-      if (error === null) answers.times.push(performance.now() - calledAt);
-      else answers.errors.push(error.message);
+      if (error === null) {
+        results.answers.push({ ms: performance.now() - calledAt, cpuMs: coordinatorCpuMs() - cpuAtCall });
+      } else results.errors.push(error.message);
     }
     finish();
   });
 }, INTERVAL_MS);
 
 function finish() {
-  if (!isFinishing || answers.times.length + answers.errors.length < minAnswers) return;
+  if (!isFinishing || results.answers.length + results.errors.length < minAnswers) return;
   clearInterval(calls);
-  if (pending === 0) parentPort?.postMessage(answers);
+  if (pending === 0) parentPort?.postMessage(results);
 }
 
 parentPort?.on('message', (message) => {
   if (message === 'begin') {
     begunAt = performance.now();
-    answers = { times: [], errors: [] };
+    results = { answers: [], errors: [] };
   } else {
     isFinishing = true;
     finish();
