@@ -53,7 +53,7 @@ test('lost and quarantined agents are shown first in the line of agents, even on
     sampleAgent({ id: 'gpu-3', state: 'AGENT_STATE_QUARANTINED', quarantine }),
   ];
   const lines = await header({}, agents, 80);
-  expect(lines[3]).toMatch(/^2 agents up, 1 lost \(gpu-2\), 1 quarantined \(gpu-3\) · 25\.7 trials\/min/);
+  expect(lines[3]).toBe('2 agents up, 1 lost (gpu-2), 1 quarantined (gpu-3) · 14.5s left');
   expect((await header({}))[3]).toMatch(/^25\.7 trials\/min .* · 1 agent up · /);
 });
 
@@ -63,4 +63,21 @@ test('the best value, the newest warning and the objective share a line', async 
   expect(lines[4]).toMatch(
     /^best test_loss 0\.19000, 7\.0s ago [▁-█]+ {2}warning: trial 3 is silent {2}minimize test_loss/,
   );
+});
+
+test('a narrow header omits whole figures and constants instead of cutting a line', async () => {
+  const message = 'all 3 replicates of config c2d00000 have identical results: the program may not use its seed';
+  const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 }];
+  const [, , , pace, best] = await header({ warnings }, undefined, 80);
+  expect(pace).toBe('25.7 trials/min · 14.5s left (5.6s to 37.2s) · 1 agent up · 1/2 slots busy');
+  expect(best).toBe('best test_loss 0.19000, 7.0s ago █▁▁▁▁  1 warning (6: errors)');
+  const [, , , , wide] = await header({ warnings }, undefined, 160);
+  expect(wide).toContain(`warning: ${message}`);
+});
+
+test('a later version of a sweep is shown beside its id, and a long name leaves room for the state', async () => {
+  const name = 'width-and-depth-study-of-the-encoder-with-a-very-long-name-that-fits-on-no-line';
+  const paused = { state: SweepState.PAUSED, stateBy: 'ann', stateSinceMs: START_MS + 10_000 };
+  const [title] = await header({ ...paused, name, version: 3 }, undefined, 80);
+  expect(title).toBe('width-and-depth-stud…that-fits-on-no-line  7  version 3  paused by ann, 5.0s ago');
 });

@@ -1,20 +1,24 @@
+import { sum } from 'd3-array';
 import { Box } from 'ink';
-import { timeLeftRange } from '../../lib/domain/eta.ts';
+import { timeLeftAfter, timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { createdTotal, noCounts, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import type { Segment } from '../../lib/text/segment.ts';
+import { countText } from '../../lib/text/numbers.ts';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { columnsOf, truncate } from '../../lib/text/width.ts';
 import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
+import { fitParts, type Part } from '../draw/fit-parts.ts';
 import { agentAlerts } from '../state/agent-alerts.ts';
-import { bestText } from '../state/best-so-far.ts';
+import { bestTexts } from '../state/best-so-far.ts';
 import { HEADER_LINES } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import type { Summary } from '../state/summary.ts';
@@ -25,6 +29,11 @@ import { PaneTabs } from './PaneTabs.tsx';
 import { StateBar } from './StateBar.tsx';
 
 const TALLY_COLUMNS = 22;
+
+/** The name of the sweep keeps at least this width. */
+const LEAST_NAME = 20;
+const BETWEEN = ' · ';
+const GAP = '  ';
 
 interface Props {
   readonly model: Model;
@@ -44,14 +53,11 @@ export function Header({ model, columns }: Props) {
         </Box>
       ) : (
         <>
-          <Line segments={[...sweepTitle(model, sweep), ...notices(model)]} columns={columns} />
+          <Line segments={sweepTitle(model, sweep, columns)} columns={columns} />
           <Progress sweep={sweep} columns={columns} />
-          <Line segments={trialCounts(model, summary)} columns={columns} />
-          <Line segments={pace(model, sweep, summary)} columns={columns} />
-          <Line
-            segments={[...best(model, sweep), ...warning(sweep), { text: constants(model), style: 'dim' }]}
-            columns={columns}
-          />
+          <Line segments={fitParts(trialCounts(model, sweep, summary), BETWEEN, columns)} columns={columns} />
+          <Line segments={fitParts(pace(model, sweep, summary), BETWEEN, columns)} columns={columns} />
+          <Line segments={bestAndWarning(model, sweep, columns)} columns={columns} />
         </>
       )}
       <PaneTabs model={model} columns={columns} />
@@ -76,13 +82,21 @@ function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns:
   );
 }
 
-function sweepTitle({ now }: Model, sweep: Sweep): Segment[] {
-  const name = sweepState.of(sweep.state);
+/** The name is shortened in its middle, and then the reason at its end, so that the state and the notices stay visible. */
+function sweepTitle(model: Model, sweep: Sweep, columns: number): Segment[] {
+  const { version = 1 } = sweep;
+  const id = `  ${visibleText(sweep.id)}  ${version > 1 ? `version ${version}  ` : ''}`;
+  const state = visibleText(sweepStateText(sweep, model.now));
+  const reason = sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}`;
+  const others = notices(model);
+  const room = columns - widthOf([{ text: id }, { text: state }, ...others]);
+  const name = truncate(visibleText(sweep.name), Math.max(LEAST_NAME, room - columnsOf(reason)), 'middle');
   return [
-    { text: visibleText(sweep.name), style: 'bold' },
-    { text: `  ${visibleText(sweep.id)}  ` },
-    { text: visibleText(sweepStateText(sweep, now)), style: sweepStyle(name) },
-    { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
+    { text: name, style: 'bold' },
+    { text: id },
+    { text: state, style: sweepStyle(sweepState.of(sweep.state)) },
+    { text: truncate(reason, Math.max(0, room - columnsOf(name))) },
+    ...others,
   ];
 }
 
@@ -107,69 +121,87 @@ const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
 
 const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 1000).replace(/\.0s$/, 's');
 
-function trialCounts({ state: { sweep } }: Model, { elapsedMs, failures }: Summary): Segment[] {
-  const { offered, ...counts } = sweep?.counts ?? noCounts();
+function trialCounts({ now }: Model, sweep: Sweep, { elapsedMs, failures }: Summary): Part[] {
+  const { offered, ...counts } = sweep.counts ?? noCounts();
   const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
-  const segments = Object.entries({ ...counts, pending: counts.pending + offered })
+  const parts = Object.entries({ ...counts, pending: counts.pending + offered })
     .filter(([, count]) => count > 0)
-    .flatMap(([name, count]): Segment[] => {
-      if (name !== 'failed') return [{ text: `${count} ${name} · ` }];
-      return [{ text: `${count} failed${classes === '' ? '' : ` (${classes})`}`, style: 'yellow' }, { text: ' · ' }];
+    .map(([name, count]): Part => {
+      if (name !== 'failed') return { forms: [`${count} ${name}`], rank: 3 };
+      const failed = `${count} failed`;
+      return { forms: [`${failed}${classes === '' ? '' : ` (${classes})`}`, failed], style: 'yellow', rank: 2 };
     });
-  const toCome = sweep === undefined ? '' : toComeText(sweep);
-  if (toCome !== '') segments.push({ text: `${toCome} · ` });
-  return [...segments, { text: elapsedText(sweep, wholeSpan(elapsedMs)) }];
-}
-
-function elapsedText(sweep: Sweep | undefined, elapsed: string): string {
-  if (sweep?.state === 'SWEEP_STATE_INTERRUPTED' || sweep?.state === 'SWEEP_STATE_PAUSED') {
-    return `submitted ${elapsed} ago`;
-  }
-  return `${sweep !== undefined && sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
-}
-
-function pace({ state, now }: Model, { id, slotTime }: Sweep, { perMinute, eta }: Summary): Segment[] {
-  const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
-  const up = known.filter((agent) => agent.state !== AgentState.LOST);
-  const alerts = agentAlerts(known, id);
-  const busy = up.reduce((sum, agent) => sum + agent.busy, 0);
-  const slots = up.reduce((sum, agent) => sum + agent.slots, 0);
-  const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
-  const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
-  const figures = [
-    perMinute === undefined ? waitingText(state) || 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`,
-    ...(eta.sweep === undefined ? [] : [`${formatSpan(eta.sweep.expectedMs)} left (${timeLeftRange(eta.sweep)})`]),
-    ...(alerts.length === 0 ? [count] : []),
-    `${busy}/${slots} slots busy${backends === '' ? '' : ` (${backends})`}`,
-    slotTimeText(slotTimeAt(slotTime ?? NO_SLOT_TIME, now)),
-  ].join(' · ');
-  const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   return [
-    { text: alert, style: 'yellow' },
-    { text: `${alert === '' ? '' : ' · '}${visibleText(figures)}`, style: 'dim' },
+    ...parts,
+    { forms: [toComeText(sweep)], rank: 3 },
+    { forms: [elapsedText(sweep, wholeSpan(elapsedMs)), ''], rank: 1 },
+    { forms: [slotTimeText(slotTimeAt(sweep.slotTime ?? NO_SLOT_TIME, now)), ''], style: 'dim', rank: 0 },
   ];
 }
 
-function best(model: Model, sweep: Sweep): Segment[] {
-  const text = bestText(model, sweep);
-  return text === '' ? [] : [{ text: `${visibleText(text)}  `, style: 'bold' }];
+function elapsedText(sweep: Sweep, elapsed: string): string {
+  if (sweep.state === 'SWEEP_STATE_INTERRUPTED' || sweep.state === 'SWEEP_STATE_PAUSED') {
+    return `submitted ${elapsed} ago`;
+  }
+  return `${sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
-function warning({ warnings }: Sweep): Segment[] {
-  const newest = warnings.at(-1);
-  if (newest === undefined) return [];
-  const others = warnings.length === 1 ? '' : ` (and ${warnings.length - 1} more)`;
-  return [{ text: `warning${others}: ${visibleText(newest.message)}  `, style: 'yellow' }];
+function pace({ state, now }: Model, { id }: Sweep, { perMinute, eta, summarizedAtMs }: Summary): Part[] {
+  const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
+  const up = known.filter((agent) => agent.state !== AgentState.LOST);
+  const alerts = agentAlerts(known, id);
+  const busy = `${sum(up, (agent) => agent.busy)}/${sum(up, (agent) => agent.slots)} slots busy`;
+  const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
+  const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
+  const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
+  const rate =
+    perMinute === undefined ? waitingText(state) || 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`;
+  const left = eta.sweep && timeLeftAfter(eta.sweep, now - summarizedAtMs);
+  const expected = left === undefined ? '' : `${formatSpan(left.expectedMs)} left`;
+  return [
+    { forms: [alert], style: 'yellow', rank: 4 },
+    { forms: perMinute === undefined ? [rate] : [rate, ''], style: 'dim', rank: 3 },
+    { forms: left === undefined ? [''] : [`${expected} (${timeLeftRange(left)})`, expected], style: 'dim', rank: 2 },
+    { forms: [alert === '' ? count : ''], style: 'dim', rank: 4 },
+    { forms: [`${busy}${backends === '' ? '' : ` (${visibleText(backends)})`}`, busy, ''], style: 'dim', rank: 1 },
+  ];
 }
 
-function constants({ state }: Model): string {
+/** A shorter part of a warning does not say enough. */
+const LEAST_WARNING = 60;
+
+/** The best value, the newest warning, and the objective with the constant parameters, of which the last are omitted first. */
+function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] {
+  const { value, trend } = bestTexts(model, sweep);
+  const best: Part = { forms: [visibleText(`${value}${trend}`), visibleText(value)], style: 'bold', rank: 2 };
+  const facts: Part = { forms: factForms(model), style: 'dim', rank: 0 };
+  const newest = sweep.warnings.at(-1);
+  if (newest === undefined) return fitParts([best, facts], GAP, columns);
+  const { length } = sweep.warnings;
+  const whole = `warning${length === 1 ? '' : ` (and ${length - 1} more)`}: ${visibleText(newest.message)}`;
+  const room = columns - columnsOf(best.forms[0]) - GAP.length;
+  const isShort = room < Math.min(LEAST_WARNING, columnsOf(whole));
+  const cut = isShort ? `${countText(length, 'warning')} (6: errors)` : truncate(whole, room);
+  return fitParts([best, { forms: [whole, cut], style: 'yellow', rank: 1 }, facts], GAP, columns);
+}
+
+/** The most constant parameters in the header. */
+const MAX_CONSTANTS = 12;
+
+/** Returns the objective with the constant parameters, then with fewer of them, and at last an empty text. */
+function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();
   const metric = state.sweep?.metric;
-  const objective = metric === undefined ? '' : objectiveText(metric);
-  if (first === undefined) return visibleText(objective);
-  const shared = Object.keys(first.parameters)
-    .filter((name) => !state.varying.includes(name))
+  const objective = metric === undefined ? [] : [objectiveText(metric)];
+  const names = Object.keys(first?.parameters ?? {}).filter((name) => !state.varying.includes(name));
+  const shared = names
     .sort()
-    .map((name) => `${name}=${parameterText(first, name)}`);
-  return visibleText([objective, ...shared].filter(Boolean).join('  '));
+    .slice(0, MAX_CONSTANTS)
+    .map((name) => (first === undefined ? '' : `${name}=${parameterText(first, name)}`));
+  const text = (count: number): string => {
+    const more = names.length - count;
+    return visibleText([...objective, ...shared.slice(0, count), ...(more === 0 ? [] : [`+${more}`])].join(GAP));
+  };
+  const fewer = shared.map((_, i) => text(shared.length - 1 - i));
+  return [text(shared.length), ...fewer, ''];
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Goal, SweepState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-import { bestOverTime, bestText } from './best-so-far.ts';
+import { bestOverTime, bestTexts } from './best-so-far.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
 import type { ConfigRow } from './config-row.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
@@ -12,7 +12,8 @@ const configOf = (trial: Trial): ConfigRow => ({ id: trial.configId, index: tria
 function textOf(trials: Trial[], seconds: number, sweep = sampleSweep()): string {
   const state = reduce(EMPTY_STATE, snapshot(sweep, trials));
   const board = updateBoard(EMPTY_BOARD, state, undefined);
-  return bestText({ board, analysedConfigs: board.configs, now: START_MS + seconds * 1000 }, sweep);
+  const { value, trend } = bestTexts({ board, analysedConfigs: board.configs, now: START_MS + seconds * 1000 }, sweep);
+  return value + trend;
 }
 
 test('the best value is shown with the age of its result and with its trend', () => {

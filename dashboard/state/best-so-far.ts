@@ -81,11 +81,14 @@ function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): read
 
 type BestModel = Pick<Model, 'board' | 'analysedConfigs' | 'now'>;
 
-/** Returns the best value with its age and its trend, as in `best loss 0.12300, 2m03s ago █▃▁▁`; empty if there is none. */
-export function bestText(model: BestModel, sweep: Sweep): string {
+/** Returns the best value with its age, as in `best loss 0.12300, 2m03s ago`, and its trend, as in ` █▃▁▁`. Empty if there is none. */
+export function bestTexts(model: BestModel, sweep: Sweep): { readonly value: string; readonly trend: string } {
   const best = bestSoFar(model.board);
-  if (best === undefined) return '';
+  if (best === undefined) return { value: '', trend: '' };
   const age = best.sinceMs === undefined ? 'still running' : `${formatSpan(Math.max(0, model.now - best.sinceMs))} ago`;
   const trend = sparkline(trendOf(model, sweep), TREND).trimStart();
-  return `best ${best.metric} ${formatMetric(best.value)}, ${age}${trend.length > 1 ? ` ${trend}` : ''}`;
+  return {
+    value: `best ${best.metric} ${formatMetric(best.value)}, ${age}`,
+    trend: trend.length > 1 ? ` ${trend}` : '',
+  };
 }

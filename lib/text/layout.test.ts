@@ -136,8 +136,8 @@ test('no line of a table exceeds the terminal width', () => {
 test('a standard deviation has two digits and no more decimals than its mean', () => {
   expect(formatSpread(0.168401, 0.00151)).toBe('0.16840 ±0.0015');
   expect(formatSpread(0.170051, 0.0000831)).toBe('0.17005 ±0.00008');
-  expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±0.00000');
-  expect(formatSpread(14.0251, 0)).toBe('14.025 ±0.0');
+  expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±8e-9');
+  expect(formatSpread(14.0251, 0)).toBe('14.025 ±0');
   expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
 });
 

@@ -15,14 +15,20 @@ export function formatMetric(value: number | undefined): string {
   return value.toPrecision(METRIC_DIGITS);
 }
 
-/** Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the mean. */
+/**
+ * Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the mean,
+ * but at least one digit that is not zero. A deviation of exactly zero is `±0`.
+ */
 export function formatSpread(mean: number, std: number): string {
   const shown = formatMetric(mean);
+  if (std === 0) return `${shown} ±0`;
   const two = std.toPrecision(2);
   const decimals = /^-?\d+\.(\d+)$/.exec(shown)?.[1]?.length;
   if (decimals === undefined) return `${shown} ±${two}`;
   const finer = two.includes('e-') || (two.split('.')[1]?.length ?? 0) > decimals;
-  return `${shown} ±${finer ? std.toFixed(decimals) : two}`;
+  if (!finer) return `${shown} ±${two}`;
+  const rounded = std.toFixed(decimals);
+  return `${shown} ±${Number(rounded) === 0 ? std.toExponential(0) : rounded}`;
 }
 
 /** Formats a step. Whole numbers are exact, and fractions are rounded, such as `0.33333`. */

@@ -96,7 +96,7 @@ export function layoutTable<Row>(
   return {
     header: line(
       headers,
-      (cell, w) => truncate(cell, w),
+      (cell, w) => truncate(cell, w, 'middle'),
       () => 'dim',
     ),
     rows: rows.map((row, r) => line(cellsOf(r), cutCell, (c) => shown[c]?.column.style?.(row))),
