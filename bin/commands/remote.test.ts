@@ -165,6 +165,7 @@ test('trials -o json prints null for metrics that are not finite', async () => {
       backend: 'wasm',
       failure: null,
       stop_reason: null,
+      dropped_in: null,
       started_at: '2026-01-02T03:04:10.000Z',
       ended_at: '2026-01-02T03:04:14.000Z',
       seconds: 4,
@@ -252,7 +253,7 @@ test('export writes RFC 4180 to a file atomically', async () => {
   const text = await readFile(out, 'utf8');
   expect(text.split('\r\n')[0]).toBe(
     'trial,config,sweep,index,state,rank,seed,dataset,depth,epochs,latent_dim,noise_std,psnr,test_loss,' +
-      'step,epoch,attempts,agent,backend,failure_class,failure_message,stop_reason,started_at,ended_at,seconds',
+      'step,epoch,attempts,agent,backend,failure_class,failure_message,stop_reason,dropped_in,started_at,ended_at,seconds',
   );
   expect(text).toContain(',crash,"said ""no"", then\nfell",');
   const failed = await trawl({}, 'export', '--out', join(dir, 'no', 'such', 'folder.csv'));

@@ -74,3 +74,12 @@ test('two different configs are required', () => {
   expect(() => chosen('t1', 't2')).toThrow('two different configs');
   expect(() => chooseConfigs([config('ee5', 0)], [])).toThrow('fewer than two configs have a value');
 });
+
+test('results of dropped replicates do not count', () => {
+  const [first = trialAt(0), second = trialAt(0), dropped = trialAt(0)] = replicates(0, [1, 3, 99]);
+  const trials = [first, second, { ...dropped, droppedIn: 2 }, ...replicates(2, [4, 6])];
+  const { configs, metrics } = compare(trials);
+  expect(configs[0]?.counts).toMatchObject({ succeeded: 2, dropped: 1 });
+  expect(metrics[0]?.spreads[0]).toMatchObject({ mean: 2, n: 2 });
+  expect(metrics[0]?.differences[1]?.mean).toBe(3);
+});

@@ -1,9 +1,8 @@
 import { contrastOf, intervalOf } from '../../coordinator/analysis/statistics.ts';
 import { fromWire, splitParameters } from '../../lib/domain/parameters.ts';
-import { resultOf } from '../../lib/domain/trial-result.ts';
+import { finishedValue } from '../../lib/domain/trial-result.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { trialState } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
 /** Confidence level of the interval of a difference. */
@@ -67,7 +66,7 @@ function resultsOf({ trialIds }: Config, byId: ReadonlyMap<string, Trial>, metri
   return trialIds.flatMap((id) => {
     const trial = byId.get(id);
     if (trial === undefined) return [];
-    return resultOf({ state: trialState.of(trial.state), metrics: trial.metrics }, metric) ?? [];
+    return finishedValue(trial, metric) ?? [];
   });
 }
 

@@ -20,6 +20,7 @@ const trial = (change: Partial<TrialJson>): TrialJson => ({
   backend: null,
   failure: null,
   stop_reason: null,
+  dropped_in: null,
   started_at: null,
   ended_at: null,
   seconds: null,

@@ -34,6 +34,7 @@ const TRIAL_TRAILING: readonly ExportColumn<TrialJson>[] = [
   { name: 'failure_class', type: 'text', read: (t) => t.failure?.class ?? null },
   { name: 'failure_message', type: 'text', read: (t) => t.failure?.message ?? null },
   { name: 'stop_reason', type: 'text', read: (t) => t.stop_reason },
+  { name: 'dropped_in', type: 'integer', read: (t) => t.dropped_in },
   { name: 'started_at', type: 'time', read: (t) => t.started_at },
   { name: 'ended_at', type: 'time', read: (t) => t.ended_at },
   { name: 'seconds', type: 'number', read: (t) => t.seconds },

@@ -61,6 +61,8 @@ export interface TrialJson {
   readonly failure: FailureJson | null;
   /** The rule that stopped the trial, with its reason. Null unless the trial was stopped early. */
   readonly stop_reason: string | null;
+  /** The version of the sweep file that dropped the trial's point. Null if the current version has the point. */
+  readonly dropped_in: number | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
   /** Duration of the latest attempt in seconds. Null until the attempt ends. */
@@ -98,6 +100,7 @@ export function trialJson(trial: Trial): TrialJson {
     backend: trial.backend || null,
     failure: failureJson(trial.failure),
     stop_reason: trial.stopReason || null,
+    dropped_in: trial.droppedIn || null,
     started_at: isoTime(trial.startedAtMs),
     ended_at: isoTime(trial.endedAtMs),
     seconds: trial.endedAtMs > 0 && trial.leasedMs > 0 ? trial.leasedMs / 1000 : null,

@@ -63,3 +63,23 @@ test('a replay finds a report by its step, even if the step is a fraction, and k
     [0, {}],
   ]);
 });
+
+test('a replay counts a trial as dropped from the drop of its point until the point returns', () => {
+  const trial = { ...endedTrial(0, { test_loss: 0.1 }), droppedIn: undefined };
+  const replay = new Replay({
+    sweep: sampleSweep({ state: SweepState.FINISHED }),
+    trials: [trial],
+    curves: new Map(),
+    events: [event('succeeded', trial, 1), event('dropped', trial, 2), event('restored', trial, 3)],
+  });
+  const seen = [1, 2, 3].map((seconds) => {
+    const { update } = replay.until(START_MS + seconds * 1000) ?? {};
+    const counts = update?.$case === 'delta' ? update.delta.sweep?.counts : undefined;
+    return [counts?.pending, counts?.succeeded, counts?.dropped];
+  });
+  expect(seen).toEqual([
+    [0, 1, 0],
+    [0, 0, 1],
+    [0, 1, 0],
+  ]);
+});

@@ -1,6 +1,6 @@
 /** Replays an ended sweep from its events and reports, in the form of the original Watch stream. */
 import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
-import { noCounts } from '../../lib/domain/trial-state.ts';
+import { countedAs, noCounts } from '../../lib/domain/trial-state.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -53,7 +53,10 @@ export class Replay {
     this.#counts = { ...noCounts(), pending: history.trials.length };
     for (const trial of history.trials) {
       this.#final.set(trial.id, trial);
-      const unstarted = { attempts: 0, agentId: '', backend: '', startedAtMs: 0, endedAtMs: 0, leasedMs: 0 };
+      const unstarted = {
+        ...{ attempts: 0, agentId: '', backend: '', startedAtMs: 0, endedAtMs: 0, leasedMs: 0 },
+        droppedIn: undefined,
+      };
       const pending = { ...trial, ...unstarted, ...NO_PROGRESS, failure: undefined, state: trialState.to('pending') };
       this.#trials.set(trial.id, pending);
     }
@@ -113,6 +116,8 @@ export class Replay {
     else if (kind === 'reported') this.#reported(trial, event);
     else if (kind === 'speculated') this.#occupy(event);
     else if (kind === 'ended') this.#ended(trial, event);
+    else if (kind === 'dropped') this.#replace({ ...trial, droppedIn: this.#final.get(trialId)?.droppedIn ?? 1 });
+    else if (kind === 'restored') this.#replace({ ...trial, droppedIn: undefined });
     else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
@@ -163,10 +168,14 @@ export class Replay {
   }
 
   #move(trial: Trial, to: TrialStateName): void {
-    const from = trialState.of(trial.state);
-    this.#counts[from]--;
-    this.#counts[to]++;
-    this.#trials.set(trial.id, { ...trial, state: trialState.to(to) });
+    this.#replace({ ...trial, state: trialState.to(to) });
+  }
+
+  #replace(trial: Trial): void {
+    const before = this.#trials.get(trial.id);
+    if (before !== undefined) this.#counts[countedAs(before)]--;
+    this.#counts[countedAs(trial)]++;
+    this.#trials.set(trial.id, trial);
   }
 
   #agentRows(): Agent[] {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { progressText } from '../../lib/domain/progress.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from '../core/agents.ts';
 import { onRecord } from '../core/attempt-records.ts';
@@ -106,6 +107,27 @@ test('a new version cancels dropped points, keeps results, and runs only new poi
   expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 0, 1, 1, 1]);
   expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_FINISHED', version: 2, planned: 5, searching: false });
   expect(world.events('applied')).toEqual(['version 2: 2 trials kept, 1 added, 2 dropped']);
+});
+
+test('dropped trials count as dropped, and neither as finished, failed nor cancelled', async () => {
+  const world = await coordinator(FILE);
+  await world.finish(1);
+  const running = await world.start(2);
+  await world.apply(FILE.replace('[1, 2, 3, 4]', '[3, 5]'));
+  expect(world.sweep().counts).toMatchObject({ succeeded: 0, running: 1, cancelled: 0, dropped: 2 });
+  expect(progressText(world.sweep())).toBe('0/3');
+  const failure = { class: 'crash', message: 'exit code 1' };
+  await world.record(running, { kind: 'ended', end: { outcome: 'failed', failure } });
+  await world.restart();
+  await world.finish(3);
+  await world.finish(5);
+  await world.schedule();
+  const { counts, state } = world.sweep();
+  expect(state).toBe('SWEEP_STATE_FINISHED');
+  expect(counts).toMatchObject({ succeeded: 2, failed: 0, cancelled: 0, dropped: 3 });
+  expect(progressText(world.sweep())).toBe('2/2');
+  await world.apply(FILE.replace('[1, 2, 3, 4]', '[1, 3, 5]'));
+  expect(world.sweep().counts).toMatchObject({ succeeded: 3, dropped: 2 });
 });
 
 test('a finished sweep runs again when a new version adds points, also after a restart', async () => {

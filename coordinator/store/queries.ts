@@ -675,12 +675,13 @@ export class Queries {
   }
 
   #withCounts(row: SweepRow): Sweep {
-    const sql = 'select state, n from trial_counts where sweep_id = ?';
+    const created = this.#all<StateCountRow>('select state, n from trial_counts where sweep_id = ?', row.id);
+    const dropped = this.#all<StateCountRow>('select state, n from dropped_counts where sweep_id = ?', row.id);
     const warnings = this.#all<WarningRow>(
       'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
       row.id,
     );
-    const stored = sweepOf(row, this.#all<StateCountRow>(sql, row.id), warnings);
+    const stored = sweepOf(row, created, dropped, warnings);
     const { id, slotTime } = stored;
     const live = { blocked: this.#blocked(id), timeLeft: this.#timeLeft(id) };
     const sweep = { ...stored, ...live, slotTime: this.#slotTime(id) ?? slotTime };

@@ -14,6 +14,7 @@ import {
   type Source,
   type Sweep,
   type Trial,
+  type TrialCounts,
 } from '../../proto/gen/trawl/v1/types.ts';
 import {
   type ArtifactKindName,
@@ -34,6 +35,7 @@ import {
 import { parseParameters } from '../../proto/values.ts';
 import { type CurveDigest, EMPTY_CURVE, withCurveReport } from '../core/curve-digest.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import { isFinal } from '../core/trial-model.ts';
 import type { SourceState } from '../search/trial-source.ts';
 
 export interface SweepRow {
@@ -81,10 +83,14 @@ export interface WarningRow {
   readonly since: number;
 }
 
-export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], warnings: readonly WarningRow[]): Sweep {
+export function sweepOf(
+  row: SweepRow,
+  created: readonly StateCountRow[],
+  dropped: readonly StateCountRow[],
+  warnings: readonly WarningRow[],
+): Sweep {
   const policy: SweepPolicy = JSON.parse(row.policy);
-  const counts = noCounts();
-  for (const { state, n } of stateCounts) counts[state] = n;
+  const counts = countsOf(created, dropped);
   return {
     id: `${row.id}`,
     name: row.name,
@@ -121,6 +127,18 @@ export function sweepOf(row: SweepRow, stateCounts: readonly StateCountRow[], wa
       return { kind: warningKind.to(kind), message, count, sinceMs: since };
     }),
   };
+}
+
+/** Counts the created trials of a sweep. Dropped trials that have ended count as dropped only. */
+function countsOf(created: readonly StateCountRow[], dropped: readonly StateCountRow[]): TrialCounts {
+  const counts = noCounts();
+  for (const { state, n } of created) counts[state] = n;
+  for (const { state, n } of dropped) {
+    if (state === 'interrupted' || !isFinal(state)) continue;
+    counts[state] -= n;
+    counts.dropped += n;
+  }
+  return counts;
 }
 
 /**

@@ -12,7 +12,15 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_22 = `
+drop trigger dropped_trial_changed;
+drop trigger dropped_trial_removed;
+drop table dropped_counts;
+pragma user_version = 22;
+`;
+
 const TO_VERSION_21 = `
+${TO_VERSION_22}
 drop index dropped_trials;
 drop table sweep_versions;
 alter table trials drop column dropped_in;
@@ -418,4 +426,31 @@ test('after an upgrade of a store of version 18, the slot time counts each pack 
     slots: 1,
     gpus: 2,
   });
+});
+
+test('an upgrade of a store of version 22 counts the dropped trials of each sweep', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = ['t0', 't1', 't2', 't3'].map((trialId, index) => ({
+    ...{ trialId, configId: trialId, index, seed: 0, parameters: {} },
+  }));
+  insertSweep(old, NEW_SWEEP, trials, 1);
+  old.exec(TO_VERSION_22);
+  old.exec(`update trials set state = 'succeeded' where id in ('t0', 't1');
+    update trials set state = 'running' where id = 't2';
+    update trials set dropped_in = 2 where id in ('t0', 't2');`);
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  const counts = () => new Queries(db).sweep('1').counts;
+  expect(counts()).toMatchObject({ succeeded: 1, running: 1, pending: 1, dropped: 1 });
+  db.exec("update trials set state = 'failed' where id = 't2'");
+  expect(counts()).toMatchObject({ succeeded: 1, running: 0, failed: 0, pending: 1, dropped: 2 });
+  db.exec("update trials set dropped_in = 0 where id = 't0'");
+  expect(counts()).toMatchObject({ succeeded: 2, failed: 0, pending: 1, dropped: 1 });
+  db.exec("delete from trials where id = 't2'");
+  expect(counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
 });

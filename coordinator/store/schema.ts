@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 22;
+export const SCHEMA_VERSION = 23;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -269,6 +269,29 @@ create table sweep_versions (
 create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 `;
 
+/**
+ * Keeps the number of a sweep's dropped trials in each state. `trial_counts` includes these trials, and
+ * `dropped_counts` is subtracted from it wherever a sweep is shown.
+ */
+const DROPPED_COUNTS = `
+create table dropped_counts (
+  sweep_id integer not null,
+  state text not null,
+  n integer not null,
+  primary key (sweep_id, state)
+) strict, without rowid;
+create trigger dropped_trial_changed after update of state, dropped_in on trials
+  when (old.dropped_in > 0 or new.dropped_in > 0)
+    and (new.state <> old.state or (new.dropped_in > 0) <> (old.dropped_in > 0)) begin
+  update dropped_counts set n = n - 1 where old.dropped_in > 0 and sweep_id = old.sweep_id and state = old.state;
+  insert into dropped_counts select new.sweep_id, new.state, 1 where new.dropped_in > 0
+    on conflict do update set n = n + 1;
+end;
+create trigger dropped_trial_removed after delete on trials when old.dropped_in > 0 begin
+  update dropped_counts set n = n - 1 where sweep_id = old.sweep_id and state = old.state;
+end;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -399,6 +422,7 @@ ${SLOT_TIME}
 ${RANKED_RESULTS}
 ${AGENT_SUCCESSES}
 ${VERSIONS}
+${DROPPED_COUNTS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -508,6 +532,11 @@ insert into agent_successes
   select sweep_id, agent_id, count(*) from attempts where outcome in ('succeeded', 'stopped') group by sweep_id, agent_id;
 `,
   22: VERSIONS,
+  23: `
+${DROPPED_COUNTS}
+insert into dropped_counts
+  select sweep_id, state, count(*) from trials where dropped_in > 0 group by sweep_id, state;
+`,
 };
 
 /**

@@ -5,7 +5,7 @@ import { parameterText } from '../../lib/domain/parameters.ts';
 import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
-import { createdTotal, noCounts, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
+import { noCounts, presentTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
@@ -68,7 +68,7 @@ export function Header({ model, columns }: Props) {
 /** Trials to come are drawn as pending trials. */
 function withTrialsToCome(sweep: Sweep): TrialCounts {
   const counts = sweep.counts ?? noCounts();
-  return { ...counts, pending: counts.pending + trialTotal(sweep) - createdTotal(sweep) };
+  return { ...counts, pending: counts.pending + trialTotal(sweep) - presentTotal(sweep) };
 }
 
 function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns: number }) {

@@ -17,6 +17,7 @@ test('the state bar has the requested width for any counts', () => {
     failed: count,
     cancelled: count,
     interrupted: count,
+    dropped: count,
   });
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 100 }), (some, width) => {

@@ -2,11 +2,11 @@
 
 import { groups } from 'd3-array';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type GoalName, trialState } from '../../proto/names.ts';
+import type { GoalName } from '../../proto/names.ts';
 import { ownValue } from './own-value.ts';
 import { rank } from './ranking.ts';
 import { configSpread, countedReplicates } from './trial-result.ts';
-import { noCounts } from './trial-state.ts';
+import { countedAs, noCounts } from './trial-state.ts';
 
 /** Returns the id of a trial's config. A trial without a config id is the only replicate of its own config. */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
@@ -27,7 +27,7 @@ export function rankConfigs(configs: readonly Config[], metric: string, goal: Go
 function configOf(id: string, replicates: readonly Trial[]): Config {
   const byIndex = replicates.toSorted((a, b) => a.index - b.index);
   const counts = noCounts();
-  for (const { state } of replicates) counts[trialState.of(state)] += 1;
+  for (const trial of replicates) counts[countedAs(trial)] += 1;
   return {
     id,
     index: byIndex[0]?.index ?? 0,

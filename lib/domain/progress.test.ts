@@ -30,6 +30,7 @@ test('a sweep is complete if and only if every trial succeeded, was stopped or f
     failed: count,
     cancelled: count,
     interrupted: count,
+    dropped: count,
   });
   fc.assert(
     fc.property(fc.oneof(counts, fc.constant(noCounts())), (some) => {

@@ -18,6 +18,12 @@ export function isHalted({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
 }
 
+/** Returns the count that includes the trial: the trial's state, or `dropped` if it has ended and its point was dropped. */
+export function countedAs(trial: Pick<Trial, 'state' | 'droppedIn'>): keyof TrialCounts {
+  const isDropped = (trial.droppedIn ?? 0) > 0 && ENDED_TRIAL.has(trial.state);
+  return isDropped ? 'dropped' : trialState.of(trial.state);
+}
+
 /** Returns a record that counts no trials. */
 export function noCounts(): TrialCounts {
   return {
@@ -29,11 +35,17 @@ export function noCounts(): TrialCounts {
     failed: 0,
     cancelled: 0,
     interrupted: 0,
+    dropped: 0,
   };
 }
 
-/** Returns the number of trials that a sweep has created. */
-export function createdTotal(sweep: Sweep): number {
+/** Returns the number of trials that a sweep has created, dropped trials included. */
+function createdTotal(sweep: Sweep): number {
+  return presentTotal(sweep) + (sweep.counts?.dropped ?? 0);
+}
+
+/** Returns the number of created trials without those that have ended and whose points were dropped. */
+export function presentTotal(sweep: Sweep): number {
   const { pending, offered, running, interrupted } = sweep.counts ?? noCounts();
   return pending + offered + running + interrupted + endedTotal(sweep);
 }
@@ -45,15 +57,15 @@ export function trialsToCome(sweep: Sweep): number {
 }
 
 /**
- * Returns the number of trials of a sweep, trials to come included. Without a limit on the search, returns the number
- * created so far.
+ * Returns the number of trials of a sweep, trials to come included. Ended trials whose points were dropped do not count.
+ * Without a limit on the search, returns the number created so far.
  */
 export function trialTotal(sweep: Sweep): number {
   const toCome = trialsToCome(sweep);
-  return createdTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);
+  return presentTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);
 }
 
-/** Returns the number of trials that have ended, in any state. */
+/** Returns the number of trials that have ended, in any state, without dropped trials. */
 export function endedTotal(sweep: Sweep): number {
   const counts = sweep.counts;
   return counts === undefined ? 0 : counts.succeeded + counts.stopped + counts.failed + counts.cancelled;

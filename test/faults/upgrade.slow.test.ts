@@ -65,8 +65,12 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'identical_configs',
     'agent_successes',
     'sweep_versions',
+    'dropped_counts',
   ];
-  const triggers = ['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'];
+  const triggers = [
+    ...['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'],
+    ...['dropped_trial_changed', 'dropped_trial_removed'],
+  ];
   const indexes = [
     'early_failures',
     'trials_by_index',

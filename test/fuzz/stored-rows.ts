@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import Database from 'libsql';
 
 const TABLES = `
-  select name from sqlite_schema where type = 'table' and name not like 'sqlite%' and name <> 'trial_counts'
+  select name from sqlite_schema where type = 'table' and name not like 'sqlite%'
+    and name not in ('trial_counts', 'dropped_counts')
 `;
 
 /** The rows of each table as text, in order. */
@@ -23,7 +24,10 @@ const IGNORE_OWN_CHANGES = `
   delete from meta where name = 'commits';
 `;
 
-/** Reads the rows of all tables except `trial_counts`, which triggers derive from `trials`. Must not run during a write. */
+/**
+ * Reads the rows of all tables except `trial_counts` and `dropped_counts`, which triggers derive from `trials`. Must not run
+ * during a write.
+ */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));
   for (const name of ['store.db', 'store.db-wal']) {

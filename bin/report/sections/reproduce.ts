@@ -31,6 +31,7 @@ export function reproduceSection(data: ReportData): Section {
         rows: [
           ['trawl', version],
           ['sweep', sweep.id],
+          ['version of the sweep file', `${sweep.version ?? 1}`],
           ['submitted', isoTime(sweep.createdAtMs) ?? '-'],
           ['ended', isoTime(sweep.endedAtMs) ?? '-'],
           ['fingerprint', sweep.fingerprint],

@@ -863,6 +863,11 @@ export interface TrialCounts {
   failed: number;
   cancelled: number;
   interrupted: number;
+  /**
+   * Ended trials whose points the current version of the sweep file lacks. Such trials are in no other count. Dropped trials
+   * that still run count as running.
+   */
+  dropped: number;
 }
 
 /** One grid point with one seed. */
@@ -2394,7 +2399,17 @@ export const Metric: MessageFns<Metric> = {
 };
 
 function createBaseTrialCounts(): TrialCounts {
-  return { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0, interrupted: 0 };
+  return {
+    pending: 0,
+    offered: 0,
+    running: 0,
+    succeeded: 0,
+    stopped: 0,
+    failed: 0,
+    cancelled: 0,
+    interrupted: 0,
+    dropped: 0,
+  };
 }
 
 export const TrialCounts: MessageFns<TrialCounts> = {
@@ -2422,6 +2437,9 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     }
     if (message.interrupted !== 0) {
       writer.uint32(64).uint32(message.interrupted);
+    }
+    if (message.dropped !== 0) {
+      writer.uint32(72).uint32(message.dropped);
     }
     return writer;
   },
@@ -2503,6 +2521,14 @@ export const TrialCounts: MessageFns<TrialCounts> = {
             message.interrupted = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dropped = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2528,6 +2554,7 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     message.failed = object.failed ?? 0;
     message.cancelled = object.cancelled ?? 0;
     message.interrupted = object.interrupted ?? 0;
+    message.dropped = object.dropped ?? 0;
     return message;
   },
 };
