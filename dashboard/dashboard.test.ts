@@ -1,14 +1,19 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { RejectedError } from '../proto/errors.ts';
 import { TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAgents, midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
 import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { sampleDashboard } from '../test/support/dashboard/sample-dashboard.tsx';
 import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
+import { FRAME_MS } from './dashboard.ts';
 import { cursorOf, viewOf } from './state/ui.ts';
 
 const SIZE = { columns: 160, rows: 30 };
 const HEADER = 7;
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 async function start(more: Partial<SampleAnswers> = {}, options: { readonly readonly?: boolean } = {}) {
   const source = new SampleSource({ ...midAnswers, ...more });
@@ -40,6 +45,18 @@ test('a running config moves up as its reports arrive, and the cursor stays on i
   expect(at.rows()).toEqual(['c3d00000', 'c2d00000', 'c0d00000', 'c1d00000']);
   await at.press('j');
   expect(at.cursor()).toBe('c1d0000000000000');
+  at.stop();
+});
+
+test('a key applies to the rows on the screen, and its frame shows the updates that have arrived', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const at = await start();
+  at.source.push(overtaking());
+  await new Promise((resolve) => setImmediate(resolve));
+  vi.advanceTimersByTime(FRAME_MS);
+  at.dashboard.press({ input: 'j', key: {} });
+  expect(at.cursor()).toBe('c0d0000000000000');
+  expect(at.rows()).toEqual(['c3d00000', 'c2d00000', 'c0d00000', 'c1d00000']);
   at.stop();
 });
 

@@ -50,6 +50,9 @@ export interface DashboardSettings {
 
 const ANALYSIS_INTERVAL_MS = 1_000;
 
+/** The interval between models while updates arrive. */
+export const FRAME_MS = 100;
+
 /** The interval between models if there are no updates. Durations and rates change even without an update. */
 const IDLE_FRAME_MS = 1_000;
 
@@ -113,6 +116,8 @@ export class Dashboard {
   #changed = false;
   #closed = false;
   #publishedAtMs = 0;
+  /** When updates were last applied. */
+  #updatedAtMs = 0;
   readonly #onChange = () => {
     this.#changed = true;
   };
@@ -150,8 +155,7 @@ export class Dashboard {
     const { ui, effect } = handleMouse(this.#ui, event, actionContext(this.#build()));
     this.#ui = ui;
     if (effect !== undefined) this.#run(effect);
-    this.#requestDetails();
-    this.publish();
+    this.#publishAfterKey();
   }
 
   /** Registers the listener for new models. @returns a function that removes the listener */
@@ -218,6 +222,12 @@ export class Dashboard {
       // Keys that were typed before a question appeared do not answer the question.
       if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
+    this.#publishAfterKey();
+  }
+
+  /** The key itself applies to the rows that the user saw, so updates are applied afterwards. */
+  #publishAfterKey(): void {
+    if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();
     this.publish();
   }
@@ -286,6 +296,7 @@ export class Dashboard {
   }
 
   #applyUpdates(): void {
+    this.#updatedAtMs = performance.now();
     if (!this.#stream.hasUpdates) return;
     const { state, changed } = reduceAll(this.#live.state, this.#stream.takeUpdates());
     for (const trial of changed ?? []) this.#details.curves.append(trial);

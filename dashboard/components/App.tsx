@@ -19,11 +19,14 @@ interface Props {
 /** The dashboard in a terminal. */
 export function App({ dashboard, frameSize }: Props) {
   const redraws = useTerminalSize(dashboard, frameSize);
-  const model = useModel(dashboard);
+  const { model, postpone } = useModel(dashboard);
   useInput((input, key) => {
-    if (!isMouseReport(input)) return dashboard.press({ input, key });
-    const event = mouseEventOf(input);
-    if (event !== undefined) dashboard.point(event);
+    if (isMouseReport(input)) {
+      const event = mouseEventOf(input);
+      if (event === undefined) return;
+      dashboard.point(event);
+    } else dashboard.press({ input, key });
+    postpone();
   });
   const sentImages = useSentImages();
   const { kitty, size } = model;

@@ -28,9 +28,29 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const width = reversed ? columns : widthOf(cut);
   const line = reversed
     ? chalk.inverse(textOf(cut, terminal) + ' '.repeat(columns - widthOf(cut)))
-    : cut.map((segment) => painted(segment, terminal)).join('');
+    : runsOf(cut)
+        .map((segment) => painted(segment, terminal))
+        .join('');
   return <Transform transform={() => line}>{' '.repeat(Math.max(1, width))}</Transform>;
 }, isSameLine);
+
+/**
+ * Joins neighbours of the same style. Spaces take the style of the text before them, because the style of a space is
+ * invisible. Ink splits every escape sequence into characters in each frame.
+ */
+function runsOf(segments: readonly Segment[]): Segment[] {
+  const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];
+  for (const segment of segments) {
+    const last = runs.at(-1);
+    const isBlank = !hasBackground(segment) && segment.text.trim() === '';
+    const canJoin = last !== undefined && !hasBackground(segment) && !hasBackground(last);
+    if (canJoin && (isBlank || last.style === segment.style)) last.text += segment.text;
+    else runs.push(isBlank ? { text: segment.text } : { ...segment });
+  }
+  return runs;
+}
+
+const hasBackground = ({ style, greys }: Segment): boolean => greys !== undefined || style === 'inverse';
 
 const inAscii = (segment: Segment): Segment => ({ ...segment, text: asciiText(segment.text) });
 

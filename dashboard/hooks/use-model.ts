@@ -1,18 +1,26 @@
 import { useStdout } from 'ink';
-import { useEffect, useSyncExternalStore } from 'react';
-import type { Dashboard } from '../dashboard.ts';
+import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react';
+import { type Dashboard, FRAME_MS } from '../dashboard.ts';
 import type { Model } from '../state/model.ts';
 
-const FRAME_MS = 100;
+export interface ShownModel {
+  readonly model: Model;
+  /** Postpones the next model by a full interval, because the frame of a key has just been drawn. */
+  readonly postpone: () => void;
+}
 
 /** Returns the dashboard's model, at most ten times a second, and at once after a key. A slow terminal skips frames. */
-export function useModel(dashboard: Dashboard): Model {
+export function useModel(dashboard: Dashboard): ShownModel {
   const { stdout } = useStdout();
+  const timer = useRef<NodeJS.Timeout>(undefined);
   useEffect(() => {
-    const timer = setInterval(() => {
+    timer.current = setInterval(() => {
       if (!stdout.writableNeedDrain) dashboard.tick();
     }, FRAME_MS);
-    return () => clearInterval(timer);
+    return () => clearInterval(timer.current);
   }, [dashboard, stdout]);
-  return useSyncExternalStore(dashboard.subscribe, dashboard.model);
+  const postpone = useCallback(() => {
+    timer.current?.refresh();
+  }, []);
+  return { model: useSyncExternalStore(dashboard.subscribe, dashboard.model), postpone };
 }

@@ -28,6 +28,7 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
 
 /** Returns the time when the last trial that counts for a config ended; undefined while no such trial has ended. */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
+  if (!trials.some(isEnded)) return undefined;
   const ended = countedReplicates(trials).filter(isEnded);
   return ended.length === 0 ? undefined : Math.max(...ended.map(({ endedAtMs }) => endedAtMs));
 }
@@ -48,9 +49,9 @@ export function bestOverTime(
   const better = goal === 'maximize' ? Math.max : Math.min;
   const best = new Array<number>(parts).fill(Number.NaN);
   for (const config of configs) {
-    const value = rowValue(config, name);
     const atMs = resultTimeMs(config);
-    if (value === undefined || atMs === undefined) continue;
+    const value = atMs === undefined ? undefined : rowValue(config, name);
+    if (atMs === undefined || value === undefined) continue;
     const part = Math.floor(((atMs - fromMs) / Math.max(1, untilMs - fromMs)) * parts);
     const at = Math.min(Math.max(0, part), parts - 1);
     best[at] = pick(better, best[at], value);

@@ -1,0 +1,39 @@
+import { renderToString } from 'ink';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Segment } from '../../lib/text/segment.ts';
+import { setColours } from '../colours.ts';
+import { Line } from './Line.tsx';
+import { TerminalStyleContext } from './TerminalStyle.ts';
+
+const COLOURED = { colour: true, ascii: false };
+
+beforeAll(() => setColours(COLOURED));
+afterAll(() => setColours({ ...COLOURED, plain: true }));
+
+const drawn = (segments: readonly Segment[]) =>
+  renderToString(
+    <TerminalStyleContext value={COLOURED}>
+      <Line segments={segments} columns={20} />
+    </TerminalStyleContext>,
+  );
+
+const DIM = '\u001b[2m';
+const BOLD = '\u001b[1m';
+const NOT_BOLD = '\u001b[22m';
+
+test('neighbours of the same style share one escape sequence', () => {
+  expect(drawn([{ text: 'a', style: 'dim' }, { text: ' ' }, { text: 'b', style: 'dim' }])).toBe(`${DIM}a b${NOT_BOLD}`);
+});
+
+test('spaces at the start of a line have no escape sequence', () => {
+  expect(
+    drawn([
+      { text: '  ', style: 'dim' },
+      { text: 'a', style: 'bold' },
+    ]),
+  ).toBe(`  ${BOLD}a${NOT_BOLD}`);
+});
+
+test('spaces that are drawn in reverse keep their style', () => {
+  expect(drawn([{ text: 'a' }, { text: ' ', style: 'inverse' }, { text: ' b' }])).toBe('a\u001b[7m \u001b[27m b');
+});
