@@ -9,7 +9,7 @@ import type { BoardRow } from './state/board-rows.ts';
 import { comparisonOf, curveTrials } from './state/compared.ts';
 import { eventId, eventKinds, eventRows } from './state/event-rows.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
-import { bodyLines, LOG_HEADING_LINES, listLines } from './state/layout.ts';
+import { bodyLines, hasPreview, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
   markedRows,
@@ -188,7 +188,7 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
 
 /** Returns the trial that the leaderboard previews; undefined if the leaderboard previews no trial. */
 export function previewedTrial(model: Model): Trial | undefined {
-  if (viewOf(model.ui).kind !== 'sweep' || listLines(model) === bodyLines(model.size)) return undefined;
+  if (viewOf(model.ui).kind !== 'sweep' || !hasPreview(model)) return undefined;
   const row = boardRowUnderCursor(model);
   return row && rowTrial(row, model.board);
 }

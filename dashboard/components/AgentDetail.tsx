@@ -10,7 +10,7 @@ import type { Column } from '../../lib/text/table.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
-import { Label } from './Line.tsx';
+import { Label, Paragraph } from './Line.tsx';
 import { Table } from './Table.tsx';
 
 const BAR = 10;
@@ -25,8 +25,8 @@ interface Props {
 /** The machine, the GPUs and the running trials of an agent. */
 export function AgentDetail({ model, row: { agent, running }, columns }: Props) {
   return (
-    <Box flexDirection="column" flexShrink={0}>
-      <Label text={[agent.id, ...machineTexts(agent)].join('  ')} columns={columns} style="bold" />
+    <Box flexDirection="column" width={columns} flexShrink={0}>
+      <Paragraph text={[agent.id, ...machineTexts(agent)].join('  ')} style="bold" />
       {agent.gpuFigures.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
           <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />

@@ -57,7 +57,7 @@ function TextView({ model, columns, lines }: Props) {
     case 'trial':
       return <TrialPanel model={model} trialId={view.trialId} columns={columns} lines={lines} />;
     case 'compare':
-      return <CompareView model={model} columns={columns} />;
+      return <CompareView model={model} columns={columns} lines={lines} />;
     case 'parameters':
       return <ParametersView model={model} columns={columns} lines={lines} />;
     case 'rungs':

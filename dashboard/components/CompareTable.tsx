@@ -22,8 +22,8 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** The differing parameters, finished replicates, epoch and metrics of the compared rows: mean ± standard deviation. */
-export function CompareTable({ all, columns: width }: Props) {
+/** Returns the differing parameters, finished replicates, epoch and metrics of the compared rows: mean ± standard deviation. */
+export function comparedFacts(all: readonly MarkedRow[]): TableRow[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   const parameters = varying.map(
@@ -35,6 +35,13 @@ export function CompareTable({ all, columns: width }: Props) {
     name: 'epoch',
     cells: all.map(({ trial }) => formatStep(trial.epoch)),
   };
+  const finished: TableRow = { name: 'finished', cells: all.map(finishedText) };
+  const hasReplicates = all.some(({ config }) => config !== undefined);
+  return [...parameters, ...(hasReplicates ? [finished] : []), states, ...metrics];
+}
+
+/** The facts of the compared rows, one column per row. */
+export function CompareTable({ all, columns: width }: Props) {
   const columns: Column<TableRow>[] = [
     { header: '', cell: ({ name }) => name },
     ...all.map(
@@ -46,10 +53,7 @@ export function CompareTable({ all, columns: width }: Props) {
       }),
     ),
   ];
-  const finished: TableRow = { name: 'finished', cells: all.map(finishedText) };
-  const hasReplicates = all.some(({ config }) => config !== undefined);
-  const rows = [...parameters, ...(hasReplicates ? [finished] : []), states, ...metrics];
-  return <Table table={columns} rows={rows} columns={width} />;
+  return <Table table={columns} rows={comparedFacts(all)} columns={width} />;
 }
 
 function finishedText({ trial, config }: MarkedRow): string {

@@ -14,13 +14,16 @@ import {
 import type { Model } from '../state/model.ts';
 import { meanCurve } from '../state/replicate-curve.ts';
 import { epochAt, epochShown, type MarkedRow, metricShown } from '../state/selectors.ts';
-import { CompareTable } from './CompareTable.tsx';
+import { CompareTable, comparedFacts } from './CompareTable.tsx';
 import { Label, Paragraph } from './Line.tsx';
 import { Legend, Plot, type PlotSeries, seriesLetter } from './Plot.tsx';
 import { Reconstruction } from './Reconstruction.tsx';
 
 const WIDE = 120;
 const PLOT_LINES = 12;
+const LEAST_PLOT_LINES = 5;
+/** The lines of the title and of the headings of the table and the verdicts. */
+const HEADING_LINES = 3;
 const IMAGE_LINES = 12;
 /** The minimum width of a picture beside another picture. */
 const IMAGE_COLUMNS = 56;
@@ -28,10 +31,12 @@ const IMAGE_COLUMNS = 56;
 interface Props {
   readonly model: Model;
   readonly columns: number;
+  /** The visible lines of the body. */
+  readonly lines: number;
 }
 
 /** The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images. */
-export function CompareView({ model, columns }: Props) {
+export function CompareView({ model, columns, lines }: Props) {
   const comparison = comparisonOf(model);
   const { shown } = comparison;
   if (shown.length === 0) {
@@ -44,25 +49,30 @@ export function CompareView({ model, columns }: Props) {
   const wide = columns >= WIDE && tableColumns(shown.length) <= Math.floor(columns / 2);
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
+  // On a small terminal, the gaps and the legend are omitted, and the plot is smaller.
+  const needed = HEADING_LINES + comparedFacts(shown).length + (shown.length - 1);
+  const isTight = !wide && lines < needed + PLOT_LINES + 3;
+  const plotLines = isTight ? Math.max(LEAST_PLOT_LINES, Math.min(PLOT_LINES, lines - needed)) : PLOT_LINES;
+  const gap = isTight ? 0 : 1;
   const hasBand = series.some(({ band }) => band !== undefined);
   const deviation = `${metric}, mean ± standard deviation (m: next metric)`;
   const title =
     hasBand && deviation.length <= right ? deviation : `${metric}${hasBand ? ', mean ± sd' : ''} (m: next metric)`;
   return (
-    <Box flexDirection="column" rowGap={1} flexShrink={0}>
+    <Box flexDirection="column" rowGap={gap} flexShrink={0}>
       <Label
         text={comparisonTitle(comparison)}
         columns={columns}
         style={comparison.hidden.length > 0 ? 'yellow' : 'dim'}
       />
-      <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={1} flexShrink={0}>
-        <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
+      <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={gap} flexShrink={0}>
+        <Box flexDirection="column" width={left} rowGap={gap} flexShrink={0}>
           <CompareTable all={shown} columns={left} />
           <Verdicts model={model} shown={shown} metric={metric} columns={left} />
         </Box>
         <Box flexDirection="column" flexShrink={0}>
-          <Plot title={title} series={series} columns={right} lines={PLOT_LINES} />
-          <Legend series={series} columns={right} />
+          <Plot title={title} series={series} columns={right} lines={plotLines} />
+          {isTight ? null : <Legend series={series} columns={right} />}
         </Box>
       </Box>
       <Pictures model={model} shown={shown} names={names} columns={columns} />
@@ -82,7 +92,9 @@ function meanSeries(model: Model, row: MarkedRow, name: string, metric: string):
   return { name, points, band: curve.map(({ epoch, mean, std }) => [epoch, mean - std, mean + std]) };
 }
 
-interface ShownProps extends Props {
+interface ShownProps {
+  readonly model: Model;
+  readonly columns: number;
   readonly shown: readonly MarkedRow[];
 }
 
@@ -107,7 +119,8 @@ function Verdicts({ model, shown, metric, columns }: ShownProps & { readonly met
 function Pictures({ model, shown, names, columns }: ShownProps & { readonly names: readonly string[] }) {
   const details = shown.map(({ trial }) => model.details.get(trial.id));
   const first = details.find((detail) => detail !== undefined && detail.epochs.length > 0);
-  const epoch = first && epochShown(first, model.ui.epochsBack);
+  if (first === undefined) return null;
+  const epoch = epochShown(first, model.ui.epochsBack);
   const beside = Math.max(1, Math.min(shown.length, Math.floor(columns / IMAGE_COLUMNS)));
   const width = Math.floor((columns - 2 * (beside - 1)) / beside);
   const epochs = details.map((detail) => (detail && epoch !== undefined ? epochAt(detail, epoch) : undefined));

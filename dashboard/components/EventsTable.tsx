@@ -14,6 +14,9 @@ interface Props {
   readonly lines: number;
 }
 
+/** On a narrower terminal, the detail needs the room of the less important columns. */
+const WIDE = 100;
+
 /** Kinds of events of agents that need attention. */
 const ALARMING = ['lost', 'quarantined'];
 
@@ -21,17 +24,25 @@ const ALARMING = ['lost', 'quarantined'];
 export function EventsTable({ model, columns, lines }: Props) {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
+  const after: Column<Event> = {
+    header: 'after',
+    numeric: true,
+    cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}`,
+  };
+  const isWide = columns >= WIDE;
   const table: Column<Event>[] = [
     { header: 'time', numeric: true, cell: ({ atMs }) => clockText(atMs, model.now) },
-    { header: 'after', numeric: true, cell: ({ atMs }) => `+${formatSpan(atMs - startedAtMs)}` },
+    ...(isWide ? [after] : []),
     { header: 'trial', cell: ({ trialId }) => shortId(trialId) || '-' },
     { header: 'attempt', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
     {
       header: 'event',
+      neverCut: true,
       cell: ({ kind }) => kind,
       style: ({ kind, detail }) => (detail.startsWith('failed') || ALARMING.includes(kind) ? 'yellow' : undefined),
     },
     { header: 'detail', required: true, minWidth: 24, cell: detailOf },
+    ...(isWide ? [] : [after]),
     {
       header: 'parameters',
       cell: ({ trialId }) => {

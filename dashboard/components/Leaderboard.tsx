@@ -1,12 +1,15 @@
+import { Box } from 'ink';
 import type { Segment } from '../../lib/text/segment.ts';
 import type { BoardColumn } from '../state/board-columns.ts';
 import type { BoardRow } from '../state/board-rows.ts';
-import { listLines } from '../state/layout.ts';
+import { listColumns, listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
 import { Label } from './Line.tsx';
 import { WindowTable } from './Table.tsx';
 import { TrialPreview } from './TrialPreview.tsx';
+
+const PREVIEW_GAP = 2;
 
 interface Props {
   readonly model: Model;
@@ -15,7 +18,8 @@ interface Props {
 }
 
 /**
- * The configs around the cursor, in the user's order. A preview of the row under the cursor is shown if there is room.
+ * The configs around the cursor, in the user's order. A preview of the row under the cursor is shown below or beside the
+ * list if there is room.
  */
 export function Leaderboard({ model, columns: width, lines }: Props) {
   const { columns, rows, ui } = model;
@@ -24,6 +28,8 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
   const room = Math.max(1, listed - 1);
   const { at, offset } = windowOf(cursorOf(ui, 'sweep'), rows.length, room, rows.indexOf);
   const window = rows.slice(offset, offset + room);
+  const listWidth = listColumns(model);
+  const beside = width - listWidth;
   const table = shown.map((column) => ({ ...column, header: headed(column, model) }));
   const gutter = (row: BoardRow): Segment => {
     const marked = ui.marks.has(row.id);
@@ -31,21 +37,39 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
     const fold = folds ? (ui.unfolded.has(row.id) ? '▾' : '▸') : ' ';
     return { text: `${marked ? '●' : ' '}${fold}`, style: marked ? 'magenta' : 'dim' };
   };
-  return (
+  const list = (
     <>
       <WindowTable
         table={table}
         rows={window}
-        columns={width}
+        columns={listWidth}
         cursor={at - offset}
         id={({ id }) => id}
         gutter={gutter}
         left={shown.length < columns.length ? `←${columns.length - shown.length}` : ''}
         more={(hidden) => `${hidden} more →`}
       />
-      <TrialPreview model={model} row={window[at - offset]} columns={width} lines={lines - listed} />
       {window.length === 0 && model.state.sweep !== undefined ? <Empty model={model} columns={width} /> : null}
     </>
+  );
+  const row = window[at - offset];
+  if (beside === 0) {
+    return (
+      <>
+        {list}
+        <TrialPreview model={model} row={row} columns={width} lines={lines - listed} />
+      </>
+    );
+  }
+  return (
+    <Box height={lines}>
+      <Box flexDirection="column" width={listWidth} flexShrink={0}>
+        {list}
+      </Box>
+      <Box paddingLeft={PREVIEW_GAP} flexShrink={0}>
+        <TrialPreview model={model} row={row} columns={beside - PREVIEW_GAP} lines={lines} />
+      </Box>
+    </Box>
   );
 }
 

@@ -7,7 +7,7 @@ import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { listLines } from '../state/layout.ts';
+import { listColumns, listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import { sweepRows, sweepUnderCursor } from '../state/selectors.ts';
 import { ListTable } from './ListTable.tsx';
@@ -21,8 +21,20 @@ interface Props {
   readonly lines: number;
 }
 
-/** Every sweep of the coordinator, newest first. */
+/** From this width on, the progress is also a bar, and the time left is an interval. */
+const WIDE = 120;
+const PREVIEW_GAP = 2;
+
+/** Every sweep of the coordinator, newest first, and the sweep under the cursor below or beside them. */
 export function SweepsTable({ model, columns, lines }: Props) {
+  const listWidth = listColumns(model);
+  const beside = columns - listWidth;
+  const isWide = listWidth >= WIDE;
+  const timeLeft: Column<Sweep> = {
+    header: 'time left',
+    cell: ({ id, timeLeft: left }) =>
+      timeLeftText(id === model.state.sweep?.id ? model.summary.eta.sweep : left, isWide),
+  };
   const table: Column<Sweep>[] = [
     { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
     { header: 'name', elide: 'middle', minWidth: 16, cell: ({ name }) => name },
@@ -33,8 +45,9 @@ export function SweepsTable({ model, columns, lines }: Props) {
       cell: (sweep) => sweepStateText(sweep, model.now),
       style: ({ state }) => sweepStyle(sweepState.of(state)),
     },
-    { header: 'progress', neverCut: true, cell: bar },
+    ...(isWide ? [{ header: 'progress', neverCut: true, cell: bar }] : []),
     { header: 'finished', numeric: true, cell: progressText },
+    ...(isWide ? [] : [timeLeft]),
     { header: 'running', numeric: true, cell: ({ counts }) => String(counts?.running ?? 0) },
     { header: 'failed', numeric: true, cell: ({ counts }) => String(counts?.failed ?? 0) },
     {
@@ -42,10 +55,7 @@ export function SweepsTable({ model, columns, lines }: Props) {
       numeric: true,
       cell: ({ createdAtMs, endedAtMs }) => formatSpan((endedAtMs || model.now) - createdAtMs),
     },
-    {
-      header: 'time left',
-      cell: ({ id, timeLeft }) => timeLeftText(id === model.state.sweep?.id ? model.summary.eta.sweep : timeLeft),
-    },
+    ...(isWide ? [timeLeft] : []),
     { header: 'priority', numeric: true, cell: ({ priority, weight }) => `${priority} ×${weight}` },
     { header: 'metric', cell: ({ metric }) => metric?.name ?? '-' },
     { header: 'trainer', cell: ({ trainer }) => trainer },
@@ -54,8 +64,8 @@ export function SweepsTable({ model, columns, lines }: Props) {
   const listed = Math.min(lines, listLines(model));
   const chosen = sweepUnderCursor(model);
   return (
-    <>
-      <Box flexDirection="column" height={listed} flexShrink={0}>
+    <Box flexDirection={beside === 0 ? 'column' : 'row'} height={lines}>
+      <Box flexDirection="column" width={listWidth} height={listed} flexShrink={0}>
         <ListTable
           model={model}
           view="sweeps"
@@ -63,18 +73,26 @@ export function SweepsTable({ model, columns, lines }: Props) {
           rows={sweepRows(model)}
           id={({ id }) => id}
           empty="no sweeps yet"
-          columns={columns}
+          columns={listWidth}
           lines={listed}
         />
       </Box>
-      {chosen === undefined || lines === listed ? null : (
+      {chosen === undefined || beside > 0 || lines === listed ? null : (
         <SweepPreview model={model} sweep={chosen} columns={columns} lines={lines - listed} />
       )}
-    </>
+      {chosen === undefined || beside === 0 ? null : (
+        <Box paddingLeft={PREVIEW_GAP} flexShrink={0}>
+          <SweepPreview model={model} sweep={chosen} columns={beside - PREVIEW_GAP} lines={lines} />
+        </Box>
+      )}
+    </Box>
   );
 }
 
-const timeLeftText = (left: TimeLeft | undefined): string => (left === undefined ? '-' : timeLeftRange(left));
+function timeLeftText(left: TimeLeft | undefined, isRange: boolean): string {
+  if (left === undefined) return '-';
+  return isRange ? timeLeftRange(left) : `~${formatSpan(left.expectedMs)}`;
+}
 
 function bar(sweep: Sweep): string {
   const cells = Math.floor(sweepProgress(sweep).share * BAR);

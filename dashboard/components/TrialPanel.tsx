@@ -11,6 +11,9 @@ import { TrialHeading } from './TrialHeading.tsx';
 
 const WIDE = 120;
 const PLOT_LINES = 10;
+/** On a short terminal, a smaller plot leaves room for the attempts. */
+const SHORT = 24;
+const SHORT_PLOT_LINES = 7;
 /** The most and the least lines of a picture with its heading. A picture that does not fit below the curves is smaller. */
 const IMAGE_LINES = 16;
 const LEAST_IMAGE_LINES = 8;
@@ -34,6 +37,7 @@ export function TrialPanel({ model, trialId, columns, lines }: Props) {
   const wide = columns >= WIDE;
   const left = wide ? Math.floor((columns * 2) / 3) : columns;
   const right = wide ? columns - left - 2 : columns;
+  const plotLines = lines < SHORT ? SHORT_PLOT_LINES : PLOT_LINES;
   const metric = model.board.metrics[0]?.name ?? '';
   return (
     <Box flexDirection="column" rowGap={1} flexShrink={0}>
@@ -45,10 +49,10 @@ export function TrialPanel({ model, trialId, columns, lines }: Props) {
             metric={metric}
             rungs={detail?.answer.rungs.map(({ step }) => step) ?? []}
             columns={left}
-            lines={PLOT_LINES}
+            lines={plotLines}
           />
           <RungsTable rungs={detail?.answer.rungs ?? []} columns={left} />
-          <MarkedCurves model={model} trial={trial} columns={left} lines={PLOT_LINES} />
+          <MarkedCurves model={model} trial={trial} columns={left} lines={plotLines} />
         </Box>
         <Box flexDirection="column" width={right} rowGap={1} flexShrink={0}>
           <AttemptsTable attempts={detail?.answer.attempts ?? []} now={model.now} columns={right} />

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sampleSweep } from '../../test/support/dashboard/sample.ts';
-import { listLines } from './layout.ts';
+import { hasPreview, listColumns, listLines } from './layout.ts';
 import { EMPTY_STATE } from './reducer.ts';
 import { initialUi } from './ui.ts';
 
@@ -25,4 +25,16 @@ test.each([
   { sweeps: 100, rows: 60, lines: 36, preview: 'a long list leaves 16 lines to the preview on a tall terminal' },
 ])('$preview: $sweeps sweeps on $rows rows', ({ sweeps, rows, lines }) => {
   expect(linesOf(sweeps, rows)).toBe(lines);
+});
+
+test.each([
+  { columns: 159, rows: 24, list: 159, preview: 'a narrower terminal has no preview beside the list' },
+  { columns: 200, rows: 24, list: 110, preview: 'a wide and short terminal has a preview beside a long list' },
+  { columns: 200, rows: 60, list: 200, preview: 'a tall terminal has its preview below the list' },
+])('$preview: $columns columns and $rows rows', ({ columns, rows, list }) => {
+  const sweeps = Array.from({ length: 100 }, (_, at) => sampleSweep({ id: `${at}` }));
+  const none = { length: 0, slice: () => [], indexOf: () => -1 };
+  const model = { size: { columns, rows }, ui: initialUi({ kind: 'sweeps' }), rows: none, state: EMPTY_STATE, sweeps };
+  expect(listColumns(model)).toBe(list);
+  expect(hasPreview(model)).toBe(columns !== 159);
 });

@@ -34,6 +34,23 @@ export function listLines(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 
   return lines;
 }
 
+/** From this width on, a list without a preview below it has a preview on its right side. */
+const LEAST_COLUMNS_BESIDE = 160;
+const LIST_SHARE = 0.55;
+
+/** Returns the width of the list. The rest of a wide terminal with few rows shows the row under the cursor. */
+export function listColumns(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): number {
+  const { columns } = model.size;
+  const { kind } = viewOf(model.ui);
+  const rows = kind === 'sweep' ? model.rows.length : kind === 'sweeps' ? sweepRows(model).length : 0;
+  const isBeside = rows > 0 && columns >= LEAST_COLUMNS_BESIDE && listLines(model) === bodyLines(model.size);
+  return isBeside ? Math.floor(columns * LIST_SHARE) : columns;
+}
+
+/** Whether the body shows the row under the cursor, below the list or beside it. */
+export const hasPreview = (model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): boolean =>
+  listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
+
 /** Returns the number of lines of a list of `rows` rows that has a preview of the row under the cursor below it. */
 function linesBesidePreview(rows: number, lines: number): number {
   if (rows === 0) return lines;
