@@ -45,6 +45,7 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'hook_not_loaded',
   'silent',
   'straggler',
+  'warm_start',
 ];
 
 /** Kinds of the events of agents, which belong to no sweep. */

@@ -36,6 +36,7 @@ function planJson(
     at_most: isBound || undefined,
     method: search?.method ?? 'grid',
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
+    warm_start: search?.method === 'tpe' && search.warmStart.length > 0 ? search.warmStart : undefined,
     run_cap: runCap,
     target: metric.target,
     speculate: spec.speculate,

@@ -53,6 +53,7 @@ export function planText(
     fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
   if (estimate !== undefined) fields.push(['estimate', estimateText(estimate)]);
+  if (search?.method === 'tpe' && search.warmStart.length > 0) fields.push(['warm_start', search.warmStart.join(', ')]);
   if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);

@@ -14,6 +14,7 @@ import { noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { configsOf } from '../search/trial-source.ts';
+import { warmStartWarning } from '../search/warm-start.ts';
 import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
 import { loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
@@ -27,6 +28,7 @@ import { applyVersion } from './apply-version.ts';
 import type { Runtime } from './runtime.ts';
 import { policyOf } from './sweep-policy.ts';
 import { firstTrials } from './trial-sources.ts';
+import { readWarmStart } from './warm-start.ts';
 
 /** @param archives the stored code. Undefined if sweeps with code are rejected. */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
@@ -128,6 +130,9 @@ async function submit(
   const planned = planWithoutDrawing(spec);
   const { trials, state, done } = firstTrials(spec, runtime.core.creationWindow.trials);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
+  // Without a flush, the store could lack results of the earlier sweeps.
+  if (spec.search?.method === 'tpe' && spec.search.warmStart.length > 0) runtime.flush();
+  const warmStart = readWarmStart(runtime.db, runtime.queries, spec);
   const source = await submittedSource(spec.code, request.source, archives);
   const policy = policyOf(spec, source?.archive);
   const sweep = {
@@ -147,6 +152,7 @@ async function submit(
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
     source,
     search: { planned: done ? trials.length : planned.trials, state, done },
+    warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
   if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {

@@ -101,9 +101,15 @@ export interface Hypothesis {
 }
 
 /** A search. The points of `random` and `sobol` do not depend on results. */
-export type Search =
-  | Drawing
-  | { readonly method: 'tpe'; readonly seed: number; readonly space: ReadonlyMap<string, Distribution> };
+export type Search = Drawing | TpeSettings;
+
+interface TpeSettings {
+  readonly method: 'tpe';
+  readonly seed: number;
+  readonly space: ReadonlyMap<string, Distribution>;
+  /** The ids or names of the earlier sweeps with whose results the search starts. */
+  readonly warmStart: readonly string[];
+}
 
 /** Returns whether the points of a search do not depend on results. */
 export function isDrawn(search: Search | undefined): search is Drawing {

@@ -14,6 +14,8 @@ import {
   type SourceStep,
   type TrialSource,
 } from '../search/trial-source.ts';
+import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
+import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
 import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
@@ -30,8 +32,21 @@ export function searcherOf(spec: SweepSpec): Searcher {
   if (spec.search === undefined) return gridSearcher(spec);
   if (isDrawn(spec.search)) return drawingSearcher(spec.search);
   const { seed, space } = spec.search;
-  const isActive = (point: Parameters, name: string) => !isSet(spec, point, name);
-  return tpeSearcher({ seed, space, isActive }, spec.seeds.length);
+  return tpeSearcher({ seed, space, isActive: activityOf(spec) }, spec.seeds.length);
+}
+
+/** Returns whether a parameter has an effect at a point: whether no `when` rule sets the parameter there. */
+export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
+  return (point, name) => !isSet(spec, point, name);
+}
+
+/** Returns the kind of each parameter of a sweep, by name. */
+export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
+  if (search !== undefined) return kindsOfSpace(search.space);
+  // The values of an axis without a list are numbers, so the first values give its kind.
+  const valuesOf = ({ size, at }: SweepSpec['axes'][number]) =>
+    Array.from({ length: Math.min(size, MAX_LISTED_VALUES) }, (_, i) => at(i));
+  return new Map(axes.map((axis) => [axis.name, kindOfValues(valuesOf(axis))]));
 }
 
 export function initialState(spec: SweepSpec, { initialState: search }: Pick<Searcher, 'initialState'>): SourceState {
@@ -105,12 +120,15 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
   const source = trialSource(spec, searcher);
   const known = new Set<string>();
   let state = initialState(spec, searcher);
+  const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
   for (;;) {
     // While fewer trials have ended, the points of the search are random.
-    if (searcher.usesResults && state.config === undefined && configsOf(state) >= STARTUP_TRIALS) {
+    if (searcher.usesResults && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
+      const listed = startsWarm
+        ? 'with warm_start, no config can be listed before the sweep runs'
+        : `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`;
       throw new BadInputError(
-        `method ${spec.search?.method ?? 'grid'} chooses its points from the results of earlier trials; ` +
-          `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`,
+        `method ${spec.search?.method ?? 'grid'} chooses its points from the results of earlier trials; ${listed}`,
       );
     }
     const step = source.next(state, (id) => known.has(id));

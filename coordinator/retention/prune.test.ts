@@ -145,6 +145,8 @@ test('a prune removes the rows of a sweep from every table that names the sweep'
     insert into rungs values (${id}, 't0', 1, 1, 1, 0.5, '', 9);
     insert into identical_configs values (${id}, 'c', 2);
     insert into sweep_versions values (${id}, 1, 's', '', 'f', 9);
+    update trials set dropped_in = 1 where sweep_id = ${id} and id = 't0';
+    insert into warm_starts values (${id}, 0, '{}', 0.5);
   `);
   const filled = () =>
     tables.flatMap(({ name }) =>

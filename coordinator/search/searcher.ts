@@ -17,7 +17,7 @@ type Suggestion =
   | { readonly kind: 'done' };
 
 /** A trial with a result, or without one if it failed. */
-interface SearchResult {
+export interface SearchResult {
   /** The parameters after `when`, completed with the trainer's defaults. */
   readonly parameters: Parameters;
   /** The value of the ranking metric. Undefined if the trial has none. */
@@ -27,7 +27,10 @@ interface SearchResult {
 /** The trials that a sweep has created so far. */
 export interface SearchHistory {
   readonly goal: 'minimize' | 'maximize';
-  /** Trials that have ended, in the order in which the store committed their ends. */
+  /**
+   * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store committed
+   * their ends.
+   */
   readonly results: readonly SearchResult[];
   /** The parameters of trials that have not ended, by index. */
   readonly live: readonly Parameters[];

@@ -12,7 +12,13 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_23 = `
+drop table warm_starts;
+pragma user_version = 23;
+`;
+
 const TO_VERSION_22 = `
+${TO_VERSION_23}
 drop trigger dropped_trial_changed;
 drop trigger dropped_trial_removed;
 drop table dropped_counts;

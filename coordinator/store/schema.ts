@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const SCHEMA_VERSION = 23;
+export const SCHEMA_VERSION = 24;
 
 const ARTIFACTS = `
 create table artifacts (
@@ -292,6 +292,20 @@ create trigger dropped_trial_removed after delete on trials when old.dropped_in 
 end;
 `;
 
+/**
+ * Adds the results of earlier sweeps with which searches start, in the order of `place`. `value` is null for a config
+ * whose trials failed.
+ */
+const WARM_STARTS = `
+create table warm_starts (
+  sweep_id integer not null,
+  place integer not null,
+  parameters text not null,
+  value real,
+  primary key (sweep_id, place)
+) strict, without rowid;
+`;
+
 const toReal = (table: string, column: string) => `
 alter table ${table} add column step real not null default 0;
 update ${table} set step = ${column};
@@ -423,6 +437,7 @@ ${RANKED_RESULTS}
 ${AGENT_SUCCESSES}
 ${VERSIONS}
 ${DROPPED_COUNTS}
+${WARM_STARTS}
 `;
 
 const MIGRATIONS: Readonly<Record<number, string>> = {
@@ -537,6 +552,7 @@ ${DROPPED_COUNTS}
 insert into dropped_counts
   select sweep_id, state, count(*) from trials where dropped_in > 0 group by sweep_id, state;
 `,
+  24: WARM_STARTS,
 };
 
 /**

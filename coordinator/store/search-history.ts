@@ -6,6 +6,7 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SearchHistory } from '../search/searcher.ts';
 import type { PlannedTrial } from '../search/trial-source.ts';
+import { storedWarmStart } from './warm-starts.ts';
 
 const KINDS = ['created', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const satisfies EventKind[];
 
@@ -44,6 +45,7 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
   const created = new Map<string, Parameters>();
   let lastSeq = 0;
   let known: string | undefined;
+  let warmStart: SearchHistory['results'] | undefined;
 
   function apply({ trialId, kind }: EventRow, metric: string): void {
     for (const trials of [results, live, created]) trials.delete(trialId);
@@ -72,7 +74,8 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
         lastSeq = event.seq;
         apply(event, metric);
       }
-      return { goal, results: [...results.values()], live: [...live.values(), ...created.values()] };
+      warmStart ??= storedWarmStart(db, sweepId);
+      return { goal, results: [...warmStart, ...results.values()], live: [...live.values(), ...created.values()] };
     },
   };
 }

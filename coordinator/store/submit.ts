@@ -2,8 +2,10 @@
 import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import type { SearchResult } from '../search/searcher.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { commitCounted } from './high-water.ts';
+import { insertWarmStart } from './warm-starts.ts';
 
 export interface NewSweep {
   readonly requestId: string;
@@ -26,6 +28,14 @@ export interface NewSweep {
   readonly source?: Source | undefined;
   /** The creation of further trials. Undefined if the sweep has no trials after the first trials. */
   readonly search?: NewSearch | undefined;
+  /** The results with which the search starts. Undefined if the sweep names no earlier sweep. */
+  readonly warmStart?: NewWarmStart | undefined;
+}
+
+interface NewWarmStart {
+  readonly results: readonly SearchResult[];
+  /** Undefined if all results of the earlier sweeps are used. */
+  readonly warning: { readonly message: string; readonly count: number } | undefined;
 }
 
 interface NewSearch {
@@ -94,8 +104,23 @@ export function insertSweep(
     db.prepare(
       "insert into events (at, sweep_id, trial_id, attempt, kind, by, detail) values (?, ?, '', 0, 'submitted', ?, ?)",
     ).run(at, id, by, Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials');
+    if (sweep.warmStart !== undefined) addWarmStart(db, id, sweep.warmStart, at);
     return `${id}`;
   });
+}
+
+function addWarmStart(db: Database, id: number, { results, warning }: NewWarmStart, at: number): void {
+  insertWarmStart(db, id, results);
+  if (warning === undefined) return;
+  db.prepare("insert into warnings (sweep_id, kind, message, count, since) values (?, 'warm_start', ?, ?, ?)").run(
+    id,
+    warning.message,
+    warning.count,
+    at,
+  );
+  db.prepare(
+    "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'warning', ?)",
+  ).run(at, id, `warm_start: ${warning.message}`);
 }
 
 function insertSource(db: Database, sweepId: number, { archive, files, git, diff }: Source): void {

@@ -50,7 +50,8 @@ export function sweepFingerprint(spec: SweepSpec): string {
 function searchData(search: Search): Record<string, Json> {
   const space = [...search.space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
   const data = { method: search.method, space };
-  return isDrawn(search) && search.seed !== 0 ? { ...data, searchSeed: search.seed } : data;
+  if (isDrawn(search)) return search.seed === 0 ? data : { ...data, searchSeed: search.seed };
+  return search.warmStart.length === 0 ? data : { ...data, warmStart: search.warmStart };
 }
 
 /**

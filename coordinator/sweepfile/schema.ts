@@ -73,6 +73,12 @@ const resources = z.strictObject(
   { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
 );
 
+const MAX_WARM_SWEEPS = 20;
+const sweepIdError = 'expected the id or the name of a sweep';
+const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sweepIdError }), line('a sweep')], {
+  error: sweepIdError,
+});
+
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
 /** Keys of Weights & Biases that have no meaning in trawl. These keys are accepted, and the plan lists them. */
@@ -266,6 +272,11 @@ export const sweepFileSchema = z.strictObject(
     run_cap: whole(1, MAX_RUN_CAP)
       .optional()
       .describe(`maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit`),
+    warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
+      .optional()
+      .describe(
+        `ids or names of earlier sweeps with the same parameters, with whose results method tpe starts; up to ${MAX_WARM_SWEEPS}; default: none`,
+      ),
     early_terminate: earlyTerminate.optional().describe('the rule that stops trials early; default: none'),
     project: ignored,
     entity: ignored,

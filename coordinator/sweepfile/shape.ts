@@ -12,7 +12,7 @@ import { COMMAND_EXAMPLE } from './program-schema.ts';
 import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported, not as unknown. */
-const UNSUPPORTED_KEYS = ['metrics', 'warm_start', 'parent'];
+const UNSUPPORTED_KEYS = ['metrics', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**

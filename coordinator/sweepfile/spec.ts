@@ -83,6 +83,7 @@ export function specOf(
     findings,
   };
   const when = whenRulesOf(file.when, context);
+  checkWarmStart(file, findings);
   const metric = metricOf(file, trainer, root, findings);
   const named = {
     metric: metric.name,
@@ -124,8 +125,14 @@ export function specOf(
   };
 }
 
-function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {
-  if (method === 'bayes' || method === 'tpe') return { method: 'tpe', seed: seed ?? 0, space };
+function searchOf(
+  { method, seed, warm_start: warmStart = [] }: SweepFile,
+  space: ReadonlyMap<string, Distribution>,
+  findings: Findings,
+): Search {
+  if (method === 'bayes' || method === 'tpe') {
+    return { method: 'tpe', seed: seed ?? 0, space, warmStart: warmStart.map(String) };
+  }
   if (method !== 'sobol') return { method: 'random', seed: seed ?? 0, space };
   const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) {
@@ -133,6 +140,22 @@ function searchOf({ method, seed }: SweepFile, space: ReadonlyMap<string, Distri
     findings.atKey(['parameters'], `${dimensions} parameters vary (max ${MAX_SOBOL_DIMENSIONS} for sobol); ${remedy}`);
   }
   return { method, seed: 0, space };
+}
+
+/** The methods that can start with results of earlier sweeps. */
+const WARM_METHODS: readonly SweepFile['method'][] = ['tpe', 'bayes'];
+
+function checkWarmStart(
+  { method = 'grid', warm_start: warmStart, metric, trainer }: SweepFile,
+  findings: Findings,
+): void {
+  if (warmStart === undefined) return;
+  if (!WARM_METHODS.includes(method)) {
+    findings.atKey(['warm_start'], `warm_start: method ${method} uses no earlier results; write method: tpe`);
+  }
+  if (metric === undefined && TRAINERS[trainer].metrics.length === 0) {
+    findings.atKey(['warm_start'], 'warm_start requires a metric, such as metric: {name: test_loss, goal: minimize}');
+  }
 }
 
 function notesOf(file: SweepFile, metric: Metric): string[] {

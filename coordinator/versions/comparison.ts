@@ -63,7 +63,8 @@ function spaceOf(spec: SweepSpec): Json {
   const conditions = (rule: SweepSpec['exclude'][number]) => rule.conditions.map(({ name, anyOf }) => [name, anyOf]);
   const rules = [exclude.map(conditions), when.map((rule) => [conditions(rule), { ...rule.set }])];
   const axes = spec.axes.map(({ name, definition }) => [name, definition]);
-  const space = search && [search.method, search.seed, [...search.space]];
+  const warmStart = search?.method === 'tpe' ? search.warmStart : [];
+  const space = search && [search.method, search.seed, [...search.space], warmStart];
   return JSON.parse(JSON.stringify([trainer, axes, zip, rules, seeds, order, space ?? null]));
 }
 

@@ -19,7 +19,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
       'trainer: autoencoder\nparameters:\n  latent: {values: [3]}\n',
       /:3:3: .*latent_dim/,
     ],
-    ['an unsupported key', `trainer: noop\n${PARAMETERS}\nwarm_start: [1]\n`, /:3:1: .*not yet supported/],
+    ['an unsupported key', `trainer: noop\n${PARAMETERS}\nparent: 1\n`, /:3:1: .*not yet supported/],
     ['bad UTF-8', Buffer.from([0x61, 0x3a, 0xff, 0xfe]), /UTF-8/],
     ['a YAML bomb', bomb(), /alias/],
   ])('a sweep file with %s is rejected, and the error names the line', async (_what, text, message) => {

@@ -66,6 +66,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'agent_successes',
     'sweep_versions',
     'dropped_counts',
+    'warm_starts',
   ];
   const triggers = [
     ...['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'],

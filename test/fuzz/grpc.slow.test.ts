@@ -19,7 +19,7 @@ const CONNECTIONS = 40;
 const LEASE = '30m';
 
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
-  '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events', 'sources'],
+  '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events', 'sources', 'warm_starts', 'warnings'],
   '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
   '/trawl.v1.SweepService/KillTrial': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
   '/trawl.v1.SweepService/ApplySweep': ['sweeps', 'sweep_versions', 'trials', 'events', 'retries', 'warnings'],
@@ -34,6 +34,7 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.OperationsService/Prune': [
     ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'],
     ...['sources', 'programs', 'environments', 'agent_successes', 'identical_configs', 'rungs', 'sweep_versions'],
+    'warm_starts',
   ],
 };
 

@@ -25,6 +25,8 @@ export const WarningKind = {
   SILENT: "WARNING_KIND_SILENT",
   /** STRAGGLER - An attempt has run three times as long as comparable attempts did. */
   STRAGGLER: "WARNING_KIND_STRAGGLER",
+  /** WARM_START - Configs of the earlier sweeps of warm_start are left out. */
+  WARM_START: "WARNING_KIND_WARM_START",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -38,6 +40,7 @@ export namespace WarningKind {
   export type HOOK_NOT_LOADED = typeof WarningKind.HOOK_NOT_LOADED;
   export type SILENT = typeof WarningKind.SILENT;
   export type STRAGGLER = typeof WarningKind.STRAGGLER;
+  export type WARM_START = typeof WarningKind.WARM_START;
   export type UNRECOGNIZED = typeof WarningKind.UNRECOGNIZED;
 }
 
@@ -64,6 +67,9 @@ export function warningKindFromJSON(object: any): WarningKind {
     case 6:
     case "WARNING_KIND_STRAGGLER":
       return WarningKind.STRAGGLER;
+    case 7:
+    case "WARNING_KIND_WARM_START":
+      return WarningKind.WARM_START;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -87,6 +93,8 @@ export function warningKindToNumber(object: WarningKind): number {
       return 5;
     case WarningKind.STRAGGLER:
       return 6;
+    case WarningKind.WARM_START:
+      return 7;
     case WarningKind.UNRECOGNIZED:
     default:
       return -1;

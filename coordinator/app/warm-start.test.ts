@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { openStore } from '../store/open.ts';
+import { storedWarmStart } from '../store/warm-starts.ts';
+import { Runtime } from './runtime.ts';
+import { sweepControl } from './sweep-control.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'trawl-warm-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const GRID = `name: earlier
+trainer: noop
+metric: {name: test_loss, goal: minimize}
+parameters: {x: {min: 0, max: 5, step: 0.25}, opt: {values: [adam, sgd]}}
+`;
+const TPE = `name: later
+trainer: noop
+method: tpe
+metric: {name: test_loss, goal: minimize}
+run_cap: 50
+warm_start: [earlier]
+parameters: {x: {min: 0.0, max: 4.0}, opt: {values: [adam, sgd]}}
+`;
+
+function coordinator() {
+  const db = openStore(dir);
+  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  const runtime = open();
+  let requests = 0;
+  return {
+    db,
+    runtime,
+    open,
+    submit: (text: string) =>
+      sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: `r${requests++}`, source: undefined }),
+    /** Ends every trial of a sweep. The loss depends on `x` and `opt` only. */
+    end(id: string) {
+      db.exec(`update trials set state = 'succeeded', ended_at = idx + 1, metrics = json_object('test_loss',
+        (json_extract(parameters, '$.x') - 1.1) * (json_extract(parameters, '$.x') - 1.1)
+        + iif(json_extract(parameters, '$.opt') = 'adam', 0, 3)) where sweep_id = ${id}`);
+    },
+  };
+}
+
+type Points = Record<string, unknown>[];
+
+function nextPoints(runtime: Runtime, id: string, count: number): Points {
+  const search = runtime.core.sweeps.get(id)?.search;
+  const points: Points = [];
+  let state = search?.state;
+  while (search !== undefined && state !== undefined && points.length < count) {
+    const step = search.source.next(state, () => false);
+    if (step.kind === 'done' || step.kind === 'wait') break;
+    state = step.state;
+    if (step.kind === 'trial') points.push({ ...step.trial.parameters });
+  }
+  return points;
+}
+
+test('a TPE search with warm_start begins near the best points of the earlier sweep, also after a restart', async () => {
+  const { runtime, open, submit, end } = coordinator();
+  end(await submit(GRID));
+  const id = await submit(TPE);
+  const restarted = nextPoints(open(), id, 6);
+  const points = nextPoints(runtime, id, 6);
+  expect(restarted).toEqual(points);
+  expect(points).toHaveLength(6);
+  const near = points.filter(({ x, opt }) => Math.abs(Number(x) - 1.1) < 1 && opt === 'adam');
+  expect(near.length).toBeGreaterThanOrEqual(4);
+});
+
+test('later results of the earlier sweep do not change the stored start of a search', async () => {
+  const { db, runtime, open, submit, end } = coordinator();
+  end(await submit(GRID));
+  const id = await submit(TPE);
+  const before = nextPoints(open(), id, 3);
+  db.exec("update trials set metrics = '{}' where sweep_id = 1; delete from trials where sweep_id = 1 and idx < 9");
+  expect(nextPoints(open(), id, 3)).toEqual(before);
+  expect(nextPoints(runtime, id, 3)).toEqual(before);
+});
+
+test('values outside the space are left out, and the sweep shows a warning with their count', async () => {
+  const { db, runtime, submit, end } = coordinator();
+  end(await submit(GRID));
+  const id = await submit(TPE);
+  expect(storedWarmStart(db, id)).toHaveLength(34);
+  expect(runtime.queries.sweep(id).warnings).toEqual([
+    expect.objectContaining({
+      kind: 'WARNING_KIND_WARM_START',
+      message: '8 of 42 configs of the earlier sweeps are left out (8 outside the space)',
+      count: 8,
+    }),
+  ]);
+});
+
+test('the replicates of an earlier config give one result with their mean', async () => {
+  const { db, submit } = coordinator();
+  await submit(`${GRID.replace('{min: 0, max: 5, step: 0.25}', '{value: 0}')}replicates: 3\n`);
+  db.exec(`update trials set state = 'succeeded', ended_at = 5, metrics = json_object('test_loss', 10 + seed)
+    where json_extract(parameters, '$.opt') = 'adam';
+    update trials set state = 'failed', ended_at = 6 where json_extract(parameters, '$.opt') = 'sgd' and seed = 0`);
+  const id = await submit(TPE);
+  expect(storedWarmStart(db, id)).toMatchObject([
+    { parameters: { x: 0, opt: 'adam' }, value: 11 },
+    { parameters: { x: 0, opt: 'sgd' }, value: undefined },
+  ]);
+});
+
+test.each([
+  ['an unknown name', TPE.replace('[earlier]', '[earlyer]'), 'there is no sweep "earlyer"; did you mean "earlier"?'],
+  ['an unknown id', TPE.replace('[earlier]', '[77]'), 'there is no sweep "77"; the newest are 1 (earlier)'],
+  ['a sweep that is named twice', TPE.replace('[earlier]', '[earlier, 1]'), 'names sweep 1 twice'],
+  [
+    'a sweep with other parameters',
+    TPE.replace('opt: {values: [adam, sgd]}', 'work_ms: {value: 0}'),
+    'sweep 1 has another space: it has no parameter "work_ms"',
+  ],
+  [
+    'a sweep with a parameter of another kind',
+    TPE.replace('[adam, sgd]', '[1, 2]'),
+    'sweep 1 has another space: it has values that are not all numbers as parameter "opt", and this file numbers',
+  ],
+  [
+    'a sweep of another trainer',
+    TPE.replace('trainer: noop', 'command: [program]'),
+    'sweep 1 has trainer noop, and this file command',
+  ],
+])('warm_start with %s is rejected', async (_what, text, message) => {
+  const { submit, runtime } = coordinator();
+  await submit(GRID);
+  await expect(submit(text)).rejects.toThrow(message);
+  expect(runtime.queries.sweeps()).toHaveLength(1);
+});

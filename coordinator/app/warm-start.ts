@@ -1,0 +1,59 @@
+/** Finds the earlier sweeps that a new sweep names, and reads the results with which its search starts. */
+import type { Database } from 'libsql';
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+import { activityOf, parameterKinds } from '../grid/trials.ts';
+import { spaceDifference, type WarmStart, warmStartOf } from '../search/warm-start.ts';
+import type { Queries } from '../store/queries.ts';
+import { earlierConfigs } from '../store/warm-starts.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
+
+/**
+ * Returns the results with which a search starts. Undefined if the sweep names no earlier sweep. All changes of the
+ * earlier sweeps must be durable.
+ * @throws {BadInputError} if an earlier sweep does not exist, or has another space
+ */
+export function readWarmStart(db: Database, queries: Queries, spec: SweepSpec): WarmStart | undefined {
+  const { search } = spec;
+  if (search?.method !== 'tpe' || search.warmStart.length === 0) return undefined;
+  const ids = new Set<string>();
+  for (const selector of search.warmStart) {
+    const id = findEarlier(queries, selector);
+    if (ids.has(id)) throw new BadInputError(`warm_start names sweep ${id} twice`);
+    mustMatch(queries, id, spec);
+    ids.add(id);
+  }
+  const configs = [...ids].flatMap((id) => earlierConfigs(db, id, spec.metric.name));
+  return warmStartOf(configs, search.space, activityOf(spec));
+}
+
+function findEarlier(queries: Queries, selector: string): string {
+  try {
+    return queries.findSweep(selector);
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    const known = queries.sweeps().map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
+    const meant = didYouMean(selector, known.reverse());
+    if (meant === '') throw new BadInputError(`warm_start: ${error.message}`);
+    throw new BadInputError(`warm_start: there is no sweep ${JSON.stringify(selector)}${meant}`);
+  }
+}
+
+function mustMatch(queries: Queries, id: string, spec: SweepSpec): void {
+  const { text, fileName } = queries.sweepFile(id);
+  let earlier: SweepSpec;
+  try {
+    earlier = parseSweep(text, fileName);
+  } catch (error) {
+    if (!(error instanceof BadInputError)) throw error;
+    throw new BadInputError(`warm_start: this version of trawl rejects the file of sweep ${id}: ${error.message}`);
+  }
+  if (earlier.trainer !== spec.trainer) {
+    throw new BadInputError(`warm_start: sweep ${id} has trainer ${earlier.trainer}, and this file ${spec.trainer}`);
+  }
+  const difference = spaceDifference(parameterKinds(spec), parameterKinds(earlier));
+  if (difference !== undefined) {
+    throw new BadInputError(`warm_start: sweep ${id} has another space: it ${difference}`);
+  }
+}

@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Distribution } from './distribution.ts';
+import { valueAt } from './quantile.ts';
+import {
+  contains,
+  kindsOfSpace,
+  MAX_WARM_RESULTS,
+  spaceDifference,
+  warmStartOf,
+  warmStartWarning,
+} from './warm-start.ts';
+
+const x: Distribution = { kind: 'uniform', min: 0, max: 1, q: undefined };
+const opt: Distribution = { kind: 'categorical', values: ['adam', 'sgd'], probabilities: undefined };
+const always = () => true;
+const config = (parameters: Record<string, number | string>, value?: number) => ({
+  parameters,
+  value,
+  lacksMetric: false,
+});
+
+test('two spaces with the same names and kinds are the same, and their limits can differ', () => {
+  const own = kindsOfSpace(
+    new Map<string, Distribution>([
+      ['x', x],
+      ['opt', opt],
+    ]),
+  );
+  const earlier = kindsOfSpace(
+    new Map<string, Distribution>([
+      ['opt', { kind: 'constant', value: 'lion' }],
+      ['x', { kind: 'categorical', values: [1, 2], probabilities: undefined }],
+    ]),
+  );
+  expect(spaceDifference(own, earlier)).toBeUndefined();
+});
+
+test('the difference of two spaces names the parameters', () => {
+  const both = kindsOfSpace(
+    new Map<string, Distribution>([
+      ['x', x],
+      ['opt', opt],
+    ]),
+  );
+  const one = kindsOfSpace(new Map<string, Distribution>([['x', x]]));
+  expect(spaceDifference(both, one)).toBe('has no parameter "opt"');
+  expect(spaceDifference(one, both)).toBe('has parameter "opt", which this file lacks');
+  expect(spaceDifference(one, kindsOfSpace(new Map<string, Distribution>([['x', opt]])))).toBe(
+    'has values that are not all numbers as parameter "x", and this file numbers',
+  );
+});
+
+const DISTRIBUTIONS: readonly Distribution[] = [
+  { kind: 'constant', value: 'a' },
+  opt,
+  { kind: 'int_uniform', min: -2, max: 5 },
+  x,
+  { kind: 'log_uniform', min: 1e-4, max: 10, q: undefined },
+  { kind: 'log_uniform', min: 1, max: 100, q: 3 },
+  { kind: 'normal', mu: 2, sigma: 3, q: undefined },
+  { kind: 'log_normal', mu: 0, sigma: 1, q: 0.5 },
+  { kind: 'beta', a: 2, b: 3, q: undefined },
+];
+
+test.each(DISTRIBUTIONS)('a distribution contains each of its values: %o', (distribution) => {
+  fc.assert(
+    fc.property(fc.double({ min: 0.001, max: 0.999, noNaN: true }), (u) => {
+      expect(contains(distribution, valueAt(distribution, u))).toBe(true);
+    }),
+  );
+});
+
+test.each<[Distribution, number | string]>([
+  [x, 1.1],
+  [x, '0.5'],
+  [opt, 'lion'],
+  [{ kind: 'int_uniform', min: 0, max: 5 }, 2.5],
+  [{ kind: 'log_normal', mu: 0, sigma: 1, q: undefined }, 0],
+  [{ kind: 'beta', a: 1, b: 1, q: undefined }, -0.1],
+  [{ kind: 'constant', value: 3 }, 4],
+])('a distribution %o does not contain %s', (distribution, value) => {
+  expect(contains(distribution, value)).toBe(false);
+});
+
+test('a warm start leaves out and counts the configs outside the space and the configs without the metric', () => {
+  const warm = warmStartOf(
+    [config({ x: 0.5 }, 1), config({ x: 2 }, 0), config({ x: 0.1 }), { ...config({ x: 0.2 }), lacksMetric: true }],
+    new Map([['x', x]]),
+    always,
+  );
+  expect(warm).toEqual({
+    results: [
+      { parameters: { x: 0.5 }, value: 1 },
+      { parameters: { x: 0.1 }, value: undefined },
+    ],
+    outside: 1,
+    withoutMetric: 1,
+    older: 0,
+  });
+  expect(warmStartWarning(warm, 'loss')).toEqual({
+    message: '2 of 4 configs of the earlier sweeps are left out (1 outside the space, 1 without loss)',
+    count: 2,
+  });
+});
+
+test('a parameter without an effect can have a value outside the space', () => {
+  const { results } = warmStartOf([config({ x: 7 }, 1)], new Map([['x', x]]), () => false);
+  expect(results).toHaveLength(1);
+});
+
+test('a warm start uses the newest configs up to its maximum', () => {
+  const configs = Array.from({ length: MAX_WARM_RESULTS + 3 }, (_, index) => config({ x: 0 }, index));
+  const warm = warmStartOf(configs, new Map([['x', x]]), always);
+  expect(warm.results).toHaveLength(MAX_WARM_RESULTS);
+  expect(warm.results[0]?.value).toBe(3);
+  expect(warm.older).toBe(3);
+});
+
+test('a warm start without any ended trial has a warning, and a complete warm start has none', () => {
+  const space = new Map([['x', x]]);
+  expect(warmStartWarning(warmStartOf([], space, always), 'loss')).toEqual({
+    message: 'no trial of the earlier sweeps has ended',
+    count: 0,
+  });
+  expect(warmStartWarning(warmStartOf([config({ x: 0 }, 1)], space, always), 'loss')).toBeUndefined();
+});

@@ -1,0 +1,132 @@
+/** Chooses the results of earlier sweeps with which a search starts. */
+import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
+import type { Distribution } from './distribution.ts';
+import type { SearchResult } from './searcher.ts';
+
+/** The maximum number of results with which a search starts. The newest results are used. */
+export const MAX_WARM_RESULTS = 10_000;
+
+/** The kind of a parameter: the parameter has numbers only, or other values too. */
+type ParameterKind = 'number' | 'category';
+
+/** The kind of each parameter under `parameters`, by name. */
+export type ParameterKinds = ReadonlyMap<string, ParameterKind>;
+
+/** Returns the kind of a parameter with these values. */
+export function kindOfValues(values: readonly ParameterValue[]): ParameterKind {
+  return values.every((value) => typeof value === 'number') ? 'number' : 'category';
+}
+
+export function kindsOfSpace(space: ReadonlyMap<string, Distribution>): ParameterKinds {
+  return new Map([...space].map(([name, distribution]) => [name, kindOf(distribution)]));
+}
+
+function kindOf(distribution: Distribution): ParameterKind {
+  if (distribution.kind === 'constant') return kindOfValues([distribution.value]);
+  return distribution.kind === 'categorical' ? kindOfValues(distribution.values) : 'number';
+}
+
+/** Returns the first difference between two spaces as text. Undefined if the spaces are the same. */
+export function spaceDifference(own: ParameterKinds, earlier: ParameterKinds): string | undefined {
+  const missing = [...own.keys()].filter((name) => !earlier.has(name));
+  if (missing.length > 0) return `has no ${named(missing)}`;
+  const further = [...earlier.keys()].filter((name) => !own.has(name));
+  if (further.length > 0) return `has ${named(further)}, which this file lacks`;
+  for (const [name, kind] of own) {
+    const other = earlier.get(name);
+    if (other !== undefined && other !== kind)
+      return `has ${TEXT[other]} as ${named([name])}, and this file ${TEXT[kind]}`;
+  }
+  return undefined;
+}
+
+const TEXT: Readonly<Record<ParameterKind, string>> = {
+  number: 'numbers',
+  category: 'values that are not all numbers',
+};
+
+function named(names: readonly string[]): string {
+  return `parameter${names.length > 1 ? 's' : ''} ${names.map((name) => JSON.stringify(name)).join(', ')}`;
+}
+
+/** A config of an earlier sweep that has ended. */
+export interface EarlierConfig {
+  readonly parameters: Parameters;
+  /** The mean of the metric over the replicates that have the metric. */
+  readonly value: number | undefined;
+  /** Whether a replicate has a result, although no replicate has the metric. */
+  readonly lacksMetric: boolean;
+}
+
+export interface WarmStart {
+  /** In the order of `configs`. */
+  readonly results: readonly SearchResult[];
+  /** The numbers of configs that are left out. */
+  readonly outside: number;
+  readonly withoutMetric: number;
+  readonly older: number;
+}
+
+/**
+ * Returns the results with which a search starts. Configs with a value outside the space, configs whose results lack
+ * the metric, and the oldest configs beyond MAX_WARM_RESULTS are left out.
+ * @param configs the configs of earlier sweeps, oldest first
+ * @param isActive whether a parameter has an effect at a point; other parameters can have any value
+ */
+export function warmStartOf(
+  configs: readonly EarlierConfig[],
+  space: ReadonlyMap<string, Distribution>,
+  isActive: (point: Parameters, name: string) => boolean,
+): WarmStart {
+  const isInside = ({ parameters }: EarlierConfig) =>
+    [...space].every(([name, distribution]) => {
+      const value = parameters[name];
+      return !isActive(parameters, name) || (value !== undefined && contains(distribution, value));
+    });
+  const inside = configs.filter(isInside);
+  const measured = inside.filter(({ lacksMetric }) => !lacksMetric);
+  const results = measured.slice(-MAX_WARM_RESULTS).map(({ parameters, value }) => ({ parameters, value }));
+  return {
+    results,
+    outside: configs.length - inside.length,
+    withoutMetric: inside.length - measured.length,
+    older: measured.length - results.length,
+  };
+}
+
+/** Returns whether a distribution has a value. With `q`, every value between the limits counts. */
+export function contains(distribution: Distribution, value: ParameterValue): boolean {
+  if (distribution.kind === 'constant') return distribution.value === value;
+  if (distribution.kind === 'categorical') return distribution.values.includes(value);
+  if (typeof value !== 'number') return false;
+  switch (distribution.kind) {
+    case 'int_uniform':
+      return Number.isInteger(value) && value >= distribution.min && value <= distribution.max;
+    case 'uniform':
+    case 'log_uniform':
+      return value >= distribution.min && value <= distribution.max;
+    case 'normal':
+      return true;
+    case 'log_normal':
+      return value > 0 || (distribution.q !== undefined && value === 0);
+    case 'beta':
+      return value >= 0 && value <= 1;
+  }
+}
+
+/** Returns a warning about a warm start. Undefined if all configs are used and there is at least one. */
+export function warmStartWarning(
+  { results, outside, withoutMetric, older }: WarmStart,
+  metric: string,
+): { readonly message: string; readonly count: number } | undefined {
+  const count = outside + withoutMetric + older;
+  const total = results.length + count;
+  if (total === 0) return { message: 'no trial of the earlier sweeps has ended', count: 0 };
+  if (count === 0) return undefined;
+  const reasons = [
+    ...(outside > 0 ? [`${outside} outside the space`] : []),
+    ...(withoutMetric > 0 ? [`${withoutMetric} without ${metric}`] : []),
+    ...(older > 0 ? [`${older} beyond the newest ${MAX_WARM_RESULTS.toLocaleString('en')}`] : []),
+  ];
+  return { message: `${count} of ${total} configs of the earlier sweeps are left out (${reasons.join(', ')})`, count };
+}
