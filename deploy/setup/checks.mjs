@@ -33,7 +33,7 @@ const SUITES = {
   // Slow test files wait for leases, outages and elections more than half of their time, so more of them run at once.
   slow: {
     checks: false,
-    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 4}`],
+    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 3}`],
     env: {},
   },
   release: {
