@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { progressText } from '../../lib/domain/progress.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from '../core/agents.ts';
@@ -261,4 +261,82 @@ test('a killed sweep rejects a new version', async () => {
   const world = await coordinator(FILE);
   await sweepControl(world.runtime).act('1', { action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 }, '');
   await expect(world.apply(EDITED)).rejects.toThrow('sweep 1 was killed: submit the file as a new sweep');
+});
+
+describe('a sweep that has reached its target', () => {
+  const withTarget = (target: number, values = '[4, 3, 2, 1]') =>
+    FILE.replace('goal: minimize', `goal: minimize, target: ${target}`).replace('[1, 2, 3, 4]', values);
+
+  /** Two of four trials have run, and the second trial has reached the target 3.5. */
+  async function ended() {
+    const world = await coordinator(withTarget(3.5));
+    await world.finish(4);
+    await world.finish(3);
+    await world.schedule();
+    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 2, cancelled: 2 } });
+    return world;
+  }
+
+  test('a stricter target resumes a sweep that has reached its target, and runs only the trials without a result', async () => {
+    const world = await ended();
+    await world.apply(withTarget(1.5));
+    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', reason: '', counts: { pending: 2 } });
+    await world.restart();
+    await world.finish(2);
+    await world.finish(1);
+    await world.schedule();
+    expect(world.sweep().counts).toMatchObject({ succeeded: 4, cancelled: 0 });
+    expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 1, 1, 1]);
+    expect(world.events('restored')).toEqual([]);
+  });
+
+  test('a trial that a user killed stays cancelled when its sweep resumes after the target', async () => {
+    const world = await coordinator(withTarget(3.5));
+    const killed = world.trial(2).id;
+    await sweepControl(world.runtime).killTrial(world.sweep().id, killed, 'not this one', 'ann');
+    await world.finish(3);
+    await world.schedule();
+    await world.apply(withTarget(0.5));
+    expect(world.states()).toEqual({ 4: 'pending', 3: 'succeeded', 2: 'cancelled', 1: 'pending' });
+  });
+
+  test('new points without a target resume a sweep that has reached its target', async () => {
+    const world = await ended();
+    await world.apply(FILE.replace('[1, 2, 3, 4]', '[4, 2, 5]'));
+    expect(world.states()).toMatchObject({ 4: 'succeeded', 3: 'succeeded', 2: 'pending', 1: 'cancelled' });
+    await world.finish(2);
+    await world.finish(5);
+    await world.schedule();
+    expect(world.sweep()).toMatchObject({
+      ...{ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 3, cancelled: 0, dropped: 2 } },
+    });
+  });
+
+  test('a target that a kept result reaches is rejected, and a target that only a dropped result reaches is accepted', async () => {
+    const world = await ended();
+    const id = world.trial(3).id;
+    await expect(world.apply(withTarget(3.2))).rejects.toThrow(
+      `trial ${id} has test_loss 3, which reaches the target 3.2: set a stricter metric.target or remove it`,
+    );
+    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', version: 1 });
+    await world.apply(withTarget(3.2, '[4, 2]'));
+    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', counts: { succeeded: 1, pending: 1 } });
+  });
+
+  test('a larger run_cap continues a search that has reached its target', async () => {
+    const search = (target: number, cap: number) =>
+      withTarget(target).replace(
+        /parameters:.*/s,
+        `method: random\nrun_cap: ${cap}\nparameters: {x: {min: 0, max: 100000}}\n`,
+      );
+    const world = await coordinator(search(100_000, 3));
+    const [first] = world.trials();
+    await world.finish(first?.x ?? 0);
+    await world.schedule();
+    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 1, cancelled: 2 } });
+    await world.apply(search(-1, 5));
+    await world.schedule();
+    expect(world.sweep()).toMatchObject({ planned: 5, counts: { succeeded: 1, cancelled: 0 } });
+    expect(world.trials()).toHaveLength(5);
+  });
 });

@@ -1,8 +1,10 @@
 /** Compares an edited file with a sweep, and changes the sweep to the new version. */
+import { endedByTarget, reachesTarget } from '../../lib/domain/target.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { ApplySweepRequest, VersionChanges } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { type SweepStateName, sweepState } from '../../proto/names.ts';
+import type { Sweep as WireSweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
 import { type ApplyRequest, hasNewRule, onApply } from '../core/apply.ts';
 import { forgetIfEnded } from '../core/ended-trials.ts';
 import { leasesOf } from '../core/leases.ts';
@@ -31,6 +33,8 @@ interface VersionComparison {
   /** The ids of created trials that the new version lacks, or has again. */
   readonly dropped: readonly string[];
   readonly restored: readonly string[];
+  /** The ids of kept trials that a reached target cancelled. */
+  readonly resumed: readonly string[];
 }
 
 /**
@@ -49,8 +53,11 @@ function compareVersion(
   const space = compareSpaces(before, after);
   const { kept, added, dropped } = countChanges(before, after, space);
   const differs = settings.length > 0 || space.kind !== 'same';
-  if (differs) mustBeChangeable(sweepId, sweepState.of(queries.sweep(sweepId).state));
+  const sweep = queries.sweep(sweepId);
+  if (differs) mustBeChangeable(sweep);
   const marks = marksOf(queries, sweepId, after, space);
+  const hasReachedTarget = differs && sweepState.of(sweep.state) === 'stopped';
+  if (hasReachedTarget) mustNotReachTarget(queries, sweepId, after, marks.dropped);
   const changes: VersionChanges = {
     version: differs ? current.version + 1 : current.version,
     differs,
@@ -60,7 +67,14 @@ function compareVersion(
     droppedStarted: marks.droppedStarted,
     settings,
   };
-  return { changes, before, after, space, dropped: marks.dropped, restored: marks.restored };
+  const resumed = hasReachedTarget ? endCancelled(queries, sweep, marks.dropped) : [];
+  return { changes, before, after, space, dropped: marks.dropped, restored: marks.restored, resumed };
+}
+
+/** Returns the ids of the trials that the end of a sweep cancelled, and whose points the new version keeps. */
+function endCancelled(queries: Queries, { id, reason }: WireSweep, dropped: readonly string[]): string[] {
+  const gone = new Set(dropped);
+  return queries.trialsCancelledBy(id, reason).filter((trialId) => !gone.has(trialId));
 }
 
 function parseStored(sweepId: string, { text, fileName }: { text: string; fileName: string }): SweepSpec {
@@ -72,10 +86,33 @@ function parseStored(sweepId: string, { text, fileName }: { text: string; fileNa
   }
 }
 
-function mustBeChangeable(sweepId: string, state: SweepStateName): void {
+/** A sweep that a user has stopped or killed cannot change. A sweep that has reached its target can. */
+function mustBeChangeable(sweep: WireSweep): void {
+  const state = sweepState.of(sweep.state);
+  if (state === 'stopping' && endedByTarget(sweep))
+    throw new RejectedError(
+      `sweep ${sweep.id} is ending, because it reached its target: apply the file again after its end`,
+    );
+  if (state === 'stopped' && endedByTarget(sweep)) return;
   if (state !== 'stopping' && state !== 'stopped' && state !== 'killed') return;
   const how = state === 'stopping' ? 'is stopping' : `was ${state}`;
-  throw new RejectedError(`sweep ${sweepId} ${how}: submit the file as a new sweep`);
+  throw new RejectedError(`sweep ${sweep.id} ${how}: submit the file as a new sweep`);
+}
+
+/** @throws {RejectedError} if a result of a kept point reaches the target of the new version */
+function mustNotReachTarget(queries: Queries, sweepId: string, after: SweepSpec, dropped: readonly string[]): void {
+  const { target } = after.metric;
+  if (target === undefined) return;
+  const gone = new Set(dropped);
+  for (const { index, value } of queries.bestResults(sweepId, after.metric.goal, dropped.length + 1)) {
+    const trial = queries.trialAt(sweepId, index);
+    if (trial === undefined || gone.has(trial.id)) continue;
+    if (!reachesTarget(value, target, after.metric.goal)) return;
+    throw new RejectedError(
+      `trial ${trial.id} has ${after.metric.name} ${value}, which reaches the target ${target}: ` +
+        'set a stricter metric.target or remove it, so that the sweep can continue',
+    );
+  }
 }
 
 interface Marks {
@@ -120,7 +157,7 @@ export async function applyVersion(
   runtime.flush();
   const { db, core, queries } = runtime;
   const comparison = compareVersion(queries, sweepId, request);
-  const { changes, before, after, space, dropped, restored } = comparison;
+  const { changes, before, after, space, dropped, restored, resumed } = comparison;
   if (request.dryRun || !changes.differs) return changes;
   const current = queries.sweepFile(sweepId);
   if (request.baseVersion !== 0 && request.baseVersion !== current.version) {
@@ -130,7 +167,7 @@ export async function applyVersion(
   }
   const now = runtime.now();
   const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, now);
-  const loaded = loadTrials(db, sweep, restored, now);
+  const loaded = loadTrials(db, sweep, [...restored, ...resumed], now);
   const policy = policyOf(after, sweep.policy.program?.code);
   const newRule = hasNewRule(sweep.policy, policy);
   const outside = queries.droppedTrials(sweepId).length + dropped.length - restored.length;
@@ -158,6 +195,7 @@ export async function applyVersion(
       search: searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
       dropped,
       restored,
+      resumed,
     },
     now,
   );
@@ -206,7 +244,9 @@ function searchOf(
       ? { ...initialState(after, searcherOf(after)), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  const done = isWhole || (space.kind === 'same' && (stored === undefined || stored.done));
+  // The end of a sweep at its target ended the creation, although the search had further trials.
+  const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
+  const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };
 }
 

@@ -34,15 +34,17 @@ export interface ApplyRequest {
   readonly dropped: readonly string[];
   /** The ids of dropped trials whose points the new version has again. */
   readonly restored: readonly string[];
+  /** The ids of trials that the end of the sweep cancelled, and whose points the new version keeps. */
+  readonly resumed: readonly string[];
 }
 
 /**
  * Changes a sweep to a new version. Dropped trials that have not started are cancelled; those that run continue, and are
- * not retried. Restored trials that were cancelled are pending again. A finished sweep that has trials to run returns to
- * the core. The caller checks that the sweep can change.
+ * not retried. Resumed trials, and restored trials that were cancelled, are pending again. An ended sweep that has trials to
+ * run returns to the core. The caller checks that the sweep can change.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
-  const { sweep, version, planned, search, dropped, restored } = request;
+  const { sweep, version, planned, search, dropped, restored, resumed } = request;
   const ended = isEnded(sweep.state);
   const { state, done } = search;
   const changes: Change[] = [{ kind: 'applied', sweepId: sweep.id, version, planned, state, done, dropped, restored }];
@@ -51,7 +53,9 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   sweep.search = done ? undefined : { source: search.source, state };
   changePolicy(sweep, version, ended, now);
   for (const trial of trialsOf(sweep, dropped)) changes.push(...drop(sweep, trial));
-  const retries = trialsOf(sweep, restored).flatMap((trial) => restore(sweep, trial, `${sweep.id}/${version.number}`));
+  const requestId = `${sweep.id}/${version.number}`;
+  const again = trialsOf(sweep, [...restored, ...resumed]);
+  const retries = again.flatMap((trial) => restore(sweep, trial, requestId));
   if (!ended) return stepOf([...changes, ...retries, ...closeIfDone(sweep)]);
   if (isUnfinished(sweep)) {
     insertInOrder(core, sweep);

@@ -415,6 +415,19 @@ export class Queries {
     return [...failed, ...(cancelled ? this.#all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
   }
 
+  /**
+   * Returns the ids of the trials that the end of a sweep cancelled with this reason. Trials of dropped points and trials that
+   * a user killed are not among them. Reads all events of the store.
+   */
+  trialsCancelledBy(sweepId: string, reason: string): string[] {
+    return this.#all<{ id: string }>(
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
+         and id in (select trial_id from events where sweep_id = ?1 and kind = 'cancelled' and detail = ?2) order by idx`,
+      sweepId,
+      reason,
+    ).map(({ id }) => id);
+  }
+
   /** Returns the ids of up to `limit` trials of a sweep whose ids begin with a prefix. */
   trialsWithPrefix(sweepId: string, prefix: string, limit: number): string[] {
     return this.#all<{ id: string }>(

@@ -6,6 +6,7 @@ import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
 import type { TrialState } from '../../../coordinator/core/trial-model.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
+import { endedByTarget } from '../../../lib/domain/target.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 import { budget } from './budget.ts';
 
@@ -72,6 +73,7 @@ export class Ledger {
     string,
     {
       state: Sweep['state'];
+      reason: string;
       priority: number;
       planned: number;
       policy: SweepPolicy;
@@ -99,6 +101,7 @@ export class Ledger {
   addSweep(sweep: Sweep): void {
     this.sweeps.set(sweep.id, {
       state: 'running',
+      reason: '',
       priority: sweep.priority,
       planned: sweep.planned,
       policy: sweep.policy,
@@ -158,6 +161,7 @@ export class Ledger {
         const sweep = this.#sweep(change.sweepId);
         if (isEnded(sweep.state)) assert.equal(change.state, 'running', 'an ended sweep can only change to running');
         sweep.state = change.state;
+        sweep.reason = change.reason ?? sweep.reason;
         break;
       }
       case 'trial': {
@@ -279,7 +283,8 @@ export class Ledger {
 
   #apply({ sweepId, version, planned, dropped, restored }: Change & { kind: 'applied' }): void {
     const sweep = this.#sweep(sweepId);
-    assert.ok(['running', 'paused', 'finished'].includes(sweep.state), `a ${sweep.state} sweep changed its version`);
+    const mayChange = ['running', 'paused', 'finished'].includes(sweep.state) || endedByTarget(sweep);
+    assert.ok(mayChange, `a ${sweep.state} sweep changed its version`);
     assert.equal(version.number, sweep.version + 1, 'versions are numbered without gaps');
     Object.assign(sweep, {
       ...{ version: version.number, policy: version.policy, priority: version.priority, planned },
