@@ -45,7 +45,7 @@ test('--version prints the version of the package', async () => {
 test.each([
   [['plam'], "unknown command 'plam'", 'plan'],
   [['ls', '--servr', 'x'], "unknown option '--servr'", '--server'],
-])('%s is rejected, and the message suggests the nearest name', async (args, message, nearest) => {
+])('%s is rejected, and the error suggests the nearest name', async (args, message, nearest) => {
   const { stdout, stderr, exitCode } = await runTrawl(...args);
   expect(exitCode).toBe(2);
   expect(stdout).toBe('');

@@ -76,7 +76,10 @@ Environment:
   TRAWL_IDENTITY  default for --identity
   NO_COLOR        same as --no-color`;
 
-/** Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The program's own options take no value. */
+/**
+ * Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The options of the
+ * program itself take no value.
+ */
 export function verbIn(args: readonly string[]): string | undefined {
   return args.find((arg) => !arg.startsWith('-'));
 }
@@ -92,12 +95,13 @@ export async function buildProgram(verb?: string): Promise<Command> {
     .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
     .option('--debug', 'print the stack of an error')
     .addHelpText('after', AFTER_HELP)
-    // Set before the verbs are added, because they inherit it.
+    // This setting comes before the verbs, because the verbs inherit it.
     .exitOverride()
     .showHelpAfterError('(see --help)')
     .configureHelp({ sortOptions: true, showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
-  // The option of the verb has another meaning, and would be taken by the program.
+  // Without this exception, the program would take the option `--version` of the verb `show`, which has another
+  // meaning.
   if (verb !== 'show') program.version(trawlVersion());
   const isKnown = verb !== 'completion' && Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
   for (const [heading, verbs] of Object.entries(VERBS)) {

@@ -173,7 +173,7 @@ test('p pauses a running sweep and resumes a paused sweep; the status line repor
   at.stop();
 });
 
-test(':kill asks for confirmation, and any key but y cancels', async () => {
+test(':kill asks for confirmation, and any key except y cancels the kill', async () => {
   const at = await start({ act: () => ({ ...midSweep, state: 'SWEEP_STATE_KILLED' }) });
   await at.press(':', ...'kill', 'enter');
   expect(at.status()).toBe('kill sweep 7 (autoencoders)? 1 trial is running and will be stopped now [y/N]');

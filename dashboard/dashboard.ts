@@ -40,7 +40,7 @@ export interface DashboardSettings {
   readonly now: () => number;
   readonly onLeave: () => void;
   readonly onInterrupt: () => void;
-  /** Called with text for the clipboard. */
+  /** Receives text for the clipboard. */
   readonly onCopy: (text: string) => void;
   /** Called when the watched sweep's stream has ended. */
   readonly onEnded: () => void;
@@ -53,12 +53,15 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 /** The interval between models while updates arrive. */
 export const FRAME_MS = 100;
 
-/** The interval between models if there are no updates. Durations and rates change even without an update. */
+/**
+ * The interval between models if there are no updates. This interval is needed because durations and rates change even
+ * without an update.
+ */
 const IDLE_FRAME_MS = 1_000;
 
 const SMALL_SWEEP = 2_000;
 
-/** The part of the time that summaries of a large sweep take at most. */
+/** The maximum share of the time that is spent on summaries of a large sweep. */
 const SUMMARY_SHARE = 0.05;
 
 /** The part of the model that a frozen display keeps. */
@@ -72,7 +75,7 @@ interface CachedSummary {
   /** Whether every row has arrived. */
   readonly complete: boolean;
   readonly atMs: number;
-  /** How long it took to compute. */
+  /** The duration of the last summary, in milliseconds. */
   readonly tookMs: number;
   readonly summary: Summary;
 }
@@ -131,7 +134,7 @@ export class Dashboard {
     this.#details = this.#createDetails('');
   }
 
-  /** Watches another sweep instead of the current sweep. @throws {TrawlError} when there is no such sweep */
+  /** Watches another sweep instead of the current sweep. @throws {TrawlError} when the sweep does not exist */
   async watch(sweep: string): Promise<void> {
     const id = await this.#source.find(sweep);
     if (this.#closed) return;
@@ -219,7 +222,7 @@ export class Dashboard {
       this.#ui = ui;
       if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
       if (effect !== undefined) this.#run(effect);
-      // Keys that were typed before a question appeared do not answer the question.
+      // A key that was typed before a question appeared does not answer the question.
       if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
     this.#publishAfterKey();

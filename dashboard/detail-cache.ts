@@ -49,7 +49,9 @@ export class DetailCache {
   #sweeps: readonly Sweep[] = [];
   #sweepsRequestedMs = 0;
   #explained: { readonly trialId: string; readonly lines: readonly string[] } | undefined;
-  /** The best configs of each sweep, from the time when `revision` of its trials had ended. */
+  /**
+   * The best configs of each sweep. `revision` is the number of the sweep's ended trials at the time of the request.
+   */
   readonly #best = new Map<string, { readonly revision: number; readonly configs: readonly Config[] }>();
   #rungs: ListRungsResponse | undefined;
   #earlier: readonly Event[] | undefined;
@@ -75,7 +77,7 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When `sweeps` was requested. Zero if the list was never requested. */
+  /** When `sweeps` was requested. Zero if the list of sweeps was never requested. */
   get sweepsRequestedMs(): number {
     return this.#sweepsRequestedMs;
   }
@@ -92,7 +94,7 @@ export class DetailCache {
     return this.#importance;
   }
 
-  /** Whether no request is pending. A followed log does not count. */
+  /** Whether no request is pending. A log that is followed does not count as a request. */
   get idle(): boolean {
     return this.#busy.size === 0;
   }
@@ -196,7 +198,7 @@ export class DetailCache {
 
   readonly bestOf = (sweepId: string): readonly Config[] | undefined => this.#best.get(sweepId)?.configs;
 
-  /** Requests the best configs of a sweep. Requests them again when another trial has ended. */
+  /** Requests the best configs of a sweep. Requests the configs again when another trial has ended. */
   requestBest(sweep: Sweep, now: number): void {
     const revision = endedTotal(sweep);
     if (this.#best.get(sweep.id)?.revision === revision) return;

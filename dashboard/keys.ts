@@ -66,11 +66,11 @@ export interface KeyBinding {
   /** The help text. */
   readonly about: string;
   readonly command: Command;
-  /** The views that have this key. Undefined if all have it. */
+  /** The views that have this key. Undefined if all views have the key. */
   readonly in?: readonly ViewKind[];
   /** Whether the key changes the sweep. `--readonly` disables such keys. */
   readonly changes?: true;
-  /** Whether only a replay has the key. There, the key has no other meaning. */
+  /** Whether only a replay has the key. In a replay, the key has no other meaning. */
   readonly replay?: true;
 }
 
@@ -92,7 +92,10 @@ const CONTROL_VIEWS: readonly ViewKind[] = [
 const KILL_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'events', 'sweeps', 'log', 'explain'];
 const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'errors', 'log', 'explain'];
 
-/** In the order of the help. A new key needs a line here, a command above and a case in state/handle-key.ts. */
+/**
+ * Bindings in the order of the help view. A new key needs a line here, a command above and a case in
+ * state/handle-key.ts.
+ */
 export const KEYS: readonly KeyBinding[] = [
   { keys: ['j', 'down'], command: 'down', about: 'move down' },
   { keys: ['k', 'up'], command: 'up', about: 'move up' },

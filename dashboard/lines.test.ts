@@ -29,7 +29,7 @@ const epoch1 = runningTrial(0, 1, { train_loss: 0.5, test_loss: 0.4, psnr: 10 })
 const epoch2 = runningTrial(0, 2, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 const ended = endedTrial(0, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 
-test('a trial has lines for its start, each epoch, and its end with the first and last loss', async () => {
+test('a trial has a line for its start, a line per epoch, and a line for its end with the first and the last loss', async () => {
   const lines = await linesOf(
     snapshot(sampleSweep(), sampleTrials(), []),
     delta({ agents: [sampleAgent()], events: [] }),

@@ -155,7 +155,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: LinesState
         attemptEnded.set(trial.id, event.attempt);
         break;
       case 'pending': {
-        // The event means a retry if an attempt has ended. Otherwise an offer was withdrawn.
+        // If an attempt has ended, the event means a retry. Otherwise, the event means that an offer was withdrawn.
         const attempt = attemptEnded.get(trial.id);
         if (attempt !== undefined) add(`trial ${shortId(trial.id)} attempt ${attempt} ${firstLine(event.detail)}`);
         break;
@@ -163,7 +163,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: LinesState
     }
     if (lastOf.get(trial.id) === i) addEndLine(trial);
   });
-  // The rows of a very large delta arrive in parts. Later parts have no events.
+  // The rows of a very large delta arrive in parts. Later parts of a delta have no events.
   for (const trial of delta.trials) if (!lastOf.has(trial.id)) addEndLine(trial);
   return lines;
 }

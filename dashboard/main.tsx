@@ -33,7 +33,7 @@ export interface DashboardOptions {
   readonly endWithSweep?: boolean;
   /** Called when the first frame is drawn. */
   readonly onFirstFrame?: () => void;
-  /** Called for Ctrl-C. If undefined, Ctrl-C quits. */
+  /** Called for Ctrl-C. If `onInterrupt` is undefined, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
   /** Aborting this signal closes the dashboard. */
   readonly signal?: AbortSignal;
@@ -45,12 +45,12 @@ export interface DashboardOptions {
  */
 export type DashboardResult = 'ended' | 'left';
 
-/** Keys are drawn at once. The dashboard publishes at most ten models per second (see use-model.ts). */
+/** Ink draws a key press immediately. The dashboard publishes at most ten models per second (see use-model.ts). */
 const MAX_FPS = 60;
 
 /**
- * Shows a sweep on the whole terminal until the user quits, or, with `endWithSweep`, until the sweep ends. Then
- * restores the terminal.
+ * Shows a sweep on the whole terminal until the user quits, or, with `endWithSweep`, until the sweep ends. Restores the
+ * terminal afterwards.
  * @throws {TrawlError} when the sweep cannot be watched, after the terminal is restored
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {

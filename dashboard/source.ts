@@ -10,7 +10,10 @@ export type Pane = (typeof PANES)[number];
 
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
 
-/** The trials to retry, by id or by failure class. `all` means any class. `cancelled` includes cancelled trials. */
+/**
+ * The trials to retry, by id or by failure class. `all` selects trials of any failure class. `cancelled` also selects
+ * cancelled trials.
+ */
 export type RetrySelection =
   | { readonly trials: readonly string[] }
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
@@ -19,7 +22,7 @@ export type RetrySelection =
 export interface EffectLevel {
   readonly value: string;
   readonly mean: number;
-  /** The interval of the mean. Undefined if the results do not determine it. */
+  /** The interval of the mean. Undefined if the results do not determine the interval. */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
   /** The number of finished trials, and the range of their results. */
   readonly n: number;
@@ -39,7 +42,7 @@ export interface ParameterImportance {
     readonly parameter: string;
     readonly share: number;
     readonly p: number | undefined;
-    /** Undefined if the results allow no test. */
+    /** Undefined if the results allow no significance test. */
     readonly significant: boolean | undefined;
     readonly levels: readonly EffectLevel[];
   }[];
@@ -74,7 +77,7 @@ interface ReplayControl {
 export interface Source {
   /** Whether actions are rejected, because no coordinator runs or a replay is shown. */
   readonly readonly?: boolean | undefined;
-  /** Set for a replay. */
+  /** Only set for a replay. */
   readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;
@@ -85,7 +88,7 @@ export interface Source {
   sweeps(): Promise<readonly Sweep[]>;
   /** Returns up to `limit` configs of a sweep by rank, best first. */
   best(sweepId: string, limit: number): Promise<readonly Config[]>;
-  /** Returns reports by trial id. Trials without reports are omitted. */
+  /** Returns the reports of trials by trial id. Trials without reports are omitted. */
   curves(sweepId: string, trialIds: readonly string[]): Promise<ReadonlyMap<string, readonly Report[]>>;
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;
   /** Returns the rungs of the early-stopping rule of a sweep. */
@@ -95,7 +98,7 @@ export interface Source {
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
   /** Returns the updated sweep. */
   controlSweep(sweepId: string, action: SweepActionName): Promise<Sweep>;
-  /** Cancels a trial, and stops it if it runs. Returns the updated trial. */
+  /** Cancels a trial. A running trial is stopped. Returns the updated trial. */
   killTrial(sweepId: string, trialId: string): Promise<Trial>;
   /** Returns the updated sweep and the number of retried trials. */
   retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;
@@ -107,8 +110,8 @@ export interface Source {
   drain(agentId: string, on: boolean): Promise<Agent>;
   importance(trials: readonly Trial[], metric: string, axes: readonly string[]): Promise<ParameterImportance>;
   /**
-   * Compares the mean of each set of results with the mean of the first set. Undefined where one set has fewer than two
-   * results.
+   * Compares the mean of each set of results with the mean of the first set. A difference is undefined if one of the
+   * two sets has fewer than two results.
    */
   differences(sets: readonly (readonly number[])[]): readonly (MeanDifference | undefined)[];
 }

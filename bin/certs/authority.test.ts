@@ -116,7 +116,7 @@ test('certs accounts replaces the accounts file of an earlier version, and separ
 });
 
 test.each(['../../x', 'a/b', 'a"} }', 'a..b', '.', 'a\u001b[2J', 'x'.repeat(65), `${'x'.repeat(60)}.lab`, ''])(
-  'the name %j is rejected',
+  '%j is rejected as the name of an identity',
   async (name) => {
     await certs('init');
     const { exitCode, stderr } = await certs('agent', '--', name);
@@ -126,7 +126,7 @@ test.each(['../../x', 'a/b', 'a"} }', 'a..b', '.', 'a\u001b[2J', 'x'.repeat(65),
   },
 );
 
-test('a fully qualified host name is the name of an agent', async () => {
+test('the name of an agent can be a fully qualified host name', async () => {
   await certs('init');
   expect(await certs('agent', 'gpu1.lab.example.org')).toMatchObject({ exitCode: 0 });
   expect(readIdentity(join(dir, 'agent-gpu1.lab.example.org'), ['agent']).name).toBe('gpu1.lab.example.org');
@@ -137,12 +137,12 @@ test('a fully qualified host name is the name of an agent', async () => {
   expect(existsSync(join(dir, 'agent-gpu1.lab.example.org'))).toBe(false);
 });
 
-test.each(['a b', '-x', 'http://x', 'a"b', '*'])('host %j is rejected', async (host) => {
+test.each(['a b', '-x', 'http://x', 'a"b', '*'])('the host name %j is rejected', async (host) => {
   expect(await certs('init', `--host=${host}`)).toMatchObject({ exitCode: 2 });
   expect(existsSync(dir)).toBe(false);
 });
 
-test('without an authority no identity is created, and a user needs a role', async () => {
+test('an identity needs an authority, and the identity of a user needs a role', async () => {
   expect(await certs('agent', 'a')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('certs init') });
   await certs('init');
   expect((await certs('user', 'ann')).exitCode).toBe(2);

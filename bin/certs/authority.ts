@@ -36,7 +36,7 @@ const SERIAL_BYTES = 8;
 const MAX_NAME = 64;
 
 export interface InitOptions {
-  /** Host names and addresses of the coordinator's machine, the preferred one first. */
+  /** Host names and addresses of the coordinator's machine, the preferred name first. */
   readonly hosts: readonly string[];
   /** Hosts of a NATS cluster. An empty list means one NATS server on the machine of the coordinator. */
   readonly natsHosts?: readonly string[];

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
-/** Certificates are valid from this time before now, because clocks differ between machines. */
+/** Certificates become valid this long before they are issued, because the clocks of machines differ. */
 const BACKDATE_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -19,7 +19,7 @@ export interface KeyAndCertificate {
 export interface CertificateSubject {
   readonly name: string;
   readonly role: string;
-  /** Distinguishes the certificates of one name, for NATS. */
+  /** The serial number by which NATS distinguishes certificates with the same name. */
   readonly serial?: string;
   /** Host names and addresses of a server. The certificate of a client has no host names. */
   readonly hosts?: readonly string[];

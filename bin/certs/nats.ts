@@ -34,7 +34,7 @@ const NATS_CLUSTER_PORT = 6222;
 const PING_EVERY = '5s';
 const UNANSWERED_PINGS = 2;
 
-/** One server of a cluster. */
+/** A NATS server of a cluster. */
 export interface NatsMember {
   readonly name: string;
   /** Hosts of all servers. */
@@ -46,8 +46,8 @@ export interface NatsMember {
 const text = (value: string) => JSON.stringify(value);
 
 /**
- * Returns the configuration file of a server. The file is written once, and users can edit it. Its paths are relative
- * to its folder.
+ * Returns the configuration file of a server. trawl writes the file once, and users can edit it afterwards. Paths in
+ * the file are relative to the folder of the file.
  * @param member undefined for a single server
  */
 export function natsServerConfig(member?: NatsMember): string {
@@ -62,7 +62,7 @@ jetstream {
   store_dir: "jetstream"
   max_memory_store: ${MAX_MEMORY_BYTES}
 }
-# Clients need a certificate of this authority; its subject is the name of the user.
+# Clients need a certificate of this authority. The subject of a client's certificate is the NATS user.
 tls {
 ${OWN_CERTIFICATE}
   verify_and_map: true
@@ -81,11 +81,11 @@ const addressOf = (host: string) => `${isIP(host) === 6 ? `[${host}]` : host}:${
 function clusterConfig({ name, hosts, certificates }: NatsMember): string {
   const routes = hosts.map((host) => text(`nats-route://${addressOf(host)}`));
   return `# The other servers. Only servers with these keys are accepted, because agents have certificates of the same authority.
-# Clients get the server names, which the certificates contain, from their identities.
+# Clients connect to the server names in their identities, because the certificates contain these names.
 cluster {
   name: "trawl"
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
-  # The name that the certificate contains.
+  # The name of this server in its certificate.
   advertise: ${text(addressOf(name))}
   no_advertise: true
   routes: [${routes.join(', ')}]
@@ -103,7 +103,7 @@ ${OWN_CERTIFICATE.replaceAll(/^/gm, '  ')}
 const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
 
 /**
- * Returns the accounts file. It is rewritten whenever an agent is added or revoked.
+ * Returns the accounts file. trawl rewrites the file whenever an agent is added or revoked.
  *
  * Agents have a separate account, because a request can name any subject for its reply, and the server does not check permissions
  * for this subject. A reply to an agent stays in the account of the agents, which has no stream and no JetStream API

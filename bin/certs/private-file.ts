@@ -6,7 +6,10 @@ import { writeDurablySync } from '../../lib/files/write-durably.ts';
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 
-/** Writes a file atomically and durably. Only the owner can read the file, and the folder if this call creates it. */
+/**
+ * Writes a file atomically and durably. Only the owner can read the file. A folder that this call creates is also
+ * private to the owner.
+ */
 export function writePrivately(path: string, content: string): void {
   const folder = dirname(path);
   const isNew = !existsSync(folder);

@@ -50,7 +50,7 @@ export async function renewIdentities(dir: string, names: readonly string[], day
   return renewals;
 }
 
-/** Returns the names of the folders with a valid identity. Revoked identities are not among them. */
+/** Returns the names of the folders with a valid identity. Revoked identities are omitted. */
 function renewable(dir: string): string[] {
   const known = new Set(readIdentities(join(dir, 'server')).map(identityFolder));
   return readdirSync(dir)

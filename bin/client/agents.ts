@@ -4,7 +4,7 @@ import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
 import { unary } from './rpc.ts';
 
-/** The grace of a drain if the user gives none, in milliseconds. */
+/** The default grace period of a drain, in milliseconds. */
 export const DEFAULT_DRAIN_GRACE_MS = 600_000;
 
 const POLL_MS = 500;
@@ -34,7 +34,7 @@ export async function releaseAgent(connection: Connection, agent: string): Promi
   return present((await unary(connection, connection.operations.releaseAgent, { agent })).agent);
 }
 
-/** Waits until an agent is drained, lost or undrained. Returns its last known state. */
+/** Waits until an agent is drained, lost or undrained. Returns the last known state of the agent. */
 export async function waitForDrain(connection: Connection, agent: Agent): Promise<Agent> {
   let current = agent;
   while (current.state === AgentState.DRAINING) {

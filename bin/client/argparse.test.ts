@@ -35,7 +35,7 @@ test('the options of a script are read with their short names and flags', () => 
   ]);
 });
 
-test('a parameter without an option has a warning with the nearest option', () => {
+test('the warning about a parameter without an option names the nearest option', () => {
   expect(warnings('batch_size: {values: [1]}, learning_rate: {values: [0.1]}')).toEqual([
     'train.py has no option --learning_rate; did you mean "--learning-rate"?',
   ]);
@@ -45,7 +45,7 @@ test('a parameter without an option has a warning with the nearest option', () =
   expect(warnings('zzz: {value: 1}', '${args_no_hyphens}')).toEqual([]);
 });
 
-test('a parameter that is passed with a value to a flag has a warning', () => {
+test('a parameter whose value is passed to a flag causes a warning', () => {
   expect(warnings('amp: {values: [true, false]}')).toEqual([
     'the option --amp of train.py takes no value: pass the parameters with ${args_no_boolean_flags}',
   ]);

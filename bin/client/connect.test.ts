@@ -135,7 +135,7 @@ test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(
   },
 );
 
-describe('--dir of a coordinator that is alive but does not answer', () => {
+describe('--dir of a coordinator that runs but does not answer', () => {
   const HOLDER = `
     const [path] = process.argv.slice(1);
     const db = new (require('libsql'))(path);
@@ -236,7 +236,7 @@ test('a watch continues when trials are retried after the end of the sweep, even
   expect(kinds).toEqual(['snapshot', 'delta', 'delta']);
 });
 
-test('a watch fails when an outage exceeds the patience', async () => {
+test('a watch fails when an outage lasts longer than the limit', async () => {
   const server = await serve({ watch: (call) => void call.write(snapshot()) });
   await withConnection({ server: server.address }, async (connection) => {
     const updates = watchSweep(connection, '7', { patienceMs: 400 });

@@ -29,7 +29,8 @@ export interface Connection {
 
 export interface ConnectOptions {
   /**
-   * HOST:PORT of the coordinator. Default: TRAWL_SERVER, or else the identity's coordinator, or else DEFAULT_ADDRESS.
+   * HOST:PORT of the coordinator. Default: Default: TRAWL_SERVER, or else the coordinator of the identity, or else
+   * DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
   /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder read-only. */
@@ -37,7 +38,8 @@ export interface ConnectOptions {
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
   /**
-   * A file with the token of a coordinator on the loopback. Default: the token in `dir`, or else TRAWL_TOKEN, or else the token
+   * A file with the token of a coordinator on the loopback interface. Default: the token in `dir`, or else TRAWL_TOKEN,
+   * or else the token
    * of this user's coordinator at the address.
    */
   readonly tokenFile?: string | undefined;
@@ -92,9 +94,9 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
 /**
  * Connects to a coordinator, or to a data folder without a coordinator. The connection to a `server` is opened by the
  * first call.
- * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
- * @throws {BadInputError} when both are given, the address is malformed, or the folder is not a trawl data folder
- * @throws {RejectedError} when the identity has the wrong role
+ * @throws {UnreachableError} when the coordinator of the folder runs but does not answer @throws {BadInputError} when
+ * both `server` and `dir` are given, the address is malformed, or the folder is not a trawl data folder @throws
+ * {RejectedError} when the identity has the wrong role
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {

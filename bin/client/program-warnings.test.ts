@@ -11,12 +11,12 @@ const REMEDY = 'add "${args}" or "${param:NAME}" to command, or read TRAWL_PARAM
 const parse = (text: string) => parseSweep(text, 'w.yaml');
 const PARAMETERS = 'parameters: {lr: {values: [1, 2]}, bs: {values: [3, 4]}, fixed: {value: 5}}\n';
 
-describe('the ranking metric', () => {
+describe('warning about the ranking metric', () => {
   const warning = (metric: string, report: string) =>
     metricWarning(parse(`command: [a, "\${args}"]\nmetric: {name: ${metric}}\nreport: ${report}\n${PARAMETERS}`));
   const regex = "{regex: 'epoch (?<epoch>.) val_loss (?<val_loss>.)'}";
 
-  test('a metric that is not a group of a pattern has a warning with the nearest group', () => {
+  test('the warning about a ranking metric that no pattern captures names the nearest group', () => {
     expect(warning('valloss', regex)).toBe(
       'no group of the regex is named like the metric "valloss"; did you mean "val_loss"?',
     );
@@ -25,7 +25,7 @@ describe('the ranking metric', () => {
     );
   });
 
-  test('a metric that can be reported has no warning', () => {
+  test('a ranking metric that the program can report causes no warning', () => {
     expect(warning('val_loss', regex)).toBe(undefined);
     expect(warning('psnr', `[${regex}, json]`)).toBe(undefined);
     expect(warning('psnr', `[${regex}, {regex: 'psnr=(?<psnr>.)'}]`)).toBe(undefined);
@@ -38,7 +38,7 @@ describe('parameters', () => {
   const warning = (command: string, more = '', script = '') =>
     parametersWarning(parse(`command: ${command}\nmetric: {name: loss}\n${more}${PARAMETERS}`), script);
 
-  test('a sweep has a warning if no parameter reaches the program', () => {
+  test('a sweep whose parameters do not reach the program causes a warning', () => {
     const none = `no parameter seems to reach the program: ${REMEDY}`;
     expect(warning('[python3, train.py]')).toBe(none);
     expect(warning('[python3, train.py, "${seed}", "${artifacts}"]', '', 'import os')).toBe(none);
@@ -100,7 +100,7 @@ describe('a script', () => {
     );
   };
 
-  test('a script that is missing in the working folder has a warning with the nearest name', async () => {
+  test('the warning about a script that is missing in the working folder names the nearest file', async () => {
     expect(await warnings('train.py')).toEqual([]);
     expect(await warnings(join(dir, 'train.py'))).toEqual([]);
     expect(await warnings('trian.py')).toEqual([`the script "trian.py" is not in ${dir}; did you mean "train.py"?`]);
@@ -114,7 +114,7 @@ describe('a script', () => {
     expect(await programWarnings(beside, undefined, undefined)).toEqual([]);
   });
 
-  test('a script that is not sent with the code has a warning with the reason', async () => {
+  test('the warning about a script that is not sent with the code gives the reason', async () => {
     expect(await warnings('main.py', true)).toEqual([]);
     expect(await warnings('./main.py', true)).toEqual([]);
     expect(await warnings('main2.py', true)).toEqual([

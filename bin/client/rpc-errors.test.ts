@@ -74,7 +74,7 @@ test.each([
   ['an SSH server', () => createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.6\r\n'))],
   ['a server that closes every connection', () => createServer((socket) => socket.destroy())],
   ['a server that does not answer', () => createServer(() => {})],
-])('if %s has the given address, the error of a call names it with the remedy', async (found, create) => {
+])('if %s listens on the address, the error of a call names this server and the remedy', async (found, create) => {
   const address = await listen(create());
   const error = await failedCall(address, false, 1_000);
   expect(error).toBeInstanceOf(UnreachableError);
@@ -106,7 +106,7 @@ test('a server without TLS is reported to a client with an identity', async () =
   });
 });
 
-test('a certificate of another authority is explained', async () => {
+test('the error for a certificate of another authority explains the cause', async () => {
   const other = await issue(await createAuthority(1), { name: 'x', role: 'coordinator', hosts: ['localhost'] }, 1);
   const address = await listen(createTls({ key: other.key, cert: other.certificate }));
   await expect(failedCall(address, true)).resolves.toMatchObject({
@@ -117,7 +117,7 @@ test('a certificate of another authority is explained', async () => {
   });
 });
 
-test('a name that the certificate lacks is explained', async () => {
+test('the error for a certificate without the host name explains the cause', async () => {
   const named = await issue(
     authority,
     { name: 'x', role: 'coordinator', hosts: ['elsewhere.example.com', 'localhost'] },

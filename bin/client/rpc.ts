@@ -84,7 +84,7 @@ export async function* stream<Request, Response>(
 
 /**
  * Retries a call while the coordinator is unreachable. The request must carry the same request_id each time, so that
- * the coordinator executes it once.
+ * the coordinator executes the call once.
  */
 export async function retryUnreachable<T>(call: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {

@@ -14,7 +14,7 @@ import { getSweep, listTrials } from './sweeps.ts';
 
 /** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
-/** Once this many trials are known, no older sweep is read. Sweeps with more trials are never read. */
+/** Once this many trials are known, no older sweep is read. Sweeps with more trials than this are never read. */
 const MAX_PAST_TRIALS = 20_000;
 
 export interface RunHistory {
@@ -60,7 +60,7 @@ async function runsSameCommand(connection: Connection, sweep: Sweep, spec: Sweep
   return JSON.stringify(commandOf(text, sweep.name)) === JSON.stringify(spec.command);
 }
 
-/** Returns undefined if an older version accepted the file and this version does not. */
+/** Returns undefined for a sweep file that only an older version of trawl accepts. */
 function commandOf(text: string, name: string): readonly string[] | undefined {
   try {
     return parseSweep(text, name).command;

@@ -47,7 +47,7 @@ export async function listConfigs(
   return configs;
 }
 
-/** Returns the trials by rank. By default, they are ranked by the sweep's own metric. */
+/** Returns the trials by rank. By default, the ranking uses the metric of the sweep. */
 export async function listTrials(
   connection: Connection,
   request: Partial<ListTrialsRequest> & { readonly sweep: string },
@@ -76,7 +76,7 @@ export async function trialsById(connection: Connection, sweep: string, trialIds
   return trials;
 }
 
-/** Yields the reports of a trial by attempt and step. @param trial as in GetTrialRequest */
+/** Yields the reports of a trial by attempt and step. @param trial the selector of a trial, as in GetTrialRequest */
 export async function* streamReports(
   connection: Connection,
   sweep: string,
@@ -170,8 +170,8 @@ export function getSource(connection: Connection, sweep: string): Promise<GetSou
 }
 
 /**
- * Submits a sweep, and retries while the coordinator is unreachable. Its code is uploaded first, so that the sweep never
- * names code that the coordinator does not have.
+ * Submits a sweep, and retries while the coordinator is unreachable. The code of the sweep is uploaded first, so that
+ * the sweep never names code that the coordinator does not have.
  * @param code undefined if the sweep file names no folder of code
  */
 export async function submitSweep(
@@ -198,7 +198,7 @@ export async function controlSweep(
   return present((await unary(connection, connection.client.controlSweep, request)).sweep);
 }
 
-/** Cancels one trial, and stops it if it runs. Returns the updated trial. */
+/** Cancels one trial. A running trial is stopped. Returns the updated trial. */
 export async function killTrial(connection: Connection, sweep: string, trial: string, reason = ''): Promise<Trial> {
   const response = await unary(connection, connection.client.killTrial, { sweep, trial, reason });
   if (response.trial === undefined) throw new Error('the response of the coordinator contains no trial');

@@ -89,7 +89,9 @@ function endsSweep({ update }: WatchResponse): boolean | undefined {
   return sweep && sweepEnded(sweep);
 }
 
-/** The position of a watcher in a sweep's event log. It determines where the watcher resumes after an outage. */
+/**
+ * The position of a watcher in a sweep's event log. The position determines where the watcher resumes after an outage.
+ */
 export class WatchPosition {
   #since: number;
   #newestEvent = 0;

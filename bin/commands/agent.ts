@@ -40,7 +40,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * Together with the time limit for stopping a program, this time is below the 30 s that service managers usually wait.
+ * The default grace period plus the time limit for stopping a program is less than 30 s, the usual limit of service
+ * managers.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 

@@ -44,7 +44,7 @@ async function best(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
     const rankBy = options.by ?? '';
-    // One more row than the table shows indicates whether there are further rows.
+    // Requests one more row than the table shows, to detect whether there are further rows.
     const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.top + 1 };
     const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({

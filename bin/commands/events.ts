@@ -59,11 +59,11 @@ function jsonOf({ seq, atMs, sweepId, trialId, attempt, agentId, kind, detail, b
 
 interface Selection {
   readonly sweepId: string;
-  /** Undefined: all trials, and the sweep itself. */
+  /** Undefined means all trials and the sweep itself. */
   readonly trialId: string | undefined;
 }
 
-/** @param selector undefined: the sweep of the trial, or else the newest sweep */
+/** @param selector undefined means the sweep of the trial, or else the newest sweep */
 async function select(
   connection: Connection,
   selector: string | undefined,
@@ -102,7 +102,7 @@ function kindOption(text: string, before: readonly EventKind[] = []): readonly E
 export function registerEvents(program: Command): void {
   const command = program
     .command('events')
-    .description('print the events of a sweep, and of the agents while it had not ended, oldest first')
+    .description('print the events of a sweep, and of the agents until the sweep ended, oldest first')
     .argument('[sweep]', 'sweep id, name or "last" (default: the sweep of --trial, or else last)')
     .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
     .option('--reports', 'include the report of each epoch')

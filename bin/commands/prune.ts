@@ -82,7 +82,7 @@ export function registerPrune(program: Command): void {
     )
     .option('-y, --yes', 'skip the confirmation of --all; required without a terminal')
     .addOption(new Option('--keep <n>', 'number of newest ended sweeps to keep').argParser(parseCountOrZero).default(0))
-    .option('--orphans', 'also delete files that a start moved to orphans/ at least that long ago')
+    .option('--orphans', 'also delete files that a coordinator moved to orphans/ at least that long ago')
     .option('--dry-run', 'only list what would be deleted');
   withHelp(withOutput(withServer(command)), {
     examples: [

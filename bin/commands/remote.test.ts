@@ -441,7 +441,7 @@ test('submit prints a notice if a sweep with the same content exists, whatever t
   expect(await submitted(text.replace('2]', '3]'))).not.toContain('same content');
 });
 
-/** Shows a trial that has these reports. The server sends one message per report. */
+/** Runs `trawl show` for a trial with the given reports. The server sends one message per report. */
 async function shown(reports: readonly Report[], ...format: string[]) {
   const listReports: SweepServiceServer['listReports'] = (call) => {
     for (const report of reports) call.write({ reports: [report] });
@@ -602,7 +602,7 @@ test('without a terminal, wait exits with code 1 when the sweep is paused, and p
   expect(stdout).toMatch(/^sweep 7 \(autoencoders\) paused: /);
 });
 
-test('best requests the trials that it shows, and no others', async () => {
+test('best requests only the trials in its table', async () => {
   const asked: ListTrialsRequest[] = [];
   const trials = Array.from({ length: 9 }, (_, index): Trial => ({ ...good, id: `${index}`, configId: `c${index}` }));
   await trawl(
@@ -621,7 +621,7 @@ test('best requests the trials that it shows, and no others', async () => {
   expect(asked).toMatchObject([{ sweep: '7', trialIds: ['0', '1'] }]);
 });
 
-test('best and trials show the step of the ranking metric where it is not the last, and in -o wide', async () => {
+test('best and trials show the step of the ranking metric if this step is not the last, and always with -o wide', async () => {
   const early: Trial = { ...good, epoch: 2.5, metricSteps: { test_loss: 1 / 3 } };
   const at: Partial<SweepServiceServer> = {
     getSweep: (_call, callback) =>

@@ -160,7 +160,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
   return attempts.length === 0 ? '' : `\n${renderTable(columns, attempts, terminal)}`;
 }
 
-/** The newest reports that a table shows, by number and by size of their metrics' names. */
+/** Limits on the newest reports in a table: their number, and the total length of the names of their metrics. */
 const MAX_SHOWN_REPORTS = 1_000;
 const MAX_SHOWN_CHARACTERS = 4 * 1024 * 1024;
 
@@ -209,7 +209,7 @@ function rungsText(rungs: readonly Rung[], stopReason: string, terminal: Termina
     { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
     { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
     { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
-    // The rung at which a trial was stopped has no separate reason.
+    // The store has no separate reason for the rung at which a trial was stopped.
     { header: 'decision', cell: (rung) => rung.reason || (rung === rungs.at(-1) ? stopReason : '') || '-' },
   ];
   return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;

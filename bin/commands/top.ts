@@ -26,7 +26,10 @@ interface Options extends GlobalOptions, ServerOptions {
 
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
-/** Loads the client of the coordinator. Loading it takes about as long as the first frame, which does not need it. */
+/**
+ * Loads the client of the coordinator. Loading the client takes about as long as the first frame, which does not need
+ * the client.
+ */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([
     import('../client/connect.ts'),
@@ -120,7 +123,7 @@ async function viewOf(connection: Connection, sweep: string, { trial: prefix, vi
 
 const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
-/** Aborts the work on a signal, so that it restores the terminal before the process ends. */
+/** Aborts the work on a signal, so that the dashboard restores the terminal before the process ends. */
 async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const end = () => stop.abort();

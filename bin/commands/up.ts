@@ -61,14 +61,14 @@ async function up(fileName: string, options: Options): Promise<void> {
   keepFilesPrivate();
   const file = await loadSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
-  // Otherwise only the agent's log would have the reason.
+  // Without this check, only the agent's log would contain the reason.
   if (options.slotsPerGpu !== undefined) await requireGpuSlots(options);
   requireExistingFolder('--workdir', options.workdir);
   if (options.data !== undefined) requireFolder('--data', options.data);
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
   if (!options.new) await offerNewVersion(options.dir, file);
-  // Before the processes start, so that a folder that cannot be sent is reported at once.
+  // This check runs before the processes start, so that a folder that cannot be sent is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
   const screen = options.output !== 'json' && isAttended() ? openScreen(file, options, interrupt.signal) : undefined;
@@ -144,7 +144,7 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** The name of the sweep that `up` submits, before it has an id. No sweep can have it. */
+/** The name of the sweep that `up` submits, before it has an id. No sweep can have this name. */
 const OWN_SWEEP = '';
 
 /** Runs the sweep of the file until it ends or Ctrl-C is pressed, and prints the results. */

@@ -22,7 +22,7 @@ import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
-  /** Prints nothing. The exit code is the only result. */
+  /** Prints nothing. The result is only the exit code. */
   readonly quiet?: true;
 }
 

@@ -30,7 +30,7 @@ test('a config with one result has no difference', () => {
   expect(loss?.differences).toEqual([undefined, undefined]);
 });
 
-test('metrics of a failed replicate are not results', () => {
+test('metrics of a failed replicate do not count as results', () => {
   const [good = trialAt(0), bad = trialAt(0)] = replicates(0, [1, 99]);
   const failed = { ...bad, state: TrialState.FAILED };
   const [loss] = compare([good, failed, ...replicates(2, [3, 4])]).metrics;

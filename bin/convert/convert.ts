@@ -91,7 +91,9 @@ async function convertedText(
     case 'hydra':
       return fromHydraConfig(data);
     default:
-      throw new BadInputError(`${where}: expected ${KNOWN}; name the format with --from if it is one of these`);
+      throw new BadInputError(
+        `${where}: expected ${KNOWN}; name the format with --from if the file has one of these formats`,
+      );
   }
 }
 

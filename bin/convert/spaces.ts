@@ -41,7 +41,7 @@ function optunaParameter(name: string, entry: unknown, notes: string[]): Paramet
 
 /**
  * Converts Ray Tune's space in its usual JSON forms: `{"loguniform": [1e-4, 0.1]}`, `{"type": "loguniform", "lower": …,
- * "upper": …}`, `{"grid_search": [1, 2]}`. Anything else is a constant or a nested space.
+ * "upper": …}`, `{"grid_search": [1, 2]}`. Any other value is a constant or a nested space.
  */
 export function fromRayTune(data: unknown): Converted {
   const notes: string[] = [];

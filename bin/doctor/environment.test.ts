@@ -62,7 +62,7 @@ test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
   expect(agentIdFinding(facts)).toMatchObject({ state: 'ok', detail: expect.stringMatching(detail) });
 });
 
-test('a certificate that has expired fails the check, and one that expires within a week gives a warning', async () => {
+test('an expired certificate fails the check, and a certificate that expires within a week causes a warning', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-doctor-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const { certificate } = await issue(await createAuthority(30), { name: 'a', role: 'agent' }, 30);

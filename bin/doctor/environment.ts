@@ -18,7 +18,10 @@ import type { Finding } from './finding.ts';
 const PROXIES = ['grpc_proxy', 'https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
 const LOOKUP_LIMIT_MS = 5_000;
 
-/** Returns whether the variables of web proxies affect connections to the coordinator. Values can contain passwords. */
+/**
+ * Returns the finding about web proxies: whether their environment variables affect connections to the coordinator.
+ * The finding omits the values of the variables, because a value can contain a password.
+ */
 export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
   const found = PROXIES.filter((name) => (env[name] ?? '') !== '');
   const about = { name: 'web proxy', needed: false } as const;
@@ -40,7 +43,10 @@ export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
   return { ...about, state: 'ok', detail };
 }
 
-/** Returns whether the host name is suitable for ids and for the addresses of metrics. @param resolves whether it has an address */
+/**
+ * Returns the finding about the host name: whether the name is suitable for ids and for the addresses of metrics.
+ * @param resolves whether the host name has an address
+ */
 export function hostFinding(host: string, resolves: boolean): Finding {
   const about = { name: 'host name', needed: false } as const;
   const label = host.split('.')[0] ?? '';
@@ -66,7 +72,7 @@ export interface AgentIdFacts {
 
 const AWAY: readonly AgentState[] = [AgentState.LOST, AgentState.LEFT];
 
-/** Returns whether an agent on another host has the id of the agent on this machine. */
+/** Returns the finding about the agent's id: whether an agent on another host has the same id. */
 export function agentIdFinding({ id, host, agents }: AgentIdFacts): Finding {
   const about = { name: 'agent id', needed: false } as const;
   if (id === undefined) {

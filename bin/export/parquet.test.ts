@@ -22,7 +22,7 @@ async function written(table: ExportTable<Row>) {
   return { metadata: await parquetMetadataAsync(file), rows: await parquetReadObjects({ file }) };
 }
 
-test('every type is unchanged when read back, and missing values are null', async () => {
+test('values of every type are read back unchanged from a Parquet file, and missing values are null', async () => {
   const columns = [
     column('i', 'integer'),
     column('n', 'number'),
@@ -51,7 +51,7 @@ test('values of several kinds in a text column are written as text', async () =>
   expect(rows).toEqual([{ x: '1' }, { x: 'true' }, { x: 'auto' }]);
 });
 
-test('rows are streamed into row groups, and none are lost between groups', async () => {
+test('rows are streamed into row groups, and no row is lost between groups', async () => {
   const count = 2 * ROWS_PER_GROUP + 1;
   async function* rising(): AsyncGenerator<Row> {
     for (let i = 0; i < count; i++) yield { i };

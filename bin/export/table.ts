@@ -51,7 +51,7 @@ const POINT_MIDDLE: readonly ExportColumn<CurveRow>[] = [
 ];
 
 /**
- * Returns a function that names columns uniquely. A name that another column has becomes `parameter.NAME` or
+ * Returns a function that names columns uniquely. A name that another column already uses becomes `parameter.NAME` or
  * `metric.NAME`.
  */
 function uniqueNames(fixed: readonly { readonly name: string }[]) {

@@ -4,7 +4,8 @@ import type { ExportTable } from './table.ts';
 export type CsvValue = string | number | boolean | null;
 
 /**
- * Spreadsheets run text that begins with one of these as a formula, also after spaces and in full width. A tab or a line break at
+ * Spreadsheets run text as a formula if the text begins with one of these characters, even after spaces or in full
+ * width. A tab or a line break at
  * the start can hide such a character.
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;

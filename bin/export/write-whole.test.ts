@@ -62,7 +62,7 @@ test('a failed write leaves no folder behind', async () => {
   expect(await readdir(dir)).toEqual([]);
 });
 
-test('an earlier export is replaced, and kept if the new export fails', async () => {
+test('a new export replaces an earlier export only after a complete write', async () => {
   const path = join(dir, 'model');
   const isEarlier = async (_: string, names: readonly string[]) => names.every((name) => name === 'one');
   await writeWholeFolder(path, one('first'), isEarlier);

@@ -50,7 +50,7 @@ export async function writeWholeFile(path: string, write: (temporary: string) =>
 /** Returns whether a folder contains only files of an earlier export, which can be deleted. */
 export type EarlierExport = (dir: string, names: readonly string[]) => Promise<boolean>;
 
-/** Returns the entries of a folder; undefined if it does not exist. */
+/** Returns the entries of a folder; undefined if the folder does not exist. */
 async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
   try {
     return await readdir(dir);

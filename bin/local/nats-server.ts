@@ -15,7 +15,7 @@ interface NatsConfig {
   port: number;
   /** Folder of the streams, the pid file and the ports file. */
   storeDir: string;
-  /** Limit on in-memory streams, in bytes. The server's own default is 75% of the machine's memory. */
+  /** Limit on in-memory streams, in bytes. Without this limit, the server uses 75% of the machine's memory. */
   maxMemoryBytes: number;
   password: string;
 }
@@ -71,7 +71,9 @@ const LOG_FILE = 'nats-server.log';
 const LOG_LINES_SHOWN = 8;
 
 export interface NatsServerOptions {
-  /** Folder for streams, configuration and log. It is created if missing. Only one server can use it at a time. */
+  /**
+   * Folder for streams, configuration and log. It is created if missing. Only one server can use the folder at a time.
+   */
   storeDir: string;
   /** Default: a free port. */
   port?: number;
@@ -137,7 +139,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Local
   throw new UnreachableError(`nats-server (${binary}) ${failure}; end of its log:\n${logEnd(storeDir)}`);
 }
 
-/** Returns the addresses that the server writes to a file once it listens, or null before that. */
+/** Returns the addresses of the server; null until the server has written them to its file. */
 async function readyServer(storeDir: string): Promise<{ url: string; port: number; pid: number } | null> {
   const name = portsFiles(storeDir)[0];
   const pid = readPid(storeDir);

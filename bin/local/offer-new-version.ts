@@ -64,7 +64,7 @@ interface CommandResult {
 }
 
 /**
- * Runs a command in a process of its own. A process that has opened a store releases the lock of the store only when it
+ * Runs a command in a separate process. A process that has opened a store releases the lock of the store only when it
  * exits, and the coordinator needs the lock.
  */
 function trawl(...args: readonly string[]): Promise<CommandResult> {

@@ -38,8 +38,8 @@ export const TOKEN_FILE_HELP =
   'file with the token of a coordinator on this machine (default: TRAWL_TOKEN, or else the token of your own coordinator)';
 
 /**
- * Adds `--no-auth`. By default, everything on the loopback requires the token of the data folder.
- * @param what the thing on the loopback that the token protects
+ * Adds `--no-auth`. By default, everything on the loopback interface requires the token of the data folder.
+ * @param what the service on the loopback interface that the token protects
  */
 export function withAuth(command: Command, what: string): Command {
   return command.option(

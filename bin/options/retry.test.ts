@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRetriedFailures } from './retry.ts';
 
-test('`failed` selects every failed trial; a class selects the trials that failed with it', () => {
+test('`failed` selects every failed trial, and a failure class selects only the trials that failed with this class', () => {
   expect(parseRetriedFailures('failed')).toEqual({ failed: true, failures: [] });
   expect(parseRetriedFailures('oom, lost')).toEqual({
     failed: false,
@@ -14,6 +14,6 @@ test.each(['', 'all', 'oom,', 'rejected'])('%j is rejected with the allowed choi
   expect(() => parseRetriedFailures(text)).toThrow('Allowed choices are failed, oom, nan, crash, lost');
 });
 
-test('the error for a misspelt class suggests the nearest one', () => {
+test('the error for a misspelt class suggests the nearest class', () => {
   expect(() => parseRetriedFailures('timeuot')).toThrow('did you mean "timeout"?');
 });

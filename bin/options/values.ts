@@ -85,7 +85,7 @@ export function parsePack(text: string): number | 'auto' {
   throw new InvalidArgumentError(`Expected auto, off, or an integer from 1 to ${MAX_PACK}.`);
 }
 
-/** Parses a `NAME=VALUE` and adds the label to the previous labels. */
+/** Parses a label `NAME=VALUE` and adds the label to the previous labels. */
 export function addLabel(text: string, labels: Labels): Labels {
   const [, name, value] = /^([^=]*)=(.*)$/su.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError('Expected NAME=VALUE, such as zone=a.');

@@ -59,9 +59,12 @@ export interface TrialJson {
   readonly agent: string | null;
   readonly backend: string | null;
   readonly failure: FailureJson | null;
-  /** The rule that stopped the trial, with its reason. Null unless the trial was stopped early. */
+  /** The rule that stopped the trial, with its reason. Null unless a rule stopped the trial early. */
   readonly stop_reason: string | null;
-  /** The version of the sweep file that dropped the trial's point. Null if the current version has the point. */
+  /**
+   * The version of the sweep file that dropped the trial's point. Null if the current version of the sweep file
+   * contains the point.
+   */
   readonly dropped_in: number | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
@@ -140,10 +143,10 @@ export function reportJson(report: Report) {
 /** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the metric. */
+  /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the requested metric. */
   readonly rank: number | null;
   readonly parameters: Parameters;
-  /** Number of its trials per state. */
+  /** Number of the config's trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
   /** Computed over the replicates that have a result, which excludes failed and cancelled replicates. */
   readonly metrics: Readonly<Record<string, Spread>>;

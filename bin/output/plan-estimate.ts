@@ -58,7 +58,7 @@ export function estimateJson({ duration, slotTime, slots, history }: HistoryEsti
 /** The number of points whose durations are predicted. */
 const SAMPLED_POINTS = 2_000;
 
-/** Returns undefined if the default folder cannot be read. A plan does not need it. */
+/** Returns undefined if the default folder cannot be read. A plan does not need the default folder. */
 export async function estimateIfPossible(
   plan: Plan,
   spec: SweepSpec,

@@ -11,7 +11,7 @@ import { estimateText, type HistoryEstimate } from './plan-estimate.ts';
 import { renderFields, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The parts of a plan besides the counts. */
+/** The parts of a plan in addition to the counts. */
 export interface PlanFacts {
   readonly code: PackedCode | undefined;
   readonly warnings: readonly string[];

@@ -1,4 +1,4 @@
-/** Writes results to stdout, and everything else to stderr. */
+/** Writes results to stdout, and messages to stderr. */
 import { visibleLines } from '../../lib/text/visible-text.ts';
 
 /** Writes to stdout, and waits until the text has been written. */
@@ -44,7 +44,7 @@ export async function printJsonWithList<Item>(
 
 let held: { readonly show: (text: string) => void; readonly notes: string[] } | undefined;
 
-/** Prints a message to stderr; while messages are held, after they are released. */
+/** Prints a message to stderr. While messages are held, the message is printed after their release. */
 export function note(text: string): void {
   if (held === undefined) {
     process.stderr.write(`trawl: ${visibleLines(text)}\n`);
@@ -69,7 +69,7 @@ export function holdNotes(show: (text: string) => void): () => void {
   };
 }
 
-/** C1 and bidirectional controls. JSON does not escape them, but terminals interpret them. */
+/** C1 and bidirectional controls. JSON does not escape these characters, but terminals interpret them. */
 const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes terminal control characters in JSON text without changing its meaning. */

@@ -13,9 +13,9 @@ export function suggested(words: string, options: ServerOptions = {}): string {
 }
 
 /**
- * Returns the current command again, if requested without an option.
- * @param words of the command line, without the program
- * @param without an option that takes a value, such as `--retry`
+ * Returns the current command without one of its options.
+ * @param words of the command line, without the program @param without the omitted option, which takes a value, such as
+ * `--retry`
  */
 export function repeated(words: readonly string[], without?: string): string {
   const isKept = (word: string, index: number) =>

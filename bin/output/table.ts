@@ -29,7 +29,7 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
 
 /**
  * Returns the line above a table that lists the parameters of all its rows, such as `all: depth=3 epochs=10`. Empty if
- * there are none.
+ * the rows share no parameter.
  */
 export function sharedLine(shared: Parameters, terminal: Terminal): string {
   const pairs = Object.entries(shared).map(([name, value]) => `${name}=${value}`);

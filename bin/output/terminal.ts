@@ -6,7 +6,7 @@ import type { LookOptions, OutputFormat } from '../options/common.ts';
 
 /** Capabilities of the output. A pipe has no width and no colour. */
 export interface Terminal {
-  /** Width in columns. Undefined means that text is never truncated. */
+  /** Width in columns. Undefined means that lines are never truncated. */
   readonly width: number | undefined;
   readonly colour: boolean;
   /** Whether only ASCII characters are printed. Default: false. */

@@ -34,11 +34,11 @@ export interface ReportData {
   readonly text: string;
   readonly spec: SweepSpec;
   readonly plan: Plan;
-  /** In order of rank by the sweep's metric. Configs without a value come last. */
+  /** The configs in order of rank by the sweep's metric. Configs without a value come last. */
   readonly configs: readonly Config[];
-  /** In the sweep's order. */
+  /** The trials in the sweep's order. */
   readonly trials: readonly Trial[];
-  /** By trial id, with one entry per epoch. */
+  /** The reports by trial id, with one entry per epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
   readonly judged: readonly JudgedHypothesis[];
   /** The file whose hypotheses replace those of the sweep. */
@@ -47,12 +47,15 @@ export interface ReportData {
   readonly judgedMetrics: readonly string[];
   /** Undefined if no trial has a result or no parameter varies. */
   readonly importance: Importance | undefined;
-  /** The last image of each trial that stored one, by trial id. */
+  /** The last image of each trial that stored an image, by trial id. */
   readonly reconstructions: ReadonlyMap<string, Reconstruction>;
   readonly agents: readonly Agent[];
   /** The code that was submitted, and the Python environments in which it ran. */
   readonly facts: GetSourceResponse;
-  /** How the newest attempt of the best trial was started. Undefined if no program was started. */
+  /**
+   * The start of the newest attempt of the best trial: its command line and environment. Undefined if no program was
+   * started.
+   */
   readonly program: ProgramStart | undefined;
   readonly location: SweepLocation;
 }

@@ -121,7 +121,7 @@ test.each([
   expect(figure?.panels.map(({ drawing }) => drawing.content).join('')).not.toMatch(/NaN|Infinity/);
 });
 
-test('the importance section has the exact analysis of variance and the means at each value', () => {
+test('the importance section shows the exact analysis of variance and the means at each value', () => {
   const [shares, levels] = tablesOf(sectionOf(grid(), 'effects'));
   const importance = shares === undefined ? [] : rowsOf(shares);
   expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'unexplained']);
@@ -151,7 +151,7 @@ test('the joint effect of two parameters is an interaction, with its share and p
   ]);
 });
 
-test('metrics with the names of inherited properties are reported like any other', () => {
+test('a report shows metrics with the names of inherited properties like other metrics', () => {
   const outcome = ({ parameters, seed }: Parameters<Parameters<typeof reportData>[1]>[0]): Outcome => {
     const { curves } = falling(Number(parameters.width), seed);
     const own = { constructor: [4, 3, 2, 1], toString: [1, 1, 1, 1] };

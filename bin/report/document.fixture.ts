@@ -1,7 +1,7 @@
 /** Finds parts of a document by their text. */
 import type { Document, Figure, ReportBlock, ReportTable, Section } from './document.ts';
 
-/** Returns a section of a document. @throws {Error} when there is none */
+/** Returns a section of a document. @throws {Error} when the document has no such section */
 export function sectionOf(document: Document, id: string): Section {
   const section = document.sections.find((one) => one.id === id);
   if (section === undefined) throw new Error(`there is no section ${id}`);

@@ -1,4 +1,7 @@
-/** The content of a report, independent of its format. Text is not escaped; the HTML and Markdown writers escape it. */
+/**
+ * The content of a report, independent of the file format. Text is not escaped; the HTML and Markdown writers escape
+ * it.
+ */
 
 /** Style of a verdict. */
 export type Tone = 'good' | 'bad' | 'open';
@@ -31,9 +34,9 @@ export interface Drawing {
 
 export interface Figure {
   readonly title: string;
-  /** How to read the figure. */
+  /** Explains how to read the figure. */
   readonly caption: string;
-  /** Labels of the series, by their place: the colour and dash of class `s0`, `s1`, ... */
+  /** Labels of the series by index. The class `s0`, `s1`, ... of a series sets its colour and dash. */
   readonly legend: readonly string[];
   readonly panels: readonly Panel[];
   /** Whether the figure keeps its width and scrolls. */
@@ -66,7 +69,7 @@ export interface Section {
   readonly blocks: readonly ReportBlock[];
 }
 
-/** One of the key results at the top. */
+/** A key result at the top of the report. */
 export interface Highlight {
   readonly label: string;
   readonly value: string;
@@ -79,6 +82,6 @@ export interface Document {
   readonly state: string;
   readonly highlights: readonly Highlight[];
   readonly sections: readonly Section[];
-  /** Time and version. All other parts depend on the data only. */
+  /** Time and version. All other parts of the document depend on the data only. */
   readonly written: string;
 }

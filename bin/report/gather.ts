@@ -16,10 +16,9 @@ import { variedParameters } from './trial-results.ts';
 
 /**
  * Collects the data of a report.
- * @param location names the coordinator or the data folder in the commands that the report suggests
- * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
- * @throws {NotFoundError} when there is no such sweep
- * @throws {BadInputError} when the file is invalid
+ * @param location names the coordinator or the data folder in the commands that the report suggests @param
+ * hypothesesFile a sweep file whose hypotheses replace those of the sweep @throws {NotFoundError} when the sweep does
+ * not exist @throws {BadInputError} when the file is invalid
  */
 export async function collectReportData(
   connection: Connection,
@@ -36,7 +35,7 @@ export async function collectReportData(
     listAgents(connection),
     getSource(connection, sweep.id),
   ]);
-  // A report is about the points of the current version.
+  // A report covers only the points of the current version of the sweep file.
   const trials = allTrials.filter(({ droppedIn = 0 }) => droppedIn === 0);
   const ids = new Set(trials.map(({ id }) => id));
   const configs = allConfigs.filter(({ trialIds }) => trialIds.some((id) => ids.has(id)));

@@ -94,7 +94,7 @@ function tableText({ caption, columns, rows }: ReportTable): string[] {
   return [`**${inline(caption)}**`, lines.join('\n')];
 }
 
-/** Returns a code block. Its fence is longer than any fence in the text. */
+/** Returns a code block. The fence is longer than any fence in the text. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
@@ -107,7 +107,7 @@ function inline(text: string): string {
     visibleText(text.trim().replace(/\s*\n\s*/g, ' '))
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
-      // Otherwise a URL becomes a link that includes the escapes after it.
+      // Without this replacement, a URL becomes a link that includes the escapes after the URL.
       .replaceAll('://', '&#58;//')
       .replace(/www\./gi, (www) => `${www.slice(0, -1)}&#46;`)
       .replaceAll('@', '&#64;')

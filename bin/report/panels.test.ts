@@ -33,7 +33,7 @@ test('with more configs, the parameter that leaves the fewest panels is the colo
   expect([isPerConfig, averaged]).toEqual([true, []]);
 });
 
-test('if several parameters qualify, the most important one sets the colour', () => {
+test('if several parameters qualify for the colour of the lines, the most important parameter is chosen', () => {
   const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2, 3] } }';
   expect(laidOut(parameters, { a: 1, b: 10 }).legend).toEqual(['b=1', 'b=2', 'b=3']);
   expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);
@@ -46,7 +46,7 @@ test('panels that are empty because of exclude are omitted, so that fewer config
   expect([isPerConfig, panels.length]).toEqual([true, 6]);
 });
 
-test('many values of a numeric parameter are grouped in ranges, and the layout lists it as averaged', () => {
+test('many values of a numeric parameter are grouped in ranges, and the parameter is listed as averaged', () => {
   const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { min: 1, max: 20, step: 1 }, b: { min: 1, max: 20, step: 1 } }',
     { a: 10, b: 1 },

@@ -15,7 +15,7 @@ interface Group {
 export interface PanelLayout {
   readonly legend: readonly string[];
   readonly panels: readonly { readonly title: string; readonly groups: readonly Group[] }[];
-  /** Whether each line is one config. */
+  /** Whether each line shows a single config. */
   readonly isPerConfig: boolean;
   /** Parameters that the lines average over. */
   readonly averaged: readonly string[];
@@ -23,8 +23,8 @@ export interface PanelLayout {
 
 /**
  * Assigns each parameter to the colour of the lines, to the panels, or to the average. The colour is the parameter that
- * leaves the fewest parameters to average and, among those, the fewest panels. If several parameters remain, the colour is the
- * most important of them.
+ * leaves the fewest parameters to average and, among several such parameters, the fewest panels. If several parameters
+ * remain, the colour is the most important remaining parameter.
  */
 export function layOut(configs: readonly Config[], space: VariedParameters): PanelLayout {
   if (configs.length <= MAX_LINES) {

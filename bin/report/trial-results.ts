@@ -25,7 +25,7 @@ export function objectiveGoal({ sweep, spec }: ReportData): GoalName {
 export interface VariedParameters {
   /** Parameters that differ between configs, the sweep's axes first. */
   readonly varying: readonly string[];
-  /** The varying parameters that no other parameter determines, most important first. */
+  /** The varying parameters that no other parameter determines, in order of importance. */
   readonly independent: readonly string[];
   /** Parameters that all configs share. */
   readonly fixed: Parameters;

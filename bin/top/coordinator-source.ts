@@ -46,7 +46,7 @@ const REASON = 'from the dashboard';
 /** Sequence number of the first event of a store: the submission of a sweep. */
 export const FIRST_EVENT = 1;
 const EARLIER_EVENTS = 5_000;
-/** The grace of a drain from the dashboard, the same as the default of `trawl drain --grace`. */
+/** The grace period of a drain from the dashboard, the same as the default of `trawl drain --grace`. */
 const DRAIN_GRACE_MS = 600_000;
 
 const ACTIONS: Readonly<Record<SweepActionName, SweepAction>> = {

@@ -22,7 +22,7 @@ const history = {
   ],
 };
 
-/** A replay that is so slow that only keys move its position. */
+/** A replay speed so slow that only keys change the position of the replay. */
 async function replayed() {
   const { source } = replaySource(new SampleSource({ updates: [] }), history, 0.1);
   const at = await sampleDashboard(source, { columns: 160, rows: 40 });

@@ -63,7 +63,9 @@ export class Replay {
     this.#sweep = { ...history.sweep, state: 'SWEEP_STATE_RUNNING', reason: '', endedAtMs: 0, counts: this.#counts };
   }
 
-  /** Returns the snapshot at a moment in Unix milliseconds, and the events up to it. Later changes begin there. */
+  /**
+   * Returns the snapshot at a moment in Unix milliseconds, and the events up to it. Later changes begin at this moment.
+   */
   start(ms: number): WatchResponse[] {
     const past = this.until(ms);
     const snapshot = {
@@ -76,7 +78,7 @@ export class Replay {
     return [{ update: { $case: 'snapshot', snapshot } }, ...(past === undefined ? [] : [past])];
   }
 
-  /** Returns the changes since the last call, up to a time in Unix milliseconds; undefined if there are none. */
+  /** Returns the changes since the last call, up to a time in Unix milliseconds; undefined without changes. */
   until(ms: number): WatchResponse | undefined {
     const { events } = this.#history;
     const due: Event[] = [];
@@ -188,7 +190,7 @@ export class Replay {
 /** The leases of a replay, and the slot time that follows from them. */
 class ReplayedLeases {
   readonly #leases = new Map<string, { readonly slot: string; readonly sinceMs: number }>();
-  /** By slot, when it was taken, and the number of its leases. */
+  /** By slot: when the slot was taken, and the number of its leases. */
   readonly #slots = new Map<string, { readonly sinceMs: number; leases: number }>();
   #doneMs = 0;
   #atMs = 0;

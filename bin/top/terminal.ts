@@ -57,7 +57,7 @@ export async function onTerminal(
   source: Source,
   options: Omit<DashboardOptions, 'stdout' | 'stdin'>,
 ): Promise<DashboardResult> {
-  // The development build of React collects data without a limit while it renders.
+  // The development build of React collects data without a limit while React renders.
   process.env.NODE_ENV ??= 'production';
   setFlagsFromString(HEAP_GROWTH);
   const { runDashboard } = await import('../../dashboard/main.tsx');

@@ -25,7 +25,7 @@ const LEAST_PLOT_LINES = 5;
 /** The lines of the title and of the headings of the table and the verdicts. */
 const HEADING_LINES = 3;
 const IMAGE_LINES = 12;
-/** The minimum width of a picture beside another picture. */
+/** The minimum width of a picture that is drawn beside another picture. */
 const IMAGE_COLUMNS = 56;
 
 interface Props {

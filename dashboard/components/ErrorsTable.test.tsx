@@ -42,7 +42,7 @@ async function start(rows: readonly Trial[] = trials, messages: readonly string[
   const view = () => viewOf(at.dashboard.model().ui);
   const drawn = (): string[] => {
     const app = render(<ErrorsTable model={at.dashboard.model()} columns={100} lines={22} />);
-    // Another test of the same process can have turned colours on.
+    // Another test in the same process can have enabled colours.
     const frame = stripVTControlCharacters(app.lastFrame() ?? '');
     const lines = frame.split('\n').map((line) => line.trimEnd());
     app.unmount();
@@ -80,14 +80,14 @@ test('the errors view states that a sweep has no failures', async () => {
   at.stop();
 });
 
-test('the warnings of the sweep are listed below, newest first', async () => {
+test('the errors view lists the warnings of the sweep below the failures, newest first', async () => {
   const at = await start(trials, ['1st', '2nd', '3rd', '4th', '5th']);
   expect(at.drawn().slice(-5)).toEqual(['warnings of the sweep, newest first', '5th', '4th', '3rd', '2nd']);
   expect(at.drawn()[4]).toBe('oom: torch.OutOfMemoryError: CUDA out of memory');
   at.stop();
 });
 
-test('Enter opens the first trial of the group, and → opens the next trial of the group', async () => {
+test('in the errors view, Enter opens the first trial of the group, and → opens the next trial', async () => {
   const at = await start();
   await at.press('enter');
   expect(at.view()).toEqual({ kind: 'trial', trialId: trials[3]?.id });

@@ -17,7 +17,7 @@ interface Props {
 /** On a narrower terminal, the detail needs the room of the less important columns. */
 const WIDE = 100;
 
-/** Kinds of events of agents that need attention. */
+/** Kinds of agent events that need attention. */
 const ALARMING = ['lost', 'quarantined'];
 
 /** The events of the sweep and of the agents, newest first. */

@@ -6,7 +6,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The reasons why a trial is not running, in the coordinator's words. */
+/** The coordinator's explanation of why a trial is not running. */
 export function ExplainView({ explanation, columns }: Props) {
   if (explanation.length === 0) return <Label text="waiting for the coordinator..." columns={columns} style="dim" />;
   return (

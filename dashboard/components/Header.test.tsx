@@ -25,7 +25,7 @@ test('the header of a paused sweep shows who paused the sweep, and when', async 
   expect(counts).toContain('submitted 15s ago');
 });
 
-test('the header of a killed sweep shows an incomplete sweep, who killed it, and how many trials were cancelled', async () => {
+test('the header of a killed sweep shows that the sweep is incomplete, who killed it, and how many trials were cancelled', async () => {
   const counts = { succeeded: 5, failed: 1, cancelled: 26 };
   const killed = { state: SweepState.KILLED, stateBy: 'ann', counts, endedAtMs: START_MS + 9_000 };
   const [title, bar] = await header(killed);
@@ -57,7 +57,7 @@ test('lost and quarantined agents are shown first in the line of agents, even on
   expect((await header({}))[3]).toMatch(/^25\.7 trials\/min .* · 1 agent up · /);
 });
 
-test('the best value, the newest warning and the objective share a line', async () => {
+test('the header shows the best value, the newest warning and the objective on one line', async () => {
   const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message: 'trial 3 is silent', count: 1, sinceMs: 1 }];
   const lines = await header({ warnings });
   expect(lines[4]).toMatch(

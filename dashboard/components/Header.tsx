@@ -167,10 +167,13 @@ function pace({ state, now }: Model, { id }: Sweep, { perMinute, eta, summarized
   ];
 }
 
-/** A shorter part of a warning does not say enough. */
+/** A shorter part of a warning would not be understandable. */
 const LEAST_WARNING = 60;
 
-/** The best value, the newest warning, and the objective with the constant parameters, of which the last are omitted first. */
+/**
+ * The best value, the newest warning, the objective, and the constant parameters. If the line is too narrow, the last
+ * parameters are omitted first.
+ */
 function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] {
   const { value, trend } = bestTexts(model, sweep);
   const best: Part = { forms: [visibleText(`${value}${trend}`), visibleText(value)], style: 'bold', rank: 2 };
@@ -185,10 +188,13 @@ function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] 
   return fitParts([best, { forms: [whole, cut], style: 'yellow', rank: 1 }, facts], GAP, columns);
 }
 
-/** The most constant parameters in the header. */
+/** The maximum number of constant parameters in the header. */
 const MAX_CONSTANTS = 12;
 
-/** Returns the objective with the constant parameters, then with fewer of them, and at last an empty text. */
+/**
+ * Returns the texts of a line, longest first: the objective with all constant parameters, with fewer parameters, and
+ * empty.
+ */
 function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();
   const metric = state.sweep?.metric;

@@ -19,7 +19,10 @@ interface Props {
   readonly lines: number;
 }
 
-/** A table of a metric over two parameters, shaded from worst to best. Counts the rows and columns that do not fit. */
+/**
+ * A table of a metric over two parameters, shaded from worst to best. The numbers of rows and columns that do not fit
+ * are shown.
+ */
 export function HeatMap({ down, across, value, minimize, columns: width, lines }: Props) {
   const shown = useShownText();
   const all = down.values.flatMap((_, r) => across.values.flatMap((_, c) => value(r, c) ?? []));

@@ -38,7 +38,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The most important keys of a view, as many as fit. The key of the help always fits. */
+/** The most important keys of a view, as many as fit. The key of the help view is always shown. */
 export function KeyLine({ view, readonly, replay, columns }: Props) {
   const bindings = keysOf(view, readonly, replay);
   const shown = HINTS.flatMap(([command, about, only = view]) => {

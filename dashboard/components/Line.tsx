@@ -13,7 +13,7 @@ interface LineProps {
   readonly segments: readonly Segment[];
   /** The width to which the line is cut. */
   readonly columns: number;
-  /** Whether the cursor is on this line. Such a line is drawn in reverse over the full width. */
+  /** Whether the cursor is on this line. The line under the cursor is drawn in reverse video over the full width. */
   readonly cursor?: boolean;
 }
 
@@ -54,7 +54,7 @@ const hasBackground = ({ style, greys }: Segment): boolean => greys !== undefine
 
 const inAscii = (segment: Segment): Segment => ({ ...segment, text: asciiText(segment.text) });
 
-/** The cut itself adds an ellipsis, so the result is converted once more. */
+/** The function that cuts a text adds an ellipsis, so the result is converted to ASCII again. */
 const textOf = (segments: readonly Segment[], { ascii }: TerminalStyle): string => {
   const text = segments.map((segment) => segment.text).join('');
   return ascii ? asciiText(text) : text;
@@ -73,7 +73,7 @@ function painted({ text, style, greys }: Segment, { colour, plain, ascii }: Term
 
 const FIRST_GREY = 232;
 
-/** The styles that need no colour. */
+/** The text styles that work without colours. */
 const COLOURLESS: ReadonlySet<Style> = new Set(['bold', 'dim', 'inverse']);
 
 interface LabelProps {

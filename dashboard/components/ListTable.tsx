@@ -10,7 +10,7 @@ interface Props<Row> {
   readonly table: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly id: (row: Row) => string;
-  /** The text that is shown when there are no rows. */
+  /** The text of an empty list. */
   readonly empty: string;
   readonly columns: number;
   readonly lines: number;

@@ -13,7 +13,7 @@ const COLUMNS = 80;
 const LINES = 11;
 const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
 
-/** A log that grows while it is followed. */
+/** Returns a log that grows while the dashboard follows it. */
 class GrowingLog implements AsyncIterable<string> {
   readonly #pieces: string[];
   #wake: () => void = () => {};
@@ -66,7 +66,7 @@ test('the heading of a log shows the trial, its attempt, its state and the range
   at.stop();
 });
 
-test('an empty log is shown as "no output yet" for a running trial, and as no output for an ended trial', async () => {
+test('an empty log of a running trial is shown as "no output yet", and an empty log of an ended trial as no output', async () => {
   const at = await start('');
   expect(at.drawn().slice(1)).toEqual(['no output yet']);
   expect(at.drawn(PLAIN, '4e1f2a3b4c5d6e7f').slice(1)).toEqual(['no output']);

@@ -6,7 +6,7 @@ import { markedRows } from '../state/selectors.ts';
 import { Legend, Plot } from './Plot.tsx';
 import { seriesOf } from './TrialCurves.tsx';
 
-/** More curves in one chart are not distinguishable. */
+/** A reader cannot distinguish more curves in one chart. */
 const MAX_OTHERS = 6;
 
 interface Props {

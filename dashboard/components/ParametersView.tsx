@@ -73,7 +73,7 @@ export function ParametersView({ model, columns, lines }: Props) {
   );
 }
 
-/** Used when no effect has a value to draw. */
+/** The scale if no effect has a value to draw. */
 const NO_SCALE: Scale = { low: 0, high: 0 };
 
 function Axis({ scale, columns }: { readonly scale: Scale; readonly columns: number }) {

@@ -12,7 +12,7 @@ interface Props {
   /** The maximum size of the image, in columns and lines. */
   readonly columns: number;
   readonly lines: number;
-  /** The number of pixels per drawn pixel. Default: as few as fit. */
+  /** The number of pixels per drawn pixel. Default: the smallest number with which the image fits. */
   readonly shrink?: number | undefined;
 }
 
@@ -45,7 +45,7 @@ function BlockPicture({ image: { pixels }, shrink }: ScaledProps) {
   );
 }
 
-/** The space over which the terminal draws an image. */
+/** Reserves the space over which the terminal draws an image. */
 function KittyPicture({ image, shrink }: ScaledProps) {
   const space = useRef<DOMElement>(null);
   const { columns, lines } = imageSize(image.pixels, shrink);

@@ -14,7 +14,7 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
-/** The series that determines the colour of the marks. */
+/** The series whose colour the marks have. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';

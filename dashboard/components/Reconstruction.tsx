@@ -8,7 +8,7 @@ interface Props {
   readonly epoch: number | undefined;
   readonly columns: number;
   readonly lines: number;
-  /** The number of pixels per drawn pixel. Default: as few as fit. */
+  /** The number of pixels per drawn pixel. Default: the smallest number with which the image fits. */
   readonly shrink?: number | undefined;
 }
 

@@ -14,7 +14,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The width of the table, and the least width of a bar beside it. */
+/** The width of the table, and the minimum width of a bar beside the table. */
 const TABLE_COLUMNS = 62;
 const LEAST_BAR = 34;
 

@@ -1,12 +1,12 @@
 import { createContext } from 'react';
 
-/** The parts of the terminal that components deep in the tree depend on. */
+/** Terminal features that components deep in the tree use. */
 export interface ScreenContextValue {
   /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty: boolean;
   /** The number of times that the screen was cleared. Clearing the screen hides every image. */
   readonly redraws: number;
-  /** The images that the terminal has, by their number. */
+  /** The images that are stored in the terminal, by number. */
   readonly sentImages: Map<number, Uint8Array>;
   /** The first line of the body, and the line after the last line of the body. */
   readonly body: readonly [from: number, to: number];

@@ -4,7 +4,7 @@ import { Label } from './Line.tsx';
 import { ScreenContext } from './ScreenContext.ts';
 
 interface Props {
-  /** The number of lines above the first visible line. */
+  /** The number of hidden lines above the first visible line. */
   readonly offset: number;
   readonly columns: number;
   readonly lines: number;

@@ -33,7 +33,7 @@ test('the heading is above the steps, and leaves enough room for the steps', () 
   expect(drawn(['a', 'b'], 10, long).slice(3)).toEqual(['line 3', '', 'a', 'b...']);
 });
 
-test('until the sweep is known, every view shows the steps, and keys work', async () => {
+test('until the dashboard receives the sweep, every view shows the steps of the start, and keys work', async () => {
   const at = await sampleDashboard(
     new SampleSource({ updates: [] }),
     { columns: 100, rows: 30 },

@@ -13,7 +13,7 @@ interface Props {
 /** The number of steps that are shown below a long heading. */
 const LEAST_STEPS = 5;
 
-/** Shows the steps of the start until the sweep is known. */
+/** Shows the steps of the start until the dashboard receives the sweep. */
 export function StartView({ heading, steps, columns, lines }: Props) {
   const above = heading.slice(0, Math.max(0, lines - LEAST_STEPS - 1));
   const room = above.length === 0 ? lines : lines - above.length - 1;

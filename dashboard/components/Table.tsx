@@ -27,7 +27,7 @@ export function Table<Row>({ table, rows, columns }: Props<Row>) {
 }
 
 interface WindowProps<Row> extends Props<Row> {
-  /** The index of the row under the cursor in `rows`; -1 if there is none. */
+  /** The index of the row under the cursor in `rows`; -1 without a cursor. */
   readonly cursor: number;
   readonly id: (row: Row) => string;
   /** Two columns of marks before each row. */
@@ -40,7 +40,7 @@ interface WindowProps<Row> extends Props<Row> {
 const GUTTER = 2;
 const MOST_HIDDEN = 99;
 
-/** The visible rows of a table with a cursor. Rows keep their identity while they move. */
+/** The visible rows of a table with a cursor. The React keys of rows stay the same while rows move. */
 export function WindowTable<Row>(props: WindowProps<Row>) {
   const { table, rows, columns, cursor, id, gutter, left = '', more = (hidden) => `${hidden} more` } = props;
   const { ascii } = useContext(TerminalStyleContext);

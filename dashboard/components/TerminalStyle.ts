@@ -1,5 +1,5 @@
 import { createContext } from 'react';
 import type { TerminalStyle } from '../terminal.ts';
 
-/** The terminal's style, for every component that draws text. */
+/** The style of the terminal, for every component that draws text. */
 export const TerminalStyleContext = createContext<TerminalStyle>({ colour: true, ascii: false });

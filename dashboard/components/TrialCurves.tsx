@@ -5,7 +5,7 @@ import { Legend, Plot, type PlotSeries } from './Plot.tsx';
 
 const LOSS = /loss/;
 const PSNR = /psnr/;
-/** More curves in one panel are not distinguishable. */
+/** A reader cannot distinguish more curves in one panel. */
 const MAX_SERIES = 6;
 
 export function seriesOf(name: string, points: readonly ReportPoint[], metric: string): PlotSeries {

@@ -14,10 +14,16 @@ const PLOT_LINES = 10;
 /** On a short terminal, a smaller plot leaves room for the attempts. */
 const SHORT = 24;
 const SHORT_PLOT_LINES = 7;
-/** The most and the least lines of a picture with its heading. A picture that does not fit below the curves is smaller. */
+/**
+ * The maximum and the minimum number of lines of a picture with its heading. A picture that does not fit below the
+ * curves is smaller.
+ */
 const IMAGE_LINES = 16;
 const LEAST_IMAGE_LINES = 8;
-/** The usual lines above the picture on a wide terminal: heading, curves with legend, gaps. */
+/**
+ * The usual number of lines above the picture on a wide terminal, for the heading, the curves with their legend, and
+ * gaps.
+ */
 const LINES_ABOVE = 6 + PLOT_LINES + 5;
 const LOG_LINES = 8;
 

@@ -7,7 +7,7 @@ import { Reconstruction } from './Reconstruction.tsx';
 import { TrialCurves } from './TrialCurves.tsx';
 import { TrialHeading } from './TrialHeading.tsx';
 
-/** From this width on, the curves are beside the text. */
+/** At this width or above, the curves are beside the text. */
 const WIDE = 120;
 const GAP = 2;
 const MAX_PLOT_LINES = 15;

@@ -28,7 +28,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /** `vitest -u` rewrites the frames in `frames/`. */
-describe.each(SIZES)('at $columns x $rows', (size) => {
+describe.each(SIZES)('the screen at $columns x $rows', (size) => {
   test.each(VIEWS)('%s', async (name, keys) => {
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
@@ -128,7 +128,7 @@ test('ASCII mode prints only ASCII, and with NO_COLOR the only styles are bold, 
   }
 });
 
-test('the header reports that the coordinator is unreachable, since when, and for what reason', async () => {
+test('the header shows that the coordinator is unreachable, since when, and why', async () => {
   const source = new SampleSource(midAnswers);
   const at = await sampleDashboard(source, { columns: 160, rows: 50 });
   source.setOutage('no answer from 127.0.0.1:7070');

@@ -1,4 +1,4 @@
-/** A canvas of braille dots, two columns by four rows per character. */
+/** A canvas of braille dots. Each character has two columns and four rows of dots. */
 import type { Segment } from '../../lib/text/segment.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 
@@ -10,14 +10,14 @@ const BITS = [
   [0x40, 0x80],
 ] as const;
 
-/** A vertical edge of a shaded area, in dots from the left and from the top. */
+/** A vertical edge of a shaded area, in dots from the left and from the top of the canvas. */
 type Edge = readonly [x: number, top: number, bottom: number];
 
 export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
   readonly #dots: Uint8Array;
-  /** The number of the last series drawn in each cell, plus one. Zero if there is no series. */
+  /** The number of the last series drawn in each cell, plus one. Zero if no series was drawn in the cell. */
   readonly #series: Uint8Array;
   readonly #letters = new Map<number, string>();
 

@@ -21,9 +21,12 @@ export function commonScale(means: readonly ScaledMean[], results: Scale): Scale
   return { low, high };
 }
 
-/** Returns the cell of a value on a scale of `width` cells. It is outside 0 to `width - 1` for a value outside the scale. */
+/**
+ * Returns the cell of a value on a scale of `width` cells. The cell of a value outside the scale is outside 0 to `width
+ * - 1`.
+ */
 function cellOf(value: number, { low, high }: Scale, width: number): number {
-  // Halves keep the range of the largest numbers finite.
+  // Halves of the numbers keep the range of the largest numbers finite.
   const share = high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;
   return Math.round(share * (width - 1));
 }

@@ -3,7 +3,10 @@ import { asciiText } from '../../lib/text/ascii.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { TerminalStyleContext } from '../components/TerminalStyle.ts';
 
-/** Returns the function that makes a text safe to print, and ASCII if the terminal shows nothing else. Its result can be measured. */
+/**
+ * Returns the function that makes a text safe to print, and converts the text to ASCII if the terminal shows only
+ * ASCII. The width of the result can be measured.
+ */
 export function useShownText(): (text: string) => string {
   const { ascii } = useContext(TerminalStyleContext);
   return ascii ? (text) => asciiText(visibleText(text)) : visibleText;

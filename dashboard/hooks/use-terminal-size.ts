@@ -4,7 +4,7 @@ import type { Dashboard } from '../dashboard.ts';
 import type { Size } from '../terminal.ts';
 import { CLEAR_SCREEN } from '../terminal-escapes.ts';
 
-/** After this time, Ink has drawn a change (see MAX_FPS in main.tsx). */
+/** After this many milliseconds, Ink has drawn a change (see MAX_FPS in main.tsx). */
 const DRAWN_AFTER_MS = 50;
 
 /**

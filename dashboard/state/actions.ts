@@ -1,4 +1,4 @@
-/** Actions on sweeps, trials and agents. Each is sent immediately or after a confirmation. */
+/** Actions on sweeps, trials and agents. An action is sent immediately or after a confirmation. */
 import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -13,7 +13,7 @@ import { type Action, type Ui, withStatus } from './ui.ts';
 /** The part of the dashboard that key handling depends on. */
 export interface ActionContext {
   readonly readonly: boolean;
-  /** The number of rows of the list on the screen. Zero in views without a list. */
+  /** The number of rows of the list on the screen. Zero in a view without a list. */
   readonly rowCount: number;
   readonly idAt: (at: number) => string | undefined;
   readonly indexOf: (id: string) => number;
@@ -21,7 +21,7 @@ export interface ActionContext {
   readonly pageLines: number;
   /** The open log. */
   readonly log: LogPage;
-  /** How far a view of text can scroll. */
+  /** The maximum number of lines by which a text can be scrolled. */
   readonly maxOffset: number;
   /** The sweep under the cursor in the list of sweeps, otherwise the watched sweep. */
   readonly sweep:
@@ -47,7 +47,7 @@ export interface ActionContext {
   readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;
-  /** The trial that is open, or the trials of the row under the cursor. Empty in views without trials. */
+  /** The trial that is open, or the trials of the row under the cursor. Empty in a view without trials. */
   readonly trialsUnderCursor: () => readonly Trial[];
   /** The marked trials in views that show marks, otherwise the trials under the cursor (all replicates of a config). */
   readonly selectedTrials: () => readonly Trial[];

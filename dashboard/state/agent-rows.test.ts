@@ -20,7 +20,7 @@ const filtered = (text: string) => ids({ filterText: text, filter: parseFilter(t
 test('the row of an agent contains its running trials and its results per hour', () => {
   const [first, second] = rows({});
   expect(first?.running.map(({ index }) => index)).toEqual([6]);
-  // Five trials with a result in the ten minutes of the sweep.
+  // Creates five trials with a result in the ten minutes of the sweep.
   expect(first?.perHour).toBe(30);
   expect(second).toMatchObject({ running: [], perHour: 0 });
 });
@@ -32,7 +32,7 @@ test('the rate of an agent covers the last hour, and is unknown for the first mi
   expect(trialsPerHour([], 0, 59_000)).toBeUndefined();
 });
 
-test('agents are sorted by any column, and agents without the value come last', () => {
+test('agents can be sorted by any column, and agents without a value in the column come last', () => {
   expect(ids({})).toEqual(['agent-1', 'agent-2', 'agent-3']);
   expect(ids({ sort: 'CPU' })).toEqual(['agent-3', 'agent-1', 'agent-2']);
   expect(ids({ sort: 'CPU', reversed: true })).toEqual(['agent-1', 'agent-3', 'agent-2']);

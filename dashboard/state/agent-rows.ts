@@ -14,7 +14,10 @@ export interface AgentRow {
   readonly agent: Agent;
   /** The running trials of the sweep. */
   readonly running: readonly Trial[];
-  /** Trials of the sweep that ended with a result in the last hour, per hour. Undefined if the agent has been here for less than a minute. */
+  /**
+   * Trials of the sweep that ended with a result in the last hour, per hour. Undefined if the agent has been connected
+   * for less than a minute.
+   */
   readonly perHour: number | undefined;
 }
 
@@ -30,7 +33,7 @@ const MINUTE_MS = 60_000;
 
 interface AgentUse {
   readonly running: Trial[];
-  /** When trials ended with a result, in Unix milliseconds. */
+  /** The times at which trials ended with a result, in Unix milliseconds. */
   readonly ends: number[];
 }
 

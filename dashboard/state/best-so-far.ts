@@ -82,7 +82,10 @@ function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): read
 
 type BestModel = Pick<Model, 'board' | 'analysedConfigs' | 'now'>;
 
-/** Returns the best value with its age, as in `best loss 0.12300, 2m03s ago`, and its trend, as in ` █▃▁▁`. Empty if there is none. */
+/**
+ * Returns the best value with its age, as in `best loss 0.12300, 2m03s ago`, and its trend, as in ` █▃▁▁`. Empty if the
+ * sweep has no best value.
+ */
 export function bestTexts(model: BestModel, sweep: Sweep): { readonly value: string; readonly trend: string } {
   const best = bestSoFar(model.board);
   if (best === undefined) return { value: '', trend: '' };

@@ -23,7 +23,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   return reduce(EMPTY_STATE, snapshot(sampleSweep(), trials));
 };
 
-test('a board that is updated incrementally equals a board that is built anew, for any split of the reports', () => {
+test('a board that is updated incrementally equals a new board of the same trials, for any split of the reports', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
       const ordering = { key: (row: ConfigRow) => rowValue(row, 'psnr'), descending: true, keep: () => true };
@@ -64,7 +64,7 @@ test('the Pareto front holds exactly the configs that no other config dominates'
   );
 });
 
-test('an order that is updated incrementally equals an order that is computed anew', () => {
+test('an order that is updated incrementally equals a new order of the same rows', () => {
   const row = fc.record({ index: fc.nat(30), key: fc.option(fc.oneof(fc.nat(5), fc.constantFrom('a', 'b'))) });
   fc.assert(
     fc.property(fc.array(row), fc.array(row), fc.boolean(), fc.nat(5), (before, after, descending, least) => {

@@ -1,4 +1,4 @@
-/** The rows that are compared side by side. */
+/** The marked rows that the dashboard compares side by side. */
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
 import { finishedValue, hasValue } from '../../lib/domain/trial-result.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
@@ -12,7 +12,7 @@ import { type MarkedRow, markedRows } from './selectors.ts';
 const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 
-/** More curves in one chart are not distinguishable. */
+/** A reader cannot distinguish more curves in one chart. */
 const MAX_COMPARED = 8;
 
 /** Returns the width of a table of the compared rows. */

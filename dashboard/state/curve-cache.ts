@@ -7,7 +7,7 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. Epochs ascend. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** The maximum number of cached curves. Two screens of a large terminal show fewer curves. */
+/** The maximum number of cached curves. Two screens of a large terminal show fewer curves than this. */
 const MAX_CURVES = 400;
 
 /**
@@ -60,7 +60,7 @@ export class CurveCache {
     entry.fetched = true;
   }
 
-  /** Marks every curve for fetching: reports may have been missed. */
+  /** Marks every curve for fetching, because reports may have been missed. */
   invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }
@@ -74,7 +74,7 @@ export class CurveCache {
   #append(entry: Entry, trial: Trial): void {
     const { epoch, metrics } = trial;
     if (attemptOf(trial) !== entry.attempt) {
-      // The new attempt may resume from a checkpoint; only the coordinator has the earlier points.
+      // The new attempt may resume from a checkpoint, and only the coordinator has the earlier points.
       entry.attempt = attemptOf(trial);
       entry.fetched = epoch === 0;
       entry.points = [];

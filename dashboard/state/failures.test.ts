@@ -21,7 +21,7 @@ test('the groups of failures change with the trials, and are computed once per c
   expect(failureRows(two).map(({ trials }) => trials.map(({ index }) => index))).toEqual([[0, 3]]);
 });
 
-test('a group keeps its id when another trial fails with the same error', () => {
+test('a group of failures keeps its id when another trial fails with the same error', () => {
   expect(failureGroupId(groupOf(failed(0, 'm')))).toBe(failureGroupId(groupOf(failed(0, 'm'), failed(1, 'm'))));
   expect(failureGroupId({ ...groupOf(), class: 'crash' })).not.toBe(failureGroupId(groupOf()));
 });
@@ -37,7 +37,7 @@ test('the newest failure is the trial that ended last', () => {
 });
 
 test('a group lists the varying parameters that are equal in all its trials', () => {
-  // Trials 2 and 3 have latent_dim 30; their noise differs.
+  // Trials 2 and 3 have latent_dim 30, but different noise.
   const varying = ['latent_dim', 'noise_std', 'seed'];
   expect(sharedByGroup(groupOf(failed(2, 'm'), failed(3, 'm')), varying)).toEqual(['latent_dim=30']);
   expect(sharedByGroup(groupOf(failed(1, 'm'), failed(3, 'm')), varying)).toEqual(['noise_std=0.5']);

@@ -1,4 +1,7 @@
-/** Maps a key to the next state of the dashboard. There is no I/O: actions beyond that state are returned as effects. */
+/**
+ * Maps a key to the next state of the dashboard. The mapping does no I/O. Actions that change more than this state are
+ * returned as effects.
+ */
 import { bindingOf, type Command } from '../keys.ts';
 import { PANES, type Pane } from '../source.ts';
 import {

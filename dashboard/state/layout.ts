@@ -21,7 +21,7 @@ export const bodyLines = (size: Size): number =>
 /** The number of lines of the preview below a list, and the number of lines that the list keeps on a tall terminal. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
-/** The preview uses the unused lines of a short list if the number of unused lines is at least this number. */
+/** The minimum number of unused lines of a short list that the preview uses. */
 const LEAST_PREVIEW_LINES = 7;
 
 /** Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor. */

@@ -15,7 +15,7 @@ test('only the last state of a progress line is shown', () => {
   expect(logLine('\r\r')).toBe('');
 });
 
-test('a line never has control characters or bidirectional formatting', () => {
+test('a line of a log never contains control characters or bidirectional formatting', () => {
   const piece = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('\u001b[2J', '\r', '\u009b1m', '\u202e', '\t'));
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {

@@ -47,7 +47,7 @@ test('a search finds the text literally, and ignores case unless the text has an
   expect(searchLog(log, '')).toEqual([]);
 });
 
-test('every match has the text that was searched for', () => {
+test('every match of a search in a log has the text that was searched for', () => {
   const ascii = (maxLength: number) => fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength });
   fc.assert(
     fc.property(fc.array(ascii(40), { maxLength: 5 }), ascii(3), (log, text) => {
@@ -61,7 +61,7 @@ test('every match has the text that was searched for', () => {
   );
 });
 
-test('any text can be searched for', () => {
+test('any text can be searched for in a log', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }), (text) => {
       expect(searchLog(logOf(`x${text}y`), text).length).toBeGreaterThan(0);

@@ -1,7 +1,10 @@
-/** The text of a log: wrapped to the width of the terminal, and searched. Places stay valid while the log grows. */
+/**
+ * The text of a log: wrapped to the width of the terminal, and searched. Places in a log stay valid while the log
+ * grows.
+ */
 import { columnsOf } from '../../lib/text/width.ts';
 
-/** The end of a log. */
+/** The kept lines at the end of a log. */
 export interface LogText {
   /** The number of lines before `lines` that are no longer kept. */
   readonly dropped: number;
@@ -40,7 +43,7 @@ export function appendLines({ dropped, lines }: LogText, more: readonly string[]
 
 const wrapped = new WeakMap<LogText, { readonly columns: number; readonly rows: readonly LogRow[] }>();
 
-/** Returns the rows of a log, wrapped to a width as a terminal wraps them. Caches the last width per log. */
+/** Returns the rows of a log, wrapped at `width` columns as in a terminal. Caches the last width per log. */
 export function wrapLog(log: LogText, columns: number): readonly LogRow[] {
   const known = wrapped.get(log);
   if (known?.columns === columns) return known.rows;

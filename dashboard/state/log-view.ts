@@ -95,7 +95,7 @@ export function stepMatch(log: LogUi, page: LogPage, by: 1 | -1): LogUi {
   const matches = searchLog(page.text, log.search);
   const at = matchIndex(log, matches);
   if (at >= 0) return showMatch(log, page, matches.at((at + by) % matches.length));
-  // The line of the match is no longer kept.
+  // The line of the current match is no longer kept.
   return showMatch(log, page, matches.at(by > 0 ? 0 : -1));
 }
 

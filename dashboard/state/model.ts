@@ -46,7 +46,9 @@ export interface Model {
   readonly state: DashboardState;
   readonly board: Board;
   readonly summary: Summary;
-  /** The configs of `board`, up to a second old, for values computed over all trials. */
+  /**
+   * The configs of `board`, at most one second old. Values that depend on all trials are computed from these configs.
+   */
   readonly analysedConfigs: readonly ConfigRow[];
   /** The columns of the leaderboard, the most important first. */
   readonly columns: readonly BoardColumn[];
@@ -66,7 +68,7 @@ export interface Model {
   readonly sweeps: readonly Sweep[];
   /** Returns the best configs of a sweep, best first; undefined until they are known. */
   readonly bestOf: (sweepId: string) => readonly Config[] | undefined;
-  /** The rungs of the sweep. Undefined until they are known. */
+  /** Undefined until the rungs are known. Undefined until they are known. */
   readonly rungs: ListRungsResponse | undefined;
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];

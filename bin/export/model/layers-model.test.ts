@@ -76,7 +76,7 @@ test('TensorFlow.js loads the exported model and computes the same outputs', asy
   model.dispose();
 });
 
-test('an exported model is replaced by the next; a folder with other files is unchanged', async () => {
+test('an export replaces an earlier exported model, but leaves a folder with other files unchanged', async () => {
   await writeLayersModel(network, out);
   await writeLayersModel({ ...network, metadata: { ...network.metadata, seed: '1' } }, out);
   expect((await readdir(out)).sort()).toEqual([WEIGHTS_FILE, TOPOLOGY_FILE].sort());

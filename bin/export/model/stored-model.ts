@@ -27,7 +27,7 @@ export interface StoredModel {
 }
 
 /**
- * Returns the trained model of a trial, from the newest attempt that stored one.
+ * Returns the trained model of a trial, from the newest attempt that stored a model.
  * @param of.sweep an empty string means any sweep, or the sweep in `of.trial` if it has the form SWEEP/ID
  * @param of.trial an id, or an unambiguous prefix of it
  * @throws {NotFoundError} when the trial does not exist or has no model

@@ -49,7 +49,7 @@ export function scalars(wallMs: number, step: number, values: Readonly<Record<st
   return event(wallMs, int64(2, step), summary(...named));
 }
 
-/** TensorBoard drops a summary without data, so this is an empty DT_FLOAT tensor. */
+/** TensorBoard drops a summary without data, so the summary contains an empty DT_FLOAT tensor. */
 const NO_DATA = inner(8, int32(1, 1), inner(2));
 
 /** Encodes the data of a plugin, in the summary's metadata. */

@@ -67,8 +67,8 @@ function eventFileName(ms: number): string {
 }
 
 /**
- * Returns the reports with whole steps, which TensorBoard requires. If a run has other steps, its reports are numbered from 1, and
- * the metric `step` has the step.
+ * Returns the reports with whole steps, which TensorBoard requires. If a run has fractional or huge steps, its reports
+ * are numbered from 1, and the metric `step` contains the step.
  */
 function withWholeSteps(reports: readonly Report[]): readonly Report[] {
   if (reports.every(({ epoch }) => Number.isSafeInteger(epoch))) return reports;

@@ -13,7 +13,7 @@ export interface LevelPoint {
 
 /**
  * Draws the mean at each value of a parameter, with a whisker. The values are evenly spaced.
- * @param ordered whether the values have an order; if so, a line connects the means
+ * @param ordered whether the values have an order; a line then connects the means
  */
 export function levelChart(
   points: readonly LevelPoint[],
@@ -48,8 +48,8 @@ const LEFT = 132;
 const MOST_CHARACTERS = 18;
 
 /**
- * Draws the mean at each value of a parameter, with a whisker, one row per value. Used if the labels are too long to
- * stand side by side.
+ * Draws the mean at each value of a parameter, with a whisker, one row per value. Suitable for labels that are too long
+ * for places side by side.
  */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);

@@ -7,7 +7,7 @@ export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
 const LOG_FROM_RATIO = 50;
-/** The smallest value on a logarithmic scale. The ticks of a scale with smaller values underflow. */
+/** The smallest value on a logarithmic scale. The ticks of a scale underflow if it contains smaller values. */
 const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 
@@ -18,7 +18,8 @@ export interface ValueScale {
 }
 
 /**
- * Returns a scale for finite values, from bottom to top. It is logarithmic if the values are positive and far apart.
+ * Returns a scale for finite values, from bottom to top. The scale is logarithmic if the values are positive and far
+ * apart.
  */
 export function valueScale(values: Iterable<number>): ValueScale {
   let low = Number.POSITIVE_INFINITY;

@@ -9,13 +9,13 @@ const MOST_CHARACTERS = 52;
 
 export interface ChartShare {
   readonly label: string;
-  /** Share of the whole, from 0 to 1. */
+  /** Share of the total, from 0 to 1. */
   readonly share: number;
-  /** Whether this is the unexplained remainder. */
+  /** Whether this bar is the unexplained remainder. */
   readonly rest: boolean;
 }
 
-/** Draws shares of a whole as bars, each below its label. */
+/** Draws the shares of a total as bars, each below its label. */
 export function shareChart(shares: readonly ChartShare[]): Drawing {
   const width = scaleLinear([0, 1], [0, WIDTH - VALUE]).clamp(true);
   const rows = shares.map(({ label, share, rest }, i) => {

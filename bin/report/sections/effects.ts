@@ -10,8 +10,8 @@ import { valueText } from '../parameter-levels.ts';
 import { meanText } from './ranking.ts';
 
 /**
- * Returns the section with the importance and the marginal effects of the parameters. Undefined if they cannot be
- * computed.
+ * Returns the section with the importance and the marginal effects of the parameters. Undefined if the effects cannot
+ * be computed.
  */
 export function effectsSection({ importance }: ReportData): Section | undefined {
   if (importance === undefined) return undefined;
@@ -39,7 +39,7 @@ function noteText({ balanced, effects, why }: Importance): string {
     : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
-/** Smaller shares are omitted, because they would be shown as 0. */
+/** Smaller shares are omitted, because a table would show 0. */
 const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(

@@ -74,7 +74,7 @@ test('each hypothesis has its reason and method, and several steps have a separa
   ]);
 });
 
-test('the row and the sentence of a hypothesis have the same number of seeds, also above the limit', () => {
+test('the table and the sentence about a hypothesis state the same number of seeds, even above the limit', () => {
   const claims = ['loss[width]: 16 > 32 > 64', 'loss[width]: 16 > 64 > 32', 'loss[width=32] > loss[width=64]'];
   const own = claims.map((claim, i) => `  - { name: h${i}, claim: "${claim}" }`).join('\n');
   const [design] = SWEEP.split('  - ');
