@@ -20,7 +20,7 @@ export interface TrialTableOptions {
   readonly by: string;
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
   /** Whether to show the step of the ranking metric even if it is the last step of every trial. */
   readonly wide?: boolean;
@@ -116,7 +116,7 @@ export function renderTrials(table: TrialTableOptions, terminal: Terminal): stri
 
 export interface ConfigTableOptions {
   readonly configs: readonly Config[];
-  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
