@@ -287,7 +287,7 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
-    (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name),
+    (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
     now(),
   );
   if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);

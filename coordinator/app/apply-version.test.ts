@@ -82,7 +82,7 @@ async function coordinator(text: string) {
       return found;
     },
     states: () => Object.fromEntries(world.trials().map(({ x, state }) => [x, state])),
-    sweep: () => runtime.queries.sweep(sweepId),
+    sweep: () => runtime.queries.sweeps.get(sweepId),
     events: (kind: string) =>
       (db.prepare('select detail from events where kind = ? order by seq').all(kind) as { detail: string }[]).map(
         ({ detail }) => detail,
@@ -227,7 +227,7 @@ test('a new early-stopping rule compares with the reports before the change', as
     [bad, 5],
   ] as const)
     await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss } });
-  const text = world.runtime.queries.sweepText('1');
+  const text = world.runtime.queries.sweeps.text('1');
   await world.apply(`${text}early_terminate: {type: patience, patience: 1}\n`);
   await world.record(bad, { kind: 'report', epoch: 2, metrics: { test_loss: 6 } });
   expect(world.states()).toMatchObject({ 1: 'running', 2: 'stopped' });
@@ -253,8 +253,8 @@ test('every version of the sweep file remains readable', async () => {
   const world = await coordinator(FILE);
   await world.apply(EDITED);
   const { queries } = world.runtime;
-  expect([queries.versionText('1', 1), queries.versionText('1', 2)]).toEqual([FILE, EDITED]);
-  expect(() => queries.versionText('1', 3)).toThrow('sweep 1 has versions 1 to 2, not 3');
+  expect([queries.sweeps.versionText('1', 1), queries.sweeps.versionText('1', 2)]).toEqual([FILE, EDITED]);
+  expect(() => queries.sweeps.versionText('1', 3)).toThrow('sweep 1 has versions 1 to 2, not 3');
 });
 
 test('a killed sweep rejects a new version', async () => {

@@ -46,14 +46,14 @@ function compareVersion(
   sweepId: string,
   file: Pick<ApplySweepRequest, 'fileName' | 'text'>,
 ): VersionComparison {
-  const current = queries.sweepFile(sweepId);
+  const current = queries.sweeps.file(sweepId);
   const after = parseSweep(file.text, file.fileName);
   const before = parseStored(sweepId, current);
   const settings = compareSettings(before, after);
   const space = compareSpaces(before, after);
   const { kept, added, dropped } = countChanges(before, after, space);
   const differs = settings.length > 0 || space.kind !== 'same';
-  const sweep = queries.sweep(sweepId);
+  const sweep = queries.sweeps.get(sweepId);
   if (differs) mustBeChangeable(sweep);
   const marks = marksOf(queries, sweepId, after, space);
   const hasReachedTarget = differs && sweepState.of(sweep.state) === 'stopped';
@@ -74,7 +74,7 @@ function compareVersion(
 /** Returns the ids of the trials that the end of a sweep cancelled, and whose points the new version keeps. */
 function endCancelled(queries: Queries, { id, reason }: WireSweep, dropped: readonly string[]): string[] {
   const gone = new Set(dropped);
-  return queries.trialsCancelledBy(id, reason).filter((trialId) => !gone.has(trialId));
+  return queries.trials.cancelledBy(id, reason).filter((trialId) => !gone.has(trialId));
 }
 
 function parseStored(sweepId: string, { text, fileName }: { text: string; fileName: string }): SweepSpec {
@@ -104,8 +104,8 @@ function mustNotReachTarget(queries: Queries, sweepId: string, after: SweepSpec,
   const { target } = after.metric;
   if (target === undefined) return;
   const gone = new Set(dropped);
-  for (const { index, value } of queries.bestResults(sweepId, after.metric.goal, dropped.length + 1)) {
-    const trial = queries.trialAt(sweepId, index);
+  for (const { index, value } of queries.trials.bestResults(sweepId, after.metric.goal, dropped.length + 1)) {
+    const trial = queries.trials.at(sweepId, index);
     if (trial === undefined || gone.has(trial.id)) continue;
     if (!reachesTarget(value, target, after.metric.goal)) return;
     throw new RejectedError(
@@ -124,7 +124,7 @@ interface Marks {
 
 function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: SpaceChange): Marks {
   if (space.kind === 'same') return { dropped: [], restored: [], droppedStarted: 0 };
-  const created = queries.createdTrials(sweepId);
+  const created = queries.trials.created(sweepId);
   if (created > MAX_COMPARED_TRIALS) {
     throw new RejectedError(
       `sweep ${sweepId} has ${countText(created, 'trial')}: the points of a sweep can change up to ` +
@@ -134,7 +134,7 @@ function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: Spa
   const marks = { dropped: [] as string[], restored: [] as string[], droppedStarted: 0 };
   const limit = planWithoutDrawing(after).trials;
   let place = 0;
-  for (const point of queries.points(sweepId)) {
+  for (const point of queries.trials.points(sweepId)) {
     const isInside = space.contains(point) && (space.kind === 'grid' || place++ < limit);
     if (isInside && point.droppedIn > 0) marks.restored.push(point.id);
     if (isInside || point.droppedIn > 0) continue;
@@ -159,7 +159,7 @@ export async function applyVersion(
   const comparison = compareVersion(queries, sweepId, request);
   const { changes, before, after, space, dropped, restored, resumed } = comparison;
   if (request.dryRun || !changes.differs) return changes;
-  const current = queries.sweepFile(sweepId);
+  const current = queries.sweeps.file(sweepId);
   if (request.baseVersion !== 0 && request.baseVersion !== current.version) {
     throw new RejectedError(
       `sweep ${sweepId} has changed to version ${current.version} since the comparison: apply the file again`,
@@ -170,7 +170,7 @@ export async function applyVersion(
   const loaded = loadTrials(db, sweep, [...restored, ...resumed], now);
   const policy = policyOf(after, sweep.policy.program?.code);
   const newRule = hasNewRule(sweep.policy, policy);
-  const outside = queries.droppedTrials(sweepId).length + dropped.length - restored.length;
+  const outside = queries.trials.droppedIds(sweepId).length + dropped.length - restored.length;
   const plan = planWithoutDrawing(after);
   const step = onApply(
     core,
@@ -238,7 +238,7 @@ function searchOf(
   const { text, fileName } = request;
   const source = runtime.openSource({ id: sweep.id, text, fileName });
   const stored = storedSearch(runtime, sweep.id);
-  const created = runtime.queries.createdTrials(sweep.id);
+  const created = runtime.queries.trials.created(sweep.id);
   const state: SourceState =
     space.kind === 'grid' || stored === undefined
       ? { ...initialState(after, searcherOf(after)), created, outside, merges: true }

@@ -32,7 +32,7 @@ async function submitted(points: number) {
     runtime.flush();
     return trials;
   };
-  const sweep = () => runtime.queries.sweep(id);
+  const sweep = () => runtime.queries.sweeps.get(id);
   return { db, runtime, id, act, retry, sweep };
 }
 
@@ -56,7 +56,7 @@ test.each(['STOP', 'KILL'] as const)(
 test('a retry of one trial of a killed sweep creates no further trials, and a later retry of cancelled trials does', async () => {
   const { runtime, id, act, retry, sweep } = await submitted(10);
   await act('KILL');
-  const trial = runtime.queries.trialAt(id, 1)?.id ?? '';
+  const trial = runtime.queries.trials.at(id, 1)?.id ?? '';
   expect(await retry('named', { trials: [trial] })).toBe(1);
   expect(sweep()).toMatchObject({
     state: 'SWEEP_STATE_RUNNING',

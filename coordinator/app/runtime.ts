@@ -55,11 +55,13 @@ export class Runtime {
     this.now = clock;
     this.openSource = sourceOpener(db);
     this.core = loadCore(db, leaseMs, clock(), this.openSource, creationWindow);
-    this.timeLeft = new TimeLeftEstimates(this.core, (sweepId) => this.queries.etaTrials(sweepId), clock);
+    this.timeLeft = new TimeLeftEstimates(this.core, (sweepId) => this.queries.trials.etaTrials(sweepId), clock);
     this.queries = new Queries(db, {
-      blocked: (sweepId) => blockedReason(this.core, sweepId),
-      timeLeft: (sweepId) => this.timeLeft.of(sweepId),
-      slotTime: (sweepId) => this.slotTime(sweepId),
+      live: {
+        blocked: (sweepId) => blockedReason(this.core, sweepId),
+        timeLeft: (sweepId) => this.timeLeft.of(sweepId),
+        slotTime: (sweepId) => this.slotTime(sweepId),
+      },
     });
     this.#send = send;
     this.#onBroken = onBroken;

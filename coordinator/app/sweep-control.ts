@@ -36,7 +36,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
     submit: (request, by) => submit(runtime, archives, request, by),
     async act(sweepId, request, by) {
       checkLength('reason', request.reason);
-      const state = sweepState.of(runtime.queries.sweep(sweepId).state);
+      const state = sweepState.of(runtime.queries.sweeps.get(sweepId).state);
       if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, request), by);
       runtime.reschedule();
@@ -45,7 +45,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       checkLength('reason', reason);
       // Without a flush, the store could lack a retry of the trial.
       runtime.flush();
-      const state = trialState.of(runtime.queries.trial(sweepId, trialId).state);
+      const state = trialState.of(runtime.queries.trials.get(sweepId, trialId).state);
       if (state === 'cancelled') return;
       if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
         throw new RejectedError(`trial ${trialId} has already ended (${state})`);
@@ -66,7 +66,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   // Without a flush, the store could lack a sweep's end or an earlier copy of this request.
   runtime.flush();
   const { db, core, queries } = runtime;
-  const before = queries.retried(request.requestId);
+  const before = queries.trials.retried(request.requestId);
   if (before !== undefined) return before;
   const sweepId = sweepToRetry(queries, request);
   const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, runtime.now());
@@ -88,16 +88,18 @@ const MAX_MATCHES = 6;
 
 /** Returns the ids of the trials that a retry can choose, including the trials that have ended. */
 function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): string[] {
-  if (!('trials' in choice)) return queries.retryableTrials(sweepId, choice);
-  return choice.trials.flatMap((name) => (name === '' ? [] : queries.trialsWithPrefix(sweepId, name, MAX_MATCHES)));
+  if (!('trials' in choice)) return queries.trials.retryableIds(sweepId, choice);
+  return choice.trials.flatMap((name) =>
+    name === '' ? [] : queries.selectors.trialsWithPrefix(sweepId, name, MAX_MATCHES),
+  );
 }
 
 /** Returns the sweep id in the request, or the id of the one sweep that contains all requested trials. */
 function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): string {
-  const given = sweep === '' ? '' : queries.findSweep(sweep);
+  const given = sweep === '' ? '' : queries.selectors.findSweep(sweep);
   if (given !== '' && trials.every((selector) => parseTrialSelector(selector).sweep === undefined)) return given;
-  const ids = new Set(trials.map((selector) => queries.findTrial(given, selector).sweepId));
-  const [id = queries.findSweep(given), other] = ids;
+  const ids = new Set(trials.map((selector) => queries.selectors.findTrial(given, selector).sweepId));
+  const [id = queries.selectors.findSweep(given), other] = ids;
   if (other === undefined) return id;
   throw new BadInputError(`the trials belong to several sweeps (${[...ids].join(', ')}): retry them separately`);
 }
@@ -155,7 +157,7 @@ async function submit(
     warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
-  if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweep(id).state))) {
+  if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweeps.get(id).state))) {
     runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), runtime.openSource));
   }
   return id;

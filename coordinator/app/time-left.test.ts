@@ -21,7 +21,7 @@ async function busy(run: number) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;
-  const timeLeft = () => new TimeLeftEstimates(runtime.core, (id) => runtime.queries.etaTrials(id), now).of('1');
+  const timeLeft = () => new TimeLeftEstimates(runtime.core, (id) => runtime.queries.trials.etaTrials(id), now).of('1');
   return { cluster, runtime, timeLeft };
 }
 
@@ -30,15 +30,15 @@ test('the coordinator and a client estimate the same time left from the same tri
   const at = now();
   const estimates = new TimeLeftEstimates(
     runtime.core,
-    (id) => runtime.queries.etaTrials(id),
+    (id) => runtime.queries.trials.etaTrials(id),
     () => at,
   );
-  const sweep = runtime.queries.sweep('1');
+  const sweep = runtime.queries.sweeps.get('1');
   const agents = Array.from(runtime.core.agents.values(), ({ id, slots, pack }) => {
     const busySlots = [...runtime.core.leases.values()].filter(({ agentId }) => agentId === id).length;
     return { slots, pack, busy: busySlots, state: AgentState.CONNECTED };
   });
-  const trials = etaTrials(runtime.queries.trials('1'));
+  const trials = etaTrials(runtime.queries.trials.all('1'));
   const slots = usableSlots(slotsOfAgents(agents), {
     running: sweep.counts?.running ?? 0,
     concurrency: sweep.concurrency,
@@ -57,7 +57,7 @@ test('an estimate of the time left is reused for a millisecond per trial, and sh
     runtime.core,
     (id) => {
       reads++;
-      return runtime.queries.etaTrials(id);
+      return runtime.queries.trials.etaTrials(id);
     },
     () => at,
   );
@@ -74,13 +74,13 @@ test('only the running trials of a paused sweep count, and an ended sweep has no
   const { runtime, timeLeft } = await busy(24);
   const running = timeLeft();
   await runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' }));
-  expect(runtime.queries.sweep('1').state).toBe(SweepState.PAUSED);
+  expect(runtime.queries.sweeps.get('1').state).toBe(SweepState.PAUSED);
   const paused = timeLeft();
   expect(paused?.expectedMs).toBeGreaterThan(0);
   expect(paused?.expectedMs).toBeLessThan(running?.expectedMs ?? 0);
   await runtime.settle(onKill(runtime.core, { sweepId: '1', reason: '' }, now()));
   expect(timeLeft()).toBeUndefined();
-  expect(runtime.queries.sweep('1').timeLeft).toBeUndefined();
+  expect(runtime.queries.sweeps.get('1').timeLeft).toBeUndefined();
 });
 
 test('before any trial has reported, a sweep has no estimate of the time left and no gauge', async () => {
@@ -94,7 +94,7 @@ test('the gauge of the time left has the expected value', async () => {
   await sleep(CLUSTER.trialsPerSweep);
   const text = await cluster.scrape();
   const seconds = Number(/^trawl_eta_seconds\{sweep="1"\} (.*)$/m.exec(text)?.[1]);
-  const { timeLeft } = runtime.queries.sweep('1');
+  const { timeLeft } = runtime.queries.sweeps.get('1');
   expect(timeLeft?.expectedMs).toBeLessThanOrEqual(seconds * 1000);
   expect(timeLeft?.expectedMs).toBeGreaterThan(seconds * 1000 - 1_000);
 });

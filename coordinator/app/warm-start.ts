@@ -30,10 +30,10 @@ export function readWarmStart(db: Database, queries: Queries, spec: SweepSpec): 
 
 function findEarlier(queries: Queries, selector: string): string {
   try {
-    return queries.findSweep(selector);
+    return queries.selectors.findSweep(selector);
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
-    const known = queries.sweeps().map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
+    const known = queries.sweeps.all().map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
     const meant = didYouMean(selector, known.reverse());
     if (meant === '') throw new BadInputError(`warm_start: ${error.message}`);
     throw new BadInputError(`warm_start: there is no sweep ${JSON.stringify(selector)}${meant}`);
@@ -41,7 +41,7 @@ function findEarlier(queries: Queries, selector: string): string {
 }
 
 function mustMatch(queries: Queries, id: string, spec: SweepSpec): void {
-  const { text, fileName } = queries.sweepFile(id);
+  const { text, fileName } = queries.sweeps.file(id);
   let earlier: SweepSpec;
   try {
     earlier = parseSweep(text, fileName);

@@ -7,7 +7,7 @@ import type { ArtifactFiles } from './files.ts';
 
 interface DurableStore {
   settle(step: Step): Promise<void>;
-  readonly queries: { hasArtifact(key: AttemptKey, name: string): boolean };
+  readonly queries: { readonly artifacts: { has(key: AttemptKey, name: string): boolean } };
 }
 
 export interface AttemptFileCleaner {
@@ -18,7 +18,7 @@ export interface AttemptFileCleaner {
 }
 
 export function attemptFileCleaner(store: DurableStore, files: ArtifactFiles, log: Logger): AttemptFileCleaner {
-  const clean = (key: AttemptKey) => files.removeUnnamed(key, (name) => store.queries.hasArtifact(key, name));
+  const clean = (key: AttemptKey) => files.removeUnnamed(key, (name) => store.queries.artifacts.has(key, name));
   const onError = (error: unknown) => log.warn({ err: error }, 'could not remove the files of an ended attempt');
   return {
     afterCommit({ changes }) {

@@ -115,7 +115,7 @@ class Collector {
     const series = new SweepSeries(this.#metrics, queries, sweepId, trials, rule);
     this.#sweeps.set(sweepId, series);
     if (this.#trialSeries !== undefined) {
-      for (const { id, epoch, metrics, state } of queries.trials(sweepId)) {
+      for (const { id, epoch, metrics, state } of queries.trials.all(sweepId)) {
         const counts = state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
         if (counts) this.#trialSeries.keep(sweepId, { trial: id, epoch, metrics }, series.ranking);
       }
@@ -262,7 +262,7 @@ class Collector {
 
   /** Adds the GPU time since the last call to the counter of the sweep. */
   #countGpuTime(sweep: string): void {
-    const { gpuMs } = this.#runtime.queries.slotTime(sweep);
+    const { gpuMs } = this.#runtime.queries.sweeps.slotTime(sweep);
     const counted = this.#gpuMs.get(sweep) ?? 0;
     if (gpuMs <= counted) return;
     this.#metrics.gpuSeconds.inc({ sweep }, (gpuMs - counted) / 1000);
@@ -270,7 +270,7 @@ class Collector {
   }
 
   #sweepEnded(sweep: string, at: number): void {
-    const { counts } = this.#runtime.queries.sweep(sweep);
+    const { counts } = this.#runtime.queries.sweeps.get(sweep);
     this.#countGpuTime(sweep);
     this.#seriesOf(sweep).end({ ...counts }, at);
     const timer = setTimeout(() => {

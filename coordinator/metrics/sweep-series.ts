@@ -28,7 +28,7 @@ export class SweepSeries {
   readonly #best = new Map<string, number>();
 
   constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number, rule?: RuleName) {
-    const sweep = queries.sweep(sweepId);
+    const sweep = queries.sweeps.get(sweepId);
     const metric = sweep.metric?.name ?? '';
     const own: GoalName = sweep.metric === undefined ? usualGoal(metric) : goal.of(sweep.metric.goal);
     this.id = sweepId;
@@ -52,9 +52,9 @@ export class SweepSeries {
       m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
-    const lastReportAt = queries.lastReportAt(sweepId);
+    const lastReportAt = queries.attempts.lastReportAt(sweepId);
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
-    for (const { metric, least, greatest } of queries.extremes(sweepId)) {
+    for (const { metric, least, greatest } of queries.attempts.extremes(sweepId)) {
       if (!this.#hasSeries(metric)) continue;
       const best = this.#lessIsBetter(metric) ? least : greatest;
       this.#best.set(metric, best);

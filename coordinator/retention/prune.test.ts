@@ -76,7 +76,7 @@ const rowsOf = (id: string) =>
   TABLES.map(
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
   );
-const sweeps = () => new Queries(db).sweeps().map(({ id }) => id);
+const sweeps = () => new Queries(db).sweeps.all().map(({ id }) => id);
 
 test('a prune request without a selector is rejected, and the error names the expected selectors', () => {
   expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
@@ -193,7 +193,7 @@ test('if a process dies after it removed the rows of a sweep, the next start mov
   expect(sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
   const queries = new Queries(db);
-  expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.hasArtifact(key, name), NOW)).toBe(1);
+  expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.artifacts.has(key, name), NOW)).toBe(1);
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
 

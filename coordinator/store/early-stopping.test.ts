@@ -111,8 +111,8 @@ test('a coordinator that restarts after every step has the same rungs and curves
   expect(sweep().trials.has('t1')).toBe(false);
   expect(sweep().counts).toMatchObject({ running: 1, stopped: 1 });
   const reason = 'asha: 0.65 is number 2 of 2 at rung 2; the best 1 continues';
-  expect(queries.trial('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
-  expect(queries.trial('1', 't0').stopReason).toBe('');
+  expect(queries.trials.get('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
+  expect(queries.trials.get('1', 't0').stopReason).toBe('');
   const events = written.events.filter(({ kind }) => kind === 'rung' || kind === 'stopped');
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
     ['t0', 'rung', '0.5 is number 1 of 1 at rung 1; the best 1 continues'],
@@ -129,6 +129,6 @@ test('the checkpoint of a trial that was stopped early is removed', () => {
   send(key, report(1, 0.6));
   send(key, checkpoint(1));
   send(key, report(2, 0.4));
-  expect(queries.artifacts('1', 't0', { limit: 9 })).toEqual([]);
+  expect(queries.artifacts.page('1', 't0', { limit: 9 })).toEqual([]);
   expect(written.dropped).toEqual([{ key, name: 'c1' }]);
 });

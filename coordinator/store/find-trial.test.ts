@@ -25,10 +25,12 @@ const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };
 
 test('the id of a trial that exists in several sweeps is ambiguous, and the error lists the candidates', () => {
   const queries = storeOf(SHARED);
-  expect(() => queries.findTrial('', 'abc1')).toThrow('trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1');
-  expect(() => queries.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
-  expect(() => queries.findTrial('', 'ab')).toThrow('2/abc1, 1/abc1, 1/abd2');
-  expect(() => queries.findTrial('1', 'ab')).toThrow('1/abc1, 1/abd2');
+  expect(() => queries.selectors.findTrial('', 'abc1')).toThrow(
+    'trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1',
+  );
+  expect(() => queries.selectors.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
+  expect(() => queries.selectors.findTrial('', 'ab')).toThrow('2/abc1, 1/abc1, 1/abd2');
+  expect(() => queries.selectors.findTrial('1', 'ab')).toThrow('1/abc1, 1/abd2');
 });
 
 test.each([
@@ -41,7 +43,7 @@ test.each([
   ['team/a', 'abc', '1', 'abc1'],
   ['b', '2/abc', '2', 'abc1'],
 ])('in sweep %j, the selector %s finds trial %s/%s', (sweep, selector, sweepId, trialId) => {
-  expect(storeOf(SHARED).findTrial(sweep, selector)).toEqual({ sweepId, trialId });
+  expect(storeOf(SHARED).selectors.findTrial(sweep, selector)).toEqual({ sweepId, trialId });
 });
 
 test.each([
@@ -51,12 +53,12 @@ test.each([
   ['', '', 'there is no trial ""'],
   ['1', '2/abc1', '2/abc1 is a trial of sweep 2, but the command names sweep 1'],
 ])('in sweep %j, the selector %s is rejected: %s', (sweep, selector, message) => {
-  expect(() => storeOf(SHARED).findTrial(sweep, selector)).toThrow(message);
+  expect(() => storeOf(SHARED).selectors.findTrial(sweep, selector)).toThrow(message);
 });
 
 test('a long list of candidate trials is truncated', () => {
   const ids = Array.from({ length: 30 }, (_, n) => `a${String(n).padStart(2, '0')}`);
-  const shown = () => storeOf({ one: ids }).findTrial('', 'a');
+  const shown = () => storeOf({ one: ids }).selectors.findTrial('', 'a');
   expect(shown).toThrow('1/a19, ...');
   expect(shown).not.toThrow('1/a20');
 });

@@ -29,7 +29,7 @@ function newSweep(metric: string) {
       seq += 1;
       const key = { sweepId, trialId, attempt: 1 };
       write({ kind: 'report', key, seq, at: 1, epoch: seq, metrics }, 1, { events: [], dropped: [] });
-      const { name, goal } = new Queries(db).sweep(sweepId).metric ?? {};
+      const { name, goal } = new Queries(db).sweeps.get(sweepId).metric ?? {};
       return [name, goal];
     },
   };

@@ -89,8 +89,8 @@ test('changes that are made in one turn of the event loop share a transaction, a
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
-  expect(new Queries(db).trial('1', 't0')).toMatchObject({ attempts: 1, epoch: 1, metrics: { test_loss: 1 } });
-  expect(new Queries(db).trial('1', 't0').metrics.psnr).toBeNaN();
+  expect(new Queries(db).trials.get('1', 't0')).toMatchObject({ attempts: 1, epoch: 1, metrics: { test_loss: 1 } });
+  expect(new Queries(db).trials.get('1', 't0').metrics.psnr).toBeNaN();
 });
 
 test('NaN, infinity and the largest numbers are stored, and only finite values count as extremes', async () => {
@@ -105,9 +105,9 @@ test('NaN, infinity and the largest numbers are stored, and only finite values c
   await journal.commit([granted]);
   await journal.commit([{ kind: 'report', key, seq: 1, at: 5, epoch: 1, metrics }]);
   const queries = new Queries(db);
-  expect(queries.trial('1', 't0').metrics).toEqual(metrics);
+  expect(queries.trials.get('1', 't0').metrics).toEqual(metrics);
   expect([...trialReports(queries, '1', 't0')].map((one) => one.metrics)).toEqual([metrics]);
-  expect(queries.extremes('1').map(({ metric, least }) => [metric, least])).toEqual([
+  expect(queries.attempts.extremes('1').map(({ metric, least }) => [metric, least])).toEqual([
     ['d', -Number.MAX_VALUE],
     ['e"', 1e-300],
   ]);
@@ -161,13 +161,13 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },
   ]);
   const queries = new Queries(db);
-  expect(queries.sweep('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
-  const { failure: none, ...trial } = queries.trial('1', 't0');
+  expect(queries.sweeps.get('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
+  const { failure: none, ...trial } = queries.trials.get('1', 't0');
   expect(none).toBeUndefined();
   expect(trial).toMatchObject({ state: 'TRIAL_STATE_PENDING', attempts: 1, epoch: 0, metrics: {}, endedAtMs: 0 });
-  expect(queries.attempts('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
+  expect(queries.attempts.all('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
   expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
-  expect(queries.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
+  expect(queries.trials.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
   expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
 });
 
@@ -177,7 +177,7 @@ test('a retry resumes from the checkpoint and its metrics, and a retry from the 
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
   const retried = { kind: 'retried', sweepId: '1', trialId: 't0', attempts: 1, failure: undefined } as const;
   await journal.commit([{ ...retried, requestId: 'r1', resumesFrom: 1 }]);
-  expect(new Queries(db).trial('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
+  expect(new Queries(db).trials.get('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
   await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
   expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
   expect(loadSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
@@ -193,7 +193,7 @@ test("a clock set back while the coordinator was stopped does not extend an atte
 test('a submit request with the same request id is stored once', () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
-  expect(new Queries(db).sweeps()).toHaveLength(1);
+  expect(new Queries(db).sweeps.all()).toHaveLength(1);
 });
 
 test('a store in use is rejected, and the error names the process that uses it', () => {
@@ -222,7 +222,7 @@ test('reports of one step are merged, and a metric keeps the value of its last s
     reported(5, 0, { late: 7 }),
   ]);
   const queries = new Queries(db);
-  expect(queries.trial('1', 't0')).toMatchObject({
+  expect(queries.trials.get('1', 't0')).toMatchObject({
     epoch: 1,
     metrics: { train: 2, val: 8, constructor: 1, late: 7 },
     metricSteps: { train: 1, val: 0.5, constructor: 0.5, late: 0 },
@@ -237,7 +237,7 @@ test('reports of one step are merged, and a metric keeps the value of its last s
     { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { ...granted, key: { ...key, attempt: 2 }, resumedFrom: 0.5 },
   ]);
-  expect(queries.trial('1', 't0')).toMatchObject({
+  expect(queries.trials.get('1', 't0')).toMatchObject({
     epoch: 0.5,
     metrics: { train: 3, val: 8, late: 7 },
     metricSteps: { train: 0.5, val: 0.5, late: 0 },
@@ -253,9 +253,9 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
     return { kind: 'report', key, seq: at + 1, at: 5, epoch: at + 1, metrics: { loss, other: loss } };
   });
   await journal.commit([granted, ...changes]);
-  const found = new Queries(db).trial('1', 't0');
+  const found = new Queries(db).trials.get('1', 't0');
   expect(found).toMatchObject({ epoch: 3, metrics: { loss: 1, other: 2 }, metricSteps: { loss: 2, other: 3 } });
-  expect(new Queries(db).sweep('1').metric).toMatchObject({ at: 'METRIC_AT_BEST' });
+  expect(new Queries(db).sweeps.get('1').metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
 
 test('events name the user who caused them, and events of agents belong to every sweep that has not ended', async () => {
@@ -276,20 +276,22 @@ test('events name the user who caused them, and events of agents belong to every
   now = 40;
   await journal.commit([lost]);
   const queries = new Queries(db);
-  expect(queries.eventsAfter('1', 0, 100).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs])).toEqual([
+  expect(
+    queries.sweeps.eventsAfter('1', 0, 100).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs]),
+  ).toEqual([
     ['submitted', '', '', 10],
     ['sweep paused', 'ann@desk', '', 20],
     ['lost', '', 'a', 20],
     ['sweep killed', 'bob@desk', '', 30],
   ]);
-  expect(queries.sweep('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
+  expect(queries.sweeps.get('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
 });
 
 test('the store keeps the user who submitted a sweep', () => {
   const { db } = filled();
   const queries = new Queries(db);
   const id = insertSweep(db, { ...SWEEP, requestId: 'another' }, [trial(0)], 1, 'ann@gpu-1');
-  expect(queries.sweep(id).submittedBy).toBe('ann@gpu-1');
-  expect(queries.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
-  expect(queries.sweep('1').submittedBy).toBe('');
+  expect(queries.sweeps.get(id).submittedBy).toBe('ann@gpu-1');
+  expect(queries.sweeps.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
+  expect(queries.sweeps.get('1').submittedBy).toBe('');
 });

@@ -2,7 +2,8 @@
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import { curveBounds } from '../analysis/curve.ts';
-import type { Queries, ReportPlace } from './queries.ts';
+import type { ReportPlace } from './attempt-queries.ts';
+import type { Queries } from './queries.ts';
 
 /** The maximum number of places per query. Each query reads all reports of the attempts. */
 const PLACES_PER_READ = 50_000;
@@ -45,7 +46,7 @@ export function* trialCurve(
 ): Generator<Report, void, void> {
   const attempts = shownAttempts(queries, sweepId, trialId);
   const reported = attempts.filter(({ number }) => {
-    return queries.reportPlaces(sweepId, trialId, { attempts: [number], after: FIRST, limit: 1 }).length > 0;
+    return queries.attempts.reportPlaces(sweepId, trialId, { attempts: [number], after: FIRST, limit: 1 }).length > 0;
   });
   const bounds = curveBounds(reported);
   let point: Report | undefined;
@@ -59,7 +60,7 @@ export function* trialCurve(
 }
 
 function shownAttempts(queries: Queries, sweepId: string, trialId: string) {
-  return queries.attempts(sweepId, trialId).filter(({ hidden }) => !hidden);
+  return queries.attempts.all(sweepId, trialId).filter(({ hidden }) => !hidden);
 }
 
 /** Yields the reports of the attempts in order of step, attempt and arrival. */
@@ -72,7 +73,7 @@ function* reportsInOrder(
 ): Generator<Report, void, void> {
   let after = FIRST;
   while (true) {
-    const places = packed(queries.reportPlaces(sweepId, trialId, { attempts, after, limit: placesPerRead }));
+    const places = packed(queries.attempts.reportPlaces(sweepId, trialId, { attempts, after, limit: placesPerRead }));
     for (let at = 0; at < places.length; ) {
       const begin = at;
       for (let bytes = 0; at < places.length && at - begin < reportsPerRead && bytes < BYTES_PER_READ; at++) {
@@ -82,7 +83,7 @@ function* reportsInOrder(
         attempt: places.attempts[begin + offset] ?? 0,
         seq: places.seqs[begin + offset] ?? 0,
       }));
-      yield* queries.reportsAt(sweepId, trialId, page);
+      yield* queries.attempts.reportsAt(sweepId, trialId, page);
     }
     if (places.length < placesPerRead || places.last === undefined) return;
     after = places.last;
@@ -90,7 +91,7 @@ function* reportsInOrder(
 }
 
 /** Keeps only numbers in memory, because a slow reader keeps the places for a long time. */
-function packed(places: ReturnType<Queries['reportPlaces']>) {
+function packed(places: ReturnType<Queries['attempts']['reportPlaces']>) {
   return {
     length: places.length,
     last: places.at(-1),

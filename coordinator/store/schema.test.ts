@@ -212,8 +212,8 @@ test('a store of version 1 is upgraded, and its sweeps continue', () => {
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1, speculate: false });
   expect(loaded?.priority).toBe(0);
-  expect(new Queries(db).attempts('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
-  expect(new Queries(db).artifacts('1', '', { limit: 9 })).toEqual([]);
+  expect(new Queries(db).attempts.all('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
+  expect(new Queries(db).artifacts.page('1', '', { limit: 9 })).toEqual([]);
 });
 
 const TO_VERSION_3 = `
@@ -270,7 +270,7 @@ test('a store of version 7 is upgraded, and records the code of new sweeps', () 
 
   const db = openStore(copy);
   const queries = new Queries(db);
-  expect(queries.source('1')).toBeUndefined();
+  expect(queries.sweeps.source('1')).toBeUndefined();
   const git = {
     commit: 'c',
     branch: 'main',
@@ -282,8 +282,8 @@ test('a store of version 7 is upgraded, and records the code of new sweeps', () 
   };
   const source = { archive: { sha256: 'ab', size: 3 }, files: 2, git, diff: '+x' };
   const id = insertSweep(db, { ...NEW_SWEEP, requestId: 'second', source }, [], 1);
-  expect(queries.source(id)).toEqual(source);
-  expect([queries.usesCode('ab'), queries.usesCode('cd')]).toEqual([true, false]);
+  expect(queries.sweeps.source(id)).toEqual(source);
+  expect([queries.sweeps.usesCode('ab'), queries.sweeps.usesCode('cd')]).toEqual([true, false]);
 });
 
 test('after an upgrade from version 8, old failures count against no agent, and old successes still count', () => {
@@ -327,9 +327,9 @@ test('a store of version 13 is upgraded, and then has the number of its trials b
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweep('1').counts).toMatchObject({ pending: 2, failed: 1 });
+  expect(new Queries(db).sweeps.get('1').counts).toMatchObject({ pending: 2, failed: 1 });
   db.exec("update trials set state = 'running' where id = 't2'");
-  expect(new Queries(db).sweep('1').counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
+  expect(new Queries(db).sweeps.get('1').counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
 });
 
 const NEW_SWEEP = {
@@ -370,11 +370,15 @@ test('after an upgrade of a store of version 14, the times of pauses come from e
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweeps()).toMatchObject([
+  expect(new Queries(db).sweeps.all()).toMatchObject([
     { id: '1', stateSinceMs: 7_000, stateBy: '' },
     { id: '2', stateSinceMs: 1_000, stateBy: '' },
   ]);
-  expect(new Queries(db).eventsAfter('1', 0, 100).at(-1)).toMatchObject({ kind: 'sweep paused', by: '', agentId: '' });
+  expect(new Queries(db).sweeps.eventsAfter('1', 0, 100).at(-1)).toMatchObject({
+    kind: 'sweep paused',
+    by: '',
+    agentId: '',
+  });
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
 });
 
@@ -390,7 +394,7 @@ test('after an upgrade of a store of version 16, the planned trials of a sweep a
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweep('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
+  expect(new Queries(db).sweeps.get('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });
 
@@ -420,11 +424,11 @@ test('after an upgrade of a store of version 18, the slot time counts each pack 
 
   const db = openStore(copy);
   const queries = new Queries(db);
-  expect(queries.sweep('1')).toMatchObject({
+  expect(queries.sweeps.get('1')).toMatchObject({
     slotTime: { slotMs: 4_500, gpuMs: 8_000, slots: 0, gpus: 0 },
     submittedBy: '',
   });
-  expect(queries.trials('1').map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
+  expect(queries.trials.all('1').map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
   const sweep = loadCore(db, 1000, 10_000).sweeps.get('1');
   expect(sweep && slotTimeOf(sweep.slotTime, 10_000)).toMatchObject({
     slotMs: 5_500,
@@ -451,7 +455,7 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const counts = () => new Queries(db).sweep('1').counts;
+  const counts = () => new Queries(db).sweeps.get('1').counts;
   expect(counts()).toMatchObject({ succeeded: 1, running: 1, pending: 1, dropped: 1 });
   db.exec("update trials set state = 'failed' where id = 't2'");
   expect(counts()).toMatchObject({ succeeded: 1, running: 0, failed: 0, pending: 1, dropped: 2 });

@@ -122,7 +122,7 @@ function coordinator() {
     curve() {
       return [...trialCurve(queries, '1', 't0')].map(({ attempt, epoch }) => [attempt, epoch]);
     },
-    modelAttempt: () => queries.artifact('1', 't0', 0, 'model').attempt,
+    modelAttempt: () => queries.artifacts.get('1', 't0', 0, 'model').attempt,
   };
 }
 
@@ -140,16 +140,16 @@ test('while two attempts run, the trial shows the values of the first attempt, a
   report(SECOND, 2, 3);
   send(FIRST, { kind: 'artifact', artifact: MODEL });
   send(SECOND, { kind: 'artifact', artifact: MODEL });
-  expect(queries.trial('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
+  expect(queries.trials.get('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
   expect(curve()).toEqual([[1, 1]]);
   expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
-  expect([modelAttempt(), queries.artifact('1', 't0', 2, 'model').attempt]).toEqual([1, 2]);
-  expect(queries.artifacts('1', 't0', { limit: 9 }).map(({ artifact }) => artifact.attempt)).toEqual([1]);
-  expect(queries.attempts('1', 't0')).toMatchObject([
+  expect([modelAttempt(), queries.artifacts.get('1', 't0', 2, 'model').attempt]).toEqual([1, 2]);
+  expect(queries.artifacts.page('1', 't0', { limit: 9 }).map(({ artifact }) => artifact.attempt)).toEqual([1]);
+  expect(queries.attempts.all('1', 't0')).toMatchObject([
     { number: 1, speculative: false, hidden: false },
     { number: 2, speculative: true, hidden: true, resumedFrom: 0 },
   ]);
-  expect(currentAttempt(queries.attempts('1', 't0'))?.number).toBe(1);
+  expect(currentAttempt(queries.attempts.all('1', 't0'))?.number).toBe(1);
 });
 
 test('the values, the curve and the artifacts of a trial are those of the second attempt if it succeeds first', () => {
@@ -168,17 +168,17 @@ test('the values, the curve and the artifacts of a trial are those of the second
     metrics: { loss: 3 },
     metricSteps: { loss: 2 },
   };
-  expect(queries.trial('1', 't0')).toMatchObject(shown);
+  expect(queries.trials.get('1', 't0')).toMatchObject(shown);
   expect(curve()).toEqual([
     [2, 1],
     [2, 2],
   ]);
   expect(modelAttempt()).toBe(2);
-  expect(queries.attempts('1', 't0')).toMatchObject([
+  expect(queries.attempts.all('1', 't0')).toMatchObject([
     { outcome: 'ATTEMPT_OUTCOME_SUPERSEDED', failure: undefined },
     { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', hidden: false },
   ]);
-  expect(queries.sweep('1').state).toBe('SWEEP_STATE_FINISHED');
+  expect(queries.sweeps.get('1').state).toBe('SWEEP_STATE_FINISHED');
 });
 
 test('a first attempt that succeeds first keeps its values, and the results contain nothing of the second attempt', () => {
@@ -190,10 +190,10 @@ test('a first attempt that succeeds first keeps its values, and the results cont
   report(FIRST, 1, 5);
   send(FIRST, { kind: 'artifact', artifact: MODEL });
   end(FIRST, { outcome: 'succeeded' });
-  expect(queries.trial('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
+  expect(queries.trials.get('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
   expect(curve()).toEqual([[1, 1]]);
   expect(modelAttempt()).toBe(1);
-  expect(queries.attempts('1', 't0').map(({ outcome }) => outcome)).toEqual([
+  expect(queries.attempts.all('1', 't0').map(({ outcome }) => outcome)).toEqual([
     'ATTEMPT_OUTCOME_SUCCEEDED',
     'ATTEMPT_OUTCOME_SUPERSEDED',
   ]);
@@ -205,7 +205,11 @@ test('a trial whose first attempt fails continues with the values of the second 
   speculate();
   report(SECOND, 1, 4);
   end(FIRST, crash);
-  expect(queries.trial('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'b', metrics: { loss: 4 } });
+  expect(queries.trials.get('1', 't0')).toMatchObject({
+    state: 'TRIAL_STATE_RUNNING',
+    agentId: 'b',
+    metrics: { loss: 4 },
+  });
   expect(trial()).toMatchObject({ failures: {}, speculated: true });
   report(SECOND, 2, 3);
   expect(curve()).toEqual([
@@ -228,7 +232,7 @@ test('after both attempts have ended, the next attempt resumes from the checkpoi
   end(SECOND, crash);
   expect(trial().checkpoint).toMatchObject({ name: 'c', attempt: 1, epoch: 2 });
   openThird();
-  expect(queries.trial('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
+  expect(queries.trials.get('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
   report({ ...FIRST, attempt: 3 }, 3, 6);
   expect(curve()).toEqual([
     [1, 1],

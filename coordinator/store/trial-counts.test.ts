@@ -57,7 +57,7 @@ test('the stored counts of trials by state equal the counts of the rows after ea
         if (isRolledBack) next.splice(0, 2, ...before);
         for (const sweep of [0, 1]) {
           const rows = count.all(sweep) as { state: string; n: number }[];
-          const kept = Object.entries({ ...queries.sweep(`${sweep}`).counts }).filter(([, n]) => n > 0);
+          const kept = Object.entries({ ...queries.sweeps.get(`${sweep}`).counts }).filter(([, n]) => n > 0);
           expect(Object.fromEntries(kept)).toEqual(Object.fromEntries(rows.map(({ state, n }) => [state, n])));
         }
       }

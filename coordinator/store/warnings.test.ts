@@ -87,7 +87,7 @@ test('warnings and the facts that they depend on survive a restart at any moment
     send(succeeded(key, 2));
     restart();
   }
-  expect(queries.sweep('1')).toMatchObject({
+  expect(queries.sweeps.get('1')).toMatchObject({
     state: 'SWEEP_STATE_PAUSED',
     reason:
       'the first 5 trials ended without metric "val_accuracy"; reported: val_acc, constructor.x; did you mean "val_acc"?',
@@ -113,10 +113,10 @@ test('a removed warning is gone after a restart, and the removal is an event', (
   const key = run('t0');
   for (const seq of [1, 2, 3]) send(report(key, seq, { train: seq }));
   restart();
-  expect(queries.sweep('1').warnings).toMatchObject([{ kind: 'WARNING_KIND_MISSING_METRIC', count: 1 }]);
+  expect(queries.sweeps.get('1').warnings).toMatchObject([{ kind: 'WARNING_KIND_MISSING_METRIC', count: 1 }]);
   send(report(key, 4, { val: 1 }));
   restart();
-  expect(queries.sweep('1').warnings).toEqual([]);
+  expect(queries.sweeps.get('1').warnings).toEqual([]);
   expect(events.map(({ kind }) => kind)).toContain('warning removed');
 });
 
@@ -133,7 +133,7 @@ test('a notice is stored once per attempt and kind, and counts as a record after
   send(notice(first, 2, 4));
   restart();
   send(notice(second, 1, 5));
-  expect(queries.sweep('1').warnings).toEqual([
+  expect(queries.sweeps.get('1').warnings).toEqual([
     { kind: 'WARNING_KIND_UNREADABLE_REPORTS', message: 'trial t1: 5 lines', count: 9, sinceMs: 20 },
   ]);
 });
@@ -155,5 +155,5 @@ test.each([
     send(succeeded(key, 3));
     restart();
   }
-  expect(queries.sweep('1').warnings).toHaveLength(warnings);
+  expect(queries.sweeps.get('1').warnings).toHaveLength(warnings);
 });

@@ -73,7 +73,7 @@ async function receiveFile(
     return send(call, { $case: 'refusal', refusal });
   }
   if (await files.holds(key, artifact)) return send(call, { $case: 'stored', stored: true });
-  if (queries.artifactCount(key) >= MAX_ARTIFACTS) {
+  if (queries.artifacts.count(key) >= MAX_ARTIFACTS) {
     throw new BadInputError(`too many artifacts (max ${MAX_ARTIFACTS} per attempt)`);
   }
   const incoming = await files.begin(key, artifact);
@@ -104,7 +104,7 @@ function send(call: PutCall, message: PutResponse['message']): void {
 
 async function* list(queries: Queries, request: ListRequest): AsyncGenerator<ListResponse> {
   const { sweepId, trialId } = find(queries, request.sweep, request.trial);
-  let page = queries.artifacts(sweepId, trialId, { limit: ARTIFACTS_PER_MESSAGE });
+  let page = queries.artifacts.page(sweepId, trialId, { limit: ARTIFACTS_PER_MESSAGE });
   while (page.length > 0) {
     const trials = groups(page, (row) => row.trialId).map(([id, rows]) => ({
       sweepId,
@@ -115,7 +115,7 @@ async function* list(queries: Queries, request: ListRequest): AsyncGenerator<Lis
     const last = page.at(-1);
     if (page.length < ARTIFACTS_PER_MESSAGE || last === undefined) return;
     const after = { trialId: last.trialId, attempt: last.artifact.attempt, name: last.artifact.name };
-    page = queries.artifacts(sweepId, trialId, { after, limit: ARTIFACTS_PER_MESSAGE });
+    page = queries.artifacts.page(sweepId, trialId, { after, limit: ARTIFACTS_PER_MESSAGE });
   }
 }
 
@@ -132,7 +132,7 @@ async function* read(
   if (agentId !== undefined && !holders.includes(agentId)) {
     throw guard.reject('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
   }
-  const artifact = queries.artifact(sweepId, trialId, request.attempt, request.name);
+  const artifact = queries.artifacts.get(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };
   if (!files.has(key, artifact.name)) {
     throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
@@ -144,5 +144,7 @@ async function* read(
 }
 
 function find(queries: Queries, sweep: string, trial: string): { sweepId: string; trialId: string } {
-  return trial === '' ? { sweepId: queries.findSweep(sweep), trialId: '' } : queries.findTrial(sweep, trial);
+  return trial === ''
+    ? { sweepId: queries.selectors.findSweep(sweep), trialId: '' }
+    : queries.selectors.findTrial(sweep, trial);
 }

@@ -108,7 +108,7 @@ async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptK
   return { stream, keys: served.offers };
 }
 
-const stored = (key: AttemptKey) => served.runtime.queries.trial(key.sweepId, key.trialId);
+const stored = (key: AttemptKey) => served.runtime.queries.trials.get(key.sweepId, key.trialId);
 
 describe('streams', () => {
   test('a stream begins with a hello, which is answered with a welcome', async () => {
@@ -298,7 +298,7 @@ describe('records', () => {
       seq = answer.ack.seq;
     }
     expect(stored(key)).toMatchObject({ epoch: 2, metrics: { test_loss: 0.5 } });
-    expect(served.runtime.queries.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
+    expect(served.runtime.queries.attempts.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
   });
 
   test('records that are sent again after a reconnect are acknowledged again, and stored once', async () => {

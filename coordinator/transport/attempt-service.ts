@@ -142,7 +142,7 @@ export class AttemptService {
       );
     }
     return {
-      ...runtime.queries.assignment(key.sweepId, key.trialId),
+      ...runtime.queries.attempts.assignment(key.sweepId, key.trialId),
       checkpointEvery,
       reconstructEvery,
       command: [...command],

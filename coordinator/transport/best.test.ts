@@ -101,9 +101,9 @@ test('the best trials and configs are the first ones of the whole ranking, for a
             for (const change of changesOf(id, `t${index}`, sample)) write(change, 1, { events: [], dropped: [] });
           }
         })();
-        const sweep = queries.sweep(id);
+        const sweep = queries.sweeps.get(id);
         const request = { metric: METRIC, goal, limit };
-        const all = queries.trials(id);
+        const all = queries.trials.all(id);
         const trials = rankTrials(all, METRIC, goal).filter(({ rank }) => rank > 0);
         expect(bestTrials(queries, sweep, request)).toEqual(
           trials.length < limit ? undefined : trials.slice(0, limit).map(({ index, rank }) => [index, rank]),

@@ -29,11 +29,11 @@ export function bestTrials(
   { id }: Sweep,
   { metric, goal, limit }: BestRequest,
 ): (readonly [index: number, rank: number])[] | undefined {
-  const running = queries.runningResults(id).flatMap((trial) => {
+  const running = queries.trials.runningResults(id).flatMap((trial) => {
     const value = trialValue(trial, metric);
     return value === undefined ? [] : [{ index: trial.index, value }];
   });
-  const candidates = [...queries.bestResults(id, goal, limit), ...running];
+  const candidates = [...queries.trials.bestResults(id, goal, limit), ...running];
   if (candidates.length < limit) return undefined;
   return rank(candidates, ({ value }) => value, goal)
     .slice(0, limit)
@@ -48,10 +48,10 @@ export function bestConfigs(
 ): Config[] | undefined {
   const ended =
     replicates === 1
-      ? queries.bestResults(id, goal, limit).flatMap(({ index }) => queries.trialAt(id, index)?.configId ?? [])
-      : queries.bestConfigs(id, goal, limit + NEAR_TIES);
-  const configIds = new Set([...ended, ...queries.runningResults(id).map(({ configId }) => configId)]);
-  const trials = [...configIds].flatMap((configId) => queries.trialsOfConfig(id, configId));
+      ? queries.trials.bestResults(id, goal, limit).flatMap(({ index }) => queries.trials.at(id, index)?.configId ?? [])
+      : queries.trials.bestConfigs(id, goal, limit + NEAR_TIES);
+  const configIds = new Set([...ended, ...queries.trials.runningResults(id).map(({ configId }) => configId)]);
+  const trials = [...configIds].flatMap((configId) => queries.trials.ofConfig(id, configId));
   const ranked = rankConfigs(configsOf(trials), metric, goal).filter((config) => config.rank > 0);
   return ranked.length < limit ? undefined : ranked.slice(0, limit);
 }

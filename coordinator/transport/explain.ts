@@ -15,13 +15,13 @@ export function explainTrial(
   trialId: string,
   explanation: Explanation | undefined,
 ): ExplainTrialResponse {
-  const trial = queries.trial(sweepId, trialId);
-  const lastAttempt = currentAttempt(queries.attempts(sweepId, trialId));
+  const trial = queries.trials.get(sweepId, trialId);
+  const lastAttempt = currentAttempt(queries.attempts.all(sweepId, trialId));
   const state = trialState.of(trial.state);
   if (state !== 'pending' && state !== 'offered') {
     return { trial, sinceMs: trial.endedAtMs || trial.startedAtMs, reasons: [], agents: [], lastAttempt };
   }
-  const sweep = queries.sweep(sweepId);
+  const sweep = queries.sweeps.get(sweepId);
   const paused: WaitReason = { reason: { $case: 'sweepPaused', sweepPaused: { reason: sweep.reason } } };
   const noCoordinator: WaitReason = { reason: { $case: 'noCoordinator', noCoordinator: {} } };
   const offline = sweepState.of(sweep.state) === 'paused' ? [noCoordinator, paused] : [noCoordinator];

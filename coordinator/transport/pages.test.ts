@@ -58,7 +58,7 @@ afterEach(() => {
   served.stop();
 });
 
-const stored = () => served.runtime.queries.trials(sweep);
+const stored = () => served.runtime.queries.trials.all(sweep);
 
 /** Returns the pages of a list. The client's limit of 2 MiB per message rejects larger pages. */
 async function listed<Row>(call: AsyncIterable<unknown>, rowsOf: (message: never) => readonly Row[]): Promise<Row[][]> {

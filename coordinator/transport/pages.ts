@@ -1,6 +1,6 @@
 /** Divides rows into messages of limited size, so that a client that reads slowly costs the memory of one message. */
 import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import type { PageSize } from '../store/queries.ts';
+import type { PageSize } from '../store/trial-queries.ts';
 
 /** The maximum number and size of the trials or configs in one message. A message has at least one row. */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };

@@ -74,58 +74,60 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
   const roster = new AgentRoster(source.agents);
   return {
     submit: unaryHandler(log, async (request, call) => ({
-      sweep: queries.sweep(await control.submit(request, userOf(call))),
+      sweep: queries.sweeps.get(await control.submit(request, userOf(call))),
     })),
     applySweep: unaryHandler(log, async (request, call) => {
-      const id = queries.findSweep(request.sweep);
+      const id = queries.selectors.findSweep(request.sweep);
       const changes = await control.apply(id, request, userOf(call));
-      return { sweep: queries.sweep(id), changes };
+      return { sweep: queries.sweeps.get(id), changes };
     }),
-    listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps() })),
+    listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps.all() })),
     getSweep: unaryHandler(log, (request) => {
-      const id = queries.findSweep(request.sweep);
-      const text = request.version === 0 ? queries.sweepText(id) : queries.versionText(id, request.version);
-      return { sweep: queries.sweep(id), text };
+      const id = queries.selectors.findSweep(request.sweep);
+      const text = request.version === 0 ? queries.sweeps.text(id) : queries.sweeps.versionText(id, request.version);
+      return { sweep: queries.sweeps.get(id), text };
     }),
     getSource: unaryHandler(log, (request) => {
-      const id = queries.findSweep(request.sweep);
-      return { source: queries.source(id), environments: queries.environments(id, MAX_ENVIRONMENTS) };
+      const id = queries.selectors.findSweep(request.sweep);
+      return { source: queries.sweeps.source(id), environments: queries.sweeps.environments(id, MAX_ENVIRONMENTS) };
     }),
     controlSweep: unaryHandler(log, async (request: ControlSweepRequest, call) => {
-      const id = queries.findSweep(request.sweep);
+      const id = queries.selectors.findSweep(request.sweep);
       await control.act(id, request, userOf(call));
-      return { sweep: queries.sweep(id) };
+      return { sweep: queries.sweeps.get(id) };
     }),
     killTrial: unaryHandler(log, async (request, call) => {
-      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
       await control.killTrial(sweepId, trialId, request.reason, userOf(call));
-      return { trial: queries.trial(sweepId, trialId) };
+      return { trial: queries.trials.get(sweepId, trialId) };
     }),
     retryTrials: unaryHandler(log, async (request, call) => {
       const { sweepId, trials } = await control.retry(request, userOf(call));
-      return { sweep: queries.sweep(sweepId), retried: trials };
+      return { sweep: queries.sweeps.get(sweepId), retried: trials };
     }),
     listTrials: streamHandler(log, (request, signal) => listTrials(queries, request, signal)),
     listConfigs: streamHandler(log, (request, signal) => listConfigs(queries, request, signal)),
     listCurves: streamHandler(log, (request, signal) => listCurves(queries, request, signal)),
     getTrial: unaryHandler(log, (request) => {
-      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
       return {
-        trial: queries.trial(sweepId, trialId),
-        attempts: queries.attempts(sweepId, trialId),
-        artifacts: queries.artifacts(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS }).map(({ artifact }) => artifact),
-        programs: queries.programs(sweepId, trialId),
-        rungs: queries.rungs(sweepId, trialId),
+        trial: queries.trials.get(sweepId, trialId),
+        attempts: queries.attempts.all(sweepId, trialId),
+        artifacts: queries.artifacts
+          .page(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS })
+          .map(({ artifact }) => artifact),
+        programs: queries.attempts.programs(sweepId, trialId),
+        rungs: queries.attempts.rungs(sweepId, trialId),
       };
     }),
-    listRungs: unaryHandler(log, (request) => queries.rungSummaries(queries.findSweep(request.sweep))),
+    listRungs: unaryHandler(log, (request) => queries.sweeps.rungSummaries(queries.selectors.findSweep(request.sweep))),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
     watch: streamHandler(log, (request, signal) =>
-      watchMessages(source, roster, queries.findSweep(request.sweep), request.sinceEventSeq, signal),
+      watchMessages(source, roster, queries.selectors.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
     readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
     explainTrial: unaryHandler(log, (request) => {
-      const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
       return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
     }),
     listAgents: unaryHandler(log, () => ({ agents: source.agents() })),
@@ -141,9 +143,9 @@ async function* listTrials(
   if (trialIds.length > MAX_TRIAL_IDS) {
     throw new BadInputError(`too many trial_ids: ${trialIds.length} (max ${MAX_TRIAL_IDS})`);
   }
-  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const sweep = queries.sweeps.get(queries.selectors.findSweep(request.sweep));
   if (trialIds.length > 0) {
-    for (const id of trialIds) yield { trials: [queries.trial(sweep.id, id)] };
+    for (const id of trialIds) yield { trials: [queries.trials.get(sweep.id, id)] };
     return;
   }
   const best = request.states.length > 0 ? undefined : bestRequest(sweep, request);
@@ -160,7 +162,7 @@ function* rankedTrials(
   { indices, places }: RankedIndices,
 ): Generator<Trial, void, void> {
   for (const [at, index] of indices.entries()) {
-    const trial = queries.trialAt(sweepId, index);
+    const trial = queries.trials.at(sweepId, index);
     if (trial !== undefined) yield { ...trial, rank: places[at] ?? 0 };
   }
 }
@@ -198,7 +200,7 @@ async function rankedIndices(
   const values: number[] = [];
   const unwanted = new Set<number>();
   let metric = rankingMetric(rankBy || sweep.metric?.name, []);
-  const read = (after: number) => queries.resultsAfter(sweep.id, after, ROWS_PER_MESSAGE);
+  const read = (after: number) => queries.trials.resultsAfter(sweep.id, after, ROWS_PER_MESSAGE);
   for await (const page of pages(read, signal)) {
     metric = rankingMetric(metric, page);
     for (const trial of page) {
@@ -227,7 +229,7 @@ async function* listConfigs(
   request: ListConfigsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListConfigsResponse> {
-  const sweep = queries.sweep(queries.findSweep(request.sweep));
+  const sweep = queries.sweeps.get(queries.selectors.findSweep(request.sweep));
   const best = bestRequest(sweep, request);
   const found = best && bestConfigs(queries, sweep, best);
   if (found !== undefined) {
@@ -266,7 +268,7 @@ async function rankedConfigs(
   const trials: Trial[] = [];
   const reported = new Set<string>();
   let metric = rankingMetric(request.rankBy || sweep.metric?.name, []);
-  const read = (after: number) => queries.trialsAfter(sweep.id, after, ROWS_PER_MESSAGE).trials;
+  const read = (after: number) => queries.trials.after(sweep.id, after, ROWS_PER_MESSAGE).trials;
   for await (const page of pages(read, signal)) {
     metric = rankingMetric(metric, page);
     for (const trial of page) {
@@ -298,7 +300,7 @@ function* wholeConfigs(
   ranked: readonly RankedConfig[],
 ): Generator<Config, void, void> {
   for (const { indices, rank: place } of ranked) {
-    const trials = [...indices].flatMap((index) => queries.trialAt(sweepId, index) ?? []);
+    const trials = [...indices].flatMap((index) => queries.trials.at(sweepId, index) ?? []);
     for (const config of configsOf(trials)) yield { ...config, rank: place };
   }
 }
@@ -308,7 +310,7 @@ async function* listReports(
   request: ListReportsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListReportsResponse> {
-  const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
+  const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
   for (const reports of pagesOf(trialReports(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
     if (signal.aborted) return;
     yield { reports };
@@ -320,8 +322,8 @@ async function* listCurves(
   request: ListCurvesRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListCurvesResponse> {
-  const sweepId = queries.findSweep(request.sweep);
-  const ids = request.trialIds.length > 0 ? request.trialIds : queries.trialIds(sweepId);
+  const sweepId = queries.selectors.findSweep(request.sweep);
+  const ids = request.trialIds.length > 0 ? request.trialIds : queries.trials.ids(sweepId);
   for (const trialId of ids) {
     for (const reports of pagesOf(trialCurve(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
       if (signal.aborted) return;
@@ -346,8 +348,8 @@ async function* readLog(
   request: ReadLogRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ReadLogResponse> {
-  const { sweepId, trialId } = queries.findTrial(request.sweep, request.trial);
-  const attempts = queries.attempts(sweepId, trialId);
+  const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
+  const attempts = queries.attempts.all(sweepId, trialId);
   const number = request.attempt || (currentAttempt(attempts)?.number ?? 0);
   if (number === 0) throw new NotFoundError(`trial ${trialId} has no log: it has not run yet`);
   if (!attempts.some((attempt) => attempt.number === number)) {
@@ -356,13 +358,13 @@ async function* readLog(
   let seq = 0;
   while (!signal.aborted) {
     // The state must be read before the log. Otherwise, the last records could be missed.
-    const ended = queries.attempts(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
-    for (let rows = queries.log(sweepId, trialId, number, seq); rows.length > 0; ) {
+    const ended = queries.attempts.all(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
+    for (let rows = queries.attempts.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {
         seq = row.seq;
         yield { text: row.text };
       }
-      rows = queries.log(sweepId, trialId, number, seq);
+      rows = queries.attempts.log(sweepId, trialId, number, seq);
     }
     if (ended || !request.follow) return;
     await new Promise((resolve) => setTimeout(resolve, LOG_POLL_MS));

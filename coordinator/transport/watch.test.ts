@@ -62,8 +62,9 @@ class Watcher {
 
 const kill = () =>
   sweepControl(served.runtime).act(sweepId, { action: 'SWEEP_ACTION_KILL', reason: 'enough', priority: 0 }, '');
-const stored = () => new Map(served.runtime.queries.trials(sweepId).map(({ id, state }) => [id, state as string]));
-const storedEvents = (since: number) => served.runtime.queries.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
+const stored = () => new Map(served.runtime.queries.trials.all(sweepId).map(({ id, state }) => [id, state as string]));
+const storedEvents = (since: number) =>
+  served.runtime.queries.sweeps.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
 test('the first message of a watch is a snapshot, and further trials follow as deltas', async () => {
   const watcher = await new Watcher().watch(2);
@@ -71,7 +72,7 @@ test('the first message of a watch is a snapshot, and further trials follow as d
   expect(watcher.since).toBe(0);
   const whole = await new Watcher().watch(3);
   expect(whole.rows).toEqual(stored());
-  expect(whole.since).toBe(served.runtime.queries.lastEvent());
+  expect(whole.since).toBe(served.runtime.queries.sweeps.lastEvent());
 });
 
 test('after a reconnect the watch continues with every missed event and row, without a snapshot', async () => {
@@ -116,7 +117,7 @@ test('an event that occurs while a watcher catches up is sent once', async () =>
 
 test('a watcher with a newer event number than the store receives a snapshot', async () => {
   const watcher = new Watcher();
-  watcher.since = served.runtime.queries.lastEvent() + 1;
+  watcher.since = served.runtime.queries.sweeps.lastEvent() + 1;
   await watcher.watch(1);
   expect(watcher.kinds).toEqual(['snapshot']);
 });
@@ -129,11 +130,11 @@ test('a watcher that falls too far behind is closed, and continues from its last
     requestId: 'small',
     source: undefined,
   });
-  const [trial] = runtime.queries.trials(small);
+  const [trial] = runtime.queries.trials.all(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
   const watch = (since: number) =>
     watchMessages(source(), new AgentRoster(() => []), small, since, new AbortController().signal);
-  const left = runtime.queries.lastEvent();
+  const left = runtime.queries.sweeps.lastEvent();
   const slow = watch(0);
   expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });
   const changes: Change[] = [];
@@ -147,7 +148,7 @@ test('a watcher that falls too far behind is closed, and continues from its last
   for await (const response of watch(left)) {
     watcher.take(response);
     expect(response).toMatchObject({ update: { delta: { trials: [{ epoch: WATCH_BACKLOG + 1 }] } } });
-    if (watcher.since === runtime.queries.lastEvent()) break;
+    if (watcher.since === runtime.queries.sweeps.lastEvent()) break;
   }
   expect(watcher.events).toHaveLength(WATCH_BACKLOG + 1);
 });

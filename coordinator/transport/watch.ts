@@ -61,16 +61,16 @@ export async function* watchMessages(
   try {
     let sentUpTo: number;
     let lastAgents = '';
-    if (since !== 0 && since <= queries.lastEvent()) {
+    if (since !== 0 && since <= queries.sweeps.lastEvent()) {
       sentUpTo = yield* catchUp(queries, sweepId, Math.max(0, since));
     } else {
       const { agents, text } = roster.current();
       lastAgents = text;
-      sentUpTo = queries.lastEvent();
+      sentUpTo = queries.sweeps.lastEvent();
       yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
     }
     // Every change of a sweep's state is an event.
-    let sweep = queries.sweep(sweepId);
+    let sweep = queries.sweeps.get(sweepId);
     while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
       if (signal.aborted) return;
@@ -79,7 +79,7 @@ export async function* watchMessages(
       lastAgents = text;
       if (!pending.any && !agentsChanged) continue;
       const drained = pending.drain();
-      sweep = queries.sweep(sweepId);
+      sweep = queries.sweeps.get(sweepId);
       const { endedAtMs } = sweep;
       let changed = agentsChanged ? [...agents] : [];
       for (let at = 0; at === 0 || at < drained.length; at += EVENTS_PER_MESSAGE) {
@@ -102,11 +102,11 @@ export async function* watchMessages(
 async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
   let sentUpTo = since;
   for (;;) {
-    const newest = queries.lastEvent();
-    const events = queries.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
+    const newest = queries.sweeps.lastEvent();
+    const events = queries.sweeps.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
     const all = events.length < EVENTS_PER_MESSAGE;
     sentUpTo = all ? newest : (events.at(-1)?.seq ?? newest);
-    const sweep = queries.sweep(sweepId);
+    const sweep = queries.sweeps.get(sweepId);
     yield* deltaOf(queries, trialsOf(events), { sweep, events, agents: [], eventSeq: sentUpTo });
     if (all) return sentUpTo;
   }
@@ -116,11 +116,11 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
  * Each page of rows is read when the previous page is sent. A row that changed meanwhile is sent again with its event.
  */
 function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
-  const sweep = queries.sweep(sweepId);
-  let page = queries.trialsAfter(sweepId, -1, ROWS_PER_MESSAGE);
+  const sweep = queries.sweeps.get(sweepId);
+  let page = queries.trials.after(sweepId, -1, ROWS_PER_MESSAGE);
   yield { update: { $case: 'snapshot', snapshot: { sweep, ...page, agents, eventSeq } } };
   while (page.more) {
-    page = queries.trialsAfter(sweepId, page.trials.at(-1)?.index ?? 0, ROWS_PER_MESSAGE);
+    page = queries.trials.after(sweepId, page.trials.at(-1)?.index ?? 0, ROWS_PER_MESSAGE);
     yield further(page.trials, eventSeq, page.more);
   }
 }
@@ -141,7 +141,7 @@ function* deltaOf(
 }
 
 function* trialsById(queries: Queries, sweepId: string, ids: readonly string[]): Generator<Trial, void, void> {
-  for (const id of ids) yield queries.trial(sweepId, id);
+  for (const id of ids) yield queries.trials.get(sweepId, id);
 }
 
 /** Returns a message with further rows of the preceding snapshot or delta. */

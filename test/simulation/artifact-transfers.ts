@@ -42,7 +42,7 @@ export class ArtifactTransfers {
   /** Returns the SHA-256 of a stored file; undefined if there is no artifact of this name. */
   read({ sweepId, trialId }: AttemptKey, { attempt, name }: Artifact): string | undefined {
     try {
-      this.#runtime.queries.artifact(sweepId, trialId, attempt, name);
+      this.#runtime.queries.artifacts.get(sweepId, trialId, attempt, name);
     } catch {
       return undefined;
     }

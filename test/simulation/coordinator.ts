@@ -120,7 +120,7 @@ export class SimulatedCoordinator {
     bug.onLoaded?.(runtime);
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
     const counts = (key: AttemptKey, name: string) =>
-      runtime.core.leases.has(keyText(key)) || runtime.queries.hasArtifact(key, name);
+      runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name);
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
       this.files.loseSince(this.#diedAt - bug.losesFilesOfMs);
     }

@@ -1,0 +1,80 @@
+/** Reads the artifacts of attempts. */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { Reader } from './reader.ts';
+import { type ArtifactRow, artifactOf } from './rows.ts';
+
+/** Whether the trial's results come from another attempt, which ran at the same time as the attempt of row `r`. */
+const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
+  and a.number = r.attempt and a.speculative = 1)`;
+
+/** Where an artifact is in the order of trial, attempt and name. */
+export interface ArtifactPlace {
+  readonly trialId: string;
+  readonly attempt: number;
+  readonly name: string;
+}
+
+const FIRST_ARTIFACT: ArtifactPlace = { trialId: '', attempt: 0, name: '' };
+
+export class ArtifactQueries {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /**
+   * Returns up to `limit` artifacts of a trial, or of every trial if `trialId` is empty, after the artifact `after`, in order of
+   * trial, attempt and name. Omits checkpoints, and artifacts of speculative attempts that still run or were superseded.
+   */
+  page(
+    sweepId: string,
+    trialId: string,
+    { after = FIRST_ARTIFACT, limit }: { readonly after?: ArtifactPlace; readonly limit: number },
+  ): { trialId: string; artifact: Artifact }[] {
+    return this.#reader
+      .all<ArtifactRow>(
+        `select * from artifacts as r where sweep_id = ?1 ${trialId && 'and trial_id = ?6'} and kind <> 'checkpoint'
+           and not ${IS_HIDDEN} and (trial_id, attempt, name) > (?2, ?3, ?4) order by trial_id, attempt, name limit ?5`,
+        sweepId,
+        after.trialId,
+        after.attempt,
+        after.name,
+        limit,
+        ...(trialId === '' ? [] : [trialId]),
+      )
+      .map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
+  }
+
+  /**
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact. Speculative
+   * attempts that still run or were superseded do not count.
+   * @throws {NotFoundError}
+   */
+  get(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
+    const row = this.#reader.get<ArtifactRow>(
+      `select * from artifacts as r where sweep_id = ?1 and trial_id = ?2 and name = ?4
+         and (attempt = ?3 or (?3 = 0 and not ${IS_HIDDEN})) order by attempt desc limit 1`,
+      sweepId,
+      trialId,
+      attempt,
+      name,
+    );
+    if (row === undefined) throw new NotFoundError(`trial ${trialId} has no artifact ${JSON.stringify(name)}`);
+    return artifactOf(row);
+  }
+
+  /** Returns whether a row names the file. */
+  has({ sweepId, trialId, attempt }: AttemptKey, name: string): boolean {
+    const sql = 'select 1 as found from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
+    return this.#reader.get(sql, sweepId, trialId, attempt, name) !== undefined;
+  }
+
+  /** Returns the number of an attempt's artifacts, checkpoints included. */
+  count({ sweepId, trialId, attempt }: AttemptKey): number {
+    const sql = 'select count(*) as n from artifacts where sweep_id = ? and trial_id = ? and attempt = ?';
+    return this.#reader.get<{ n: number }>(sql, sweepId, trialId, attempt)?.n ?? 0;
+  }
+}

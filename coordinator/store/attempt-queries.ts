@@ -1,0 +1,136 @@
+/** Reads attempts, their assignments, reports, log text, programs and rungs. */
+import { interruptedAttempt } from '../../lib/domain/interrupted.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import type { Attempt, ProgramStart, Report, Rung, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { parseParameters } from '../../proto/values.ts';
+import type { Reader } from './reader.ts';
+import { type AttemptRow, attemptOf, type ProgramRow, type ReportRow, reportOf } from './rows.ts';
+
+/** Where a report is in the order of step, attempt and arrival. */
+export interface ReportPlace {
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly seq: number;
+}
+
+export class AttemptQueries {
+  readonly #reader: Reader;
+  readonly #isOffline: boolean;
+
+  constructor(reader: Reader, isOffline: boolean) {
+    this.#reader = reader;
+    this.#isOffline = isOffline;
+  }
+
+  /** Returns the parts of a grant that the sweep and the trial define. */
+  assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
+    const row = this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
+      `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
+       where sweep_id = ? and trials.id = ?`,
+      sweepId,
+      trialId,
+    );
+    if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
+    const parameters = toWire(parseParameters(row.parameters));
+    return { trainer: row.trainer, parameters, seed: row.seed };
+  }
+
+  all(sweepId: string, trialId: string): Attempt[] {
+    return this.#reader
+      .all<AttemptRow>('select * from attempts where sweep_id = ? and trial_id = ? order by number', sweepId, trialId)
+      .map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
+  }
+
+  /** Returns the rungs of early stopping that a trial has entered. */
+  rungs(sweepId: string, trialId: string): Rung[] {
+    return this.#reader.all(
+      `select rung, attempt, step, value, detail as reason, at as atMs from rungs
+       where sweep_id = ? and trial_id = ? order by rung`,
+      sweepId,
+      trialId,
+    );
+  }
+
+  /** Returns how the programs of a trial's attempts were started, in order of attempt. */
+  programs(sweepId: string, trialId: string): ProgramStart[] {
+    return this.#reader
+      .all<ProgramRow>(
+        `select attempt, command, interpreter, python, coalesce(packages, '') as packages
+         from programs left join environments on sha256 = environment
+         where sweep_id = ? and trial_id = ? order by attempt`,
+        sweepId,
+        trialId,
+      )
+      .map((row) => ({ ...row, command: JSON.parse(row.command) }));
+  }
+
+  /**
+   * Returns the places of up to `limit` reports of these attempts after a place, in order of step, attempt and arrival.
+   * Reads every report of the attempts, but keeps only `limit` places in memory.
+   */
+  reportPlaces(
+    sweepId: string,
+    trialId: string,
+    {
+      attempts,
+      after,
+      limit,
+    }: { readonly attempts: readonly number[]; readonly after: ReportPlace; readonly limit: number },
+  ): (ReportPlace & { readonly bytes: number })[] {
+    return this.#reader.all(
+      `select epoch, attempt, seq, octet_length(metrics) as bytes from reports
+       where sweep_id = ?1 and trial_id = ?2 and attempt in (select value from json_each(?3))
+         and (epoch, attempt, seq) > (?4, ?5, ?6) order by epoch, attempt, seq limit ?7`,
+      sweepId,
+      trialId,
+      JSON.stringify(attempts),
+      after.epoch,
+      after.attempt,
+      after.seq,
+      limit,
+    );
+  }
+
+  /** Returns the reports at these places, in their order. */
+  reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPlace, 'attempt' | 'seq'>[]): Report[] {
+    return this.#reader
+      .all<ReportRow>(
+        `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r
+         where r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = place.value ->> 0 and r.seq = place.value ->> 1
+         order by place.key`,
+        sweepId,
+        trialId,
+        JSON.stringify(places.map(({ attempt, seq }) => [attempt, seq])),
+      )
+      .map(reportOf);
+  }
+
+  /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
+  extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
+    return this.#reader.all(
+      `select value.key as metric, min(value.value) as least, max(value.value) as greatest
+       from reports, json_each(reports.metrics) as value
+       where sweep_id = ? and value.type in ('integer', 'real') and abs(value.value) < 9e999 group by value.key`,
+      sweepId,
+    );
+  }
+
+  /** Returns the time of the sweep's newest report in Unix milliseconds, or undefined if there is none. */
+  lastReportAt(sweepId: string): number | undefined {
+    const sql = 'select max(at) as at from reports where sweep_id = ?';
+    return this.#reader.get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;
+  }
+
+  /** Returns up to 500 records of log text after the record `afterSeq`, in order. */
+  log(sweepId: string, trialId: string, attempt: number, afterSeq: number): { seq: number; text: string }[] {
+    return this.#reader.all(
+      `select seq, text from logs where sweep_id = ? and trial_id = ? and attempt = ? and seq > ?
+       order by seq limit 500`,
+      sweepId,
+      trialId,
+      attempt,
+      afterSeq,
+    );
+  }
+}

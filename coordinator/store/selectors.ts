@@ -1,0 +1,91 @@
+/** Finds the sweep or the trial that a selector of the user names. */
+import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
+import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type { Reader } from './reader.ts';
+
+/** No id has a greater character. */
+const LAST_CHARACTER = 'char(1114111)';
+
+/** An ambiguous selector lists up to this many trials. */
+const MAX_CANDIDATES = 20;
+
+export class Selectors {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /**
+   * Returns the id of a sweep. The selector is the id of the sweep, its name (which means the newest sweep of that
+   * name), or `last` or an empty string for the newest sweep.
+   * @throws {NotFoundError}
+   */
+  findSweep(selector: string): string {
+    const found = this.#selected(selector);
+    if (found !== undefined) return `${found.id}`;
+    const newest = this.#reader.all<{ id: number; name: string }>(
+      'select id, name from sweeps order by id desc limit 5',
+    );
+    if (newest.length === 0) throw new NotFoundError('there are no sweeps yet');
+    const known = newest.map(({ id, name }) => `${id} (${name})`).join(', ');
+    throw new NotFoundError(`there is no sweep ${JSON.stringify(selector)}; the newest are ${known}`);
+  }
+
+  /**
+   * Finds a trial. The selector is a prefix of its id, or `SWEEP/PREFIX`.
+   * @param sweep selector of the sweep; empty if the trial may belong to any sweep
+   * @throws {NotFoundError | BadInputError}
+   * @throws {AmbiguousError} when several trials match, in one sweep or in several
+   */
+  findTrial(sweep: string, selector: string): { sweepId: string; trialId: string } {
+    const sweepId = this.#sweepOfTrial(sweep, selector);
+    const { trial: prefix } = parseTrialSelector(selector);
+    const matches = this.#reader.all<{ sweep_id: number; id: string }>(
+      `select sweep_id, trials.id from sweeps cross join trials on sweep_id = sweeps.id
+       where trials.id >= ?1 and trials.id < ?1 || ${LAST_CHARACTER} ${sweepId && 'and sweeps.id = ?2'}
+       order by sweep_id desc, trials.id limit ${MAX_CANDIDATES + 1}`,
+      prefix,
+      ...(sweepId === '' ? [] : [sweepId]),
+    );
+    const [match, other] = matches;
+    if (match === undefined || prefix === '') {
+      throw new NotFoundError(`there is no trial ${JSON.stringify(prefix)}${sweepId && ` in sweep ${sweepId}`}`);
+    }
+    if (other !== undefined) {
+      const shown = matches.slice(0, MAX_CANDIDATES).map(({ sweep_id, id }) => trialSelector(`${sweep_id}`, id));
+      const more = matches.length > MAX_CANDIDATES ? ', ...' : '';
+      throw new AmbiguousError(`trial ${prefix} is ambiguous; choose one of ${shown.join(', ')}${more}`);
+    }
+    return { sweepId: `${match.sweep_id}`, trialId: match.id };
+  }
+
+  /** Returns the ids of up to `limit` trials of a sweep whose ids begin with a prefix. */
+  trialsWithPrefix(sweepId: string, prefix: string, limit: number): string[] {
+    return this.#reader
+      .all<{ id: string }>(
+        `select id from trials where sweep_id = ?1 and id >= ?2 and id < ?2 || ${LAST_CHARACTER} order by id limit ?3`,
+        sweepId,
+        prefix,
+        limit,
+      )
+      .map(({ id }) => id);
+  }
+
+  /** Returns the id of the sweep that the selectors name; empty if they name none. */
+  #sweepOfTrial(sweep: string, selector: string): string {
+    const named = parseTrialSelector(selector).sweep;
+    const given = sweep === '' ? '' : this.findSweep(sweep);
+    if (named === undefined) return given;
+    const found = this.findSweep(named);
+    if (given === '' || given === found) return found;
+    throw new BadInputError(`${selector} is a trial of sweep ${found}, but the command names sweep ${given}`);
+  }
+
+  #selected(selector: string): { id: number } | undefined {
+    if (selector === 'last' || selector === '')
+      return this.#reader.get('select id from sweeps order by id desc limit 1');
+    if (/^\d+$/.test(selector)) return this.#reader.get('select id from sweeps where id = ?', selector);
+    return this.#reader.get('select id from sweeps where name = ? order by id desc limit 1', selector);
+  }
+}

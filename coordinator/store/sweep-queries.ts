@@ -1,0 +1,177 @@
+/** Reads sweeps, their files, events and summaries. */
+import type { TimeLeft } from '../../lib/domain/eta.ts';
+import { interruptedSweep } from '../../lib/domain/interrupted.ts';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import type { ListRungsResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import type { Environment, Event, SlotTime, Source, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { SweepPolicy } from '../core/policy.ts';
+import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.ts';
+import { earlyTerminateText } from '../early-stop/settings-text.ts';
+import type { Reader } from './reader.ts';
+import {
+  type EnvironmentRow,
+  type SourceRow,
+  type StateCountRow,
+  type SweepRow,
+  sourceOf,
+  sweepOf,
+  type WarningRow,
+} from './rows.ts';
+
+/** Facts of a sweep that the store does not have. */
+export interface LiveFacts {
+  /** Returns the reason why no trial of a sweep can run; empty if there is no such reason. */
+  readonly blocked: (sweepId: string) => string;
+  /** Returns the estimated time until a sweep ends; undefined if the time is unknown. */
+  readonly timeLeft: (sweepId: string) => TimeLeft | undefined;
+  /** Returns the slot time of a sweep that has not ended; undefined if only ended attempts count. */
+  readonly slotTime: (sweepId: string) => SlotTime | undefined;
+}
+
+export class SweepQueries {
+  readonly #reader: Reader;
+  readonly #isOffline: boolean;
+  readonly #live: LiveFacts;
+
+  constructor(reader: Reader, isOffline: boolean, live: LiveFacts) {
+    this.#reader = reader;
+    this.#isOffline = isOffline;
+    this.#live = live;
+  }
+
+  all(): Sweep[] {
+    return this.#reader.all<SweepRow>('select * from sweeps order by id').map((row) => this.#withCounts(row));
+  }
+
+  /** @throws {NotFoundError} */
+  get(id: string): Sweep {
+    return this.#withCounts(this.#sweepRow(id));
+  }
+
+  /**
+   * Returns the sweep file as it was submitted.
+   * @throws {NotFoundError}
+   */
+  text(id: string): string {
+    return this.#sweepRow(id).text;
+  }
+
+  /**
+   * Returns the sweep file of a version.
+   * @throws {NotFoundError}
+   */
+  versionText(id: string, version: number): string {
+    const row = this.#sweepRow(id);
+    if (version === row.version) return row.text;
+    const found = this.#reader.get<{ text: string }>(
+      'select text from sweep_versions where sweep_id = ? and version = ?',
+      id,
+      version,
+    );
+    if (found === undefined) throw new NotFoundError(`sweep ${id} has versions 1 to ${row.version}, not ${version}`);
+    return found.text;
+  }
+
+  /** Returns the sweep file as a new version is compared with it. @throws {NotFoundError} */
+  file(id: string): { readonly version: number; readonly fileName: string; readonly text: string } {
+    const { version, file_name: fileName, text } = this.#sweepRow(id);
+    return { version, fileName, text };
+  }
+
+  /** Returns the code that was submitted with a sweep; undefined if it has none. */
+  source(sweepId: string): Source | undefined {
+    const row = this.#reader.get<SourceRow>(
+      'select sha256, size, files, git, diff from sources where sweep_id = ?',
+      sweepId,
+    );
+    return row && sourceOf(row);
+  }
+
+  /** Returns whether a sweep names the code archive. */
+  usesCode(sha256: string): boolean {
+    return this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256) !== undefined;
+  }
+
+  /** Returns the Python environments in which attempts of a sweep ran, the most frequent first; at most `limit`. */
+  environments(sweepId: string, limit: number): Environment[] {
+    return this.#reader
+      .all<EnvironmentRow>(
+        `select sha256, python, packages, count(*) as attempts, json_group_array(distinct a.agent_id) as agents
+         from programs as p
+         join environments on sha256 = environment
+         join attempts as a on a.sweep_id = p.sweep_id and a.trial_id = p.trial_id and a.number = p.attempt
+         where p.sweep_id = ? group by sha256, python order by attempts desc, sha256 limit ?`,
+        sweepId,
+        limit,
+      )
+      .map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
+  }
+
+  /** Returns a summary of the rungs of a sweep, and its early-stopping rule as text. */
+  rungSummaries(sweepId: string): ListRungsResponse {
+    const { earlyTerminate, ranking }: SweepPolicy = JSON.parse(this.#sweepRow(sweepId).policy);
+    if (earlyTerminate === undefined) return { rule: '', rungs: [] };
+    const rows = this.#reader.all<Omit<RungEntryRow, 'isLast'> & { readonly last: number }>(
+      `select r.rung, r.value, t.state, r.rung = max(r.rung) over (partition by r.trial_id) as last
+       from rungs as r join trials as t on t.sweep_id = r.sweep_id and t.id = r.trial_id where r.sweep_id = ?`,
+      sweepId,
+    );
+    const entries = rows.map(({ last, ...row }) => ({ ...row, isLast: last > 0 }));
+    return {
+      rule: earlyTerminateText(earlyTerminate),
+      rungs: rungSummaries(entries, earlyTerminate, ranking.goal),
+    };
+  }
+
+  /** Returns the slot time of a sweep up to now. @throws {NotFoundError} */
+  slotTime(sweepId: string): SlotTime {
+    const live = this.#live.slotTime(sweepId);
+    if (live !== undefined) return live;
+    const { slot_ms: slotMs, gpu_ms: gpuMs } = this.#sweepRow(sweepId);
+    return { ...NO_SLOT_TIME, slotMs, gpuMs };
+  }
+
+  /**
+   * Returns up to `limit` events after the event `seq`, in order: events of the sweep, and events of agents from before
+   * the end of the sweep.
+   */
+  eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
+    return this.#reader.all(
+      `select e.seq, e.at as atMs, cast(e.sweep_id as text) as sweepId, e.trial_id as trialId, e.attempt, e.kind, e.detail,
+         e.by, e.agent_id as agentId
+       from events as e join sweeps as s on s.id = ?2
+       where e.seq > ?1 and (e.sweep_id = ?2
+         or (e.sweep_id = 0 and e.at >= s.created_at and (s.ended_at = 0 or e.at <= s.ended_at)))
+       order by e.seq limit ?3`,
+      seq,
+      sweepId,
+      limit,
+    );
+  }
+
+  /** Returns the sequence number of the newest event of all sweeps, or 0 if there is none. */
+  lastEvent(): number {
+    return this.#reader.get<{ seq: number }>('select coalesce(max(seq), 0) as seq from events')?.seq ?? 0;
+  }
+
+  #sweepRow(id: string): SweepRow {
+    const row = this.#reader.get<SweepRow>('select * from sweeps where id = ?', id);
+    if (row === undefined) throw new NotFoundError(`there is no sweep ${id}`);
+    return row;
+  }
+
+  #withCounts(row: SweepRow): Sweep {
+    const created = this.#reader.all<StateCountRow>('select state, n from trial_counts where sweep_id = ?', row.id);
+    const dropped = this.#reader.all<StateCountRow>('select state, n from dropped_counts where sweep_id = ?', row.id);
+    const warnings = this.#reader.all<WarningRow>(
+      'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
+      row.id,
+    );
+    const stored = sweepOf(row, created, dropped, warnings);
+    const { id, slotTime } = stored;
+    const live = { blocked: this.#live.blocked(id), timeLeft: this.#live.timeLeft(id) };
+    const sweep = { ...stored, ...live, slotTime: this.#live.slotTime(id) ?? slotTime };
+    return this.#isOffline ? interruptedSweep(sweep) : sweep;
+  }
+}

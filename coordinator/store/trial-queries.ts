@@ -1,0 +1,266 @@
+/** Reads the trials of a sweep: whole, in pages, by rank, and for decisions of the coordinator. */
+import { type EtaTrial, phaseOf } from '../../lib/domain/eta.ts';
+import { interruptedTrial } from '../../lib/domain/interrupted.ts';
+import { NotFoundError } from '../../proto/errors.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { parseParameters } from '../../proto/values.ts';
+import type { TrialState } from '../core/trial-model.ts';
+import type { Reader } from './reader.ts';
+import { type TrialResult, type TrialRow, trialOf, trialResultOf } from './rows.ts';
+
+interface EtaTrialRow {
+  readonly id: string;
+  readonly config_id: string;
+  readonly state: TrialStateName;
+  readonly epoch: number;
+  /** Null if the trial has no such parameter. */
+  readonly epochs: number | string | null;
+  readonly started_at: number;
+  readonly ended_at: number;
+}
+
+/** The limits of a page of rows. The row that reaches the size is the last row of its page. */
+export interface PageSize {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** A trial as two versions of a sweep file are compared. */
+export interface StoredPoint {
+  readonly id: string;
+  readonly index: number;
+  readonly seed: number;
+  readonly parameters: Parameters;
+  readonly state: TrialState;
+  /** 0 if the current version has the point. */
+  readonly droppedIn: number;
+}
+
+const POINTS_PER_PAGE = 5_000;
+
+/**
+ * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of the trials therefore
+ * name their index.
+ */
+export class TrialQueries {
+  readonly #reader: Reader;
+  readonly #isOffline: boolean;
+
+  constructor(reader: Reader, isOffline: boolean) {
+    this.#reader = reader;
+    this.#isOffline = isOffline;
+  }
+
+  all(sweepId: string): Trial[] {
+    return this.#reader
+      .all<TrialRow>('select * from trials where sweep_id = ? order by idx', sweepId)
+      .map((row) => this.#trial(row));
+  }
+
+  /** @throws {NotFoundError} */
+  get(sweepId: string, trialId: string): Trial {
+    const row = this.#reader.get<TrialRow>('select * from trials where sweep_id = ? and id = ?', sweepId, trialId);
+    if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
+    return this.#trial(row);
+  }
+
+  /** Returns the trial with the index, or undefined if there is none. */
+  at(sweepId: string, index: number): Trial | undefined {
+    const row = this.#reader.get<TrialRow>(
+      'select * from trials indexed by trials_by_index where sweep_id = ? and idx = ?',
+      sweepId,
+      index,
+    );
+    return row && this.#trial(row);
+  }
+
+  /**
+   * Returns the next trials of a sweep, in order of index, after the trial with the index `afterIndex`: at least one trial,
+   * and at most those of the page size.
+   */
+  after(sweepId: string, afterIndex: number, size: PageSize): { trials: Trial[]; more: boolean } {
+    const { last, more } = this.#pageAfter(sweepId, afterIndex, size);
+    const trials = this.#reader
+      .all<TrialRow>(
+        'select * from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
+        sweepId,
+        afterIndex,
+        last,
+      )
+      .map((row) => this.#trial(row));
+    return { trials, more };
+  }
+
+  /** Like `trialsAfter`, but reads only the parts that rank a trial, which is several times as fast. */
+  resultsAfter(sweepId: string, afterIndex: number, size: PageSize): TrialResult[] {
+    const { last } = this.#pageAfter(sweepId, afterIndex, size);
+    return this.#reader
+      .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in'>>(
+        'select idx, state, metrics, dropped_in from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
+        sweepId,
+        afterIndex,
+        last,
+      )
+      .map((row) => {
+        const result = trialResultOf(row);
+        return this.#isOffline ? interruptedTrial(result) : result;
+      });
+  }
+
+  /** Returns the index of the last trial of a page, and whether trials follow. SQLite finds the sizes without reading the texts. */
+  #pageAfter(sweepId: string, afterIndex: number, { rows, bytes }: PageSize): { last: number; more: boolean } {
+    const sizes = this.#reader.all<{ idx: number; bytes: number }>(
+      `select idx, octet_length(parameters) + octet_length(metrics) + octet_length(metric_steps) as bytes
+       from trials where sweep_id = ? and idx > ? order by idx limit ?`,
+      sweepId,
+      afterIndex,
+      rows + 1,
+    );
+    let sum = 0;
+    let count = 0;
+    while (count < Math.min(rows, sizes.length) && sum < bytes) sum += sizes[count++]?.bytes ?? 0;
+    return { last: sizes[count - 1]?.idx ?? afterIndex, more: count < sizes.length };
+  }
+
+  /** Returns up to `limit` results of the sweep's metric, best first. Excludes running trials. */
+  bestResults(sweepId: string, goal: GoalName, limit: number): { index: number; value: number }[] {
+    return this.#reader.all(
+      `select idx as "index", value from trials where sweep_id = ? and value is not null
+       order by value ${goal === 'minimize' ? 'asc' : 'desc'}, idx limit ?`,
+      sweepId,
+      limit,
+    );
+  }
+
+  /** Returns the ids of up to `limit` configs with the best mean over their results, best first. */
+  bestConfigs(sweepId: string, goal: GoalName, limit: number): string[] {
+    return this.#reader
+      .all<{ configId: string }>(
+        `select config_id as configId from trials indexed by trials_by_config
+         where sweep_id = ? and value is not null
+         group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?`,
+        sweepId,
+        limit,
+      )
+      .map(({ configId }) => configId);
+  }
+
+  /** Returns the trials of a config. */
+  ofConfig(sweepId: string, configId: string): Trial[] {
+    return this.#reader
+      .all<TrialRow>(
+        'select * from trials indexed by trials_by_config where sweep_id = ? and config_id = ? order by idx',
+        sweepId,
+        configId,
+      )
+      .map((row) => this.#trial(row));
+  }
+
+  /** Returns the running trials of a sweep, as far as their parts rank them, in order of index. */
+  runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
+    return this.#reader
+      .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
+        `select idx, state, metrics, dropped_in, config_id from trials indexed by trials_by_state
+         where sweep_id = ? and state = 'running' order by idx`,
+        sweepId,
+      )
+      .map((row) => ({ ...trialResultOf(row), configId: row.config_id }));
+  }
+
+  /** Yields the points of a sweep's trials in order of index, in pages. */
+  *points(sweepId: string): Generator<StoredPoint, void, void> {
+    for (let last = -1; ; ) {
+      const rows = this.#reader.all<Omit<StoredPoint, 'parameters'> & { parameters: string }>(
+        `select id, idx as "index", seed, parameters, state, dropped_in as droppedIn from trials
+           where sweep_id = ? and idx > ? order by idx limit ${POINTS_PER_PAGE}`,
+        sweepId,
+        last,
+      );
+      if (rows.length === 0) return;
+      for (const row of rows) yield { ...row, parameters: parseParameters(row.parameters) };
+      last = rows.at(-1)?.index ?? last;
+    }
+  }
+
+  /** Returns the number of trials that a sweep has created. */
+  created(sweepId: string): number {
+    const sql = 'select coalesce(sum(n), 0) as n from trial_counts where sweep_id = ?';
+    return this.#reader.get<{ n: number }>(sql, sweepId)?.n ?? 0;
+  }
+
+  /** Returns the ids of the dropped trials of a sweep, in order of index. */
+  droppedIds(sweepId: string): string[] {
+    const sql = 'select id from trials where sweep_id = ? and dropped_in > 0 order by idx';
+    return this.#reader.all<{ id: string }>(sql, sweepId).map(({ id }) => id);
+  }
+
+  /** Returns the ids of a sweep's trials, in order of index. */
+  ids(sweepId: string): string[] {
+    return this.#reader
+      .all<{ id: string }>('select id from trials where sweep_id = ? order by idx', sweepId)
+      .map(({ id }) => id);
+  }
+
+  /** Returns the ids of the trials that failed with these classes (`all`: with any), and those that were cancelled. */
+  retryableIds(
+    sweepId: string,
+    { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
+  ): string[] {
+    const failed = this.#reader.all<{ id: string }>(
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed' and dropped_in = 0
+         and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
+      sweepId,
+      failures === 'all' ? 'all' : '',
+      JSON.stringify(failures === 'all' ? [] : failures),
+    );
+    const state =
+      "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
+    return [...failed, ...(cancelled ? this.#reader.all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
+  }
+
+  /**
+   * Returns the ids of the trials that the end of a sweep cancelled with this reason. Trials of dropped points and trials that
+   * a user killed are not among them. Reads all events of the store.
+   */
+  cancelledBy(sweepId: string, reason: string): string[] {
+    return this.#reader
+      .all<{ id: string }>(
+        `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
+           and id in (select trial_id from events where sweep_id = ?1 and kind = 'cancelled' and detail = ?2) order by idx`,
+        sweepId,
+        reason,
+      )
+      .map(({ id }) => id);
+  }
+
+  /** Returns the result of an earlier retry request, or undefined if the store has no such request. */
+  retried(requestId: string): { sweepId: string; trials: number } | undefined {
+    return this.#reader.get(
+      `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
+       group by sweep_id`,
+      requestId,
+    );
+  }
+
+  /** Returns the trials of a sweep as an estimate of the time left needs them, in the order in which they start. */
+  etaTrials(sweepId: string): EtaTrial[] {
+    return this.#reader
+      .all<EtaTrialRow>(
+        `select id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
+         from trials where sweep_id = ? order by idx`,
+        sweepId,
+      )
+      .map(({ id, config_id, state, epoch, epochs, started_at, ended_at }) => ({
+        ...{ id, configId: config_id, state: phaseOf(state), epoch },
+        epochs: typeof epochs === 'number' && epochs > 0 ? epochs : undefined,
+        startedAtMs: started_at,
+        endedAtMs: ended_at,
+      }));
+  }
+
+  #trial(row: TrialRow): Trial {
+    return this.#isOffline ? interruptedTrial(trialOf(row)) : trialOf(row);
+  }
+}
