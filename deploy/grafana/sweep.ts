@@ -131,6 +131,27 @@ export const sweep = () =>
         { '{{metric}}': `trawl_best_metric{${OF_SWEEP}, metric=~"psnr.*"}` },
       ),
     )
+    .withRow(new RowBuilder('Early stopping'))
+    .withPanel(
+      graph(
+        {
+          title: 'Early stops by rule',
+          about: 'Trials that the early-stopping rule stopped. No data for a sweep without a rule.',
+          unit: 'short',
+        },
+        { '{{rule}}': `trawl_early_stops_total{${OF_SWEEP}}` },
+      ),
+    )
+    .withPanel(
+      graph(
+        {
+          title: 'Epochs saved',
+          about: 'Epochs that stopped trials did not run. No data for a sweep without a rule.',
+          unit: 'short',
+        },
+        { 'epochs saved': `trawl_saved_epochs_total{${OF_SWEEP}}` },
+      ),
+    )
     .withRow(new RowBuilder('Failures'))
     .withPanel(
       graph(

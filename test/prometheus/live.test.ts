@@ -15,9 +15,11 @@ import { annotationQueries, filledIn, type PanelQuery, panelQueries } from './pa
 
 const NOOP = 'name: done\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n';
 const PROGRAM = `
-x=\${1#--x=}
-for epoch in 1 2 3; do
-  sleep 0.3
+for argument in "$@"; do
+  case $argument in --x=*) x=\${argument#--x=} ;; esac
+done
+for epoch in 1 2 3 4; do
+  sleep 0.25
   echo "{\\"epoch\\": $epoch, \\"train_loss\\": 0.$((9 - epoch))$x, \\"test_loss\\": 0.$((9 - epoch))$x, \\"psnr\\": $((10 + epoch)).$x}"
 done
 [ $((x % 10)) -ne 9 ]
@@ -27,7 +29,8 @@ name: live
 command: [sh, ${join(folder, 'train.sh')}, "\${args}"]
 metric: {name: test_loss, goal: minimize}
 retry: {crash: 1, backoff: 1s}
-parameters: {x: {min: 1, max: 400, step: 1}}
+early_terminate: {type: threshold, worse_than: 0.745, min_iter: 2}
+parameters: {epochs: {value: 4}, x: {min: 1, max: 400, step: 1}}
 `;
 const NVIDIA_SMI = `#!/bin/sh
 case "$*" in
