@@ -8,12 +8,15 @@ import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of attempts, or packs, that hold leases for one slot. An agent can claim the next attempt before
- * the end of the running attempt is stored.
+ * The maximum number of leases, or of packs with their leases, that one slot holds at a time. An agent can claim the
+ * next attempt before the end of the running attempt is stored.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 
-/** The maximum size of an attempt's log, in characters. A correct agent sends about a million. */
+/**
+ * The maximum size of an attempt's log, in characters. A correct agent sends a log of about a million characters per
+ * attempt.
+ */
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
@@ -24,10 +27,10 @@ export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
 /**
  * The maximum number of different metrics that the reports of an attempt name. The stored row of a trial has a value
- * for each metric. A correct agent sends about half as many.
+ * for each metric. A correct agent reports about half as many metrics.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
-/** The maximum number of characters in the names of these metrics. */
+/** The maximum total length of the names of all metrics that the reports of an attempt name, in characters. */
 export const MAX_REPORTED_METRIC_CHARACTERS = 2 * MAX_ATTEMPT_METRIC_CHARACTERS;
 
 /**
@@ -47,14 +50,13 @@ export interface StoredRecords {
   /** The size of the metrics of all reports, in characters of JSON. */
   readonly metricCharacters: number;
   readonly metrics: Iterable<string>;
-  /** The newest program record: with a list of packages, without one, or none. */
+  /** Whether the newest program record has a list of packages, or whether there is no program record. */
   readonly program: 'with packages' | 'without packages' | 'none';
 }
 
 /**
- * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record.
- * A correct agent sends no program record after its list of packages, and one more record after a record without a
- * list.
+ * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
+ * of an attempt. A correct agent sends its list of packages in the last program record.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
@@ -68,7 +70,7 @@ export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   };
 }
 
-/** Whether the slot already holds as many leases as it can. */
+/** Whether the slot already holds the maximum number of leases. */
 export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>): boolean {
   if ((core.slotsInUse.get(agentId)?.get(slot) ?? 0) < MAX_LEASES_PER_SLOT) return false;
   const packs = new Set<string>();
@@ -88,7 +90,10 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
   return `the agent sent more than ${MAX_ATTEMPT_LOG_CHARACTERS} characters of log for one attempt`;
 }
 
-/** The keys, the step and the time of a report, and its event. At most a million reports are within the limit. */
+/**
+ * The approximate size of a report's keys, step, time and event, in characters. The limit allows at most a million
+ * reports per attempt.
+ */
 const CHARACTERS_PER_REPORT = 256;
 
 /** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
@@ -111,7 +116,7 @@ export function countReport({ received }: Pick<Lease, 'received'>, metrics: obje
 
 /**
  * Counts a program record of an attempt.
- * @returns the reason why the attempt must end; undefined if the number is within the limit
+ * @returns the reason why the attempt must end; undefined if the number of program records is within the limit
  */
 export function countProgram({ received }: Pick<Lease, 'received'>): string | undefined {
   received.programs += 1;

@@ -3,9 +3,9 @@ import type { Labels } from '../../proto/limits.ts';
 
 /** The hardware of a slot. */
 export interface SlotFacts {
-  /** GPUs that the slot's worker sees. */
+  /** The number of GPUs that the slot's worker sees. */
   readonly gpus: number;
-  /** Bytes of memory on each of these GPUs. */
+  /** The memory of each GPU, in bytes. */
   readonly vramBytes: number;
 }
 
@@ -14,7 +14,7 @@ export interface Agent {
   incarnation: string;
   /** Identifies the agent's folder. */
   instance: string;
-  /** Differs between copies of a folder. */
+  /** The id differs between copies of a folder. */
   location: string;
   host: string;
   version: string;
@@ -26,16 +26,19 @@ export interface Agent {
   labels: Labels;
   /** Trainers that the agent supports. */
   trainers: readonly string[];
-  /** The hardware of each slot. Empty if the slots have no GPU. */
+  /** The hardware of each slot. The list is empty if the slots have no GPU. */
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
-  /** Measurements of the last heartbeat. The measurements are displayed, but not used in any decision. */
+  /**
+   * The measurements in the agent's last heartbeat. The coordinator displays the measurements, and bases no decision on
+   * them.
+   */
   gpuFigures?: readonly GpuFigures[];
   machineFigures?: MachineFigures | undefined;
-  /** HOST:PORT of the agent's Prometheus metrics. Empty if the agent serves no metrics. */
+  /** HOST:PORT of the agent's Prometheus metrics. The address is empty if the agent serves no metrics. */
   metrics: string;
-  /** When the agent's certificate expires; for display only. Undefined without TLS. */
+  /** The time when the agent's certificate expires; for display only. The time is undefined without TLS. */
   certificateExpires?: number | undefined;
   /** Whether the agent's slots form pools of their own, because some trials must not run on the agent. */
   isolated: boolean;
@@ -46,13 +49,13 @@ export interface Agent {
   disconnected: boolean;
   connectedAt: number;
   lastHeardAt: number;
-  /** When the agent was last stored. */
+  /** The time when the facts about the agent were last stored. */
   storedAt: number;
 }
 
-/** Facts about an agent that the store keeps. */
+/** The facts about an agent that the store keeps. */
 export interface AgentFacts {
-  /** Empty if an older trawl stored the facts. */
+  /** The field is empty if an older version of trawl stored the facts. */
   readonly instance: string;
   readonly location: string;
   readonly host: string;
@@ -65,31 +68,31 @@ export interface AgentFacts {
   readonly lastHeardAt: number;
 }
 
-/** A user's request that an agent take no new work. */
+/** A user's request that an agent must take no new work. */
 export interface Drain {
-  /** Time at which the agent hands back the attempts that still run. */
+  /** The time at which the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;
-  /** When the remaining grace was last stored. */
+  /** The time when the remaining grace period was last stored. */
   storedAt: number;
   /** The reason for display. May be empty. */
   readonly reason: string;
-  /** The user who drained the agent; may be empty. */
+  /** The name of the user who drained the agent; may be empty. */
   readonly by: string;
-  /** When the agent was drained; 0 if unknown. */
+  /** The time when the agent was drained; 0 if unknown. */
   readonly since: number;
 }
 
 /**
- * An agent on which trials failed and then succeeded elsewhere. The agent runs only probes while other agents can run
- * the trials.
+ * An agent is quarantined if trials fail on the agent and then succeed on other agents. A quarantined agent runs only
+ * probes while other agents can run the trials.
  */
 export interface Quarantine {
-  /** The sweeps whose trials failed on the agent. With two sweeps, the quarantine applies to all sweeps. */
+  /** The sweeps whose trials failed on the quarantined agent. A quarantine with two sweeps applies to all sweeps. */
   readonly sweepIds: readonly string[];
   readonly since: number;
   readonly reason: string;
-  /** Probes that have failed. */
+  /** The number of probes that have failed. */
   readonly failedProbes: number;
-  /** When the next probe may be offered. */
+  /** The earliest time at which the next probe can be offered. */
   readonly probeAt: number;
 }

@@ -31,8 +31,8 @@ export type AgentHello = Omit<
 >;
 
 /**
- * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until a
- * heartbeat lists the attempts whose records the agent still has.
+ * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until the
+ * first heartbeat, which lists the attempts whose records the agent still has.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);
@@ -47,7 +47,7 @@ export function onHello(core: Core, hello: AgentHello, now: number): Step {
   return stepOf([agentChange(connected, event)]);
 }
 
-/** Returns the event of an agent that connects; undefined if the process of the agent was connected all the time. */
+/** Returns the event of an agent that connects; undefined if the agent's process was already connected. */
 function arrivalOf(
   { id, host, slots, incarnation }: Agent,
   known: Agent | undefined,
@@ -66,7 +66,7 @@ export interface HeartbeatFacts {
   readonly incarnation: string;
   /** Attempts that the agent runs, and attempts with records in its spool. */
   readonly held: readonly AttemptKey[];
-  /** Attempts that the agent has claimed without receiving an answer. */
+  /** Attempts that the agent has claimed, and whose claims have no answer yet. */
   readonly claimed?: readonly AttemptKey[];
   /** The agent is shutting down and takes no new work. */
   readonly leaving: boolean;
@@ -75,9 +75,9 @@ export interface HeartbeatFacts {
 }
 
 /**
- * The time after the grant for which an unconfirmed lease is renewed. A lease is unconfirmed if the answer to the
- * agent's claim was lost and the agent claims again. After this time the lease expires, and another agent can run the
- * trial.
+ * The time after the grant during which repeated claims renew an unconfirmed lease. A lease is unconfirmed if the
+ * answer to the agent's claim was lost and the agent claims again. The lease then expires, and another agent can run
+ * the trial.
  */
 export const UNCONFIRMED_LEASE_MS = 60_000;
 
@@ -124,8 +124,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 }
 
 /**
- * Ends every attempt of an agent whose identity was revoked. Forgets the process of the agent, so that later heartbeats
- * of the process renew nothing. The agent is lost until it connects with a new identity.
+ * Ends every attempt of an agent when its identity is revoked. Forgets the process of the revoked agent, so that later
+ * heartbeats of the process renew no lease. The revoked agent is lost until it connects with a new identity.
  */
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;
@@ -136,7 +136,7 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
   const agent = core.agents.get(agentId);
   const past = agent === undefined ? core.pastAgents.get(agentId) : factsOf(agent);
   if (past !== undefined) {
-    // An empty instance frees the id at once for the holder of a new identity.
+    // An empty instance frees the agent's id at once for the holder of a new identity.
     const facts: AgentFacts = { ...past, state: 'lost', instance: '' };
     core.agents.delete(agentId);
     core.pastAgents.set(agentId, facts);
@@ -146,7 +146,7 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
   return combine(steps);
 }
 
-/** Renews a lease whose grant the agent has not received yet, and the leases of its pack. */
+/** Renews a lease and the leases of its pack while the agent has not yet received the grant. */
 function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
   const lease = core.leases.get(keyText(key));
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;

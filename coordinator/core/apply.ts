@@ -18,16 +18,16 @@ import {
 } from './trials.ts';
 
 export interface ApplyRequest {
-  /** A sweep of the core. A sweep that has finished is loaded from the store. */
+  /** A sweep that is in the core. A sweep that has finished is loaded from the store. */
   readonly sweep: Sweep;
   readonly version: NewVersion;
-  /** The total number of trials, dropped trials included. Infinity if the search has no limit. */
+  /** The total number of trials, dropped trials included. The number is infinite if the search has no limit. */
   readonly planned: number;
-  /** The creation of further trials. */
+  /** The source that creates further trials. */
   readonly search: {
     readonly source: TrialSource;
     readonly state: SourceState;
-    /** Whether there are no further trials. */
+    /** Whether the source has no further trials. */
     readonly done: boolean;
   };
   /** The ids of trials whose points the new version lacks. */
@@ -39,9 +39,9 @@ export interface ApplyRequest {
 }
 
 /**
- * Changes a sweep to a new version. Dropped trials that have not started are cancelled; those that run continue, and are
- * not retried. Resumed trials, and restored trials that were cancelled, are pending again. An ended sweep that has trials to
- * run returns to the core. The caller checks that the sweep can change.
+ * Changes a sweep to a new version. Dropped trials that have not started are cancelled; dropped trials that run
+ * continue, and are not retried. Resumed trials, and restored trials that were cancelled, are pending again. An ended
+ * sweep that has trials to run returns to the core. The caller must check that the sweep can change.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   const { sweep, version, planned, search, dropped, restored, resumed } = request;
@@ -65,7 +65,10 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   return stepOf([...changes, ...retries]);
 }
 
-/** Returns whether the early-stopping rule differs. The scores and curves of a new rule must be loaded from the store. */
+/**
+ * Returns whether the early-stopping rule of the new version differs. The scores and curves of a new rule must then be
+ * loaded from the store.
+ */
 export function hasNewRule(before: SweepPolicy, after: SweepPolicy): boolean {
   const text = ({ earlyTerminate }: SweepPolicy) => canonicalJson(JSON.parse(JSON.stringify(earlyTerminate ?? null)));
   return text(before) !== text(after);
@@ -90,7 +93,7 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 
-/** A trial that was cancelled before is pending again, as after a retry. */
+/** A restored trial is pending again, as after a retry. */
 function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
   trial.dropped = false;
   return trial.state === 'cancelled' ? [retryTrial(sweep, trial, requestId)] : [];

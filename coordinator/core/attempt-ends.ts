@@ -83,7 +83,7 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
   return stepOf(changes);
 }
 
-/** The other attempt continues, so the failure costs the trial nothing. */
+/** The trial's other attempt continues, so the failure costs the trial nothing. */
 function failOneOfTwo(
   core: Core,
   { sweep, trial, lease }: RunningAttempt,
@@ -139,7 +139,7 @@ function keepFailure(
   sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
 }
 
-/** The trial succeeded here, so its early failures on other agents count against those agents. */
+/** The trial succeeded on this agent, so its early failures on other agents count against those agents. */
 function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
   sweep.streak = [];
   recordOf(sweep, agentId).successes += 1;
@@ -216,7 +216,7 @@ function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: 
   return reason === undefined ? [] : pause(sweep, reason);
 }
 
-/** Adds the retry to the first line of a failure's detail, because lists show only that line. */
+/** Adds the retry to the first line of a failure's detail, because lists of trials show only that line. */
 function withRetry(detail: string, retry: string): string {
   const [first, ...others] = detail.split('\n');
   return [`${first}; ${retry}`, ...others].join('\n');

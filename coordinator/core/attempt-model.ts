@@ -21,13 +21,13 @@ export type FinalEnd =
   | StoppedEnd
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
-/** How an attempt ended. `superseded`: a concurrent attempt of the trial had its result first. */
+/** How an attempt ended. `superseded`: the trial's other attempt had its result first. */
 export type AttemptEnd = FinalEnd | { readonly outcome: 'superseded' };
 
 /** Classes of failure that a machine can be responsible for. */
 export type AttributableClass = Extract<FailureClassName, 'oom' | 'crash' | 'timeout' | 'preflight'>;
 
-/** A failed attempt of an attributable class. */
+/** A failed attempt whose class of failure can be the fault of the machine. */
 export interface FailedAttempt {
   readonly agentId: string;
   readonly class: AttributableClass;
@@ -54,7 +54,7 @@ export interface Artifact {
 
 /** The state from which a trial's next attempt continues. */
 export interface Checkpoint extends Artifact {
-  /** The attempt that produced it. */
+  /** The attempt that produced the checkpoint. */
   readonly attempt: number;
 }
 
@@ -63,46 +63,48 @@ export interface Lease {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** Equal for all leases that were granted together as one pack. */
+  /** The key is equal for all leases that were granted together as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
   /** Whether the attempt was granted while another attempt of its trial was running. */
   readonly speculative: boolean;
-  /** Shared by all leases of the pack. */
+  /** All leases of a pack share this object. */
   readonly usage: SlotUsage;
-  /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
+  /** The epoch of the checkpoint that the attempt continues from; 0 means no checkpoint. */
   readonly resumedFrom: number;
   expiresAt: number;
   /**
-   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts). Undefined if there is
-   * no such warning.
+   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts). The warning is
+   * undefined if the attempt is not a straggler.
    */
   straggler: string | undefined;
-  /** Whether the attempt has reported. */
+  /** Whether the attempt has sent a report. */
   reported: boolean;
-  /** The number of the newest accepted record. 0 means none. */
+  /** The number of the newest accepted record; 0 means that no record was accepted. */
   lastSeq: number;
-  /** The amount of data that the agent has sent for the attempt. A restart restores it from the store. */
+  /**
+   * The amount of data that the agent has sent for the attempt. After a restart, the amount is restored from the store.
+   */
   readonly received: ReceivedAmounts;
 }
 
 export interface ReceivedAmounts {
   logCharacters: number;
-  /** The size of the reports, in characters of JSON. */
+  /** The size of the attempt's reports, in characters of JSON. */
   reportCharacters: number;
   readonly metrics: Set<string>;
-  /** The characters in the names of the metrics. */
+  /** The total length of the metrics' names, in characters. */
   metricCharacters: number;
   programs: number;
 }
 
 /** The time for which one attempt, or one pack, occupies a slot. */
 export interface SlotUsage {
-  /** When the usage began, or when the coordinator started, if later. */
+  /** The time when the usage began, or the time when the coordinator started, if later. */
   readonly startedAt: number;
   readonly grantedAt: number;
-  /** The number of GPUs of the slot. Less than 1 if slots share a GPU. */
+  /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
-  /** Leases that have not ended. */
+  /** The number of leases that have not ended. */
   leases: number;
 }

@@ -23,24 +23,24 @@ export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; re
   | { readonly kind: 'ended'; readonly end: FinalEnd }
 );
 
-/** A record, and the agent that sent it. */
+/** A record, and the id of the agent that sent the record. */
 export interface ReceivedRecord {
   readonly agentId: string;
   readonly record: AttemptRecord;
   /**
-   * Whether this is the first record of the attempt on the agent's stream. A stream begins with the oldest record of
-   * its agent, so earlier records cannot follow. Default: false.
+   * Whether the record is the first record of the attempt on the agent's stream. A stream begins with the oldest record
+   * of its agent, so earlier records cannot follow. Default: false.
    */
   readonly isFirst?: boolean;
 }
 
 export type RecordAnswer =
   | { readonly result: 'accepted' | 'duplicate' }
-  /** Earlier records are missing: the agent must resend from the expected record. */
+  /** Earlier records are missing. The agent must resend all records from the expected number. */
   | { readonly result: 'gap'; readonly expected: number }
-  /** Earlier records are lost, which ended the attempt. */
+  /** Earlier records are lost, so the attempt has ended. */
   | { readonly result: 'lost'; readonly refusal: Refusal }
-  /** The agent has sent too much for the attempt, which ended it. */
+  /** The agent has exceeded a limit of the attempt, so the attempt has ended. */
   | { readonly result: 'exceeded'; readonly refusal: Refusal }
   | { readonly result: 'rejected'; readonly refusal: Refusal };
 
@@ -88,8 +88,8 @@ function judgeReport(core: Core, report: AttemptRecord & { readonly kind: 'repor
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
 
 /**
- * A speculative attempt must not store a checkpoint. If its agent sends a checkpoint anyway, the file is kept, but no
- * attempt resumes from it.
+ * A speculative attempt must not store a checkpoint. If an agent sends a checkpoint of a speculative attempt, the file
+ * is kept, but no attempt resumes from the checkpoint.
  */
 function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
   const { artifact } = record;
@@ -106,8 +106,8 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
 }
 
 /**
- * Ends an attempt whose acknowledged records are missing although its agent has already deleted them. The cause is a
- * store that was restored from an older backup. The trial is retried.
+ * Ends an attempt when acknowledged records are missing and the agent has already deleted these records. This happens
+ * if the store was restored from an older backup. The trial of the attempt is retried.
  */
 function endWithoutRecords(
   core: Core,
@@ -151,7 +151,7 @@ export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refus
 }
 
 /**
- * Whether an attempt is leased to another agent. An agent that follows the protocol never sends anything for such an
+ * Whether an attempt is leased to another agent. An agent that follows the protocol never sends a record of such an
  * attempt.
  */
 export function isLeasedToAnother(core: Core, agentId: string, key: AttemptKey): boolean {
@@ -164,7 +164,7 @@ function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
   if (sweep === undefined) return { code: RefusalCode.UNKNOWN, message: `unknown sweep ${key.sweepId}` };
   const trial = sweep.trials.get(key.trialId);
   if (trial === undefined) return { code: RefusalCode.ENDED, message: notLive(key) };
-  // A failed speculative attempt has a higher number than the attempt that continues.
+  // A failed speculative attempt has a higher number than the trial's remaining attempt.
   const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
   if (successor !== undefined) {
     return {

@@ -62,7 +62,7 @@ function agentNamed(id: string): Agent {
   return agent;
 }
 
-// Silent agents become lost at a tick, which past-agents.test.ts covers.
+// A tick marks silent agents as lost. past-agents.test.ts tests this.
 const trialChanges = () => onTick(core, now).changes.filter(({ kind }) => kind !== 'agent');
 
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);

@@ -30,7 +30,7 @@ export interface Claim {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** Number of trials that the slot can train as a pack. Undefined means the agent's general limit. */
+  /** Number of trials that the slot can train as a pack. If undefined, the agent's general limit applies. */
   readonly pack?: number;
 }
 
@@ -39,7 +39,7 @@ export type ClaimAnswer =
       readonly granted: true;
       readonly policy: SweepPolicy;
       readonly checkpoint: Checkpoint | undefined;
-      /** Attempts that are leased to the same slot as one pack. */
+      /** The attempts that are leased to one slot as one pack. */
       readonly mates: readonly PackMate[];
     }
   | { readonly granted: false; readonly refusal: Refusal };
@@ -49,7 +49,7 @@ export interface PackMate {
   readonly checkpoint: Checkpoint | undefined;
 }
 
-/** Answers a claim. A repeated claim gets the same lease again. */
+/** Answers a claim. A repeated claim is answered with the same lease. */
 export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAnswer> {
   const { key } = claim;
   const agent = core.agents.get(claim.agentId);
@@ -125,7 +125,7 @@ interface PackGrant {
   readonly trial: Trial;
   readonly agent: Agent;
   readonly claim: Claim;
-  /** Trials that the slot can train together. */
+  /** Trials that one slot can train together. */
   readonly capacity: number;
 }
 

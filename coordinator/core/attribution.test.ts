@@ -19,7 +19,7 @@ const crash: Plan = { afterMs: 300, end: 'crash' };
 
 const grantsTo = ({ granted }: VirtualCluster, id: string) => granted.filter(({ agentId }) => agentId === id).length;
 
-describe('a faulty machine', () => {
+describe('a machine on which trials fail is quarantined', () => {
   test.each<[string, Plan, Partial<SweepPolicy>]>([
     ['on which the program crashes at once', crash, {}],
     ['without the interpreter', { afterMs: 100, end: 'preflight' }, {}],
@@ -59,7 +59,7 @@ describe('a faulty machine', () => {
     const before = grantsTo(cluster, 'bad');
     cluster.runFor(MINUTE / 2);
     expect(third.counts.succeeded).toBe(4);
-    // A probe may be due.
+    // The quarantined agent may be due for a probe.
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(before + 1);
   });
 
@@ -123,7 +123,7 @@ describe('a faulty machine', () => {
   });
 });
 
-describe('a bad program', () => {
+describe('failures that the program causes', () => {
   const broken: Plan = { afterMs: 500, end: 'crash', message: "ModuleNotFoundError: No module named 'torch'\nmore" };
 
   test('a bad program on a single agent pauses its sweep after 10 failures, with the errors grouped', () => {
@@ -238,7 +238,7 @@ describe('a retry', () => {
       agent('b', busy, 1),
     ]);
     cluster.submit(2, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
-    // The order of the pulls decides which agent runs which trial.
+    // The order in which agents pull offers decides which agent runs which trial.
     cluster.runFor(MINUTE + ELSEWHERE_PATIENCE_MS - 1_000);
     const first = cluster.granted.find(({ key }) => key.trialId === 't0')?.agentId;
     if (first !== 'a') return;

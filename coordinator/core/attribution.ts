@@ -12,18 +12,18 @@ import type { Trial } from './trial-model.ts';
 const EARLY_FAILURE_MS = 30_000;
 /** The minimum number of trials that must fail early on an agent before it is excluded from the sweep or quarantined. */
 const SUSPECT_TRIALS = 3;
-/** A trial whose preflight failed on this many agents has failed. */
+/** A trial is failed when its preflight has failed on this many agents. */
 export const MAX_PREFLIGHT_AGENTS = 3;
 /** A sweep is paused after this many consecutive failures. */
 export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_STREAK = 1_000;
 /**
- * An agent is quarantined only if its failures would have a probability below this value on a sound machine, given how
- * often trials of the program fail early.
+ * The probability that a sound machine has as many failures as the agent, given how often trials of the program fail
+ * early. An agent is quarantined only below this probability.
  */
 const CHANCE = 1 / 500;
-/** The maximum number of different errors in the reason of a pause. */
+/** The maximum number of different errors that the reason of a pause lists. */
 const NAMED_ERRORS = 3;
 
 const ATTRIBUTABLE: readonly AttributableClass[] = ['oom', 'crash', 'timeout', 'preflight'];
@@ -33,7 +33,10 @@ export function attributableClass(end: AttemptEnd): AttributableClass | undefine
   return end.outcome === 'failed' ? ATTRIBUTABLE.find((one) => one === end.failure.class) : undefined;
 }
 
-/** Whether the machine can be responsible for the end of an attempt. A timeout without any report can be a hang. */
+/**
+ * Whether the machine can be responsible for the end of an attempt. A timeout without any report can mean that the
+ * machine made the program hang.
+ */
 export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
   const failure = attributableClass(end);
   if (failure === undefined) return false;
@@ -50,8 +53,8 @@ export function recordOf(sweep: Sweep, agentId: string): AgentRecord {
 }
 
 /**
- * Removes the early failures of a trial that has failed or was cancelled, because they are no evidence against an
- * agent.
+ * Removes the early failures of a trial that has failed or was cancelled, because such failures are no evidence against
+ * an agent.
  */
 export function withdrawEvidence(sweep: Sweep, trial: Trial): void {
   for (const { agentId } of trial.failedAttempts) sweep.records.get(agentId)?.failures.delete(trial.id);
@@ -75,8 +78,8 @@ export function isSuspect(sweep: Sweep, agentId: string): boolean {
 }
 
 /**
- * Whether the machine causes the agent's failures. True if enough of the failed trials succeeded on other agents and
- * early failures are rare on those agents.
+ * Whether the machine is the cause of the agent's failures. Returns true if enough of the failed trials succeeded on
+ * other agents, and early failures are rare on those agents.
  */
 export function isFaulty(sweep: Sweep, agentId: string): boolean {
   const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);
@@ -108,8 +111,8 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
 }
 
 /**
- * Returns the reason why the sweep must be paused after a failure, if its trials fail everywhere.
- * @param isAlone whether no other agent can run the sweep
+ * If a sweep's trials fail everywhere, returns the reason why the sweep must be paused.
+ * @param isAlone whether no other agent can run the sweep's trials
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {
   if (sweep.streak.length < PROGRAM_FAILURES) return undefined;
@@ -127,7 +130,7 @@ export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string
   return `${failures.length} failures in a row ${on}: ${groupedErrors(failures.map(({ error }) => error))}`;
 }
 
-/** Returns the errors by frequency, such as `7 × "crash: no module torch"`. */
+/** Returns the errors in order of frequency, such as `7 × "crash: no module torch"`. */
 function groupedErrors(errors: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const error of errors) counts.set(error, (counts.get(error) ?? 0) + 1);
@@ -137,7 +140,7 @@ function groupedErrors(errors: readonly string[]): string {
   return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
 }
 
-/** Returns one line that names a failure. */
+/** Returns a one-line text about a failure. */
 export function errorOf(failure: { readonly class: string; readonly message: string }): string {
   return `${failure.class}: ${firstLine(failure.message).slice(0, 200)}`;
 }

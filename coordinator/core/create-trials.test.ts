@@ -13,7 +13,7 @@ import { onKill, onPause, onResume, onStop } from './sweeps.ts';
 const CREATED_AHEAD = CREATION_WINDOW.trials;
 const START: SourceState = { search: 0, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };
 
-/** A source of numbered trials. `stepAt` can replace the step of a point. */
+/** A test source that creates numbered trials. `stepAt` can replace the source's step at a point. */
 function numbered(
   total: number,
   usesResults = false,
@@ -40,7 +40,7 @@ function searchingSweep(core: Core, source: TrialSource, planned: number): Sweep
 
 const created = (changes: readonly Change[]) => changes.flatMap((one) => (one.kind === 'created' ? one : []));
 
-/** Runs every offer to its end, until no trial is offered. */
+/** Runs every offered trial to its end, until no trial is offered. */
 function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => void): void {
   const sweep = [...core.sweeps.values()][0];
   for (let now = 1; sweep !== undefined && sweep.state === 'running'; now++) {
@@ -61,7 +61,7 @@ function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => voi
   }
 }
 
-describe('a sweep of a billion points', () => {
+describe('sweeps of a billion points', () => {
   test('a sweep of a billion points has a bounded number of created trials, and each trial is stored with the state of its source', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);

@@ -11,7 +11,7 @@ import type { Change } from './step.ts';
 import type { Trial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** The number of trials per slot that are created ahead: one trial that starts and one offer. */
+/** The number of trials per slot that are created ahead: one trial that starts, and one trial that is offered. */
 const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */

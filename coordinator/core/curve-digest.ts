@@ -5,16 +5,19 @@ import { createHash } from 'node:crypto';
 const HASH_BYTES = 6;
 const MODULUS = 2 ** (8 * HASH_BYTES);
 
-/** The number of reports of an attempt that its digest covers. Replicates that differ do so early. */
+/**
+ * The number of reports of an attempt that the digest covers. Replicates that differ almost always differ in their
+ * first reports.
+ */
 export const CURVE_REPORTS = 1_000;
 
 export interface CurveDigest {
-  /** Equal for equal curves. */
+  /** The sum is equal for equal curves. */
   readonly sum: number;
   readonly reports: number;
 }
 
-/** The digest of a curve without values. */
+/** The digest of an empty curve. */
 export const EMPTY_CURVE: CurveDigest = { sum: 0, reports: 0 };
 
 /**

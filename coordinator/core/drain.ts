@@ -4,7 +4,8 @@ import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
 /**
- * The interval at which remaining grace periods are stored. A restart can lengthen a grace period by at most this time.
+ * The interval at which the remaining grace periods of drains are stored. A restart of the coordinator can lengthen a
+ * grace period by at most this interval.
  */
 export const GRACE_STORE_INTERVAL_MS = 10_000;
 
@@ -12,7 +13,7 @@ export interface DrainRequest {
   readonly agentId: string;
   readonly graceMs: number;
   readonly reason: string;
-  /** The user who drains the agent. Default: empty. */
+  /** The name of the user who drains the agent. Default: empty. */
   readonly by?: string | undefined;
 }
 
@@ -44,8 +45,8 @@ export function storeGraces(core: Core, now: number): Change[] {
 }
 
 /**
- * Returns the milliseconds until a drained agent hands back its running attempts, or undefined if the agent is not
- * drained.
+ * Returns the time until a drained agent hands back its running attempts, in milliseconds, or undefined if the agent is
+ * not drained.
  */
 export function remainingGraceMs(core: Core, agentId: string, now: number): number | undefined {
   const drain = core.drains.get(agentId);

@@ -51,7 +51,7 @@ export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
 
-/** Adds the score of a trial that entered a rung. */
+/** Adds the score of a trial that has entered a rung. */
 function addScore({ scores }: EarlyStopping, rung: number, score: number): void {
   const sorted = scores.get(rung) ?? [];
   sorted.splice(bisectRight(sorted, score), 0, score);
@@ -65,7 +65,7 @@ export interface Stopped {
 
 export interface Judgement {
   readonly changes: readonly Change[];
-  /** Undefined if the trial continues. */
+  /** The reason is undefined if the trial continues. */
   readonly stopped: Stopped | undefined;
 }
 

@@ -24,11 +24,11 @@ function forgetfulCore(pack: number) {
 
 type Ended = Extract<AttemptRecord, { kind: 'ended' }>['end'];
 
-/** Runs the first offered trial to its end, with the trials that are granted with it. */
+/** Runs the first offered trial, and the trials that are granted with it, to their ends. */
 function runOne({ core, sweep, settle }: ReturnType<typeof forgetfulCore>, end: Ended): string {
   settle(schedule(core, 1));
   const [trial] = sweep.offers;
-  if (trial === undefined) throw new Error('no trial is offered');
+  if (trial === undefined) throw new Error('no trial is offered: a test needs one');
   const key = sampleKey(sweep, trial);
   settle(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, 1).step);
   for (const { key } of [...core.leases.values()]) {

@@ -10,7 +10,9 @@ import { isFinal, type Trial } from './trial-model.ts';
 import { isWaiting } from './trials.ts';
 import { forgetTrial } from './warnings.ts';
 
-/** Removes the trials that a step has ended from memory. Must be called when the step is complete. */
+/**
+ * Removes the trials that a step has ended from memory. The caller must call this function when the step is complete.
+ */
 export function forgetEndedTrials(core: Core, changes: readonly Change[]): void {
   for (const change of changes) {
     if (change.kind !== 'trial' || !isFinal(change.state)) continue;
@@ -34,7 +36,10 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
   return `trial ${trialId} of sweep ${sweepId} has ended or does not exist`;
 }
 
-/** Agents that train no packs take nothing from these queues, so the queues would keep every ended trial. */
+/**
+ * Agents that train no packs never take trials from these queues, so without this step the queues would keep every
+ * ended trial.
+ */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);
   if (packKey === undefined || queue === undefined) return;

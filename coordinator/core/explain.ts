@@ -17,11 +17,11 @@ import { remainingConcurrency } from './trials.ts';
 export interface Explanation {
   /** Reasons in the sweep itself come first, then reasons in other sweeps, then reasons that concern all agents. */
   readonly reasons: WaitReason[];
-  /** Every known agent, by id. */
+  /** Every known agent, in order of id. */
   readonly agents: AgentVerdict[];
 }
 
-/** Explains a pending or offered trial. Returns undefined for other trials, or if the sweep has ended. */
+/** Explains why a trial is pending or offered. Returns undefined for other trials, or if the sweep has ended. */
 export function explainWaiting(core: Core, sweepId: string, trialId: string, now: number): Explanation | undefined {
   const sweep = core.sweeps.get(sweepId);
   const trial = sweep?.trials.get(trialId);
@@ -131,7 +131,7 @@ function unavailableReason(core: Core, agent: Agent, now: number): AgentReason |
   return { reason: { $case: 'drained', drained: { reason: core.drains.get(agent.id)?.reason ?? '' } } };
 }
 
-/** The reason why the trial must not run on an agent that takes work. */
+/** The reason why the trial must not run on the agent, although the agent takes work. */
 function avoidedReason(
   core: Core,
   { sweep, trial, standing }: Waiting,
@@ -140,7 +140,7 @@ function avoidedReason(
 ): AgentReason | undefined {
   if (!standing.usable.has(id) || agentsFor(core, sweep, trial, standing, now).has(id)) return undefined;
   if (!standing.excluded.has(id)) {
-    // Another agent is preferred, because none of the sweep's trials has failed there.
+    // Another agent is preferred, because none of the sweep's trials has failed on that agent.
     if (!avoidedAgents(trial).has(id) && sweep.records.get(id)?.failures.size === 0) return undefined;
     return { reason: { $case: 'failedHere', failedHere: { remainingMs: Math.max(0, trial.avoidUntil - now) } } };
   }

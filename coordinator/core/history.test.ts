@@ -24,7 +24,7 @@ import { standingOffers } from './scheduler.ts';
 
 const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** The number of rounds, which is enough for every trial to use up every retry budget in sequence. */
+/** The number of rounds. The number is large enough for every trial to use up all of its retry budgets. */
 const ROUNDS = 400;
 
 function fingerprint({ core, ended }: World): string {
@@ -174,7 +174,7 @@ class Judge {
     }
   }
 
-  /** Ends all faults. Agents reconnect and keep their leases, and every attempt succeeds. */
+  /** Ends all faults. In a calm round, agents reconnect and keep their leases, and every attempt succeeds. */
   finishWithoutFaults(): void {
     const { core } = this.world;
     for (const agent of AGENT_IDS.keys()) {
@@ -258,7 +258,7 @@ test('the generated histories contain every rejection, failure, end, and answer 
     }),
     { numRuns: 140, seed: 1 },
   );
-  // Only an oversized record exceeds a limit, and these histories contain no oversized record.
+  // Only an oversized record exceeds a limit of an attempt, and the generated histories contain no oversized record.
   const { UNSPECIFIED: _, UNRECOGNIZED: __, LIMIT_EXCEEDED: ___, ...codes } = RefusalCode;
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),
@@ -281,7 +281,7 @@ test('the generated histories contain every rejection, failure, end, and answer 
   expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
 });
 
-/** A sweep with fewer trials than slots, so that stragglers are run a second time. */
+/** The sweep has fewer trials than slots, so that stragglers are run a second time. */
 const anySpeculation = fc.tuple(
   anyPolicy.map((policy): SweepPolicy => {
     return { ...policy, speculate: true, resources: { labels: {} }, timeoutMs: undefined };
@@ -290,7 +290,7 @@ const anySpeculation = fc.tuple(
   fc.array(fc.nat({ max: AGENT_IDS.length - 1 }), { minLength: 2, maxLength: 2 }),
 );
 
-/** Two agents start the trials of both sweeps, and these attempts become stragglers. */
+/** Two agents start the trials of both sweeps. The attempts on these agents become stragglers. */
 function stragglerActions(agents: readonly number[]): HistoryAction[] {
   const heartbeats = AGENT_IDS.map((_, agent): HistoryAction => ({ do: 'heartbeat', agent }));
   return [

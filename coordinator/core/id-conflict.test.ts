@@ -27,7 +27,7 @@ const hear = (now: number, leaving = false) =>
 const inUse: Partial<IdConflict> = { kind: 'in use', host: 'node7' };
 const wait: Partial<IdConflict> = { kind: 'wait', host: 'node7' };
 
-describe('while the holder is connected', () => {
+describe('the id of a connected agent is in use', () => {
   test.each([
     ['a reconnect', FIRST, undefined],
     ['a restart on the same folder', RESTARTED, undefined],
@@ -40,12 +40,12 @@ describe('while the holder is connected', () => {
     else expect(conflict).toMatchObject(expected);
   });
 
-  test('an agent with another id has no conflict', () => {
+  test('an agent with a new id has no conflict', () => {
     expect(idConflict(core, { ...OTHER, id: 'gpu1' }, 1_000)).toBeUndefined();
   });
 });
 
-describe('after the stream of the holder has ended', () => {
+describe('the id of an agent whose stream has ended', () => {
   test.each([
     ['a restart on the same folder', RESTARTED, undefined],
     ['a folder that moved to another machine', MOVED, undefined],
@@ -64,7 +64,7 @@ describe('after the stream of the holder has ended', () => {
   });
 });
 
-test('the holder of an id can be gone if it has been silent for half of its lease', () => {
+test('an agent that has been silent for half of its lease may be gone, and its id can become free', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });

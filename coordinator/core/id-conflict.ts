@@ -4,23 +4,24 @@ import type { Core } from './model.ts';
 
 export interface IdConflict {
   /**
-   * `wait`: the holder may be gone, and the id is free after `freeInMs` unless the holder returns. `in use`: the holder
-   * is connected.
+   * `wait`: the holder of the id may have stopped, and the id becomes free after `freeInMs` unless the holder returns.
+   * `in use`: the holder of the id is connected.
    */
   readonly kind: 'wait' | 'in use';
-  /** The host of the holder. */
+  /** The host of the agent that holds the id. */
   readonly host: string;
   readonly freeInMs: number;
 }
 
-/** The facts of a hello that identify the process, its folder and the copy of the folder. */
+/** The facts of a hello that identify the agent's process, folder and copy of the folder. */
 export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'location'>;
 
 /**
- * Returns the reason why the sender of a hello cannot use its id at present, or undefined if the sender can use it. An
- * agent keeps its id until it has left or is lost. A restart on the same folder takes over at once, because the lock of
- * the folder proves that the earlier process has ended. A folder that was moved takes over once the earlier stream has
- * ended; a copy of a folder does not take over from a connected agent.
+ * Returns the reason why the sender of a hello cannot use its id at present. Returns undefined if the sender can use
+ * the id. An agent keeps its id until it has left or is lost. An agent that restarts on the same folder takes over its
+ * id at once, because the lock of the folder proves that the earlier process has ended. An agent whose folder was moved
+ * takes over once the earlier stream has ended; an agent with a copy of the folder does not take over from a connected
+ * agent.
  */
 export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const holder = core.agents.get(hello.id);

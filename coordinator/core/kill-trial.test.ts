@@ -19,7 +19,7 @@ function runningCore(trials = 3) {
   onHello(core, agentHello('a', 'a1', 1), 0);
   schedule(core, 0);
   const [trial] = sweep.trials.values();
-  if (trial === undefined) throw new Error('a trial was expected');
+  if (trial === undefined) throw new Error('the test expects a trial');
   const key = sampleKey(sweep, trial);
   expect(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, 0).answer.granted).toBe(true);
   return { core, sweep, trial, key };
@@ -57,7 +57,7 @@ test('the slot of a killed trial takes the next trial', () => {
   kill(core, trial.id);
   schedule(core, 1_000);
   const [next] = sweep.offers;
-  if (next === undefined) throw new Error('an offer was expected');
+  if (next === undefined) throw new Error('the test expects an offer');
   expect(
     onOpen(core, { key: sampleKey(sweep, next), agentId: 'a', incarnation: 'a1', slot: 0 }, 1_000).answer.granted,
   ).toBe(true);
@@ -73,7 +73,7 @@ test('late reports of a killed trial and late claims of a killed offer are rejec
   });
   schedule(core, 1_000);
   const [offered] = sweep.offers;
-  if (offered === undefined) throw new Error('an offer was expected');
+  if (offered === undefined) throw new Error('the test expects an offer');
   const offer = sampleKey(sweep, offered);
   kill(core, offered.id);
   expect(onOpen(core, { key: offer, agentId: 'a', incarnation: 'a1', slot: 0 }, 1_001).answer).toMatchObject({

@@ -4,7 +4,7 @@ import type { Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
 import type { Trial } from './trial-model.ts';
 
-/** Adds a lease. The second lease of a running trial belongs to its speculative attempt. */
+/** Adds a lease. A running trial has a second lease only for its speculative attempt. */
 export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === undefined) trial.lease = lease;
   else {
@@ -16,7 +16,10 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
   core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
 }
 
-/** Removes a lease. If the trial has another attempt, the results of that attempt become the results of the trial. */
+/**
+ * Removes a lease. If the trial has a second attempt, the results of the second attempt become the results of the
+ * trial.
+ */
 export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === lease) trial.lease = trial.speculation;
   trial.speculation = undefined;
@@ -29,7 +32,7 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
   if (slots?.size === 0) core.slotsInUse.delete(lease.agentId);
 }
 
-/** Returns the leases of a trial: none, one, or two with a speculative attempt. */
+/** Returns the leases of a trial: none, one, or two if the trial has a speculative attempt. */
 export function leasesOf({ lease, speculation }: Trial): Lease[] {
   return [lease, speculation].filter((one) => one !== undefined);
 }

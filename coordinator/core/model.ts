@@ -1,5 +1,5 @@
 /**
- * Defines the terms, and the state of the coordinator in memory. The state is plain data that the other files of this
+ * Defines the terms of the coordinator, and its state in memory. The state is plain data that the other files of this
  * folder change.
  *
  * - **sweep**: a submitted file, with the trials that it defines.
@@ -53,49 +53,64 @@ export interface Sweep {
   /** The version of the sweep file, from 1. */
   version: number;
   state: SweepState;
-  /** Trials of sweeps with a higher priority are always offered first. */
+  /** The priority of the sweep. Trials of sweeps with a higher priority are always offered first. */
   priority: number;
   readonly share: Share;
-  /** The source of further trials. Undefined if the sweep creates no more trials. */
+  /** The source of the sweep's further trials. The source is undefined if the sweep creates no more trials. */
   search: Search | undefined;
-  /** The total number of trials. Infinity if the search has no limit. */
+  /** The total number of trials. The number is infinite if the search has no limit. */
   planned: number;
   /**
-   * The trials that have not ended. Trials that have ended are read from the store (ended-trials.ts). A trial that ends
-   * stays here until its step is complete.
+   * The trials of the sweep that have not ended. Trials that have ended are read from the store (ended-trials.ts). A
+   * trial that ends stays in this map until its step is complete.
    */
   readonly trials: Map<string, Trial>;
-  /** The number of trials in each state, including those that have ended. */
+  /** The number of trials in each state, including trials that have ended. */
   readonly counts: Record<TrialState, number>;
-  /** Trials in state `offered`. */
+  /** The trials in state `offered`. */
   readonly offers: Set<Trial>;
-  /** Trials with a speculative offer or a speculative attempt beside the first attempt. */
+  /** The trials with a speculative offer, or with a speculative attempt beside the first attempt. */
   readonly speculations: Set<Trial>;
-  /** Trials that may be offered to any agent, by index. Can contain trials that are no longer pending. */
+  /**
+   * The trials that may be offered to any agent, in order of index. The queue can contain trials that are no longer
+   * pending.
+   */
   readonly ready: TinyQueue<Trial>;
-  /** Trials that avoid agents, by `avoidKey`, then by index. Can contain trials that are no longer pending. */
+  /**
+   * The trials that avoid agents, grouped by `avoidKey` and in order of index. The queue can contain trials that are no
+   * longer pending.
+   */
   readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
-  /** Pending and offered trials with a failed attempt. */
+  /** The pending and offered trials with a failed attempt. */
   readonly retries: Set<Trial>;
-  /** Pending and offered trials by `packKey`, then by index. Can contain trials that run or have ended. */
+  /**
+   * The pending and offered trials, grouped by `packKey` and in order of index. The queue can contain trials that run
+   * or have ended.
+   */
   readonly packable: Map<string, TinyQueue<Trial>>;
-  /** Trials that wait for their backoff to end, by time. Can contain trials that are no longer pending. */
+  /**
+   * The trials that wait for their backoff to end, in order of time. The queue can contain trials that are no longer
+   * pending.
+   */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
-  /** Cache of `isEligible` by pool id. The capability of a pool and the demand of a sweep never change. */
+  /**
+   * A cache of the results of `isEligible`, by pool id. The results are constant, because the capability of a pool and
+   * the demand of a sweep never change.
+   */
   readonly eligible: Map<string, boolean>;
-  /** The slot time of the sweep (slot-time.ts). Unlike `share`, it survives restarts. */
+  /** The slot time that the sweep has used (slot-time.ts). The slot time survives restarts, unlike `share`. */
   readonly slotTime: SlotTimeMeter;
   readonly warnings: SweepWarnings;
   readonly durations: AttemptDurations;
   /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
-  /** The state of early stopping. Undefined if the sweep has no rule. */
+  /** The state of the sweep's early-stopping rule. The state is undefined if the sweep has no rule. */
   earlyStopping: EarlyStopping | undefined;
-  /** The failures since the last success or the last resume. */
+  /** The consecutive failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
 }
 
-/** The creation of a sweep's further trials (create-trials.ts). */
+/** The state that is needed to create further trials of a sweep (create-trials.ts). */
 export interface Search {
   readonly source: TrialSource;
   state: SourceState;
@@ -103,9 +118,9 @@ export interface Search {
 
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
-  /** The level at which the sweep joined its peers, minus the level from its own slot time alone. */
+  /** The level at which the sweep joined its peers, minus the level that follows from its own slot time. */
   base: number;
-  /** Slot-milliseconds of usages that have ended. */
+  /** The slot time of usages that have ended, in milliseconds. */
   doneMs: number;
   /** The number of usages that have not ended. */
   activeSlots: number;
@@ -117,24 +132,28 @@ export interface Share extends DurationEstimate {
 
 /** A moving average of the time for which an attempt, or a pack, occupies a slot. */
 export interface DurationEstimate {
-  /** Undefined until an attempt has ended. */
+  /** The average is undefined until an attempt has ended. */
   meanMs: number | undefined;
 }
 
 /**
- * The window of created trials of a sweep that have not started. The window is larger if the slots need more trials.
+ * The maximum number of created trials of a sweep that have not started. The number is larger if the slots need more
+ * trials.
  */
 export interface CreationWindow {
   readonly trials: number;
-  /** The number of packs per slot that are created ahead, so that a pack has several trials to choose from. */
+  /**
+   * The number of packs per slot that are created ahead, so that the scheduler can choose from several trials for each
+   * pack.
+   */
   readonly packsPerSlot: number;
 }
 
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
-/** The state of the coordinator. `meanMs` is the duration estimate over all sweeps. */
+/** The state of the coordinator in memory. `meanMs` is the estimated duration of an attempt over all sweeps. */
 export interface Core extends DurationEstimate {
-  /** In order of submission. */
+  /** The sweeps in order of submission. */
   readonly sweeps: Map<string, Sweep>;
   readonly agents: Map<string, Agent>;
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
@@ -152,13 +171,13 @@ export interface Core extends DurationEstimate {
    * after this time.
    */
   listeningSince: number;
-  /** When the coordinator started with the state of an earlier process. */
+  /** The time when the coordinator started with the state of an earlier process. */
   readonly startedAt: number;
   readonly leaseMs: number;
   readonly creationWindow: CreationWindow;
 }
 
-/** @param startedAt when the coordinator started; default: long ago */
+/** @param startedAt the time when the coordinator started; by default, a time long ago */
 export function newCore(
   leaseMs: number,
   startedAt = Number.NEGATIVE_INFINITY,

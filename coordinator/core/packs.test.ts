@@ -84,7 +84,7 @@ test('a slot with a pack counts as one slot in use', () => {
   expect(core.slotsInUse.size).toBe(0);
 });
 
-describe('limits of a pack', () => {
+describe('the limits of a pack', () => {
   test('a pack contains no trials beyond the sweep’s concurrency', () => {
     const { core, sweep } = world({ pack: 9, policy: { concurrency: 3 } });
     open(core, sweep, 't0');

@@ -6,11 +6,10 @@ import type { Trial } from './trial-model.ts';
 import { remainingConcurrency } from './trials.ts';
 
 /**
- * Takes the trials that are granted together with a trial that has just been leased. The other trials of the pack
+ * Takes the trials that are granted together with a trial whose lease has just started. The other trials of the pack
  * belong to the same sweep, have the same `packKey`, and are taken by index. Their number is limited by the slot's
- * capacity and by the
- * slot's share of the trials, so that no slot is idle while another slot has a full pack.
- * @param capacity the number of trials that the slot can train together, including the first
+ * capacity and by the slot's share of the trials. The share prevents idle slots beside a slot with a full pack.
+ * @param capacity the number of trials that the slot can train together, including the claimed trial
  */
 export function takePackMates(
   core: Core,
@@ -21,7 +20,7 @@ export function takePackMates(
 ): Trial[] {
   if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
-  // The claiming slot no longer counts as free, and its trial no longer as pending.
+  // The claiming slot no longer counts as free, and the claimed trial no longer counts as pending.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
   let room = Math.min(capacity, share) - 1;
   let startable = remainingConcurrency(sweep);
@@ -50,7 +49,7 @@ export function takePackMates(
   return mates;
 }
 
-/** Returns the number of trials that fit a slot: at most `pack`, and no more than its memory allows at this demand. */
+/** Returns the number of trials that fit a slot: at most `pack`, and at most as many as the slot's memory allows. */
 export function packCapacity(pack: number, vramBytes: number, demandedBytes: number | undefined): number {
   return demandedBytes === undefined ? pack : Math.min(pack, Math.floor(vramBytes / demandedBytes));
 }

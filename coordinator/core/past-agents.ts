@@ -5,27 +5,30 @@ import { busySlots } from './leases.ts';
 import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
-/** The maximum number of disconnected agents whose facts are kept. The agents with the oldest last message are removed first. */
+/**
+ * The maximum number of disconnected agents whose facts are kept. The agents whose last message is oldest are removed
+ * first.
+ */
 export const MAX_PAST_AGENTS = 1_000;
 
 /** The interval at which the time of an agent's last message is stored, in milliseconds. */
 export const AGENT_STORE_INTERVAL_MS = 60_000;
 
-/** @param event the event that the change is. Default: none */
+/** @param event the event that the change causes. Default: none */
 export function agentChange(agent: Agent, event?: AgentChange['event']): Change {
   return { kind: 'agent', agentId: agent.id, facts: factsOf(agent), event };
 }
 
 type AgentChange = Change & { readonly kind: 'agent' };
 
-/** Returns the event of an agent that has left or is lost; undefined if the agent is connected. */
+/** Returns the event of an agent that has left or is lost; returns undefined if the agent is connected. */
 export function departureOf({ id, state, lastHeardAt }: Agent, now: number): AgentChange['event'] {
   if (state === 'left') return { kind: 'left', detail: `agent ${id} stopped` };
   if (state === 'connected') return undefined;
   return { kind: 'lost', detail: `nothing was received from agent ${id} for ${formatSpan(now - lastHeardAt)}` };
 }
 
-/** Returns the facts about an agent that outlive it. */
+/** Returns the facts about an agent that are kept after the agent has left or is lost. */
 export function factsOf(agent: Agent): AgentFacts {
   const { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = agent;
   return { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
@@ -75,7 +78,7 @@ function forgetOldest(core: Core): Change[] {
   const excess = away.length + core.pastAgents.size - MAX_PAST_AGENTS;
   if (excess <= 0) return [];
   const past = [...core.pastAgents].map(([id, { lastHeardAt }]) => ({ id, lastHeardAt }));
-  // An agent with attempts, a drain or a quarantine is kept.
+  // An agent with attempts, with a drain or with a quarantine is never removed.
   const removable = [...past, ...away.filter(({ id }) => busySlots(core, id) === 0)].filter(
     ({ id }) => !core.drains.has(id) && !core.quarantines.has(id),
   );

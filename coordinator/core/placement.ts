@@ -14,13 +14,13 @@ import type { Trial } from './trial-model.ts';
  */
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 
-/** The agents of a sweep. */
+/** The agents that a trial of the sweep can be placed on. */
 export interface Standing {
-  /** Agents that take work and can run the sweep's trials, including excluded agents. */
+  /** The agents that take work and can run the sweep's trials, including excluded agents. */
   readonly usable: ReadonlySet<string>;
-  /** Agents that receive no trial of the sweep. */
+  /** The excluded agents, which receive no trial of the sweep. */
   readonly excluded: ReadonlySet<string>;
-  /** The excluded agents that now receive one trial as a probe. */
+  /** The excluded agents that may now receive one trial as a probe. */
   readonly probes: ReadonlySet<string>;
 }
 
@@ -44,7 +44,8 @@ function canRun(sweep: Sweep, agent: Agent): boolean {
 }
 
 /**
- * Whether an agent outside a set can run the sweep's trials, or may still reconnect after a start of the coordinator.
+ * Whether an agent outside the given set can run the sweep's trials, or may still reconnect after a start of the
+ * coordinator.
  */
 function hasOthers(
   core: Core,
@@ -101,7 +102,7 @@ function failedAgents({ failedAttempts }: Trial): Set<string> {
   return new Set(failedAttempts.map(({ agentId }) => agentId));
 }
 
-/** Equal for trials that avoid the same agents; empty for a trial that avoids none. */
+/** The key is equal for trials that avoid the same agents; it is empty for a trial that avoids no agent. */
 export function avoidKey(trial: Trial): string {
   return trial.avoidUntil === 0 ? '' : [...failedAgents(trial)].sort().join(' ');
 }
@@ -153,7 +154,7 @@ export function agentsForSpeculation(
 
 /**
  * Returns the agents whose slots need their own pools. These are agents that a trial avoids, that had early failures,
- * that are quarantined, or that must not run a wanted speculative attempt. Returns no agents if only one agent takes
+ * that are quarantined, or that must not run a wanted speculative attempt. The set is empty if only one agent takes
  * work.
  */
 export function agentsToIsolate(core: Core): Set<string> {

@@ -5,52 +5,64 @@ import type { EarlyTerminate } from '../early-stop/settings.ts';
 
 /** The requirements of a sweep's trials on a slot. */
 export interface Demand {
-  /** One of the names in proto/trainers.ts. */
+  /** The trainer. proto/trainers.ts lists the names of all trainers. */
   readonly trainer: string;
   readonly resources: Resources;
 }
 
 export interface Resources {
-  /** Number of GPUs that the slot must have. False means none. Undefined accepts any slot. */
+  /**
+   * The number of GPUs that the slot must have. False means none. If undefined, slots with and without GPUs are
+   * accepted.
+   */
   readonly gpu?: number | false;
-  /** Bytes of memory that a trial needs on each GPU. */
+  /** The memory that a trial needs on each GPU, in bytes. */
   readonly vramBytes?: number;
-  /** Labels that the agent must have, with these values. */
+  /** The labels that the agent must have, with their values. */
   readonly labels: Labels;
 }
 
 /** The settings of a sweep file that affect how its trials are run. */
 export interface SweepPolicy extends Demand {
-  /** Maximum number of attempts that are offered or running at the same time. Undefined means no limit. */
+  /**
+   * The maximum number of attempts of the sweep that are offered or running at the same time. If undefined, the number
+   * of concurrent attempts is not limited.
+   */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
-  /** Longest duration of an attempt. Undefined means no limit. */
+  /** The longest permitted duration of an attempt. If undefined, the number of concurrent attempts is not limited. */
   readonly timeoutMs: number | undefined;
-  /** The sweep is paused when more trials than this have failed. Undefined means no limit. */
+  /**
+   * The maximum number of failed trials. The sweep is paused when more trials have failed. If undefined, the number of
+   * concurrent attempts is not limited.
+   */
   readonly maxFailed: MaxFailed | undefined;
-  /** Epochs between two checkpoints. 0 means no checkpoints. */
+  /** The number of epochs between two checkpoints; 0 means no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs between two reconstruction images. 0 means no images. */
+  /** The number of epochs between two reconstruction images; 0 means no images. */
   readonly reconstructEvery: number;
   /** The command line of trainer `command`; empty for the other trainers. */
   readonly command: readonly string[];
   /** The sweep's share of the slots relative to other sweeps of its priority; positive. */
   readonly weight: number;
-  /** The metric that ranks the trials, and the step that determines its value. */
+  /** The metric that ranks the trials, and the rule that selects its value among the steps. */
   readonly ranking: RankingRule;
-  /** The sweep ends when a trial's ranking metric reaches this value. Undefined means no target. */
+  /**
+   * The sweep ends when a trial's ranking metric reaches this value. The target is undefined if the sweep file names
+   * none.
+   */
   readonly target: number | undefined;
   /** Whether a straggler is run a second time on a free slot of another agent. */
   readonly speculate: boolean;
-  /** The rule that stops trials early. Undefined means none. */
+  /** The rule that stops unpromising trials early. The rule is undefined if the sweep stops no trial early. */
   readonly earlyTerminate: EarlyTerminate | undefined;
-  /** How agents run the user's program and read its reports. Only for trainer `command`. */
+  /** How agents run the user's program and read its reports. Used only for the trainer `command`. */
   readonly program: ProgramSpec | undefined;
 }
 
 export type MaxFailed =
   | { readonly kind: 'count'; readonly count: number }
-  /** A fraction of all trials of the sweep, from 0 to 1. */
+  /** The maximum share of failed trials among all trials of the sweep, from 0 to 1. */
   | { readonly kind: 'share'; readonly ratio: number };
 
 /** The number of retries of a trial per class of failure. */
@@ -58,6 +70,6 @@ export interface RetryBudget {
   readonly oom: number;
   readonly crash: number;
   readonly timeout: number;
-  /** Delay before the first retry. The delay doubles with each further retry. */
+  /** The delay before the first retry. The delay doubles with each further retry. */
   readonly backoffMs: number;
 }

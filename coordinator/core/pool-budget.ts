@@ -5,18 +5,19 @@ export const MAX_AGENT_POOLS = 128;
 /** The maximum number of pools of all agents within `POOL_WINDOW_MS`. */
 export const MAX_POOLS = 2_048;
 /**
- * The time for which the queue of a pool remains after its last agent has left. An agent can reconnect within this
- * time.
+ * The time for which the queue of a pool remains after its last agent has left. Within this time, an agent that
+ * reconnects finds the queues of its pools unchanged.
  */
 export const POOL_WINDOW_MS = 10 * 60_000;
 
 export class PoolBudget {
-  /** When each agent last announced each pool. */
+  /** The times at which each agent last announced each pool. */
   readonly #lastSeen = new Map<string, Map<string, number>>();
 
   /**
    * Counts the pools that an agent announces.
-   * @returns the reason if there are too many pools, in which case none is counted; undefined within the limits
+   * @returns the reason if the agent announces too many pools; otherwise undefined. A rejected announcement counts no
+   * pool.
    */
   announce(agentId: string, pools: Iterable<string>, now: number): string | undefined {
     this.#forgetBefore(now - POOL_WINDOW_MS);

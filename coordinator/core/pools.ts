@@ -37,13 +37,13 @@ export function poolsOf(agent: Announced): string[] {
 export interface Pool {
   readonly id: string;
   readonly capability: Capability;
-  /** The agent that the pool belongs to, if that agent is isolated. */
+  /** The agent that owns the pool, if that agent is isolated. */
   readonly owner: string | undefined;
-  /** Number of slots of agents that take work. */
+  /** The number of slots of agents that take work. */
   slots: number;
-  /** Number of these slots that are idle. */
+  /** The number of idle slots of agents that take work. */
   free: number;
-  /** Number of open offers of sweeps with at least the priority of the sweep that is being scheduled. */
+  /** The number of open offers of sweeps with at least the priority of the sweep that is being scheduled. */
   offered: number;
 }
 

@@ -7,11 +7,11 @@ import { takesWork } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
-/** The first probe of a quarantined agent is due after this time; each failed probe doubles the time. */
+/** The time until the first probe of a quarantined agent; each failed probe doubles the time. */
 const FIRST_PROBE_MS = 60_000;
 const MAX_PROBE_MS = 30 * 60_000;
 
-/** Returns the time from the quarantine, or from a failed probe, to the next probe. */
+/** Returns the time from the start of a quarantine, or from a failed probe, to the next probe. */
 export function probeDelayMs(failedProbes: number): number {
   return backoffDelay(failedProbes + 1, FIRST_PROBE_MS, MAX_PROBE_MS);
 }
@@ -35,7 +35,7 @@ export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   return ![...core.leases.values()].some((lease) => lease.agentId === agentId && isProbe(core, lease));
 }
 
-/** Whether the lease was granted while a quarantine of its agent covered its sweep. */
+/** Whether the lease was granted during a quarantine of its agent that covers its sweep. */
 function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   const quarantine = core.quarantines.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);
@@ -43,7 +43,10 @@ function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   return isQuarantinedFor(core, sweep, agentId) && grantedAt > quarantine.since;
 }
 
-/** The end of an attempt can end the quarantine of its agent, or delay the next probe. */
+/**
+ * Updates the quarantine of an agent after the end of an attempt: the quarantine can end, or the next probe can be
+ * delayed.
+ */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;
   const quarantine = core.quarantines.get(agentId);
@@ -66,8 +69,8 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
 }
 
 /**
- * Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Does nothing if the agent
- * is neither quarantined nor suspect.
+ * Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Nothing changes if the
+ * agent is neither quarantined nor suspect.
  */
 export function onRelease(core: Core, { agentId }: { readonly agentId: string }): Step {
   const changes = core.quarantines.has(agentId) ? endQuarantine(core, agentId, `agent ${agentId} was released`) : [];
@@ -80,7 +83,7 @@ function endQuarantine(core: Core, agentId: string, detail: string): Change[] {
   return [ended, ...[...core.sweeps.values()].flatMap((sweep) => clearFailures(sweep, agentId))];
 }
 
-/** Early failures no longer count against the agent. */
+/** Early failures before the release no longer count against the agent. */
 export function clearFailures(sweep: Sweep, agentId: string): Change[] {
   const failures = sweep.records.get(agentId)?.failures;
   if (failures === undefined || failures.size === 0) return [];
@@ -97,8 +100,8 @@ function change(core: Core, agentId: string, quarantine: Quarantine | undefined,
 }
 
 /**
- * Whether a quarantine excludes the agent. A quarantine excludes no agent if no other agent can run the trials, or if
- * the only sweep of the quarantine has ended.
+ * Whether a quarantine excludes the agent from new trials. A quarantine excludes no agent if no other agent can run the
+ * trials, or if the quarantine's only sweep has ended.
  */
 export function isQuarantined(core: Core, agent: Agent): boolean {
   const quarantine = core.quarantines.get(agent.id);

@@ -39,7 +39,7 @@ const failed = (failure: FailureClassName): FinalEnd => ({
 const statesOf = (sweep: Sweep) => [...sweep.trials.values()].map(({ state }) => state).join(' ');
 const retriedBy = ({ changes }: Step) => changes.flatMap((one) => (one.kind === 'retried' ? one.trialId : []));
 
-test('a trial that is retried manually gets its full retry budget again, and its attempts are numbered on', () => {
+test('a trial that is retried manually gets its full retry budget again, and its next attempt has the next number', () => {
   const { core, sweep } = coreWith(1);
   run(core, sweep, failed('crash'));
   run(core, sweep, failed('crash'));
@@ -81,7 +81,7 @@ test('in a killed sweep, cancelled trials are retried only on request or by name
   expect(statesOf(sweep)).toBe('pending failed pending pending');
 });
 
-test('a paused sweep stays paused after a retry of its trials', () => {
+test('the sweep stays paused when trials of a paused sweep are retried', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, failed('oom'));
   onPause(core, { sweepId: '1', reason: '' });

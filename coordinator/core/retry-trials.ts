@@ -8,29 +8,35 @@ import type { Trial } from './trial-model.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
 
 export type RetryChoice =
-  /** Ids of trials, or unambiguous prefixes. Either all of the trials are retried, or none. */
+  /** The ids of trials, or unambiguous prefixes of ids. Either all of the named trials are retried, or none. */
   | { readonly trials: readonly string[] }
-  /** Trials that failed with these classes (`all`: with any), and cancelled trials if `cancelled` is set. */
+  /**
+   * Retries trials that failed with one of the classes (`all` means any class), and cancelled trials if `cancelled` is
+   * set.
+   */
   | { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean };
 
 export interface RetryRequest {
   /**
-   * A sweep of the core. A sweep that has ended is loaded from the store. The chosen trials that have ended must have
-   * been restored from the store.
+   * A sweep that is in the core. A sweep that has ended is loaded from the store. The chosen trials that have ended
+   * must have been restored from the store.
    */
   readonly sweep: Sweep;
   readonly choice: RetryChoice;
   readonly requestId: string;
-  /** The creation of the trials that a stop or a kill of the sweep left out. Undefined if it left out none. */
+  /**
+   * The source of the trials that were not created because of a stop or a kill. The source is undefined if all trials
+   * were created.
+   */
   readonly unfinishedSearch?: Search | undefined;
 }
 
 /**
- * Makes trials pending again, with a full retry budget. The numbers of their attempts continue. A sweep that has ended
- * runs again and returns to the core; a paused sweep stays paused. A retry of cancelled trials also continues the creation
- * of trials that a stop or a kill ended.
- * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, in which case nothing is
- * changed
+ * Makes trials pending again, with a full retry budget. The next attempt of each trial has the next number. A sweep
+ * that has ended returns to the core and runs again; a paused sweep stays paused. A retry of cancelled trials also
+ * creates the trials that were not created because of a stop or a kill.
+ * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried; nothing is changed in
+ * this case
  */
 export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch }: RetryRequest): Step {
   if (sweep.state === 'stopping') {
@@ -58,7 +64,7 @@ export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch
 /** Makes a failed or cancelled trial pending again, with a full retry budget. */
 export function retryTrial(sweep: Sweep, trial: Trial, requestId: string): Change {
   const { failure, attempts } = trial;
-  // The trial would diverge again from the checkpoint of a diverged attempt.
+  // A retry from the checkpoint of a diverged attempt would diverge again.
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
   trial.failedAttempts = [];

@@ -12,7 +12,7 @@ function attemptsOf(failure: FailureClassName, budget: RetryBudget): number {
   return failed;
 }
 
-describe('the number of attempts per class of failure', () => {
+describe('the number of retries for each class of failure', () => {
   test.each<[FailureClassName, number]>([
     ['oom', 2],
     ['crash', 3],
@@ -41,7 +41,7 @@ describe('the number of attempts per class of failure', () => {
   });
 });
 
-describe('the delay before a retry', () => {
+describe('the delay before a retry depends on the failure', () => {
   test('the delay before a retry doubles with each failure of the class, up to a maximum', () => {
     const budget = { ...BUDGET, crash: 1_000 };
     const decisions = [1, 2, 3, 8, 9, 1_000].map((failed) => decideRetry('crash', failed, budget));

@@ -6,8 +6,8 @@ import type { RetryBudget } from './policy.ts';
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
 /**
- * A trial fails after this many drained attempts, so that no trial is handed back forever. Users never cause that many
- * drains.
+ * A trial fails after this many drained attempts, so that no trial is handed back forever. The limit is far above the
+ * number of drains that users cause.
  */
 export const MAX_DRAINED_ATTEMPTS = 100;
 /** The longest backoff before a retry, in milliseconds. */
@@ -22,7 +22,8 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
     case 'timeout':
       return budget[failure];
     case 'preflight':
-      // The cause is the machine (disk, data set, library), so a retry elsewhere or later can succeed.
+      // The machine (disk, data set or library) causes this failure, so a retry later or on another machine can
+      // succeed.
       return budget.crash;
     case 'lost':
       return MAX_LOST_ATTEMPTS - 1;
@@ -35,13 +36,13 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 }
 
 /**
- * Decides on a retry.
- * @param failure how the attempt failed
- * @param failedSoFar number of the trial's attempts that failed with this class, including this one
+ * Decides whether to retry the trial after a failure.
+ * @param failure the failure of the attempt @param failedSoFar the number of the trial's attempts that failed with this
+ * class, including this attempt
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };
-  // A lost or drained agent is no evidence against the trial.
+  // The loss or the drain of an agent is no evidence against the trial.
   if (failure === 'lost' || failure === 'drained') return { retry: true, delayMs: 0 };
   return { retry: true, delayMs: backoffDelay(failedSoFar, budget.backoffMs, MAX_BACKOFF_MS) };
 }

@@ -1,4 +1,4 @@
-/** Revoked agents in the core. */
+/** Returns a core in which the given agents are revoked. */
 import { expect, test } from 'vitest';
 import { addSweep, agentHello, emptyCore, LEASE_MS, sampleKey } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello, onRevoked } from './agents.ts';
@@ -19,7 +19,7 @@ function runningCore() {
     expect(onOpen(core, { key, agentId, incarnation: `${agentId}1`, slot: 0 }, 0).answer.granted).toBe(true);
   }
   const [ofA, ofB] = keys;
-  if (ofA === undefined || ofB === undefined) throw new Error('two trials were expected');
+  if (ofA === undefined || ofB === undefined) throw new Error('the test expects two trials');
   return { core, sweep, ofA, ofB };
 }
 
@@ -58,7 +58,7 @@ test('an agent with a new identity can run trials again', () => {
   onHello(core, again, 2_000);
   schedule(core, 2_000);
   const trial = sweep.trials.get(ofA.trialId);
-  if (trial === undefined) throw new Error('the trial exists');
+  if (trial === undefined) throw new Error('the test expects the trial to exist');
   const claim = { key: sampleKey(sweep, trial), agentId: 'a', incarnation: 'a2', slot: 0 };
   expect(onOpen(core, claim, 2_000).answer.granted).toBe(true);
 });

@@ -15,18 +15,21 @@ import type { Trial } from './trial-model.ts';
 import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**
- * Number of offers per slot beyond a pool's free slots. High enough that a newly free slot finds an offer, and low
- * enough that a pause or a higher priority takes effect at once.
+ * The number of offers per slot that a pool gets in addition to one offer per free slot. The number is high enough that
+ * a newly free slot finds an offer, and low enough that a pause or a higher priority takes effect soon.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
-/** After this time in milliseconds with free slots in its pool, an offer is also made to idle slots of another pool. */
+/**
+ * The time in milliseconds after which an offer is also made to another pool with idle slots, if its own pool has free
+ * slots.
+ */
 export const IDLE_PATIENCE_MS = 5_000;
 
-/** After this time in milliseconds with free slots in its pool, an offer counts as lost by the queue. */
+/** The time in milliseconds after which an offer counts as lost by the queue, if its pool has free slots. */
 export const OFFER_PATIENCE_MS = 30_000;
 
-/** An offer, and the pool whose queue contains it. */
+/** An offer, and the pool that the offer was made to. */
 export interface StandingOffer {
   readonly pool: string;
   readonly key: AttemptKey;
@@ -56,7 +59,7 @@ interface Pass {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly now: number;
   readonly standings: Map<Sweep, Standing>;
-  /** Results of `agentsFor`, by sweep and by the agents that the trial avoids. */
+  /** The results of `agentsFor`, by sweep and by the agents that the trial avoids. */
   readonly agents: Map<string, ReadonlySet<string>>;
   readonly changes: Change[];
   readonly outputs: Output[];
@@ -140,11 +143,13 @@ interface NextOffer {
   readonly sweep: Sweep;
   readonly trial: Trial;
   readonly pool: Pool;
-  /** The queue whose head is the trial. */
+  /** The queue that has the trial at its head. */
   readonly queue: TinyQueue<Trial>;
 }
 
-/** Returns the next offer of the sweep with the smallest tag. Removes sweeps that have no room left. */
+/**
+ * Returns the next offer, which belongs to the sweep with the smallest tag. Sweeps that have no room left are removed.
+ */
 function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer | undefined {
   let next: (NextOffer & { readonly tag: number }) | undefined;
   for (const [sweep, pools] of eligible) {
@@ -211,7 +216,7 @@ function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   return best;
 }
 
-/** Returns the next trial to offer. Discards trials that are no longer pending. */
+/** Returns the next trial to offer. Trials that are no longer pending are discarded. */
 function nextReady(sweep: Sweep, queue: TinyQueue<Trial>, now: number): Trial | undefined {
   for (let trial = queue.peek(); trial !== undefined; trial = queue.peek()) {
     const avoided = avoidKey(trial);
@@ -260,8 +265,8 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
 }
 
 /**
- * Also makes offers to idle slots of other pools, because the agents of the first pool may not pull. The earlier offer
- * stays in its queue, and the first claim is granted the trial.
+ * Also makes offers to other pools with idle slots, because the agents of the first pool may never pull the
+ * offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
@@ -283,9 +288,9 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 }
 
 /**
- * Returns a sweep with a trial that the claiming slot must be granted first. The offer of this trial is further back in
- * the slot's queue, or will be made in the next pass.
- * @param isPreferred whether the trials of a sweep come before the claimed trial
+ * If a trial of another sweep must be granted to the claiming slot first, returns that sweep. The offer of the other
+ * trial is further back in the slot's queue, or will be made in the next pass.
+ * @param isPreferred whether the trials of a sweep have precedence over the claimed trial
  */
 export function preferredSweep(
   core: Core,
@@ -302,8 +307,8 @@ export function preferredSweep(
 }
 
 /**
- * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers,
- * although the queue may list them. The offers of these pools count as made now.
+ * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers. The
+ * queue may have lost the offers. The offers of these pools get the current time as the time of the offer.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {

@@ -1,4 +1,4 @@
-/** Tests slot sharing in a small model of a cluster, where offers are claimed in order and trials take time. */
+/** Simulates slot sharing in a small model of a cluster, in which offers are claimed in order and trials take time. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ class Cluster {
   readonly slots: number;
   now = 0;
   readonly grants = new Map<string, number>();
-  /** Slot-milliseconds used by ended attempts, per sweep. */
+  /** The slot time of ended attempts in milliseconds, per sweep. */
   readonly #spent = new Map<string, number>();
   readonly #durations = new Map<string, number>();
   #queue: AttemptKey[] = [];
@@ -48,7 +48,10 @@ class Cluster {
     }
   }
 
-  /** Free slots claim offers from the queue. Offers whose claims are rejected as outranked remain in the queue. */
+  /**
+   * Free slots claim offers in the order of the queue. Offers whose claims are rejected as outranked remain in the
+   * queue.
+   */
   claim(): void {
     for (let slot = 0; slot < this.slots; slot++) {
       if (this.#running.some((each) => each.slot === slot)) continue;
@@ -67,7 +70,7 @@ class Cluster {
     }
   }
 
-  /** Advances the time to the end of the next attempt. */
+  /** Advances the time to the end of the attempt that ends next. */
   advance(): void {
     const [next] = this.#running.sort((a, b) => a.until - b.until);
     if (next === undefined) return;
@@ -88,7 +91,7 @@ class Cluster {
     }
   }
 
-  /** Returns the slot-milliseconds that the sweep has used so far. */
+  /** Returns the slot time that the sweep has used so far, in milliseconds. */
   spent(id: string): number {
     const now = this.#running
       .filter(({ key }) => key.sweepId === id)
@@ -124,7 +127,7 @@ describe('sweeps of one priority', () => {
           for (const [at, { weight, durationMs }] of sweeps.entries()) cluster.add(`${at}`, 5_000, weight, durationMs);
           cluster.run(40 * slots);
           const before = sweeps.map((_, at) => cluster.spent(`${at}`));
-          // SFQ(D) allows one request in service per slot, plus the offers ahead.
+          // SFQ(D) allows one request in service per slot, plus the offers made in advance.
           const depth = slots * (1 + OFFERS_AHEAD_PER_SLOT) + 1;
           for (let step = 0; step < 150; step++) {
             cluster.run(1);

@@ -22,8 +22,7 @@ export function newShare(): Share {
 
 /**
  * Records that a slot runs one attempt of the sweep.
- * @param gpus the number of GPUs of the slot
- * @param grantedAt when the attempt was granted; default: now
+ * @param gpus the number of GPUs of the slot @param grantedAt the time when the attempt was granted; default: now
  */
 export function beginSlotUsage({ share, slotTime }: Sweep, gpus: number, now: number, grantedAt = now): SlotUsage {
   share.activeSlots += 1;
@@ -34,8 +33,8 @@ export function beginSlotUsage({ share, slotTime }: Sweep, gpus: number, now: nu
 }
 
 /**
- * Records the end of a lease. The slot usage ends with its last lease.
- * @returns the slot time of the usage; undefined if it has not ended
+ * Records the end of a lease. A slot usage ends with its last lease.
+ * @returns the slot time of the usage; undefined if other leases of the usage have not ended
  */
 export function endSlotUsage(
   estimate: DurationEstimate,
@@ -69,15 +68,15 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** Returns the slot-milliseconds that active usages have used so far. */
+/** Returns the slot time of the usages that have not ended, in milliseconds up to now. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }
 
 /**
- * Updates whether the sweep has demand. A sweep that gains demand joins at the level of its peers, so that it has no
- * credit for the time before its submission or while it was paused. The level of the peers is the highest level among
- * the peers that the eligible pools serve next.
+ * Updates whether the sweep has demand for slots. A sweep that gains demand joins at the level of its peers, so that it
+ * gets no credit for the time before its submission or while it was paused. The level of the peers is the highest level
+ * among the peers that the eligible pools would serve next.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
  * @param hasDemand whether one of the pools could run a pending trial of the sweep

@@ -3,13 +3,13 @@ import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 
 /** Times are Unix milliseconds. */
 export interface SlotTimeMeter {
-  /** The time of usages that have ended. */
+  /** The slot time of usages that have ended, in milliseconds. */
   slotMs: number;
   gpuMs: number;
-  /** The usages that have not ended, and the sum of the times at which they began. */
+  /** The number of usages that have not ended, and the sum of their start times. */
   slots: number;
   sinceSum: number;
-  /** The GPUs of these usages, and the sum of GPUs times beginning. */
+  /** The number of GPUs of the usages that have not ended, and the sum of each start time multiplied by its GPUs. */
   gpus: number;
   gpuSinceSum: number;
 }

@@ -41,7 +41,7 @@ function connect(...ids: readonly string[]): void {
   for (const id of ids) take(onHello(core, agentHello(id, `${id}1`, 1), now));
 }
 
-/** Adds a sweep in which five attempts of one second have succeeded. */
+/** Adds a sweep with five attempts that succeeded after one second each. */
 function sweepOf(trials: number, policy: Partial<SweepPolicy> = {}, id = '1', priority = 0): Sweep {
   const sweep = addSweep(core, id, trials, { speculate: true, ...policy }, undefined, priority);
   for (let attempt = 0; attempt < 5; attempt++) addDuration(sweep.durations.ofSweep, 1_000, 5);
@@ -65,7 +65,7 @@ function end(agentId: string, key: AttemptKey, how: 'succeeded' | FailureClassNa
   return answer;
 }
 
-/** Lets time pass while every agent stays connected. */
+/** Advances the time while every agent stays connected. */
 function wait(ms: number): void {
   now += ms;
   for (const { id } of core.agents.values()) {
@@ -79,7 +79,7 @@ function wait(ms: number): void {
 const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
 const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
 
-/** Agent a runs a straggler, and agent b runs it a second time. */
+/** Agent a runs a straggler, and agent b runs a second attempt of the straggler. */
 function speculate(policy: Partial<SweepPolicy> = {}): Sweep {
   connect('a', 'b');
   const sweep = sweepOf(1, policy);
@@ -96,7 +96,7 @@ const offersOf = () => outputs.flatMap((output) => (output.kind === 'offer' ? ke
 const endsOf = () =>
   changes.flatMap((change) => (change.kind === 'ended' ? [[change.key.attempt, change.end.outcome, change.free]] : []));
 
-describe('an offer of a second attempt', () => {
+describe('offers of second attempts', () => {
   test('a second attempt is offered to an idle slot of another agent once the first attempt is a straggler', () => {
     connect('a', 'b');
     const sweep = sweepOf(1);
@@ -242,7 +242,7 @@ describe('an offer of a second attempt', () => {
   });
 });
 
-describe('of two attempts', () => {
+describe('a trial with two attempts', () => {
   test('a second attempt that succeeds supersedes the first attempt, and the trial has the result of the second attempt', () => {
     const sweep = speculate();
     expect(end('b', SECOND, 'succeeded')).toEqual({ result: 'accepted' });
@@ -260,7 +260,7 @@ describe('of two attempts', () => {
     expect(sweep.records.get('a')).toBeUndefined();
   });
 
-  test('a first attempt that succeeds supersedes the second attempt', () => {
+  test('if the first attempt succeeds, it supersedes the second attempt', () => {
     const sweep = speculate();
     expect(end('a', FIRST, 'succeeded')).toEqual({ result: 'accepted' });
     expect(endsOf()).toEqual([
@@ -315,7 +315,7 @@ describe('of two attempts', () => {
     expect(trial.failedAttempts.map(({ free }) => free)).toEqual([true, false]);
   });
 
-  test('each of two attempts has its own timeout', () => {
+  test('each of two concurrent attempts has its own timeout', () => {
     const sweep = speculate({ timeoutMs: 20_000 });
     wait(14_999);
     expect(endsOf()).toEqual([]);
@@ -363,7 +363,7 @@ describe('of two attempts', () => {
     expect(sampleTrial(sweep, 't0').checkpoint).toEqual({ ...artifact, attempt: 1 });
   });
 
-  test('a repeated claim of either attempt gets the same lease, and a claim of another agent is rejected', () => {
+  test('a repeated claim of either of two attempts gets the same lease, and a claim of another agent is rejected', () => {
     speculate();
     expect(open('a', 't0', 1)).toMatchObject({ granted: true });
     expect(open('b', 't0', 2)).toMatchObject({ granted: true });

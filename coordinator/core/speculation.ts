@@ -11,8 +11,8 @@ import type { Trial } from './trial-model.ts';
 import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
 
 /**
- * Offers speculative attempts to idle slots, and withdraws such offers where a pending trial needs the slot. Must be
- * called after the pending trials of these sweeps, and of all sweeps of higher priority, were offered.
+ * Offers speculative attempts to idle slots, and withdraws these offers where a pending trial needs the slot. The
+ * caller must first offer the pending trials of these sweeps and of all sweeps of higher priority.
  */
 export function offerSpeculative(
   core: Core,
@@ -53,7 +53,7 @@ function openOffers({ speculations }: Sweep): number {
   return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
 }
 
-/** Whether a speculative offer is still suitable for its pool. If so, the pool counts the offer. */
+/** Whether a speculative offer still suits its pool. If the offer is suitable, the pool counts the offer. */
 function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string, Pool>, standing: Standing): boolean {
   const pool = pools.get(trial.speculativeOffer?.pool ?? '');
   if (pool === undefined) return false;
@@ -62,7 +62,7 @@ function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string
   return true;
 }
 
-/** Whether the pool has an idle slot without an offer, on an agent that may run the attempt. */
+/** Whether the pool has an idle slot that has no offer and belongs to an agent that may run the attempt. */
 function isSuitable(core: Core, sweep: Sweep, pool: Pool, agents: ReadonlySet<string>): boolean {
   if (pool.free <= pool.offered || !isEligible(sweep, pool)) return false;
   if (pool.owner !== undefined) return agents.has(pool.owner);

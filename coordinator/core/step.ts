@@ -21,7 +21,7 @@ export interface Step {
   readonly outputs: readonly Output[];
 }
 
-/** A step, and the decision's answer to its caller. */
+/** A step, and the answer of the decision to its caller. */
 export interface Answered<A> {
   readonly step: Step;
   readonly answer: A;
@@ -48,12 +48,15 @@ export type Change =
       readonly trial: PlannedTrial;
       readonly state: SourceState;
     }
-  /** The source of a sweep's trials dropped points, or has no further trials. This change is not in the event log. */
+  /**
+   * The source of a sweep's trials has dropped points, or has no further trials. This change is not recorded in the
+   * event log.
+   */
   | {
       readonly kind: 'searched';
       readonly sweepId: string;
       readonly state: SourceState;
-      /** Whether there are no further trials. */
+      /** Whether the source has no further trials. */
       readonly done: boolean;
     }
   | {
@@ -62,7 +65,7 @@ export type Change =
       readonly trialId: string;
       /** A `granted` change puts a trial into state `running`. */
       readonly state: Exclude<TrialState, 'running'>;
-      /** The reason for display. Empty if the state needs no explanation. */
+      /** The reason for display. The reason is empty if the state needs no explanation. */
       readonly detail: string;
       /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
@@ -74,9 +77,9 @@ export type Change =
       readonly trialId: string;
       /** The id of the user's request, which can be sent more than once. */
       readonly requestId: string;
-      /** Number of attempts so far. The failures of these attempts no longer count against the budget. */
+      /** The number of attempts before the retry. The failures before the retry no longer count against the budget. */
       readonly attempts: number;
-      /** The failure class of the trial before the retry. Undefined if the trial was cancelled. */
+      /** The failure class of the trial before the retry. The class is undefined if the trial was cancelled. */
       readonly failure: FailureClassName | undefined;
       /**
        * The epoch of the checkpoint to continue from. 0 means that the trial starts from scratch, and that no
@@ -90,14 +93,14 @@ export type Change =
       readonly agentId: string;
       readonly incarnation: string;
       readonly slot: number;
-      /** Equal for all attempts that were granted together. */
+      /** The key is equal for all attempts that were granted together. */
       readonly pack: string;
       readonly backend: string;
-      /** The number of GPUs of the slot. Less than 1 if slots share a GPU. */
+      /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
       readonly gpus: number;
-      /** The epoch of the checkpoint that the attempt continues from. 0 means none. */
+      /** The epoch of the checkpoint that the attempt continues from; 0 means no checkpoint. */
       readonly resumedFrom: number;
-      /** Whether another attempt of the trial is running. */
+      /** Whether another attempt of the trial was running at the time of the grant. */
       readonly speculative: boolean;
     }
   /** The results of a speculative attempt become the results of the trial, because the other attempt ends. */
@@ -106,13 +109,16 @@ export type Change =
       readonly kind: 'ended';
       readonly key: AttemptKey;
       readonly end: AttemptEnd;
-      /** Whether the failure was early, so that the machine can be its cause. */
+      /** Whether the attempt failed early, so that the machine can be the cause. */
       readonly early: boolean;
-      /** Whether the trial continues with its other attempt, so that a failure is not charged to the trial. */
+      /** Whether the trial continues with another attempt, so that the failure is not charged to the trial. */
       readonly free: boolean;
-      /** How long the attempt held its lease. */
+      /** The time from the grant to the end of the lease. */
       readonly leasedMs: number;
-      /** The slot time of the attempt or its pack. Undefined if other attempts of its pack hold the slot. */
+      /**
+       * The slot time of the attempt or its pack. The slot time is undefined while other attempts of the pack hold the
+       * slot.
+       */
       readonly used: UsedSlotTime | undefined;
     }
   /** The early failures in a sweep no longer count against an agent. */
@@ -121,7 +127,9 @@ export type Change =
       readonly kind: 'sweep';
       readonly sweepId: string;
       readonly state: SweepState;
-      /** For display; may be empty. Undefined if the reason of the previous state still applies. */
+      /**
+       * The reason for display; may be empty. The field is undefined if the reason of the previous state still applies.
+       */
       readonly reason: string | undefined;
     }
   /** A sweep changed to a new version of its file. */
@@ -129,44 +137,47 @@ export type Change =
       readonly kind: 'applied';
       readonly sweepId: string;
       readonly version: NewVersion;
-      /** The total number of trials, dropped trials included. Infinity if the search has no limit. */
+      /** The total number of trials, dropped trials included. The number is infinite if the search has no limit. */
       readonly planned: number;
       /** The state of the source of further trials. */
       readonly state: SourceState;
-      /** Whether there are no further trials. */
+      /** Whether the source has no further trials. */
       readonly done: boolean;
-      /** The ids of trials whose points the new version lacks, and of trials whose points it has again. */
+      /** The ids of trials whose points the new version lacks (`dropped`) or has again (`restored`). */
       readonly dropped: readonly string[];
       readonly restored: readonly string[];
     }
   | { readonly kind: 'priority'; readonly sweepId: string; readonly priority: number; readonly before: number }
-  /** A warning about a sweep appears or changes, or is removed if undefined. */
+  /** A warning about a sweep appears, changes or is removed. `shown` is undefined if the warning is removed. */
   | {
       readonly kind: 'warning';
       readonly sweepId: string;
       readonly warning: WarningKindName;
       readonly shown: Warning | undefined;
-      /** Whether the warning is new. False if the warning existed and its message or count has changed. */
+      /**
+       * Whether the warning is new to the sweep. The field is false if the existing warning changed its message or
+       * count.
+       */
       readonly appeared: boolean;
     }
-  /** The facts that the warnings of a sweep depend on have changed. This change is not in the event log. */
+  /** The facts that the warnings of a sweep depend on have changed. This change is not recorded in the event log. */
   | {
       readonly kind: 'facts';
       readonly sweepId: string;
       /** The names of all metrics that a trial has reported. */
       readonly reported: readonly string[];
-      /** Trials with a result that has no value of the ranking metric. */
+      /** The number of trials that have a result without a value of the ranking metric. */
       readonly lacking: number;
     }
   /**
-   * The results of the replicates of a config are identical, or are no longer identical. This change is not in the
-   * event log.
+   * The results of the replicates of a config are identical, or are no longer identical. This change is not recorded in
+   * the event log.
    */
   | {
       readonly kind: 'identical';
       readonly sweepId: string;
       readonly configId: string;
-      /** The number of identical replicates. 0 if the results differ. */
+      /** The number of identical replicates; 0 if the results differ. */
       readonly replicates: number;
     }
   /** An attempt has run much longer than comparable attempts. */
@@ -176,25 +187,26 @@ export type Change =
       /** One human-readable sentence. */
       readonly detail: string;
     }
-  /** The facts about an agent have changed. Undefined if the facts are removed. */
+  /** The facts about an agent have changed. `facts` is undefined if the facts are removed. */
   | {
       readonly kind: 'agent';
       readonly agentId: string;
       readonly facts: AgentFacts | undefined;
-      /** The event that the change causes. Undefined if only figures have changed. */
+      /** The event that the change of the agent causes. The event is undefined if only figures have changed. */
       readonly event?: AgentEvent | undefined;
     }
-  /** An agent is drained. Undefined if the agent may take work again. */
+  /** An agent is drained. `drain` is undefined if the agent may take work again. */
   | {
       readonly kind: 'drain';
       readonly agentId: string;
       readonly drain: StoredDrain | undefined;
       /**
-       * Whether a request started, replaced or ended the drain. False if only the remaining grace period has changed.
+       * Whether a request started, replaced or ended the drain. The field is false if only the remaining grace period
+       * has changed.
        */
       readonly isNew: boolean;
     }
-  /** An agent is quarantined, or a probe failed. Undefined if the quarantine has ended. */
+  /** An agent is quarantined, or a probe failed. `quarantine` is undefined if the quarantine has ended. */
   | {
       readonly kind: 'quarantine';
       readonly agentId: string;
@@ -218,11 +230,14 @@ export type Change =
       readonly key: AttemptKey;
       readonly at: number;
       readonly rung: number;
-      /** The step of the report. */
+      /** The step of the report that entered the rung. */
       readonly step: number;
-      /** The value that was compared. */
+      /** The value that the rule compared. */
       readonly value: number;
-      /** The reason why the trial continues. Empty if the trial is stopped, or if the rule compared nothing. */
+      /**
+       * The reason why the trial continues. The reason is empty if the trial is stopped, or if the rule compared
+       * nothing.
+       */
       readonly detail: string;
     }
   | {
@@ -242,7 +257,7 @@ export type Change =
       readonly message: string;
       readonly count: number;
     }
-  /** How an attempt's program was started; replaces an earlier record. */
+  /** The command, packages and environment with which an attempt's program was started; replaces an earlier record. */
   | {
       readonly kind: 'program';
       readonly key: AttemptKey;
@@ -265,7 +280,7 @@ export interface NewVersion {
   readonly text: string;
   readonly fingerprint: string;
   readonly name: string;
-  /** The names of the parameters that vary. */
+  /** The names of the parameters that vary within the sweep. */
   readonly axes: readonly string[];
   readonly configs: number;
   readonly replicates: number;
@@ -283,17 +298,23 @@ interface AgentEvent {
   readonly detail: string;
 }
 
-/** A drain in the store. The remaining grace period is a duration, because clocks can differ across a restart. */
+/**
+ * The drain of an agent, as it is stored. The remaining grace period is stored as a duration, because the clock can
+ * differ after a restart.
+ */
 export interface StoredDrain {
   readonly graceLeftMs: number;
   readonly reason: string;
-  /** The user who drained the agent; may be empty. */
+  /** The name of the user who drained the agent; may be empty. */
   readonly by: string;
-  /** When the agent was drained; 0 if an older trawl stored the drain. */
+  /** The time when the agent was drained; 0 if an older version of trawl stored the drain. */
   readonly since: number;
 }
 
-/** A quarantine in the store. The delay of the next probe follows from the failed probes. */
+/**
+ * The quarantine of an agent, as it is stored. The delay of the next probe is not stored, because it follows from the
+ * number of failed probes.
+ */
 export type StoredQuarantine = Omit<Quarantine, 'probeAt'>;
 
 /** A message that is sent once the changes before it are durable. */

@@ -48,7 +48,7 @@ function succeed(key: AttemptKey): void {
   take(onRecord(core, { agentId: 'a', record }, now).step);
 }
 
-/** Runs trials that succeed after the given times. */
+/** Runs trials that succeed after the given durations. */
 function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
   const keys = trialIds.map((id) => start(sweep, id));
   for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
@@ -56,7 +56,9 @@ function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
   for (const key of keys) succeed(key);
 }
 
-/** Ticks at a time after the start of the attempts. The agent of the attempts stays connected. */
+/**
+ * Calls the tick at the given time after the start of the attempts. The agent that runs the attempts stays connected.
+ */
 function tickAfter(ms: number): void {
   now += ms;
   for (const agent of core.agents.values()) agent.lastHeardAt = now;

@@ -16,10 +16,10 @@ const STRAGGLER_FACTOR = 3;
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
-/** The durations that are kept per sweep and per config. Each new duration replaces the oldest. */
+/** The number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
 export const KEPT_DURATIONS = { ofSweep: 1_000, ofConfig: 100 };
 /**
- * The configs of a sweep whose durations are kept. These are the configs in which an attempt succeeded most recently.
+ * The number of configs of a sweep whose durations are kept. The configs with the most recent successes are kept.
  */
 export const KEPT_CONFIGS = 1_000;
 
@@ -29,7 +29,7 @@ export function newDurations(): AttemptDurations {
   return { ofSweep: noDurations(), ofConfigs: new Map(), slowAgents: new Set() };
 }
 
-/** Adds a duration. Beyond `limit`, the config with the oldest success is removed. */
+/** Adds a duration. If there are more than `limit` configs, the config with the oldest success is removed. */
 export function addDuration({ arrived, sorted }: RecentDurations, durationMs: number, limit: number): void {
   arrived.push(durationMs);
   sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);
@@ -67,11 +67,14 @@ export function recordDuration(
 interface Comparison {
   readonly medianMs: number;
   readonly attempts: number;
-  /** Whether the attempts are of the same config. */
+  /** Whether the two attempts belong to the same config. */
   readonly sameConfig: boolean;
 }
 
-/** Compares with the trial's replicates if enough of them have succeeded, otherwise with all trials of the sweep. */
+/**
+ * Compares an attempt with the trial's replicates if enough of them have succeeded, otherwise with all trials of the
+ * sweep.
+ */
 function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | undefined {
   const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];
   const sameConfig = ofConfig.length >= COMPARABLE_ATTEMPTS;
@@ -81,7 +84,7 @@ function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | 
 }
 
 /**
- * Finds running attempts that have become stragglers. Each attempt is found once. After an outage of the coordinator,
+ * Finds running attempts that have become stragglers. Each straggler is found once. After an outage of the coordinator,
  * agents have the duration of one lease to report the attempts that ended during the outage.
  */
 export function findStragglers(core: Core, now: number): Change[] {

@@ -16,9 +16,11 @@ export interface EarlyStopping {
   readonly scores: Map<number, number[]>;
 }
 
-/** The most recent durations of a group of attempts, in milliseconds. Both lists contain the same values. */
+/**
+ * The most recent durations of a group of attempts, in milliseconds. `arrived` and `sorted` contain the same values.
+ */
 export interface RecentDurations {
-  /** In order of arrival. */
+  /** The durations in order of arrival. */
   readonly arrived: number[];
   /** In ascending order. */
   readonly sorted: number[];
@@ -29,19 +31,19 @@ export interface AttemptDurations {
   readonly ofSweep: RecentDurations;
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
-  /** The agents on which the newest ended attempt was a straggler. */
+  /** The agents whose newest ended attempt was a straggler. */
   readonly slowAgents: Set<string>;
 }
 
 /** The outcomes of one sweep's trials on one agent. */
 export interface AgentRecord {
-  /** Trials that succeeded on the agent, or were stopped early. */
+  /** The number of trials that succeeded on the agent or were stopped early. */
   successes: number;
-  /** Trials that failed early on this agent and then succeeded on another agent. */
+  /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * Trials that failed early on the agent since the last success on the agent, by id. Excludes trials that then failed
-   * or were cancelled.
+   * The trials that failed early on the agent since the last success on the agent, by id. Trials that later failed or
+   * were cancelled are excluded.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
@@ -49,7 +51,7 @@ export interface AgentRecord {
 interface EarlyFailure {
   /** Trials that failed in the same pack count once. */
   readonly pack: string;
-  /** Whether the trial then succeeded on another agent. */
+  /** Whether the trial later succeeded on another agent. */
   readonly refuted: boolean;
 }
 
@@ -58,24 +60,24 @@ export interface StreakFailure {
   readonly trialId: string;
   readonly agentId: string;
   readonly early: boolean;
-  /** The number of agents on which the trial had failed early by then, since its last manual retry. */
+  /** The number of agents on which the trial had failed early since its last manual retry. */
   readonly earlyAgents: number;
-  /** The first line of the error, with its class. */
+  /** The class and the first line of the error. */
   readonly error: string;
 }
 
-/** A warning about a sweep, as it is displayed. */
+/** A warning about a sweep, as shown to users. */
 export interface Warning {
   readonly message: string;
-  /** The number of affected trials, configs or reports, depending on the kind. */
+  /** The number of affected trials, configs or reports, depending on the kind of warning. */
   readonly count: number;
-  /** When it appeared. */
+  /** The time when the warning appeared. */
   readonly since: number;
 }
 
 /**
- * The warnings of a sweep, and the facts that they depend on (warnings.ts). Facts other than stragglers are kept for trainer
- * `command` only.
+ * The warnings of a sweep, and the facts that the warnings depend on (warnings.ts). All facts except stragglers are
+ * kept only for the trainer `command`.
  */
 export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
@@ -83,36 +85,39 @@ export interface SweepWarnings {
   readonly reported: Set<string>;
   /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
   readonly values: Map<string, MetricValues>;
-  /** Trials with a result that has no value of the ranking metric. */
+  /** The number of trials that have a result without a value of the ranking metric. */
   lacking: number;
   /** The results of the configs that have trials in memory, by config id. */
   readonly configs: Map<string, ConfigResults>;
   readonly identical: IdenticalConfigs;
   /** The reports of each running attempt so far, by `keyText`. */
   readonly progress: Map<string, ReportProgress>;
-  /** Running attempts that are silent, by `keyText`. */
+  /** The running attempts whose programs are silent, by `keyText`. */
   readonly silent: Map<string, string>;
-  /** Running attempts that are stragglers, by `keyText`. */
+  /** The running attempts that are stragglers, by `keyText`. */
   readonly stragglers: Map<string, string>;
   readonly notices: Map<WarningKindName, NoticeCounts>;
 }
 
-/** The results of a config's trials. */
+/** The results of the trials of one config. */
 export interface ConfigResults {
-  /** The number of trials that have not ended. */
+  /** The number of trials of the config that have not ended. */
   live: number;
-  /** The number of trials with a result. */
+  /** The number of trials of the config with a result. */
   results: number;
-  /** The digest of the results while they are equal. Undefined if they differ, or a trial reported no finite number. */
+  /**
+   * The digest of the results while all results are equal. The digest is undefined if the results differ, or if a trial
+   * reported no finite number.
+   */
   digest: string | undefined;
-  /** Whether the config counts as identical. */
+  /** Whether the config counts as one with identical replicates. */
   isIdentical: boolean;
 }
 
 /** The configs whose replicates have identical results. */
 interface IdenticalConfigs {
   count: number;
-  /** The number of replicates of some of these configs, by config id. */
+  /** The number of replicates of some of the configs with identical replicates, by config id. */
   readonly examples: Map<string, number>;
 }
 
@@ -124,14 +129,14 @@ export interface NoticeCounts {
   ended: number;
 }
 
-/** The reports of a running attempt. */
+/** The progress of the reports of a running attempt. */
 export interface ReportProgress {
-  /** Time of the last report or, before that, of the grant. */
+  /** The time of the last report. Before the first report, the time of the grant. */
   lastAt: number;
   reported: boolean;
   /** The longest time between two reports, or from the grant to the first report. */
   longestMs: number;
-  /** The first three distinct steps. */
+  /** The first three distinct steps that the attempt reported. */
   readonly steps: Set<number>;
   /** The digest of the attempt's reports (curve-digest.ts). */
   curve: CurveDigest;

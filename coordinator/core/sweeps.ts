@@ -48,7 +48,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
 
 export interface SweepRequest {
   readonly sweepId: string;
-  /** The reason, which is stored with the change for display. May be empty. */
+  /** The reason for the change, which is stored for display. May be empty. */
   readonly reason: string;
 }
 
@@ -72,7 +72,7 @@ export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>)
   return stepOf([setSweepState(sweep, 'running', '')]);
 }
 
-/** Changes the priority. Running trials are not affected. */
+/** Changes the priority. A change of the priority does not affect running trials. */
 export function onPriority(
   core: Core,
   { sweepId, priority }: { readonly sweepId: string; readonly priority: number },
@@ -86,7 +86,7 @@ export function onPriority(
   return stepOf([{ kind: 'priority', sweepId, priority, before }]);
 }
 
-/** Cancels pending and offered trials. Running trials finish. */
+/** Cancels the pending and offered trials of a sweep. The running trials of the sweep finish. */
 export function onStop(core: Core, { sweepId, reason }: SweepRequest): Step {
   const sweep = activeSweep(core, sweepId, 'stop');
   if (sweep.state === 'stopping') return NO_STEP;
@@ -98,7 +98,10 @@ function stop(sweep: Sweep, reason: string): Change[] {
   return [...cancelled, setSweepState(sweep, 'stopping', reason)];
 }
 
-/** Stops the sweep if a report of one of its running trials reaches the target. The reporting trial finishes. */
+/**
+ * Stops the sweep if a report of one of its running trials reaches the target. The trial that reached the target
+ * finishes.
+ */
 export function stopAtTarget(
   sweep: Sweep,
   trialId: string,
@@ -112,7 +115,7 @@ export function stopAtTarget(
   return stop(sweep, targetReason({ trialId, metric: ranking.metric, value, step, target }));
 }
 
-/** Cancels every trial that has not ended, including running trials. */
+/** Cancels every trial of the sweep that has not ended, including running trials. */
 export function onKill(core: Core, { sweepId, reason }: SweepRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, 'kill');
   const detail = reason || 'the sweep was killed';
@@ -128,8 +131,8 @@ export interface TrialRequest extends SweepRequest {
 }
 
 /**
- * Cancels one trial that has not ended. Does nothing if the trial is already cancelled. The other trials of the sweep
- * continue.
+ * Cancels one trial if it has not ended. Nothing changes if the trial is already cancelled. The other trials of the
+ * sweep continue.
  */
 export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialRequest, now: number): Step {
   const sweep = activeSweep(core, sweepId, `kill trial ${trialId} of`);

@@ -11,8 +11,8 @@ import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
 /**
- * A gap between ticks that exceeds this fraction of a lease is an outage. Several heartbeats fit in the rest of the
- * lease.
+ * The fraction of a lease that a gap between two ticks must exceed to count as an outage. The rest of the lease leaves
+ * time for several heartbeats.
  */
 const MAX_TICK_GAP = 1 / 4;
 
@@ -20,7 +20,7 @@ const MAX_TICK_GAP = 1 / 4;
  * Records an outage of the coordinator itself, because its machine was suspended or its disk did not respond. The
  * coordinator received no heartbeats during the outage, so every lease is extended to its full duration from now, as
  * after a start.
- * @param lastTickAt the time of the previous tick
+ * @param lastTickAt the time of the last tick before this tick
  */
 export function recordOutage(core: Core, lastTickAt: number, now: number): void {
   if (now - lastTickAt > core.leaseMs * MAX_TICK_GAP) core.listeningSince = now;

@@ -28,7 +28,7 @@ export function moveTrial(
   return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure };
 }
 
-/** Changes the state in memory. The caller returns the matching change. */
+/** Changes the state of a trial in memory. The caller must return the matching change. */
 export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
@@ -55,7 +55,7 @@ export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: nu
   return change;
 }
 
-/** Adds a new trial. */
+/** Adds a new trial to its sweep. */
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.counts[trial.state] += 1;
   placeTrial(sweep, trial);
@@ -96,8 +96,8 @@ export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
 }
 
 /**
- * Returns how many more attempts of the sweep may be offered or running. Speculative offers do not count, because pending
- * trials come first.
+ * Returns how many more attempts of the sweep may be offered or running. Speculative offers do not count, because
+ * pending trials have precedence.
  */
 export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
   if (policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
@@ -112,13 +112,14 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
   sweep.speculations.delete(trial);
 }
 
-/** Whether the sweep has trials that have not ended, or can have further trials. */
+/** Whether the sweep has trials that have not ended, or can still create trials. */
 export function isUnfinished({ counts, search }: Sweep): boolean {
   return search !== undefined || counts.pending + counts.offered + counts.running > 0;
 }
 
 /**
- * Returns the total number of trials of the sweep. Without a limit on the search, returns the number created so far.
+ * Returns the total number of trials of the sweep. If the search has no limit, returns the number of trials created so
+ * far.
  */
 export function expectedTrials(sweep: Sweep): number {
   return Number.isFinite(sweep.planned) ? sweep.planned : createdTrials(sweep);
@@ -129,12 +130,12 @@ export function createdTrials({ counts }: Sweep): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Returns the number of trials that are not created yet. Infinity if the search has no limit. */
+/** Returns the number of trials that are not created yet. The number is infinite if the search has no limit. */
 export function trialsToCome({ search, planned }: Sweep): number {
   return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }
 
-/** Ends the sweep if all its trials have ended. */
+/** Ends the sweep if all of its trials have ended. */
 export function closeIfDone(sweep: Sweep): Change[] {
   if (isEnded(sweep.state) || isUnfinished(sweep)) return [];
   return [

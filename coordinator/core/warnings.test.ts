@@ -94,7 +94,7 @@ function wait(ms: number): void {
 const shown = (sweep: Sweep, kind: WarningKindName) => sweep.warnings.shown.get(kind);
 const messageOf = (sweep: Sweep, kind: WarningKindName) => shown(sweep, kind)?.message ?? '';
 
-describe('a missing ranking metric', () => {
+describe('a sweep without its ranking metric', () => {
   test.each([
     ['val_accuracy', 'val_acc'],
     ['acc', 'val.acc'],
@@ -370,7 +370,7 @@ describe('silent programs', () => {
   });
 });
 
-test('after any reports, a warning exists exactly as long as its cause, and each change is an event', () => {
+test('a warning exists exactly as long as its cause, and each change of a warning is an event', () => {
   const metrics = fc.dictionary(fc.constantFrom('val', 'loss', 'acc'), fc.constantFrom(0, 1), { minKeys: 1 });
   const trial = fc.array(fc.tuple(fc.nat({ max: 3 }), metrics), { maxLength: 5 });
   fc.assert(

@@ -1,7 +1,7 @@
 /**
- * Detects problems that do not stop a sweep, and that the user should know early. A sweep has one warning per kind. The
- * message and the count of a warning are updated when the problem occurs again, and the warning is removed when its
- * cause disappears.
+ * Detects problems that do not stop a sweep and that the user should learn about early. A sweep has at most one warning
+ * of each kind. The message and the count of a warning are updated when the problem occurs again, and the warning is
+ * removed when its cause disappears.
  */
 import { createHash } from 'node:crypto';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -16,19 +16,20 @@ import type { Change } from './step.ts';
 import type { ConfigResults, NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
 import { isFinal, type Trial, type TrialState } from './trial-model.ts';
 
-/** The sweep is paused when this many trials have succeeded without the ranking metric. */
+/** The number of trials that must succeed without the ranking metric before the sweep is paused. */
 const TRIALS_WITHOUT_METRIC = 5;
-/** A trial that has reported this many distinct steps should have reported the ranking metric. */
+/** The number of distinct steps after which a trial should have reported the ranking metric. */
 const STEPS_WITHOUT_METRIC = 3;
 const NAMED_METRICS = 8;
 const KEPT_METRICS = 1_000;
 /**
- * The shortest silence that gives a warning, in milliseconds. This time is also the default limit for the first report.
+ * The shortest silence of a program that causes a warning, in milliseconds. The shortest silence is also the default
+ * time limit for the first report.
  */
 const SILENCE_MS = 5 * 60_000;
-/** The number of configs with identical replicates that are kept by name. */
+/** The maximum number of configs with identical replicates whose names are kept. */
 export const IDENTICAL_EXAMPLES = 20;
-/** A program counts as silent after this multiple of its longest interval between reports. */
+/** A program counts as silent after this multiple of the longest interval between its reports. */
 const SILENT_INTERVALS = 3;
 
 export function newWarnings(): SweepWarnings {
@@ -46,26 +47,28 @@ export function newWarnings(): SweepWarnings {
   };
 }
 
-/** Whether the sweep runs a program of the user. The reports of such a program are not known in advance. */
+/** Whether the sweep runs a user's program. The metrics that a user's program reports are not known in advance. */
 export function tracksProgram({ policy }: Sweep): boolean {
   return policy.trainer === 'command';
 }
 
-/** Records the grant of an attempt. Without a checkpoint, the trial's earlier values no longer count. */
+/**
+ * Records the grant of an attempt. Without a checkpoint, the values from earlier attempts of the trial no longer count.
+ */
 export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
   if (trial.checkpoint === undefined && trial.speculation === undefined) sweep.warnings.values.delete(trial.id);
   sweep.warnings.progress.set(keyText(key), newProgress(now, false));
 }
 
-/** Returns the name under which the values of an attempt are kept. */
+/** Returns the key under which the values of an attempt are kept. */
 function valuesName(sweep: Sweep, key: AttemptKey): string {
   return sweep.trials.get(key.trialId)?.speculation?.key.attempt === key.attempt ? keyText(key) : key.trialId;
 }
 
 /**
- * The values of a speculative attempt become the values of its trial. Must be called while both attempts hold their
- * leases.
+ * The values of a speculative attempt become the values of its trial. The caller must call this function while both
+ * attempts hold their leases.
  */
 export function onPromotion({ warnings: { values } }: Sweep, key: AttemptKey): void {
   const own = values.get(keyText(key));
@@ -109,12 +112,12 @@ export function onReport(
   return [...facts, ...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
 }
 
-/** Keeps the first distinct steps of an attempt. */
+/** Keeps the first distinct steps that an attempt reports. */
 export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
-/** Records the end of an attempt whose trial has another attempt, which continues or has ended the trial. */
+/** Records the end of an attempt while the trial has another attempt. */
 export function onSecondAttemptEnd(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   sweep.warnings.values.delete(keyText(key));
   return forgetAttempt(sweep, key, now);
@@ -153,8 +156,8 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
 }
 
 /**
- * Returns a reason to pause the sweep if the first trials with a result all lack the ranking metric; otherwise
- * undefined.
+ * Returns a reason to pause the sweep if the first trials with a result all lack the ranking metric; returns undefined
+ * otherwise.
  */
 export function lacksMetricFromTheStart(sweep: Sweep): string | undefined {
   const { lacking } = sweep.warnings;
@@ -170,7 +173,10 @@ export interface NoticeEvent {
   readonly count: number;
 }
 
-/** Records a notice of an attempt. The notice replaces the attempt's earlier notice of the same kind. */
+/**
+ * Records a warning that an attempt sent. The warning replaces an earlier warning of the same kind from the same
+ * attempt.
+ */
 export function onNotice(sweep: Sweep, { key, warning, message, count }: NoticeEvent, now: number): Change[] {
   if (warning !== 'unreadable_reports' && warning !== 'hook_not_loaded') return [];
   const counts = noticesOf(sweep, warning);
@@ -287,7 +293,7 @@ function partOf(metric: string, names: readonly string[]): string | undefined {
   return names[at];
 }
 
-/** @returns whether a name is new */
+/** @returns whether one of the names is new */
 function addReported({ policy, warnings: { reported } }: Sweep, names: readonly string[]): boolean {
   const before = reported.size;
   for (const name of names) {
@@ -300,7 +306,7 @@ function factsOf({ id: sweepId, warnings: { reported, lacking } }: Sweep): Chang
   return { kind: 'facts', sweepId, reported: [...reported], lacking };
 }
 
-/** Returns the number of trials with a result. */
+/** Returns the number of trials of the sweep with a result. */
 function resultsOf({ counts }: Sweep): number {
   return counts.succeeded + counts.stopped;
 }
@@ -324,7 +330,7 @@ function addResult(config: ConfigResults, result: ReplicateResult): void {
   config.results += 1;
 }
 
-/** Counts a trial among the trials of its config. The result of a trial that has ended is not added. */
+/** Counts a trial among the trials of its config. The result of an ended trial is not added. */
 export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
   if (!tracksProgram(sweep)) return;
   const { configs } = sweep.warnings;
@@ -333,19 +339,22 @@ export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
   if (!isFinal(state)) config.live += 1;
 }
 
-/** Counts the change of a trial's state in its config. */
+/** Updates the results of a trial's config when the trial changes its state. */
 export function moveInConfig({ warnings }: Sweep, { configId, state: before }: Trial, after: TrialState): void {
   const config = warnings.configs.get(configId);
   if (config !== undefined) config.live += Number(isFinal(before)) - Number(isFinal(after));
 }
 
-/** Removes the facts about a trial that has ended, and those about its config if all trials of the config have ended. */
+/**
+ * Removes the facts about a trial that has ended, and also the facts about the trial's config if all trials of the
+ * config have ended.
+ */
 export function forgetTrial({ warnings }: Sweep, { id, configId }: Trial): void {
   warnings.values.delete(id);
   if (warnings.configs.get(configId)?.live === 0) warnings.configs.delete(configId);
 }
 
-/** The result of a trial, as far as it is compared with the results of other replicates. */
+/** The part of a trial's result that is compared with the results of other replicates. */
 export interface ReplicateResult {
   readonly values: MetricValues;
   /** The digest of the reports of the attempt that ended the trial (curve-digest.ts). */
@@ -397,8 +406,8 @@ export function restoreValues({ warnings }: Sweep, { id }: Trial, values: Metric
 
 /**
  * Restores the results of a config with trials in memory.
- * @param results those of its trials with a result
- * @param isIdentical whether the config counts as identical
+ * @param results the results of the config's trials @param isIdentical whether the config counts as one with identical
+ * replicates
  */
 export function restoreConfig(
   { warnings }: Sweep,
@@ -418,8 +427,8 @@ export function restoreSpeculativeValues({ warnings }: Sweep, key: AttemptKey, v
 }
 
 /**
- * Restores the progress of a running attempt, after the warnings of its sweep. The silent time includes the downtime of
- * the coordinator.
+ * Restores the progress of a running attempt, after the warnings of its sweep. The time for which the program was
+ * silent includes the downtime of the coordinator.
  */
 export function restoreProgress(
   sweep: Sweep,
@@ -434,9 +443,9 @@ export function restoreProgress(
 
 export interface StoredWarnings {
   readonly shown: readonly (Warning & { readonly kind: WarningKindName })[];
-  /** The newest counts of the running attempts. */
+  /** The newest notice count of each running attempt. */
   readonly notices: readonly { readonly key: AttemptKey; readonly kind: WarningKindName; readonly count: number }[];
-  /** The sums of the last counts of ended attempts. */
+  /** The sums of the last notice counts of ended attempts. */
   readonly endedNotices: readonly { readonly kind: WarningKindName; readonly count: number }[];
   readonly reported: readonly string[];
   readonly lacking: number;
