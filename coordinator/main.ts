@@ -63,34 +63,39 @@ const HEARTBEATS_PER_LEASE = 5;
 export interface CoordinatorOptions {
   readonly dir: string;
   /**
-   * The URL of a NATS server, or the URLs of a cluster separated by commas. Default: the servers of the identity or,
-   * without an identity, the local server.
+   * The URL of a NATS server, or the comma-separated URLs of a cluster. By default, the servers of the identity are
+   * used or, without an identity, the local server.
    */
   readonly natsUrl: string | undefined;
   readonly listen: Address;
   readonly metrics: Address;
-  /** The folder of the server's identity. If set, the coordinator requires TLS and a known identity. */
+  /** The path of the server's identity folder. If set, the coordinator requires TLS and a known identity. */
   readonly identityDir: string | undefined;
-  /** Allows addresses that other machines can reach without encryption or authentication. */
+  /**
+   * Whether the coordinator may listen, without encryption or authentication, on addresses that other machines can
+   * reach.
+   */
   readonly insecure: boolean;
-  /** The user and the password for `/metrics`. Undefined means no password. */
+  /** The user and the password that `/metrics` requires. If undefined, `/metrics` requires no password. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Whether endpoints on the loopback require the token of the data folder. */
+  /** Whether endpoints on the loopback address require the token of the data folder. */
   readonly requireToken: boolean;
-  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  /** The names that a Host header may contain, besides the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];
-  /** Serves the metrics over TLS, with the server's certificate. */
+  /** Whether the metrics are served over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly leaseMs: number;
-  /** Ended sweeps are pruned after this time in milliseconds. Undefined means never. */
+  /**
+   * The time in milliseconds after which ended sweeps are pruned. If undefined, sweeps are never pruned automatically.
+   */
   readonly retainMs: number | undefined;
   readonly version: string;
-  /** Adds a series per trial to `/metrics`. */
+  /** Whether `/metrics` contains a series per trial. */
   readonly trialMetrics: boolean;
   /** The folder of the .proto files, for gRPC reflection. */
   readonly protoDir: string;
   readonly log: Logger;
-  /** Called when the store cannot be written. The process must end. */
+  /** Called when writing the store fails. The process must then end. */
   readonly onBroken: (error: unknown) => void;
 }
 
@@ -101,7 +106,7 @@ export interface RunningCoordinator {
 }
 
 /**
- * Starts a coordinator, and resolves once it serves calls.
+ * Starts a coordinator, and resolves once the coordinator serves calls.
  * @throws {BadInputError | RejectedError | UnreachableError}
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
@@ -257,8 +262,8 @@ function checkAddresses(options: CoordinatorOptions, identity: Identity | undefi
 }
 
 /**
- * Returns how calls are admitted: by their identities, or on the loopback by the token. Returns undefined if every call
- * is admitted, because no token is required.
+ * Returns the rule by which calls are admitted: by their identities, or by the token on the loopback address. Returns
+ * undefined if every call is admitted, because no token is required.
  */
 function admission(
   { listen }: CoordinatorOptions,
@@ -282,8 +287,8 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
 }
 
 /**
- * Moves aside files that no row of the store names. Keeps the files of a running attempt, because its next record can
- * name them.
+ * Moves files aside that no row of the store names. The files of a running attempt are kept, because the next record of
+ * the attempt can name them.
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
@@ -325,7 +330,7 @@ class Readiness {
     this.#health = health;
   }
 
-  /** @param problem undefined if the part works */
+  /** @param problem the problem; undefined if the part works */
   set(part: NatsPart | 'start', problem: string | undefined): void {
     if (problem === undefined) this.#problems.delete(part);
     else this.#problems.set(part, problem);
@@ -381,7 +386,7 @@ function addServices(server: Server, parts: ServiceParts): void {
   );
 }
 
-/** Returns a handler that calls `close` and throws the error again. */
+/** Returns an error handler that calls `close` and then throws the error again. */
 function closing(close: () => void): (error: unknown) => never {
   return (error) => {
     close();
@@ -390,8 +395,8 @@ function closing(close: () => void): (error: unknown) => never {
 }
 
 /**
- * The parts that a coordinator loads once it has logged in to NATS. Until then, the pages of the coordinator are served
- * without them.
+ * The parts of a coordinator that are loaded after the login to NATS. Before the login, the coordinator's pages are
+ * served without these parts.
  */
 interface LoadedParts {
   runtime?: Runtime;

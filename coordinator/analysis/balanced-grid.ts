@@ -8,7 +8,7 @@ import type { JudgedTrial } from './judgement.ts';
 
 export interface Factor {
   readonly name: string;
-  /** Numbers are in ascending order, and other values in order of appearance. */
+  /** Numeric values are in ascending order, and other values are in order of appearance. */
   readonly values: readonly ParameterValue[];
 }
 
@@ -19,8 +19,8 @@ export interface Observation {
 
 export interface BalancedGrid {
   /**
-   * Factors with at least two values each. Parameters that change together are one factor, which has the name of the
-   * first parameter.
+   * The factors with at least two values each. Parameters that change together are one factor, which has the name of
+   * the first parameter.
    */
   readonly factors: readonly Factor[];
   readonly observations: readonly Observation[];
@@ -33,7 +33,7 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or a text with the reason if there is none. Repeatedly drops the value with the fewest
+ * Returns a balanced grid, or the reason why the results contain none. Repeatedly drops the value with the fewest
  * combinations, then keeps the seeds that all combinations have. This is a heuristic, because finding the largest
  * balanced grid is NP-hard.
  * @param axes parameters that name a factor if several parameters change together
@@ -60,7 +60,7 @@ export function balancedGrid(
 }
 
 /**
- * Returns the parameters that vary independently, or a text with the reason if there are none.
+ * Returns the parameters that vary independently, or the reason why there are none.
  * @param axes see `balancedGrid`
  * @param others see `balancedGrid`
  */
@@ -89,7 +89,7 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
 
 /**
  * Returns the name of a factor with a different value in each config, as in a random search, if there are other factors
- * and no replicates. Such a factor would explain all of the variation, even without an effect.
+ * and no replicates. In a model, such a factor would explain all of the variation even if it has no effect.
  */
 function valueOfEachConfig(varying: readonly Factor[], all: readonly Observation[]): string | undefined {
   if (varying.length < 2) return undefined;

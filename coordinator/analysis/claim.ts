@@ -3,13 +3,13 @@ import { quote } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
 
-/** The relation of the left side to the right side. */
+/** The relation between the left side and the right side of a claim. */
 export type Direction = '>' | '<';
 
 /** The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values. */
 export interface Quantity {
   readonly metric: string;
-  /** The parameter of a range. Undefined for a mean. */
+  /** The parameter of a range; undefined for a mean. */
   readonly over: string | undefined;
   readonly conditions: readonly Condition[];
 }
@@ -23,7 +23,7 @@ export type HypothesisClaim =
       readonly values: readonly ParameterValue[];
       readonly direction: Direction;
     }
-  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, which can be negated by `not`, and can compare ranges */
+  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, which `not` can negate, or a comparison of two ranges */
   | {
       readonly kind: 'comparison';
       readonly left: Quantity;
@@ -34,11 +34,11 @@ export type HypothesisClaim =
   /** `test_loss falls over epochs` */
   | { readonly kind: 'trend'; readonly metric: string; readonly rises: boolean };
 
-/** Examples of each form, for messages. */
+/** Examples of each form of a claim, for messages. */
 export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 
-/** Parses a claim. Returns a message with the position of the error if the claim is invalid. */
+/** Parses a claim. If the claim is invalid, returns a message with the position of the error. */
 export function parseClaim(text: string): HypothesisClaim | string {
   const tokens = new ClaimTokens(text);
   const claim = claimOf(tokens);
@@ -142,7 +142,7 @@ function scalarOf(tokens: ClaimTokens): ParameterValue {
 interface ClaimToken {
   readonly kind: 'word' | 'sign' | 'text' | 'end';
   readonly text: string;
-  /** The offset in the claim, in characters. */
+  /** The offset of the error in the claim, in characters. */
   readonly at: number;
 }
 
@@ -161,7 +161,7 @@ function* tokensOf(text: string): Generator<ClaimToken, void, undefined> {
   }
 }
 
-/** Reads the tokens of a claim and keeps the first error. Later calls have no effect. */
+/** Reads the tokens of a claim and keeps the first error. After the first error, later calls have no effect. */
 class ClaimTokens {
   readonly #tokens: readonly ClaimToken[];
   readonly #end: ClaimToken;
@@ -187,7 +187,7 @@ class ClaimTokens {
     return this.#tokens[this.#position++] ?? this.#end;
   }
 
-  /** Returns the word that follows after `ahead` tokens, or undefined if that token is not a word. */
+  /** Returns the word that follows `ahead` tokens after the current token, or undefined if that token is not a word. */
   word(ahead = 0): string | undefined {
     const token = this.#peek(ahead);
     return token.kind === 'word' ? token.text : undefined;

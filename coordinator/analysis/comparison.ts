@@ -15,7 +15,7 @@ import {
 import { type Pairing, pair } from './pairing.ts';
 import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueOf, seedsNeeded } from './statistics.ts';
 
-/** The probability of a wrong verdict over all parts of a claim if there is no effect. */
+/** The probability of a wrong verdict over all parts of a claim if no effect exists. */
 export const ERROR_RATE = 0.05;
 
 export interface ClaimedComparison {
@@ -72,7 +72,10 @@ function partOf(
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds, settings };
 }
 
-/** Estimates an effect with its interval. @param cells the weights make the effect positive in the claim's direction */
+/**
+ * Estimates an effect with its interval.
+ * @param cells the cells, with weights that make the effect positive in the claim's direction
+ */
 export function estimateOf(cells: readonly Cell[], level: number, n: readonly [number, number]): Estimate {
   const contrast = contrastOf(cells);
   return { effect: contrast.effect, ...intervalOf(contrast, level), level, effectSize: contrast.g, n };

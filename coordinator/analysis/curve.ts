@@ -1,8 +1,8 @@
 /** Decides which reports of a trial's attempts form its curve. */
 
 /**
- * Returns the last epoch that each attempt contributes to the curve: an attempt that resumed from a checkpoint continues the
- * curve from there, and an attempt that started from scratch (from epoch 0) replaces it.
+ * Returns the last epoch that each attempt contributes to the curve. An attempt that resumed from a checkpoint
+ * continues the curve from the checkpoint. An attempt that started from scratch (epoch 0) replaces the curve.
  * @param attempts the attempts with reports, in order
  */
 export function curveBounds(

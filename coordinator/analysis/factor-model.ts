@@ -1,19 +1,20 @@
 /**
- * Fits a metric by categorical parameters with least squares. The results need not form a balanced grid. The fits use the
- * sweep operator, which skips columns that depend on earlier columns (Goodnight, The American Statistician 33, 1979).
+ * Fits a metric by categorical parameters with the method of least squares. The results need not form a balanced grid.
+ * The fits use the sweep operator, which skips columns that depend on earlier columns (Goodnight, The American
+ * Statistician 33, 1979).
  */
 import { mean as meanOf } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Factor, Observation } from './balanced-grid.ts';
 
-/** A main effect has one factor, and an interaction has two. Factors are given by index. */
+/** A main effect has one factor, and an interaction has two factors. Each factor is given by its index. */
 export type ModelTerm = readonly [number] | readonly [number, number];
 
 export interface ModelFit {
   /** The residual sum of squares. */
   readonly residual: number;
-  /** Degrees of freedom of the residual. */
+  /** The degrees of freedom of the residual. */
   readonly df: number;
 }
 
@@ -25,7 +26,10 @@ export interface AdjustedMean {
 
 const INTERCEPT = 0;
 
-/** A pivot below this share of its original value is a rounding error: the column depends on earlier columns. */
+/**
+ * A pivot below this share of its original value is only a rounding error, because the column depends on earlier
+ * columns.
+ */
 const DEPENDENT_SHARE = 1e-9;
 
 const ESTIMABLE_ERROR = 1e-6;
@@ -37,14 +41,14 @@ export class FactorModel {
   readonly #values: readonly number[];
   readonly #offset: number;
 
-  /** @param observations every observation has a value of every factor */
+  /** @param observations the observations, each with a value for every factor */
   constructor(factors: readonly Factor[], observations: readonly Observation[]) {
     this.#factors = factors;
     this.#levels = factors.map(({ values }) => new Map(values.map((value, level) => [value, level])));
     this.#observations = observations.map(({ trial }) =>
       factors.map(({ name }, f) => this.#levels[f]?.get(ownValue(trial.parameters, name) ?? '') ?? 0),
     );
-    // Differences from the mean keep the precision of a metric with a large offset.
+    // The differences from the mean are used, because they keep the precision of a metric with a large offset.
     this.#offset = meanOf(observations, ({ value }) => value) ?? 0;
     this.#values = observations.map(({ value }) => value - this.#offset);
   }
@@ -67,8 +71,8 @@ export class FactorModel {
 
   /**
    * Returns the mean at each value of a factor, with equal weights for the values of each other factor, from the main
-   * effects (Searle, Speed and Milliken, The American Statistician 34, 1980). A mean that the results do not determine is
-   * undefined.
+   * effects (Searle, Speed and Milliken, The American Statistician 34, 1980). A mean is undefined if the results do not
+   * determine it.
    */
   adjustedMeans(factor: number): (AdjustedMean | undefined)[] {
     const equations = this.#normalEquations(this.#factors.map((_, f) => [f]));
@@ -141,7 +145,7 @@ function dot(a: Float64Array | undefined, b: Float64Array, length: number): numb
   return sum;
 }
 
-/** Solves normal equations. Dependent columns get the coefficient 0. */
+/** Solves normal equations. Dependent columns get coefficient 0. */
 function sweep(equations: readonly Float64Array[]) {
   const rows = equations.map((row) => row.slice());
   const size = rows.length - 1;

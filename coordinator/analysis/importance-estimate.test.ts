@@ -38,7 +38,8 @@ test('the estimate of an incomplete grid agrees with statsmodels', () => {
     [3.945, 3.204110329950851, 4.685889670049152],
   ];
   expect(means).toEqual(expected.map((row) => row.map((value) => expect.closeTo(value, 8))));
-  // By hand: the variances of the two means of depth and the three of latent, and the residual's mean square.
+  // Computed by hand: the variances of the two means of depth and of the three means of latent, and the residual's mean
+  // square.
   const [depths, latents, unexplained] = [
     (3.1166666666666663 - 2.5066666666666677) ** 2 / 4,
     2.4674666666666663 / 3,
@@ -81,7 +82,7 @@ test('a parameter that explains nearly everything is estimated when its second v
 
 const measured = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 });
 
-test('the shares of a complete grid equal the exact analysis, and the means equal the means of the results', () => {
+test('the shares of a complete grid equal the shares of the exact analysis, and the means equal the means of the results', () => {
   fc.assert(
     fc.property(measured, (values) => {
       let next = 0;

@@ -13,11 +13,14 @@ import { tQuantile } from './statistics.ts';
 
 interface EstimatedLevel {
   readonly value: ParameterValue;
-  /** The mean over all values of the other parameters, adjusted if the grid is incomplete. */
+  /** The mean over all values of the other parameters. The mean is adjusted if the grid is incomplete. */
   readonly mean: number;
-  /** The interval of the mean at the level `1 - ERROR_RATE`. Undefined if the results do not determine it. */
+  /**
+   * The interval of the mean at the level `1 - ERROR_RATE`. The interval is undefined if the results do not determine
+   * it.
+   */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
-  /** The number of results. */
+  /** The number of results at this value. */
   readonly n: number;
   readonly lowest: number;
   readonly highest: number;
@@ -25,11 +28,11 @@ interface EstimatedLevel {
 
 interface EstimatedEffect {
   readonly parameter: string;
-  /** The share of the total sum of squares, from 0 to 1. */
+  /** The effect's share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined if the model has no residual for a test. */
+  /** The p-value of the effect; undefined if the model has no residual for a test. */
   readonly p: number | undefined;
-  /** Whether p is below ERROR_RATE. Undefined if `p` is undefined. */
+  /** Whether `p` is below ERROR_RATE. The field is undefined if `p` is undefined. */
   readonly significant: boolean | undefined;
   readonly levels: readonly EstimatedLevel[];
 }
@@ -37,12 +40,12 @@ interface EstimatedEffect {
 export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
   /** Whether the shares are estimates, because the finished trials are not a complete grid. */
   readonly estimated: boolean;
-  /** The largest share first. */
+  /** The effects in descending order of their shares. */
   readonly effects: readonly EstimatedEffect[];
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
-/** The maximum number of columns of a model. The time of a fit grows with the cube of this number. */
+/** The maximum number of columns of a model. The time of a fit grows with the cube of the number of columns. */
 const MAX_MODEL_COLUMNS = 150;
 
 /**
@@ -131,7 +134,7 @@ const isSignificant = (p: number | undefined): boolean | undefined => (p === und
 const columnsOf = (model: FactorModel, terms: readonly ModelTerm[]): number =>
   sum(terms, (term) => model.columnsOf(term));
 
-/** Returns the fit with interactions, or undefined if the results do not determine it or leave no residual. */
+/** Returns the fit with interactions, or undefined if the results do not determine the fit or leave no residual. */
 function crossedFit(model: FactorModel, mains: readonly ModelTerm[]) {
   const pairs = mains.flatMap(([a]) =>
     mains.slice(a + 1).flatMap(([b]): (readonly [number, number])[] => (model.isComplete([a, b]) ? [[a, b]] : [])),

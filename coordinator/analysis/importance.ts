@@ -11,9 +11,9 @@ import { fTail } from './statistics.ts';
 
 export interface ParameterEffect {
   readonly parameter: string;
-  /** The share of the total sum of squares, from 0 to 1. */
+  /** The effect's share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** Undefined without a residual to test against, for example with one seed per config. */
+  /** The p-value of the effect; undefined without a residual for the test, for example with one seed per config. */
   readonly f: number | undefined;
   readonly p: number | undefined;
   /** The metric at each value of the parameter, over all other parameters and seeds. */
@@ -24,8 +24,8 @@ export interface Importance {
   readonly metric: string;
   readonly balanced: boolean;
   /**
-   * Notes on the analysis: the trials that were skipped to balance the grid, parameters that change together, or the
-   * reason why there are no effects.
+   * Notes on the analysis: the trials that were skipped to balance the grid, the parameters that change together, or
+   * the reason why no effects were found.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
@@ -34,14 +34,18 @@ export interface Importance {
     readonly share: number;
     readonly p: number | undefined;
   }[];
-  /** The share that neither effects nor interactions explain, including the variation between replicates. */
+  /**
+   * The share of the variation that neither effects nor interactions explain, including the variation between
+   * replicates.
+   */
   readonly residual: number;
 }
 
 /**
  * Analyses the variance of a metric over the trials that have a result. If the trials do not form a balanced grid
  * because of `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the skipped trials.
- * Without a balanced part, there are no effects. Effects and interactions are sorted by share, the largest first.
+ * If no part is balanced, the result has no effects. The effects and interactions are in descending order of their
+ * shares.
  * @param axes the sweep's axes, which name a factor if several parameters change together
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
@@ -95,14 +99,14 @@ function spreadAt(observations: readonly Observation[], name: string, value: Par
 interface Term {
   readonly names: readonly string[];
   readonly sumOfSquares: number;
-  /** Degrees of freedom. */
+  /** The degrees of freedom of the effect. */
   readonly df: number;
   readonly f: number | undefined;
   readonly p: number | undefined;
 }
 
 interface Anova {
-  /** Main effects in the order of the factors, then interactions. */
+  /** The main effects in the order of the factors, then the interactions. */
   readonly terms: readonly Term[];
   readonly total: number;
   readonly residual: number;
@@ -144,7 +148,7 @@ function between(observations: readonly Observation[], factors: readonly Factor[
   const groups = group(observations, ({ trial }) =>
     JSON.stringify(factors.map(({ name }) => ownValue(trial.parameters, name) ?? null)),
   );
-  // Differences from the grand mean keep the precision of a metric with a large offset.
+  // The differences from the grand mean are used, because they keep the precision of a metric with a large offset.
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 

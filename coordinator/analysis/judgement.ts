@@ -4,41 +4,43 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
 import type { Direction, Quantity } from './claim.ts';
 
-/** A trial as hypotheses and importance use it. */
+/** The part of a trial that the analysis of hypotheses and importance uses. */
 export interface JudgedTrial {
   readonly id: string;
   readonly configId: string;
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialStateName;
-  /** Values of the latest report. */
+  /** The metric values of the latest report. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** One entry per epoch, in order. */
+  /** The metric values of each epoch, in order. */
   readonly curve: readonly { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
 }
 
 export type Verdict = 'supported' | 'refuted' | 'undecided';
 
 export interface Estimate {
-  /** The effect in the metric's unit. A positive effect is in the claim's direction. */
+  /** The size of the effect in the metric's unit. A positive effect is in the claim's direction. */
   readonly effect: number;
   /** The lower end of the confidence interval of the effect; `high` is the upper end. */
   readonly low: number;
   readonly high: number;
   /** The level of the interval, such as 0.95. */
   readonly level: number;
-  /** Hedges' g unless the method names another measure. Its sign is the sign of the effect. */
+  /** The effect size: Hedges' g unless the method names another measure. The effect size has the sign of the effect. */
   readonly effectSize: number;
-  /** The number of trials on the left and on the right side. For a trend, these are the number of curves and 0. */
+  /**
+   * The number of trials on the left and on the right side. For a trend, the numbers are the number of curves and 0.
+   */
   readonly n: readonly [number, number];
 }
 
-/** Stands for a number of seeds above the limit that is considered. */
+/** Represents a number of seeds above the limit of the search. */
 export const ABOVE_LIMIT = 'above limit';
 
 /**
- * The number of further seeds per config that would probably decide an undecided claim. Undefined if the claim is decided,
- * or if no number can be estimated.
+ * The number of further seeds per config that would probably decide an undecided claim. The number is undefined if the
+ * claim is decided, or if no number can be estimated.
  */
 export type MoreSeeds = number | typeof ABOVE_LIMIT | undefined;
 
@@ -47,7 +49,7 @@ export interface JudgedPart {
   /** The claim as text, such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
   readonly claim: string;
   readonly verdict: Verdict;
-  /** Undefined if there are too few results for an estimate. */
+  /** The estimate is undefined if there are too few results. */
   readonly estimate: Estimate | undefined;
   readonly because: string;
   readonly moreSeeds: MoreSeeds;
@@ -58,13 +60,16 @@ export interface JudgedHypothesis {
   readonly name: string;
   readonly claim: string;
   readonly about: string;
-  /** The conditions on one line. Empty means all trials. */
+  /** The conditions of the hypothesis on one line. The text is empty if the hypothesis covers all trials. */
   readonly where: string;
   readonly verdict: Verdict;
-  /** One sentence with the numbers of the decisive part, including its number of further seeds. */
+  /** One sentence with the numbers of the decisive part, including the number of further seeds. */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
-  /** The number of the decisive part: a hypothesis is decided when the part that needs the most seeds is decided. */
+  /**
+   * The number of further seeds of the decisive part. A hypothesis is decided when the part that needs the most seeds
+   * is decided.
+   */
   readonly moreSeeds: MoreSeeds;
   /** The statistical method, in one sentence. */
   readonly method: string;

@@ -1,13 +1,16 @@
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
 import { type Cell, contrastOf, holmRates, pValueOf } from './statistics.ts';
 
-/** The mean of some results minus the mean of the first results. */
+/** The difference between the mean of a set of results and the mean of the first set. */
 export interface MeanDifference {
   readonly difference: number;
   /** The confidence interval of the difference. */
   readonly low: number;
   readonly high: number;
-  /** The level of the interval, such as 0.95. The level is higher if several differences share the error rate. */
+  /**
+   * The level of the confidence interval, such as 0.95. The level is higher if several differences share the error
+   * rate.
+   */
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
   /** The number of further seeds that would probably decide an undecided difference, as a sentence. */
@@ -19,7 +22,7 @@ const VERDICTS = { supported: 'higher', refuted: 'lower', undecided: 'undecided'
 /**
  * Compares the mean of each set of replicates with the mean of the first set (Welch's interval). All differences share one
  * error rate (Holm).
- * @returns one entry per set; undefined for the first set, and if one of the two sets has fewer than two results
+ * @returns one difference per set; undefined for the first set, and if one of the two sets has fewer than two results
  */
 export function differencesFromFirst(sets: readonly (readonly number[])[]): (MeanDifference | undefined)[] {
   const [first = []] = sets;

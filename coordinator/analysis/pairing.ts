@@ -1,6 +1,6 @@
 /**
- * Pairs the two sides of a comparison. Trials are compared only if they agree in every parameter that the claim does
- * not name. The effect is the mean over the settings that both sides have.
+ * Pairs the two sides of a comparison. Two trials are compared only if they agree in every parameter that the claim
+ * does not name. The effect is the mean over the settings that both sides have.
  */
 
 import { greatest, group, least, sum } from 'd3-array';
@@ -14,23 +14,23 @@ import type { JudgedTrial } from './judgement.ts';
 import { type Cell, contrastOf } from './statistics.ts';
 
 export interface Pairing {
-  /** The contrast of left minus right. Empty if the sides cannot be compared. */
+  /** The contrast of the left side minus the right side. The list is empty if the sides cannot be compared. */
   readonly cells: readonly Cell[];
   /** The mean of each side of the comparison, left and right, over the paired settings. */
   readonly sides: readonly [number, number];
-  /** The number of trials on the left and on the right. */
+  /** The number of trials on the left side and on the right side. */
   readonly n: readonly [number, number];
   /** The number of settings of the other parameters that are compared. */
   readonly settings: number;
-  /** The number of settings that both sides have, but with fewer than two seeds. */
+  /** The number of settings that occur on both sides, but with fewer than two seeds on one side. */
   readonly thinSettings: number;
-  /** Parameters outside the claim for which the sides share no value. */
+  /** The parameters outside the claim for which the two sides have no common value. */
   readonly disjoint: readonly string[];
   /** The number of trials with a result on each side, paired or not. */
   readonly found: readonly [number, number];
 }
 
-/** The values of each level. A mean has a single level, the empty string. */
+/** The results at each level of the parameter. A mean has a single level, which is the empty string. */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
@@ -83,7 +83,7 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 
 /**
  * Returns the cells of a range. Treats the extreme levels as known, which is accurate unless two levels are nearly
- * equal (the delta method: Oehlert, The American Statistician 46, 1992).
+ * equal (delta method: Oehlert, The American Statistician 46, 1992).
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

@@ -12,17 +12,20 @@ import { spreadOf } from '../../lib/domain/trial-result.ts';
 
 export interface Cell {
   readonly weight: number;
-  /** At least two values, so that their variance is defined. */
+  /** The results of the cell: at least two values, so that their variance is defined. */
   readonly values: readonly number[];
 }
 
 export interface Contrast {
   readonly effect: number;
-  /** 0 if the values do not vary within any cell. */
+  /** The standard error is 0 if the values do not vary within any cell. */
   readonly standardError: number;
-  /** Degrees of freedom; Infinity if the values do not vary. */
+  /** The degrees of freedom; Infinity if the values do not vary. */
   readonly df: number;
-  /** Hedges' g, the effect in standard deviations. Infinite if the values do not vary and the effect is not 0. */
+  /**
+   * Hedges' g: the effect in standard deviations. The effect size is infinite if the values do not vary and the effect
+   * is not 0.
+   */
   readonly g: number;
 }
 
@@ -40,16 +43,16 @@ export function contrastOf(cells: readonly Cell[]): Contrast {
 }
 
 /**
- * Returns Satterthwaite's degrees of freedom. Uses variances relative to the total, because the squares of very small
- * variances would underflow.
+ * Returns Satterthwaite's degrees of freedom. Relative variances are used, because the squares of very small variances
+ * would underflow.
  */
 function satterthwaite(parts: readonly { variance: number; n: number }[], total: number): number {
   return 1 / sum(parts, ({ variance, n }) => (variance / total) ** 2 / (n - 1));
 }
 
 /**
- * Returns Hedges' g. Its correction for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational Statistics 6,
- * 1981).
+ * Returns Hedges' g. The correction of Hedges' g for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational
+ * Statistics 6, 1981).
  */
 function hedgesG(effect: number, spreads: readonly { std: number; n: number }[]): number {
   if (effect === 0) return 0;
@@ -77,7 +80,7 @@ export function pValueOf({ effect, standardError, df }: Contrast): number {
  */
 export const MAX_SEEDS_NEEDED = 100;
 
-/** The probability that the suggested number of seeds is sufficient, if the effect is as measured. */
+/** The probability that the suggested number of seeds is sufficient, if the true effect equals the measured effect. */
 const POWER = 0.8;
 
 /**
@@ -109,7 +112,7 @@ function expectedError(cells: readonly Cell[], n: number): { standardError: numb
  * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next
  * with alpha / (m - 1), and so on. After the first failure, all larger p-values get the rate of the failing p-value. An
  * interval at level 1 - rate therefore excludes 0 if and only if the procedure rejects.
- * @returns in the order of the p-values
+ * @returns the error rates in the order of the p-values
  */
 export function holmRates(pValues: readonly number[], alpha: number): number[] {
   const order = pValues.map((p, index) => ({ p, index })).sort((a, b) => a.p - b.p);
@@ -128,12 +131,15 @@ export function tQuantile(p: number, df: number): number {
   return jStat.studentt.inv(p, df);
 }
 
-/** Returns the two-sided tail probability of Student's t. */
+/** Returns the two-sided tail probability of Student's t distribution. */
 export function tTwoSided(t: number, df: number): number {
   return Math.min(1, 2 * jStat.studentt.cdf(-Math.abs(t), df));
 }
 
-/** Returns the upper tail probability of F. Uses the incomplete beta function: 1 - cdf would be 0 below 1e-16. */
+/**
+ * Returns the upper tail probability of the F distribution. Uses the incomplete beta function, because `1 - cdf` would
+ * be 0 below 1e-16.
+ */
 export function fTail(f: number, df1: number, df2: number): number {
   return jStat.ibeta(df2 / (df2 + df1 * f), df2 / 2, df1 / 2);
 }

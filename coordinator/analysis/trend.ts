@@ -8,7 +8,7 @@ import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts
 import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
-/** The shortest curve. With fewer values, even a curve that always rises would not be significant. */
+/** The shortest curve. With fewer values, even a curve that always rises would have no significant trend. */
 const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;
@@ -79,11 +79,11 @@ function seriesOf({ curve }: JudgedTrial, metric: string): number[] {
 export interface Trend {
   /** The number of pairs of values that rise minus the number of pairs that fall. */
   readonly s: number;
-  /** The variance of s if there is no trend. Ties reduce it. */
+  /** The variance of `s` if there is no trend. Ties reduce the variance. */
   readonly variance: number;
   /** Kendall's tau-a: s divided by the number of pairs, from -1 (always falls) to 1 (always rises). */
   readonly tau: number;
-  /** The number of steps between neighbouring values: in total, rising and falling. */
+  /** The number of steps between neighbouring values: all steps, rising steps and falling steps. */
   readonly steps: number;
   readonly ups: number;
   readonly downs: number;
@@ -91,7 +91,7 @@ export interface Trend {
 
 /**
  * Computes Mann's trend test (Econometrica 13, 1945) with Kendall's S.
- * @param series at least two values
+ * @param series the values of a curve, at least two
  */
 export function trendOf(series: readonly number[]): Trend {
   const n = series.length;

@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import type { Parameters } from '../../proto/trainers.ts';
 import { estimateSweep, type PastTrial } from './trial-durations.ts';
 
-/** One second per epoch and layer, doubled for the large data set. The learning rate has no effect. */
+/**
+ * Each epoch takes one second per layer, and twice as long for the large data set. The learning rate has no effect on
+ * the duration.
+ */
 function secondsOf({ epochs = 1, depth = 1, dataset }: Parameters): number {
   return Number(epochs) * Number(depth) * (dataset === 'large' ? 2 : 1);
 }

@@ -7,7 +7,7 @@
 import { deviation, groups, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** A trial that succeeded. */
+/** A trial that succeeded, with its duration. */
 export interface PastTrial {
   readonly sweepId: string;
   readonly parameters: Parameters;
@@ -23,9 +23,9 @@ export interface DurationInterval {
 }
 
 export interface SweepEstimate {
-  /** The time of all trials together, in milliseconds. */
+  /** The estimated time of all trials together, in milliseconds. */
   readonly slotTime: DurationInterval;
-  /** The time until the last trial ends, in milliseconds. */
+  /** The estimated time until the last trial ends, in milliseconds. */
   readonly duration: DurationInterval;
 }
 
@@ -39,31 +39,31 @@ export interface PlannedWork {
   readonly perSlot?: number;
 }
 
-/** With fewer earlier trials there is no estimate. */
+/** The minimum number of earlier trials for an estimate. */
 const MIN_PAST_TRIALS = 3;
 
-/** The parameter that multiplies the time of a trial. */
+/** The parameter whose value multiplies the time of a trial. */
 const EPOCHS = 'epochs';
 
 const BACKFITTING_ROUNDS = 20;
-/** The weight of the assumption that a value has no effect, as a number of trials. */
+/** The weight of the prior assumption that a value has no effect, expressed as a number of trials. */
 const SHRINKAGE = 0.5;
-/** The normal quantile of a two-sided 90% interval. */
+/** The quantile of the normal distribution for a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
 
-/** Standard deviations of the logarithm of a time, which are assumed without measurements. */
+/** Assumed standard deviations of the logarithm of a time, for variation that the earlier trials do not show. */
 const PRIOR = {
-  /** For differences between sweeps, because machines and their load change. */
+  /** The deviation between sweeps, because machines and their load change. */
   sweeps: 0.1,
-  /** For a new value of a parameter that had only one value in earlier trials or is not numeric. */
+  /** The deviation of a new value of a parameter that had only one value in earlier trials or is not numeric. */
   unknownValue: 0.5,
-  /** For differences between trials with the same parameters. */
+  /** The deviation between trials with the same parameters. */
   noise: 0.05,
 };
 
 /**
  * Estimates a sweep's slot time and duration.
- * @returns undefined with fewer than MIN_PAST_TRIALS earlier trials, or without trials to estimate
+ * @returns the estimate; undefined with fewer than MIN_PAST_TRIALS earlier trials, or without trials to estimate
  */
 export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): SweepEstimate | undefined {
   const { sample, trials, slots, perSlot = 1 } = work;
@@ -77,7 +77,8 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
   // At the end of a sweep, every slot but the last is idle for half a trial on average.
   const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
-  // Errors that all trials share do not cancel out. Independent errors of single trials cancel out.
+  // Errors that all trials share do not cancel out in the sum. Independent errors of single trials cancel out in the
+  // sum.
   const unknown = sum(each, (ms, index) => ms * (predictions[index]?.unknown ?? 0)) / sum(each);
   const ofMean = model.residual / Math.sqrt(Math.max(1, past.length - model.levels));
   const single = model.noise / Math.sqrt(trials);
@@ -96,11 +97,11 @@ function intervalOf(expected: number, spread: number): DurationInterval {
 interface Model {
   readonly center: number;
   readonly effects: ReadonlyMap<string, Effects>;
-  /** The standard deviation of the residuals. */
+  /** The standard deviation of the residuals of the model. */
   readonly residual: number;
   readonly noise: number;
   readonly betweenSweeps: number;
-  /** The number of effects. */
+  /** The number of effects in the model. */
   readonly levels: number;
 }
 
@@ -151,7 +152,7 @@ function fitModel(past: readonly PastTrial[]): Model {
 
 interface Prediction {
   readonly logMs: number;
-  /** The standard deviation of `logMs` from values that no earlier trial had. */
+  /** The standard deviation of `logMs` that comes from values that no earlier trial had. */
   readonly unknown: number;
 }
 
@@ -182,14 +183,14 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
     .map(([number, effect]) => ({ at: scale(number), effect }))
     .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   const nearest = byDistance[0] ?? { at, effect: 0 };
-  // The nearest value on the other side or, for a value beyond all known values, the second nearest value.
+  // The nearest value on the other side. For a value beyond all known values, the second nearest value.
   const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0) ?? byDistance[1] ?? nearest;
   const slope = other.at === nearest.at ? 0 : (other.effect - nearest.effect) / (other.at - nearest.at);
   const step = slope * (at - nearest.at);
   return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };
 }
 
-/** The number of epochs multiplies the time, so it has no effect in the model. */
+/** The parameter `epochs` multiplies the time, so it has no effect in the model. */
 function epochsOf(parameters: Parameters): number {
   const epochs = parameters[EPOCHS];
   return typeof epochs === 'number' && epochs > 0 ? epochs : 1;

@@ -16,7 +16,7 @@ function hypothesis(text: string, where: Parameters = {}): Hypothesis {
 
 function verdictOn(text: string, trials: readonly JudgedTrial[], where?: Parameters) {
   const [judged] = judge([hypothesis(text, where)], trials);
-  if (judged === undefined) throw new Error('nothing was judged');
+  if (judged === undefined) throw new Error('the verdict is undecided if the sweep has no results');
   return judged;
 }
 
@@ -97,7 +97,7 @@ test('sides that also differ in an unnamed parameter are not compared, and the r
   });
 });
 
-test('a comparison with one seed on a side is undecided, and missing results and unfinished or failed trials are reported', () => {
+test('a comparison with one seed on a side is undecided, and the reason counts missing results, unfinished trials and failed trials', () => {
   const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
   expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^at least two seeds per config are needed/);
   expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
@@ -140,7 +140,7 @@ test('an ordering is supported if each of its steps is supported at its share of
 });
 
 test('a step can be supported alone and undecided within an ordering', () => {
-  // p = 0.0387 alone (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
+  // p = 0.0387 for the single test (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
   const near = [...replicates({ d: 1 }, [3, 3.4, 3.2]), ...replicates({ d: 2 }, [2.4, 2.9, 2.5])];
   expect(verdictOn('loss[d]: 1 > 2', near).verdict).toBe('supported');
   const family = [...near, ...replicates({ d: 3 }, [2.4, 2.9, 2.6])];
@@ -171,7 +171,7 @@ test('the reason for an undecided ordering names the step that needs the most se
   expect(judged.because).toBe(`0 of 2 steps hold; undecided: loss[d=1] > loss[d=2], ${first?.because}`);
 });
 
-test('the sentence of a hypothesis has the number of seeds of its row, and no step needs more', () => {
+test('the sentence of a hypothesis has the number of seeds of its decisive part, and no other step needs more seeds', () => {
   fc.assert(
     fc.property(fc.array(values, { minLength: 2, maxLength: 4 }), (columns) => {
       const trials = columns.flatMap((column, d) => replicates({ d }, column));

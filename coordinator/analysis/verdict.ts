@@ -88,8 +88,8 @@ function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
 }
 
 /**
- * Returns the part that represents a hypothesis. Among the parts with the verdict of the hypothesis, this is the part
- * that needs the most seeds, and among equal parts the part with the smallest effect.
+ * Returns the part of a claim that represents its hypothesis. Among the parts with the verdict of the hypothesis, the
+ * part that needs the most seeds is returned. Among equal parts, the part with the smallest effect is returned.
  */
 function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPart | undefined {
   const effectOf = ({ estimate }: JudgedPart) => estimate?.effect ?? Number.POSITIVE_INFINITY;
@@ -99,7 +99,7 @@ function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPar
   );
 }
 
-/** A part without a number of seeds comes last, because no number of seeds is known to decide the part. */
+/** A part without a number of seeds comes last, because its number of seeds is unknown. */
 function seedsOrder(moreSeeds: MoreSeeds): number {
   if (moreSeeds === undefined) return Number.POSITIVE_INFINITY;
   return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;

@@ -1,4 +1,4 @@
-/** Drains, undrains and releases agents, and lists them. */
+/** Drains, undrains, releases and lists agents. */
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { type Agent, Agent as AgentMessage, type Quarantine } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
@@ -13,10 +13,10 @@ import type { Runtime } from './runtime.ts';
 const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
-  /** @param by the user who requested it; may be empty */
+  /** @param by the user who requested the drain; may be empty */
   drain(agent: string, request: Omit<DrainRequest, 'agentId'>): Promise<Agent>;
   undrain(agent: string, by: string): Promise<Agent>;
-  /** Ends a quarantine. */
+  /** Ends the quarantine of an agent. */
   release(agent: string, by: string): Promise<Agent>;
 }
 
@@ -24,7 +24,7 @@ export function agentControl(runtime: Runtime): AgentControl {
   const { core } = runtime;
   return {
     async drain(name, request) {
-      if (request.graceMs > MAX_GRACE_MS) throw new BadInputError('grace too long (max 365 days)');
+      if (request.graceMs > MAX_GRACE_MS) throw new BadInputError('grace period too long (max 365 days)');
       const id = findAgent(core, name);
       await runtime.settle(onDrain(core, { agentId: id, ...request }, runtime.now()), request.by);
       return agentOf(core, id, runtime.now());
@@ -61,7 +61,7 @@ export function agentsOf(core: Core, now: number): Agent[] {
   return [...core.agents.keys(), ...core.pastAgents.keys()].map((id) => agentOf(core, id, now));
 }
 
-/** Returns an agent that is not connected, from the facts that the store keeps. */
+/** Returns a disconnected agent from the facts that the store keeps. */
 export function pastAgentOf(id: string, facts: AgentFacts): Agent {
   const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
   return AgentMessage.fromPartial({
@@ -86,7 +86,10 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
   return { sweepIds: sweepIds.length > 1 ? [] : [...sweepIds], reason, sinceMs: since, failedProbes, probeInMs };
 }
 
-/** Returns an agent. After a restart of the coordinator, only these facts are known until the agent connects. */
+/**
+ * Returns an agent. After a restart of the coordinator, only the stored facts about an agent are known until the agent
+ * connects.
+ */
 function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);
   const { reason: drainReason = '', by: drainedBy = '', since: drainedSinceMs = 0 } = core.drains.get(id) ?? {};

@@ -109,7 +109,7 @@ test('a new version cancels dropped points, keeps results, and runs only new poi
   expect(world.events('applied')).toEqual(['version 2: 2 trials kept, 1 added, 2 dropped']);
 });
 
-test('dropped trials count as dropped, and neither as finished, failed nor cancelled', async () => {
+test('dropped trials count as dropped, not as finished, failed or cancelled', async () => {
   const world = await coordinator(FILE);
   await world.finish(1);
   const running = await world.start(2);
@@ -130,7 +130,7 @@ test('dropped trials count as dropped, and neither as finished, failed nor cance
   expect(world.sweep().counts).toMatchObject({ succeeded: 3, dropped: 2 });
 });
 
-test('a finished sweep runs again when a new version adds points, also after a restart', async () => {
+test('a finished sweep runs again when a new version adds points, even after a restart', async () => {
   const world = await coordinator(FILE.replace('[1, 2, 3, 4]', '[1, 2]'));
   await world.finish(1);
   await world.finish(2);

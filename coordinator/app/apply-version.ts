@@ -30,7 +30,7 @@ interface VersionComparison {
   readonly before: SweepSpec;
   readonly after: SweepSpec;
   readonly space: SpaceChange;
-  /** The ids of created trials that the new version lacks, or has again. */
+  /** The ids of created trials that the new version lacks (`dropped`) or has again (`restored`). */
   readonly dropped: readonly string[];
   readonly restored: readonly string[];
   /** The ids of kept trials that a reached target cancelled. */
@@ -38,7 +38,7 @@ interface VersionComparison {
 }
 
 /**
- * Compares a file with the current version of a sweep. All earlier changes must be durable.
+ * Compares a file with the current version of a sweep. All earlier changes must be durable before the comparison.
  * @throws {BadInputError | RejectedError} if the sweep cannot change to the file
  */
 function compareVersion(
@@ -145,7 +145,10 @@ function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: Spa
   return marks;
 }
 
-/** Resolves once the new version is durable. @returns the differences from the version before */
+/**
+ * Resolves once the new version is durable.
+ * @returns the differences from the previous version
+ */
 export async function applyVersion(
   runtime: Runtime,
   sweepId: string,
@@ -153,7 +156,7 @@ export async function applyVersion(
   by: string,
 ): Promise<VersionChanges> {
   checkLength('file name', request.fileName);
-  // Without a flush, the store could lack created trials.
+  // Without a flush, the store could lack some of the created trials.
   runtime.flush();
   const { db, core, queries } = runtime;
   const comparison = compareVersion(queries, sweepId, request);
@@ -187,7 +190,7 @@ export async function applyVersion(
         replicates: plan.replicates,
         excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
         policy,
-        // A user can have changed the priority since the version was submitted.
+        // A user may have changed the priority since the version was submitted.
         priority: before.priority === after.priority ? sweep.priority : after.priority,
         detail: describe(changes),
       },
@@ -227,8 +230,8 @@ interface NewSpace {
 }
 
 /**
- * Returns the creation of further trials. A new grid is walked from its first point, and the points with a trial are
- * skipped. Otherwise, the search continues.
+ * Returns the state from which further trials are created. A new grid is walked from its first point, and the points
+ * with a trial are skipped. In all other cases, the search continues.
  */
 function searchOf(
   runtime: Runtime,
@@ -250,7 +253,7 @@ function searchOf(
   return { source, state, done };
 }
 
-/** Undefined if an older trawl created all trials of the sweep when it was submitted. */
+/** The state is undefined if an older version of trawl created all trials of the sweep at its submission. */
 function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
   const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
     search: string | null;

@@ -1,4 +1,7 @@
-/** Logs durable changes with their ids: failures and user actions at level info, the rest at debug. */
+/**
+ * Logs durable changes with their ids. Failures and user actions have level info, and all other changes have level
+ * debug.
+ */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';
 

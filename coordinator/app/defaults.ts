@@ -1,11 +1,11 @@
 /**
- * Defaults of options. The defaults have their own file, so that the CLI can import them without loading the
+ * Defaults of options. The defaults are in a separate file, so that the CLI can import them without loading the
  * coordinator.
  */
 
 /** The time without a heartbeat, in milliseconds, after which the attempts of an agent are lost. */
 export const DEFAULT_LEASE_MS = 15_000;
-/** The shortest lease: several heartbeats of at least 100 ms. */
+/** The shortest lease, which is several times the shortest heartbeat interval of 100 ms. */
 export const MIN_LEASE_MS = 1_000;
 export const DEFAULT_DIR = 'trawl-data';
 export const DEFAULT_METRICS_ADDRESS = '127.0.0.1:9464';

@@ -28,9 +28,10 @@ import { now, Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
 /**
- * Opens the store in `dir` and serves it on a loopback port until `close` is called. Only calls with the returned token
- * are admitted, because every user of the machine can reach the port.
- * @throws {NotFoundError | StoreInUseError | RejectedError} when the folder has no store, or the store is in use or damaged
+ * Opens the store in `dir`, and serves the store on a loopback port until `close` is called. Only calls with the
+ * returned token are admitted, because every user of the machine can reach the port.
+ * @throws {NotFoundError | StoreInUseError | RejectedError} if the folder has no store, or if the store is in use or
+ * damaged
  */
 export async function serveStore(dir: string): Promise<{ address: string; token: string; close(): Promise<void> }> {
   const db = openStore(dir, { create: false });
@@ -45,7 +46,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     explain: () => undefined,
     onCommit: () => () => {},
   };
-  // A retry or a new version is the same decision as in a coordinator, but nothing is offered, because no agent is
+  // A retry or a new version is decided as in a running coordinator. No trial is offered, because no agent is
   // connected.
   let runtime: Runtime | undefined;
   const offlineControl = () => {

@@ -27,7 +27,7 @@ async function submitted(points: number) {
     control.act(id, { action: `SWEEP_ACTION_${action}`, reason: '', priority: 0 }, '');
   const retry = async (requestId: string, choice: Partial<RetryTrialsRequest>) => {
     const { trials } = await control.retry(RetryTrialsRequest.fromPartial({ requestId, sweep: id, ...choice }), '');
-    // The scheduler creates trials in its own turn.
+    // The scheduler creates trials only in its own turn of the event loop.
     for (let turn = 0; turn < 5; turn++) await nextTurn();
     runtime.flush();
     return trials;
@@ -53,7 +53,7 @@ test.each(['STOP', 'KILL'] as const)(
   },
 );
 
-test('a retry of one trial of a killed sweep creates no further trials, and a later retry of cancelled trials does', async () => {
+test('a retry of one trial of a killed sweep creates no further trials, and a later retry of cancelled trials creates them', async () => {
   const { runtime, id, act, retry, sweep } = await submitted(10);
   await act('KILL');
   const trial = runtime.queries.trials.at(id, 1)?.id ?? '';
@@ -67,7 +67,7 @@ test('a retry of one trial of a killed sweep creates no further trials, and a la
   expect(sweep()).toMatchObject({ searching: true, counts: { pending: WINDOW, cancelled: 0 } });
 });
 
-test('a retry of cancelled trials creates none if all trials of the sweep were created', async () => {
+test('a retry of cancelled trials creates no trial if all trials of the sweep were already created', async () => {
   const { act, retry, sweep } = await submitted(2);
   await act('KILL');
   expect(await retry('r', { cancelled: true })).toBe(2);

@@ -26,14 +26,17 @@ export interface RoundsOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'natsReconnects' | 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** Called with the problem when a part of the NATS connection fails, and with undefined when it recovers. */
+  /** Called with the problem when a part of the NATS connection fails. Called with undefined when the part recovers. */
   readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
-  /** Whether an agent has an identity. Always true without authentication. */
+  /** Whether an agent has a valid identity. The function always returns true without authentication. */
   readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }
 
-/** Starts the rounds, and waits for the first reconciliation. @returns a function that stops them */
+/**
+ * Starts the periodic work, and waits for the first reconciliation.
+ * @returns a function that stops the periodic work
+ */
 export async function startRounds(options: RoundsOptions): Promise<() => void> {
   const { runtime, nats, offers, metrics, onProblem, log } = options;
   const reconciler = new Reconciler(runtime, offers, (problem) => onProblem('offers', problem), log);
@@ -67,7 +70,7 @@ function startTicking(runtime: Runtime): NodeJS.Timeout {
     lastTickAt = now;
     runtime.settle(onTick(runtime.core, now)).then(
       () => runtime.reschedule(),
-      // `settle` has reported the error.
+      // `settle` has already reported the error.
       () => {},
     );
   }, TICK_MS);
@@ -80,7 +83,7 @@ class Reconciler {
   readonly #onProblem: (problem: string | undefined) => void;
   #problem: string | undefined;
   readonly #expected;
-  /** Pools whose stream must be recreated, because no agent takes offers from it. */
+  /** The pools whose stream must be recreated, because no agent takes offers from the stream. */
   readonly #stuck = new Set<string>();
 
   /** @param onProblem called with the reason why offers cannot be published, and with undefined on recovery */
@@ -92,7 +95,7 @@ class Reconciler {
     this.#expected = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
   }
 
-  /** Publishes missing offers. Logs errors, and never rejects. */
+  /** Publishes missing offers. Logs errors instead of rejecting. */
   async reconcile(): Promise<void> {
     try {
       const missing = await this.#offers.reconcile(this.#expected);
@@ -103,7 +106,7 @@ class Reconciler {
     }
   }
 
-  /** Logs a problem when it appears or changes, and when it has ended. */
+  /** Logs a problem when it appears, when it changes and when it ends. */
   #report(problem: string | undefined): void {
     this.#onProblem(problem);
     if (problem === this.#problem) return;
@@ -112,7 +115,7 @@ class Reconciler {
     this.#problem = problem;
   }
 
-  /** Recreates stuck streams, then reconciles. */
+  /** Recreates the stuck streams, then reconciles all streams. */
   async repair(): Promise<void> {
     for (const pool of takeStuckPools(this.#runtime.core, this.#runtime.now())) this.#stuck.add(pool);
     const live = this.#expected.pools();

@@ -13,7 +13,7 @@ import { Queries } from '../store/queries.ts';
 import { TimeLeftEstimates } from './time-left.ts';
 import { sourceOpener } from './trial-sources.ts';
 
-/** `now` is this value plus monotonic time, so `now` never jumps. */
+/** The start time in Unix milliseconds. `now` adds monotonic time to this value, so that the result never jumps. */
 const startedAt = Date.now() - performance.now();
 
 /** Returns Unix milliseconds of a clock that never jumps. */
@@ -24,13 +24,13 @@ export function now(): number {
 export interface RuntimeOptions {
   readonly db: Database;
   readonly leaseMs: number;
-  /** Sends an output. Must not throw. */
+  /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
-  /** Called when the store cannot be written. Memory is then ahead of the store, and the process must end. */
+  /** Called when writing the store fails. The memory is then ahead of the store, so the process must end. */
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
-  /** Returns Unix milliseconds of a clock that never jumps. Default: the clock of the process. */
+  /** Returns Unix milliseconds of a clock that never jumps. The default is the clock of the process. */
   readonly now?: () => number;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow;
@@ -69,14 +69,17 @@ export class Runtime {
     this.#journal = new Journal(db, clock);
   }
 
-  /** Calls the listener after every durable commit. @returns a function that removes the listener */
+  /**
+   * Calls the listener after every durable commit.
+   * @returns a function that removes the listener
+   */
   onCommit(listener: (commit: Commit) => void): () => void {
     return this.#journal.onCommit(listener);
   }
 
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
-   * @param by the user who requested the step. Default: none
+   * @param by the name of the user who requested the step. Default: none
    */
   async settle(step: Step, by = ''): Promise<void> {
     this.#dropEnded(step.changes);
@@ -100,10 +103,10 @@ export class Runtime {
       const step = schedule(this.core, this.now());
       this.#onPass((performance.now() - begun) / 1000);
       if (step.changes.length + step.outputs.length > 0) {
-        // `settle` has reported the error.
+        // `settle` has already reported the error.
         this.settle(step).catch(() => {});
       }
-      // A source that drops many points continues in the next pass.
+      // If a source drops many points, the next pass continues.
       if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
     });
   }
@@ -113,13 +116,16 @@ export class Runtime {
     this.reschedule();
   }
 
-  /** Returns the slot time of a sweep up to now. Undefined if the sweep has ended; the store then has it. */
+  /**
+   * Returns the slot time of a sweep up to now. The slot time is undefined if the sweep has ended; it is then in the
+   * store.
+   */
   slotTime(sweepId: string): SlotTime | undefined {
     const sweep = this.core.sweeps.get(sweepId);
     return sweep && slotTimeOf(sweep.slotTime, this.now());
   }
 
-  /** Ends the scheduler, and writes the gathered changes. */
+  /** Stops the scheduler, and writes the gathered changes. */
   stop(): void {
     this.#stopped = true;
     this.flush();
@@ -130,7 +136,7 @@ export class Runtime {
     this.#journal.flush();
   }
 
-  /** Removes ended sweeps and trials from memory. They are read only from the store. */
+  /** Removes ended sweeps and trials from memory. Ended sweeps and trials are read only from the store. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);

@@ -30,7 +30,9 @@ import { policyOf } from './sweep-policy.ts';
 import { firstTrials } from './trial-sources.ts';
 import { readWarmStart } from './warm-start.ts';
 
-/** @param archives the stored code. Undefined if sweeps with code are rejected. */
+/**
+ * @param archives the stored code archives; undefined if sweeps with code are rejected.
+ */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
     submit: (request, by) => submit(runtime, archives, request, by),
@@ -43,7 +45,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
     },
     async killTrial(sweepId, trialId, reason, by) {
       checkLength('reason', reason);
-      // Without a flush, the store could lack a retry of the trial.
+      // Without a flush, the store could lack a recent retry of the trial.
       runtime.flush();
       const state = trialState.of(runtime.queries.trials.get(sweepId, trialId).state);
       if (state === 'cancelled') return;
@@ -58,12 +60,12 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
   };
 }
 
-/** Resolves once the retries are durable. A repeated request gets the same answer as the first. */
+/** Resolves once the retries are durable. A repeated request gets the same answer as the first request. */
 async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string): Promise<Retried> {
   if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
   checkLength('request_id', request.requestId);
   const choice = choiceOf(request);
-  // Without a flush, the store could lack a sweep's end or an earlier copy of this request.
+  // Without a flush, the store could lack the end of a sweep, or an earlier copy of this request.
   runtime.flush();
   const { db, core, queries } = runtime;
   const before = queries.trials.retried(request.requestId);
@@ -83,10 +85,10 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
 
-/** An ambiguous name lists up to this many trials. */
+/** The maximum number of trials that the error about an ambiguous name lists. */
 const MAX_MATCHES = 6;
 
-/** Returns the ids of the trials that a retry can choose, including the trials that have ended. */
+/** Returns the ids of the trials that a retry can select, including ended trials. */
 function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): string[] {
   if (!('trials' in choice)) return queries.trials.retryableIds(sweepId, choice);
   return choice.trials.flatMap((name) =>
@@ -94,7 +96,10 @@ function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): s
   );
 }
 
-/** Returns the sweep id in the request, or the id of the one sweep that contains all requested trials. */
+/**
+ * Returns the sweep id in the request. Without a sweep id, returns the id of the sweep that contains all requested
+ * trials.
+ */
 function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): string {
   const given = sweep === '' ? '' : queries.selectors.findSweep(sweep);
   if (given !== '' && trials.every((selector) => parseTrialSelector(selector).sweep === undefined)) return given;

@@ -3,7 +3,7 @@ import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
-/** @param code the code that the agents run; undefined if the sweep has none */
+/** @param code the code archive that the agents run; undefined if the sweep has no code */
 export function policyOf(spec: SweepSpec, code: CodeArchive | undefined): SweepPolicy {
   return {
     trainer: spec.trainer,

@@ -49,7 +49,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   expect(estimates.of('1')).toEqual(own);
 });
 
-test('an estimate of the time left is reused for a millisecond per trial, and shrinks with time', async () => {
+test('an estimate of the time left is reused for one millisecond per trial, and decreases with time', async () => {
   const { runtime } = await busy(24);
   let reads = 0;
   let at = now();

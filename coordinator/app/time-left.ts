@@ -18,7 +18,7 @@ const MAX_AGE_MS_PER_TRIAL = 1;
 
 interface Estimate {
   readonly atMs: number;
-  /** The state of the sweep that the estimate is for. */
+  /** The state of the sweep when the estimate was made. */
   readonly state: string;
   readonly timeLeft: TimeLeft | undefined;
 }
@@ -37,7 +37,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the time left of a sweep. Undefined if the sweep has ended or is too large, or if nothing was measured yet.
+   * Returns the time left of a sweep. The time left is undefined if the sweep has ended or is too large, or if nothing
+   * was measured yet.
    */
   of(sweepId: string): TimeLeft | undefined {
     const sweep = this.#core.sweeps.get(sweepId);

@@ -34,7 +34,7 @@ when: [{if: {kind: near}, set: {offset: 0}}]
 const createdIn = (changes: readonly Change[]) =>
   changes.flatMap((change) => (change.kind === 'created' ? change.trial : []));
 
-/** A coordinator with one agent and a real store. The test runs the trials. */
+/** A coordinator with one agent and a real store. The test itself ends the trials. */
 async function coordinator(text: string, slots: number) {
   const db = openStore(dir);
   const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
@@ -61,7 +61,7 @@ async function coordinator(text: string, slots: number) {
       await runtime.settle(step);
       return step;
     },
-    /** Runs every offered trial to its end. `lossOf` returns undefined for a trial that fails. */
+    /** Runs every offered trial to its end. If `lossOf` returns undefined, the trial fails. */
     async runOffers(lossOf: (parameters: Record<string, unknown>) => number | undefined): Promise<void> {
       for (const { id: trialId, attempts } of [...(runtime.core.sweeps.get(id)?.offers ?? [])].slice(0, slots)) {
         const attempt = attempts + 1;
@@ -94,7 +94,7 @@ async function coordinator(text: string, slots: number) {
 const loss = ({ kind, x, offset }: Record<string, unknown>) =>
   Number(x) > 4 ? undefined : (Number(x) - 1) ** 2 + (kind === 'near' ? 0 : 1 + Number(offset));
 
-describe('a sweep with method tpe', () => {
+describe('sweeps with method tpe', () => {
   test('a TPE sweep has the same trials if the coordinator restarts', async () => {
     const sweep = await coordinator(FILE, 2);
     let compared = 0;
@@ -116,7 +116,7 @@ describe('a sweep with method tpe', () => {
     expect(sweep.trials()).toHaveLength(60);
   });
 
-  test('a TPE sweep finds good points: the later half of the trials is better than the first ten trials', async () => {
+  test('a TPE sweep finds good points, because the later half of the trials is better than the first ten trials', async () => {
     const sweep = await coordinator(FILE, 2);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();

@@ -32,7 +32,7 @@ test('a trial source continues after the stored trials, and drops a point whose 
   expect(search?.state).toMatchObject({ created: 3, points: 3 });
   const dropped = search?.source.next(search.state, () => false);
   expect(dropped).toMatchObject({ kind: 'dropped', state: { created: 3, points: 4, duplicates: 1 } });
-  if (dropped?.kind !== 'dropped') throw new Error('the equal point was not dropped');
+  if (dropped?.kind !== 'dropped') throw new Error('the source did not drop the equal point');
   expect(search?.source.next(dropped.state, () => false)).toMatchObject({
     kind: 'trial',
     trial: { index: 3, parameters: { a: 3, b: 1 } },

@@ -11,7 +11,7 @@ import { parseSweep } from '../sweepfile/parse.ts';
 
 /**
  * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, the
- * source of this sweep yields no trials. The coordinator starts nevertheless, and other sweeps run.
+ * source of the sweep yields no trials. The coordinator starts nevertheless, and all other sweeps run.
  */
 export function sourceOpener(db: Database): OpenSource {
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
@@ -40,11 +40,11 @@ export function sourceOpener(db: Database): OpenSource {
 interface FirstTrials {
   readonly trials: readonly PlannedTrial[];
   readonly state: SourceState;
-  /** Whether there are no further trials. */
+  /** Whether the source has no further trials. */
   readonly done: boolean;
 }
 
-/** Returns up to `limit` trials to create when a sweep is submitted, or none if they depend on results. */
+/** Returns up to `limit` trials to create when a sweep is submitted. Returns no trials if they depend on results. */
 export function firstTrials(spec: SweepSpec, limit: number): FirstTrials {
   const searcher = searcherOf(spec);
   const source: TrialSource = trialSource(spec, searcher);

@@ -14,7 +14,7 @@ const EXTENSION = '.tar';
 const PARTS = '.parts';
 
 /**
- * An archive that no sweep names is kept for this long after its last upload, because a sweep with this archive can
+ * An archive that no sweep names is kept for this time after its last upload, because a sweep with this archive can
  * still be submitted.
  */
 export const UNUSED_CODE_MS = 3_600_000;
@@ -26,7 +26,7 @@ export function codeArchiveName(sha256: string): string {
 
 export interface RemovedCode {
   readonly archives: number;
-  /** The total size of these archives in bytes. */
+  /** The total size of the removed archives, in bytes. */
   readonly bytes: number;
 }
 
@@ -34,7 +34,7 @@ export class CodeArchives {
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
-  /** Uploads in progress, by checksum. Each promise resolves when the upload has ended. */
+  /** The uploads in progress, by checksum. Each promise resolves when its upload has ended. */
   readonly #uploads = new Map<string, Promise<void>>();
   #kept = 0;
 
@@ -52,7 +52,10 @@ export class CodeArchives {
     return existsSync(this.path(sha256));
   }
 
-  /** Whether the archive is complete, intact and durable. A complete archive counts as uploaded now. */
+  /**
+   * Returns whether the archive is complete, intact and durable. The check of a complete archive counts as an upload
+   * now.
+   */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);
     if (!(await isStored({ path, top: this.dir }, archive))) return false;
@@ -61,7 +64,7 @@ export class CodeArchives {
     return true;
   }
 
-  /** Runs `work` when no other upload of the archive is in progress. */
+  /** Runs `work` while no other upload of the archive is in progress. */
   async exclusively<T>(sha256: string, work: () => Promise<T>): Promise<T> {
     for (let running = this.#uploads.get(sha256); running !== undefined; running = this.#uploads.get(sha256)) {
       await running;
@@ -76,7 +79,10 @@ export class CodeArchives {
     }
   }
 
-  /** Starts or resumes an upload, within `exclusively`. The caller closes the file. */
+  /**
+   * Starts or resumes an upload. The caller must call this method within `exclusively`. The caller must close the
+   * returned file.
+   */
   begin(archive: CodeArchive): Promise<IncomingFile> {
     const { sha256 } = archive;
     const place = { part: join(this.#root, PARTS, sha256), path: this.path(sha256), top: this.dir };
@@ -88,7 +94,7 @@ export class CodeArchives {
     return createReadStream(this.path(sha256), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
   }
 
-  /** Prevents all removals until the returned function is called. */
+  /** Prevents the removal of all archives until the returned function is called. */
   keepAll(): () => void {
     this.#kept += 1;
     return () => {
@@ -99,8 +105,8 @@ export class CodeArchives {
   /**
    * Removes archives and partial uploads that were last uploaded before `before`, except archives and uploads in use.
    * @param isUsed whether a sweep names the archive
-   * @param before Unix milliseconds
-   * @param dryRun counts without removing
+   * @param before a time in Unix milliseconds
+   * @param dryRun whether archives are only counted, not removed
    */
   async removeUnused(isUsed: (sha256: string) => boolean, before: number, dryRun: boolean): Promise<RemovedCode> {
     let archives = 0;

@@ -1,4 +1,6 @@
-/** Removes the files of ended attempts that no record names: partial uploads, and files whose record did not arrive. */
+/**
+ * Removes files of ended attempts that no record names, such as partial uploads and files whose record did not arrive.
+ */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Step } from '../core/step.ts';
@@ -11,9 +13,9 @@ interface DurableStore {
 }
 
 export interface AttemptFileCleaner {
-  /** Removes the files of the attempts that a durable commit ended. */
+  /** Removes the unneeded files of the attempts that a durable commit ended. */
   afterCommit(commit: Commit): void;
-  /** Removes the file of an upload that ended after its attempt, once all records of the attempt are durable. */
+  /** Removes the file of an upload that ended later than its attempt, once all records of the attempt are durable. */
   afterUpload(key: AttemptKey): void;
 }
 

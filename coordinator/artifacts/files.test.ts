@@ -38,7 +38,7 @@ test('a start moves orphans and partial uploads aside, and keeps files that reco
   expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
-test('files are removed only after the holders have released them', async () => {
+test('artifact files are removed only after their holders have released them', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();
@@ -61,14 +61,14 @@ const FILE: Artifact = {
   sha256: createHash('sha256').update(BYTES).digest('hex'),
 };
 
-/** Leaves a partial upload, as a killed coordinator does. */
+/** Leaves a partial upload behind, as a killed coordinator does. */
 async function leavePartialUpload(bytes: Uint8Array): Promise<void> {
   const file = await new ArtifactFiles(dir).begin(key(1), FILE);
   await file.close();
   writeFileSync(join(dir, 'artifacts', '1', 't', '1', '.parts', FILE.sha256), bytes);
 }
 
-/** Uploads the bytes of the file that are still missing. */
+/** Uploads the missing bytes of the file. */
 async function completeUpload(files: ArtifactFiles): Promise<{ offset: number; whole: boolean }> {
   const file = await files.begin(key(1), FILE);
   expect(await file.append(BYTES.subarray(file.offset))).toBe(true);
@@ -104,7 +104,7 @@ test('a file with the same name and other contents does not count as stored', as
   expect(await files.holds(key(1), FILE)).toBe(false);
 });
 
-test('the same contents cannot be uploaded twice at the same time', async () => {
+test('two concurrent uploads of the same contents are rejected', async () => {
   const files = new ArtifactFiles(dir);
   const first = await files.begin(key(1), FILE);
   await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RejectedError);

@@ -16,16 +16,19 @@ import { moveToOrphans } from './orphans.ts';
 
 /** The name of the folder of artifacts, inside the coordinator's folder. */
 export const ARTIFACTS_FOLDER = 'artifacts';
-/** The folder of partial files. No artifact can have this name, because artifact names never begin with a dot. */
+/**
+ * The name of the folder of partial files. No artifact can have this name, because the names of artifacts never begin
+ * with a dot.
+ */
 const PARTS = '.parts';
 
 export class ArtifactFiles {
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
-  /** Partial files that are being written. */
+  /** The partial files that are being written. */
   readonly #uploading = new Set<string>();
-  /** Paths to remove when `keepAll` ends; undefined outside `keepAll`. */
+  /** The paths to remove when `keepAll` ends; undefined if `keepAll` is not active. */
   #deferredRemovals: string[] | undefined;
 
   /** @param dir the coordinator's folder */
@@ -34,7 +37,7 @@ export class ArtifactFiles {
     this.#root = join(this.dir, ARTIFACTS_FOLDER);
   }
 
-  /** @throws {DamagedError} when the key or the name is not valid as a path */
+  /** @throws {DamagedError} if the key or the name is not valid as a path */
   path(key: AttemptKey, name: string): string {
     return innerPath(this.#folder(key), name);
   }
@@ -44,17 +47,17 @@ export class ArtifactFiles {
   }
 
   /**
-   * Returns whether the file is complete. A complete file is flushed to disk here, because the process that wrote it can have ended
-   * before the flush.
+   * Returns whether the artifact file is complete. A complete file is flushed to disk here, because the process that
+   * wrote it can have ended before the flush.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
   }
 
   /**
-   * Starts or resumes an upload. The caller closes the file.
-   * @throws {RejectedError} while the attempt uploads the same contents
-   * @throws {ConflictError} when the name uses a stored file as a folder, or a stored folder as a file
+   * Starts or resumes an upload. The caller must close the returned file.
+   * @throws {RejectedError} if the attempt is already uploading the same contents
+   * @throws {ConflictError} if the name uses a stored file as a folder, or a stored folder as a file
    */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
@@ -86,7 +89,7 @@ export class ArtifactFiles {
     else this.#deferredRemovals.push(path);
   }
 
-  /** Defers all removals until the returned function is called. Calls must not overlap. */
+  /** Defers the removal of all artifacts until the returned function is called. Calls of `keepAll` must not overlap. */
   keepAll(): () => Promise<void> {
     const deferred: string[] = [];
     this.#deferredRemovals = deferred;
@@ -97,9 +100,9 @@ export class ArtifactFiles {
   }
 
   /**
-   * Moves every file that `isNamed` rejects to `orphans/`. Only for startup, when there are no uploads.
-   * @param at Unix milliseconds
-   * @returns the number of files moved
+   * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
+   * @param at the time in Unix milliseconds
+   * @returns the number of moved files
    */
   async moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
     if (!existsSync(this.#root)) return 0;
@@ -115,7 +118,10 @@ export class ArtifactFiles {
     return orphans.length;
   }
 
-  /** Returns the files in the folders of sweeps. If the root is a link to a wrong folder, the files there are left alone. */
+  /**
+   * Returns the files in the folders of sweeps. If the root is a link to a wrong folder, the files in that folder are
+   * not touched.
+   */
   async #filesOfSweeps(): Promise<Dirent[]> {
     const files: Dirent[] = [];
     for (const sweep of await readdir(this.#root, { withFileTypes: true })) {

@@ -1,6 +1,6 @@
 /**
- * A file that is being uploaded. The upload writes a partial file, which a later upload can resume. Once all bytes have
- * arrived, the file is moved durably to its path.
+ * Represents a file that is being uploaded. The upload writes a partial file, which a later upload can resume. Once all
+ * bytes have arrived, the file is moved durably to its path.
  */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
@@ -13,7 +13,7 @@ export interface UploadPlace {
   readonly part: string;
   /** The path of the complete file. */
   readonly path: string;
-  /** The coordinator's folder. Every new folder inside it is made durable. */
+  /** The coordinator's folder. Every new folder on the way to the file is made durable. */
   readonly top: string;
 }
 
@@ -22,7 +22,7 @@ export class IncomingFile {
   readonly #place: UploadPlace;
   readonly #announced: Checksum;
   readonly #onClosed: () => void;
-  /** The number of bytes from an earlier, interrupted upload. */
+  /** The number of bytes that an earlier, interrupted upload has written. */
   readonly offset: number;
   #size: number;
 
@@ -36,8 +36,8 @@ export class IncomingFile {
   }
 
   /**
-   * Starts or resumes an upload. The caller closes the file.
-   * @param onClosed called when the file is closed, and also when this call fails
+   * Starts or resumes an upload. The caller must close the file.
+   * @param onClosed called when the file is closed, and also if this call fails
    */
   static async begin(place: UploadPlace, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
     try {
@@ -53,7 +53,7 @@ export class IncomingFile {
     }
   }
 
-  /** Whether all bytes have arrived. */
+  /** Whether all bytes of the file have arrived. */
   get whole(): boolean {
     return this.#size === this.#announced.size;
   }
@@ -67,9 +67,9 @@ export class IncomingFile {
   }
 
   /**
-   * Moves the complete file to its path, durably.
-   * @returns false if the checksum is wrong; the partial file is then deleted
-   * @throws {ConflictError} when a part of the file's path is a file, or the path is a folder
+   * Moves the complete file to its path. The move is durable.
+   * @returns false if the checksum is wrong, in which case the partial file is deleted
+   * @throws {ConflictError} if a part of the file's path is a file, or if the path is a folder
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();
@@ -106,8 +106,8 @@ function conflictOf(error: unknown, path: string): unknown {
 }
 
 /**
- * Returns whether the file is complete. A complete file is flushed to disk here, because the process that wrote it can have ended
- * before the flush.
+ * Returns whether the uploaded file is complete. A complete file is flushed to disk here, because the process that
+ * wrote it can have ended before the flush.
  */
 export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);

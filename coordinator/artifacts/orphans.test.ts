@@ -60,7 +60,7 @@ test('only sets of orphans that are old enough are removed, and other folders ar
   expect(existsSync(join(dir, 'orphans/notes/c'))).toBe(true);
 });
 
-test('if the folder of artifacts is a link to a wrong folder, the files there that are not below the folder of a sweep are not moved', async () => {
+test('if the folder of artifacts is a link to a wrong folder, files outside the folders of sweeps are not moved', async () => {
   const dir = folderWith();
   const other = folderWith('etc/passwd', 'proc/1/2/status', '7/t/1/unnamed', 'README');
   symlinkSync(other, join(dir, 'artifacts'));

@@ -1,6 +1,7 @@
 /**
- * Stores sets of orphans: files that no record in the store named when the coordinator started. A start moves orphans
- * to orphans/DATE/ in the coordinator's folder and keeps their paths. Only `prune` removes orphans.
+ * Stores sets of orphans. Orphans are files that no record in the store named when the coordinator started. At its
+ * start, the coordinator moves orphans to orphans/DATE/ in its folder, where they keep their relative paths. Only
+ * `prune` removes orphans.
  */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,20 +10,25 @@ import { dirname, join } from 'node:path';
 export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
-  /** The name of the set's folder, which is the time of the start. */
+  /** The name of the set's folder, which is the start time of the coordinator. */
   readonly name: string;
   readonly files: number;
-  /** The total size of these files in bytes. */
+  /** The total size of the files in the set, in bytes. */
   readonly bytes: number;
 }
 
-/** Returns the name of a set from the time of its move. A number distinguishes sets of the same millisecond. */
+/**
+ * Returns the name of a set of orphans that is moved at the given time. A number distinguishes sets of orphans that are
+ * moved in the same millisecond.
+ */
 export function orphanSetName(at: number, number: number): string {
   const time = new Date(at).toISOString().replaceAll(':', '-');
   return number === 1 ? time : `${time}-${number}`;
 }
 
-/** Returns the time in the name of a set, in Unix milliseconds. Undefined for another folder. */
+/**
+ * Returns the time in the name of a set of orphans, in Unix milliseconds. The time is undefined for any other folder.
+ */
 export function orphanSetTime(name: string): number | undefined {
   const [, date, hours, minutes, seconds] =
     /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})Z(?:-\d+)?$/.exec(name) ?? [];
@@ -31,10 +37,10 @@ export function orphanSetTime(name: string): number | undefined {
 }
 
 /**
- * Moves files to a new set. Never overwrites a file, because no other set has the same name.
+ * Moves files to a new set of orphans. The move never overwrites a file, because no other set has the same name.
  * @param dir the coordinator's folder
- * @param paths relative to `dir`
- * @param at Unix milliseconds
+ * @param paths the paths of the files, relative to `dir`
+ * @param at the time in Unix milliseconds
  */
 export async function moveToOrphans(dir: string, paths: readonly string[], at: number): Promise<void> {
   if (paths.length === 0) return;
@@ -59,7 +65,7 @@ async function createSet(root: string, at: number): Promise<string> {
   }
 }
 
-/** Returns the sets, oldest first. */
+/** Returns the sets of orphans, oldest first. */
 export async function orphanSets(dir: string): Promise<OrphanSet[]> {
   const root = join(dir, ORPHANS_FOLDER);
   const names = (await readdir(root).catch(() => [])).filter((name) => orphanSetTime(name) !== undefined).sort();
@@ -77,7 +83,10 @@ async function measure(root: string, name: string): Promise<OrphanSet> {
   return { name, files, bytes };
 }
 
-/** Removes the sets of starts at or before `before`, in Unix milliseconds. @returns the removed sets */
+/**
+ * Removes the sets of orphans of starts at or before `before`, in Unix milliseconds.
+ * @returns the removed sets
+ */
 export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {
   const old = (await orphanSets(dir)).filter(({ name }) => (orphanSetTime(name) ?? before) <= before);
   if (!dryRun) for (const { name } of old) await rm(join(dir, ORPHANS_FOLDER, name), { recursive: true, force: true });

@@ -59,7 +59,7 @@ test('of four uploads of 330 MB into 640 MB, one is accepted, and the other uplo
   expect(ledger.reservedBytes).toBe(0);
 });
 
-test('an upload waits if it fits without other uploads, and fails otherwise', () => {
+test('an upload that does not fit waits if it would fit without other uploads, and fails otherwise', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), fc.nat(), (need, free, reserved) => {
       const answer = spaceAnswer(need, free, reserved);
@@ -68,7 +68,7 @@ test('an upload waits if it fits without other uploads, and fails otherwise', ()
   );
 });
 
-test('a reservation of disk space is released once', async () => {
+test('a second release of a reservation of disk space has no effect', async () => {
   const ledger = new SpaceLedger(async () => 2_000 * MB);
   const [one, two] = await Promise.all([ledger.reserve('a', 10), ledger.reserve('b', 20)]);
   one.release();

@@ -1,22 +1,23 @@
 /**
  * Reserves disk space for uploads. Bytes that an upload has announced but not sent yet are reserved, so that concurrent
- * uploads cannot fill the disk together. Reservations exist in memory only: they end with their stream or the process.
+ * uploads cannot fill the disk together. Reservations exist only in memory, and end with their stream or with the
+ * process.
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
 import { NoSpaceError, OverloadedError } from '../../proto/errors.ts';
 
-/** Disk space that uploads leave free for the store. */
+/** The disk space that uploads leave free for the store. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
 export type SpaceAnswer = 'fits' | 'later' | 'never';
 
 /**
  * Decides whether an upload fits.
- * @param need bytes that are still to arrive
- * @param free bytes on the disk, after the bytes that have arrived
- * @param reserved bytes that other uploads may still send
- * @returns `later` if the file fits only without the reservations, and `never` if it does not fit at all
+ * @param need the bytes that must still arrive
+ * @param free the free bytes on the disk, after the bytes that have arrived
+ * @param reserved the bytes that other uploads may still send
+ * @returns `later` if the file fits only without the reservations, and `never` if it does not fit even then
  */
 export function spaceAnswer(need: number, free: number, reserved: number): SpaceAnswer {
   const available = free - MIN_FREE_BYTES;
@@ -24,11 +25,11 @@ export function spaceAnswer(need: number, free: number, reserved: number): Space
   return need > available - reserved ? 'later' : 'fits';
 }
 
-/** The space reserved for one upload. */
+/** The disk space that is reserved for one upload. */
 export interface Reservation {
-  /** Ends the reservation of bytes that were written. */
+  /** Releases the reserved space of bytes that were written. */
   consume(bytes: number): void;
-  /** Ends the rest of the reservation. Further calls have no effect. */
+  /** Releases the rest of the reserved space. After the first call, further calls have no effect. */
   release(): void;
 }
 
@@ -49,20 +50,20 @@ export class SpaceLedger {
     });
   }
 
-  /** The bytes that uploads may still send. */
+  /** The number of bytes that all uploads may still send. */
   get reservedBytes(): number {
     return this.#reserved;
   }
 
   /**
-   * Reserves space. The caller releases it when the upload ends.
-   * @param name of the file, for messages
-   * @throws {OverloadedError} when the file may fit once other uploads have ended
-   * @throws {NoSpaceError} when the file does not fit
+   * Reserves space. The caller must release the reservation when the upload ends.
+   * @param name the name of the file, for messages
+   * @throws {OverloadedError} if the file may fit once other uploads have ended
+   * @throws {NoSpaceError} if the file does not fit
    */
   async reserve(name: string, bytes: number): Promise<Reservation> {
     const free = await this.#freeBytes();
-    // Nothing is awaited from here on, so that two uploads cannot reserve the same space.
+    // This code awaits nothing from here on, so that two uploads cannot reserve the same space.
     const answer = spaceAnswer(bytes, free, this.#reserved);
     const space = `${formatSize(bytes)}, but the coordinator's disk has ${formatSize(Math.max(0, free))} free`;
     const kept = `and keeps ${formatSize(MIN_FREE_BYTES)} free`;

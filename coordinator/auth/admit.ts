@@ -1,22 +1,22 @@
-/** Decides whether a call is admitted, from its certificate, token and method. Performs no I/O. */
+/** Decides whether a call is admitted, based on its certificate, token and method. Performs no I/O. */
 import { status } from '@grpc/grpc-js';
 import { bearerToken, isSameSecret } from '../../lib/net/secret.ts';
 import { type Role, rolesOf } from '../../proto/roles.ts';
 import type { KnownIdentity } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
 
-/** The holder of a verified certificate. */
+/** The name in the caller's verified certificate. */
 export interface CertificateHolder {
   readonly name: string;
   readonly role: string;
 }
 
 export interface Credentials {
-  /** The path of the method. */
+  /** The path of the called method. */
   readonly method: string;
-  /** Undefined if the connection has no verified certificate. */
+  /** The field is undefined if the connection has no verified certificate. */
   readonly peer: CertificateHolder | undefined;
-  /** The value of the header `authorization`. Undefined if there is none. */
+  /** The value of the call's header `authorization`. The field is undefined if the call has no such header. */
   readonly authorization: string | undefined;
 }
 
@@ -30,7 +30,10 @@ export type Admission =
   | { readonly admitted: true; readonly caller: Caller }
   | { readonly admitted: false; readonly reason: RejectionReason; readonly code: status; readonly message: string };
 
-/** Decides whether a call is admitted. @param identityOf returns the identity that a token belongs to */
+/**
+ * Decides whether a call is admitted.
+ * @param identityOf returns the identity that a token belongs to
+ */
 export function admit(
   { method, peer, authorization }: Credentials,
   identityOf: (token: string) => KnownIdentity | undefined,
@@ -60,9 +63,9 @@ export function admit(
 const OWNER: Caller = { name: 'owner', role: 'owner' };
 
 /**
- * Decides whether a call to a coordinator on the loopback is admitted. Every call with the coordinator's token is
- * admitted.
- * @param file the path of the token, for the error message
+ * Decides whether a call to a coordinator on the loopback address is admitted. Every call with the coordinator's token
+ * is admitted.
+ * @param file the path of the token file, for the error message
  */
 export function admitOwner({ authorization }: Credentials, token: string, file: string): Admission {
   const given = bearerToken(authorization);

@@ -29,13 +29,13 @@ export class Guard {
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
   readonly #calls: CallObserver;
-  /** A check of each open call. */
+  /** Checks whether the caller of an open call is still admitted. */
   readonly #open = new Set<() => void>();
 
   /**
-   * @param admit decides about each call; if undefined, every caller is admitted under the name that it gives
+   * @param admit decides about each call; if undefined, every caller is admitted under the name that the caller gives
    * @param onRejected counts and logs a rejection
-   * @param calls receives the address of the connection of each call
+   * @param calls receives the network address of each call
    */
   constructor(admit: Admit | undefined, onRejected: OnRejected, calls: CallObserver = {}) {
     this.#admit = admit;
@@ -50,9 +50,10 @@ export class Guard {
   }
 
   /**
-   * Returns the name of the calling agent. Undefined if the caller is a user, or callers are not authenticated.
+   * Returns the name of the calling agent. The name is undefined if the caller is a user, or if callers are not
+   * authenticated.
    * @param claimedName the name in the message
-   * @throws {RejectedError} when the caller is an agent with another name
+   * @throws {RejectedError} if the caller is an agent with another name
    */
   agentOf(call: HandledCall, claimedName?: string): string | undefined {
     const caller = this.#callers.get(call.metadata);
@@ -66,7 +67,10 @@ export class Guard {
     for (const check of [...this.#open]) check();
   }
 
-  /** Counts and logs a rejection. @returns the error to throw */
+  /**
+   * Counts and logs a rejection.
+   * @returns the error that the caller of this function throws
+   */
   reject(reason: RejectionReason, call: HandledCall, message: string): RejectedError {
     this.#onRejected(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });
     return new RejectedError(message);
@@ -76,7 +80,10 @@ export class Guard {
     const peer = peerOf(call);
     let authorization: string | undefined;
     let rejected = false;
-    /** Each message is checked again, so that a revoked token or a changed role takes effect during a stream. */
+    /**
+     * Each message of a stream is checked again, so that a revoked token or a changed role takes effect during the
+     * stream.
+     */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;
       const admission = admit({ method, peer, authorization });
@@ -128,7 +135,7 @@ export class Guard {
   }
 }
 
-/** Returns when the caller's certificate expires, as Unix time in milliseconds. Undefined without TLS. */
+/** Returns the time when the caller's certificate expires, in Unix milliseconds. The time is undefined without TLS. */
 export function certificateExpiry(call: Pick<ServerInterceptingCallInterface, 'getAuthContext'>): number | undefined {
   const validTo = call.getAuthContext().sslPeerCertificate?.valid_to;
   return validTo === undefined ? undefined : Date.parse(validTo);

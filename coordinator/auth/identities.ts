@@ -20,19 +20,26 @@ const known = z.object({
   name: z.string(),
   role: z.enum(ROLES),
   tokenSha256: z.string(),
-  /** The serial number in the subject of an agent's certificate. Absent in identities of earlier versions. */
+  /**
+   * The serial number in the subject of an agent's certificate. The number is absent in identities of earlier versions.
+   */
   serial: z.string().optional(),
 });
 const identitiesSchema = z.object({ identities: z.array(known) });
 
 export type KnownIdentity = Readonly<z.infer<typeof known>>;
 
-/** Hashes a token for the file. A token is 256 random bits, so a plain hash does not reveal it. */
+/**
+ * Returns the hash of a token, as stored in the file. A token is 256 random bits, so a plain hash does not reveal it.
+ */
 export function tokenHash(token: string): string {
   return sha256Of(token);
 }
 
-/** Reads the known identities. @throws {BadInputError} when the file is missing or invalid */
+/**
+ * Reads the known identities from the file.
+ * @throws {BadInputError} if the file is missing or invalid
+ */
 export function readIdentities(dir: string): readonly KnownIdentity[] {
   const file = join(dir, IDENTITIES_FILE);
   try {
@@ -52,7 +59,7 @@ export class Identities {
 
   /**
    * @param dir the server's identity folder
-   * @param onUnreadable called when the file becomes unreadable; the identities that were read last remain valid
+   * @param onUnreadable called when the file becomes unreadable; the last known identities remain valid
    * @throws {BadInputError}
    */
   constructor(dir: string, onUnreadable: (error: unknown) => void) {
@@ -63,7 +70,7 @@ export class Identities {
   }
 
   /**
-   * Checks the file regularly from now on.
+   * Starts regular checks of the file.
    * @param onRevoked called with the identities whose token is no longer valid, before any new token is accepted
    * @returns a function that stops the checks
    */
@@ -73,7 +80,7 @@ export class Identities {
     return () => clearInterval(timer);
   }
 
-  /** Whether an agent has an identity. */
+  /** Whether an agent has a valid identity. */
   hasAgent(name: string): boolean {
     for (const known of this.#byHash.values()) if (known.role === 'agent' && known.name === name) return true;
     return false;

@@ -5,7 +5,7 @@ import { SparseLog } from '../../lib/net/sparse-log.ts';
 
 /** The values of the label `reason` of `trawl_auth_rejected_total`. */
 export const REJECTION_REASONS = [
-  /** The peer does not use TLS, or uses only versions or ciphers that the coordinator rejects. */
+  /** The peer does not use TLS, or offers only versions or ciphers that the coordinator rejects. */
   'handshake',
   'no_certificate',
   /** The certificate was issued by another authority. */
@@ -17,7 +17,7 @@ export const REJECTION_REASONS = [
   'other_certificate',
   'role',
   'other_agent',
-  /** A heartbeat of an agent without an identity, such as a revoked agent. */
+  /** An agent without an identity, such as a revoked agent, sent a heartbeat. */
   'unknown_agent',
   'other_attempt',
   /** An agent exceeded a limit that a correct agent never reaches. */
@@ -37,7 +37,7 @@ export class RejectionLog {
     this.#log = log;
   }
 
-  /** @param facts the caller, its address and its request; never a token */
+  /** @param facts the caller, its address and its request, but never a token */
   record(reason: RejectionReason, facts: Readonly<Record<string, unknown>>): void {
     this.#counter.inc({ reason });
     const log = this.#logs.get(reason) ?? new SparseLog(this.#log, 'rejected');

@@ -1,6 +1,6 @@
 /**
- * Applies revocations while the coordinator runs. The calls of a revoked identity end, and the attempts of a revoked
- * agent end.
+ * Applies revocations while the coordinator runs. Ends the calls of a revoked identity. If the identity belongs to an
+ * agent, its attempts also end.
  */
 import type { Logger } from 'pino';
 import type { Runtime } from '../app/runtime.ts';
@@ -18,11 +18,11 @@ export interface RevocationOptions {
 /**
  * Revokes the attempts of agents that lost their identity while the coordinator was stopped, and of every agent that
  * loses its identity later.
- * @returns a function that stops watching
+ * @returns a function that stops the watch
  */
 export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {
   const revoke = (agentId: string) => {
-    // `settle` has reported the error.
+    // `settle` has already reported the error.
     runtime.settle(onRevoked(runtime.core, agentId, runtime.now())).catch(() => {});
   };
   const holders = new Set([...runtime.core.leases.values()].map(({ agentId }) => agentId));

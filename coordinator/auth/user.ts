@@ -1,4 +1,4 @@
-/** Names the user of a call, for events and for display. Decisions about access are in admit.ts. */
+/** Determines the user of a call, for events and for display. The decisions about access are in admit.ts. */
 import type { Metadata } from '@grpc/grpc-js';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
@@ -9,8 +9,8 @@ export interface UserCall {
 }
 
 /**
- * Returns the name in the certificate or, without a certificate, the name that the client gives, such as `ann@gpu-1`.
- * Returns an empty text if there is no name. A name that a client gives is not verified.
+ * Returns the name in the certificate. Without a certificate, returns the name that the client gives, such as
+ * `ann@gpu-1`. Returns an empty text if neither exists. The name that a client gives is not verified.
  */
 export function userOf(call: UserCall): string {
   const certified = call.getAuthContext().sslPeerCertificate?.subject.CN;

@@ -1,7 +1,7 @@
 /**
  * A backup is a folder with the store in one file, the artifacts in the layout of the coordinator's folder, and a
- * manifest. The manifest is written last, so a folder without a manifest is not a backup. The store contains the
- * checksum of each artifact.
+ * manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a backup
+ * contains the checksum of each artifact.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -16,22 +16,24 @@ import { DamagedError } from '../../proto/errors.ts';
 import { CODE_FOLDER, codeArchiveName } from '../artifacts/code-archives.ts';
 import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
 
-/** The name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it. */
+/**
+ * The file name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it.
+ */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
-/** The folders of artifacts and of code, beside the store. */
+/** The folders of artifacts and of code, which are beside the store. */
 export const FILE_FOLDERS: readonly string[] = [ARTIFACTS_FOLDER, CODE_FOLDER];
 
 export const manifest = z.object({
   format: z.literal(1),
   /** The version of trawl that made the backup. */
   version: z.string(),
-  /** The store's schema version. */
+  /** The schema version of the store. */
   schema: z.number().int(),
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** Artifacts and code archives in the store whose files were missing from the coordinator's folder. */
+  /** The artifacts and code archives in the store whose files were missing from the coordinator's folder. */
   missing: z.array(z.string()),
 });
 
@@ -44,15 +46,18 @@ export interface StoredFile {
   readonly sha256: string;
 }
 
-/** The files that a store names inside its folders. @throws {DamagedError} when a name points outside its folder */
+/**
+ * The files that a store names, as paths inside the folders of artifacts and code.
+ * @throws {DamagedError} if a name points outside its folder
+ */
 function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
   for (const { path } of files) innerPath('', path);
   return files;
 }
 
 /**
- * Returns the artifacts and code archives that a store of any version names.
- * @throws {DamagedError} when a name is not a path inside its folder
+ * Returns the artifacts and code archives that a store of any schema version names.
+ * @throws {DamagedError} if a name is not a path inside its folder
  */
 export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   const artifacts = db
@@ -72,16 +77,19 @@ export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   ]);
 }
 
-/** Whether the manifest lists the file as missing. Older manifests list artifacts without their folder. */
+/**
+ * Whether the manifest lists a file as missing. Manifests of older versions list artifacts without the name of their
+ * folder.
+ */
 export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean {
   return missing.includes(path) || missing.includes(path.slice(ARTIFACTS_FOLDER.length + 1));
 }
 
 /**
  * Verifies a received backup and writes its manifest.
- * @param dir folder of the received files
- * @param version of this trawl
- * @throws {DamagedError} when the store or an artifact is damaged
+ * @param dir the folder of the received files
+ * @param version the version of this trawl
+ * @throws {DamagedError} if the store or an artifact is damaged
  */
 export async function sealBackup(dir: string, version: string): Promise<Manifest> {
   const store = join(dir, BACKUP_STORE);
@@ -110,15 +118,18 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
   return sealed;
 }
 
-/** Verifies the size and the checksum of a file. @throws {DamagedError} when the size or the checksum is wrong */
+/**
+ * Verifies the size and the checksum of a file.
+ * @throws {DamagedError} if the size or the checksum is wrong
+ */
 export async function verifyFile(path: string, { size, sha256 }: StoredFile): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
   throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
 }
 
 /**
- * Reads the schema version and the files that a store names. Switches the store out of write-ahead mode, so that it is
- * one file.
+ * Reads the schema version and the files that a store names. Switches the store out of write-ahead mode, so that the
+ * store is one file.
  */
 function readStore(path: string): { schema: number; named: readonly StoredFile[] } {
   const db = new Database(path);
@@ -135,7 +146,7 @@ function readStore(path: string): { schema: number; named: readonly StoredFile[]
   }
 }
 
-/** Syncs a folder and all folders below it, which makes the names of their files durable. */
+/** Syncs a folder and all folders below it, so that the names of their files are durable. */
 export async function syncFolders(dir: string): Promise<void> {
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) await syncPath(join(entry.parentPath, entry.name));
@@ -143,7 +154,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether a folder exists and contains files. The folder of a backup must not contain other files. */
+/** Whether the folder exists and contains files. The folder of a backup must not contain other files. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

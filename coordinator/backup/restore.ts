@@ -28,16 +28,16 @@ import {
   verifyFile,
 } from './backup-folder.ts';
 
-/** The content of UNFINISHED_RESTORE: the checksum of the backup's store. */
+/** The file UNFINISHED_RESTORE contains the checksum of the backup's store. */
 const unfinished = z.object({ store: z.string() });
 
 /**
  * Restores a backup into a new or empty folder, or finishes a restore of the same backup that was killed. The store is
- * renamed last, so that no coordinator can start on an incomplete folder. After an error, the contents of the folder are
- * removed.
- * @throws {RejectedError} when the folder has other files, or a newer trawl made the backup
- * @throws {BadInputError} when the folder is not a backup
- * @throws {DamagedError} when the backup is damaged or incomplete
+ * renamed in the last step, so that no coordinator can start on an incomplete folder. After an error, the contents of
+ * the folder are removed.
+ * @throws {RejectedError} if the folder has other files, or if a newer version of trawl made the backup
+ * @throws {BadInputError} if the folder is not a backup
+ * @throws {DamagedError} if the backup is damaged or incomplete
  */
 export async function restoreBackup(from: string, dir: string): Promise<Manifest> {
   const source = readManifest(from);
@@ -60,7 +60,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   const mark = join(dir, UNFINISHED_RESTORE);
   await writeDurably(mark, `${JSON.stringify({ store: source.store.sha256 })}\n`);
   try {
-    // A restore that was killed leaves files, complete or not. These files are copied again.
+    // A restore that was killed leaves complete or incomplete files. All left files are copied again.
     await remove([part, join(dir, STORE_FILE), ...folders]);
     await copyFile(join(from, BACKUP_STORE), part);
     for (const file of renameCluster(part)) {
@@ -84,7 +84,7 @@ async function remove(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-/** Rejects a folder that contains files, unless all of them are left from an unfinished restore of the same backup. */
+/** Rejects a folder that contains files, unless an unfinished restore of the same backup left all of them. */
 function checkTarget(dir: string, source: Manifest): void {
   if (!existsSync(dir)) return;
   const temporary = new RegExp(`^${UNFINISHED_RESTORE.replace('.', '\\.')}\\.[0-9a-f]+\\.part$`);
@@ -121,8 +121,8 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * Gives the store a new cluster name. The new name separates the heartbeats and offers of the restored coordinator from
- * the original coordinator, which may still run.
+ * Gives the store a new cluster name. The new cluster name separates the heartbeats and offers of the restored
+ * coordinator from those of the original coordinator, which may still run.
  */
 function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);

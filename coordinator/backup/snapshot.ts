@@ -1,5 +1,5 @@
 /**
- * Sends a consistent snapshot of the store, its artifacts and its code archives, while the coordinator keeps running.
+ * Sends a consistent snapshot of the store, the artifacts and the code archives, while the coordinator keeps running.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ import type { CodeArchives } from '../artifacts/code-archives.ts';
 import type { ArtifactFiles } from '../artifacts/files.ts';
 import { BACKUP_STORE, storedFiles } from './backup-folder.ts';
 
-/** SQLite's default interval between checkpoints, in pages. */
+/** The default interval between checkpoints of SQLite, in pages. */
 const CHECKPOINT_PAGES = 1_000;
 
 export interface SnapshotSource {
@@ -33,7 +33,7 @@ export function snapshots({ dir, db, files, archives, log }: SnapshotSource): ()
   return async function* () {
     if (busy) throw new RejectedError('another backup is in progress; retry when it is complete');
     busy = true;
-    // Later commits stay in the write-ahead log, because the store's file must not change while it is sent.
+    // Later commits stay in the write-ahead log, because the store's file must not change while the file is sent.
     db.exec('pragma wal_autocheckpoint = 0');
     const release = files.keepAll();
     const releaseCode = archives.keepAll();
@@ -63,8 +63,8 @@ export function snapshots({ dir, db, files, archives, log }: SnapshotSource): ()
 }
 
 /**
- * Reads a file in another process. A process that closes any descriptor of a file loses all of its locks on the file,
- * including SQLite's lock on the store.
+ * Reads a file in a separate process. A process that closes any descriptor of a file loses all of its locks on the
+ * file, including SQLite's lock on the store.
  */
 async function* readInChildProcess(path: string): AsyncGenerator<Buffer> {
   const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -96,7 +96,10 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
  */
 const CHARACTERS_PER_REPORT = 256;
 
-/** Counts a report of an attempt. @returns why the attempt must end; undefined if its reports are within the limits */
+/**
+ * Counts a report of an attempt.
+ * @returns why the attempt must end; undefined if its reports are within the limits
+ */
 export function countReport({ received }: Pick<Lease, 'received'>, metrics: object): string | undefined {
   received.reportCharacters += CHARACTERS_PER_REPORT + JSON.stringify(metrics).length;
   for (const name of Object.keys(metrics)) {

@@ -37,8 +37,8 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 
 /**
  * Decides whether to retry the trial after a failure.
- * @param failure the failure of the attempt @param failedSoFar the number of the trial's attempts that failed with this
- * class, including this attempt
+ * @param failure the failure of the attempt
+ * @param failedSoFar the number of the trial's attempts that failed with this class, including this attempt
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };

@@ -22,7 +22,8 @@ export function newShare(): Share {
 
 /**
  * Records that a slot runs one attempt of the sweep.
- * @param gpus the number of GPUs of the slot @param grantedAt the time when the attempt was granted; default: now
+ * @param gpus the number of GPUs of the slot
+ * @param grantedAt the time when the attempt was granted; default: now
  */
 export function beginSlotUsage({ share, slotTime }: Sweep, gpus: number, now: number, grantedAt = now): SlotUsage {
   share.activeSlots += 1;

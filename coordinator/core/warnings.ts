@@ -406,8 +406,8 @@ export function restoreValues({ warnings }: Sweep, { id }: Trial, values: Metric
 
 /**
  * Restores the results of a config with trials in memory.
- * @param results the results of the config's trials @param isIdentical whether the config counts as one with identical
- * replicates
+ * @param results the results of the config's trials
+ * @param isIdentical whether the config counts as one with identical replicates
  */
 export function restoreConfig(
   { warnings }: Sweep,

@@ -6,7 +6,7 @@ import type { HyperbandSettings } from './settings.ts';
 
 const HYPERBAND: HyperbandSettings = { type: 'hyperband', steps: { maxIter: 5, brackets: 2 }, eta: 2, strict: false };
 
-test('in the example of the sweeps package of Weights & Biases, hyperband stops run b only', () => {
+test('in the example of the sweeps package of Weights & Biases, hyperband stops only run b', () => {
   const race = new Race(HYPERBAND);
   race.run('a', [10, 9]);
   race.run('c', [10, 8]);
@@ -58,7 +58,7 @@ test('the brackets of hyperband end below max_iter', () => {
   expect(bracketsOf({ ...HYPERBAND, steps: { maxIter: 27, brackets: 2 }, eta: 3 })).toEqual([3, 9]);
 });
 
-/** The published algorithm over whole histories. */
+/** Implements the published algorithm over whole histories. */
 function stopsInReference(
   histories: readonly (readonly number[])[],
   own: readonly number[],
@@ -72,7 +72,7 @@ function stopsInReference(
   return (strict ? (own[band - 1] ?? 0) : Math.min(...own)) > bound;
 }
 
-test('every decision of hyperband equals that of the algorithm of Weights & Biases, for all histories', () => {
+test('for all histories, every decision of hyperband equals the decision of the algorithm of Weights & Biases', () => {
   const values = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 12 });
   fc.assert(
     fc.property(

@@ -1,8 +1,8 @@
 /**
  * Hyperband as in Weights & Biases (early_terminate: {type: hyperband}). W&B calls the rungs brackets. A rung is a
  * number of reported values of the metric. At every report, the trial is compared with the value at position
- * floor(n / eta) of the n sorted values at its highest rung. The trial stops if its best value so far is worse than
- * this value; with `strict`, if its value at the rung is worse.
+ * floor(n / eta) of the n sorted values at its highest rung. The trial stops if its best value so far is worse than the
+ * compared value. With `strict`, the trial stops if its value at the rung is worse.
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { countText } from '../../lib/text/numbers.ts';
@@ -14,7 +14,10 @@ export function bracketsOf({ steps, eta }: HyperbandSettings): number[] {
   return 'minIter' in steps ? risingRungs(steps.minIter, eta) : fallingRungs(steps.maxIter, eta, steps.brackets);
 }
 
-/** Returns the score at the bound of a rung: the worst score that continues. Undefined if there is no score. */
+/**
+ * Returns the score at the bound of a rung: the worst score that continues. The score is undefined if no trial has a
+ * score.
+ */
 export function hyperbandBound(scores: readonly number[], eta: number): number | undefined {
   return scores[Math.floor((1 / eta) * scores.length)];
 }

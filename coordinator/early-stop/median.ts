@@ -1,7 +1,7 @@
 /**
  * The median stopping rule (Golovin et al., Google Vizier: A Service for Black-Box Optimization, KDD 2017). A trial stops
  * at a step if its best value so far is worse than the median of the running averages of the other trials at that step.
- * Trials that have not ended count too, so that trials that start together are compared.
+ * Trials that have not ended are also compared, so that trials that start together are compared with each other.
  */
 import { bisectLeft } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
@@ -31,7 +31,7 @@ export function medianRule({ minIter, minTrials }: MedianSettings, { goal }: Ran
   };
 }
 
-/** Returns the median of a sorted list without the number at `index`. */
+/** Returns the median of a sorted list, ignoring the number at `index`. */
 function medianWithout(sorted: readonly number[], index: number): number {
   const at = (position: number) => sorted[position < index ? position : position + 1] ?? Number.NaN;
   const count = sorted.length - 1;

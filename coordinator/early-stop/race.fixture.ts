@@ -1,4 +1,4 @@
-/** Runs trials through a rule, as the coordinator does, one report at a time. */
+/** Simulates trials under an early-stopping rule, one report at a time, as in the coordinator. */
 import { bisectRight } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { addPoint, type CurvePoint, type Decision, scoreOf } from './rule.ts';
@@ -7,7 +7,7 @@ import type { EarlyTerminate } from './settings.ts';
 
 export const LOSS: RankingRule = { metric: 'loss', goal: 'minimize', at: 'last' };
 
-/** One race of trials under one rule. */
+/** One simulated race of trials under one rule. */
 export class Race {
   readonly #rule;
   readonly #ranking: RankingRule;
@@ -37,7 +37,10 @@ export class Race {
     return this.#rule.decide(curve, (rung) => this.#rungs.get(rung) ?? [], entry);
   }
 
-  /** Reports these values at steps 1, 2, ... until a decision stops the trial. Returns the last step and decision. */
+  /**
+   * Reports these values at steps 1, 2, ... until the rule stops the trial. The last step and the last decision are
+   * returned.
+   */
   run(trial: string, values: readonly number[]): Decision & { readonly step: number } {
     let last: Decision = { kind: 'continue', reason: '' };
     for (const [index, value] of values.entries()) {

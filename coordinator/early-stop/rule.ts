@@ -5,17 +5,17 @@
  */
 import type { GoalName } from '../../proto/names.ts';
 
-/** A trial's ranking metric at one step. */
+/** A trial's value of the ranking metric at one step. */
 export interface CurvePoint {
   readonly step: number;
   readonly score: number;
-  /** The best score up to this point. */
+  /** The best score up to this step. */
   readonly best: number;
-  /** The mean of the scores up to this point. */
+  /** The mean of the scores up to this step. */
   readonly mean: number;
 }
 
-/** The points of a trial, in order of their steps. */
+/** The points of a trial's curve, in order of their steps. */
 export type Curve = readonly CurvePoint[];
 
 /** A trial's score at a rung. A trial enters each rung at most once. */
@@ -24,12 +24,12 @@ interface RungEntry {
   readonly score: number;
 }
 
-/** Returns the scores of all trials that entered a rung, this trial included, in ascending order. */
+/** Returns the scores of all trials that entered a rung, including the current trial, in ascending order. */
 type RungScores = (rung: number) => readonly number[];
 
 export interface Decision {
   readonly kind: 'continue' | 'stop';
-  /** One human-readable phrase. Empty if the rule compared nothing. */
+  /** One human-readable phrase. The text is empty if the rule compared nothing. */
   readonly reason: string;
 }
 
@@ -37,8 +37,8 @@ export const CONTINUE: Decision = { kind: 'continue', reason: '' };
 
 export interface EarlyStopRule {
   /**
-   * Returns the rung that a trial enters with the newest point of its curve, and the score at this rung. Undefined if
-   * the point reaches no new rung.
+   * Returns the rung that a trial enters with the newest point of its curve, and the score at this rung. The result is
+   * undefined if the point reaches no new rung.
    */
   readonly entryOf: (curve: Curve) => RungEntry | undefined;
   /** @param entered the result of `entryOf` for the newest point */
@@ -49,7 +49,7 @@ export function scoreOf(value: number, goal: GoalName): number {
   return goal === 'minimize' ? value : -value;
 }
 
-/** Formats the metric's value of a score, rounded for people. */
+/** Formats the metric value of a score, rounded for display. */
 export function scoreText(score: number, goal: GoalName): string {
   return `${Number(scoreOf(score, goal).toPrecision(6))}`;
 }

@@ -7,17 +7,17 @@ import { hyperbandBound } from './hyperband.ts';
 import { scoreOf } from './rule.ts';
 import type { EarlyTerminate } from './settings.ts';
 
-/** The entry of a trial at a rung. */
+/** The entry of one trial at a rung. */
 export interface RungEntryRow {
   readonly rung: number;
   readonly value: number;
-  /** The state of the trial. */
+  /** The state of the trial that entered the rung. */
   readonly state: TrialStateName;
   /** Whether the trial has entered no later rung. */
   readonly isLast: boolean;
 }
 
-/** Returns a summary of each rung, in ascending order. */
+/** Returns a summary of each rung, in ascending order of the rungs. */
 export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerminate, goal: GoalName): RungSummary[] {
   return groups(rows, ({ rung }) => rung)
     .sort(([a], [b]) => a - b)
@@ -37,7 +37,7 @@ export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerm
 }
 
 /**
- * Returns the worst score with which a trial continues at a rung.
+ * Returns the worst score with which a trial would continue at a rung.
  * @param scores the scores at the rung, in ascending order
  */
 function boundOf(scores: readonly number[], settings: EarlyTerminate): number | undefined {

@@ -1,6 +1,6 @@
 /** Places the rungs of successive halving. */
 
-/** The largest rung. Larger steps are not compared. */
+/** The largest rung. Steps above this limit are not compared. */
 export const MAX_RUNG = 1_000_000_000;
 
 /** Returns the rungs first, first x eta, first x eta^2, ... below the limit, as whole numbers in ascending order. */
@@ -21,7 +21,9 @@ export function fallingRungs(last: number, eta: number, count: number): number[]
   return [...rungs].reverse();
 }
 
-/** Returns the highest rung that a position has reached. Undefined if the position is below the first rung. */
+/**
+ * Returns the highest rung that a position has reached. The rung is undefined if the position is below the first rung.
+ */
 export function reachedRung(rungs: readonly number[], position: number): number | undefined {
   return rungs.findLast((rung) => rung <= position);
 }

@@ -1,7 +1,7 @@
-/** Describes the settings of a rule, for plans. */
+/** Formats the settings of an early-stopping rule, for plans. */
 import type { EarlyTerminate } from './settings.ts';
 
-/** Returns the settings with the keys of a sweep file. Settings without a value are undefined. */
+/** Returns the settings under the keys of a sweep file. Settings without a value in the sweep file are undefined. */
 export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unknown> {
   const { type } = settings;
   switch (type) {
@@ -21,7 +21,7 @@ export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unk
   }
 }
 
-/** Returns a text such as `hyperband, min_iter 3, eta 3`. */
+/** Returns a one-line text such as `hyperband, min_iter 3, eta 3`. */
 export function earlyTerminateText(settings: EarlyTerminate): string {
   const { type, ...keys } = earlyTerminateJson(settings);
   const texts = Object.entries(keys).flatMap(([key, value]) => {

@@ -1,13 +1,21 @@
-/** Defines the settings of the early-stopping rules, as a sweep file declares them. Steps are steps of reports. */
+/**
+ * Defines the settings of the early-stopping rules, as a sweep file declares them. Steps are the steps of a trial's
+ * reports.
+ */
 
 export type EarlyTerminate = HyperbandSettings | AshaSettings | MedianSettings | PatienceSettings | ThresholdSettings;
 
 export type RuleName = EarlyTerminate['type'];
 
-/** Hyperband of Weights & Biases. A step is the number of values of the metric that a trial has reported. */
+/**
+ * Hyperband of Weights & Biases. For hyperband, a step is the number of values of the metric that a trial has reported.
+ */
 export interface HyperbandSettings {
   readonly type: 'hyperband';
-  /** Either the first rung, or the number of values at the end of a trial and the number of rungs below it. */
+  /**
+   * Either the first rung, or the number of values at the end of a trial together with the number of rungs below that
+   * end.
+   */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
   /** Above 1. */
   readonly eta: number;
@@ -19,7 +27,7 @@ export interface AshaSettings {
   readonly type: 'asha';
   /** The step of the first rung. Each further rung is at `eta` times the step of the previous rung. */
   readonly minIter: number;
-  /** No rung is at this step or above. Undefined means no limit. */
+  /** No rung is at this step or at a later step. If undefined, the number of rungs is not limited. */
   readonly maxIter: number | undefined;
   /** Above 1. One in `eta` trials continues after each rung. */
   readonly eta: number;
@@ -29,15 +37,15 @@ export interface MedianSettings {
   readonly type: 'median';
   /** The first step at which trials are compared. */
   readonly minIter: number;
-  /** The number of other trials that must have reached a step before a trial is compared there. */
+  /** The number of other trials that must have reached a step before a trial is compared at that step. */
   readonly minTrials: number;
 }
 
 export interface PatienceSettings {
   readonly type: 'patience';
-  /** The number of consecutive values without an improvement that stops a trial. */
+  /** The number of consecutive values without an improvement after which a trial is stopped. */
   readonly patience: number;
-  /** The minimum improvement, exclusive. 0 or more. */
+  /** The minimum improvement, which is 0 or more; an improvement must be larger. */
   readonly minDelta: number;
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;
@@ -45,7 +53,7 @@ export interface PatienceSettings {
 
 export interface ThresholdSettings {
   readonly type: 'threshold';
-  /** The bound of the metric. A trial with a worse value is stopped. */
+  /** The bound on the value of the metric. A trial with a value worse than the bound is stopped. */
   readonly worseThan: number;
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;

@@ -12,7 +12,7 @@ test('the median rule stops a trial whose best value is worse than the median of
   race.run('a', [4, 2]);
   race.run('b', [6, 4]);
   race.run('c', [8, 6]);
-  // The running averages at step 2 are 3, 5 and 7.
+  // The running averages of the other trials at step 2 are 3, 5 and 7.
   expect(race.run('d', [6, 5.5])).toEqual({
     kind: 'stop',
     step: 2,
@@ -88,7 +88,7 @@ test('the patience rule never stops a trial that improves with every value', () 
   const rising = fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), {
     minLength: 1,
     maxLength: 30,
-    // -0 does not improve on 0.
+    // The value -0 is no improvement on 0.
     comparator: 'SameValueZero',
   });
   fc.assert(
@@ -99,7 +99,7 @@ test('the patience rule never stops a trial that improves with every value', () 
   );
 });
 
-test('the threshold rule stops a trial at the first step from min_iter on with a worse value', () => {
+test('the threshold rule stops a trial at the first step with a worse value, starting at min_iter', () => {
   expect(new Race(THRESHOLD).run('a', [9, 0.5, 0.6, 0.1])).toEqual({
     kind: 'stop',
     step: 3,

@@ -26,7 +26,7 @@ test('very large and very small steps of an axis are exact', () => {
   expect(values(steps(1e12, 3e12, 1e12))).toEqual([1e12, 2e12, 3e12]);
 });
 
-test('the values of an axis of a billion steps are computed when they are needed', () => {
+test('the values of an axis of a billion steps are computed only on access', () => {
   const axis = steps(0, 1, 1e-9);
   expect(axis.size).toBe(1_000_000_001);
   expect(axis.at(123_456_789)).toBe(0.123456789);

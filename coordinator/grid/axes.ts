@@ -7,18 +7,23 @@ export interface Axis {
   readonly size: number;
   /** Whether a value occurs at more than one index. Only a zipped axis may repeat values. */
   readonly repeats: boolean;
-  /** Returns the value at an index. @throws {RangeError} unless 0 <= index < size */
+  /**
+   * Returns the value at an index.
+   * @throws {RangeError} unless 0 <= index < size
+   */
   at(index: number): ParameterValue;
   /** Returns the first index of a value, or -1. */
   indexOf(value: ParameterValue): number;
-  /** The axis as data, for fingerprints. */
+  /** The axis in the form of data, for fingerprints. */
   readonly definition: Json;
 }
 
-/** The maximum length of a list of values. Axes with min, max and step have no such limit. */
+/** The maximum length of a list of values. Axes with min, max and step have no limit on their length. */
 export const MAX_LISTED_VALUES = 10_000;
 
-/** A double represents this many decimal digits exactly. Values with more digits could equal their neighbours. */
+/**
+ * The number of decimal digits that a double represents exactly. With more digits, neighbouring values could be equal.
+ */
 const MAX_STEP_DIGITS = 15;
 
 export function listedAxis(name: string, listed: readonly ParameterValue[]): Axis {
@@ -43,7 +48,7 @@ export interface Steps {
   readonly min: number;
   readonly max: number;
   readonly step: number;
-  /** Whether max is excluded even if a step reaches it, as in numpy.arange. Default: false. */
+  /** Whether max is excluded even if a step reaches max, as in numpy.arange. Default: false. */
   readonly excludesMax?: boolean;
 }
 
@@ -73,7 +78,7 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
 }
 
 /**
- * Returns an axis whose values are computed on access. The digits are below 10^15, so numbers represent them exactly.
+ * Returns an axis whose values are computed on access. The digits are below 10^15, so a number represents them exactly.
  */
 function computedAxis(name: string, grid: { from: number; by: number; size: number; scale: number }): Axis {
   const { from, by, size, scale } = grid;

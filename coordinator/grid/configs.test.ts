@@ -1,4 +1,4 @@
-/** The trials of random and Sobol searches. */
+/** Lists the trials of random and Sobol searches. */
 import { expect, test } from 'vitest';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { enumerateTrials } from './enumerate.ts';
@@ -35,7 +35,7 @@ test('the first point of a Sobol search is the centre of the space', () => {
   expect(points(fileOf('method: sobol\nrun_cap: 1'))).toEqual([{ lr: 0.01, layers: 3, opt: 'sgd' }]);
 });
 
-test('a further parameter of a random search does not change the values of the other parameters', () => {
+test('an additional parameter of a random search does not change the values of the other parameters', () => {
   const text = 'method: random\nrun_cap: 5';
   const more = points(fileOf(text, `${SPACE}  dropout: {min: 0.0, max: 0.5}\n`));
   expect(more.map(({ lr, layers, opt }) => ({ lr, layers, opt }))).toEqual(points(fileOf(text)));
@@ -47,7 +47,7 @@ test('the seed of a random search determines its points, and is part of the fing
   expect(points(fileOf('method: random\nrun_cap: 5\nseed: 0'))).toEqual(points(fileOf('method: random\nrun_cap: 5')));
 });
 
-test('run_cap limits trials, and each replicate counts as a trial', () => {
+test('run_cap limits the number of trials, and each replicate counts as a trial', () => {
   const text = fileOf('method: random\nrun_cap: 5\nreplicates: 2');
   expect(trialsOf(text).map(({ seed }) => seed)).toEqual([0, 1, 0, 1, 0]);
   expect(plan(parse(text))).toMatchObject({ trials: 5, configs: 3, replicates: 2 });
@@ -61,7 +61,7 @@ test('a search replaces each point that exclude drops, and the plan counts the d
   expect(excluded).toEqual([{ rule: 'opt=sgd', count: drawn - 40 }]);
 });
 
-test('a search of a small space ends when every config was drawn', () => {
+test('a search of a small space ends when all configs have been drawn', () => {
   const text = fileOf('method: random\nrun_cap: 1000', 'parameters: {a: {values: [1, 2, 3]}, b: {min: 1, max: 4}}\n');
   expect(plan(parse(text))).toMatchObject({ trials: 12, configs: 12 });
   expect(trialsOf(text)).toHaveLength(12);

@@ -1,4 +1,4 @@
-/** Enumerates the trials of a sweep, as far as they do not depend on results. */
+/** Enumerates the trials of a sweep that do not depend on results. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { PlannedTrial } from '../search/trial-source.ts';
 import type { SweepSpec } from './spec.ts';
@@ -6,8 +6,9 @@ import { allSteps } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config follow each other. Memory grows with the number of trials taken.
- * @throws {BadInputError} if there are no trials, or after the first trials of a search whose points depend on results
+ * fastest. The replicates of a config are consecutive. The memory grows with the number of trials taken.
+ * @throws {BadInputError} if the sweep has no trials, or after the first trials of a search whose points depend on
+ * results
  */
 export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void, undefined> {
   let isEmpty = true;

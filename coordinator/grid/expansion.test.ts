@@ -1,4 +1,4 @@
-/** Compares plan and enumeration with a naive expansion of the whole grid. */
+/** Compares `plan` and the enumeration with a naive expansion of the whole grid. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ParameterValue, TRAINERS } from '../../proto/trainers.ts';
@@ -168,7 +168,7 @@ test('plan counts as many trials as a naive expansion of the whole grid yields',
   );
 });
 
-test('enumeration yields every config and seed of a naive expansion once and in order', () => {
+test('enumeration yields every config and seed of a naive expansion once, and in the same order', () => {
   fc.assert(
     fc.property(
       spec.filter((sweep) => naively(sweep).configs.size > 0),

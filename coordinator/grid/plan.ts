@@ -1,8 +1,8 @@
 /**
- * Counts the trials of a sweep exactly, without enumerating its grid. The grid is divided into cells, which are sets of
- * points that every rule treats alike. Each value that a rule names is a class of its own, and all other values of a
- * dimension form one class. A cell is one class of each dimension. Dimensions that no rule names are not divided, and
- * only multiply the counts.
+ * Counts the trials of a sweep exactly, without enumerating its grid. The grid is divided into cells. A cell is a set
+ * of points to which every rule applies in the same way. For each dimension, each value that a rule names forms a
+ * class, and all other values form one class. A cell combines one class of each dimension. Dimensions that no rule
+ * names are not divided, and only multiply the counts.
  */
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
@@ -22,17 +22,18 @@ import {
 import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
 import { allSteps } from './trials.ts';
 
-/** The maximum number of cells. A plan with this many cells takes about half a second. */
+/** The maximum number of cells of a plan. A plan with this many cells takes about half a second. */
 const MAX_PLAN_CELLS = 250_000;
 
 /**
- * The maximum number of configs that a plan draws to count them. Drawing this many configs takes about half a second.
+ * The maximum number of configs that a plan draws in order to count them. Drawing this many configs takes about half a
+ * second.
  */
 const MAX_DRAWN_CONFIGS = 20_000;
 
 export interface Plan {
   readonly sweep: string;
-  /** configs x replicates, or run_cap if run_cap is less. */
+  /** The number of trials: configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
   /** Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap. */
   readonly isBound: boolean;
@@ -45,25 +46,25 @@ export interface Plan {
   readonly axes: Readonly<Record<string, number>>;
   /** The number of points that each exclude rule drops, in order. A point counts for the first rule that it matches. */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
-  /** The number of remaining points that are equal to another point after `when`. */
+  /** The number of remaining points that equal another point after `when`. */
   readonly duplicates: number;
 }
 
 /**
- * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. The points of a random or
- * Sobol search are drawn to count them, up to MAX_DRAWN_CONFIGS configs.
- * @throws {BadInputError} beyond MAX_GRID_POINTS or MAX_PLAN_CELLS
+ * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. For a random or Sobol
+ * search, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
+ * @throws {BadInputError} if the sweep exceeds MAX_GRID_POINTS or MAX_PLAN_CELLS
  */
 export function plan(spec: SweepSpec): Plan {
   return isDrawn(spec.search) ? drawnPlan(spec) : planWithoutDrawing(spec);
 }
 
-/** Like `plan`, but draws no points, so that the counts of a search are upper bounds. */
+/** Returns a plan without drawing points, so that the counts of a search are upper bounds. */
 export function planWithoutDrawing(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }
 
-/** Returns the plan of a random or Sobol search, whose points are drawn for it. */
+/** Returns the plan of a random or Sobol search by drawing its points. */
 function drawnPlan(spec: SweepSpec): Plan {
   const bound = searchPlan(spec);
   if (bound.configs > MAX_DRAWN_CONFIGS) return bound;
@@ -88,7 +89,7 @@ function drawnPlan(spec: SweepSpec): Plan {
 }
 
 /**
- * Returns the plan of a search whose points are not drawn. The number of trials is run_cap, because a search replaces
+ * Returns the plan of a search without drawing its points. The number of trials is run_cap, because a search replaces
  * each point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
@@ -153,13 +154,15 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** The values that rules name. A parameter with any other value is absent. */
+  /** The values of the point that rules name. A parameter with any other value is absent from the record. */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 
-/** Satisfies the type checker only: each digit is a valid index into the classes of its dimension. */
+/**
+ * This check only satisfies the type checker, because each digit is a valid index into the classes of its dimension.
+ */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function* cells(spec: SweepSpec): Generator<Cell> {
@@ -215,7 +218,7 @@ function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { k
   for (const { axes, count: covered } of cell.sides) {
     if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
   }
-  // The list distinguishes a null value from a missing value.
+  // A list is used, because it distinguishes a null value from a missing value.
   const keyed = (value: ParameterValue | undefined) => (value === undefined ? null : [value]);
   const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => keyed(overrides[name] ?? cell.point[name])));
   const others = Object.keys(defaults).map((name) => keyed(overrides[name] ?? defaults[name]));

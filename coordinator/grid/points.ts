@@ -1,20 +1,20 @@
-/** Computes the dimensions of the grid. Each axis, or each group of zipped axes, is one dimension. */
+/** Computes the dimensions of the grid. A dimension is one axis, or one group of zipped axes. */
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
 
-/** One axis, or several axes of one size that advance together. */
+/** One axis, or several axes of equal size that advance together. */
 export interface Dimension {
   readonly axes: readonly Axis[];
   readonly size: number;
 }
 
-/** The largest count that a number represents exactly. */
+/** The largest count that a JavaScript number represents exactly. */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /**
- * Returns the dimensions in the order of the axes. A group is at the position of its first axis. The last dimension
- * varies fastest.
+ * Returns the dimensions in the order of their axes. The position of a group is the position of its first axis. The
+ * last dimension varies fastest.
  */
 export function dimensionsOf(spec: {
   readonly axes: readonly Axis[];
@@ -33,8 +33,8 @@ export function dimensionsOf(spec: {
 }
 
 /**
- * Returns the number of points.
- * @throws {BadInputError} if the points times `factor` exceed MAX_GRID_POINTS
+ * Returns the number of points of the grid.
+ * @throws {BadInputError} if the number of points times `factor` exceeds MAX_GRID_POINTS
  */
 export function pointCount(dimensions: readonly Dimension[], factor: number): number {
   const count = dimensions.reduce((product, { size }) => product * BigInt(size), 1n);
@@ -47,9 +47,9 @@ export function pointCount(dimensions: readonly Dimension[], factor: number): nu
   return Number(count);
 }
 
-/** Returns the point at the given index of each dimension. */
+/** Returns the point with the given index in each dimension. */
 export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
-  // A parameter can be named `__proto__`.
+  // The object has no prototype, because a parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   for (const [position, { axes }] of dimensions.entries()) {
     for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);
@@ -58,8 +58,8 @@ export function pointAt(dimensions: readonly Dimension[], indexes: readonly numb
 }
 
 /**
- * Converts an index to one digit per dimension (mixed radix). The last digit varies fastest, as in nested loops. Exact
- * while the product of the sizes is at most Number.MAX_SAFE_INTEGER.
+ * Converts an index to one digit per dimension (mixed radix). The last digit varies fastest, as in nested loops. The
+ * result is exact while the product of the sizes is at most Number.MAX_SAFE_INTEGER.
  */
 export function digitsOf(sizes: readonly number[], index: number): number[] {
   const digits = new Array<number>(sizes.length);
@@ -73,8 +73,8 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
 }
 
 /**
- * A class of a dimension. A class with a row is the index that a rule names. A class without a row is all other
- * indexes.
+ * A class of the indexes of a dimension. A class with a row contains only the index of that row, which a rule names. A
+ * class without a row contains all other indexes.
  */
 export interface Class {
   readonly row: number | undefined;
@@ -114,18 +114,18 @@ export interface Condition {
   readonly anyOf: readonly ParameterValue[];
 }
 
-/** Drops the points that match all conditions. */
+/** A rule that drops the points that match all of its conditions. */
 export interface ExcludeRule {
   readonly conditions: readonly Condition[];
 }
 
-/** Sets parameters of the points that match all conditions. */
+/** A rule that sets parameters of the points that match all of its conditions. */
 export interface WhenRule {
   readonly conditions: readonly Condition[];
   readonly set: Readonly<Record<string, ParameterValue>>;
 }
 
-/** A point of the grid before any `when`. A missing parameter matches no condition. */
+/** A point of the grid before any `when` rule is applied. A missing parameter matches no condition. */
 export type GridPoint = Readonly<Record<string, ParameterValue | undefined>>;
 
 export function matchesConditions(conditions: readonly Condition[], point: GridPoint): boolean {
@@ -135,16 +135,22 @@ export function matchesConditions(conditions: readonly Condition[], point: GridP
   });
 }
 
-/** The rules of a sweep. */
+/** The rules that apply to the points of a sweep. */
 export interface Rules {
   readonly exclude: readonly ExcludeRule[];
   readonly when: readonly WhenRule[];
 }
 
-/** The position of the first `exclude` rule that drops a point or, if none does, the parameters that `when` sets. */
+/**
+ * The position of the first `exclude` rule that drops a point. If no rule drops the point, the parameters that `when`
+ * sets.
+ */
 export type Effect = { readonly excludedBy: number } | { readonly overrides: Readonly<Record<string, ParameterValue>> };
 
-/** Returns the effect of the rules. Conditions refer to the point before any `when`. Later rules take precedence. */
+/**
+ * Returns the effect of the rules on a point. Conditions refer to the point before any `when` rule is applied. Later
+ * `when` rules take precedence.
+ */
 export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
   const excludedBy = exclude.findIndex((rule) => matchesConditions(rule.conditions, point));
   if (excludedBy >= 0) return { excludedBy };
@@ -153,7 +159,7 @@ export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
   return { overrides };
 }
 
-/** Returns whether `when` sets a parameter of the point. The point's own value then has no effect. */
+/** Returns whether a `when` rule sets a parameter of the point. In this case, the point's own value has no effect. */
 export function isSet({ when }: Pick<Rules, 'when'>, point: GridPoint, name: string): boolean {
   return when.some(({ conditions, set }) => Object.hasOwn(set, name) && matchesConditions(conditions, point));
 }

@@ -29,7 +29,7 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
   });
 }
 
-/** Multiples of the golden ratio, modulo 1, are spread evenly. */
+/** Multiples of the golden ratio, modulo 1, are evenly distributed. */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;
 }

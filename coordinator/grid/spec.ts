@@ -1,4 +1,7 @@
-/** Defines a sweep after parsing. The values of the sweep are valid, and every default is filled in. */
+/**
+ * Defines a sweep after the sweep file has been parsed. The values of the sweep are valid, and every default is filled
+ * in.
+ */
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
@@ -22,70 +25,81 @@ export interface SweepSpec {
   readonly name: string;
   readonly description: string;
   readonly trainer: TrainerName;
-  /** The command line of trainer `command`, with macros (proto/command.ts). Empty for the other trainers. */
+  /**
+   * The command line of trainer `command`, with macros (proto/command.ts). The list is empty for all other trainers.
+   */
   readonly command: readonly string[];
-  /** How to run the program and read its reports. Only for trainer `command`. */
+  /** The way to run the program and to read its reports. Used only for the trainer `command`. */
   readonly program: ProgramSpec | undefined;
-  /** The code that the agents run. Undefined if programs run in the agents' working folders. */
+  /** The code that the agents run. If undefined, programs run in the agents' working folders. */
   readonly code: CodeSpec | undefined;
-  /** Whether the file is written for Weights & Biases, which changes defaults of `program`. */
+  /** Whether the file has the format of Weights & Biases, which changes defaults of `program`. */
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
-  /** The axes in the file's order. Single values are axes of size 1. Empty for a search. */
+  /** The axes in the file's order. Single values are axes of size 1. The list is empty for a search. */
   readonly axes: readonly Axis[];
-  /** Groups of axes of one size that advance together. A name is in one group at most. */
+  /** Groups of axes of equal size that advance together. A parameter is in at most one group. */
   readonly zip: readonly (readonly string[])[];
   /** The rules that drop points. The rules are applied in order, before `when`. */
   readonly exclude: readonly ExcludeRule[];
   /**
-   * The rules that set parameters. The rules are applied in order. The conditions refer to the point before any `when`.
+   * The rules that set parameters. The rules are applied in order. The conditions refer to the point before any `when`
+   * rule is applied.
    */
   readonly when: readonly WhenRule[];
-  /** The method and the space of a search. Undefined means all points of the grid of the axes. */
+  /** The method and the space of a search. If undefined, the sweep has all points of the grid of the axes. */
   readonly search: Search | undefined;
-  /** The maximum number of trials. Undefined means no limit for a grid, and DEFAULT_RUN_CAP for a search. */
+  /**
+   * The maximum number of trials of the sweep. If undefined, a grid has no limit, and a search has the limit
+   * DEFAULT_RUN_CAP.
+   */
   readonly runCap: number | undefined;
-  /** The rule that stops trials early. Undefined means none. */
+  /** The rule that stops trials early. If undefined, no trial is stopped early. */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
   readonly ignored: readonly string[];
   /** One sentence for each setting that trawl interprets in a way that can surprise the author of the file. */
   readonly notes: readonly string[];
-  /** The distinct seeds, at least one. Each config is run once per seed. */
+  /** The distinct seeds of the sweep; at least one. Each config is run once per seed. */
   readonly seeds: readonly number[];
   readonly order: TrialOrder;
-  /** The maximum number of trials at the same time. Undefined means no limit except the number of slots. */
+  /**
+   * The maximum number of trials that run at the same time. If undefined, only the number of slots limits the trials.
+   */
   readonly concurrency: number | undefined;
-  /** Trials of sweeps with a higher priority go first. */
+  /** The priority of the sweep. Trials of sweeps with a higher priority start first. */
   readonly priority: number;
-  /** The share of the slots relative to other sweeps of its priority. */
+  /** The sweep's share of the slots relative to other sweeps of its priority. */
   readonly weight: number;
   /** The demands on the slot of a trial. */
   readonly resources: Resources;
   readonly retry: RetryBudget;
-  /** The longest duration of an attempt. Undefined means no limit. */
+  /** The longest duration of an attempt. If undefined, the duration is not limited. */
   readonly timeoutMs: number | undefined;
-  /** The sweep is paused when more trials than this have failed. Undefined means no limit. */
+  /**
+   * The maximum number of failed trials. The sweep is paused when more trials have failed. If undefined, the number is
+   * not limited.
+   */
   readonly maxFailed: MaxFailed | undefined;
   /** Whether a straggler is run a second time on an idle slot of another agent. */
   readonly speculate: boolean;
-  /** Epochs between two checkpoints. 0 means no checkpoints. */
+  /** The number of epochs between two checkpoints; 0 means no checkpoints. */
   readonly checkpointEvery: number;
-  /** Epochs between two reconstruction images. 0 means no images. */
+  /** The number of epochs between two reconstruction images; 0 means no images. */
   readonly reconstructEvery: number;
   /** The hypotheses in the file's order. The names of the hypotheses are distinct. */
   readonly hypotheses: readonly Hypothesis[];
 }
 
 export interface CodeSpec {
-  /** Relative to the sweep file. */
+  /** The folder of the code, relative to the sweep file. */
   readonly dir: string;
   /** Patterns in the syntax of .gitignore, relative to `dir`. */
   readonly exclude: readonly string[];
   /** Whether the diff of uncommitted changes is recorded. */
   readonly diff: boolean;
-  /** The limit on the files, in bytes. */
+  /** The maximum total size of the files, in bytes. */
   readonly maxBytes: number;
 }
 
@@ -93,10 +107,13 @@ export interface Hypothesis {
   readonly name: string;
   /** A description for display. May be empty. */
   readonly about: string;
-  /** The claim as written in the file. */
+  /** The claim in the words of the sweep file. */
   readonly text: string;
   readonly claim: HypothesisClaim;
-  /** Conditions on the parameters after `when` that restrict the trials. Empty means all trials. */
+  /**
+   * Conditions that restrict the trials of the hypothesis. The conditions refer to the parameters after `when`. The
+   * list is empty if the hypothesis covers all trials.
+   */
   readonly where: readonly Condition[];
 }
 
@@ -117,12 +134,12 @@ export function isDrawn(search: Search | undefined): search is Drawing {
 }
 
 export interface Metric {
-  /** The name of the metric. Empty if the file names none. */
+  /** The name of the ranking metric. The name is empty if the file names no metric. */
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
-  /** The step whose value counts as the trial's value. */
+  /** The rule that selects the step whose value counts as the trial's value. */
   readonly at: 'last' | 'best';
-  /** The sweep ends when one trial reaches this value. Undefined means no target. */
+  /** The sweep ends when the ranking metric of a trial reaches this value. If undefined, the sweep has no target. */
   readonly target: number | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Derives the ids of trials and configs from their content. Equal points have equal ids on every machine and in every
+ * Derives the ids of trials and configs from their contents. Equal points have equal ids on every machine and in every
  * version.
  */
 import { hash } from 'node:crypto';
@@ -12,7 +12,7 @@ import {
 } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 
-/** The length of an id. With 64 bits, a million trials have a collision with probability 3e-8. */
+/** The length of an id in hex digits. With 64 bits, a million trials have a collision with probability 3e-8. */
 const ID_DIGITS = 16;
 
 /** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
@@ -25,7 +25,7 @@ export function configId(trainer: TrainerName, parameters: Parameters): string {
   return idsOf(trainer, parameters).configId;
 }
 
-/** Returns a config's id and the ids of its trials. Serializes the parameters once for all replicates. */
+/** Returns the id of a config and the ids of its trials. The parameters are serialized once for all replicates. */
 export function idsOf(
   trainer: TrainerName,
   parameters: Parameters,
@@ -35,7 +35,8 @@ export function idsOf(
 }
 
 /**
- * Omits defaults, because writing a default into a sweep file or adding a parameter to a trainer must not change ids.
+ * Defaults are omitted, so that ids do not change when a default is written into a sweep file or a trainer gets a new
+ * parameter.
  */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;

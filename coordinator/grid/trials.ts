@@ -122,7 +122,7 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
   let state = initialState(spec, searcher);
   const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
   for (;;) {
-    // While fewer trials have ended, the points of the search are random.
+    // The points of the search are random until this many trials have ended.
     if (searcher.usesResults && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
       const listed = startsWarm
         ? 'with warm_start, no config can be listed before the sweep runs'

@@ -8,8 +8,8 @@ import type { Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**
- * The time in milliseconds for which a lost agent keeps its series, and for which a lost or left agent is counted. Long
- * enough for an alert, but limited, because every agent of a batch system has a new name.
+ * The time in milliseconds for which a lost agent keeps its series. Agents that left or were lost are counted for the
+ * same time. The time is long enough for an alert. It is limited because every agent of a batch system has a new name.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 
@@ -39,9 +39,9 @@ export interface TargetGroup {
 }
 
 /**
- * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Omits agents of other machines
- * whose address is a loopback address.
- * @param here the name of this machine
+ * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Agents of other machines whose
+ * address is a loopback address are omitted.
+ * @param here the name of the machine of the coordinator
  */
 export function agentTargets(core: Core, here: string, now: number): TargetGroup[] {
   return reportedAgents(core, now)
@@ -52,7 +52,7 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
     }));
 }
 
-/** Returns the agents that have series. Omits agents that left or were lost longer ago than LOST_RETENTION_MS. */
+/** Returns the agents that have series. Agents that left or were lost more than LOST_RETENTION_MS ago are omitted. */
 function reportedAgents(core: Core, now: number): Agent[] {
   return [...core.agents.values()].filter((agent) => isRecent(agent, now) && agent.state !== 'left');
 }

@@ -1,5 +1,6 @@
 /**
- * Updates the metric families. Counters are updated after each commit, and gauges are read from memory at each scrape.
+ * Updates the coordinator's Prometheus metrics. Counters are updated after each commit, and gauges are read from memory
+ * at each scrape.
  */
 
 import { clearTimeout, setTimeout } from 'node:timers';
@@ -29,12 +30,12 @@ export interface CollectingOptions {
   readonly version: string;
   /** Whether each trial has series. */
   readonly trialMetrics: boolean;
-  /** The time for which the series of an ended sweep remain, in milliseconds. Default: ten minutes. */
+  /** The time for which the series of an ended sweep remain, in milliseconds. The default is ten minutes. */
   readonly lingerMs?: number;
 }
 
 export interface Collecting {
-  /** Updates the gauges. */
+  /** Updates the gauges from the state in memory. */
   measure(): void;
   stop(): void;
 }
@@ -62,11 +63,11 @@ export function startCollecting(
 
 interface AttemptProgress {
   readonly grantedAt: number;
-  /** The epoch of the newest report, and its time by the agent's clock. */
+  /** The epoch of the newest report, and the time of the report by the agent's clock. */
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
   readonly from: number;
-  /** The number of the trial's last epoch. Undefined if the trainer has no such number. */
+  /** The number of epochs that the trial trains. The number is undefined if the trainer has no epochs. */
   readonly epochs: number | undefined;
 }
 
@@ -74,7 +75,7 @@ class Collector {
   readonly #runtime: Runtime;
   readonly #metrics: CoordinatorMetrics;
   readonly #trialSeries: TrialSeries | undefined;
-  /** By sweep, the GPU time that its counter has counted, in milliseconds. */
+  /** The GPU time that the counter of each sweep has counted, in milliseconds. */
   readonly #gpuMs = new Map<string, number>();
   readonly #lingerMs: number;
   readonly #sweeps = new Map<string, SweepSeries>();
@@ -85,7 +86,7 @@ class Collector {
    */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
-  /** Ended sweeps whose series remain, with the timer that removes them. */
+  /** Ended sweeps whose series remain, each with the timer that removes its series. */
   readonly #lingering = new Map<string, NodeJS.Timeout>();
   #lagMs = 0;
 
@@ -96,7 +97,7 @@ class Collector {
     this.#trialSeries = trialSeries;
     for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
     for (const { key, grantedAt } of runtime.core.leases.values()) {
-      // The first report has no duration, because an earlier process received the previous report.
+      // The first report after a start has no duration, because an earlier process received the previous report.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
     }
   }
@@ -192,7 +193,7 @@ class Collector {
   #granted({ key, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
     const name = `${key.sweepId}/${key.trialId}`;
     const series = this.#seriesOf(key.sweepId);
-    // The trial of a speculative attempt was not pending.
+    // The trial of a speculative attempt was already running, not pending.
     if (!speculative) {
       const offeredAt = this.#offeredAt.get(name);
       if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
@@ -292,7 +293,7 @@ class Collector {
 
 function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): void {
   offersOutstanding.reset();
-  // The pools of isolated agents appear and disappear, and share one series.
+  // The pools of isolated agents share one series, because these pools appear and disappear.
   const isolated = new Set([...core.agents.values()].flatMap((agent) => (agent.isolated ? agent.pools : [])));
   const labelOf = (pool: string) => (isolated.has(pool) ? 'isolated' : pool);
   for (const pool of livePools(core)) offersOutstanding.set({ pool: labelOf(pool) }, 0);

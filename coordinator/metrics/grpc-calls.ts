@@ -5,7 +5,9 @@ import type { CoordinatorMetrics } from './families.ts';
 
 type CallMetrics = Pick<CoordinatorMetrics, 'grpcHandled' | 'grpcHandling' | 'unreadable'>;
 
-/** Streams whose durations are not measured, because they depend on the client or the amount of data, not on the server. */
+/**
+ * The streams whose durations are not measured, because these durations depend on the client or on the amount of data.
+ */
 const UNTIMED: ReadonlySet<string> = new Set([
   'Report',
   'Watch',
@@ -18,7 +20,7 @@ const UNTIMED: ReadonlySet<string> = new Set([
   'ServerReflectionInfo',
 ]);
 
-/** Returns a function that counts a call. Calls of the health and reflection services are included. */
+/** Returns a function that counts a call. The counts include calls of the health and reflection services. */
 export function callCounter({ grpcHandled, grpcHandling, unreadable }: CallMetrics): (ended: CallStatus) => void {
   return (ended) => {
     const labels = labelsOf(ended.path);

@@ -1,6 +1,6 @@
 /**
- * Maintains the series of one sweep. The series start at zero for every known label value, and are removed after the
- * sweep ends.
+ * Maintains the Prometheus series of one sweep. The series start at zero for every known label value, and are removed
+ * after the sweep ends.
  */
 import type { Metric } from 'prom-client';
 import type { TimeLeft } from '../../lib/domain/eta.ts';
@@ -16,7 +16,7 @@ import type { Ranking } from './trial-series.ts';
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
 
-/** The metrics of a sweep that have a series: the ranking metric, and the metrics that are reported first. */
+/** The metrics of a sweep that have a series: the ranking metric, and the first other metrics that are reported. */
 export const MAX_BEST_METRICS = 200;
 
 export class SweepSeries {
@@ -75,7 +75,10 @@ export class SweepSeries {
     }
   }
 
-  /** Sets the gauges. @param timeLeft the estimate; undefined if there is none */
+  /**
+   * Sets the gauges.
+   * @param timeLeft the estimated time left; undefined without an estimate
+   */
   measure(sweep: Sweep, timeLeft: TimeLeft | undefined): void {
     for (const [state, count] of Object.entries(sweep.counts))
       this.#metrics.trials.set({ sweep: sweep.id, state }, count);
@@ -90,7 +93,7 @@ export class SweepSeries {
     else this.#metrics.eta.set({ sweep: sweep.id }, timeLeft.expectedMs / 1000);
   }
 
-  /** Sets the final counts, which remain until the series are removed. */
+  /** Sets the final counts of a sweep, which remain until the series are removed. */
   end(counts: Readonly<Record<string, number>>, at: number): void {
     for (const [state, count] of Object.entries(counts)) this.#metrics.trials.set({ sweep: this.id, state }, count);
     this.#metrics.stragglers.set({ sweep: this.id }, 0);
@@ -98,7 +101,7 @@ export class SweepSeries {
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
-  /** Removes the end of the sweep. Called when trials of the sweep are retried after its end. */
+  /** Removes the end time of the sweep. Called when trials of the sweep are retried after its end. */
   resume(): void {
     this.#metrics.sweepEnd.remove({ sweep: this.id });
   }

@@ -12,7 +12,7 @@ export interface TrialValues {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** How a sweep's trials are ranked. */
+/** The rule by which the trials of a sweep are ranked. */
 export interface Ranking {
   readonly metric: string;
   readonly lessIsBetter: boolean;
@@ -21,7 +21,7 @@ export interface Ranking {
 export class TrialSeries {
   readonly #metrics: CoordinatorMetrics;
   readonly #running = new Map<string, { readonly sweep: string; values: TrialValues }>();
-  /** The ended trials with series by sweep, best first. */
+  /** The ended trials with series, best first, by sweep. */
   readonly #ended = new Map<string, TrialValues[]>();
 
   constructor(metrics: CoordinatorMetrics) {
@@ -32,14 +32,17 @@ export class TrialSeries {
     this.#running.set(keyText(key), { sweep: key.sweepId, values: { trial: key.trialId, epoch, metrics } });
   }
 
-  /** Records the end of an attempt. @param ranking undefined if the attempt has no result */
+  /**
+   * Records the end of an attempt.
+   * @param ranking the ranking value; undefined if the attempt has no result
+   */
   ended(key: AttemptKey, ranking: Ranking | undefined): void {
     const found = this.#running.get(keyText(key));
     this.#running.delete(keyText(key));
     if (found !== undefined && ranking !== undefined) this.keep(key.sweepId, found.values, ranking);
   }
 
-  /** Adds an ended trial, if it ranks among the best. */
+  /** Adds an ended trial if the trial ranks among the best. */
   keep(sweep: string, values: TrialValues, { metric, lessIsBetter }: Ranking): void {
     if (!Number.isFinite(ownValue(values.metrics, metric))) return;
     const order = (a: TrialValues, b: TrialValues) => {

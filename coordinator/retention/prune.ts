@@ -12,17 +12,17 @@ import { type OrphanSet, removeOrphanSets } from '../artifacts/orphans.ts';
 import { commitCounted } from '../store/high-water.ts';
 
 export interface PruneOptions {
-  /** Removes only sweeps that ended at least this long ago, in milliseconds. */
+  /** Removes only sweeps that ended at least this time ago, in milliseconds. */
   readonly olderThanMs: number;
-  /** The number of newest ended sweeps to keep, of any age. */
+  /** The number of newest ended sweeps that are kept, regardless of their age. */
   readonly keep: number;
-  /** Returns the sweeps without removing them. */
+  /** Returns the sweeps that would be removed, without removing them. */
   readonly dryRun: boolean;
 }
 
 /**
- * Rejects a request that would remove every ended sweep without `all`, such as an empty request.
- * @throws {BadInputError} without a selector, and for `all` together with another selector
+ * Rejects a request that would remove every ended sweep without the selector `all`, such as an empty request.
+ * @throws {BadInputError} if the request has no selector, or has `all` together with another selector
  */
 export function checkSelector({
   olderThanMs,
@@ -47,11 +47,14 @@ export interface PrunedSweep {
   readonly endedAtMs: number;
   readonly trials: number;
   readonly artifacts: number;
-  /** Total size of its artifacts. */
+  /** The total size of the sweep's artifacts, in bytes. */
   readonly bytes: number;
 }
 
-/** The tables with rows of a sweep. Trials come first, because a trigger counts their removal in another of the tables. */
+/**
+ * The tables that contain rows of a sweep. The table of trials comes first, because a trigger counts the removal of
+ * trials in another of the tables.
+ */
 const SWEEP_TABLES = `
   select name from sqlite_schema as s
   where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')
@@ -65,7 +68,7 @@ export class Pruner {
 
   readonly #isLive: (sweepId: string) => boolean;
 
-  /** @param isLive returns whether a sweep runs again because a user retried its trials */
+  /** @param isLive whether a sweep runs again because a user retried its trials */
   constructor(
     db: Database,
     files: Pick<ArtifactFiles, 'removeSweep'>,
@@ -78,7 +81,10 @@ export class Pruner {
     this.#isLive = isLive;
   }
 
-  /** Removes one sweep at a time, and serves other calls in between. @returns the removed sweeps, oldest first */
+  /**
+   * Removes one sweep at a time, so that other calls are served in between.
+   * @returns the removed sweeps, oldest first
+   */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
     const chosen = this.#choose(options, now);
     if (options.dryRun) return chosen;
@@ -93,8 +99,8 @@ export class Pruner {
   }
 
   /**
-   * Removes code archives that no sweep names any longer, an hour or more after their last upload.
-   * @param pruned sweeps that do not count, because they would be removed
+   * Removes code archives that no sweep names any longer and whose last upload was at least an hour ago.
+   * @param pruned the sweeps that do not count, because they would be removed
    */
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
     const uses = this.#db.prepare('select cast(sweep_id as text) as id from sources where sha256 = ?');
@@ -103,7 +109,7 @@ export class Pruner {
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
-  /** Selects the sweeps to remove, oldest first. Never selects the newest sweep, so that its id is not reused. */
+  /** Selects the sweeps to remove, oldest first. The newest sweep is never selected, so that its id is not reused. */
   #choose({ olderThanMs, keep }: PruneOptions, now: number): PrunedSweep[] {
     return this.#db
       .prepare(
@@ -137,7 +143,7 @@ export interface Pruned {
 }
 
 /**
- * Prunes sweeps, then code archives that only the pruned sweeps named and, on request, orphans.
+ * Prunes sweeps, code archives that only the pruned sweeps named and, on request, orphans.
  * @param dir the coordinator's folder
  */
 export async function pruneAll(
@@ -155,8 +161,8 @@ export async function pruneAll(
 const RETENTION_INTERVAL_MS = 3_600_000;
 
 /**
- * Prunes sweeps that ended more than `retainMs` ago, now and every hour. Unused code archives are first removed after
- * an hour, because a start removes no archives.
+ * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are removed
+ * for the first time after an hour, because a start removes no archives.
  * @returns a function that stops the pruning
  */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {

@@ -51,7 +51,10 @@ export function compareSpaces(before: SweepSpec, after: SweepSpec): SpaceChange 
   };
 }
 
-/** Counts the trials of both versions. @throws {BadInputError} if counting would take too long */
+/**
+ * Counts the trials of both versions.
+ * @throws {BadInputError} if counting would take too long
+ */
 export function countChanges(before: SweepSpec, after: SweepSpec, change: SpaceChange): TrialChanges {
   const [old, now] = [planWithoutDrawing(before).trials, planWithoutDrawing(after).trials];
   const kept = change.kind === 'grid' ? commonTrials(before, after, old, now) : Math.min(old, now);
