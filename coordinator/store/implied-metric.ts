@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
-import { setValues } from './schema.ts';
+import { setValues } from './derived-tables.ts';
 
 /**
  * Prepares the statements.

@@ -7,9 +7,9 @@ import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd } from '../core/attempt-model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import { setValues } from './derived-tables.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
 import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
-import { setValues } from './schema.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 
 function toColumns(values: MetricValues): [metrics: string, steps: string] {

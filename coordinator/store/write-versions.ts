@@ -1,6 +1,6 @@
 /** Writes new versions of sweep files. */
 import type { Database } from 'libsql';
-import { setValues } from './schema.ts';
+import { setValues } from './derived-tables.ts';
 import type { AddEvent, ChangeOf } from './write-events.ts';
 
 /** Keeps the replaced file, and marks dropped and restored trials. */
