@@ -1,7 +1,7 @@
 /** The dashboard without a terminal. The inputs are keys and updates, and the output is a model. */
 import { errorMessage } from '../lib/text/error-message.ts';
 import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
-import type { Trial } from '../proto/gen/trawl/v1/types.ts';
+import type { Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { actionContext, previewedTrial, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
 import { keyNames, type Press } from './keys.ts';
@@ -85,6 +85,13 @@ interface CachedParameters {
   readonly configs: number;
   readonly columns: ParameterColumns<Trial>;
 }
+
+/** Whether the trials of a sweep wait for slots. The stream then has no updates, and the list of sweeps has the new time left. */
+const isWaiting = ({ counts, state }: Sweep): boolean =>
+  state === 'SWEEP_STATE_RUNNING' &&
+  counts !== undefined &&
+  counts.running === 0 &&
+  counts.pending + counts.offered > 0;
 
 const EMPTY: SweepData = { state: EMPTY_STATE, board: EMPTY_BOARD };
 
@@ -348,7 +355,8 @@ export class Dashboard {
 
   #summarize(state: DashboardState, atMs: number): Summary {
     const begun = performance.now();
-    const summary = summaryOf(state, atMs);
+    const listed = this.#details.sweeps.find(({ id }) => id === state.sweep?.id);
+    const summary = summaryOf(state, atMs, listed);
     const tookMs = performance.now() - begun;
     this.#summary = { state, complete: this.#stream.complete, atMs, tookMs, summary };
     return summary;
@@ -409,7 +417,7 @@ export class Dashboard {
     if (view.kind === 'explain') details.requestExplanation(view.trialId, now);
     if (view.kind === 'events') details.requestEarlierEvents(state.firstSeq, now);
     this.#stream.restartIfRunning(details.sweeps, details.sweepsRequestedMs);
-    if (view.kind === 'sweeps' || this.#stream.ended) details.requestSweeps(now);
+    if (view.kind === 'sweeps' || this.#stream.ended || isWaiting(state.sweep)) details.requestSweeps(now);
     if (view.kind === 'parameters') {
       if (this.#analysis.configs.length === 0) this.#analysis = { atMs: now, configs: model.board.configs };
       details.requestImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);

@@ -1,17 +1,9 @@
 /** Estimates the time left of live sweeps. */
-import {
-  type EtaTrial,
-  etaOf,
-  MAX_ESTIMATED_TRIALS,
-  type TimeLeft,
-  timeLeftAfter,
-  usableSlots,
-} from '../../lib/domain/eta.ts';
-import { trainsPacks } from '../../proto/trainers.ts';
-import { takesWork } from '../core/drain.ts';
-import { busySlots } from '../core/leases.ts';
+import { type EtaTrial, etaOf, MAX_ESTIMATED_TRIALS, type TimeLeft, timeLeftAfter } from '../../lib/domain/eta.ts';
+import type { SlotShare } from '../../proto/gen/trawl/v1/types.ts';
 import { type Core, isEnded } from '../core/model.ts';
 import { createdTrials, trialsToCome } from '../core/trials.ts';
+import { slotShareOf } from './slot-share.ts';
 
 /** An estimate reads all trials of the sweep, so the estimate of a large sweep is reused for a longer time. */
 const MAX_AGE_MS_PER_TRIAL = 1;
@@ -21,6 +13,7 @@ interface Estimate {
   /** The state of the sweep when the estimate was made. */
   readonly state: string;
   readonly timeLeft: TimeLeft | undefined;
+  readonly share: SlotShare | undefined;
 }
 
 export class TimeLeftEstimates {
@@ -41,6 +34,17 @@ export class TimeLeftEstimates {
    * was measured yet.
    */
   of(sweepId: string): TimeLeft | undefined {
+    const known = this.#estimateOf(sweepId);
+    return known?.timeLeft && timeLeftAfter(known.timeLeft, this.#now() - known.atMs);
+  }
+
+  /** Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or is too large, or if they are unknown. */
+  shareOf(sweepId: string): SlotShare | undefined {
+    const known = this.#estimateOf(sweepId);
+    return known?.share && { ...known.share, waitMs: Math.max(0, known.share.waitMs - (this.#now() - known.atMs)) };
+  }
+
+  #estimateOf(sweepId: string): Estimate | undefined {
     const sweep = this.#core.sweeps.get(sweepId);
     if (sweep === undefined || isEnded(sweep.state) || createdTrials(sweep) > MAX_ESTIMATED_TRIALS) {
       this.#known.delete(sweepId);
@@ -49,31 +53,19 @@ export class TimeLeftEstimates {
     const now = this.#now();
     const known = this.#known.get(sweepId);
     const maxAgeMs = createdTrials(sweep) * MAX_AGE_MS_PER_TRIAL;
-    if (known?.state === sweep.state && now - known.atMs < maxAgeMs)
-      return known.timeLeft && timeLeftAfter(known.timeLeft, now - known.atMs);
-    const slots = usableSlots(slotsOf(this.#core), {
-      running: sweep.counts.running,
-      concurrency: sweep.policy.concurrency,
-      packs: trainsPacks(sweep.policy.trainer),
-    });
-    const trials = this.#trialsOf(sweepId);
+    if (known?.state === sweep.state && now - known.atMs < maxAgeMs) return known;
+    // The share refers only to sweeps with a higher priority, so the estimates end.
+    const share = slotShareOf(this.#core, sweep, (id) => this.of(id)?.expectedMs);
     const timeLeft = etaOf({
-      trials,
+      trials: this.#trialsOf(sweepId),
       toCome: trialsToCome(sweep),
-      slots,
+      slots: share?.slots ?? 0,
+      waitMs: share?.waitMs ?? 0,
       paused: sweep.state !== 'running',
       now,
     }).sweep;
-    this.#known.set(sweepId, { atMs: now, state: sweep.state, timeLeft });
-    return timeLeft;
+    const estimate = { atMs: now, state: sweep.state, timeLeft, share };
+    this.#known.set(sweepId, estimate);
+    return estimate;
   }
-}
-
-function slotsOf(core: Core) {
-  return Array.from(core.agents.values(), (agent) => ({
-    takesWork: takesWork(core, agent),
-    slots: agent.slots,
-    pack: agent.pack,
-    busy: busySlots(core, agent.id),
-  }));
 }

@@ -23,12 +23,17 @@ export class Queries {
     db: Database,
     {
       isOffline = false,
-      live: { blocked = () => '', timeLeft = () => undefined, slotTime = () => undefined } = {},
+      live: {
+        blocked = () => '',
+        timeLeft = () => undefined,
+        slotShare = () => undefined,
+        slotTime = () => undefined,
+      } = {},
     }: { readonly isOffline?: boolean; readonly live?: Partial<LiveFacts> } = {},
   ) {
     const reader = new Reader(db);
     this.selectors = new Selectors(reader);
-    this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotTime });
+    this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotShare, slotTime });
     this.trials = new TrialQueries(reader, isOffline);
     this.attempts = new AttemptQueries(reader, isOffline);
     this.artifacts = new ArtifactQueries(reader);

@@ -3,11 +3,9 @@ import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { interruptedSweep } from '../../lib/domain/interrupted.ts';
 import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { NotFoundError } from '../../proto/errors.ts';
-import type { ListRungsResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { Environment, Event, SlotTime, Source, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { Environment, Event, SlotShare, SlotTime, Source, Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import type { TrialStateName } from '../../proto/names.ts';
 import type { SweepPolicy } from '../core/policy.ts';
-import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.ts';
-import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import type { Reader } from './reader.ts';
 import {
   type EnvironmentRow,
@@ -25,8 +23,16 @@ export interface LiveFacts {
   readonly blocked: (sweepId: string) => string;
   /** Returns the estimated time until a sweep ends; undefined if the time is unknown. */
   readonly timeLeft: (sweepId: string) => TimeLeft | undefined;
+  /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
+  readonly slotShare: (sweepId: string) => SlotShare | undefined;
   /** Returns the slot time of a sweep that has not ended; undefined if only ended attempts count. */
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
+}
+
+/** Where an entry is in the order of trial and rung. */
+interface RungPlace {
+  readonly trialId: string;
+  readonly rung: number;
 }
 
 export class SweepQueries {
@@ -108,20 +114,25 @@ export class SweepQueries {
       .map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
   }
 
-  /** Returns a summary of the rungs of a sweep, and its early-stopping rule as text. */
-  rungSummaries(sweepId: string): ListRungsResponse {
-    const { earlyTerminate, ranking }: SweepPolicy = JSON.parse(this.#sweepRow(sweepId).policy);
-    if (earlyTerminate === undefined) return { rule: '', rungs: [] };
-    const rows = this.#reader.all<Omit<RungEntryRow, 'isLast'> & { readonly last: number }>(
-      `select r.rung, r.value, t.state, r.rung = max(r.rung) over (partition by r.trial_id) as last
-       from rungs as r join trials as t on t.sweep_id = r.sweep_id and t.id = r.trial_id where r.sweep_id = ?`,
+  /** Returns the settings of a sweep that the scheduler and the search use. @throws {NotFoundError} */
+  policy(sweepId: string): SweepPolicy {
+    return JSON.parse(this.#sweepRow(sweepId).policy);
+  }
+
+  /**
+   * Returns up to `limit` entries of trials at rungs that follow an entry, in order of trial and rung, with the states of the
+   * trials.
+   */
+  rungEntries(sweepId: string, after: RungPlace, limit: number) {
+    return this.#reader.all<RungPlace & { readonly value: number; readonly state: TrialStateName }>(
+      `select r.trial_id as trialId, r.rung, r.value, t.state
+       from rungs as r cross join trials as t on t.sweep_id = r.sweep_id and t.id = r.trial_id
+       where r.sweep_id = ? and (r.trial_id, r.rung) > (?, ?) order by r.trial_id, r.rung limit ?`,
       sweepId,
+      after.trialId,
+      after.rung,
+      limit,
     );
-    const entries = rows.map(({ last, ...row }) => ({ ...row, isLast: last > 0 }));
-    return {
-      rule: earlyTerminateText(earlyTerminate),
-      rungs: rungSummaries(entries, earlyTerminate, ranking.goal),
-    };
   }
 
   /** Returns the slot time of a sweep up to now. @throws {NotFoundError} */
@@ -170,7 +181,11 @@ export class SweepQueries {
     );
     const stored = sweepOf(row, created, dropped, warnings);
     const { id, slotTime } = stored;
-    const live = { blocked: this.#live.blocked(id), timeLeft: this.#live.timeLeft(id) };
+    const live = {
+      blocked: this.#live.blocked(id),
+      timeLeft: this.#live.timeLeft(id),
+      slotShare: this.#live.slotShare(id),
+    };
     const sweep = { ...stored, ...live, slotTime: this.#live.slotTime(id) ?? slotTime };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;
   }

@@ -36,6 +36,7 @@ import { type BestRequest, bestConfigs, bestTrials } from './best.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
+import { RungReader } from './rung-reader.ts';
 import { AgentRoster, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
@@ -72,6 +73,7 @@ export interface SweepSource extends WatchSource {
 export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
   const roster = new AgentRoster(source.agents);
+  const rungs = new RungReader(queries);
   return {
     submit: unaryHandler(log, async (request, call) => ({
       sweep: queries.sweeps.get(await control.submit(request, userOf(call))),
@@ -120,7 +122,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
         rungs: queries.attempts.rungs(sweepId, trialId),
       };
     }),
-    listRungs: unaryHandler(log, (request) => queries.sweeps.rungSummaries(queries.selectors.findSweep(request.sweep))),
+    listRungs: unaryHandler(log, (request) => rungs.of(queries.selectors.findSweep(request.sweep))),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
     watch: streamHandler(log, (request, signal) =>
       watchMessages(source, roster, queries.selectors.findSweep(request.sweep), request.sinceEventSeq, signal),

@@ -12,6 +12,7 @@ import {
   usableSlots,
 } from '../../lib/domain/eta.ts';
 import { sweepEnded, trialEnded, trialsToCome } from '../../lib/domain/trial-state.ts';
+import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import { trainsPacks } from '../../proto/trainers.ts';
 import type { DashboardState } from './reducer.ts';
@@ -30,8 +31,11 @@ export interface Summary {
   readonly failures: readonly (readonly [FailureClassName, number])[];
 }
 
-/** @param now Unix milliseconds */
-export function summaryOf(state: DashboardState, now: number): Summary {
+/**
+ * @param now Unix milliseconds
+ * @param listed the sweep in the newest list of sweeps, which is newer than the stream while no trial runs
+ */
+export function summaryOf(state: DashboardState, now: number, listed?: Sweep): Summary {
   const { sweep } = state;
   const until = sweep !== undefined && sweepEnded(sweep) && sweep.endedAtMs > 0 ? sweep.endedAtMs : now;
   const windowStart = until - RATE_WINDOW_MS;
@@ -52,22 +56,29 @@ export function summaryOf(state: DashboardState, now: number): Summary {
   return {
     elapsedMs: sweep === undefined ? 0 : Math.max(0, until - sweep.createdAtMs),
     perMinute,
-    eta: estimateOf(state, now),
+    eta: estimateOf(state, now, listed),
     summarizedAtMs: now,
     failures: [...failures].sort(([, a], [, b]) => b - a),
   };
 }
 
-function estimateOf({ sweep, trials, agents }: DashboardState, now: number): Eta {
+function estimateOf({ sweep, trials, agents }: DashboardState, now: number, listed: Sweep | undefined): Eta {
   if (sweep === undefined || sweepEnded(sweep) || trials.size > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
   if (sweep.state === 'SWEEP_STATE_INTERRUPTED') return NO_ESTIMATE;
-  const slots = usableSlots(slotsOfAgents(agents), {
-    running: sweep.counts?.running ?? 0,
-    concurrency: sweep.concurrency,
-    packs: trainsPacks(sweep.trainer),
-  });
+  const packs = trainsPacks(sweep.trainer);
+  const all = slotsOfAgents(agents);
+  const running = sweep.counts?.running ?? 0;
+  const usable = usableSlots(all, { running, concurrency: sweep.concurrency, packs });
+  // The coordinator's share does not know yet that an agent is gone.
+  const connected = usableSlots(
+    all.map((agent) => ({ ...agent, busy: 0 })),
+    { running: 0, concurrency: sweep.concurrency, packs },
+  );
+  const share = (running === 0 ? listed : undefined)?.slotShare ?? sweep.slotShare;
+  const slots = share === undefined ? usable : Math.min(share.slots, connected);
+  const waitMs = share?.waitMs ?? 0;
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';
-  return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, paused, now });
+  return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, waitMs, paused, now });
 }
 
 /** Returns the time left of a trial; undefined if it does not run and will not start. */

@@ -157,3 +157,19 @@ test('trials that are not created yet count like pending trials, and an unlimite
   expect(unlimited.trials).toEqual(without.trials);
   expect(etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY, paused: true }).sweep).toEqual(without.sweep);
 });
+
+test('a sweep that waits for slots has a time left that includes the waiting time', () => {
+  const ended = {
+    id: 'a',
+    configId: 'a',
+    state: 'ended' as const,
+    epoch: 2,
+    epochs: 2,
+    startedAtMs: 1,
+    endedAtMs: 2_001,
+  };
+  const waiting = { ...ended, id: 'b', state: 'waiting' as const, epoch: 0, startedAtMs: 0, endedAtMs: 0 };
+  const left = (waitMs: number) =>
+    etaOf({ trials: [ended, waiting], slots: 1, waitMs, paused: false, now: NOW }).sweep?.expectedMs ?? 0;
+  expect(left(60_000)).toBeCloseTo(left(0) + 60_000, 6);
+});

@@ -33,6 +33,8 @@ export interface EtaSituation {
   readonly toCome?: number;
   /** Slots that can run the trials, including busy slots. */
   readonly slots: number;
+  /** The time until a waiting trial can start, because sweeps with a higher priority use the slots. Default: 0. */
+  readonly waitMs?: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;
   readonly now: number;
@@ -78,7 +80,7 @@ export const MAX_ESTIMATED_TRIALS = 20_000;
 /** The part of an unknown run that is assumed to be left when it takes longer than expected. */
 const LEAST_LEFT = 0.1;
 
-export function etaOf({ trials: created, toCome = 0, slots, paused, now }: EtaSituation): Eta {
+export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, now }: EtaSituation): Eta {
   if (created.length > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
   const isEndless = !paused && created.length + toCome > MAX_ESTIMATED_TRIALS;
   const trials = paused || isEndless ? created : [...created, ...futureTrials(created, toCome)];
@@ -91,7 +93,7 @@ export function etaOf({ trials: created, toCome = 0, slots, paused, now }: EtaSi
   const times = new Map(running.map((part) => [part.id, intervalOf(part.ms, spreadOf(part), pace)]));
   if (waiting.length > 0 && slots === 0) return { sweep: undefined, trials: times };
   const free = new TinyQueue(running.map(({ ms }) => ms));
-  while (free.length < slots) free.push(0);
+  while (free.length < slots) free.push(waitMs);
   for (const part of waiting) {
     const startsIn = free.pop() ?? 0;
     free.push(startsIn + part.ms);
@@ -294,8 +296,8 @@ interface SlotsOfSweep {
 
 /**
  * Returns the number of trials of a sweep that can run at the same time: its running trials, and those that the free
- * slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run
- * trials of other sweeps do not count, although some of these slots become free.
+ * slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run trials of other sweeps do not
+ * count: only the coordinator knows the share of a sweep in these slots.
  */
 export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency, packs }: SlotsOfSweep): number {
   let free = 0;

@@ -759,7 +759,22 @@ export interface Sweep {
   /** The user who submitted the sweep; empty if unknown. */
   submittedBy: string;
   /** The version of the sweep file. Absent: 1. */
-  version?: number | undefined;
+  version?:
+    | number
+    | undefined;
+  /**
+   * The slots that the sweep gets from the scheduler. Absent if the sweep has ended, has more than 20,000 trials, or the share is
+   * unknown.
+   */
+  slotShare: SlotShare | undefined;
+}
+
+/** The slots that a sweep can use, given the priorities and weights of the other sweeps. */
+export interface SlotShare {
+  /** The number of trials that can run at the same time. */
+  slots: number;
+  /** The expected time until sweeps with a higher priority leave slots to the sweep. */
+  waitMs: number;
 }
 
 /**
@@ -1175,6 +1190,7 @@ function createBaseSweep(): Sweep {
     slotTime: undefined,
     submittedBy: "",
     version: undefined,
+    slotShare: undefined,
   };
 }
 
@@ -1260,6 +1276,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.version !== undefined) {
       writer.uint32(216).uint32(message.version);
+    }
+    if (message.slotShare !== undefined) {
+      SlotShare.encode(message.slotShare, writer.uint32(226).fork()).join();
     }
     return writer;
   },
@@ -1493,6 +1512,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.version = reader.uint32();
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.slotShare = SlotShare.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1545,6 +1572,76 @@ export const Sweep: MessageFns<Sweep> = {
       : undefined;
     message.submittedBy = object.submittedBy ?? "";
     message.version = object.version ?? undefined;
+    message.slotShare = (object.slotShare !== undefined && object.slotShare !== null)
+      ? SlotShare.fromPartial(object.slotShare)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSlotShare(): SlotShare {
+  return { slots: 0, waitMs: 0 };
+}
+
+export const SlotShare: MessageFns<SlotShare> = {
+  encode(message: SlotShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slots !== 0) {
+      writer.uint32(8).uint32(message.slots);
+    }
+    if (message.waitMs !== 0) {
+      writer.uint32(17).double(message.waitMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SlotShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSlotShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.slots = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.waitMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SlotShare>): SlotShare {
+    return SlotShare.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SlotShare>): SlotShare {
+    const message = createBaseSlotShare();
+    message.slots = object.slots ?? 0;
+    message.waitMs = object.waitMs ?? 0;
     return message;
   },
 };
