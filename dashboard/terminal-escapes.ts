@@ -33,19 +33,20 @@ export function transmitImage(id: number, png: Uint8Array): string {
   return sent;
 }
 
-/** Shows a sent image with its upper left corner at a cell (from 1). The cursor does not move. */
+/** Shows a sent image. The upper left corner of the image is in a cell, counted from 1. The cursor does not move. */
 export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
 }
 
-/** Hides an image. The terminal keeps its data. */
+/** Hides an image. The terminal keeps the data of the image. */
 export const hideImage = (id: number): string => apc(`a=d,d=i,q=2,i=${id}`);
 
-/** Hides every image and frees its memory in the terminal. */
+/** Hides every image and frees the memory of the images in the terminal. */
 export const FREE_IMAGES = apc('a=d,d=A,q=2');
 
 /**
- * Copies text to the clipboard of the terminal (OSC 52). This also works over ssh. Terminals that do not support the
+ * Copies text to the clipboard of the terminal (OSC 52). The sequence also works over ssh. Terminals that do not
+ * support the
  * sequence ignore it.
  */
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;

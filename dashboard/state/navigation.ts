@@ -101,8 +101,8 @@ export function openView(ui: Ui, view: View): Ui {
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
 /**
- * Closes the current view. Clears the search of a log or the filter of a list first. On the leaderboard, the dashboard
- * then closes.
+ * Closes the current view. First clears the search of a log or the filter of a list. On the leaderboard without a
+ * filter, closes the dashboard.
  */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;
@@ -185,8 +185,8 @@ export function reverse(ui: Ui): Ui {
 const LIST_FIELDS: Readonly<Record<ListView, readonly string[]>> = { agents: AGENT_FIELDS, events: EVENT_FIELDS };
 
 /**
- * Filters the open list of agents or events, and the leaderboard elsewhere. A leading `!` inverts the whole filter; an
- * empty string clears it.
+ * Filters the open list of agents or events, and the leaderboard elsewhere. A leading `!` inverts the whole filter, and
+ * an empty string clears the filter.
  */
 export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyResult {
   const trimmed = text.trim();
@@ -220,7 +220,7 @@ function unknownField(filter: Filter, list: ListView | undefined, context: Actio
   return `no trial has a field ${JSON.stringify(unknown)}`;
 }
 
-/** Shows the events of the next kind only; after the last kind, shows all. */
+/** Shows the events of the next kind only. After the last kind, shows the events of all kinds. */
 export function showNextKind(ui: Ui, context: ActionContext): KeyResult {
   const kinds = ['', ...context.eventKinds.map(kindFilter)];
   const next = kinds[(kinds.indexOf(ui.lists.events.filterText) + 1) % kinds.length] ?? '';

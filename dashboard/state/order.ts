@@ -8,7 +8,7 @@ export interface Ordering<Row> {
   /** The sort key. Rows without a key come last in either direction. */
   readonly key: (row: Row) => SortKey;
   readonly descending: boolean;
-  /** Whether the row is included. */
+  /** Whether the order includes the row. */
   readonly keep: (row: Row) => boolean;
 }
 
@@ -30,7 +30,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Maps sort keys to numbers. Words come after all numbers, and missing keys come last. */
+/** Maps the sort keys of rows to numbers. Words come after all numbers, and missing keys come last. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
   /** The number that stands for a missing key. */
@@ -62,8 +62,8 @@ export interface RowChange<Row> {
 }
 
 /**
- * Applies changes: moves each changed row from its old to its new position, and copies all other rows.
- * @param changes by id
+ * Applies changes. Moves each changed row from its old to its new position, and copies all other rows.
+ * @param changes the changes by id of the row
  */
 export function reorder<Row extends Indexed>(
   order: RowOrder<Row>,
@@ -187,7 +187,9 @@ function numberOf(key: SortKey, { words, none }: Scale): number | undefined {
   return key === undefined || Number.isNaN(key) ? none : key;
 }
 
-/** Returns the rank of a key, which is the number of strictly better rows plus one. For orders with numeric keys. */
+/**
+ * Returns the rank of a key, which is the number of strictly better rows plus one. Requires an order with numeric keys.
+ */
 export function rankOf<Row>({ keys, ordering }: RowOrder<Row>, key: number): number {
   let low = 0;
   let high = keys.length;

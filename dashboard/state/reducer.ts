@@ -34,7 +34,10 @@ export const EMPTY_STATE: DashboardState = {
 
 export const MAX_EVENTS = 500;
 
-/** Scheduling details, changes that the trials' rows show, and repetitions of the end of an attempt are not listed. */
+/**
+ * The following events are not listed: scheduling details, changes that the rows of trials show, and repetitions of the
+ * end of an attempt.
+ */
 const UNLISTED_EVENTS = new Set([
   'offered',
   'withdrawn',
@@ -65,7 +68,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   if (updates.length === 0) return { state, changed: [] };
   let { sweep, trials, agents, varying, firstSeq } = state;
   let isReplaced = false;
-  // The trials of a large snapshot arrive in parts. The later parts are deltas.
+  // The trials of a large snapshot arrive in parts. The later parts of a large snapshot are deltas.
   let rows: Trial[] = [];
   const events: Event[] = [];
   for (const { update } of updates) {

@@ -34,7 +34,7 @@ const changed = (clock: ReplayClock, realMs: number, change: Partial<ReplayClock
   ...change,
 });
 
-/** Pauses or resumes. At the end, starts again from the beginning. */
+/** Pauses or resumes. A clock at the end starts again from the beginning. */
 export function togglePause(clock: ReplayClock, realMs: number): ReplayClock {
   if (shownAt(clock, realMs) >= clock.endMs) return changed(clock, realMs, { shownMs: clock.startMs, paused: false });
   return changed(clock, realMs, { paused: !clock.paused });

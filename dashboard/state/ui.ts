@@ -1,4 +1,4 @@
-/** The view, cursor, sorting, filter and marks. This is the state that keys change. */
+/** The view, cursor, sorting, filter and marks. The part of the dashboard's state that keys change. */
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { Pane, RetrySelection, SweepActionName } from '../source.ts';
 import { type LogUi, START_LOG } from './log-view.ts';
@@ -50,7 +50,7 @@ interface StatusMessage {
   readonly failed: boolean;
 }
 
-/** The lists besides the leaderboard that can be filtered. Agents can also be sorted. */
+/** The lists that can be filtered, in addition to the leaderboard. Agents can also be sorted. */
 export type ListView = 'agents' | 'events';
 
 /** The filter and the order of a list. */
@@ -65,7 +65,7 @@ export interface ListChoice {
 const WHOLE_LIST: ListChoice = { filterText: '', filter: ALL, sort: undefined, reversed: false };
 
 export interface Ui {
-  /** The last view is shown. The key q returns to the previous view. */
+  /** The dashboard shows the last view of the stack. The key q returns to the previous view. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
   /** The column that sorts the leaderboard. Undefined means the sweep's own metric. */
@@ -78,7 +78,7 @@ export interface Ui {
   readonly marks: ReadonlySet<string>;
   /** Ids of the configs whose replicates are shown. */
   readonly unfolded: ReadonlySet<string>;
-  /** Number of leaderboard columns scrolled past. */
+  /** The number of leaderboard columns that are scrolled out on the left. */
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
   /** The entered filters, commands and searches, newest first. */
@@ -120,7 +120,7 @@ export function initialUi(view: View): Ui {
   };
 }
 
-/** Returns the open view if it is a list with a filter of its own. */
+/** Returns the open view if it is a list with a separate filter. */
 export function listViewOf(ui: Ui): ListView | undefined {
   const { kind } = viewOf(ui);
   return kind === 'agents' || kind === 'events' ? kind : undefined;
@@ -156,7 +156,8 @@ export interface Window {
 }
 
 /**
- * Returns the visible part of a list. The cursor follows its row, and the window scrolls only as far as needed to show it.
+ * Returns the visible part of a list. The cursor follows its row, and the window scrolls only as far as needed to show
+ * the row.
  * @param indexOf the current index of a row; -1 when the row is gone
  */
 export function windowOf(cursor: Cursor, length: number, lines: number, indexOf: (id: string) => number): Window {

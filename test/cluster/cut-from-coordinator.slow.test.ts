@@ -1,4 +1,4 @@
-/** A sweep on six machines, one of which is temporarily cut off from the coordinator, in one or both directions. */
+/** A sweep on six machines. One machine is temporarily cut off from the coordinator, in one or both directions. */
 import { test } from 'vitest';
 import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';

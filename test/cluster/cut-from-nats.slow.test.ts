@@ -1,4 +1,4 @@
-/** A sweep on six machines, some of which are temporarily cut off from a NATS server, in one or both directions. */
+/** A sweep on six machines. Some machines are temporarily cut off from a NATS server, in one or both directions. */
 import { test } from 'vitest';
 import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';

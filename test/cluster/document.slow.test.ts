@@ -1,6 +1,6 @@
 /**
- * Runs the commands of docs/cluster.md on four machines. Only `scp` is replaced, by a program that copies between the
- * machines' home folders without a password.
+ * Runs the commands of docs/cluster.md on four machines. The test replaces only `scp`, by a program that copies between
+ * the home folders of the machines without a password.
  */
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -99,7 +99,7 @@ class CommandRunner {
     expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
   }
 
-  /** Runs these lines in a shell that stays open while its program runs. */
+  /** Runs the given lines in a shell that stays open while its program runs. */
   openShell(machine: Machine, lines: readonly string[]): Promise<Daemon> {
     return machine.start(...this.#terminal([...lines, 'wait']));
   }
@@ -116,7 +116,7 @@ async function waitForOutput(machine: Machine, log: string, what: string, shell:
     ended = true;
   });
   await until(`the output on ${machine.name} contains "${what}"`, () => {
-    if (ended) throw new Error(`it ended:\n${logEnd(machine.log(log))}`);
+    if (ended) throw new Error(`the command ended:\n${logEnd(machine.log(log))}`);
     return readFileSync(machine.log(log), 'utf8').includes(what);
   });
 }
@@ -135,7 +135,8 @@ async function programs(folder: string): Promise<string> {
   return bin;
 }
 
-/** Checks that Prometheus scrapes every part with the document's configuration. Only the scrape interval and the listen
+/** Checks that Prometheus scrapes every part of the cluster with the configuration from the document. Only the scrape
+ * interval and the listen
  * address differ. */
 async function expectScrapes(network: Network, runner: CommandRunner): Promise<void> {
   const monitor = network.machine(MONITOR);

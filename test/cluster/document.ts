@@ -5,7 +5,7 @@ export type CodeBlock =
   | { readonly kind: 'commands'; readonly machine: string; readonly lines: readonly string[] }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
-/** Returns the blocks ```sh MACHINE and ```yaml FILE in order. Blocks without a machine or file are ignored. */
+/** Returns the blocks ```sh MACHINE and ```yaml FILE in order. Ignores blocks without a machine or file. */
 export function blocksOf(markdown: string): CodeBlock[] {
   return marked.lexer(markdown).flatMap((token: Token): CodeBlock[] => {
     if (token.type !== 'code') return [];

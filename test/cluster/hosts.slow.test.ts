@@ -1,4 +1,4 @@
-/** A sweep on six machines, one of which loses power without notice and comes back. */
+/** A sweep on six machines. One machine loses power without notice and comes back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';

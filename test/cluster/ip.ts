@@ -6,7 +6,7 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Runs `ip`, for removing something that may not exist. Returns whether the command succeeded. */
+/** Runs `ip` to remove something that may not exist. Returns whether the command succeeded. */
 export function tryIp(...args: readonly string[]): boolean {
   return spawnSync('ip', [...args], { stdio: 'ignore' }).status === 0;
 }
@@ -17,7 +17,7 @@ export function pidsIn(namespace: string): number[] {
   return (stdout ?? '').split('\n').filter(Boolean).map(Number);
 }
 
-/** Returns why machines cannot be simulated here. Undefined if they can. */
+/** Returns why this computer cannot simulate machines. Undefined if the computer can simulate them. */
 export function machinesMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can create network namespaces';
   const probe = `trawl-probe-${process.pid}`;

@@ -21,7 +21,7 @@ export interface Cut {
 
 const machines = (cluster: SpreadCluster, names: readonly string[]) => names.map((name) => cluster.machine(name));
 
-/** Cuts a machine off from others, in both directions. */
+/** Cuts a machine off from other machines, in both directions. */
 export function inBothDirections(
   one: (cluster: SpreadCluster) => Promise<string>,
   others: readonly string[],
@@ -38,7 +38,7 @@ export function inBothDirections(
   };
 }
 
-/** Drops messages from some machines to others, but not the replies. */
+/** Drops messages from some machines to other machines, but not the replies. */
 export function inOneDirection(from: readonly string[], to: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const pairs = machines(cluster, from).flatMap((source) =>
@@ -51,7 +51,7 @@ export function inOneDirection(from: readonly string[], to: readonly string[]): 
   };
 }
 
-/** Checks that a sweep loses no trial, runs none twice, and keeps its running trials during the cut. */
+/** Checks that a sweep loses no trial, runs no trial twice, and keeps its running trials during the cut. */
 export async function sweepThroughCut({ what, agents, inflict, maxLostAttempts = 0 }: Cut): Promise<void> {
   const folder = testFolder();
   const cluster = await SpreadCluster.start(folder);

@@ -1,4 +1,7 @@
-/** A simulated machine with its own address, name, home folder and processes. It shares this machine's disk and programs. */
+/**
+ * A simulated machine with its own address, name, home folder and processes. The simulated machine shares the disk and
+ * the programs of the real machine.
+ */
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,12 +60,12 @@ export class Machine {
     return join(this.folder, ...parts);
   }
 
-  /** Starts a program in the home folder, with its output in NAME.log. It is killed at the end of the test. */
+  /** Starts a program in the home folder, with its output in NAME.log. The program is killed at the end of the test. */
   start(log: string, program: string, ...args: string[]): Promise<Daemon> {
     return startProgram(this.log(log), 'ip', [...this.#boot(), program, ...args]);
   }
 
-  /** Runs a program to its end. @returns its exit code */
+  /** Runs a program to its end. @returns the exit code of the program */
   async run(log: string, program: string, ...args: string[]): Promise<number> {
     const output = openSync(this.log(log), 'a');
     const shell = spawnBound('ip', [...this.#boot(), program, ...args], output);
@@ -94,7 +97,7 @@ export class Machine {
     ip('link', 'set', this.#plug, 'up');
   }
 
-  /** Silently drops everything sent to the other machine from now on. */
+  /** From now on, silently drops everything that is sent to the other machine. */
   cutLinkTo(other: Machine): void {
     ip(
       '-n',

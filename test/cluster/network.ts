@@ -1,6 +1,6 @@
 /**
- * A network of simulated machines. Each has its own network namespace and an address on a bridge to which this process is also
- * connected. A test removes the networks that killed tests left behind.
+ * A network of simulated machines. Each machine has its own network namespace, and an address on a bridge. This process
+ * is also connected to the bridge. A test removes the networks that killed tests left behind.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ export class Network {
   }
 }
 
-/** The creation of the bridge reserves the number. */
+/** The creation of the bridge reserves the number of the network. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
     if (tryIp('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {

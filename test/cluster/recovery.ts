@@ -6,7 +6,7 @@ import type { Stored, StoredAttempt } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
-/** Trials of two seconds, which take half a minute on four slots without faults. */
+/** A sweep of two-second trials, which takes half a minute on four slots without faults. */
 const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
 /** A fault and the agents whose slots it affected. */
@@ -14,7 +14,7 @@ export interface FaultPeriod {
   readonly what: string;
   /** When the fault began, in Unix milliseconds. */
   readonly beganAt: number;
-  /** When the fault was repaired. Undefined if it was not. */
+  /** When the fault was repaired. Undefined if the fault was not repaired. */
   readonly repairedAt?: number;
   /** The agents whose slots must become busy again. Default: all. */
   readonly agents?: readonly string[];

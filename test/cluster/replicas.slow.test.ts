@@ -116,7 +116,8 @@ test('a queue is recreated on the other servers if its only server is permanentl
   const nats = await connected(urls);
   const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
   const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
-  // A server that has not yet joined the cluster cannot vote for a new leader. A complete copy proves that it has joined.
+  // A server that has not yet joined the cluster cannot vote for a new leader. A complete copy proves that the server
+  // has joined.
   await until('each server has a complete copy', async () => {
     await reconciled(offers);
     return hasCompleteCopies(manager, 3);
@@ -129,8 +130,12 @@ test('a queue is recreated on the other servers if its only server is permanentl
     return (await manager.streams.info(one.config.name).catch(() => undefined))?.cluster?.leader;
   });
   await stop(servers[Number(leader.slice(1))] as ChildProcess);
-  await until('the others have a leader', () => manager.getAccountInfo().catch(() => undefined), ELECTION_LIMIT_MS);
-  // The coordinator's rounds also retry if the deletion did not arrive.
+  await until(
+    'the remaining servers have a leader',
+    () => manager.getAccountInfo().catch(() => undefined),
+    ELECTION_LIMIT_MS,
+  );
+  // The rounds of the coordinator also retry if the deletion did not arrive.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

@@ -1,4 +1,6 @@
-/** The cluster tests take minutes: `npm run test:slow` runs a part of them, and `npm run test:cluster` all. */
+/**
+ * The cluster tests take minutes: `npm run test:slow` runs a part of them, and `npm run test:cluster` runs all parts.
+ */
 export const ALL_ROUNDS = process.env.TRAWL_CLUSTER === 'all';
 
 export function someOf<T>(rounds: readonly T[]): readonly T[] {

@@ -24,10 +24,10 @@ export const HEAD = 'head';
 export const SLOTS_EACH = 2;
 
 const DAYS = 2;
-/** Longer than the interval between two reports, shorter than the network faults. */
+/** The duration is longer than the interval between two reports, and shorter than the network faults. */
 const LEASE = '5s';
 
-/** The NATS server that is the leader of the offer queue. */
+/** The NATS server that leads the offer queue. */
 export function queueLeader(cluster: SpreadCluster): Promise<string> {
   return until('the queue of offers has a leader', () => cluster.leader());
 }
@@ -46,7 +46,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Starts everything, and waits until both agents have joined. */
+  /** Starts every process, and waits until both agents have joined. */
   static async start(folder: string): Promise<SpreadCluster> {
     const network = await Network.create(join(folder, 'machines'), [HEAD, ...NATS, ...AGENTS]);
     const certs = join(folder, 'certs');
@@ -92,7 +92,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Starts the coordinator, also after its machine has failed. */
+  /** Starts the coordinator. Can also be called after the coordinator's machine has failed. */
   async startCoordinator(): Promise<void> {
     const machine = this.machine(HEAD);
     const identity = this.#take(machine, 'server');
@@ -111,7 +111,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Starts an agent. Restarts it if it cannot reach a NATS server, as a service manager would. */
+  /** Starts an agent. Restarts the agent if the agent cannot reach a NATS server, as a service manager would. */
   async startAgent(name: string): Promise<void> {
     const machine = this.machine(name);
     const identity = this.#take(machine, `agent-${name}`);
@@ -147,12 +147,12 @@ export class SpreadCluster {
     });
   }
 
-  /** Runs a command against this coordinator. */
+  /** Runs a command against the coordinator of the cluster. */
   run(...args: string[]): Promise<Ended> {
     return trawl(...args, '--identity', this.#person);
   }
 
-  /** Runs a command against this coordinator and parses its JSON output. */
+  /** Runs a command against the coordinator of the cluster and parses its JSON output. */
   json<T>(...args: string[]): Promise<T> {
     return trawlJson<T>(...args, '--identity', this.#person);
   }

@@ -1,4 +1,4 @@
-/** The dashboard of a cluster that runs twelve no-op trials. */
+/** A cluster that runs twelve no-op trials, and the dashboard of this cluster. */
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { TestTerminal } from '../support/terminal.ts';

@@ -46,7 +46,7 @@ const WHICH =
   `echo '{"gpu": "'"$CUDA_VISIBLE_DEVICES"'", "hip": "'"$HIP_VISIBLE_DEVICES"'", "order": "'"$CUDA_DEVICE_ORDER"'", "loss": 1}' >> seen; ` +
   `echo '{"loss": 1}'; sleep 2\n`;
 
-/** Installs a program of a driver that prints a recorded output, and another output for -L. */
+/** Installs a program that replaces a driver's tool and prints recorded output, with another output for -L. */
 function install(name: string, output: string, list = output): void {
   const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');
   const file = join(folder, 'bin', name);
@@ -54,7 +54,7 @@ function install(name: string, output: string, list = output): void {
   chmodSync(file, 0o755);
 }
 
-/** Runs four trials, and returns the distinct variables of their programs. */
+/** Runs four trials, and returns the distinct environment variables of their programs. */
 async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; hip: string; order: string }[]> {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   onTestFinished(() => void vi.unstubAllEnvs());

@@ -17,7 +17,7 @@ parameters:
   duration_ms: {value: 300}
 `;
 
-describe('coordinator, agents and commands as separate processes', { timeout: LIMIT_MS }, () => {
+describe('separate processes for coordinator, agents and commands', { timeout: LIMIT_MS }, () => {
   test('submit, pause, resume, wait, and every command that shows results work with separate processes', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);

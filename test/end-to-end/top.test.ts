@@ -7,7 +7,9 @@ import { TestTerminal } from '../support/terminal.ts';
 import { until } from '../support/until.ts';
 import { clusterWith, DASHBOARD_LIMIT_MS, sweepOf, top } from './dashboard.ts';
 
-/** Far above the half second of an idle machine (bench/RESULTS.md), because the tests share the machine. */
+/**
+ * This limit is far above the half second of an idle machine (bench/RESULTS.md), because the tests share the machine.
+ */
 const FIRST_FRAME_LIMIT_MS = 30_000;
 
 function whateverItsNumbers(line: string): RegExp {
@@ -140,7 +142,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     const screen = new TestTerminal(['top', '--server', `127.0.0.1:${port}`]);
     const device = await until('the program holds the keys', () => {
       const terminal = readlinkSync(`/proc/${screen.pid}/fd/0`);
-      // Until its exec, the new process still has a socket of its parent as stdin.
+      // Until the exec call, the new process still has a socket of its parent as stdin.
       if (!terminal.startsWith('/dev/pts/')) return false;
       return / -echo /.test(execFileSync('stty', ['-F', terminal, '-a'], { encoding: 'utf8' })) && terminal;
     });

@@ -14,7 +14,7 @@ export interface UpResult {
   readonly trials: readonly TrialJson[];
 }
 
-/** Eight trials of at least 0.4 s each. */
+/** The sweep has eight trials of at least 0.4 s each. */
 export const NOOP = `
 trainer: noop
 parameters:
@@ -23,7 +23,7 @@ parameters:
   duration_ms: {value: 400}
 `;
 
-/** Two short trainings on real images. */
+/** The sweep has two short trainings on real images. */
 export const MNIST = `
 trainer: autoencoder
 parameters:

@@ -9,7 +9,7 @@ import { MNIST, NOOP, type UpResult, up } from './up-command.ts';
 const LIMIT_MS = 120_000;
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
-  test('the agent of trawl up has the labels from the command line, and runs a sweep that requires a label; a plan estimates the next sweep', async () => {
+  test('the agent of trawl up has the labels from the command line and runs a sweep that requires a label, and a plan estimates the next sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);
@@ -22,7 +22,8 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const same = await estimateOf(asking);
     expect(same).toMatchObject({ slots: 2, past_trials: 8, past_sweeps: 1 });
     const { low, expected, high } = same.duration_s;
-    // The estimate must be longer than one trial (at least 0.4 s) and shorter than the time limit of the test.
+    // The estimated duration must be longer than one trial (at least 0.4 s) and shorter than the time limit of the
+    // test.
     expect(low).toBeGreaterThan(0.4);
     expect(expected).toBeGreaterThan(low);
     expect(high).toBeGreaterThan(expected);

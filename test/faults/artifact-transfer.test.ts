@@ -33,7 +33,7 @@ import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/c
 import { testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 
-/** Much larger than the buffers of a connection. */
+/** The file is much larger than the buffers of a connection. */
 const BYTES = randomBytes(32_000_000);
 const FILE: Artifact = {
   attempt: 0,
@@ -145,7 +145,7 @@ test.runIf(existsSync('/dev/full'))(
   },
 );
 
-test('a checkpoint download waits for the coordinator to return, as long as its attempt has not been cancelled', {
+test('a checkpoint download waits for a coordinator that is down, until the attempt of the download is cancelled', {
   timeout: 120_000,
 }, async () => {
   expect(await upload()).toBe('stored');
@@ -160,7 +160,7 @@ test('a checkpoint download waits for the coordinator to return, as long as its 
   const checkpoint = { ...FILE, attempt: 1 };
   let wanted = true;
   const given = session.fetchCheckpoint({ ...key, attempt: 2 }, checkpoint, () => wanted);
-  // Longer than the timeout of a download from a running coordinator.
+  // The outage is longer than the timeout of a download from a running coordinator.
   await sleep(8_000);
   proxy.restore();
   expect(await given).toBe(true);

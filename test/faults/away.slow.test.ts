@@ -8,10 +8,10 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 /** TRAWL_FAULT_AWAY, such as 120s, overrides the length of the outage. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
-/** Shorter than the outage: a restarted coordinator gives every attempt a full lease. */
+/** The lease is shorter than the outage, because a restarted coordinator gives every attempt a full lease. */
 const LEASE = '4s';
 const EPOCH_MS = 5;
-/** The trials outlast the outage, so that both agents have reports to send throughout. */
+/** The trials outlast the outage, so that both agents have reports to send during the whole outage. */
 const SWEEP: NoopSweep = { trials: 4, epochs: Math.ceil((1.5 * AWAY_MS) / EPOCH_MS), epochMs: EPOCH_MS };
 
 async function lastReportMs(cluster: Cluster): Promise<number> {

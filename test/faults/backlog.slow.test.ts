@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 
 const EPOCHS = 2_500;
-/** With a report every two milliseconds, hundreds accumulate during the outage. */
+/** With a report every two milliseconds, hundreds of reports accumulate during the outage. */
 const SWEEP = `
 trainer: noop
 parameters:

@@ -13,7 +13,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
-/** How long the disk stays full, which is longer than the lease. */
+/** The duration of the full disk, which is longer than the lease. */
 const FULL_MS = 6_000;
 
 test('a coordinator with a full disk exits with a message, and after a restart with free space no data is lost', {
@@ -60,7 +60,7 @@ test('an agent with a full disk accepts no new trials and reports the reason, an
   disk.fill();
   const logText = () => readFileSync(cluster.logOf('agent'), 'utf8');
   await until('the agent reports the full disk', () => logText().includes("the agent's disk is full"));
-  // Longer than the lease; records that wait in memory must not be lost.
+  // The full disk lasts longer than the lease. Records that wait in memory must not be lost.
   await sleep(FULL_MS);
   disk.makeRoom();
   await until('the agent reports free space', () => logText().includes("the agent's disk has space again"));
@@ -89,7 +89,7 @@ test('a submission on a full disk is rejected with the reason, and succeeds once
   expect(accepted.code, accepted.stderr).toBe(0);
 });
 
-/** Beside the 256 MiB that uploads leave free, one artifact of 30 MB fits. */
+/** Uploads must leave 256 MiB free, so only one artifact of 30 MB fits on the disk. */
 const UPLOAD_MEGABYTES = 300;
 const SAVES_30_MB = `
 command: [sh, -c, 'head -c 30000000 /dev/urandom > $TRAWL_ARTIFACTS/model.bin; echo "{\\"epoch\\":1,\\"loss\\":1}"']
@@ -98,7 +98,7 @@ parameters:
   x: {values: [1, 2, 3, 4]}
 `;
 
-test('if four concurrent artifacts do not all fit on the disk, those that do not fit are skipped with the reason, and every trial ends', {
+test('if four concurrent artifacts do not all fit on the disk, the artifacts that do not fit are skipped with the reason, and every trial ends', {
   timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();

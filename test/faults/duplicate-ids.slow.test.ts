@@ -1,4 +1,6 @@
-/** Two agents with one id, and restarts of an agent with its folder, without it, and with a copy of it. */
+/**
+ * Two agents with one id, and restarts of an agent with its folder, without its folder, and with a copy of its folder.
+ */
 import { cpSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +12,7 @@ import { startTrawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const LIMIT_MS = 300_000;
-/** Longer than the start of an agent on a busy machine. */
+/** The lease is longer than the start of an agent on a busy machine. */
 const LEASE_S = 25;
 const ID = 'gpu1.lab';
 
@@ -28,7 +30,7 @@ interface AgentJson {
 const agents = () => cluster.json<AgentJson[]>('agents');
 const states = async () => (await agents()).map(({ state }) => state);
 
-/** Starts an agent with ID in another folder than the first agent. */
+/** Starts an agent with ID in a second folder. */
 function startAgain(folder: string) {
   return startTrawl(
     ...['agent', '--nats', cluster.natsUrl, '--server', cluster.address, '--slots', '1'],
@@ -60,7 +62,7 @@ test('a second agent with the same id exits with code 4, and the trials of the f
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1]);
 });
 
-test('after kill -9, an agent can reconnect immediately if it keeps its folder, and after at most one lease if it does not', {
+test('after kill -9, an agent can reconnect immediately if the agent keeps its folder, and after at most one lease without the folder', {
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.startAgent(ID, 1);

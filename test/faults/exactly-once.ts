@@ -6,7 +6,7 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
   granted: ['straggler', 'ended'],
-  // An attempt that a fault delays can run three times as long as others.
+  // A delayed attempt can run three times as long as other attempts.
   straggler: ['ended'],
   ended: ['succeeded', 'pending'],
   succeeded: [],

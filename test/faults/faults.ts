@@ -12,11 +12,11 @@ export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordina
 
 export interface KillFault {
   readonly kind: FaultKind;
-  /** Whether the fault waits until every slot is busy; otherwise it can occur during startup. */
+  /** Whether the fault waits until every slot is busy; otherwise the fault can occur during startup. */
   readonly whenBusy: boolean;
-  /** Delay of the fault after the wait for busy slots, if there is one. */
+  /** Delay of the fault, after the wait for busy slots (if `whenBusy` is set). */
   readonly afterMs: number;
-  /** How long the killed process stays down. A worker is restarted by its agent instead. */
+  /** How long the killed process stays down. A killed worker is restarted by its agent instead. */
   readonly awayMs: number;
 }
 
@@ -32,7 +32,7 @@ export function planFaults(kinds: readonly FaultKind[], random: TestRandom): Kil
 
 /**
  * Kills the process of a fault and restarts it.
- * @returns the time until every slot was busy, in milliseconds; undefined if the function did not wait for it
+ * @returns the time until every slot was busy, in milliseconds; undefined if the function did not wait
  */
 export async function killAndRestart(
   fault: KillFault,

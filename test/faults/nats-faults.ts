@@ -10,16 +10,18 @@ import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
-/** Longer than any fault, so that each fault hits running trials; a fault is longer than the lease. */
+/**
+ * The trials are longer than any fault, so that each fault affects running trials. A fault is longer than the lease.
+ */
 const SWEEP: NoopSweep = { trials: 120, epochs: 6, epochMs: 400 };
 const LEASE = '3s';
 const FAULT_MS = 5_000;
 interface Fault {
   readonly name: string;
   begin(nats: ConfiguredNats, cluster: Cluster): Promise<void> | void;
-  /** What /readyz of the coordinator says meanwhile. Undefined: it need not notice. */
+  /** The expected text of /readyz of the coordinator during the fault. Undefined if /readyz may stay unchanged. */
   readonly ready?: RegExp;
-  /** What /readyz of the agent says meanwhile. Undefined: it need not notice. */
+  /** The expected text of /readyz of the agent during the fault. Undefined if /readyz may stay unchanged. */
   readonly agentReady?: RegExp;
   end(nats: ConfiguredNats): Promise<void> | void;
 }
@@ -176,8 +178,8 @@ export const NATS_FAULTS_LIMIT_MS = 900_000;
 
 /**
  * Checks that no fault ends an agent or the coordinator, loses a lease or a report, or remains after its cause.
- * @param binary the path of nats-server; default: the installed program
- * @param every only every n-th fault, with proportionally fewer trials
+ * @param binary the path of nats-server; default: the installed program @param every n tests only every n-th fault,
+ * with proportionally fewer trials
  */
 export async function surviveNatsFaults(binary?: string, every = 1): Promise<void> {
   const faults = FAULTS.filter((_, at) => at % every === 0);

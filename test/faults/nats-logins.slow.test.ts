@@ -17,7 +17,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 40, epochMs: 400 };
 const LEASE = '3s';
-/** Several retries, and more than two leases. */
+/** The outage covers several retries, and more than two leases. */
 const REJECTED_MS = 8_000;
 const LIMIT = { timeout: 300_000 };
 

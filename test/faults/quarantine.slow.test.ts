@@ -14,14 +14,17 @@ interface ShownAgent {
 
 const TIMEOUT = { timeout: 300_000 };
 
-/** Reports after a short run, and fails at once for the parameter `bad`. */
+/** The program reports after a short run, and fails at once for the parameter `bad`. */
 const PROGRAM = `if [ "$1" = bad ]; then echo 'ValueError: bad parameter' >&2; exit 3; fi
 sleep 0.2
 echo '{"epoch": 1, "loss": 0.5}'
 `;
 const BROKEN = `echo "ModuleNotFoundError: No module named 'torch'" >&2; exit 1`;
 
-/** Starts an agent whose working directory contains the given interpreter. Undefined: no interpreter. */
+/**
+ * Starts an agent whose working directory contains the given interpreter. Without an interpreter if `interpreter` is
+ * undefined.
+ */
 async function startAgent(cluster: Cluster, name: string, interpreter: string | undefined): Promise<void> {
   const dir = testFolder();
   if (interpreter !== undefined) writeFileSync(join(dir, 'interpreter'), `#!/bin/sh\n${interpreter}`, { mode: 0o755 });

@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** Longer than a record needs from the agent to the store, and shorter than an epoch. */
+/** The epoch is longer than a record needs from the agent to the store. */
 const RECORD_MS = 1_000;
 
 const SWEEP = `
@@ -34,7 +34,7 @@ async function result(cluster: Cluster, sweep: string): Promise<Shown> {
   return cluster.json<Shown>('show', `${sweep}/${trial?.trial}`);
 }
 
-/** Waits until the checkpoint of an epoch is kept, and its report is stored. This is early in the next epoch. */
+/** Waits until the checkpoint of an epoch is kept, and its report is stored. This moment is early in the next epoch. */
 async function untilKept(
   { dir }: Cluster,
   sweep: string,

@@ -7,7 +7,10 @@ import { until } from '../support/until.ts';
 import { roundSeeds } from './sweep-under-faults.ts';
 
 const LIMIT_MS = 300_000;
-/** Fits into the window of created trials, because only created trials are cancelled by a kill and retried. */
+/**
+ * The number of trials fits into the window of created trials, because only created trials are cancelled by a kill and
+ * retried.
+ */
 const TRIALS = 1_000;
 const DEATHS = 4;
 

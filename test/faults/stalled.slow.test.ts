@@ -47,7 +47,7 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
-  // Like a network that drops an idle connection. The agent cannot learn that its attempts were superseded.
+  // Drops an idle connection, as some networks do. The agent cannot learn that its attempts were superseded.
   proxy.cut();
   await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
   printSeconds('from the stall until its trials were pending again', stalledAt);
@@ -67,7 +67,7 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   expect(cluster.workersOf('stalled')).toEqual(workers);
 });
 
-/** Runs until the file `finish` exists, and creates a file named after its process id. */
+/** The program runs until the file `finish` exists, and creates a file named after its process id. */
 const PROGRAM = `
 trainer: command
 command: [sh, -c, 'touch "$PIDS/$$"; while [ ! -e "$PIDS/finish" ]; do sleep 0.1; done; echo "{\\"test_loss\\": 1}"']
@@ -76,7 +76,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease stops the program that still runs, before it reports anything, without a connection to the coordinator', {
+test('an agent that was suspended for longer than its lease stops its running program before any report, even without a connection to the coordinator', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -1,4 +1,4 @@
-/** Values of options that no command can use: each is rejected at once, in one sentence, with code 2. */
+/** Values of options that no command can use. Each value is rejected at once, in one sentence, with code 2. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ describe.each([
   ['/proc/x', /proc file system/],
   ['/dev/null', /\/dev\/null is not a folder/],
   ['file/below', /file is a file/],
-])('the folder %s', (path, message) => {
+])('the unusable folder %s', (path, message) => {
   test('a folder that cannot be created is rejected by every command that writes to a folder', {
     timeout: LIMIT_MS,
   }, async () => {

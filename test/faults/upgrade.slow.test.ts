@@ -1,4 +1,4 @@
-/** Upgrades of a coordinator, and data folders that it must reject. */
+/** Upgrades of a coordinator, and data folders that a coordinator must reject. */
 import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -11,7 +11,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
 
-/** Works on a copy, because libsql locks a store until the process ends. */
+/** The migration works on a copy, because libsql locks a store until the process ends. */
 function change(dir: string, sql: string): void {
   const store = join(dir, 'store.db');
   const copy = join(dir, 'changed.db');
@@ -49,7 +49,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   expect(await cluster.coordinator.stop()).toBe(0);
-  // Schema version 2 did not have these.
+  // Schema version 2 did not have these columns.
   const tables = [
     'notices',
     'warnings',

@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
-/** Takes some seconds to upload, so that a process can be killed during the upload. */
+/** The upload takes some seconds, so that a process can be killed during the upload. */
 const BYTES = 8_000_000;
 const BYTES_PER_SECOND = 2_000_000;
 
@@ -54,7 +54,7 @@ test.each(['coordinator', 'agent'] as const)(
 
     await (victim === 'agent' ? cluster.startAgent('agent', 1, proxy.address) : cluster.startCoordinator());
     expect((await cluster.run('wait', sweep)).code).toBe(0);
-    // The upload was resumed, not restarted: bytes that had arrived were not sent again.
+    // The upload was resumed and not restarted, because bytes that had arrived were not sent again.
     expect(proxy.carried() - before.carried).toBeLessThan(BYTES - before.here + 500_000);
 
     const [trial] = await cluster.json<TrialJson[]>('trials', sweep);

@@ -11,7 +11,7 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
-/** Reports that are all read at the end of a trial arrive within one poll of the file. */
+/** Some reports are all read at the end of a trial. These reports arrive within one poll of the file. */
 const LIVE_MS = 100;
 
 const range = (from: number, to: number, by = 1) =>
@@ -19,7 +19,7 @@ const range = (from: number, to: number, by = 1) =>
 
 interface Example {
   readonly name: string;
-  /** Replaces the parameters of the sweep file. They give three trials. The last trial fails. */
+  /** Replaces the parameters of the sweep file. The new parameters give three trials. The last trial fails. */
   readonly parameters: Readonly<Record<string, { readonly value: unknown } | { readonly values: readonly unknown[] }>>;
   readonly metric: string;
   readonly goal: 'minimize' | 'maximize';
@@ -70,7 +70,7 @@ const EXAMPLES: readonly Example[] = [
     parameters: { 'learning-rate': { value: 0.01 }, units: { values: [16, 64, -1] }, epochs: { value: 5 } },
     metric: 'validation/epoch_loss',
     goal: 'minimize',
-    // Epochs from 0, and the iterations of Keras's evaluation_loss_vs_iterations.
+    // The steps are the epochs from 0, and the iterations of Keras's evaluation_loss_vs_iterations.
     steps: [...range(0, 4), ...range(22, 110, 22)],
     metrics: ['train/epoch_loss', 'train/epoch_accuracy', 'validation/epoch_loss', 'validation/epoch_accuracy'],
     artifacts: ['model.keras'],

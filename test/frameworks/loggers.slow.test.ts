@@ -15,7 +15,7 @@ const SWEEP_LIMIT_MS = 600_000;
 /** The newest version, and with TRAWL_FRAMEWORKS=all also the newest of the previous major version. */
 const MLFLOW_VERSIONS = ['3.17.2', ...(process.env.TRAWL_FRAMEWORKS === 'all' ? ['2.18.0'] : [])];
 
-/** Waits after the first epoch until the test has seen its metrics. */
+/** The program waits after the first epoch until the test has seen the metrics of this epoch. */
 const WAIT = `
 def wait(epoch):
     while epoch == 0 and not os.path.exists(os.environ["GO"]):

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { showTrial, startSweep, sweep } from './sweep.ts';
 
 const VERSIONS = ['0.31.0', '0.23.0', '0.18.7'];
-/** The slow suite checks these with the newest version only. */
+/** The slow suite runs these checks with the newest version only. */
 const isChecked = (version: string) => version === VERSIONS[0] || process.env.TRAWL_FRAMEWORKS === 'all';
 const SWEEP_LIMIT_MS = 600_000;
 
@@ -64,7 +64,7 @@ run.summary["final"] = 1.5
 run.finish()
 `;
 
-/** Two ranks, which both call wandb.init. */
+/** The program has two ranks, which both call wandb.init. */
 const RANKS = `
 import multiprocessing
 

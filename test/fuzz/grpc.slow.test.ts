@@ -15,7 +15,7 @@ import { expectNoStrayFile, expectUnharmed, unreadable } from './unharmed.ts';
 
 const CALLS = 8;
 const CONNECTIONS = 40;
-/** Longer than the test, so that no lease of the fake agent expires. */
+/** The lease is longer than the test, so that no lease of the fake agent expires. */
 const LEASE = '30m';
 
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
@@ -58,7 +58,7 @@ function describeCall({ path, pieces, headers = {} }: RawCall, answer: RawAnswer
   return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
 }
 
-/** Sends all calls at once on their own connection. After the answers, all their effects are in the store. */
+/** Sends all calls at once on a separate connection. After the answers, all effects of the calls are in the store. */
 async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
   const session = dial(cluster.address);
   const answers = await Promise.all(calls.map((call) => rawCall(session, call)));

@@ -6,9 +6,9 @@ export interface RawCall {
   /** The body, in the chunks to send. */
   readonly pieces: readonly Uint8Array[];
   readonly headers?: Readonly<Record<string, string>>;
-  /** How the call ends after the last chunk. `silence` leaves it open. */
+  /** How the call ends after the last chunk. `silence` leaves the call open. */
   readonly ending?: 'end' | 'silence' | 'reset';
-  /** Whether the call must be answered after its end, with no time limit. Streams may stay open. */
+  /** Whether the call must be answered after its end, with no time limit. Streams may stay open without an answer. */
   readonly mustEnd?: boolean;
 }
 
@@ -28,7 +28,7 @@ const RESET_MS = 20;
 const PIECE_LIMIT = 1 << 20;
 
 export function dial(address: string): ClientHttp2Session {
-  // The limit is in MB and includes data that waits to be sent. A session above it gets no more answers.
+  // The limit is in MB and includes data that waits to be sent. A session above the limit gets no more answers.
   const session = connect(`http://${address}`, { maxSessionMemory: 1_000 });
   session.on('error', () => {});
   return session;

@@ -16,7 +16,7 @@ export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
       pid,
     ]);
     const lines = readFileSync(cluster.logOf(part), 'utf8').trim().split('\n');
-    // A line that is not JSON does not come from the log: it is a crash, or a warning from Node.
+    // A line that is not JSON is a crash report or a warning from Node.
     expect(lines.filter((line) => !line.startsWith('{') || JSON.parse(line).level >= ERROR)).toEqual([]);
   }
 }

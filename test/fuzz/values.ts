@@ -6,7 +6,7 @@ import type { TestRandom } from '../support/random.ts';
 export type SampleValues = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface Values {
-  /** Returns the content of a string or bytes field. */
+  /** Returns the content of a field of type string or bytes. */
   text(field: protobuf.Field): Uint8Array;
   /** Returns the value of an integer, enum or bool field, as the 64 bits of its varint. */
   integer(field: protobuf.Field): bigint;

@@ -14,7 +14,10 @@ const INSTALL_LIMIT_MS = 300_000;
 const UNIT_TESTS_LIMIT_MS = 900_000;
 const SWEEP_LIMIT_MS = 300_000;
 
-/** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, which takes more than half of their time. */
+/**
+ * With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, which takes more than half of the time of all
+ * unit tests.
+ */
 const UNIT_TESTS = [
   'proto/',
   'lib/',

@@ -125,7 +125,7 @@ function keep(shown: readonly Shown[]): void {
     legend,
     expr,
     series: samples.map(({ metric, values }) => ({
-      // The name of this machine must not be recorded.
+      // The recorded data must not contain the name of this machine.
       labels: { ...metric, ...(metric.host && { host: 'machine' }) },
       values: values.slice(-POINTS).map(([at, value]) => [Math.round(at), value]),
     })),

@@ -1,7 +1,9 @@
-/** Encodes a picture with a palette, which is a third of the size of a picture with a colour per pixel. */
+/** Encodes a picture with a palette, which takes a third of the bytes of a picture with a colour per pixel. */
 import { encode } from 'fast-png';
 
-/** The distances between the values of a channel. The first distance with at most MAX_COLOURS colours is used. */
+/**
+ * The distances between the values of a channel. The smallest distance that gives at most MAX_COLOURS colours is used.
+ */
 const STEPS = [8, 17, 24, 36, 51, 85];
 const MAX_COLOURS = 256;
 

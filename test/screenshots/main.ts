@@ -20,7 +20,10 @@ import { PseudoTerminal } from '../support/pseudo-terminal.ts';
 import { indexedPng } from './indexed-png.ts';
 import { svgOf } from './svg.ts';
 
-/** The sizes of the terminal. The picture of a wide terminal is smaller, because a page shows it no larger. */
+/**
+ * The sizes of the terminal. The picture of a wide terminal is smaller, because a page does not show the picture in
+ * full size.
+ */
 const SIZES = [
   { columns: 80, rows: 24, zoom: 1 },
   { columns: 120, rows: 40, zoom: 0.8 },

@@ -20,6 +20,6 @@ test('a user without the token cannot lock out the owner of a coordinator by ope
   });
   await Promise.all(sockets.map((socket) => (socket.connecting ? once(socket, 'connect') : undefined)));
   for (let call = 0; call < 3; call++) expect(await cluster.run('ls')).toMatchObject({ code: 0, stderr: '' });
-  // The connection of the agent is older than all others.
+  // The connection of the agent is older than the other connections.
   expect(await cluster.json('agents')).toMatchObject([{ agent: 'honest', state: 'connected' }]);
 });

@@ -1,4 +1,4 @@
-/** Clients that take as much as they can get, against a coordinator with a heap of 1 GiB. */
+/** Clients that use as many resources as possible, against a coordinator with a heap of 1 GiB. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, openSync, readFileSync } from 'node:fs';
@@ -28,26 +28,33 @@ import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
- * The documented limit: another caller is answered within a second. The test measures this second in CPU time of the
+ * The documented limit for the answer to another caller is one second. The test measures this second in CPU time of the
  * coordinator, because on a machine that runs many tests at once, a coordinator that does nothing else also answers late.
- * Three of four answers must meet the limit. A call is made every 100 ms, so a coordinator that is blocked for 2 s of the
+ * Three quarters of the answers must meet the limit. A call is made every 100 ms, so a coordinator that is blocked for
+ * 2 s of the
  * 5 s after an attack begins exceeds the limit.
  */
 const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
 const SLOWEST_ANSWER_MS = 60_000;
-/** Reports of 181 kB each. `npm run test:release` sends 1,400: 242 MiB, which is almost the limit of an attempt. */
+/**
+ * The size of each report is 181 kB. `npm run test:release` sends 1,400 reports. Their total of 242 MiB is almost the
+ * limit of an attempt.
+ */
 const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 500);
-/** Less than half of the reports' size, so that a command that holds all of them fails. Node and the command need 40 MiB. */
+/**
+ * The heap is smaller than half of the reports, so that a command that holds all reports fails. Node and the command
+ * need 40 MiB.
+ */
 const COMMAND_HEAP_MIB = 64;
 /** The minimum number of answers for a conclusion. */
 const MIN_ANSWERS = 20;
-/** The heap, and the buffers of its sockets. */
+/** The memory of the coordinator: the heap, and the buffers of the sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 300_000 };
 
 let cluster: Cluster;
-/** Another caller, in its own thread. */
+/** Another caller, in a separate thread. */
 let observer: Worker;
 
 beforeEach(async () => {
@@ -67,7 +74,7 @@ beforeEach(async () => {
 const beginMeasuring = () => observer.postMessage('begin');
 
 interface Observed {
-  /** The time from each call to its answer, and the CPU time that the coordinator used meanwhile. */
+  /** The time from each call to its answer, and the CPU time that the coordinator used during the call. */
   readonly answers: readonly { readonly ms: number; readonly cpuMs: number }[];
   readonly errors: readonly string[];
 }
@@ -80,7 +87,7 @@ async function answersToOther(): Promise<Observed> {
 
 const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
 
-/** Checks that the coordinator lives, answered others in time, and is within its memory. */
+/** Checks that the coordinator is running, answered other callers in time, and stayed within its memory limit. */
 async function expectHealthy(): Promise<void> {
   const rss = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${cluster.coordinator.pid}/status`, 'utf8'))?.[1]);
   const { answers, errors } = await answersToOther();
@@ -183,7 +190,7 @@ test(
         call.pause();
       }
     }
-    // 64 of each connection, and 256 of all.
+    // The limits are 64 watches per connection, and 256 watches in total.
     await until('the calls beyond the limit are rejected', () => rejected.count >= 6 * 110 - 256);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     await expectHealthy();
@@ -289,22 +296,26 @@ test('an attempt with many large reports can be shown, listed and exported with 
   await expectHealthy();
 });
 
-test('an agent with one slot gets leases for at most two trials, however many it claims', TIMEOUT, async () => {
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(1_000));
-  const honest = await join(attempts(), { message: withSlots(hello('honest'), 16) });
-  if (honest instanceof Error) throw honest;
-  const client = attempts();
-  const greedy = await join(client, hello('greedy'));
-  if (greedy instanceof Error) throw greedy;
-  const keys = await offeredKeys(sweep, 8);
-  let leases = 0;
-  for (const slot of [0, 0, 0, 1, 99, 4_294_967_295]) {
-    const { decisions } = await claim(client, 'greedy', keys, slot);
-    leases = decisions.filter(({ answer }) => answer?.$case === 'grant').length;
-    expect(leases).toBeLessThanOrEqual(MAX_LEASES_PER_SLOT);
-  }
-  expect((await cluster.sweep(sweep))?.counts?.running).toBe(MAX_LEASES_PER_SLOT);
-});
+test(
+  'an agent with one slot gets leases for at most two trials, even if the agent claims more trials',
+  TIMEOUT,
+  async () => {
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(1_000));
+    const honest = await join(attempts(), { message: withSlots(hello('honest'), 16) });
+    if (honest instanceof Error) throw honest;
+    const client = attempts();
+    const greedy = await join(client, hello('greedy'));
+    if (greedy instanceof Error) throw greedy;
+    const keys = await offeredKeys(sweep, 8);
+    let leases = 0;
+    for (const slot of [0, 0, 0, 1, 99, 4_294_967_295]) {
+      const { decisions } = await claim(client, 'greedy', keys, slot);
+      leases = decisions.filter(({ answer }) => answer?.$case === 'grant').length;
+      expect(leases).toBeLessThanOrEqual(MAX_LEASES_PER_SLOT);
+    }
+    expect((await cluster.sweep(sweep))?.counts?.running).toBe(MAX_LEASES_PER_SLOT);
+  },
+);
 
 test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => {
   await cluster.json<{ sweep: string }>('submit', grid(100));
@@ -348,7 +359,7 @@ test('open uploads of one caller do not prevent uploads of other callers', TIMEO
   const call = other.put();
   const failed = once(call, 'error');
   call.write({ message: { $case: 'chunk', chunk: Buffer.alloc(1) } });
-  // The upload has a place: it is rejected for its content.
+  // An upload slot is free, because the upload is rejected only for its content.
   expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
   await expectHealthy();
 });

@@ -27,7 +27,10 @@ beforeEach(async () => {
   nats = await startSecuredNats(join(dir, `nats-${MEMBER}`));
 });
 
-/** Connects as a cluster server with that folder's certificate. Returns the server's answer; '' if it disconnects. */
+/**
+ * Connects as a cluster server with that folder's certificate. Returns the server's answer; '' if the server
+ * disconnects.
+ */
 async function greeting(folder: string): Promise<string> {
   const read = (file: string) => readFileSync(join(dir, folder, file));
   const socket = connect({ host: MEMBER, port, ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') });

@@ -50,7 +50,7 @@ async function expectPublishRejected(subject: string): Promise<void> {
   throw new Error('the connection ended');
 }
 
-describe('an agent on NATS', () => {
+describe('NATS permissions of an agent', () => {
   test('an agent can pull and acknowledge offers, and send heartbeats', async () => {
     const beats: string[] = [];
     coordinator.subscribe(allHeartbeats(CLUSTER), { callback: (_, message) => beats.push(message.subject) });
@@ -105,7 +105,7 @@ describe('an agent on NATS', () => {
   });
 });
 
-describe('agents with fully qualified names', () => {
+describe('NATS permissions of agents with fully qualified names', () => {
   test.each(['gpu1.lab.example.org', 'gpu1.lab', '10.0.0.7'])(
     'an agent with the name %s can send only its own heartbeats',
     async (id) => {
@@ -128,7 +128,7 @@ describe('agents with fully qualified names', () => {
   );
 });
 
-describe('a connection to NATS', () => {
+describe('access to NATS', () => {
   test('a connection to NATS is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
     const user = await identities.add('ann', 'operator');
     await expect(connectAs(nats, user, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);

@@ -1,8 +1,8 @@
 /**
- * Calls ListSweeps every 100 ms from a thread of its own, so that the work of an attack in the test's own thread does not
- * delay the clock. For each answer, the thread measures the time of day that passed and the CPU time that the coordinator
- * used meanwhile. The message `begin` forgets the earlier calls. After the message `finish`, the thread returns the
- * answers once at least `minAnswers` calls are answered and none is pending.
+ * Calls ListSweeps every 100 ms from a separate thread, so that the work of an attack in the test's own thread does not
+ * delay the clock. For each answer, the thread measures the time of day that passed and the CPU time that the
+ * coordinator used during the call. The message `begin` forgets the earlier calls. After the message `finish`, the
+ * thread returns the answers once at least `minAnswers` calls are answered and no call is pending.
  */
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -27,7 +27,8 @@ let results = { answers: [], errors: [] };
 /** Returns the CPU time that the coordinator has used since its start, in milliseconds. */
 function coordinatorCpuMs() {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name of the program, in parentheses, can contain spaces. User and system time are the 12th and 13th fields after it.
+  // The name of the program, in parentheses, can contain spaces. User and system time are the 12th and 13th fields
+  // after the name.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }

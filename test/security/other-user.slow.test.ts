@@ -1,4 +1,7 @@
-/** A second, real user of the machine tries everything that trawl opens on the loopback, and every file. */
+/**
+ * A second, real user of the machine tries everything that trawl opens on the loopback interface, and accesses every
+ * file.
+ */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +26,7 @@ interface Results {
   readonly grpc: Readonly<Record<string, number>>;
   readonly http: Readonly<Record<string, number>>;
   readonly nats: Readonly<Record<string, string>>;
-  /** Path, and the results of reading it, listing it and writing to it. */
+  /** Path, and the results of reading, listing and writing the path. */
   readonly files: readonly (readonly [string, string, string, string])[];
   readonly environments: readonly string[];
   readonly commands: string;
@@ -99,12 +102,12 @@ async function expectPrivate(
   expect(owner.nats.own).toContain('PONG');
 }
 
-/** Returns the folder and everything in it. Another user cannot enumerate them. */
+/** Returns the folder and everything in it. Another user cannot enumerate the files of the folder. */
 function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];
 }
 
-/** Creates a folder in which only permissions of trawl keep another user out. */
+/** Creates a folder in which only permissions set by trawl keep another user out. */
 function openFolder(): string {
   if (process.geteuid?.() !== 0) throw new Error('this test starts processes of a second user, which only root can do');
   const folder = testFolder();
@@ -124,7 +127,8 @@ test('another user cannot use any port, method or file of a coordinator and an a
   const pages = ['/metrics', '/sd', '/healthz', '/readyz'].map((path) => `${new URL(path, cluster.metricsUrl)}`);
   const agentPages = ['/metrics', '/healthz', '/readyz'].map((path) => `http://${group?.targets[0]}${path}`);
   const dirs = [cluster.dir, join(folder, 'worker'), join(folder, 'nats')];
-  // The URL of NATS is on the command lines of this test's own cluster, so only those of `trawl up` are checked.
+  // The URL of NATS is on the command lines of this test's own cluster, so only the command lines of `trawl up` are
+  // checked.
   await expectPrivate(
     { grpc: cluster.address, pages: [...pages, ...agentPages], files: dirs.flatMap(filesIn), pids: [] },
     dirs,

@@ -7,7 +7,10 @@ import { trawl } from '../support/trawl.ts';
 
 const LIMIT_MS = 120_000;
 
-/** The program checks which umask it has. Its own files follow that umask, in folders of the owner only. */
+/**
+ * The program checks which umask it has. The files of the program follow that umask, in folders that only the owner can
+ * access.
+ */
 const SWEEP = `
 command: [sh, -c, 'umask > ../seen; echo content > "$TRAWL_ARTIFACTS/weights.bin"; echo "{\\"epoch\\": 1, \\"loss\\": 1}"']
 metric: {name: loss, goal: minimize}

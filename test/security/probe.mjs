@@ -1,5 +1,5 @@
 /**
- * Tries everything that a user can try against what trawl opens on this machine, and prints the results as JSON. Uses only
+ * Tries to use everything that trawl opens on this machine, and prints the results as JSON. Uses only
  * Node's own modules, because another user may not be able to read this repository.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -43,7 +43,7 @@ function grpcStatus(session, path) {
 }
 
 /**
- * Logs in to NATS with the given options, and subscribes to every subject. Returns what the server answers.
+ * Logs in to NATS with the given options, and subscribes to every subject. Returns the answer of the server.
  * @param {number} port
  * @param {Record<string, string>} options
  * @returns {Promise<string>}

@@ -51,7 +51,7 @@ async function rejectionCount(reason: RejectionReason): Promise<number> {
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
-/** Checks that one more request was rejected for that reason, and logged. */
+/** Checks that one more request was rejected for the given reason, and that the rejection was logged. */
 async function expectRejection(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await rejectionCount(reason);
   await attempt();
@@ -287,7 +287,7 @@ describe('agents', () => {
       return (await once(read, 'error'))[0];
     };
     const a = await identities.identity('a', 'agent');
-    // The archive does not exist, which only the holder of the lease learns.
+    // The archive does not exist. Only the holder of the lease learns this.
     expect(await readCode(a, code.sha256)).toMatchObject({ code: status.NOT_FOUND });
     for (const [identity, sha256] of [
       [b, code.sha256],

@@ -83,7 +83,7 @@ test('an agent with an expired certificate reports the expiry, keeps running, an
 }, async () => {
   const cluster = await startSecured();
   const { folder, identities, nats, address } = cluster;
-  // Long enough for an agent to start on a busy machine.
+  // The validity is long enough for an agent to start on a busy machine.
   const days = 40 / 86_400;
   const issued = await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days, force: false });
   // As on another machine.

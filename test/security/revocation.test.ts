@@ -19,7 +19,7 @@ import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { type Secured, startSecured, startSecuredAgent } from './secured-cluster.ts';
 
-/** No lease expires during the test, so whatever ends is ended by the revocation. */
+/** No lease expires during the test, so every attempt that ends is ended by the revocation. */
 const LEASE = '10m';
 const SOON_MS = 10_000;
 
@@ -71,7 +71,7 @@ test('a revoked agent loses its attempts immediately, and works again with a new
   expect(performance.now() - revokedAt).toBeLessThan(SOON_MS);
   expect(revoked.log()).toMatch(/rejected this agent: the token of one is unknown to this coordinator, or was revoked/);
 
-  // NATS still knows the agent, because it was not reloaded.
+  // NATS still knows the agent, because NATS was not reloaded.
   const connection = await connect({
     servers: nats.url,
     tls: { ca: `${stolen.authority}`, cert: `${stolen.certificate}`, key: `${stolen.key}` },

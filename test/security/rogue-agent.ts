@@ -1,6 +1,6 @@
 /**
- * An attack on a real nats-server by a client that holds an agent's certificate. It sends every request with every reply
- * subject, because a server sends its reply without a check of the client's permissions.
+ * An attack on a real nats-server by a client that holds an agent's certificate. The client sends every request with
+ * every reply subject, because a NATS server replies without a check of the client's permissions.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,10 @@ import { TestIdentities } from './identities.ts';
 import { connectAs, offersOf, type SecuredNats, startSecuredNats } from './secured-nats.ts';
 
 const CLUSTER = 'c1';
-/** The pool of the attacker, the pool of the agent that works meanwhile, and a pool whose offers the attacker removes. */
+/**
+ * The pool of the attacker, the pool of the agent that works during the attack, and a pool whose offers the attacker
+ * removes.
+ */
 const [ATTACKED, HONEST, EMPTIED] = ['p1', 'p2', 'p3'];
 const STREAM = offerStream(CLUSTER, ATTACKED);
 const OTHER_STREAM = offerStream(CLUSTER, HONEST);
@@ -32,7 +35,7 @@ interface Attacked {
   readonly coordinator: NatsConnection;
   readonly rogue: NatsConnection;
   readonly honest: NatsConnection;
-  /** A connection that sees every message of the coordinator's account. */
+  /** A NATS connection that sees every message of the coordinator's account. */
   readonly observer: NatsConnection;
   readonly offers: Offers;
 }
@@ -103,7 +106,7 @@ const SUBSCRIPTIONS = [
 ];
 
 const NEXT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.agents`;
-/** The permitted subjects as reply subjects. None of them carries a message to another client. */
+/** Permitted subjects that are used as reply subjects. No permitted subject carries a message to another client. */
 const PERMITTED = [NEXT, heartbeatSubject(CLUSTER, 'a'), `${inboxPrefix('agent', 'a')}.rogue`];
 const REPLIES = [...FORBIDDEN, ...PERMITTED];
 const PULLS = ['', '{"batch":1,"no_wait":true}', '{"batch":2,"expires":1000000}', '{"batch":1,"expires":-1}', '{'];
@@ -184,7 +187,10 @@ function collect(connection: NatsConnection, subject: string): string[] {
   return seen;
 }
 
-/** Checks that an attack changes nothing, and that another agent works meanwhile. @param binary see startSecuredNats */
+/**
+ * Checks that an attack changes nothing, and that another agent works during the attack. @param binary see
+ * startSecuredNats
+ */
 export async function expectHarmlessAttack(binary?: string): Promise<void> {
   const attacked = await startAttacked(binary);
   const { coordinator, rogue, honest, observer } = attacked;

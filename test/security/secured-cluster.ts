@@ -53,7 +53,7 @@ function coordinatorFile(dir: string): { address: string; metrics: string } | un
   }
 }
 
-/** Starts an agent with two slots. @param identity its folder */
+/** Starts an agent with two slots. @param identity the folder of the identity */
 export async function startSecuredAgent({ folder, nats, address }: Secured, identity: string, ...more: string[]) {
   const log = join(folder, 'agent.log');
   const servers = ['--nats', nats.url, '--server', address];

@@ -1,4 +1,4 @@
-/** The input of probe.mjs. */
+/** Defines the input of probe.mjs. */
 export interface Targets {
   /** HOST:PORT of the coordinator. */
   readonly grpc: string;
@@ -6,10 +6,10 @@ export interface Targets {
   readonly methods: readonly string[];
   readonly pages: readonly string[];
   readonly natsPort: number;
-  /** Options of a NATS client, by a name. */
+  /** Options of a NATS client, by name. */
   readonly logins: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files: readonly string[];
   readonly pids: readonly number[];
-  /** Empty means that the caller has none. */
+  /** Empty means that the caller has no options. */
   readonly token: string;
 }

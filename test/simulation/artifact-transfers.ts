@@ -56,7 +56,7 @@ export type MachineFiles = Map<string, string>;
 /** The connections between the agents and the coordinator. */
 interface TransferConnections {
   readonly network: SimulatedNetwork;
-  /** The coordinator. Undefined while none is listening. */
+  /** The coordinator. Undefined while no coordinator is listening. */
   readonly listening: { readonly process: SimulatedProcess; readonly artifacts: ArtifactTransfers } | undefined;
 }
 

@@ -44,7 +44,7 @@ export class Clock {
   }
 
   /**
-   * Runs events until `over` returns true; it is called before each event.
+   * Runs events until `over` returns true; `over` is called before each event.
    * @param onError called with the error that an event threw
    */
   async run(over: () => boolean, onError: (error: unknown, thrower: SimulatedProcess | undefined) => void) {

@@ -28,7 +28,7 @@ import { StoredFiles } from './stored-files.ts';
 
 export const COORDINATOR_PLACE = 'coordinator';
 export const CLUSTER = 'simulated';
-/** The same value as in coordinator/main.ts. */
+/** The value is the same as in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
 const EPOCH = Date.UTC(2026, 0, 1);
 
@@ -72,12 +72,12 @@ export interface CoordinatorProcess {
   readonly nats: SimulatedNats;
 }
 
-/** The coordinator's machine. Its disk outlives each process. */
+/** The coordinator's machine. The disk outlives each process of the coordinator. */
 export class SimulatedCoordinator {
   readonly disk = new Disk();
   readonly files = new StoredFiles();
   readonly #world: CoordinatorWorld;
-  /** The error of the machine's clock. A process keeps the error that it started with. */
+  /** The deviation of the machine's clock. A process keeps the deviation at its start. */
   clockOffMs = 0;
   life: CoordinatorProcess | undefined;
   #diedAt = 0;
@@ -92,7 +92,7 @@ export class SimulatedCoordinator {
     return this.life?.process;
   }
 
-  /** Starts the coordinator. Must be called by `process`. */
+  /** Starts the coordinator. Must be called by the code that runs as `process`. */
   start(process: SimulatedProcess): void {
     const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onRetryAsked, onCommit, onCrash } = this.#world;
     const { clock } = grpc.network;

@@ -68,7 +68,7 @@ export class EarlyStoppingInvariant {
     if (policy === undefined || rule?.type !== 'asha') return undefined;
     const better = values.filter((other) => other < value).length;
     const rejected = better >= Math.max(1, Math.floor(values.length / rule.eta));
-    // Programs can count from 0.
+    // Programs can count epochs from 0.
     const last = epochsOf(key.sweepId, key.trialId) - (policy.trainer === 'command' ? 1 : 0);
     const isLast = step >= last;
     if (stops) this.reached.add('an early stop');

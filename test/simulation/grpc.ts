@@ -30,7 +30,7 @@ export class Grpc {
   readonly network: SimulatedNetwork;
   readonly #observer: MessageObserver;
   readonly #streams = new Set<SimulatedStream>();
-  /** The coordinator. Undefined while none is listening. */
+  /** The coordinator. Undefined while no coordinator is listening. */
   listening: Listening | undefined;
 
   constructor(network: SimulatedNetwork, observer: MessageObserver) {

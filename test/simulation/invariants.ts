@@ -45,7 +45,7 @@ export interface InvariantsContext {
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
   /** Whether the agent has been reachable for longer than a lease. */
   isPresent(agentId: string): boolean;
-  /** Returns the newest record of the attempt on its agent's disk. Zero if there is none. */
+  /** Returns the newest record of the attempt on its agent's disk. Zero without a record. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
 
@@ -55,7 +55,7 @@ export class Invariants {
   readonly #slots: number;
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
-  /** Trials that each request retried, and the commit that did so. */
+  /** The trials that each retry request retried, and the commit of each retry. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
@@ -98,7 +98,7 @@ export class Invariants {
         policy: string;
         priority: number;
       };
-      // Memory can have trials whose creation is not durable.
+      // Memory can contain trials that are not durable yet.
       const stored = runtime.db.prepare('select id from trials where sweep_id = ?').all(sweep.id) as { id: string }[];
       const trials = new Map(
         [...sweep.trials].filter(([id]) => {

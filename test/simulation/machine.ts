@@ -60,7 +60,7 @@ export class SimulatedMachine {
     this.options = options;
   }
 
-  /** Starts the agent. Must be called by `process`. */
+  /** Starts the agent. Must be called by the code that runs as `process`. */
   start(process: SimulatedProcess): void {
     const { bug, grpc, random, nats: server } = this.#world;
     const { id, slots, pack, transferMs, zone, gpuSlots } = this.options;
@@ -112,7 +112,7 @@ export class SimulatedMachine {
     this.#agent.up().catch(() => {});
   }
 
-  /** Shuts down after a grace period for running attempts. Must be called by the process. */
+  /** Shuts down after a grace period for running attempts. Must be called by the code that runs as the process. */
   stop(graceMs: number): void {
     const { process } = this;
     this.#agent?.leave(graceMs).then(
@@ -134,7 +134,9 @@ export class SimulatedMachine {
     return this.#left;
   }
 
-  /** Returns the newest record of the attempt on this disk. Zero if there is none, or if it was discarded. */
+  /**
+   * Returns the newest record of the attempt on this disk. Zero if no record exists, or if the record was discarded.
+   */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;
   }

@@ -1,6 +1,6 @@
 /**
  * A model of the parts of nats-server that trawl uses: subjects, and an in-memory work queue with one message per
- * subject, pull consumers, acknowledgements and redelivery. It loses everything when its process ends.
+ * subject, pull consumers, acknowledgements and redelivery. The server loses everything when its process ends.
  */
 import type { Clock } from './clock.ts';
 import type { SimulatedNetwork } from './network.ts';
@@ -23,7 +23,7 @@ interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** When a delivered message is redelivered. Undefined before its delivery. */
+  /** When a delivered message is redelivered. Undefined before the delivery of the message. */
   heldUntil: number | undefined;
   /** Whether the message is damaged: listed, but never delivered. */
   stuck: boolean;

@@ -16,7 +16,7 @@ export interface NetworkConditions {
 
 export const FAULTLESS: NetworkConditions = { usualMs: 5, slowMs: 5, slow: 0, lost: 0, doubled: 0 };
 const RESEND_MS = 200;
-/** gRPC's keepalive timeout on both sides: a silent connection is closed after it. */
+/** gRPC's keepalive timeout on both sides: a silent connection is closed after this time. */
 export const KEEPALIVE_MS = 15_000;
 
 export class SimulatedNetwork {
@@ -85,7 +85,7 @@ export class SimulatedNetwork {
   }
 }
 
-/** Delivers messages in order and once. Messages in transit are lost when it is closed. */
+/** Delivers messages in order and once. Messages in transit are lost when the channel is closed. */
 export class Lane {
   readonly #network: SimulatedNetwork;
   readonly #from: SimulatedProcess;

@@ -3,14 +3,14 @@ import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';
 
-/** The claim may have been sent before the trial was pending. */
+/** A trial counts as pending only after this time, because a claim may be older than the pending trial. */
 const MIN_PENDING_MS = 1_000;
 
 export class PriorityInvariant {
   readonly #ledger: Ledger;
   /**
-   * Whether all slots are in one pool, so that each offer is for every slot. In this case, the slots are alike and no
-   * trial avoids an agent.
+   * Whether all slots are in one pool, so that each offer is for every slot. Slots in one pool are alike, and no trial
+   * avoids an agent.
    */
   #onePool: boolean;
   /** When each trial or sweep last changed, by name. */
@@ -32,7 +32,7 @@ export class PriorityInvariant {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
     if (change.kind === 'ended' && change.end.outcome === 'failed') this.#onePool = false;
-    // The agents of stragglers have pools of their own.
+    // The agents of stragglers have separate pools.
     if (change.kind === 'straggler') this.#onePool = false;
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);
     if (change.kind !== 'granted' || machine === undefined) return undefined;

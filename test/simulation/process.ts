@@ -1,14 +1,14 @@
 /** A process of the simulated cluster. It can be frozen for a while, and killed at any moment. */
 
-/** The step at which a process dies, such as between a commit and the messages that follow it. */
+/** The step at which a process dies, for example between a commit and the messages after the commit. */
 export type DeathPoint =
   | { readonly at: 'before commit' }
   | { readonly at: 'after commit' }
-  /** Dies after `left` more messages. */
+  /** The process dies after `left` more messages. */
   | { readonly at: 'sending'; left: number };
 
 export class SimulatedProcess {
-  /** The name of its machine. A restarted process has the same name. */
+  /** The name of the process's machine. A restarted process has the same name. */
   readonly name: string;
   #alive = true;
   #frozenUntil = 0;
@@ -23,7 +23,7 @@ export class SimulatedProcess {
     return this.#alive;
   }
 
-  /** Virtual time in milliseconds until which it does not run. */
+  /** Virtual time in milliseconds until which the process is frozen. */
   get frozenUntil(): number {
     return this.#frozenUntil;
   }

@@ -1,5 +1,5 @@
 /**
- * Simulates one cluster per seed, until one violates an invariant:
+ * Simulates one cluster per seed, until a cluster violates an invariant:
  *
  *   npm run simulate -- [--seeds 2000] [--seed 1] [--bug NAME | --bug list] [--trace]
  *

@@ -97,7 +97,10 @@ export interface Scenario {
   readonly endProbabilities: EndProbabilities;
   /** The machine on which every attempt crashes in its first epoch. */
   readonly faultyMachine: string | undefined;
-  /** The machine on which training takes ten times as long. Only in seeds whose sweeps can have second attempts. */
+  /**
+   * The machine on which training takes ten times as long. Only seeds whose sweeps can have second attempts have such a
+   * machine.
+   */
   readonly slowMachine: string | undefined;
   /** When the last fault ends. */
   readonly calmAt: number;
@@ -143,7 +146,7 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
-  // Separate random streams, to keep old seeds stable.
+  // These parts have separate random streams, to keep old seeds stable.
   const retryRandom = new TestRandom(seed ^ 0x2e72);
   const retries = Array.from(
     { length: retryRandom.next() < 0.5 ? Math.floor(retryRandom.between(1, 7)) : 0 },

@@ -19,7 +19,10 @@ export class ShareInvariant {
   readonly #offers: number;
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
-  /** The highest number of simultaneous attempts. It can exceed the slots, because the uploads of finished attempts continue. */
+  /**
+   * The highest number of simultaneous attempts. This number can exceed the slots, because the uploads of finished
+   * attempts continue.
+   */
   #most = 0;
   #judged = 0;
 

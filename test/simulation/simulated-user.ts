@@ -20,7 +20,7 @@ export class SimulatedUser {
   /** Acknowledged actions. */
   readonly acknowledged: { readonly sweepId: string; readonly verb: UserAction }[] = [];
 
-  /** Trials whose kill was acknowledged. */
+  /** The trials of acknowledged kills. */
   readonly killed: { readonly sweepId: string; readonly trialId: string }[] = [];
 
   /** The acknowledged number of retried trials per request. Undefined if the request was rejected. */
@@ -89,7 +89,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Kills a trial once; a lost request is not repeated. */
+  /** Kills a trial once. A lost request is not repeated. */
   #killTrial(at: number): void {
     const sweepId = this.submitted.get(at);
     const row = this.#coordinator.disk.db

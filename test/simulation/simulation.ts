@@ -22,9 +22,12 @@ import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { PlannedEnd } from './training.ts';
 
-/** Virtual time that suffices for all retries of all trials, one after another. */
+/** A virtual time that suffices for all retries of all trials, one after another. */
 const PATIENCE_MS = 30 * 60_000;
-/** Several times the events of the busiest seed. A run with more events than this is in an endless loop. */
+/**
+ * The maximum number of events of a run, several times the number of events of the busiest seed. A run with more events
+ * than this is in an endless loop.
+ */
 const MAX_EVENTS = 80_000;
 const RECOVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
@@ -56,7 +59,7 @@ class Simulation {
   readonly user: SimulatedUser;
   readonly #random: TestRandom;
   readonly #processes = new Map<string, SimulatedProcess>();
-  /** How long the process of a place stays down after its next death. */
+  /** How long the process of a place stays down after the next death of the process. */
   readonly downMs = new Map<string, number>();
   #nats: SimulatedNatsServer;
   #settled = false;

@@ -95,7 +95,7 @@ function creationProblems(db: Database): string[] {
   });
 }
 
-/** Whether the trials are distinct, and all of them are points. */
+/** Whether the trials are distinct points of the sweep. */
 function areSome(trials: readonly { readonly id: string }[], points: readonly string[]): boolean {
   const ids = new Set(trials.map(({ id }) => id));
   return ids.size === trials.length && points.filter((id) => ids.has(id)).length === ids.size;

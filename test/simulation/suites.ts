@@ -1,4 +1,7 @@
-/** Seeds and planted bugs of the fast suite and of the slow suite. Together they cover every seed and every bug. */
+/**
+ * Seeds and planted bugs of the fast suite and of the slow suite. Together, the two suites cover every seed and every
+ * bug.
+ */
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
@@ -59,7 +62,10 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'window-ignored': 1,
 };
 
-/** Planted bugs that seeds 1 to 10 do not find, or find only in a long run, with a seed that finds each. The slow suite runs them. */
+/**
+ * Planted bugs that seeds 1 to 10 do not find, or find only in a long run, with a seed that finds each. The slow suite
+ * runs these planted bugs.
+ */
 export const RARE_BUGS: Readonly<Record<string, number>> = {
   'drained-agent-works': 134,
   'dropped-trials-retried': 45,

@@ -1,4 +1,4 @@
-/** Results of simulated training. They are unique per trial and epoch, so that mix-ups are detected. */
+/** Results of simulated training. The results are unique per trial and epoch, so that mix-ups are detected. */
 import { createHash } from 'node:crypto';
 
 /** Returns the loss of a trial after an epoch, which is the same for every attempt. */

@@ -149,7 +149,7 @@ export class SimulatedWorker implements Worker {
   }
 
   #emit(key: AttemptKey, message: FromAttempt): void {
-    // This does not use #later, because messages sent before the worker died still arrive.
+    // Messages sent before the worker died still arrive, so this method does not use #later.
     this.#world.clock.after(IPC_MS, this.#agent, () => {
       if (message.kind === 'stopped') this.#cancelKill(key);
       this.#events.onMessage({ key, ...message });

@@ -19,9 +19,9 @@ import { until } from './until.ts';
 export interface ClusterOptions {
   /** The agents' lease, such as `2s`. Default: 15s. */
   readonly lease?: string;
-  /** The URL of a server that the test runs itself. Default: the cluster starts a server. */
+  /** The URL of a NATS server that the test runs itself. Default: the cluster starts a server. */
   readonly natsUrl?: string;
-  /** Whether the loopback requires the token. Default: true. */
+  /** Whether the loopback interface requires the token. Default: true. */
   readonly requireToken?: boolean;
 }
 
@@ -89,7 +89,7 @@ export class Cluster {
     return up(`agent ${name}`, this.#agents.get(name));
   }
 
-  /** Starts nats-server. After a kill, it listens on the same port. */
+  /** Starts nats-server. After a kill, the new server listens on the same port. */
   async startNats(): Promise<void> {
     const port = this.#nats === undefined ? {} : { port: this.#nats.port };
     const nats = await startNatsServer({ storeDir: join(this.folder, 'nats'), ...port });
@@ -103,7 +103,7 @@ export class Cluster {
     await nats.exited;
   }
 
-  /** Starts the coordinator. After a kill, it listens at the same address. */
+  /** Starts the coordinator. After a kill, the new process listens at the same address. */
   async startCoordinator(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
     const log = this.logOf('coordinator');

@@ -13,7 +13,7 @@ export interface NatsConfig {
   readonly user?: string;
   /** The user's permissions. Default: all. */
   readonly permissions?: string;
-  /** The block for JetStream. Default: enabled, without limits. */
+  /** The configuration block for JetStream. Default: enabled, without limits. */
   readonly jetstream?: (dir: string) => string;
   /** Limits of the user's account. Default: the global account, without limits. */
   readonly account?: string;

@@ -1,4 +1,4 @@
-/** Starts long-running commands in tests. They end when the test process ends, even by SIGKILL. */
+/** Starts long-running commands in tests. The commands end when the test process ends, even by SIGKILL. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';
@@ -17,12 +17,12 @@ export interface Daemon {
   stop(): Promise<number>;
 }
 
-/** Starts a trawl command. @param log the file to append stdout and stderr to */
+/** Starts a trawl command. @param log the file to which stdout and stderr are appended */
 export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
   return startProgram(log, process.execPath, [TRAWL, ...args]);
 }
 
-/** Starts any program in the same way. */
+/** Starts any program in the same way as a trawl command. */
 export async function startProgram(log: string, program: string, args: readonly string[]): Promise<Daemon> {
   const output = openSync(log, 'a');
   const shell = spawnBound(program, args, output);
@@ -38,7 +38,8 @@ export async function startProgram(log: string, program: string, args: readonly 
       resolve(code ?? 137);
     });
   });
-  // Before its exec, the program still has the shell's command line, as the shell's helper has.
+  // Before its exec call, the program still has the command line of the shell. The shell's helper process has the same
+  // command line.
   const pid = await until(`${described} starts`, () => {
     if (gone) throw new Error(`${described} exited during startup:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];

@@ -1,6 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take longest, the longest first. Long files at the end of a run would leave the other cores idle. */
+/**
+ * The test files that take longest, the longest first. Long files at the end of a run would leave the other cores idle.
+ */
 const LONGEST: readonly RegExp[] = [
   /test\/node-versions\//,
   /frameworks\/examples/,

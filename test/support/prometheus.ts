@@ -15,7 +15,10 @@ const run = promisify(execFile);
 
 export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
 
-/** Installs Debian's package if Prometheus is missing. @returns why Prometheus cannot be used; undefined if it can */
+/**
+ * Installs Debian's package if Prometheus is missing. @returns why Prometheus cannot be used; undefined if Prometheus
+ * can be used
+ */
 export async function prometheusMissing(): Promise<string | undefined> {
   if (await isInstalled()) return undefined;
   if (process.getuid?.() !== 0) return 'prometheus is not installed, and only root can install it';
@@ -33,7 +36,7 @@ const isInstalled = () =>
     () => false,
   );
 
-/** Runs promtool. @throws {Error} with its output if it fails */
+/** Runs promtool. @throws {Error} with the output of the program if the program fails */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const child = run('promtool', [...args], { cwd: PROMETHEUS_FILES });
   child.child.stdin?.end(input);

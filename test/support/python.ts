@@ -60,7 +60,7 @@ async function uvProgram(): Promise<string> {
   return program;
 }
 
-/** Puts an environment's programs first on PATH. `vi.unstubAllEnvs` restores it. */
+/** Puts an environment's programs first on PATH. `vi.unstubAllEnvs` restores PATH. */
 export function activate(programs: string): void {
   vi.stubEnv('PATH', `${programs}${delimiter}${process.env.PATH}`);
   // Two trials run at once, and the networks are small.

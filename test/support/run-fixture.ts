@@ -7,10 +7,13 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Generous, because a full test run on two cores slows down even small programs. */
+/** The limit is generous, because a full test run on two cores slows down even small programs. */
 const TIMEOUT_MS = 120_000;
 
-/** Returns Node's arguments that run a TypeScript file. They use vitest's runner, so that tests need no build. */
+/**
+ * Returns Node's arguments that run a TypeScript file. The arguments select vitest's runner, so that tests need no
+ * build.
+ */
 export function fixtureCommand(file: URL, ...args: readonly string[]): string[] {
   const vitest = createRequire(import.meta.url).resolve('vitest/package.json');
   const runner = join(dirname(createRequire(vitest).resolve('vite-node/package.json')), 'vite-node.mjs');

@@ -1,4 +1,4 @@
-/** A disk of a few megabytes that a test can fill. Only root can mount it. */
+/** A disk of a few megabytes that a test can fill. Only root can mount such a disk. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export interface SmallDisk {
 const BALLAST = 'ballast';
 const CHUNK = Buffer.alloc(4096);
 
-/** Mounts a disk. @returns undefined if that is not possible. With TRAWL_CI=1, the test then fails */
+/** Mounts a disk. @returns undefined if the disk cannot be mounted. With TRAWL_CI=1, the test then fails */
 export function smallDisk(path: string, megabytes: number): SmallDisk | undefined {
   mkdirSync(path, { recursive: true });
   try {
@@ -24,7 +24,7 @@ export function smallDisk(path: string, megabytes: number): SmallDisk | undefine
     isSkipped('only root on Linux can mount a small disk');
     return undefined;
   }
-  // A lazy unmount, because a process that is shutting down can still have a file open.
+  // The unmount is lazy, because a process that is shutting down can still have a file open.
   onTestFinished(() => void execFileSync('umount', ['-l', path]));
   const ballast = join(path, BALLAST);
   return {

@@ -17,7 +17,7 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
-  /** Unix times in milliseconds. Zero means not yet. */
+  /** Unix times in milliseconds. Zero stands for an unknown time. */
   readonly grantedAt: number;
   readonly endedAt: number;
   /** Null if the attempt has not ended. */

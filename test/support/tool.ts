@@ -1,7 +1,10 @@
 /** Optional programs of the machine. */
 import { spawnSync } from 'node:child_process';
 
-/** Returns whether a program is installed. Warns if it is not, because the tests that need it are skipped. */
+/**
+ * Returns whether a program is installed. Prints a warning if the program is not installed, because the tests that need
+ * the program are skipped.
+ */
 export function hasTool(name: string, versionArgs: readonly string[] = ['--version']): boolean {
   const isInstalled = spawnSync(name, [...versionArgs]).status === 0;
   if (!isInstalled) console.warn(`skipped: ${name} is not installed`);

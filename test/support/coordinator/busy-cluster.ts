@@ -22,7 +22,7 @@ export interface BusyOptions {
   readonly trialsPerSweep: number;
   readonly agents: number;
   readonly gpusPerAgent: number;
-  /** Number of trials to start, over all sweeps. The others remain pending. */
+  /** Number of trials to start, over all sweeps. The other trials remain pending. */
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;

@@ -82,7 +82,7 @@ const SHORT_DURATIONS = [1, 1, 1, 1, 1];
 export class World {
   readonly core: Core;
   now = 1_000_000;
-  /** Every offer so far, because NATS can redeliver an offer at any time. */
+  /** All offers so far, because NATS can redeliver an offer at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
   /** Ended sweeps, which are only in the store. */
@@ -94,7 +94,7 @@ export class World {
     this.core = core;
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
-      // Enough durations for every attempt to be compared.
+      // The number of durations suffices to compare every attempt.
       for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
     }
   }
@@ -240,7 +240,7 @@ export class World {
   }
 }
 
-/** Returns a copy with what the store keeps of a sweep that has ended. */
+/** Returns a copy of an ended sweep with the data that the store keeps. */
 function reloaded({ id, state, policy, priority, planned, trials, records, durations }: Sweep): Sweep {
   const sweep = { ...newSweep(id, state, policy, priority), planned, durations };
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
@@ -261,7 +261,7 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
   return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
-/** Differs between trials, and falls with every record. */
+/** The value differs between trials, and falls with every record. */
 function lossOf({ trialId }: AttemptKey, seq: number): number {
   return ((Number(trialId.slice(1)) * 7) % 5) / seq;
 }

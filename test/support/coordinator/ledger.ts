@@ -1,4 +1,4 @@
-/** An independent record of a core's state, rebuilt from its changes and checked with each of them. */
+/** An independent record of a core's state, rebuilt from its changes and checked with each change. */
 
 import { strict as assert } from 'node:assert';
 import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
@@ -23,7 +23,7 @@ const TRANSITIONS: Readonly<Record<TrialState, readonly TrialState[]>> = {
 interface Entry {
   state: TrialState;
   attempts: number;
-  /** The running attempt whose results are the trial's, and its newest record. */
+  /** The running attempt that provides the results of the trial, and the newest record of this attempt. */
   open: OpenAttempt | undefined;
   /** A second running attempt. */
   second: OpenAttempt | undefined;
@@ -58,9 +58,9 @@ interface OpenAttempt {
   lastSeq: number;
 }
 
-/** Early failures on as many agents are the trial's. */
+/** Early failures on this number of agents show that the trial is the cause. */
 const MAX_EARLY_AGENTS = 3;
-/** Early failures of as many different trials can be the machine's. */
+/** Early failures of this number of different trials can show that the machine is the cause. */
 const MIN_EARLY_TRIALS = 3;
 
 export class Ledger {
@@ -375,7 +375,7 @@ export class Ledger {
     );
   }
 
-  /** Whether enough trials failed early on the agent that it may receive no more of the sweep. */
+  /** Whether enough trials failed early on the agent that it may receive no more trials of the sweep. */
   canBeFaulty(sweepId: string, agentId: string): boolean {
     return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
   }
@@ -387,7 +387,7 @@ export class Ledger {
     return known;
   }
 
-  /** An early failure on a faulty agent is free while another agent is sound. */
+  /** An early failure on a faulty agent uses no retry while another agent is not suspected. */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
     return sound.length > 0 && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));

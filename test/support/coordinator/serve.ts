@@ -55,7 +55,7 @@ export function newFolder(): string {
 }
 
 export interface ServeOptions {
-  /** The address to listen on. Default: a free port of the loopback. */
+  /** The address to listen on. Default: a free port of the loopback interface. */
   readonly at?: Address;
   /** Requires TLS, and accepts only the identities in `dir`. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };

@@ -1,4 +1,4 @@
-/** A source for tests. It answers immediately with given messages, and records the requests. */
+/** A source for tests. The source answers immediately with given messages, and records the requests. */
 import { encode } from 'fast-png';
 import { differencesFromFirst } from '../../../coordinator/analysis/mean-differences.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../../dashboard/source.ts';
@@ -58,7 +58,7 @@ export class SampleSource implements Source {
     this.#wake();
   }
 
-  /** Simulates a lost connection with the given reason, or a restored connection if it is undefined. */
+  /** Simulates a lost connection with the given reason, or a restored connection if the reason is undefined. */
   setOutage(away: string | undefined): void {
     if (away === undefined) this.#heard?.onReconnect();
     else this.#heard?.onOutage(away);

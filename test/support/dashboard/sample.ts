@@ -64,7 +64,7 @@ export const sampleAgent = (change: DeepPartial<Agent> = {}): Agent =>
     ...change,
   });
 
-/** Returns the sample's trial with this index, with changed fields. */
+/** Returns the sample's trial with the given index and changed fields. */
 export function trialAt(index: number, change: DeepPartial<Trial> = {}): Trial {
   const trial = sampleTrials()[index];
   if (trial === undefined) throw new Error(`the sample has no trial ${index}`);
