@@ -128,7 +128,7 @@ describe('NATS permissions of agents with fully qualified names', () => {
   );
 });
 
-describe('access to NATS', () => {
+describe('a connection to NATS', () => {
   test('a connection to NATS is allowed for agents and the coordinator, but not for users or revoked identities', async () => {
     const user = await identities.add('ann', 'operator');
     await expect(connectAs(nats, user, inboxPrefix('operator', 'ann'))).rejects.toThrow(/Authorization/);
