@@ -53,7 +53,7 @@ test.each([
   expect(distributionOf(entry)).toEqual(expected);
 });
 
-test('log_uniform takes exponents of e, and inv_log_uniform takes exponents of 1/x', () => {
+test('the limits of log_uniform are exponents of e, and the limits of inv_log_uniform are exponents of 1/x', () => {
   expect(distributionOf({ distribution: 'log_uniform', min: -9, max: -2 })).toMatchObject({
     min: Math.exp(-9),
     max: Math.exp(-2),

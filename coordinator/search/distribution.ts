@@ -1,26 +1,29 @@
 /** Defines the distributions of parameters, with the names and meanings of Weights & Biases. */
 import type { ParameterValue } from '../../proto/trainers.ts';
 
-/** A valid distribution of a parameter. With `q`, values are rounded to multiples of q. */
+/** A valid distribution of a parameter. With `q`, the drawn values are rounded to multiples of q. */
 export type Distribution =
   | { readonly kind: 'constant'; readonly value: ParameterValue }
-  /** `probabilities` sum to 1; undefined: uniform over the values. */
+  /** `probabilities` must sum to 1; if undefined, all values have the same probability. */
   | {
       readonly kind: 'categorical';
       readonly values: readonly ParameterValue[];
       readonly probabilities: readonly number[] | undefined;
     }
-  /** Both ends are included. */
+  /** The range includes both ends. */
   | { readonly kind: 'int_uniform'; readonly min: number; readonly max: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
-  /** `min` and `max` are the values themselves, above 0. The inverse of a log-uniform value is log-uniform too. */
+  /**
+   * `min` and `max` are the limits of the values, and are greater than 0. The inverse of a log-uniform value is also
+   * log-uniform.
+   */
   | { readonly kind: 'log_uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
   | { readonly kind: 'normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
-  /** exp(x) with x normal with mean `mu` and standard deviation `sigma`. */
+  /** The value is exp(x). The distribution of x is normal with mean `mu` and standard deviation `sigma`. */
   | { readonly kind: 'log_normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
   | { readonly kind: 'beta'; readonly a: number; readonly b: number; readonly q: number | undefined };
 
-/** The keys of a parameter in a sweep file, except nested `parameters`. */
+/** The keys of a parameter in a sweep file, without nested `parameters`. */
 export interface DistributionEntry {
   readonly distribution?: DistributionName | undefined;
   readonly value?: ParameterValue | undefined;
@@ -55,7 +58,7 @@ function uniform(entry: DistributionEntry, q: number | undefined): Distribution 
 
 /**
  * Returns a log-uniform distribution.
- * @param ends the meaning of min and max: values, natural logarithms of values, or natural logarithms of 1/x
+ * @param ends the meaning of min and max: the values, their natural logarithms, or the natural logarithms of 1/x
  * (`inv_log_uniform`)
  */
 function logUniform(
@@ -139,10 +142,10 @@ export type DistributionName = keyof typeof SHAPES;
 export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...DistributionName[]];
 
 /**
- * Returns the distribution of an entry, or a text with the problem if the keys do not make a distribution. Without
+ * Returns the distribution of an entry, or the problem if the keys do not form a distribution. If the entry has no key
  * `distribution`, W&B's defaults apply: `value` is constant, `values` categorical, and `min` with `max` is
  * `int_uniform` for two whole numbers and `uniform` otherwise.
- * @param floats whether the file writes an end as a float (`1.0`), which makes the default `uniform`
+ * @param floats whether the file writes an end of the range as a float (`1.0`), which makes the default `uniform`
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
   const name = entry.distribution ?? impliedName(entry, floats);
@@ -165,7 +168,7 @@ function impliedName(entry: DistributionEntry, floats: boolean): DistributionNam
   return !floats && Number.isInteger(entry.min) && Number.isInteger(entry.max) ? 'int_uniform' : 'uniform';
 }
 
-/** Returns a distribution on one line: `log_uniform from 0.0001 to 0.1`. */
+/** Formats a distribution on one line, such as `log_uniform from 0.0001 to 0.1`. */
 export function distributionText(distribution: Distribution): string {
   switch (distribution.kind) {
     case 'constant':

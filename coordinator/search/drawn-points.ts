@@ -5,7 +5,7 @@ import { valueAt } from './quantile.ts';
 import { randomCoordinate } from './random.ts';
 import { sobolCoordinate } from './sobol.ts';
 
-/** A search whose points do not depend on results. */
+/** A search whose points are independent of results. */
 export interface Drawing {
   readonly method: 'random' | 'sobol';
   /** Random searches with different seeds have different points. Sobol sequences have no seed. */
@@ -15,11 +15,11 @@ export interface Drawing {
 }
 
 /**
- * Returns a point. A point depends on its number only, so more points of the same search begin with the same points.
+ * Returns a point. A point depends only on its number, so a longer search begins with the same points.
  * @param index the number of the point, from 0
  */
 export function drawnPoint({ method, seed, space }: Drawing, index: number): Record<string, ParameterValue> {
-  // A parameter can be named `__proto__`.
+  // The object has no prototype, because a parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   let dimension = 0;
   for (const [name, distribution] of space) {

@@ -1,4 +1,4 @@
-/** Random and Sobol search. The state is the number of the next point. */
+/** Implements the random and Sobol searches. The state of the searcher is the number of the next point. */
 import { type Drawing, drawnPoint } from './drawn-points.ts';
 import type { Searcher } from './searcher.ts';
 

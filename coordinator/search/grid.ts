@@ -1,4 +1,7 @@
-/** Grid search: every point of the grid, by index. The state is the position of the next point. */
+/**
+ * Implements grid search: every point of the grid, in order of index. The state of the searcher is the position of the
+ * next point.
+ */
 import type { Axis } from '../grid/axes.ts';
 import { digitsOf, dimensionsOf, pointAt, pointCount } from '../grid/points.ts';
 import { shuffledIndex } from './permutation.ts';
@@ -10,7 +13,7 @@ export interface GridSearch {
   readonly order: { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
 }
 
-/** @throws {BadInputError} beyond MAX_GRID_POINTS */
+/** @throws {BadInputError} if the grid has more than MAX_GRID_POINTS points */
 export function gridSearcher({ axes, zip, order }: GridSearch): Searcher {
   const dimensions = dimensionsOf({ axes, zip });
   const sizes = dimensions.map(({ size }) => size);

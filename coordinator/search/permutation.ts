@@ -1,7 +1,7 @@
 /**
- * A keyed permutation of the indexes of a grid: a Feistel network (M. Luby and C. Rackoff, SIAM J. Comput. 17 (1988))
- * with cycle walking (J. Black and P. Rogaway: "Ciphers with Arbitrary Finite Domains", CT-RSA 2002). It needs no list
- * of the indexes.
+ * A keyed permutation of the indexes of a grid, implemented as a Feistel network (M. Luby and C. Rackoff, SIAM J.
+ * Comput. 17 (1988)) with cycle walking (J. Black and P. Rogaway: "Ciphers with Arbitrary Finite Domains", CT-RSA
+ * 2002). The permutation needs no list of the indexes.
  */
 import { hash } from 'node:crypto';
 

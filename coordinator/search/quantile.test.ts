@@ -37,7 +37,7 @@ describe('values', () => {
     expect(at(fifths, 0.01, 0.45, 0.99)).toEqual([0.2, 0.2, 0.4]);
     expect(at({ kind: 'uniform', min: 0, max: 1, q: 0.1 }, 0.3)).toEqual([0.3]);
     expect(at({ kind: 'normal', mu: 0, sigma: 1, q: 0.5 }, 0.5, 0.8)).toEqual([0, 1]);
-    // No multiple lies between the limits.
+    // The range contains no multiple of q.
     expect(at({ kind: 'uniform', min: 0.2, max: 0.3, q: 1 }, 0.5)).toEqual([0]);
   });
 });

@@ -6,12 +6,13 @@ import jStat from 'jstat';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
 
-/** Significant digits of a value. With more digits, 3 times 0.1 would be 0.30000000000000004. */
+/** The number of significant digits of a value. With more digits, 3 times 0.1 would be 0.30000000000000004. */
 const DIGITS = 15;
 
 /**
  * Returns the value below which a share `u` of the distribution lies (the inverse of its cumulative distribution
- * function). A value with `q` is the nearest multiple of q, within min and max if a multiple lies between them.
+ * function). With `q`, the value is the nearest multiple of q. The multiple is within min and max if a multiple lies
+ * between them.
  * @param u above 0 and below 1
  */
 export function valueAt(distribution: Distribution, u: number): ParameterValue {
@@ -60,12 +61,12 @@ export function categoryIndexAt({ values, probabilities }: Categorical, u: numbe
     below += probability;
     if (u < below) break;
   }
-  // Rounding can leave the sum of the probabilities below u. In this case, the last value is drawn.
+  // Due to rounding, the sum of the probabilities can be less than u. In this case, the last value is drawn.
   return drawn;
 }
 
 function normalAt({ mu, sigma }: { readonly mu: number; readonly sigma: number }, u: number): number {
-  // jStat has no exact median.
+  // jStat has no exact median of the beta distribution.
   return sigma === 0 || u === 0.5 ? mu : jStat.normal.inv(u, mu, sigma);
 }
 

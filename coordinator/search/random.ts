@@ -1,14 +1,15 @@
-/** Random search: every point is drawn independently. */
+/** Implements random search, in which every point is drawn independently. */
 import { hash } from 'node:crypto';
 
-/** Bits of the first and the second part of a fraction, which together are the bits of a double. */
+/** The number of bits in the first and second part of a fraction. Together, the parts have the bits of a double. */
 const HIGH_BITS = 32;
 const LOW_BITS = 21;
 
 /**
- * Returns a number between 0 and 1, both excluded, for a parameter of a point. The number depends on the arguments
- * only. A search can therefore resume at any point, and adding a parameter does not change the values of the others. The
- * numbers are the leading bits of SHA-256. The bits for different arguments are practically independent.
+ * Returns a number between 0 and 1, both excluded, for a parameter of a point. The number depends only on the
+ * arguments. A search can therefore resume at any point, and a new parameter does not change the values of the other
+ * parameters. The numbers are the leading bits of SHA-256. The bits for different arguments are practically
+ * independent.
  * @param index the number of the point, from 0
  */
 export function randomCoordinate(seed: number, index: number, parameter: string): number {

@@ -1,26 +1,27 @@
 /**
- * Defines searchers. A searcher yields the points of a sweep one at a time. It is a pure state machine: the same state
- * and history give the same suggestion, so a suggestion that was lost in a crash is repeated exactly after the restart.
+ * Defines searchers. A searcher yields the points of a sweep one at a time. A searcher is a pure state machine. The
+ * same state and history give the same suggestion, so a suggestion that was lost in a crash is repeated exactly after
+ * the restart.
  */
 import type { Parameters } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';
 
-/** The state of a searcher between two suggestions, as JSON. Only the searcher reads it. */
+/** The state of a searcher between two suggestions, as JSON. Only the searcher itself interprets the state. */
 export type SearchState = Json;
 
 type Suggestion =
-  /** The next point, before `exclude` and `when`, and the state after it. */
+  /** The next point, before `exclude` and `when` are applied, and the state after the point. */
   | { readonly kind: 'point'; readonly point: Parameters; readonly state: SearchState }
   /** The searcher needs further results before its next point. */
   | { readonly kind: 'wait' }
   /** The searcher has no further points. */
   | { readonly kind: 'done' };
 
-/** A trial with a result, or without one if it failed. */
+/** A trial that has ended, with or without a result. */
 export interface SearchResult {
-  /** The parameters after `when`, completed with the trainer's defaults. */
+  /** The parameters after `when`, with the trainer's defaults added. */
   readonly parameters: Parameters;
-  /** The value of the ranking metric. Undefined if the trial has none. */
+  /** The value of the ranking metric in the trial. The value is undefined if the trial has no value. */
   readonly value: number | undefined;
 }
 
@@ -32,15 +33,15 @@ export interface SearchHistory {
    * their ends.
    */
   readonly results: readonly SearchResult[];
-  /** The parameters of trials that have not ended, by index. */
+  /** The parameters of the trials that have not ended, in order of index. */
   readonly live: readonly Parameters[];
 }
 
 export interface Searcher {
   readonly initialState: SearchState;
   /**
-   * Whether suggestions depend on results. Trials of such a searcher are created as late as possible, so that each
-   * suggestion is based on as many results as possible.
+   * Whether the searcher's suggestions depend on results. Trials of such a searcher are created as late as possible, so
+   * that each suggestion is based on as many results as possible.
    */
   readonly usesResults: boolean;
   next(state: SearchState, history: SearchHistory): Suggestion;

@@ -5,10 +5,10 @@
  */
 import { DIRECTIONS } from './sobol-directions.ts';
 
-/** Bits of a coordinate, as in SciPy. A sequence has 2^30 points. */
+/** The number of bits of a coordinate, as in SciPy. A Sobol sequence has 2^30 points. */
 const BITS = 30;
 
-/** Numbers of the dimensions after the first. */
+/** The direction numbers of the dimensions after the first dimension. */
 const INITIAL = DIRECTIONS.trim()
   .split('\n')
   .map((line) => line.split(' ').map(Number));
@@ -19,11 +19,11 @@ export const MAX_SOBOL_DIMENSIONS = INITIAL.length + 1;
 const cached = new Map<number, readonly number[]>();
 
 /**
- * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The point at the origin,
- * which is the first point of the sequence, is left out, because a normal distribution has no value there.
+ * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The first point of the
+ * sequence, which is the origin, is omitted, because a normal distribution has no value there.
  * @param index the number of the point, from 0 to 2^30 - 2
- * @param dimension from 0 to MAX_SOBOL_DIMENSIONS - 1
- * @throws {RangeError} for another dimension
+ * @param dimension the dimension, from 0 to MAX_SOBOL_DIMENSIONS - 1
+ * @throws {RangeError} if the dimension is outside this range
  */
 export function sobolCoordinate(index: number, dimension: number): number {
   const directions = directionsOf(dimension);

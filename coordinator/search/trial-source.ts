@@ -1,65 +1,68 @@
 /**
- * Defines the source of a sweep's trials: a searcher, with the rules of the sweep applied to its points. The trials are
- * created one at a time, while the sweep runs (coordinator/core/create-trials.ts).
+ * Defines the source of a sweep's trials. The source applies the rules of the sweep to the points of a searcher. The
+ * trials are created one at a time, while the sweep runs (coordinator/core/create-trials.ts).
  */
 import type { Parameters } from '../../proto/trainers.ts';
 import type { SearchState } from './searcher.ts';
 
-/** A trial that does not exist yet. */
+/** A trial that has not been created yet. */
 export interface PlannedTrial {
-  /** Position in the sweep's order, from 0. */
+  /** The position of the trial in the sweep's order, from 0. */
   readonly index: number;
-  /** The parameters after `when`, completed with the trainer's defaults. */
+  /** The parameters after `when`, with the trainer's defaults added. */
   readonly parameters: Parameters;
   readonly seed: number;
   readonly trialId: string;
-  /** Equal for all replicates of a config. */
+  /** The id is equal for all replicates of a config. */
   readonly configId: string;
 }
 
-/** The state of a source after a step. It is stored with the trial that the step yields. */
+/** The state of a trial source after a step. The state is stored together with the trial that the step yields. */
 export interface SourceState {
   readonly search: SearchState;
-  /** Trials so far. */
+  /** The number of trials yielded so far. */
   readonly created: number;
-  /** Points so far, dropped points included. */
+  /** The number of points so far, including dropped points. */
   readonly points: number;
   /** The number of points that each exclude rule has dropped so far. */
   readonly excluded: readonly number[];
-  /** Points so far that are equal to an earlier point after `when`. */
+  /** The number of points so far that equal an earlier point after `when`. */
   readonly duplicates: number;
-  /** Points since the last new config. */
+  /** The number of points since the last new config. */
   readonly repeated: number;
-  /** Trials so far that the current version of the sweep lacks. These trials do not count against run_cap. Default: 0. */
+  /**
+   * The number of trials so far that the current version of the sweep lacks. These trials do not count against run_cap.
+   * Default: 0.
+   */
   readonly outside?: number | undefined;
-  /** Whether an earlier version of the sweep created trials that the search can meet again. Default: false. */
+  /** Whether the search can yield points that have trials from an earlier version of the sweep. Default: false. */
   readonly merges?: boolean | undefined;
-  /** The config whose replicates are being created, and the number of its replicates so far. */
+  /** The config whose replicates are being created, and the number of its replicates created so far. */
   readonly config?: { readonly parameters: Parameters; readonly replicates: number } | undefined;
 }
 
-/** Returns the number of configs so far. */
+/** Returns the number of configs created so far. */
 export function configsOf({ points, excluded, duplicates }: SourceState): number {
   return points - duplicates - excluded.reduce((sum, count) => sum + count, 0);
 }
 
 export type SourceStep =
   | { readonly kind: 'trial'; readonly trial: PlannedTrial; readonly state: SourceState }
-  /** The next point was dropped: a rule excludes it, or it is equal to an earlier point. */
+  /** The next point was dropped, because a rule excludes the point or because the point equals an earlier point. */
   | { readonly kind: 'dropped'; readonly state: SourceState }
-  /** The searcher needs further results. */
+  /** The searcher needs further results before its next point. */
   | { readonly kind: 'wait' }
-  /** There are no further trials. */
+  /** The source has no further trials. */
   | { readonly kind: 'done' };
 
 export interface TrialSource {
   /** See `Searcher.usesResults`. */
   readonly usesResults: boolean;
   /**
-   * The reason if the source cannot yield trials, although the sweep can have further trials. Undefined if the source
-   * yields trials.
+   * The reason why the source cannot yield trials, although the sweep can have further trials. The reason is undefined
+   * if the source yields trials.
    */
   readonly problem?: string | undefined;
-  /** @param isKnown whether a trial of the sweep with this id exists */
+  /** @param isKnown returns whether the sweep already has a trial with the given id */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;
 }

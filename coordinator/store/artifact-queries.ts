@@ -5,11 +5,11 @@ import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import type { Reader } from './reader.ts';
 import { type ArtifactRow, artifactOf } from './rows.ts';
 
-/** Whether the trial's results come from another attempt, which ran at the same time as the attempt of row `r`. */
+/** Whether another attempt, which ran at the same time as the attempt of row `r`, provides the trial's results. */
 const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
   and a.number = r.attempt and a.speculative = 1)`;
 
-/** Where an artifact is in the order of trial, attempt and name. */
+/** The position of an artifact in the order of trial, attempt and name. */
 export interface ArtifactPlace {
   readonly trialId: string;
   readonly attempt: number;
@@ -26,8 +26,9 @@ export class ArtifactQueries {
   }
 
   /**
-   * Returns up to `limit` artifacts of a trial, or of every trial if `trialId` is empty, after the artifact `after`, in order of
-   * trial, attempt and name. Omits checkpoints, and artifacts of speculative attempts that still run or were superseded.
+   * Returns up to `limit` artifacts after the artifact `after`, in order of trial, attempt and name. If `trialId` is
+   * empty, artifacts of all trials are returned. Checkpoints are omitted. Artifacts of speculative attempts that still
+   * run or were superseded are also omitted.
    */
   page(
     sweepId: string,
@@ -50,7 +51,7 @@ export class ArtifactQueries {
 
   /**
    * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact. Speculative
-   * attempts that still run or were superseded do not count.
+   * attempts that still run or were superseded are ignored.
    * @throws {NotFoundError}
    */
   get(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
@@ -66,7 +67,7 @@ export class ArtifactQueries {
     return artifactOf(row);
   }
 
-  /** Returns whether a row names the file. */
+  /** Returns whether a row of the store names the file. */
   has({ sweepId, trialId, attempt }: AttemptKey, name: string): boolean {
     const sql = 'select 1 as found from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
     return this.#reader.get(sql, sweepId, trialId, attempt, name) !== undefined;

@@ -7,7 +7,7 @@ import { parseParameters } from '../../proto/values.ts';
 import type { Reader } from './reader.ts';
 import { type AttemptRow, attemptOf, type ProgramRow, type ReportRow, reportOf } from './rows.ts';
 
-/** Where a report is in the order of step, attempt and arrival. */
+/** The position of a report in the order of step, attempt and arrival. */
 export interface ReportPlace {
   readonly epoch: number;
   readonly attempt: number;
@@ -23,7 +23,7 @@ export class AttemptQueries {
     this.#isOffline = isOffline;
   }
 
-  /** Returns the parts of a grant that the sweep and the trial define. */
+  /** Returns the fields of a grant that the sweep and the trial define. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
     const row = this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
       `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
@@ -52,7 +52,7 @@ export class AttemptQueries {
     );
   }
 
-  /** Returns how the programs of a trial's attempts were started, in order of attempt. */
+  /** Returns the program starts of a trial's attempts, in order of attempt. */
   programs(sweepId: string, trialId: string): ProgramStart[] {
     return this.#reader
       .all<ProgramRow>(
@@ -66,8 +66,8 @@ export class AttemptQueries {
   }
 
   /**
-   * Returns the places of up to `limit` reports of these attempts after a place, in order of step, attempt and arrival.
-   * Reads every report of the attempts, but keeps only `limit` places in memory.
+   * Returns the positions of up to `limit` reports of the attempts after a position, in order of step, attempt and
+   * arrival. The query reads every report of the attempts, but keeps only `limit` positions in memory.
    */
   reportPlaces(
     sweepId: string,
@@ -92,7 +92,7 @@ export class AttemptQueries {
     );
   }
 
-  /** Returns the reports at these places, in their order. */
+  /** Returns the reports at the given positions, in order of the positions. */
   reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPlace, 'attempt' | 'seq'>[]): Report[] {
     return this.#reader
       .all<ReportRow>(
@@ -116,7 +116,7 @@ export class AttemptQueries {
     );
   }
 
-  /** Returns the time of the sweep's newest report in Unix milliseconds, or undefined if there is none. */
+  /** Returns the time of the sweep's newest report in Unix milliseconds, or undefined if the sweep has no report. */
   lastReportAt(sweepId: string): number | undefined {
     const sql = 'select max(at) as at from reports where sweep_id = ?';
     return this.#reader.get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;

@@ -48,7 +48,7 @@ function coordinator(earlyTerminate: EarlyTerminate) {
   });
   const sweepOf = () => {
     const found = core.sweeps.get('1');
-    if (found === undefined) throw new Error('the sweep has ended');
+    if (found === undefined) throw new Error('the test expects a sweep that has not ended');
     return found;
   };
   const connect = () => {

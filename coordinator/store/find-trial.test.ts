@@ -7,7 +7,7 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 
-/** Returns the queries of a store with these sweeps, which have the ids 1, 2, ... */
+/** Returns the queries of a store with the given sweeps, whose ids are 1, 2, ... */
 function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-find-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import { checkHighWater, commitCounted, formatHighWater, HIGH_WATER_FILE, parseHighWater } from './high-water.ts';
 import { openStore } from './open.ts';
 
-/** The folder of a coordinator that was killed after these transactions. */
+/** Returns the folder of a coordinator that was killed after these transactions. */
 let killed: string;
 const COMMITS = 30;
 
@@ -16,7 +16,7 @@ beforeAll(() => {
   const db = openStore(dir);
   const insert = db.prepare("insert into logs values (1, 't', 1, ?, 0, ?)");
   for (let seq = 1; seq <= COMMITS; seq++) commitCounted(db, () => insert.run(seq, 'x'.repeat(500)));
-  // A copy of the files of an open store has the state that `kill -9` leaves.
+  // A copy of the files of an open store has the same state as after `kill -9`.
   killed = `${dir}-killed`;
   cpSync(dir, killed, { recursive: true });
   db.close();
@@ -44,7 +44,7 @@ function problemOf(dir: string): string {
   return 'accepted';
 }
 
-test('a high-water mark is parsed after it was formatted, and any changed byte is detected', () => {
+test('a formatted high-water mark can be parsed, and any changed byte in it is detected', () => {
   const commits = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
   fc.assert(
     fc.property(commits, fc.nat({ max: 42 }), fc.integer({ min: 1, max: 255 }), (count, at, change) => {
@@ -58,7 +58,7 @@ test('a high-water mark is parsed after it was formatted, and any changed byte i
   );
 });
 
-test('the store of a killed coordinator holds everything up to its mark', () => {
+test('the store of a killed coordinator holds every transaction up to its high-water mark', () => {
   expect(parseHighWater(readFileSync(join(killed, HIGH_WATER_FILE), 'latin1'))?.commits).toBe(COMMITS);
   expect(problemOf(copyOfKilled())).toBe('accepted');
 });
@@ -85,7 +85,8 @@ test('a write-ahead log that is cut at any offset is rejected and left unchanged
 
 test('a write-ahead log with one altered byte is rejected and left unchanged', () => {
   const original = readFileSync(logOf(killed));
-  // Bytes 8 to 11 of a frame's header are its salt; bytes 12 to 15 of the file are a counter that SQLite ignores.
+  // Bytes 8 to 11 of a frame's header are the salt of the frame; bytes 12 to 15 of the file are a counter that SQLite
+  // ignores.
   const offsets = [0, 8, 17, 24, 32, 40, 48, original.length - 1];
   for (let part = 1; part < 40; part++) offsets.push(Math.floor((original.length * part) / 40));
   for (const offset of offsets) {
@@ -98,7 +99,7 @@ test('a write-ahead log with one altered byte is rejected and left unchanged', (
   }
 });
 
-test('a damaged mark, a missing store and another store are rejected, and a folder without a mark is accepted', () => {
+test('a damaged high-water mark, a missing store and a different store are rejected, and a folder without a mark is accepted', () => {
   const damaged = copyOfKilled();
   writeFileSync(join(damaged, HIGH_WATER_FILE), '');
   expect(problemOf(damaged)).toContain('store.high-water is damaged');

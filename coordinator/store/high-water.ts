@@ -1,10 +1,10 @@
 /**
- * The high-water mark of a store: a small file beside it with the number of the last committed transaction. SQLite
- * opens a store with a lost, cut or altered write-ahead log, and keeps only the transactions before the damage. The
- * mark shows that later transactions are missing.
+ * Implements the high-water mark of a store: a small file beside the store with the number of the last committed
+ * transaction. SQLite opens a store even if its write-ahead log is lost, cut or altered, and keeps only the
+ * transactions before the damage. The mark shows that later transactions are missing.
  *
  * The mark is written after each commit and before the acknowledgement of the commit, so it also holds after `kill -9`.
- * The mark is synced every second, so a power failure can leave a mark that is up to a second old.
+ * The mark is synced to disk every second, so after a power failure the mark can be up to a second old.
  */
 import { closeSync, existsSync, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -23,22 +23,22 @@ const OWNER_ONLY = 0o600;
 const COUNT_DIGITS = 16;
 
 export interface HighWater {
-  /** The name of the store's coordinator on NATS, which differs between stores. */
+  /** The cluster name of the store's coordinator on NATS, which differs between stores. */
   readonly cluster: string;
-  /** The number of transactions that were committed. */
+  /** The number of committed transactions. */
   readonly commits: number;
 }
 
 /**
- * Returns the content of the file. The content has a constant length, so that one write within a disk sector replaces
- * it.
+ * Returns the content of the mark file. The content has a constant length, so that one write within a disk sector
+ * replaces it.
  */
 export function formatHighWater({ cluster, commits }: HighWater): string {
   const text = `${cluster} ${`${commits}`.padStart(COUNT_DIGITS, '0')}`;
   return `${text} ${sha256Of(text).slice(0, 16)}\n`;
 }
 
-/** Parses the content of the file. Returns undefined if the content is damaged. */
+/** Parses the content of the mark file. If the content is damaged, returns undefined. */
 export function parseHighWater(content: string): HighWater | undefined {
   const [, cluster, digits] = /^([0-9a-f]{8}) (\d{16}) [0-9a-f]{16}\n$/.exec(content) ?? [];
   if (cluster === undefined || digits === undefined) return undefined;
@@ -47,9 +47,9 @@ export function parseHighWater(content: string): HighWater | undefined {
 }
 
 /**
- * Checks that the store in `dir` holds everything up to its mark. Changes neither the store nor its write-ahead log, so
- * that a user can repair them. A folder without a mark is accepted.
- * @throws {RejectedError} when the store holds less or is another store, or the mark is damaged
+ * Checks that the store in `dir` holds every transaction up to its mark. The check changes neither the store nor its
+ * write-ahead log, so that a user can repair them. A folder without a mark is accepted.
+ * @throws {RejectedError} if the store lacks transactions or is a different store, or if the mark is damaged
  */
 export function checkHighWater(dir: string): void {
   const path = join(dir, HIGH_WATER_FILE);
@@ -74,8 +74,9 @@ function rejection(dir: string, problem: string): RejectedError {
 const HOLDS = 'holds ';
 
 /**
- * Reads the store over a read-only connection, because the last writable connection empties the write-ahead log when it closes. A
- * prepared statement would keep the connection open, so the check is a script that fails if the store is behind its mark.
+ * The check reads the store over a read-only connection, because the last writable connection empties the write-ahead
+ * log when it closes. A prepared statement would keep the connection open. The check is therefore a script that fails
+ * if the store is behind its mark.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);
@@ -98,7 +99,7 @@ function shortfall(store: string, { cluster, commits }: HighWater): string | und
 }
 
 /**
- * SQLite needs this much space for its index of the write-ahead log, and reports insufficient space as an I/O error.
+ * SQLite needs this disk space for the index of the write-ahead log, and reports insufficient space as an I/O error.
  */
 const INDEX_BYTES = 64 * 1024;
 
@@ -125,7 +126,7 @@ interface Tracked {
 
 const tracked = new WeakMap<Db, Tracked>();
 
-/** Keeps the mark of an open store from now on, and creates it if the folder has none. */
+/** Keeps the mark of an open store up to date, and creates the mark if the folder has none. */
 export function trackHighWater(db: Db, dir: string, cluster: string): void {
   const row = db.prepare("select value from meta where name = 'commits'").get() as { value: string } | undefined;
   const mark = { cluster, commits: Number(row?.value ?? 0) };
@@ -135,8 +136,8 @@ export function trackHighWater(db: Db, dir: string, cluster: string): void {
 }
 
 /**
- * Runs `work` in one counted transaction, and moves the store's mark once the transaction is durable. All writes after
- * the start use it.
+ * Runs `work` in one counted transaction, and updates the store's mark once the transaction is durable. All writes
+ * after the start use this method.
  */
 export function commitCounted<T>(db: Db, work: () => T): T {
   const { count, mark } = trackedOf(db);
@@ -190,7 +191,7 @@ class HighWaterFile {
     setTimeout(() => void this.#sync(), SYNC_INTERVAL_MS).unref();
   }
 
-  /** An error is ignored: the next commit or the next start rewrites the mark. */
+  /** An error is ignored, because the next commit or the next start rewrites the mark. */
   async #sync(): Promise<void> {
     this.#syncScheduled = false;
     const file = await open(this.#path, 'r').catch(() => undefined);

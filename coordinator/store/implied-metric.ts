@@ -6,7 +6,7 @@ import { setValues } from './derived-tables.ts';
 
 /**
  * Prepares the statements.
- * @returns a function to call before a report is inserted; only for sweeps without a metric
+ * @returns a function that must be called before a report is inserted; used only for sweeps without a metric
  */
 export function impliedMetricWriter(db: Database): (key: AttemptKey, names: readonly string[]) => void {
   const known = new Set<string>();

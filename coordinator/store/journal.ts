@@ -9,8 +9,8 @@ import { changeWriter } from './write.ts';
 import type { DroppedArtifact, StoredEvent, Written } from './write-events.ts';
 
 /**
- * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on flushes,
- * and a longer interval would delay acknowledgements.
+ * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on disk
+ * flushes, and a longer interval would delay acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 
@@ -19,11 +19,11 @@ export interface Commit {
   readonly changes: readonly Change[];
   readonly events: readonly StoredEvent[];
   readonly dropped: readonly DroppedArtifact[];
-  /** Duration of the transaction, including its flush. */
+  /** The duration of the transaction, including its disk flush. */
   readonly seconds: number;
 }
 
-/** A change, and the user who made it; empty for the coordinator's own changes. */
+/** A change, and the user who made the change; the user is empty for the coordinator's own changes. */
 interface AttributedChange {
   readonly change: Change;
   readonly by: string;
@@ -43,7 +43,7 @@ export class Journal {
   #pending: PendingCommit[] = [];
   #scheduled = false;
   #lastBegun = Number.NEGATIVE_INFINITY;
-  /** The error of the first failed transaction. Every later commit is rejected with this error. */
+  /** The error of the first failed transaction. After the error, every later commit is rejected with this error. */
   #failure: unknown;
 
   constructor(db: Database, now: () => number) {
@@ -52,16 +52,19 @@ export class Journal {
     this.#now = now;
   }
 
-  /** Calls the listener after every durable commit. @returns a function that removes the listener */
+  /**
+   * Calls the listener after every durable commit.
+   * @returns a function that removes the listener
+   */
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /**
-   * Resolves when these changes and all earlier changes are durable. Rejects if the changes could not be written.
-   * Memory is then ahead of the store, and the process must end without another answer.
-   * @param by the user who made the changes. Default: none
+   * Resolves when these changes and all earlier changes are durable. Rejects if writing the changes failed. Memory is
+   * then ahead of the store, and the process must end without another answer.
+   * @param by the name of the user who made the changes. Default: none
    */
   commit(changes: readonly Change[], by = ''): Promise<void> {
     for (const change of changes) this.#changes.push({ change, by });

@@ -5,8 +5,8 @@ import type { AgentFacts } from '../core/agent-model.ts';
 import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 
 /**
- * Loads the agents that the store knows. No agent is connected yet: an agent that was connected is lost until it
- * returns.
+ * Loads the agents that the store knows. No agent is connected at the start. An agent that was connected is lost until
+ * it returns.
  */
 export function loadAgents(db: Database): Map<string, AgentFacts> {
   const rows = db

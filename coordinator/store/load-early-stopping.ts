@@ -1,4 +1,4 @@
-/** Loads the scores of the rungs of a sweep, and the curves of its live trials, for the early-stopping rule. */
+/** Loads the data of a sweep's early-stopping rule: the scores of the rungs, and the curves of live trials. */
 import { group } from 'd3-array';
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -9,7 +9,7 @@ import type { Sweep } from '../core/model.ts';
 import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { parseMetrics, type ReportColumns } from './rows.ts';
 
-/** Loads the scores of the rungs. */
+/** Loads the scores of the rungs of a sweep. */
 export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): void {
   if (earlyStopping === undefined) return;
   const { goal } = policy.ranking;
@@ -24,7 +24,7 @@ export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): 
 }
 
 /**
- * Returns the highest rung that each of these trials has entered, by trial id.
+ * Returns the highest rung that each of the given trials has entered, by trial id.
  * @param list the ids of the trials, as a JSON list
  */
 export function loadHighestRungs(db: Database, { id }: Sweep, list: string): Map<string, number> {
@@ -55,7 +55,10 @@ export function loadResumableCurve(db: Database, sweep: Sweep, trialId: string, 
   sweep.earlyStopping.resumable.set(trialId, upTo(curve, epoch));
 }
 
-/** Returns the curve of an attempt, with the points of earlier attempts before each checkpoint that was resumed. */
+/**
+ * Returns the curve of an attempt. If the attempt resumed from a checkpoint, the curve begins with the points of
+ * earlier attempts up to that checkpoint.
+ */
 function readCurve(
   db: Database,
   { policy }: Sweep,

@@ -8,7 +8,7 @@ import type { ReportProgress } from '../core/sweep-observations.ts';
 import { addStep } from '../core/warnings.ts';
 import { curveDigest, type ReportColumns } from './rows.ts';
 
-/** A lease with the number of GPUs of its slot. */
+/** A lease, with the number of GPUs of its slot. */
 type LoadedLease = Omit<Lease, 'usage'> & { readonly gpus: number };
 
 export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): LoadedLease[] {
@@ -51,7 +51,7 @@ export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: 
     incarnation: row.incarnation,
     slot: row.slot,
     pack: row.pack,
-    // If the clock was set back, the attempt must not run longer than its sweep's timeout from now.
+    // If the clock was set back, the attempt must not run longer than its sweep's timeout, counted from now.
     grantedAt: Math.min(row.granted_at, now),
     resumedFrom: row.resumed_from,
     speculative: row.speculative > 0,
@@ -81,7 +81,8 @@ function loadReceived(
   const program = db.prepare(`select environment from programs ${ofAttempt}`).get(...key) as
     | { environment: string }
     | undefined;
-  // The row of the trial has the names of its attempt's metrics, but not those of a speculative attempt.
+  // The row of the trial contains the names of its attempt's metrics, but not the names of a speculative attempt's
+  // metrics.
   const names = db
     .prepare(
       row.speculative > 0
@@ -98,7 +99,7 @@ function loadReceived(
   });
 }
 
-/** Enough to know the interval between reports, and fast for an attempt with many reports. */
+/** The number of reports is large enough to determine the interval between reports, and small enough to be fast. */
 const READ_REPORTS = 1_000;
 
 export function loadProgress(
@@ -126,7 +127,7 @@ export function loadProgress(
     curve: curveDigest(first),
   };
   for (const { at, epoch } of rows.reverse()) {
-    // Report times are from the agent's clock, which can differ from the coordinator's.
+    // The times of reports are from the agent's clock, which can differ from the coordinator's clock.
     const reportedAt = Math.min(Math.max(at, progress.lastAt), now);
     progress.longestMs = Math.max(progress.longestMs, reportedAt - progress.lastAt);
     progress.lastAt = reportedAt;

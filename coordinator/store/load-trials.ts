@@ -28,8 +28,8 @@ interface TrialColumns {
 }
 
 /**
- * Loads trials without their leases. The counts of the sweep already include the trials. Trials that are in memory
- * already are left out. All earlier changes must be durable.
+ * Loads trials without their leases. The counts of the sweep already include these trials. Trials that are already in
+ * memory are skipped. All earlier changes must be durable before this call.
  * @returns the loaded trials
  */
 export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], now: number): Trial[] {
@@ -75,13 +75,13 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
   return trials;
 }
 
-/** Returns an SQL condition: attempts before the last manual retry of their trial do not count. */
+/** Returns an SQL condition that excludes attempts before the last manual retry of their trial. */
 export function sinceRetry(alias: string): string {
   return `${alias}.number > coalesce((select max(attempts) from retries as r
     where r.sweep_id = ${alias}.sweep_id and r.trial_id = ${alias}.trial_id), 0)`;
 }
 
-/** The attempts of the trials in a list, as JSON, since the last manual retry of each trial. */
+/** The attempts of the listed trials since the last manual retry of each trial; the list is JSON. */
 const ATTEMPTS_SINCE_RETRY = `json_each(?2) as wanted cross join attempts as a
   where a.sweep_id = ?1 and a.trial_id = wanted.value and ${sinceRetry('a')}`;
 
@@ -123,7 +123,7 @@ function loadFailures(db: Database, sweepId: string, list: string): Map<string, 
   return byTrial;
 }
 
-/** Returns the trials that have had a speculative attempt. */
+/** Returns the trials that already had a speculative attempt. */
 function loadSpeculated(db: Database, sweepId: string, list: string): Set<string> {
   const rows = db
     .prepare(`select distinct a.trial_id as id from ${ATTEMPTS_SINCE_RETRY} and a.speculative > 0`)

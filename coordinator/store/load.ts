@@ -39,13 +39,13 @@ export type OpenSource = (sweep: {
   readonly fileName: string;
 }) => TrialSource;
 
-/** A source that yields no trial. */
+/** A trial source that yields no trial. */
 const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });
 
 /**
  * Loads the core. Leases of running attempts are extended to their full duration from now, because no heartbeat could
- * arrive while the coordinator was down. Delays before a retry are not stored, so retries are due immediately.
- * @param openSource opens the sources of the sweeps whose trials are not all created. Default: no further trials are
+ * arrive while the coordinator was down. The delays before retries are not stored, so retries are due immediately.
+ * @param openSource opens the sources of the sweeps whose trials are not all created; by default, no further trials are
  * created
  */
 export function loadCore(
@@ -86,7 +86,7 @@ export function loadCore(
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
   for (const { agentId, ...quarantine } of loadQuarantines(db)) {
-    // If the clock was set back, a probe must still be recognized by the time of its grant.
+    // If the clock was set back, probes must still be recognized by the time of their grant.
     const since = Math.min(quarantine.since, now - 1);
     core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
   }
@@ -94,7 +94,7 @@ export function loadCore(
   return core;
 }
 
-/** Returns a stored policy. Adds the settings of programs that did not exist when the policy was stored. */
+/** Returns a policy that was stored. Settings of programs that did not exist when the policy was stored are added. */
 function policyOf(text: string): SweepPolicy {
   const policy: SweepPolicy = JSON.parse(text);
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
@@ -114,7 +114,7 @@ interface SweepColumns {
   readonly version: number;
 }
 
-/** Loads a sweep without leases. A sweep that has ended creates no more trials. */
+/** Loads a sweep without its leases. A sweep that has ended creates no more trials. */
 export function loadSweep(db: Database, id: string, now: number, openSource: OpenSource = NO_SOURCE): Sweep {
   const { state, policy, priority, text, fileName, planned, searching, search, version, slotMs, gpuMs } = db
     .prepare(
@@ -151,8 +151,8 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
 }
 
 /**
- * Returns the creation of the trials that a stop or a kill of a sweep left out. Undefined if all trials of the sweep were
- * created, or an older version created them at once.
+ * Returns the source of the trials that were not created because of a stop or a kill of a sweep. The source is
+ * undefined if all trials of the sweep were created, or if an older version created them at the submission.
  */
 export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): Search | undefined {
   const { text, fileName, planned, searching, search } = db
@@ -169,7 +169,9 @@ function countedTrials(db: Database, sweepId: string): { readonly state: TrialSt
   return rows as { state: TrialState; n: number }[];
 }
 
-/** The newest ended attempts whose durations are restored. The straggler rule compares with fewer attempts. */
+/**
+ * The number of newest ended attempts whose durations are restored. The straggler rule needs fewer attempts.
+ */
 const LOADED_DURATIONS = 2_000;
 
 function loadDurations(db: Database, sweep: Sweep): void {
@@ -247,7 +249,9 @@ function loadRecords(db: Database, sweep: Sweep): void {
   }
 }
 
-/** The newest failure has the largest time; failures within a millisecond can be in another order than in memory. */
+/**
+ * The newest failure has the largest time. Failures within one millisecond can be in a different order than in memory.
+ */
 function loadStreak(db: Database, sweepId: string): StreakFailure[] {
   const { since } = db
     .prepare(

@@ -26,8 +26,8 @@ function newFolder(): string {
 }
 
 /**
- * Returns the path of a filled store. Another process writes the store, because libsql keeps the lock of a store until
- * the process ends.
+ * Returns the path of a filled store. A separate process writes the store, because libsql keeps the lock of a store
+ * until the process ends.
  */
 function filledStore(): string {
   const db = openStore(newFolder());
@@ -67,7 +67,7 @@ test.each([
   expect(refusalOf(path)).toContain(`the store ${path} is not a file`);
 });
 
-test('an undamaged store is opened', () => {
+test('an undamaged store can be opened', () => {
   expect(refusalOf(filledStore())).toBe('it was opened');
 });
 
@@ -95,7 +95,7 @@ test.each<[string, (path: string) => void]>([
   expect(refusalOf(path)).toMatch(new RegExp(`is ${state}, but .*artifacts has files`));
 });
 
-test('a store in use is rejected with the name of its holder, if known', () => {
+test('a store in use is rejected with the name of the process that uses it, if known', () => {
   const dir = newFolder();
   openStore(dir);
   expect(refusalOf(join(dir, STORE_FILE))).toMatch(/in use by another process/);

@@ -1,4 +1,6 @@
-/** Opens the store, which is one SQLite file in the coordinator's folder. Only one process at a time can open it. */
+/**
+ * Opens the store, which is one SQLite file in the coordinator's folder. Only one process can open the store at a time.
+ */
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,20 +13,20 @@ import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/error
 import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
-/** A file in a folder whose restore is not complete. */
+/** The name of a file that exists while the restore of the folder is incomplete. */
 export const UNFINISHED_RESTORE = 'restore.json';
 
-/** Returns the name of the copy that is made before an upgrade from this schema version. */
+/** Returns the name of the copy of the store that is made before an upgrade from the given schema version. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
 }
 
 /**
- * Opens the store in `dir`, creating it unless `create` is false.
- * @throws {StoreInUseError} when another process holds the store
- * @throws {RejectedError} when the store is damaged, the store lacks acknowledged
- * data, or a newer trawl wrote the store
- * @throws {NotFoundError} when `create` is false and there is no store
+ * Opens the store in `dir`. A missing store is created unless `create` is false.
+ * @throws {StoreInUseError} if another process holds the store
+ * @throws {RejectedError} if the store is damaged, the store lacks acknowledged data, or a newer version of trawl wrote
+ * the store
+ * @throws {NotFoundError} if `create` is false and no store exists
  */
 export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
   const path = join(dir, STORE_FILE);
@@ -53,7 +55,10 @@ export function openStore(dir: string, { create = true }: { create?: boolean } =
   return db;
 }
 
-/** @throws {RejectedError} when the store's path is a folder, a device or a pipe, or a link to one or to nothing */
+/**
+ * @throws {RejectedError} if the store's path is a folder, a device, a pipe or a dangling link, or a link to one of
+ * these
+ */
 function checkRegular(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   const stats = withoutError(() => statSync(path));
@@ -69,7 +74,7 @@ function withoutError<T>(read: () => T): T | undefined {
   }
 }
 
-/** @throws {RejectedError} when the file cannot be opened */
+/** @throws {RejectedError} if the file cannot be opened */
 function openFile(path: string): Db {
   try {
     return new Database(path);
@@ -78,7 +83,7 @@ function openFile(path: string): Db {
   }
 }
 
-/** Returns the name of this store's coordinator on NATS. */
+/** Returns the cluster name of this store's coordinator on NATS. */
 export function clusterName(db: Db): string {
   const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
   return row.value;
@@ -109,15 +114,15 @@ function openError(error: unknown, dir: string, path: string): unknown {
   }
 }
 
-/** The largest store, in bytes, that is checked as a whole. The check of 256 MiB takes about a second. */
+/** The size in bytes up to which a store is checked as a whole. The check of 256 MiB takes about a second. */
 const MAX_CHECKED_BYTES = 256 * 1024 * 1024;
 /** The tables that grow with the history of the sweeps. */
 const HISTORY = ['trials', 'attempts', 'reports', 'logs', 'events', 'rungs', 'artifacts', 'programs', 'notices'];
 
 /**
- * Checks the structure of the store, but not the bytes inside values, because writes to a damaged store could damage it
- * further. In a large store, the tables that grow with the history of the sweeps are not checked, so that a restart
- * takes the same time for any history. SQLite detects damage in these tables when it reads the damaged page.
+ * Checks the structure of the store, because writes to a damaged store could damage it further. The bytes inside values
+ * are not checked. In a large store, the tables that grow with the history of the sweeps are not checked, so that a
+ * restart takes the same time for any history. SQLite detects damage in these tables when it reads a damaged page.
  */
 function checkUndamaged(db: Db, path: string): void {
   const isLarge = statSync(path).size > MAX_CHECKED_BYTES;
@@ -142,7 +147,7 @@ function damagedError(path: string, problem: string): RejectedError {
 }
 
 /**
- * Rejects a folder that has artifacts but no store. With an empty store, a coordinator would move all of them to
+ * Rejects a folder that has artifacts but no store. With an empty store, a coordinator would move all artifacts to
  * `orphans/`.
  */
 function checkNotLost(dir: string, path: string): void {
@@ -159,7 +164,7 @@ function checkNotLost(dir: string, path: string): void {
   );
 }
 
-/** Writes a copy of the store to `path`, durably and atomically. Reads and writes the whole store. */
+/** Writes a copy of the store to `path`, durably and atomically. The copy reads and writes the whole store. */
 export function copyStore(db: Db, path: string): void {
   const part = `${path}.part`;
   rmSync(part, { force: true });

@@ -1,4 +1,4 @@
-/** Reads from the store and returns wire messages. All rows are durable. */
+/** Reads from the store and returns wire messages. All returned rows are durable. */
 import type { Database } from 'libsql';
 import { ArtifactQueries } from './artifact-queries.ts';
 import { AttemptQueries } from './attempt-queries.ts';

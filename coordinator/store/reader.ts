@@ -3,7 +3,7 @@ import type { Database, Statement } from 'libsql';
 
 type Value = string | number;
 
-/** Runs statements and returns rows. Each statement is prepared once, when it is first used. */
+/** Runs statements and returns rows. Each statement is prepared once, at its first use. */
 export class Reader {
   readonly #db: Database;
   readonly #statements = new Map<string, Statement>();

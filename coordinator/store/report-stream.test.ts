@@ -50,7 +50,7 @@ interface Expected {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The specification of the curve, computed with all reports in memory. */
+/** Computes the specified curve with all reports in memory. */
 function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
   return attempts.flatMap(({ hidden, reports }, at) => {
     const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);
@@ -120,7 +120,7 @@ test('an attempt that started from scratch replaces the curve, and an attempt th
   ]);
 });
 
-test('reports are read when they are requested, so reports that arrive meanwhile are included', () => {
+test('reports are read when they are requested, so reports that arrive during the reading are included', () => {
   const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
   const reports = trialReports(new Queries(db), '1', trialId, { placesPerRead: 1 });
   db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');

@@ -5,7 +5,7 @@ import { curveBounds } from '../analysis/curve.ts';
 import type { ReportPlace } from './attempt-queries.ts';
 import type { Queries } from './queries.ts';
 
-/** The maximum number of places per query. Each query reads all reports of the attempts. */
+/** The maximum number of report positions per query. Each query reads all reports of the attempts. */
 const PLACES_PER_READ = 50_000;
 /** The maximum number of reports per query, and the maximum size of their metrics. */
 const REPORTS_PER_READ = 500;
@@ -13,15 +13,15 @@ const BYTES_PER_READ = 256 * 1024;
 
 const FIRST: ReportPlace = { epoch: Number.NEGATIVE_INFINITY, attempt: 0, seq: 0 };
 
-/** The page sizes. Default: those of production. */
+/** The page sizes. The defaults are the limits in production. */
 export interface PageSizes {
   readonly placesPerRead?: number;
   readonly reportsPerRead?: number;
 }
 
 /**
- * Yields the reports of a trial in order of attempt and step, merged by step. Omits speculative attempts that still run
- * or were superseded.
+ * Yields the reports of a trial in order of attempt and step, merged by step. Speculative attempts that still run or
+ * were superseded are omitted.
  */
 export function* trialReports(
   queries: Queries,
@@ -36,7 +36,7 @@ export function* trialReports(
 
 /**
  * Yields the curve of a trial: one report per epoch, in order. An attempt that resumed from a checkpoint continues the
- * curve from there; an attempt that started from scratch replaces it.
+ * curve from the checkpoint. An attempt that started from scratch replaces the curve.
  */
 export function* trialCurve(
   queries: Queries,
@@ -90,7 +90,7 @@ function* reportsInOrder(
   }
 }
 
-/** Keeps only numbers in memory, because a slow reader keeps the places for a long time. */
+/** Only numbers are kept in memory, because a slow reader keeps the positions for a long time. */
 function packed(places: ReturnType<Queries['attempts']['reportPlaces']>) {
   return {
     length: places.length,

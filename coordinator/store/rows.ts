@@ -60,14 +60,14 @@ export interface SweepRow {
   readonly state_by: string;
   readonly priority: number;
   readonly policy: string;
-  /** Null if the search has no limit. */
+  /** The number is null if the search has no limit. */
   readonly planned: number | null;
-  /** 1 while further trials can be created. */
+  /** The value is 1 while further trials can be created. */
   readonly searching: number;
   readonly slot_ms: number;
   readonly gpu_ms: number;
   readonly submitted_by: string;
-  /** The state of the source of trials as JSON. Null in sweeps of older versions. */
+  /** The state of the source of trials as JSON. The state is null in sweeps of older versions. */
   readonly search: string | null;
 }
 
@@ -180,11 +180,11 @@ export interface TrialRow extends FailureColumns {
   readonly ended_at: number;
   readonly stop_reason: string;
   readonly leased_ms: number;
-  /** 0 if the current version of the sweep has the trial's point. */
+  /** The number of the version that dropped the trial's point; 0 if the current version has the point. */
   readonly dropped_in: number;
 }
 
-/** The parts of a trial that determine its rank. */
+/** The columns of a trial that determine its rank. */
 export type TrialResult = Pick<Trial, 'index' | 'state' | 'metrics' | 'droppedIn'>;
 
 export function trialResultOf({
@@ -235,7 +235,9 @@ export interface AttemptRow extends FailureColumns {
   readonly ended_at: number;
   readonly outcome: AttemptOutcomeName | null;
   readonly resumed_from: number;
-  /** 1 if the trial's results come from another attempt, 2 if they come from this speculative attempt. */
+  /**
+   * The value is 1 if another attempt provides the trial's results, and 2 if this speculative attempt provides them.
+   */
   readonly speculative: number;
 }
 
@@ -284,7 +286,7 @@ export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs 
 
 export interface ProgramRow {
   readonly attempt: number;
-  /** A list as JSON. */
+  /** The list is encoded as JSON. */
   readonly command: string;
   readonly interpreter: string;
   readonly python: string;
@@ -296,7 +298,7 @@ export interface EnvironmentRow {
   readonly python: string;
   readonly packages: string;
   readonly attempts: number;
-  /** A list as JSON. */
+  /** The list is encoded as JSON. */
   readonly agents: string;
 }
 
@@ -312,7 +314,7 @@ export function sourceOf({ sha256, size, files, git, diff }: SourceRow): Source 
   return { archive: { sha256, size }, files, git: JSON.parse(git) ?? undefined, diff };
 }
 
-/** Converts metrics to JSON. Null stands for NaN, and a number beyond the range of a double stands for infinity. */
+/** Converts metrics to JSON. NaN is encoded as null, and infinity as a number beyond the range of a double. */
 export function metricsJson(metrics: Iterable<readonly [string, number]>): string {
   return `{${[...metrics].map(([name, value]) => `${JSON.stringify(name)}:${numberJson(value)}`).join(',')}}`;
 }
@@ -322,13 +324,13 @@ function numberJson(value: number): string {
   return Number.isNaN(value) ? 'null' : `${value < 0 ? '-' : ''}1e999`;
 }
 
-/** Parses metrics. Older versions wrote infinity as null. */
+/** Parses metrics. Older versions encoded infinity as null. */
 export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
 }
 
-/** Reads a trial's columns `metrics` and `metric_steps`. */
+/** Reads the columns `metrics` and `metric_steps` of a trial. */
 export function parseValues(row: { readonly metrics: string; readonly metric_steps: string }): MetricValues {
   const steps: Record<string, number> = JSON.parse(row.metric_steps);
   const metrics = Object.entries(parseMetrics(row.metrics));
@@ -340,7 +342,7 @@ export interface ReportColumns {
   readonly metrics: string;
 }
 
-/** Returns the values after these reports, which are in order of arrival. */
+/** Returns the values after the given reports, which are in order of arrival. */
 export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | undefined): MetricValues {
   let values: MetricValues = new Map();
   for (const { epoch, metrics } of rows) {
@@ -349,7 +351,7 @@ export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | 
   return values;
 }
 
-/** Returns the digest of a curve with these reports. */
+/** Returns the digest of a curve with the given reports. */
 export function curveDigest(rows: readonly ReportColumns[]): CurveDigest {
   return rows.reduce<CurveDigest>(
     (digest, { epoch, metrics }) => withCurveReport(digest, epoch, parseMetrics(metrics)),

@@ -170,7 +170,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('a store of version 1 is upgraded, and its sweeps continue', () => {
+test('an upgraded store of version 1 keeps its sweeps, and the sweeps continue', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -258,7 +258,7 @@ test('upgrading a store of version 3 converts the grace periods of drains to rem
   expect(packs[2]).not.toBe(packs[0]);
 });
 
-test('a store of version 7 is upgraded, and records the code of new sweeps', () => {
+test('an upgraded store of version 7 records the code of new sweeps', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -286,7 +286,7 @@ test('a store of version 7 is upgraded, and records the code of new sweeps', () 
   expect([queries.sweeps.usesCode('ab'), queries.sweeps.usesCode('cd')]).toEqual([true, false]);
 });
 
-test('after an upgrade from version 8, old failures count against no agent, and old successes still count', () => {
+test('after an upgrade from version 8, old failures do not count against an agent, and old successes still count', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -345,7 +345,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade of a store of version 14, the times of pauses come from events, and the users are unknown', () => {
+test('after an upgrade of a store of version 14, the times of pauses are taken from events, and the users are unknown', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -1,4 +1,4 @@
-/** Reads the history of a search from the store. */
+/** Reads the history of a search from the store, for searchers that use results. */
 import type { Database } from 'libsql';
 import { resultOf } from '../../lib/domain/trial-result.ts';
 import type { EventKind, GoalName, TrialStateName } from '../../proto/names.ts';
@@ -29,8 +29,8 @@ export interface StoredSearchHistory {
 }
 
 /**
- * Returns the history of one sweep, in the order of the event log. Each call of `read` reads only the events since the
- * previous call. A restart does not change the history.
+ * Returns the history of one sweep's trials, in the order of the event log. Each call of `read` reads only the events
+ * since the previous call. A restart does not change the history.
  */
 export function storedSearchHistory(db: Database, sweepId: string): StoredSearchHistory {
   const selectEvents = db.prepare(
@@ -41,7 +41,7 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
   const selectSweep = db.prepare('select metric, goal from sweeps where id = ?');
   const results = new Map<string, SearchHistory['results'][number]>();
   const live = new Map<string, Parameters>();
-  /** Trials that are created, but not stored yet. */
+  /** Trials that were created, but are not stored yet. */
   const created = new Map<string, Parameters>();
   let lastSeq = 0;
   let known: string | undefined;
@@ -63,7 +63,7 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
     },
     read() {
       const { metric, goal } = selectSweep.get(sweepId) as { readonly metric: string; readonly goal: GoalName };
-      // If the sweep file names no metric, the sweep has a metric only after the first reports.
+      // If the sweep file names no metric, the sweep has no metric until the first reports.
       if (metric !== known) {
         known = metric;
         lastSeq = 0;

@@ -3,10 +3,10 @@ import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Reader } from './reader.ts';
 
-/** No id has a greater character. */
+/** No character of an id is greater than this character. */
 const LAST_CHARACTER = 'char(1114111)';
 
-/** An ambiguous selector lists up to this many trials. */
+/** The maximum number of trials that the error about an ambiguous selector lists. */
 const MAX_CANDIDATES = 20;
 
 export class Selectors {
@@ -17,8 +17,8 @@ export class Selectors {
   }
 
   /**
-   * Returns the id of a sweep. The selector is the id of the sweep, its name (which means the newest sweep of that
-   * name), or `last` or an empty string for the newest sweep.
+   * Returns the id of the sweep that the selector names. The selector is the id of the sweep, its name (which means the
+   * newest sweep of that name), or `last` or an empty string for the newest sweep.
    * @throws {NotFoundError}
    */
   findSweep(selector: string): string {
@@ -33,10 +33,10 @@ export class Selectors {
   }
 
   /**
-   * Finds a trial. The selector is a prefix of its id, or `SWEEP/PREFIX`.
-   * @param sweep selector of the sweep; empty if the trial may belong to any sweep
+   * Finds a trial. The selector is a prefix of the trial's id, or `SWEEP/PREFIX`.
+   * @param sweep the selector of the sweep; empty if the trial may belong to any sweep
    * @throws {NotFoundError | BadInputError}
-   * @throws {AmbiguousError} when several trials match, in one sweep or in several
+   * @throws {AmbiguousError} if several trials match, in one sweep or in several sweeps
    */
   findTrial(sweep: string, selector: string): { sweepId: string; trialId: string } {
     const sweepId = this.#sweepOfTrial(sweep, selector);
@@ -72,7 +72,7 @@ export class Selectors {
       .map(({ id }) => id);
   }
 
-  /** Returns the id of the sweep that the selectors name; empty if they name none. */
+  /** Returns the id of the sweep that the selectors name; empty if they name no sweep. */
   #sweepOfTrial(sweep: string, selector: string): string {
     const named = parseTrialSelector(selector).sweep;
     const given = sweep === '' ? '' : this.findSweep(sweep);

@@ -56,7 +56,7 @@ function coordinator() {
       expect(loaded.speculation?.lastSeq).toBe(before.speculation?.lastSeq);
     }
     for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 6), now);
-    // The agents have had time to report.
+    // The agents have had enough time to report.
     core.listeningSince = Number.NEGATIVE_INFINITY;
     for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
   };
@@ -111,7 +111,7 @@ function coordinator() {
     speculate() {
       now += 10_000;
       take(onTick(core, now));
-      // An offer of a second attempt is not stored, but is made again after the restart.
+      // An offer of a second attempt is not stored, but is repeated after the restart.
       schedule(core, now);
       const { step, answer } = onOpen(core, { key: SECOND, agentId: 'b', incarnation: 'b1', slot: 0 }, now);
       expect(answer).toMatchObject({ granted: true });
@@ -127,12 +127,12 @@ function coordinator() {
 }
 
 function never(): never {
-  throw new Error('the sweep has ended');
+  throw new Error('the test expects a sweep that has not ended');
 }
 
 const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
 
-test('while two attempts run, the trial shows the values of the first attempt, also after each restart', () => {
+test('while two attempts run, the trial shows the values of the first attempt, even after each restart', () => {
   const { queries, report, send, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 5);
   speculate();
@@ -152,7 +152,7 @@ test('while two attempts run, the trial shows the values of the first attempt, a
   expect(currentAttempt(queries.attempts.all('1', 't0'))?.number).toBe(1);
 });
 
-test('the values, the curve and the artifacts of a trial are those of the second attempt if it succeeds first', () => {
+test('if the second attempt succeeds first, the trial has its values, curve and artifacts', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 1);
   speculate();
@@ -181,7 +181,7 @@ test('the values, the curve and the artifacts of a trial are those of the second
   expect(queries.sweeps.get('1').state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('a first attempt that succeeds first keeps its values, and the results contain nothing of the second attempt', () => {
+test('if the first attempt succeeds first, the trial keeps its values, and the results contain nothing of the second attempt', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   speculate();
   report(SECOND, 1, 1);
@@ -220,7 +220,7 @@ test('a trial whose first attempt fails continues with the values of the second 
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('after both attempts have ended, the next attempt resumes from the checkpoint of the first, without reports of the second', () => {
+test('after both attempts have ended, the next attempt resumes from the checkpoint of the first attempt, without reports of the second attempt', () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
   for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;

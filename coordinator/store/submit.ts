@@ -16,7 +16,7 @@ export interface NewSweep {
   readonly trainer: string;
   readonly metric: string;
   readonly goal: string;
-  /** The names of the parameters that vary. */
+  /** The names of the parameters that vary within the sweep. */
   readonly axes: readonly string[];
   readonly policy: SweepPolicy;
   readonly priority: number;
@@ -24,9 +24,12 @@ export interface NewSweep {
   readonly replicates: number;
   /** The number of grid points that `exclude` dropped. */
   readonly excluded: number;
-  /** Undefined if the sweep has no code of its own. */
+  /** The field is undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
-  /** The creation of further trials. Undefined if the sweep has no trials after the first trials. */
+  /**
+   * The source of the sweep's further trials. The source is undefined if the sweep has no trials after the first
+   * trials.
+   */
   readonly search?: NewSearch | undefined;
   /** The results with which the search starts. Undefined if the sweep names no earlier sweep. */
   readonly warmStart?: NewWarmStart | undefined;
@@ -39,18 +42,18 @@ interface NewWarmStart {
 }
 
 interface NewSearch {
-  /** The total number of trials. Infinity if the search has no limit. */
+  /** The total number of trials. The number is infinite if the search has no limit. */
   readonly planned: number;
-  /** The state of the source after the first trials. */
+  /** The state of the trial source after the first trials. */
   readonly state: SourceState;
-  /** Whether there are no further trials. */
+  /** Whether the source has no further trials. */
   readonly done: boolean;
 }
 
 /**
  * Adds a sweep with its first trials.
  * @param by the user who submits the sweep; default: unknown
- * @returns the id of the sweep; a repeated request returns the id of the sweep that it added before
+ * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
  */
 export function insertSweep(
   db: Database,

@@ -56,7 +56,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the sweep file as it was submitted.
+   * Returns the sweep file in the form in which it was submitted.
    * @throws {NotFoundError}
    */
   text(id: string): string {
@@ -79,13 +79,16 @@ export class SweepQueries {
     return found.text;
   }
 
-  /** Returns the sweep file as a new version is compared with it. @throws {NotFoundError} */
+  /**
+   * Returns the sweep file in the form in which a new version is compared with it.
+   * @throws {NotFoundError}
+   */
   file(id: string): { readonly version: number; readonly fileName: string; readonly text: string } {
     const { version, file_name: fileName, text } = this.#sweepRow(id);
     return { version, fileName, text };
   }
 
-  /** Returns the code that was submitted with a sweep; undefined if it has none. */
+  /** Returns the code archive that was submitted with a sweep; undefined if the sweep has no code. */
   source(sweepId: string): Source | undefined {
     const row = this.#reader.get<SourceRow>(
       'select sha256, size, files, git, diff from sources where sweep_id = ?',
@@ -99,7 +102,10 @@ export class SweepQueries {
     return this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256) !== undefined;
   }
 
-  /** Returns the Python environments in which attempts of a sweep ran, the most frequent first; at most `limit`. */
+  /**
+   * Returns the Python environments in which attempts of a sweep ran, at most `limit`, in descending order of
+   * frequency.
+   */
   environments(sweepId: string, limit: number): Environment[] {
     return this.#reader
       .all<EnvironmentRow>(
@@ -135,7 +141,10 @@ export class SweepQueries {
     );
   }
 
-  /** Returns the slot time of a sweep up to now. @throws {NotFoundError} */
+  /**
+   * Returns the slot time of a sweep up to now.
+   * @throws {NotFoundError}
+   */
   slotTime(sweepId: string): SlotTime {
     const live = this.#live.slotTime(sweepId);
     if (live !== undefined) return live;
@@ -144,8 +153,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns up to `limit` events after the event `seq`, in order: events of the sweep, and events of agents from before
-   * the end of the sweep.
+   * Returns up to `limit` events after the event `seq`, in order. Includes the events of the sweep, and events of
+   * agents before the end of the sweep.
    */
   eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
     return this.#reader.all(
@@ -161,7 +170,7 @@ export class SweepQueries {
     );
   }
 
-  /** Returns the sequence number of the newest event of all sweeps, or 0 if there is none. */
+  /** Returns the sequence number of the newest event of all sweeps, or 0 if no event exists. */
   lastEvent(): number {
     return this.#reader.get<{ seq: number }>('select coalesce(max(seq), 0) as seq from events')?.seq ?? 0;
   }

@@ -15,34 +15,34 @@ interface EtaTrialRow {
   readonly config_id: string;
   readonly state: TrialStateName;
   readonly epoch: number;
-  /** Null if the trial has no such parameter. */
+  /** The value is null if the trial has no such parameter. */
   readonly epochs: number | string | null;
   readonly started_at: number;
   readonly ended_at: number;
 }
 
-/** The limits of a page of rows. The row that reaches the size is the last row of its page. */
+/** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */
 export interface PageSize {
   readonly rows: number;
   readonly bytes: number;
 }
 
-/** A trial as two versions of a sweep file are compared. */
+/** The fields of a trial that the comparison of two versions of a sweep file needs. */
 export interface StoredPoint {
   readonly id: string;
   readonly index: number;
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialState;
-  /** 0 if the current version has the point. */
+  /** The number of the version that dropped the point; 0 if the current version has the point. */
   readonly droppedIn: number;
 }
 
 const POINTS_PER_PAGE = 5_000;
 
 /**
- * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of the trials therefore
- * name their index.
+ * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of trials
+ * therefore name their index.
  */
 export class TrialQueries {
   readonly #reader: Reader;
@@ -66,7 +66,7 @@ export class TrialQueries {
     return this.#trial(row);
   }
 
-  /** Returns the trial with the index, or undefined if there is none. */
+  /** Returns the trial with the index, or undefined if no such trial exists. */
   at(sweepId: string, index: number): Trial | undefined {
     const row = this.#reader.get<TrialRow>(
       'select * from trials indexed by trials_by_index where sweep_id = ? and idx = ?',
@@ -77,8 +77,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the next trials of a sweep, in order of index, after the trial with the index `afterIndex`: at least one trial,
-   * and at most those of the page size.
+   * Returns the trials of a sweep after the trial with the index `afterIndex`, in order of index. Returns at least one
+   * trial, and at most as many as the page size allows.
    */
   after(sweepId: string, afterIndex: number, size: PageSize): { trials: Trial[]; more: boolean } {
     const { last, more } = this.#pageAfter(sweepId, afterIndex, size);
@@ -93,7 +93,10 @@ export class TrialQueries {
     return { trials, more };
   }
 
-  /** Like `trialsAfter`, but reads only the parts that rank a trial, which is several times as fast. */
+  /**
+   * Returns the same trials as `trialsAfter`, but reads only the fields that rank a trial, which is several times as
+   * fast.
+   */
   resultsAfter(sweepId: string, afterIndex: number, size: PageSize): TrialResult[] {
     const { last } = this.#pageAfter(sweepId, afterIndex, size);
     return this.#reader
@@ -109,7 +112,10 @@ export class TrialQueries {
       });
   }
 
-  /** Returns the index of the last trial of a page, and whether trials follow. SQLite finds the sizes without reading the texts. */
+  /**
+   * Returns the index of the last trial of a page, and whether further trials follow. SQLite determines the sizes
+   * without reading the texts.
+   */
   #pageAfter(sweepId: string, afterIndex: number, { rows, bytes }: PageSize): { last: number; more: boolean } {
     const sizes = this.#reader.all<{ idx: number; bytes: number }>(
       `select idx, octet_length(parameters) + octet_length(metrics) + octet_length(metric_steps) as bytes
@@ -124,7 +130,7 @@ export class TrialQueries {
     return { last: sizes[count - 1]?.idx ?? afterIndex, more: count < sizes.length };
   }
 
-  /** Returns up to `limit` results of the sweep's metric, best first. Excludes running trials. */
+  /** Returns up to `limit` results of the sweep's metric, best first. Running trials are excluded. */
   bestResults(sweepId: string, goal: GoalName, limit: number): { index: number; value: number }[] {
     return this.#reader.all(
       `select idx as "index", value from trials where sweep_id = ? and value is not null
@@ -134,7 +140,7 @@ export class TrialQueries {
     );
   }
 
-  /** Returns the ids of up to `limit` configs with the best mean over their results, best first. */
+  /** Returns the ids of up to `limit` configs with the best mean of their results, best first. */
   bestConfigs(sweepId: string, goal: GoalName, limit: number): string[] {
     return this.#reader
       .all<{ configId: string }>(
@@ -158,7 +164,7 @@ export class TrialQueries {
       .map((row) => this.#trial(row));
   }
 
-  /** Returns the running trials of a sweep, as far as their parts rank them, in order of index. */
+  /** Returns the running trials of a sweep with the fields that rank them, in order of index. */
   runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
     return this.#reader
       .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
@@ -203,7 +209,10 @@ export class TrialQueries {
       .map(({ id }) => id);
   }
 
-  /** Returns the ids of the trials that failed with these classes (`all`: with any), and those that were cancelled. */
+  /**
+   * Returns the ids of the trials that failed with one of these classes (`all` means any class), and the ids of the
+   * cancelled trials.
+   */
   retryableIds(
     sweepId: string,
     { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
@@ -235,7 +244,7 @@ export class TrialQueries {
       .map(({ id }) => id);
   }
 
-  /** Returns the result of an earlier retry request, or undefined if the store has no such request. */
+  /** Returns the result of an earlier retry request, or undefined if the store has no request with this id. */
   retried(requestId: string): { sweepId: string; trials: number } | undefined {
     return this.#reader.get(
       `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
@@ -244,7 +253,10 @@ export class TrialQueries {
     );
   }
 
-  /** Returns the trials of a sweep as an estimate of the time left needs them, in the order in which they start. */
+  /**
+   * Returns the trials of a sweep with the fields that an estimate of the time left needs, in the order in which the
+   * trials start.
+   */
   etaTrials(sweepId: string): EtaTrial[] {
     return this.#reader
       .all<EtaTrialRow>(

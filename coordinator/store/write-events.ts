@@ -13,19 +13,22 @@ export interface StoredEvent {
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;
-  /** The user who caused the event. Empty if the coordinator or an agent caused the event. */
+  /** The user who caused the event. The name is empty if the coordinator or an agent caused the event. */
   readonly by: string;
-  /** The agent that the event is about, if it belongs to no sweep. */
+  /** The agent that the event is about, if the event belongs to no sweep. */
   readonly agentId: string;
 }
 
-/** An artifact whose row was removed. The file of the artifact can be removed once the transaction is durable. */
+/**
+ * An artifact whose row was removed from the store. The file of the artifact can be removed once the transaction is
+ * durable.
+ */
 export interface DroppedArtifact {
   readonly key: AttemptKey;
   readonly name: string;
 }
 
-/** Results of a transaction that the caller needs after it is durable. */
+/** The results of a transaction that the caller needs after the transaction is durable. */
 export interface Written {
   readonly events: StoredEvent[];
   readonly dropped: DroppedArtifact[];
@@ -40,7 +43,7 @@ export type AddEvent = (sweepId: string, trialId: string, attempt: number, kind:
 /** The sweep id of events about agents, which belong to no sweep. */
 export const AGENT_EVENTS = '0';
 
-/** The number of events about agents that are kept. Older events about agents are removed. */
+/** The number of events about agents that the store keeps. Older events about agents are removed. */
 const MAX_AGENT_EVENTS = 10_000;
 
 export function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {

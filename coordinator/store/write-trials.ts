@@ -24,7 +24,7 @@ type StoredPolicy = Pick<SweepPolicy, 'ranking' | 'speculate'>;
 
 type PolicyOf = (sweepId: string) => StoredPolicy | undefined;
 
-/** Reads each policy once. `forget` makes the next call read a changed policy. */
+/** Reads each policy once, and then uses a cache. `forget` removes a changed policy from the cache. */
 export function sweepPolicies(db: Database): { readonly of: PolicyOf; readonly forget: (sweepId: string) => void } {
   const select = db.prepare('select policy from sweeps where id = ?');
   const known = new Map<string, StoredPolicy | undefined>();
@@ -44,7 +44,7 @@ export function sweepPolicies(db: Database): { readonly of: PolicyOf; readonly f
 
 /** Reads the values that a trial, or one attempt, has reported. */
 export function valuesReader(db: Database, policyOf: PolicyOf) {
-  // Speculative attempts store no checkpoint, so no other attempt continues from their reports.
+  // Speculative attempts store no checkpoint, so no attempt continues from the reports of a speculative attempt.
   const selectUpTo = db.prepare(
     `select epoch, metrics from reports as r where sweep_id = ? and trial_id = ? and epoch <= ? and not exists (
        select 1 from attempts as a
@@ -118,7 +118,7 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
     grantSpeculative({ key }: ChangeOf<'granted'>): void {
       grantSpeculative.run(key.attempt, key.sweepId, key.trialId);
     },
-    /** Replaces the trial's values by the values of the attempt that continues. */
+    /** Replaces the trial's values by the values of the remaining attempt. */
     promote({ key }: ChangeOf<'promoted'>): void {
       promote.run(...values.ofAttempt(key), key.sweepId, key.trialId, key.attempt);
     },
@@ -136,10 +136,10 @@ function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {
   return resumesFrom === 0 ? before : `${before}; resumes after epoch ${formatStep(resumesFrom)}`;
 }
 
-/** Values of the column `speculative`. */
+/** The values of the column `speculative`. */
 const SPECULATIVE = {
   no: 0,
-  /** The results of the trial come from another attempt. */
+  /** The results of the trial come from a different attempt. */
   hidden: 1,
   /** The results of the trial come from this attempt, until the next attempt is granted. */
   promoted: 2,
@@ -172,7 +172,8 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
   );
   const addLeased = db.prepare('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
   const addUsed = db.prepare('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
-  // 2 marks an early failure that no longer counts against its agent. The index requires the first condition.
+  // The value 2 marks an early failure that no longer counts against its agent. SQLite uses the index only with the
+  // first condition.
   const clear = db.prepare(
     'update attempts set early = 2 where early > 0 and sweep_id = ? and agent_id = ? and early = 1',
   );
@@ -250,7 +251,10 @@ export function artifactWriter(db: Database) {
   const deleteCheckpoints = db.prepare(
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
-  /** Removes the rows of checkpoints. @param kept the checkpoint that replaces the others; its file is kept */
+  /**
+   * Removes the rows of checkpoints.
+   * @param kept the checkpoint that replaces the other checkpoints; the file of this checkpoint is kept
+   */
   const dropCheckpoints = (
     { sweepId, trialId }: { readonly sweepId: string; readonly trialId: string },
     dropped: DroppedArtifact[],
@@ -273,7 +277,7 @@ export function artifactWriter(db: Database) {
   };
 }
 
-/** Stores each list of packages once for any number of attempts. */
+/** Each list of packages is stored once, regardless of the number of attempts. */
 export function programWriter(db: Database): (change: ChangeOf<'program'>) => void {
   const insert = db.prepare(
     `insert or replace into programs (sweep_id, trial_id, attempt, command, interpreter, python, environment, seq, at)

@@ -1,5 +1,6 @@
 /**
- * Writes changes as rows. Each group of tables has one function, which must be called inside a transaction.
+ * Writes changes as rows of the store. Each group of tables has one function. The function must be called inside a
+ * transaction.
  */
 
 import type { Database } from 'libsql';
@@ -29,7 +30,7 @@ import { versionWriter } from './write-versions.ts';
 
 /**
  * Prepares every statement once.
- * @returns the function that writes one change at the time `at`; `by` is the user who made it (default: none)
+ * @returns the function that writes one change at the time `at`; `by` is the user who made the change (default: none)
  */
 export function changeWriter(db: Database): (change: Change, at: number, written: Written, by?: string) => void {
   const insertEvent = eventWriter(db);

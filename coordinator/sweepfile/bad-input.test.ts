@@ -503,7 +503,7 @@ exclude: [{latent_dim: 15, epochs: 3, deph: 3}]
   ]);
 });
 
-test('the first problems are listed, and further problems are counted', () => {
+test('only the first problems of a sweep file are listed, and further problems are counted', () => {
   const text = Array.from({ length: 100 }, (_, key) => `key${key}: 1`).join('\n');
   const lines = errorOf(`trainer: noop\nparameters: {}\n${text}`).split('\n');
   expect(lines).toHaveLength(MAX_PROBLEMS + 1);

@@ -9,7 +9,7 @@ import { type Findings, has, type Located } from './problems.ts';
 import { isWandbFile } from './program.ts';
 import type { SweepFile } from './schema.ts';
 
-/** The command of a file that has only a program. Weights & Biases has the same default, but with `python`. */
+/** The default command of a file that has only a program. Weights & Biases has the same default, but with `python`. */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
@@ -18,7 +18,8 @@ const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
  * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
- * a command that is one text as a shell would split it. A code folder that is written as text becomes a mapping.
+ * a command that is a single text in the way a shell would. A code folder that is written as text is converted to a
+ * mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
@@ -38,8 +39,8 @@ export function hasOpenQuote(command: string): boolean {
 }
 
 /**
- * Returns the command line, in which macros that do not depend on the trial are replaced. Empty for other trainers.
- * Adds findings for unknown and misplaced macros.
+ * Returns the command line. Macros that do not depend on the trial are replaced. The command line is empty for other
+ * trainers. Adds findings for unknown and misplaced macros.
  */
 export function commandOf(file: SweepFile, parameters: readonly string[], root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {
@@ -67,7 +68,7 @@ interface ItemContext {
   readonly index: number;
   readonly program: string | undefined;
   readonly parameters: readonly string[];
-  /** Whether the file is written for Weights & Biases. */
+  /** Whether the file has the format of Weights & Biases. */
   readonly isWandb: boolean;
 }
 
@@ -87,7 +88,7 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        // W&B's agent passes such text on unchanged, such as Hydra's interpolations.
+        // W&B's agent passes such texts on unchanged, for example interpolations of Hydra.
         if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
           return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
         }

@@ -28,13 +28,16 @@ import {
 import { isNonFinite, pyyamlArgument, pyyamlValue } from './pyyaml.ts';
 import { isFloat } from './values.ts';
 
-/** The maximum number of tokens. A listed value takes about four tokens. More tokens would take seconds to parse. */
+/**
+ * The maximum number of tokens of a document. A listed value takes about four tokens. A document with more tokens would
+ * take seconds to parse.
+ */
 const MAX_TOKENS = 50_000;
 
 /** The maximum depth of the document. Each level of nested parameters takes two levels. */
 const MAX_NESTING = 64;
 
-/** The maximum number of values, which limits nested aliases ("YAML bomb"). */
+/** The maximum number of values, which also limits nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
 /** The parser's stack also contains the document and the scalar being read. */
@@ -42,14 +45,17 @@ const EXTRA_STACK = 2;
 
 export interface SweepDocument {
   readonly root: Located;
-  /** Keys of the top level whose values other parts of the document use through aliases, and keys that begin with `x-`. */
+  /**
+   * The top-level keys whose values other parts of the document use through aliases, and the top-level keys that begin
+   * with `x-`.
+   */
   readonly definitions: readonly string[];
-  /** Keys that a W&B file has more than once, with their positions. The last value counts, as for PyYAML. */
+  /** Keys that a W&B file has more than once, with their positions. The last value counts, as in PyYAML. */
   readonly duplicates: readonly (Place & { readonly name: string })[];
   placeOf(offset: number): Place;
 }
 
-/** Patterns and Windows paths in double quotes have backslashes that YAML reads as escape sequences. */
+/** Regular expressions and Windows paths in double quotes contain backslashes, which YAML reads as escape sequences. */
 const SINGLE_QUOTES_HINT = '; use single quotes to keep backslashes as they are';
 
 interface SyntaxTree {
@@ -88,15 +94,15 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
-/** Keys of a W&B file with a text. A name such as `2024` needs no quotes. */
+/** The keys of a W&B file whose values are texts. A name such as `2024` needs no quotes. */
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
-/** Keys of a W&B file with values of parameters. Other keys can be trawl's own, such as `wandb: off`. */
+/** The keys of a W&B file that contain values of parameters. Other keys can belong to trawl, such as `wandb: off`. */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
 /**
  * Parses a text into data with positions.
- * @param isWandb whether the data are those of a W&B file, whose parameters are read as by PyYAML
+ * @param isWandb whether the document is a W&B file, whose parameters are read in the same way as by PyYAML
  * @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits
  */
 export function parseDocument(
@@ -121,7 +127,7 @@ export function parseDocument(
   return { root, definitions: definitionsIn(contents, targets), duplicates, placeOf };
 }
 
-/** Keys that many formats leave to the author, mostly for anchors. */
+/** Keys that many formats reserve for the author of a file, mostly for anchors. */
 const EXTENSION_KEY = /^x-/;
 
 function definitionsIn(contents: Node | null, targets: ReadonlyMap<Node, Node>): string[] {
@@ -170,7 +176,7 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
   yield* parser.end();
 }
 
-/** Fails at the first syntax error, because a damaged file can have one error per character. */
+/** Parsing stops at the first syntax error, because a damaged file can have one error per character. */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
@@ -206,9 +212,9 @@ interface ReaderOptions {
   /** The keys of the document whose values are read by PyYAML's rules. */
   readonly pyyamlKeys: ReadonlySet<string>;
   /**
-   * Whether the file is read as W&B reads it. The last of several equal keys counts, at the position of the first. A key in
-   * `pyyamlKeys` can be a number, a boolean or null. The texts of the top level and the items of a
-   * command need no quotes.
+   * Whether the file is read in the same way as W&B reads it. Among equal keys, the last key counts, at the position of
+   * the first key. A key in `pyyamlKeys` can be a number, a boolean or null. The texts at the top level and the items
+   * of a command need no quotes.
    */
   readonly isWandb: boolean;
 }
@@ -237,7 +243,7 @@ class DataReader {
   read(node: Node | null, fallback: number, keyOffset: number | undefined, depth: number): Located {
     const offset = startOf(node, fallback);
     if (++this.#values > MAX_VALUES) this.#fail(offset, `more than ${MAX_VALUES} values after alias expansion`);
-    // The parser limits the nesting of the text, but an alias to its own parent nests without end.
+    // The parser limits the nesting of the text, but an alias to its own parent node has infinite depth.
     if (depth > MAX_NESTING) this.#fail(offset, `nested more than ${MAX_NESTING} levels deep through aliases`);
     const target = isAlias(node) ? (this.#targets.get(node) ?? null) : node;
     if (isMap(target)) return this.#mapping(target.items, offset, keyOffset, depth);
@@ -276,7 +282,8 @@ class DataReader {
         this.findings.push({ offset: at, message: `duplicate key ${quote(parameterName(name))}` });
       own.set(name, entry);
     }
-    // Own keys override merged keys, and the first mapping of a merged list overrides later mappings.
+    // A mapping's own keys override merged keys. In a list of merged mappings, the first mapping overrides later
+    // mappings.
     const entries = new Map<string, Located>();
     for (const source of merged.reverse()) {
       for (const [name, entry] of source.entries) entries.set(`${name}`, entry);
@@ -334,13 +341,13 @@ class DataReader {
   }
 }
 
-/** Returns the text of a key that YAML 1.2 does not read as text. A number keeps its form as a float: `1.0`. */
+/** Returns the text of a key that YAML 1.2 does not read as text. A number keeps the notation of a float: `1.0`. */
 function jsonKey({ value, source = '' }: Scalar): string {
   const float = typeof value === 'number' && (!Number.isInteger(value) || isFloat({ data: value, source }));
   return parameterKey(pythonJson(float ? withFloats(value) : value));
 }
 
-/** Returns a scalar as the text that the file has. */
+/** Returns a scalar as the text in the file. */
 function asText(located: Located, source: string | undefined): Located {
   const isPlain = typeof located.data === 'number' || typeof located.data === 'boolean';
   return isPlain && source !== undefined ? { ...located, data: source, source: undefined } : located;

@@ -17,18 +17,20 @@ export const earlyTerminate = z.strictObject(
     min_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        'asha: the step of the first rung; hyperband: the number of values before the first rung; other rules: the first step at which a trial can be stopped; default 1 (hyperband: required, unless max_iter and s are given)',
+        'for asha, the step of the first rung; for hyperband, the number of values before the first rung; for other rules, the first step at which a trial can be stopped; default 1 (hyperband: required, unless max_iter and s are given)',
       ),
     max_iter: whole(1, MAX_RUNG)
       .optional()
-      .describe('hyperband: the last value of a trial, requires s; asha: no rung is at this step or above'),
+      .describe(
+        'for hyperband, the number of values at the end of a trial, requires s; for asha, no rung is at this step or above',
+      ),
     s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downwards'),
     eta: z
       .number({ error: etaError })
       .gt(1, { error: etaError })
       .optional()
       .describe(
-        'hyperband and asha: each rung is at eta times the previous one, and about one in eta trials continues after a rung; default 3',
+        'for hyperband and asha: each rung is at eta times the previous rung, and about one in eta trials continues after a rung; default 3',
       ),
     strict: z
       .boolean({ error: 'expected true or false' })
@@ -37,16 +39,18 @@ export const earlyTerminate = z.strictObject(
     min_trials: whole(1, MAX_MIN_TRIALS)
       .optional()
       .describe(
-        'median: the number of other trials that must have reached a step before a trial is compared there; default 5',
+        'median: the number of other trials that must have reached a step before a trial is compared at that step; default 5',
       ),
     patience: whole(1, MAX_RUNG)
       .optional()
-      .describe('patience: the number of consecutive values without an improvement that stops a trial; required'),
+      .describe(
+        'patience: the number of consecutive values without an improvement after which a trial is stopped; required',
+      ),
     min_delta: z
       .number({ error: deltaError })
       .min(0, { error: deltaError })
       .optional()
-      .describe('patience: an improvement is larger than this; default 0'),
+      .describe('patience: the minimum improvement, exclusive; default 0'),
     worse_than: finite.optional().describe('threshold: a trial whose metric is worse than this is stopped; required'),
   },
   { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },

@@ -13,7 +13,7 @@ const PATH = ['early_terminate'];
 const DEFAULT_ETA = 3;
 const DEFAULT_MIN_TRIALS = 5;
 
-/** The keys of each rule. */
+/** The valid keys of each rule. */
 const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
   hyperband: ['min_iter', 'max_iter', 's', 'eta', 'strict'],
   asha: ['min_iter', 'max_iter', 'eta'],
@@ -22,7 +22,7 @@ const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
   threshold: ['min_iter', 'worse_than'],
 };
 
-/** @param metric the name of the sweep's metric. Empty if the file names none */
+/** @param metric the name of the sweep's metric. The name is empty if the file names no metric */
 export function earlyTerminateOf(
   { early_terminate: written }: SweepFile,
   metric: string,

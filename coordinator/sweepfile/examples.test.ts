@@ -82,7 +82,7 @@ test("the study's sweep matches its protocol: exactly three seeds of each net", 
   expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });
 });
 
-/** Returns the parameters that the study varies, and checks that the others are constant. */
+/** Returns the parameters that the study varies, and checks that all other parameters are constant. */
 function netOf(parameters: Readonly<Record<string, unknown>>) {
   const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
   expect(rest).toEqual({

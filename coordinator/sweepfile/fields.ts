@@ -1,4 +1,4 @@
-/** Schemas for the types of values that several keys of a sweep file share, with their error messages. */
+/** Defines schemas for the types of values that several keys of a sweep file share, with their error messages. */
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
 import { SIZE_PATTERN } from '../../lib/text/size.ts';

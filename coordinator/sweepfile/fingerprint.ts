@@ -32,7 +32,8 @@ export function sweepFingerprint(spec: SweepSpec): string {
     retry: { ...spec.retry },
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
-    // Later keys are omitted at their defaults, so that the fingerprints of older files do not change.
+    // Keys that were added later are omitted at their default values, so that the fingerprints of older files do not
+    // change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(spec.speculate ? { speculate: true } : {}),
@@ -55,7 +56,8 @@ function searchData(search: Search): Record<string, Json> {
 }
 
 /**
- * The notation of numbers does not count. The key first_report does not count either, because it only affects warnings.
+ * The notation of numbers does not affect the fingerprint. The key first_report does not affect the fingerprint,
+ * because it only affects warnings.
  */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};

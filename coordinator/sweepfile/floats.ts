@@ -1,6 +1,6 @@
 /**
- * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number as
- * the file writes it, as from the W&B agent.
+ * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number in
+ * the notation of the file, as from the W&B agent.
  */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { pointerTo } from '../../lib/text/python.ts';
@@ -32,7 +32,7 @@ export function floatsOf(
     const known = new Set<string>();
     for (const located of written) {
       const value = canonicalJson(parameterOf(located.data));
-      // Equal values become one trial with the form of the first value.
+      // Equal values become one trial, which has the notation of the first value.
       if (known.has(value)) continue;
       known.add(value);
       const pointers = numbersIn(located).flatMap((one) => (isFloat(one.located) ? [one.pointer] : []));
@@ -44,13 +44,13 @@ export function floatsOf(
 
 interface Written {
   readonly written: Located[];
-  /** Whether the values lie in a range, so the numbers in the file are its bounds and its step. */
+  /** Whether the parameter is a range, so that the numbers in the file are its bounds and its step. */
   readonly isRange: boolean;
-  /** Whether the values lie in a range with steps. */
+  /** Whether the parameter is a range with steps. */
   readonly hasSteps: boolean;
 }
 
-/** Returns the values of each parameter, those of `when` included. */
+/** Returns the values of each parameter, including the values that `when` sets. */
 function writtenValues(declarations: readonly Declaration[], root: Located): Map<string, Written> {
   const all = new Map<string, Written>();
   for (const { name, located } of declarations) {

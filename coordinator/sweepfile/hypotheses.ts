@@ -142,7 +142,7 @@ function conditionProblem(
 interface SweepValues {
   has(value: ParameterValue): boolean;
   hint(value: ParameterValue): string;
-  /** Whether the parameter has a single value. */
+  /** Whether the parameter has only one value. */
   readonly isSingle: boolean;
 }
 

@@ -42,6 +42,6 @@ test('other keys that are named file, and texts without such a key, do not chang
 test('a missing or empty file of values is reported with its position', async () => {
   const text = 'trainer: noop\nparameters:\n  x: {file: lost.txt}\n  y: {file: empty.txt}\n';
   await expect(inline(text)).rejects.toThrow(
-    's.yaml:3:13: file: "lost.txt": no such file\ns.yaml:4:13: file: "empty.txt": no values; expected one per line',
+    's.yaml:3:13: file: "lost.txt": no such file\ns.yaml:4:13: file: "empty.txt": no values; expected one value per line',
   );
 });

@@ -11,9 +11,9 @@ interface FileKey {
 }
 
 /**
- * Returns the text with the values of each file in place of its name. Line numbers do not change.
+ * Returns the text with the values of each file in place of the file's name. The line numbers do not change.
  * @param read returns the text of a file that the sweep file names
- * @throws {SweepFileError} if the text is not valid YAML, or a file cannot be read or has no values
+ * @throws {SweepFileError} if the text is not valid YAML, or if a file cannot be read or has no values
  */
 export async function inlineValueFiles(
   text: string,
@@ -68,7 +68,7 @@ function isTextScalar(node: unknown): node is Scalar<string> {
 async function valuesOf(path: string, read: (path: string) => Promise<string>): Promise<string[]> {
   const lines = (await read(path)).replace(/^\ufeff/, '').split(/\r\n|\r|\n/);
   const values = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-  if (values.length === 0) throw new Error('no values; expected one per line');
+  if (values.length === 0) throw new Error('no values; expected one value per line');
   return values.map(flowScalar);
 }
 

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { type ParameterSpec, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { sweepFileSchema } from './schema.ts';
 
-/** One of these keys is required, because command and program imply trainer command. */
+/** Either of these keys is required, because command and program imply trainer command. */
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
 /**
- * Returns JSON Schema, draft 2020-12. The schema accepts every valid file, and invalid files that only the parser can
- * detect.
+ * Returns the JSON Schema, draft 2020-12. The schema accepts every valid file, and invalid files that only the parser
+ * can detect.
  */
 export function sweepFileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(sweepFileSchema, { io: 'input', target: 'draft-2020-12' });
@@ -24,7 +24,7 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   return { ...schema, properties, patternProperties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
-/** Also accepts a single text, which the parser converts before it checks the shape. */
+/** The schema also accepts a single text, which the parser converts before it checks the shape. */
 function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   if (typeof schema !== 'object') return {};
   const { description, ...list } = schema;
@@ -35,7 +35,7 @@ function forTrainer(name: string, { open, parameters }: TrainerSpec) {
   const known = Object.fromEntries(
     Object.entries(parameters).map(([key, spec]) => [key, { description: about(spec) }]),
   );
-  // With any trainer, a parameter named seed gives the seeds of the replicates.
+  // A parameter named seed gives the seeds of the replicates, with any trainer.
   const properties = { ...known, seed: {} };
   return {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; a schema is never awaited

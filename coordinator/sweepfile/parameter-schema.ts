@@ -18,12 +18,14 @@ export const parameter = z.strictObject(
     value: anyValue.optional().describe('a single value: a number, text, true, false, null, a list or a mapping'),
     values: atLeastOne(list(anyValue, 'values', MAX_LISTED_VALUES))
       .optional()
-      .describe(`the values in order; 1 to ${MAX_LISTED_VALUES}`),
+      .describe(`the values in order; 1 to ${MAX_LISTED_VALUES} values`),
     file: text('a path')
       .optional()
       .describe('a file with one value per line, relative to the sweep file; blank lines and # comments are skipped'),
     min: finite.optional().describe('the first value, or the lower limit of a distribution'),
-    max: finite.optional().describe('the upper limit; with step, a value only if a step reaches it exactly'),
+    max: finite
+      .optional()
+      .describe('the upper limit; with step, the upper limit is a value only if a step reaches it exactly'),
     step: finite.optional().describe('the difference between two values; greater than 0'),
     distribution: z
       .enum(DISTRIBUTION_NAMES)
@@ -36,8 +38,10 @@ export const parameter = z.strictObject(
       .optional()
       .describe('the probability of each of the values; not for a grid'),
     q: finite.optional().describe('values are multiples of q; for the q_ distributions; default 1'),
-    mu: finite.optional().describe('mean of normal, or of the logarithm of log_normal; default 0'),
-    sigma: finite.optional().describe('standard deviation of normal, or of the logarithm of log_normal; default 1'),
+    mu: finite.optional().describe('mean of the normal distribution, or of the logarithm for log_normal; default 0'),
+    sigma: finite
+      .optional()
+      .describe('standard deviation of the normal distribution, or of the logarithm for log_normal; default 1'),
     a: finite.optional().describe('first parameter of beta; default 1'),
     b: finite.optional().describe('second parameter of beta; default 1'),
     get parameters() {

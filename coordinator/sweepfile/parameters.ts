@@ -12,7 +12,7 @@ import type { SweepFile } from './schema.ts';
 import { nameProblem, valueProblem } from './trainer-rules.ts';
 import { isFloat, parameterOf } from './values.ts';
 
-/** One parameter of the file. Names of nested parameters are joined with a dot, as in Weights & Biases. */
+/** One parameter of the file. The names of nested parameters are joined with a dot, as in Weights & Biases. */
 export interface Declaration {
   readonly name: string;
   readonly path: Path;
@@ -41,16 +41,16 @@ interface Context {
   /** The names in zip. The rows of a group must differ, but the values of a single parameter can repeat. */
   readonly zipped: ReadonlySet<string>;
   readonly findings: Findings;
-  /** Collects the keys that have no meaning in trawl. */
+  /** Collects the keys of the file that have no meaning in trawl. */
   readonly ignored: string[];
-  /** Whether the file is a W&B file, in which a grid value that is listed twice runs once. */
+  /** Whether the file is a W&B file. In a W&B file, a grid value that is listed twice is used once. */
   readonly isWandb: boolean;
-  /** Collects what the author of the file should know. */
+  /** Collects notes for the author of the file. */
   readonly notes: string[];
 }
 
 export interface Space {
-  /** The axes of a grid. For a search, this is only a parameter named seed with `value`, `values` or steps. */
+  /** The axes of a grid. For a search, the only axis is a parameter named seed with `value`, `values` or steps. */
   readonly axes: readonly Axis[];
   /** The distributions of a search. */
   readonly distributions: ReadonlyMap<string, Distribution>;
@@ -178,7 +178,7 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   if (min !== undefined && max !== undefined && step !== undefined) {
     return rangeAxis(name, { min, max, step }, path, context);
   }
-  // Whole limits mean int_uniform, as in Weights & Biases.
+  // Limits that are whole numbers mean int_uniform, as in Weights & Biases.
   const isWhole = Number.isInteger(min) && Number.isInteger(max) && !hasFloatLimit(located);
   if (min !== undefined && max !== undefined && isWhole) return wholeAxis(name, { min, max }, path, context);
   const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
@@ -324,8 +324,8 @@ function rangeAxis(name: string, steps: Steps, path: Path, { trainer, findings }
 }
 
 /**
- * Checks the steps of an axis against the trainer's rule. A rule is a range or a short list of choices, so a few values
- * suffice.
+ * Checks the steps of an axis against the trainer's rule. The rule of a trainer is a range or a short list of choices,
+ * so a check of a few values suffices.
  */
 function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
   const rule = trainer.parameters[axis.name]?.rule;
@@ -339,8 +339,8 @@ function stepProblem(axis: Axis, trainer: TrainerSpec): string | undefined {
 }
 
 /**
- * Returns the groups of axes that advance together. A parameter with a single `value` can be in a group. The result
- * omits such a parameter, because it is combined with every row anyway.
+ * Returns the groups of parameters that advance together. A parameter with a single `value` can be in a group. The
+ * result omits such a parameter, because its value is combined with every row.
  */
 export function zipOf(file: SweepFile, context: RuleContext): string[][] {
   const groups = new Map<string, number>();
@@ -381,8 +381,8 @@ function checkRows(names: readonly string[], group: number, { axes, findings, pl
 }
 
 /**
- * Returns the first row of a group that repeats an earlier row. If one axis has no repeated values, all rows are
- * distinct.
+ * Returns the first row of a group that repeats an earlier row. If one axis of the group has no repeated values, all
+ * rows are distinct.
  */
 function repeatedRow(members: readonly Axis[]): { row: number; before: number } | undefined {
   const [first] = members;

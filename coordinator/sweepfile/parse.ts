@@ -12,7 +12,7 @@ import { specOf } from './spec.ts';
 
 /**
  * Parses a sweep file.
- * @param fileName the name for messages, and for the sweep if the text has no name
+ * @param fileName the name of the file, for messages and for a sweep without a name
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {

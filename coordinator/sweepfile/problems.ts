@@ -1,7 +1,7 @@
 /** Collects the problems of a sweep file with their positions in the text. */
 import { BadInputError } from '../../proto/errors.ts';
 
-/** A position. Lines and columns count from 1. A column is a UTF-16 code unit, as in editors. */
+/** A position. Lines and columns count from 1. A column counts UTF-16 code units, as in editors. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -11,7 +11,7 @@ export interface Problem extends Place {
   readonly message: string;
 }
 
-/** The number of problems that an error lists. Further problems are only counted. */
+/** The maximum number of problems that an error lists. Further problems are only counted. */
 export const MAX_PROBLEMS = 20;
 
 export const START: Place = { line: 1, column: 1 };
@@ -33,11 +33,11 @@ export class SweepFileError extends BadInputError {
   }
 }
 
-/** The maximum size of a sweep file: 1 MiB, about ten thousand values. */
+/** The maximum size of a sweep file, in bytes. A file of 1 MiB has about ten thousand values. */
 export const MAX_SWEEP_FILE_BYTES = 1 << 20;
 
 export class SweepFileTooLargeError extends SweepFileError {
-  /** @param size such as `over 1,048,576 bytes` */
+  /** @param size the size, such as `over 1,048,576 bytes` */
   constructor(fileName: string, size: string) {
     const message =
       `the file has ${size}, more than the limit of ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
@@ -50,17 +50,17 @@ function distinct(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((one) => [`${one.line}:${one.column}:${one.message}`, one])).values()];
 }
 
-/** Keys of mappings and indexes of lists, from the top. */
+/** The keys of mappings and the indexes of lists, from the top of the document. */
 export type Path = readonly (string | number)[];
 
-/** A value of the document and its position. Offsets are characters from the start of the text. */
+/** A value of the document and its position. The offsets count characters from the start of the text. */
 export interface Located {
   readonly data: unknown;
   readonly offset: number;
-  /** The position of the value's key. Undefined for a list item and for the whole document. */
+  /** The position of the key of the value. The position is undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
-  /** The text of a number in the file. */
+  /** The text of the number in the file. */
   readonly source?: string | undefined;
 }
 
@@ -90,18 +90,18 @@ export class Findings {
     this.#placeOf = placeOf;
   }
 
-  /** Adds a problem at the value of the path. */
+  /** Adds a problem at the value of a path. */
   atValue(path: Path, message: string): void {
     this.problems.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
-  /** Adds a problem at the last key of the path. */
+  /** Adds a problem at the last key of a path. */
   atKey(path: Path, message: string): void {
     const { keyOffset, offset } = locate(this.root, path);
     this.problems.push({ ...this.#placeOf(keyOffset ?? offset), message });
   }
 
-  /** Returns the `line:column` of a value, for messages that refer to it. */
+  /** Returns the position of a value as `line:column`, for messages that refer to the value. */
   where(path: Path): string {
     const { line, column } = this.#placeOf(locate(this.root, path).offset);
     return `${line}:${column}`;

@@ -14,7 +14,7 @@ const MAX_PATTERNS = 200;
 
 const argumentError = 'expected text';
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** An argument of a command. Operating systems do not accept a NUL in an argument. */
+/** An argument of a command. Operating systems do not accept a NUL character in an argument. */
 const argument = z
   .string({ error: argumentError })
   .max(MAX_COMMAND_ITEM, { error: `expected at most ${MAX_COMMAND_ITEM} characters` })
@@ -26,7 +26,7 @@ const command = list(argument, COMMAND_EXAMPLE, MAX_COMMAND_ITEMS)
   .refine((items) => items[0] !== '', { error: 'expected a program as the first item' });
 
 const path = text('a path');
-/** The sources that `hook` can name. */
+/** The values that the key `hook` accepts. */
 export const HOOKS = ['wandb', 'mlflow', 'tensorboard'] as const;
 const hook = z.enum(HOOKS);
 const reportError =
@@ -100,7 +100,7 @@ export const programKeys = {
     z.strictObject(
       {
         pattern: text('a regular expression').describe("a regular expression, tried on each line of the output's end"),
-        class: z.enum(CLASSES).describe('the failure class of the attempt'),
+        class: z.enum(CLASSES).describe('the failure class of an attempt whose output matches the pattern'),
       },
       { error: "expected a mapping, such as {pattern: 'NCCL error', class: crash}" },
     ),

@@ -13,7 +13,7 @@ import { IGNORED_KEYS, type SweepFile } from './schema.ts';
 
 const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report', 'code'] as const;
 
-/** Macros that only files for W&B contain. `${args}` occurs in all files. */
+/** The macros that only files for W&B contain. `${args}` occurs in all kinds of files. */
 const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
 
 /**
@@ -26,7 +26,7 @@ export function isWandbFile(file: Partial<Record<keyof SweepFile, unknown>>): bo
   return command.some((item) => typeof item === 'string' && WANDB_MACRO.test(item));
 }
 
-/** Returns whether the data of a sweep file come from a W&B file. Accepts data whose shape has not been checked. */
+/** Returns whether the data of a sweep file come from a W&B file. Accepts data whose shape has not been checked yet. */
 export function isWandbData(data: unknown): boolean {
   return (
     typeof data === 'object' && data !== null && 'trainer' in data && data.trainer === 'command' && isWandbFile(data)
@@ -34,8 +34,8 @@ export function isWandbData(data: unknown): boolean {
 }
 
 /**
- * Returns whether a file can omit its metric. W&B files can omit the metric. Files whose command takes the parameters
- * as W&B's agent passes them, such as files of `trawl convert`, can also omit the metric.
+ * Returns whether a file can omit its metric. Files for W&B can omit the metric. Files whose command takes the
+ * parameters as W&B's agent passes them, such as files of `trawl convert`, can also omit the metric.
  */
 export function canOmitMetric(file: SweepFile): boolean {
   return isWandbFile(file) || (file.command ?? []).some((item) => /\$\{args\w*\}/.test(item));
@@ -44,9 +44,9 @@ export function canOmitMetric(file: SweepFile): boolean {
 interface Named {
   readonly metric: string;
   readonly floats: Pick<ProgramSpec, 'floatParameters' | 'floatValues'>;
-  /** In the order of the file. */
+  /** The rules are in the order of the file. */
   readonly parameters: readonly string[];
-  /** Whether the file has a parameter named seed. */
+  /** Whether the sweep file has a parameter named seed. */
   readonly hasSeed: boolean;
 }
 
@@ -75,7 +75,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
     report: reportOf(file, programDefaults(wandb !== WandbMode.OFF).sources, findings),
     classify: (file.classify ?? []).map((rule) => ({ pattern: rule.pattern, class: failureClass.to(rule.class) })),
     wandb,
-    // Set at submission, when the folder has been packed.
+    // The field is set at submission, when the folder has been packed.
     code: undefined,
     ...named.floats,
     metric: named.metric,
@@ -85,7 +85,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
   };
 }
 
-/** Returns undefined if agents run the program that is on their machine. */
+/** The field is undefined if agents run a program that is already on their machine. */
 export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
   const { dir = '.', exclude = [], diff = true, limit } = code;
@@ -98,7 +98,7 @@ export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSp
 
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
-/** Returns the defaults of `wandb` and `report`, which differ for files of Weights & Biases. */
+/** Returns the defaults of `wandb` and `report`, which are different for files of Weights & Biases. */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };
   const sources: ReportSource[] = [
@@ -108,7 +108,10 @@ export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: R
   return { mode: WandbMode.OFFLINE, sources };
 }
 
-/** Converts a value to text. A number keeps the notation of the file, such as `1.0` or `010`. */
+/**
+ * Converts the value of an environment variable to text. A number keeps the notation of the file, such as `1.0` or
+ * `010`.
+ */
 function textOf(value: string | number | boolean, { source }: Located): string {
   return typeof value === 'number' ? (source ?? `${value}`) : `${value}`;
 }
@@ -138,7 +141,10 @@ function sourcesOf(written: WrittenSource, path: Path, findings: Findings): Repo
   return [{ source: { $case: 'regex', regex } }];
 }
 
-/** Returns the names of a pattern's groups. @throws {SyntaxError} if it is not a regular expression */
+/**
+ * Returns the names of the groups in a regular expression.
+ * @throws {SyntaxError} if the pattern is not a regular expression
+ */
 export function groupsOf(pattern: string): string[] {
   return Object.keys(new RegExp(`${pattern}|`, 'u').exec('')?.groups ?? {});
 }

@@ -1,4 +1,7 @@
-/** Reads plain scalars as PyYAML (YAML 1.1) does, where it differs from YAML 1.2. W&B reads its files with PyYAML. */
+/**
+ * Reads plain scalars in the same way as PyYAML (YAML 1.1), where PyYAML differs from YAML 1.2. W&B reads its files
+ * with PyYAML.
+ */
 import { PythonFloat, pythonText } from '../../lib/text/python.ts';
 
 const TRUE = /^(?:yes|Yes|YES|on|On|ON)$/;
@@ -14,8 +17,9 @@ const NON_FINITE = /^(?:[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 const TEXT = /^(?:0o[0-7]+|[+-]?0\d*[89]\d*)$/;
 
 /**
- * Returns the value of a plain scalar, or undefined if YAML 1.2 gives the same value. Numbers such as `1e-5`, which are
- * text to PyYAML, stay numbers, because W&B's server reads them as numbers and its agent passes them on as `1e-05`.
+ * Returns the value of a plain scalar in PyYAML, or undefined if YAML 1.2 gives the same value. Numbers such as `1e-5`,
+ * which are text to PyYAML, stay numbers, because W&B's server reads them as numbers and its agent passes them on as
+ * `1e-05`.
  */
 export function pyyamlValue(source: string): boolean | number | string | undefined {
   if (TRUE.test(source)) return true;
@@ -28,7 +32,7 @@ export function pyyamlValue(source: string): boolean | number | string | undefin
   return source.startsWith('-') && magnitude !== 0 ? -magnitude : magnitude;
 }
 
-/** Returns the text of a number that is not finite, as Python writes it. JSON has no such numbers. */
+/** Returns the text of a number that is not finite in the notation of Python. JSON has no notation for such numbers. */
 function nonFiniteText(source: string): string {
   return source.toLowerCase().replace(/^\+/, '').replace('.', '');
 }

@@ -15,14 +15,14 @@ import { parameterOf } from './values.ts';
 export interface RuleContext {
   readonly trainerName: TrainerName;
   readonly trainer: TrainerSpec;
-  /** The names under parameters, including names with invalid values. */
+  /** The names under `parameters`, including names with invalid values. */
   readonly declared: readonly string[];
   readonly axes: ReadonlyMap<string, Axis>;
-  /** The names with a single `value`. */
+  /** The names of parameters with a single `value`. */
   readonly constants: ReadonlySet<string>;
-  /** Whether the method is grid. */
+  /** Whether the search method is grid. */
   readonly isGrid: boolean;
-  /** Returns the path of a declared parameter. */
+  /** Returns the path of a declared parameter in the file. */
   readonly place: (name: string) => Path;
   readonly findings: Findings;
 }

@@ -23,14 +23,14 @@ const MAX_DESCRIPTION = 10_000;
 const MAX_PARAMETERS = 100;
 const MAX_RULES = 200;
 export const MAX_SEEDS = 10_000;
-/** The largest seed. The random number generators of the trainers use 32 bits. */
+/** The largest seed. The random number generators of the trainers use seeds of 32 bits. */
 export const MAX_SEED = 2 ** 32 - 1;
 const MAX_CONCURRENCY = 100_000;
 const MAX_RETRIES = 100;
 const MAX_EPOCHS_BETWEEN = 100_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
-/** The largest count that a number represents exactly. */
+/** The largest count that a JavaScript number represents exactly. */
 const MAX_RUN_CAP = Number.MAX_SAFE_INTEGER;
 const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
 const weight = z
@@ -49,7 +49,7 @@ const resources = z.strictObject(
       )
       .optional()
       .describe(
-        `GPUs that the slot must have, from 1 to ${MAX_GPUS}; false: the slot must have none; default: any slot`,
+        `the number of GPUs that the slot must have, from 1 to ${MAX_GPUS}; false: the slot must have no GPU; default: any slot`,
       ),
     vram: size
       .optional()
@@ -81,7 +81,9 @@ const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sw
 
 const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
 
-/** Keys of Weights & Biases that have no meaning in trawl. These keys are accepted, and the plan lists them. */
+/**
+ * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
+ */
 export const IGNORED_KEYS = [
   'project',
   'entity',
@@ -113,7 +115,10 @@ export const sweepFileSchema = z.strictObject(
       .max(MAX_DESCRIPTION, { error: `expected at most ${MAX_DESCRIPTION} characters` })
       .optional()
       .describe(`description for people; up to ${MAX_DESCRIPTION} characters`),
-    method: z.enum(METHODS).optional().describe('how the points are chosen; bayes is treated as tpe; default: grid'),
+    method: z
+      .enum(METHODS)
+      .optional()
+      .describe('the method that chooses the points; bayes is treated as tpe; default: grid'),
     metric: z
       .strictObject(
         {
@@ -177,17 +182,19 @@ export const sweepFileSchema = z.strictObject(
       .describe('rules that set parameters of the points that match their conditions; default: none'),
     replicates: whole(1, MAX_SEEDS)
       .optional()
-      .describe(`trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes seeds`),
+      .describe(
+        `number of trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes the key seeds`,
+      ),
     seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
       .optional()
-      .describe('seeds of the trials of each config, from 0 to 4294967295; default [0]; excludes replicates'),
+      .describe('seeds of the trials of each config, from 0 to 4294967295; default [0]; excludes the key replicates'),
     order: z
       .enum(['grid', 'shuffled'])
       .optional()
       .describe('the order in which trials start; shuffled requires seed; default: grid'),
     seed: whole(0, MAX_SEED)
       .optional()
-      .describe('the seed of order: shuffled (required there) and of method: random (default 0), from 0 to 4294967295'),
+      .describe('the seed of order: shuffled (required) and of method: random (default 0), from 0 to 4294967295'),
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
       .describe(
@@ -196,7 +203,7 @@ export const sweepFileSchema = z.strictObject(
     priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
       .optional()
       .describe(
-        `trials of sweeps with a higher priority go first; from -${MAX_PRIORITY} to ${MAX_PRIORITY}; default 0`,
+        `trials of sweeps with a higher priority start first; from -${MAX_PRIORITY} to ${MAX_PRIORITY}; default 0`,
       ),
     weight: weight
       .optional()
@@ -231,7 +238,7 @@ export const sweepFileSchema = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe(
-        'true: an attempt that runs three times as long as the median of comparable attempts is run a second time on an idle slot of another agent; the first result counts; default false',
+        'true: an attempt that runs three times as long as the median of comparable attempts is run a second time on an idle slot of another agent, and the first result counts; default false',
       ),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()

@@ -11,13 +11,14 @@ import { type Findings, has, type Located, locate, type Path } from './problems.
 import { COMMAND_EXAMPLE } from './program-schema.ts';
 import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
-/** Keys of planned features. They are rejected as not yet supported, not as unknown. */
+/** The keys of planned features. These keys are rejected as not yet supported, not as unknown. */
 const UNSUPPORTED_KEYS = ['metrics', 'parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**
- * Returns the data as a sweep file. Adds a finding for each problem of its shape, and removes the invalid parts so that
- * the rest can be checked. Returns undefined if the rest is not a sweep file.
+ * Returns the data as a sweep file if their shape is valid. Adds a finding for each problem of the shape, and removes
+ * the invalid parts so that the remaining data can be checked. Returns undefined if the remaining data do not form a
+ * sweep file.
  */
 export function checkShape(data: unknown, root: Located, findings: Findings): SweepFile | undefined {
   const whole = sweepFileSchema.safeParse(data);

@@ -25,22 +25,24 @@ import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile 
 import { metricProblem } from './trainer-rules.ts';
 
 export const DEFAULT_CHECKPOINT_EVERY = 1;
-/** The default interval of reconstruction images, in epochs: images after epochs 1, 5, 9 and 13. */
+/**
+ * The default interval of reconstruction images, in epochs. An interval of 4 gives images after epochs 1, 5, 9 and 13.
+ */
 export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 export interface FileFacts {
-  /** The source of the sweep's name, if the file has none. */
+  /** The name of the sweep if the file names none. */
   readonly fileName: string;
-  /** Keys without a meaning of their own, such as definitions of anchors. */
+  /** Keys without a meaning of their own, which hold for example the definitions of anchors. */
   readonly ignored: readonly string[];
   /** Notes for the author of the file. */
   readonly notes: readonly string[];
 }
 
 /**
- * Builds a sweep from a file whose shape is valid. Adds a finding for each problem; the result is valid only if there
- * are no findings.
+ * Builds a sweep from a file whose shape is valid. Adds a finding for each problem. The result is valid only if no
+ * finding was added.
  */
 export function specOf(
   file: SweepFile,

@@ -1,10 +1,10 @@
-/** Converts the values of a document to values of parameters. */
+/** Converts the values of a document to parameter values. */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
 import { isNonFinite } from './pyyaml.ts';
 
-/** Converts plain data of a document to a parameter's value. */
+/** Converts plain data of a document to the value of a parameter. */
 export function parameterOf(data: unknown): ParameterValue {
   if (typeof data === 'number' || typeof data === 'string' || typeof data === 'boolean') return data;
   return parameterValue(JSON.parse(JSON.stringify(written(data) ?? null)));
@@ -16,7 +16,7 @@ function written(data: unknown): unknown {
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [parameterName(key), written(value)]));
 }
 
-/** Returns whether a number is whole, but written as a float: `1.0`, `1e3`; or is not finite: `.inf`. */
+/** Returns whether a number is whole, but is written as a float: `1.0`, `1e3`; or is not finite: `.inf`. */
 export function isFloat({ data, source = '' }: Pick<Located, 'data' | 'source'>): boolean {
   if (isNonFinite(source)) return true;
   return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);

@@ -224,15 +224,18 @@ test.each([
   ['{type: hyperband, min_iter: 5, max_iter: 50, s: 2, eta: 3}', { maxIter: 50, brackets: 2 }, ['min_iter']],
   ['{type: hyperband, min_iter: 5, s: 2}', { minIter: 5 }, ['s']],
   ['{type: hyperband, min_iter: 5, max_iter: 50}', { minIter: 5 }, ['max_iter']],
-])('early_terminate %s is read as in W&B, and the plan lists the rest as ignored', (written, steps, ignored) => {
-  const spec = parse(
-    `program: t.py\nmethod: random\nmetric: {name: l}\nrun_cap: 2\nearly_terminate: ${written}\nparameters: {lr: {min: 0.1, max: 0.5}}\n`,
-  );
-  expect(spec.earlyTerminate).toEqual({ type: 'hyperband', steps, eta: 3, strict: false });
-  expect(spec.ignored).toEqual(ignored.map((key) => `early_terminate.${key}`));
-});
+])(
+  'early_terminate %s is read as in W&B, and the plan lists the remaining keys as ignored',
+  (written, steps, ignored) => {
+    const spec = parse(
+      `program: t.py\nmethod: random\nmetric: {name: l}\nrun_cap: 2\nearly_terminate: ${written}\nparameters: {lr: {min: 0.1, max: 0.5}}\n`,
+    );
+    expect(spec.earlyTerminate).toEqual({ type: 'hyperband', steps, eta: 3, strict: false });
+    expect(spec.ignored).toEqual(ignored.map((key) => `early_terminate.${key}`));
+  },
+);
 
-test('Hydra interpolations within an item are passed on, as the agent of W&B does', () => {
+test('Hydra interpolations within an item are passed on unchanged, as by the agent of W&B', () => {
   const spec = parse(`
 program: scripts/train.py
 launch: {queue: fast}
@@ -257,7 +260,7 @@ command:
   expect(() => parse('program: t.py\ncommand: [a, "x${arg}"]\nparameters: {a: {value: 1}}\n')).toThrow(/did you mean/);
 });
 
-test('keys that have no effect are accepted and listed', () => {
+test('keys of a W&B file that have no effect are accepted and listed', () => {
   const spec = parse(`
 apiVersion: v1
 kind: sweep
@@ -369,7 +372,7 @@ parameters: {lr: {values: [1, 2]}}
   ]);
 });
 
-test('a command that is one text is split as a shell would split it', () => {
+test('a command that is one text is split as a shell would split the text', () => {
   const spec = parse(`
 command: python3 -c "print(1, 2)" --name='a b' \${args} --copy=\${param:m.lr}
 metric: {name: loss}
@@ -378,7 +381,7 @@ parameters: {m: {parameters: {lr: {value: 1}}}}
   expect(spec.command).toEqual(['python3', '-c', 'print(1, 2)', '--name=a b', '${args}', '--copy=${param:m.lr}']);
 });
 
-test('mappings and nested lists can be values, rules match them, and when can set them', () => {
+test('mappings and nested lists can be parameter values, can be matched by rules, and can be set by when', () => {
   const text = `
 program: train.py
 metric: {name: loss}
@@ -452,7 +455,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('code is a folder relative to the sweep file, with patterns, also in a W&B file', () => {
+test('code is a folder relative to the sweep file, with patterns, even in a W&B file', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });

@@ -20,7 +20,7 @@ export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
  * session of the successor remains current.
  */
 export class AgentSessions {
-  /** The open sessions by agent. The newest session is last. */
+  /** The open sessions of each agent, by agent id. The newest session of an agent is last. */
   readonly #open = new Map<string, AgentSession[]>();
 
   of(agentId: string): AgentSession | undefined {
@@ -38,7 +38,10 @@ export class AgentSessions {
     else open.push(session);
   }
 
-  /** Removes a session. @returns whether the session was the current session of its agent */
+  /**
+   * Removes a session.
+   * @returns whether the session was the current session of its agent
+   */
   remove(session: AgentSession): boolean {
     const open = this.#open.get(session.agentId) ?? [];
     const wasCurrent = open.at(-1) === session;
@@ -49,11 +52,13 @@ export class AgentSessions {
   }
 }
 
-/** The Report stream of one agent. Gathers acknowledgements, and sends them once per turn of the event loop. */
+/**
+ * Represents the Report stream of one agent. Gathers acknowledgements, and sends them once per turn of the event loop.
+ */
 export class AgentSession {
   readonly hello: Hello;
   readonly call: AgentStream;
-  /** Attempts with records on this stream. */
+  /** The attempts with records on this stream. */
   readonly #seen = new Set<string>();
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 

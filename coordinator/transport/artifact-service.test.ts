@@ -138,7 +138,7 @@ test('an upload with the wrong checksum is discarded, and can be repeated', asyn
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('an upload with too many bytes, a name outside the folder or an unknown agent is rejected', async () => {
+test('an upload with too many bytes, with a name outside the folder or by an unknown agent is rejected', async () => {
   await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
     await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({
@@ -185,7 +185,7 @@ test('a checkpoint that is uploaded again under the same name is kept', async ()
   expect(dropped).toEqual(['c']);
 });
 
-test('only the newest checkpoint of a trial is kept, and the next attempt resumes from it', async () => {
+test('only the newest checkpoint of a trial is kept, and the next attempt resumes from this checkpoint', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
     name: `checkpoints/epoch-${epoch}`,
     kind: 'checkpoint',
@@ -248,7 +248,7 @@ test('an upload that sends single bytes at long intervals times out', async () =
   });
 });
 
-test('a list of many artifacts has several messages of limited size, with every artifact except checkpoints in order', async () => {
+test('a list of many artifacts is sent in several messages of limited size, with every artifact except checkpoints in order', async () => {
   const insert = served.runtime.db.prepare(
     `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
      values (1, ?, ?, ?, ?, 0, 1, '', 1, 1)`,

@@ -1,4 +1,6 @@
-/** Implements the ArtifactService. Agents upload artifacts, and clients list and download them. */
+/**
+ * Implements the ArtifactService. Serves the artifacts: agents upload artifacts, and clients list and download them.
+ */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { groups } from 'd3-array';
 import type { Logger } from 'pino';
@@ -35,12 +37,13 @@ export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
   /**
-   * The core, whose running attempts can upload files. Undefined if the store is read-only; uploads are then rejected.
+   * The core. Its running attempts can upload files. The field is undefined if the store is read-only; uploads are then
+   * rejected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly space: SpaceLedger;
-  /** Called when an upload ended after its attempt. No record can name its file any longer. */
+  /** Called when an upload ended later than its attempt. No later record can name the uploaded file. */
   readonly onEndedUpload: (key: AttemptKey) => void;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload, in milliseconds. */
@@ -66,7 +69,7 @@ async function receiveFile(
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
   const { key, agentId, artifact } = checked(first.message.header);
   guard.agentOf(call, agentId);
-  if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
+  if (core === undefined) throw new RejectedError('no coordinator runs on this folder, so uploads are rejected');
   const refusal = rejectionOf(core, agentId, key);
   if (refusal !== undefined) {
     if (isLeasedToAnother(core, agentId, key)) guard.reject('other_attempt', call, refusal.message);

@@ -69,7 +69,7 @@ class Stream {
     return ((await this.#answers.next()).value as ReportResponse | undefined)?.message;
   }
 
-  /** Returns the error with which the server closed the stream. */
+  /** Returns the error with which the server closed a stream. */
   async broken(): Promise<ServiceError> {
     this.call.resume();
     const [error] = (await once(this.call, 'error')) as [ServiceError];
@@ -94,7 +94,7 @@ const SUCCEEDED: RecordMessage['body'] = {
   ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined },
 };
 
-/** Submits a sweep, sends a hello, and waits until the trials are offered. */
+/** Submits a sweep, sends a hello, and waits until the sweep's trials are offered. */
 async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptKey[] }> {
   await sweepControl(served.runtime).submit({
     fileName: 's.yaml',
@@ -267,7 +267,7 @@ describe('an Open', () => {
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('if one claim of an Open has no attempt, no other claim is granted', async () => {
+  test('if one of the claims of an Open has no attempt, no claim of the Open is granted', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -280,7 +280,7 @@ describe('records', () => {
     const { stream, keys } = await offered(trials);
     await open({ claims: keys.map((key, slot) => ({ key, slot, pack: 0 })) });
     const [key] = keys;
-    if (key === undefined) throw new Error('no trial was offered');
+    if (key === undefined) throw new Error('the test expects an offered trial');
     return { stream, key };
   }
 
@@ -301,7 +301,7 @@ describe('records', () => {
     expect(served.runtime.queries.attempts.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
   });
 
-  test('records that are sent again after a reconnect are acknowledged again, and stored once', async () => {
+  test('records that are sent again after a reconnect are acknowledged again, but stored only once', async () => {
     const { stream, key } = await granted();
     await stream.record(key, 1, epoch(1)).next();
     stream.call.cancel();

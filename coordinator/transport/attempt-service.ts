@@ -1,6 +1,6 @@
 /**
- * Implements the AttemptService. It grants leases, and exchanges records, acknowledgements and commands on one stream
- * per agent.
+ * Implements the AttemptService. The service grants leases, and exchanges records, acknowledgements and commands with
+ * each agent on one stream.
  */
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -44,7 +44,7 @@ import { statusOf, unaryHandler } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { attemptKeyOf, heartbeatOf, recordOf } from './records.ts';
 
-/** The maximum number of claims per Open. */
+/** The maximum number of claims in one Open call. */
 export const MAX_CLAIMS = 1_000;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
@@ -105,8 +105,8 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // All claims are validated before the first decision, because an error after a decision would leave its changes
-    // unsettled.
+    // All claims are validated before the first decision, because an error after a decision would prevent its changes
+    // from being stored.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return {
         key: attemptKeyOf(key),
@@ -207,7 +207,7 @@ export class AttemptService {
   #meet({ hello, call }: AgentSession): void {
     const { runtime } = this.#options;
     const agent = { ...agentHello(hello), certificateExpires: certificateExpiry(call) };
-    // `settle` has reported the error.
+    // `settle` has already reported the error.
     runtime.settle(onHello(runtime.core, agent, runtime.now())).catch(() => {});
   }
 
@@ -239,13 +239,13 @@ export class AttemptService {
     return session;
   }
 
-  /** @throws {RejectedError | InUseError} if another agent has the id */
+  /** @throws {RejectedError | InUseError} if another agent has the same id */
   #requireFreeId(hello: Hello): void {
     const { runtime, log } = this.#options;
     const { agentId, host } = hello;
     const conflict = idConflict(runtime.core, { ...hello, id: agentId }, runtime.now());
     if (conflict === undefined) {
-      // An agent with this id was lost, and another agent has the id now. If the lost agent still runs, its next hello
+      // An agent with this id was lost, and now another agent has the id. If the lost agent still runs, its next hello
       // is rejected.
       for (const session of this.#sessions.all(agentId)) {
         if (session.hello.instance !== hello.instance) session.end(`agent id ${agentId} now belongs to another agent`);
@@ -270,7 +270,7 @@ export class AttemptService {
     if (heartbeat.agentId !== agentId) {
       throw guard.reject('other_agent', call, `agent ${agentId} cannot send heartbeats of agent ${heartbeat.agentId}`);
     }
-    // `settle` has reported the error.
+    // `settle` has already reported the error.
     runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
   }
 

@@ -17,7 +17,7 @@ const METRIC = 'loss "x"';
 
 interface SampleTrial {
   readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
-  /** Undefined if the trial reports another metric only. */
+  /** The value is undefined if the trial reports only another metric. */
   readonly value: number | undefined;
 }
 
@@ -63,7 +63,7 @@ function changesOf(sweepId: string, trialId: string, { state, value }: SampleTri
   ];
 }
 
-test('the best trials and configs are the first ones of the whole ranking, for any results', () => {
+test('the best trials and configs are the first trials and configs of the whole ranking, for any results', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-best-'));
   const db = openStore(dir);
   onTestFinished(() => {

@@ -10,20 +10,23 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * Further configs that are compared exactly. SQLite and `rankConfigs` can round the means of a config differently, which
- * can change the order of configs with almost equal means.
+ * The number of additional configs whose means are compared exactly. SQLite and `rankConfigs` can round the means of a
+ * config differently, which can change the order of configs with almost equal means.
  */
 const NEAR_TIES = 100;
 
 export interface BestRequest {
-  /** The sweep's own metric. */
+  /** The ranking metric of the sweep. */
   readonly metric: string;
   readonly goal: GoalName;
   /** Positive. */
   readonly limit: number;
 }
 
-/** Returns the indices of the best trials with their ranks. Undefined if fewer than `limit` trials have a value. */
+/**
+ * Returns the indices of the best trials with their ranks. The result is undefined if fewer than `limit` trials have a
+ * value.
+ */
 export function bestTrials(
   queries: Queries,
   { id }: Sweep,
@@ -40,7 +43,7 @@ export function bestTrials(
     .map(([{ index }, place]) => [index, place]);
 }
 
-/** Returns the best configs with their ranks. Undefined if fewer than `limit` configs have a value. */
+/** Returns the best configs with their ranks. The result is undefined if fewer than `limit` configs have a value. */
 export function bestConfigs(
   queries: Queries,
   { id, replicates }: Sweep,

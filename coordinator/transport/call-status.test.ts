@@ -16,7 +16,10 @@ interface Answer {
   readonly details: string;
 }
 
-/** Starts a server whose only method fails with this message. @returns a function that calls it with any bytes */
+/**
+ * Starts a server whose only method fails with the given message.
+ * @returns a function that calls the method with any bytes
+ */
 async function serving(words = 'no') {
   const endings: CallStatus[] = [];
   const server = newServer([], (ending) => endings.push(ending));

@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 
 export interface CallStatus {
-  /** The path of the method. */
+  /** The path of the called method. */
   readonly path: string;
   readonly code: status;
   /** The duration of the call. */
@@ -65,6 +65,6 @@ function rewrite({ code, details }: PartialStatusObject): { code: status; detail
   }
   const tooLong = text.length > MAX_DETAILS;
   const short = tooLong ? `${text.slice(0, MAX_DETAILS / 2)} ... ${text.slice(-MAX_DETAILS / 2)}` : text;
-  // A lone surrogate, such as half of a cut character, cannot be encoded as a header.
+  // A lone surrogate, which is half of a character, cannot be encoded in a header.
   return { code: code ?? status.OK, details: short.replace(/\p{Surrogate}/gu, '\ufffd') };
 }

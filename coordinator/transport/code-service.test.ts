@@ -51,7 +51,7 @@ const GIT = {
 };
 const SOURCE: Source = { archive: ARCHIVE, files: 2, git: GIT, diff: '-a\n+b\n' };
 
-/** Uploads an archive, and returns the answers. */
+/** Uploads an archive, and returns the answers of the server. */
 function put(chunks: readonly Uint8Array[], header: CodeArchive = ARCHIVE): Promise<PutCodeResponse['message'][]> {
   const call = client.putCode();
   const answers: PutCodeResponse['message'][] = [];
@@ -120,7 +120,7 @@ test('a damaged upload is rejected, and the next upload starts from the beginnin
   expect((await put([BYTES]))[0]).toEqual({ $case: 'offset', offset: 0 });
 });
 
-test('when two clients upload the same archive at the same time, both succeed, and one client sends nothing', async () => {
+test('if two clients upload the same archive at the same time, both uploads succeed, and one client sends no data', async () => {
   const results = await Promise.all([put([BYTES]), put([BYTES])]);
   expect(results.map((answers) => answers.at(-1))).toEqual([
     { $case: 'stored', stored: true },
@@ -133,7 +133,7 @@ test.each<[string, CodeArchive, RegExp]>([
   ['no valid checksum', { ...ARCHIVE, sha256: '../../store.db' }, /no valid SHA-256/],
   ['no bytes', { ...ARCHIVE, size: 0 }, /has 0 B: expected more than 0 and at most 1 GiB/],
   ['more bytes than the limit', { ...ARCHIVE, size: 2 ** 30 + 1 }, /at most 1 GiB/],
-])('an archive with %s is rejected before any of it is stored', async (_, header, message) => {
+])('an archive with %s is rejected before any data of the archive are stored', async (_, header, message) => {
   await expect(put([BYTES], header)).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
     details: expect.stringMatching(message),
@@ -141,7 +141,7 @@ test.each<[string, CodeArchive, RegExp]>([
   expect(existsSync(join(dir, 'code'))).toBe(false);
 });
 
-test('an upload that sends more than it announced is cut off', async () => {
+test('an upload that sends more data than announced is aborted', async () => {
   const endless = Array.from({ length: 50 }, () => Buffer.alloc(100_000));
   await expect(put(endless)).rejects.toMatchObject({ details: expect.stringContaining('larger than the 3000 bytes') });
 });
@@ -170,7 +170,7 @@ test('an upload of code must begin with its header, and a second header is rejec
   await expect(answer(header, header)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('a submission must include code if and only if its sweep file does, within the limits', async () => {
+test('a submission must include code if its sweep file declares code, and only in this case', async () => {
   await put([BYTES]);
   const invalid = (more: Partial<SubmitRequest>) => expect(submit(more)).rejects;
   await invalid({ source: undefined }).toMatchObject({ details: expect.stringContaining('the submit has no code') });
@@ -190,7 +190,8 @@ test('a submission must include code if and only if its sweep file does, within 
 
 test('a coordinator that restarts between the upload and the submit still has the archive', async () => {
   await put([BYTES]);
-  // libsql keeps the lock of a store until the process ends, so the second coordinator gets a copy without the store.
+  // libsql keeps the lock of a store until the process ends, so the second coordinator gets a copy of the folder
+  // without the store.
   const next = newFolder();
   cpSync(join(dir, 'code'), join(next, 'code'), { recursive: true });
   end();

@@ -1,4 +1,4 @@
-/** Implements the CodeService. Users upload the code of their sweeps, and agents download it. */
+/** Implements the CodeService. Serves the code of sweeps: users upload code, and agents download it. */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { formatSize } from '../../lib/text/size.ts';
@@ -29,14 +29,14 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export interface CodeServiceOptions {
   readonly archives: CodeArchives;
   /**
-   * The trials whose code agents can read. Undefined if the store is read-only; there are then no uploads and no
-   * agents.
+   * The trials whose code the agents can read. The field is undefined if the store is read-only. Uploads are then
+   * rejected, and no agent is connected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly space: SpaceLedger;
   readonly log: Logger;
-  /** The time limit for the next chunk of an upload. */
+  /** The time limit for the next chunk of an upload, in milliseconds. */
   readonly stallMs?: number | undefined;
 }
 
@@ -53,8 +53,8 @@ async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options
   const first = await next();
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
   const archive = checkedArchive(first.message.header);
-  if (core === undefined) throw new RejectedError('no coordinator runs on this folder: it accepts no uploads');
-  // Another client can upload the same code at the same time. The second client sends nothing.
+  if (core === undefined) throw new RejectedError('no coordinator runs on this folder, so uploads are rejected');
+  // Another client can upload the same code at the same time. The second client sends no data.
   await archives.exclusively(archive.sha256, () => store(call, next, { archives, space }, archive));
 }
 
@@ -81,7 +81,10 @@ async function store(
   }
 }
 
-/** Checks an archive that a client names. @throws {BadInputError} when the checksum is malformed, or the size exceeds the limit */
+/**
+ * Checks the archive that a client names.
+ * @throws {BadInputError} if the checksum is malformed, or if the size exceeds the limit
+ */
 function checkedArchive(archive: CodeArchive): CodeArchive {
   const { sha256, size } = archive;
   if (!SHA256.test(sha256)) throw new BadInputError('the code archive has no valid SHA-256');
@@ -93,7 +96,7 @@ function checkedArchive(archive: CodeArchive): CodeArchive {
   return archive;
 }
 
-/** Returns the code to record, after a check that its archive is stored. */
+/** Checks that the archive of a submission is stored, and returns the code to record. */
 export async function submittedSource(
   code: CodeSpec | undefined,
   source: Source | undefined,

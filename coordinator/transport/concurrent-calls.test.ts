@@ -34,7 +34,10 @@ async function serving(): Promise<() => SweepServiceClient> {
   };
 }
 
-/** Starts a call. @returns a function that cancels the call, or the error if the call was rejected */
+/**
+ * Starts a call.
+ * @returns a function that cancels the call; if the call was rejected, the error
+ */
 async function start(client: SweepServiceClient) {
   const call = client.listCurves({ sweep: '1', trialIds: [] });
   return new Promise<(() => void) | Error>((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Limits the concurrent calls of each caller and of all callers together, so that no caller can use up the memory and
- * the places that all callers share.
+ * Limits the concurrent calls of each caller and of all callers together, so that no caller can use up the shared
+ * memory and the shared call limits.
  */
 import {
   ServerInterceptingCall,
@@ -16,12 +16,12 @@ export interface CallLimit {
   readonly total: number;
 }
 
-/** Calls that hold few rows, or one chunk of a file, while the client reads slowly. */
+/** The limits for calls that hold few rows, or one chunk of a file, while the client reads slowly. */
 const STREAMS: CallLimit = { perCaller: 64, total: 512 };
-/** Calls that read a whole sweep. */
+/** The limits for calls that read a whole sweep. */
 const WHOLE_SWEEPS: CallLimit = { perCaller: 16, total: 64 };
 
-/** The limits by method. */
+/** The limits of concurrent calls, by method. */
 const LIMITS: Readonly<Record<string, CallLimit>> = {
   '/trawl.v1.AttemptService/Report': { perCaller: 8, total: 8_192 },
   '/trawl.v1.ArtifactService/Put': { perCaller: 32, total: 256 },
@@ -37,7 +37,7 @@ const LIMITS: Readonly<Record<string, CallLimit>> = {
   '/trawl.v1.SweepService/ReadLog': STREAMS,
   '/trawl.v1.SweepService/Watch': { perCaller: 64, total: 256 },
 };
-/** The limit of every other method. */
+/** The limit of every method that is not listed. */
 const OTHER: CallLimit = { perCaller: 128, total: 1_024 };
 
 /** Returns the limit of a method, by its path. */
@@ -45,7 +45,7 @@ function callLimit(path: string): CallLimit {
   return LIMITS[path] ?? OTHER;
 }
 
-/** Counts concurrent calls of one method. */
+/** Counts the concurrent calls of one method. */
 class ConcurrentCalls {
   readonly #limit: CallLimit;
   readonly #byCaller = new Map<string, number>();
@@ -56,7 +56,7 @@ class ConcurrentCalls {
   }
 
   /**
-   * Counts a call, unless it exceeds a limit.
+   * Counts a call, unless the call would exceed a limit.
    * @returns the exceeded limit, for the message; undefined if the call was counted
    */
   add(caller: string): string | undefined {
@@ -69,7 +69,7 @@ class ConcurrentCalls {
     return undefined;
   }
 
-  /** Removes a call that was counted. */
+  /** Ends the count of a call. */
   remove(caller: string): void {
     this.#total -= 1;
     const left = (this.#byCaller.get(caller) ?? 1) - 1;
@@ -80,7 +80,7 @@ class ConcurrentCalls {
 
 /**
  * Rejects calls beyond the limits with RESOURCE_EXHAUSTED.
- * @param callerOf returns the name of a call's caller, which is equal for all its calls
+ * @param callerOf returns the name of a call's caller, which is the same for all calls of the caller
  */
 export function concurrencyInterceptor(
   callerOf: (call: ServerInterceptingCallInterface) => string,

@@ -14,7 +14,7 @@ import { newServer } from './server.ts';
 
 const BATCHES = 200;
 
-/** A batch of about 60 KB, so that one or two of them fill the stream. */
+/** A batch of about 60 KB, so that one or two batches fill the stream. */
 const batch = { curves: [Curve.fromPartial({ trialId: 'x'.repeat(60_000) })] };
 
 async function serving(listCurves: SweepServiceServer['listCurves']): Promise<SweepServiceClient> {

@@ -11,7 +11,7 @@ import { within } from '../../lib/net/within.ts';
 import { isDiskFull, NoSpaceError, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
 import { STALL_MS } from './limits.ts';
 
-/** Converts an error to a status. Unexpected errors are logged, and their details are not sent to the client. */
+/** Converts an error to a gRPC status. Unexpected errors are logged, and their details are not sent to the client. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   if (error instanceof OverloadedError || error instanceof StalledError || error instanceof NoSpaceError)
     log.warn(error.message);
@@ -21,7 +21,7 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
-/** Allows one caller per turn of the event loop to continue, in order. */
+/** Lets waiting callers continue in order, one per turn of the event loop. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
 

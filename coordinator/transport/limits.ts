@@ -2,50 +2,59 @@
 
 import { BadInputError } from '../../proto/errors.ts';
 
-/** The largest message. A submission has a sweep file and a diff of up to 1 MiB each. */
+/** The largest message. A submission contains a sweep file and a diff of up to 1 MiB each. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** Open calls per connection. An agent has one stream, and a few calls for each slot that starts an attempt. */
+/**
+ * The maximum number of open calls per connection. An agent has one stream, and a few calls for each slot in which an
+ * attempt starts.
+ */
 export const MAX_STREAMS = 1_024;
 /** Open connections. Further connections are closed immediately. */
 export const MAX_CONNECTIONS = 4_096;
-/** A connection without an authenticated call is closed after this number of rejected calls. */
+/** The number of rejected calls after which a connection without an authenticated call is closed. */
 export const MAX_REJECTED_CALLS = 100;
 /** The time limit of the TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
-/** Keepalives detect a peer that disappeared without closing its connection. */
+/** Keepalive messages detect a peer that disappeared without closing its connection. */
 export const KEEPALIVE_EVERY_MS = 10_000;
 export const KEEPALIVE_WAIT_MS = 5_000;
-/** A connection without calls is closed after this time. Clients reconnect when needed. */
+/** The time after which a connection without calls is closed. Clients reconnect when they need a connection. */
 export const MAX_IDLE_MS = 5 * 60_000;
-/** Connections are closed after this time, so that clients reconnect and show their certificate again. */
+/** The time after which every connection is closed, so that clients reconnect and present their certificate again. */
 export const MAX_CONNECTION_AGE_MS = 24 * 3_600_000;
 export const CONNECTION_AGE_GRACE_MS = 10 * 60_000;
 
-/** A stream whose client reads nothing, and an upload that sends nothing, time out after this time. */
+/** The time after which a stream whose client reads nothing, or an upload that sends nothing, times out. */
 export const STALL_MS = 60_000;
 /** The minimum rate of an upload, averaged over the time that the coordinator has waited for its data. */
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
-/** Records of one agent that are not yet durable. At this number, the coordinator stops reading the agent's stream. */
+/**
+ * The maximum number of records of one agent that are not yet durable. At this number of records, the coordinator stops
+ * reading the agent's stream.
+ */
 export const MAX_UNSETTLED_RECORDS = 4_096;
-/** Answers that an agent has not read yet. */
+/** The maximum number of answers that an agent has not read yet. */
 export const MAX_UNREAD_ANSWERS = 8_192;
-/** Events that a watcher has not read yet. */
+/** The maximum number of events that a watcher has not read yet. */
 export const WATCH_BACKLOG = 10_000;
 
-/** Characters of each text in a hello: they become metric labels and table columns. */
+/** The maximum length of each text in a hello, in characters. The texts become metric labels and table columns. */
 export const MAX_LABEL = 200;
-/** GPUs per agent: 16 cards in MIG mode have up to 112 instances. */
+/** The maximum number of GPUs per agent. For example, 16 cards in MIG mode have up to 112 instances. */
 export const MAX_GPUS = 128;
-/** Trainers per agent. */
+/** The maximum number of trainers per agent. */
 export const MAX_TRAINERS = 64;
-/** Characters of a reason, a file name or a metric name. */
+/** The maximum length of a reason, a file name or a metric name, in characters. */
 export const MAX_NAME = 1_000;
 
-/** Bytes of a repository's state, which lists untracked files, as JSON. */
+/** The maximum size of a repository's state as JSON, in bytes. The state lists untracked files. */
 export const MAX_GIT_STATE_BYTES = 256 * 1024;
 
-/** Checks the length of a text. @throws {BadInputError} when the text is longer than MAX_NAME */
+/**
+ * Checks the length of a text.
+ * @throws {BadInputError} if the text is longer than MAX_NAME
+ */
 export function checkLength(name: string, text: string): void {
   if (text.length > MAX_NAME) throw new BadInputError(`${name} too long (max ${MAX_NAME} characters)`);
 }

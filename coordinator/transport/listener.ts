@@ -18,25 +18,27 @@ import { Turns } from './handlers.ts';
 import { HANDSHAKE_MS, MAX_CONNECTIONS, MAX_REJECTED_CALLS } from './limits.ts';
 
 export interface ListenerOptions {
-  /** The server's identity. Undefined means no TLS. */
+  /** The server's identity. If undefined, TLS is not used. */
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
   /**
-   * Whether calls are authenticated, which `Listener.authenticated` reports. Default: false. TLS authenticates a connection
-   * by its certificate.
+   * Whether calls are authenticated. In this case, the owner must call `Listener.authenticated`. Default: false. TLS
+   * authenticates a connection by its certificate.
    */
   readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;
-  /** @param from the peer's address */
+  /** @param from the address of the peer */
   readonly onRejected?: (reason: RejectionReason, from: string, detail: string) => void;
-  /** Called for a connection that is closed because there are too many connections. */
+  /** Called for a connection that is closed because the number of connections is at the limit. */
   readonly onFull?: (from: string) => void;
 }
 
 export interface Listener extends Address {
-  /** Marks a connection as authenticated, by the peer of an authenticated call. */
+  /** Marks the connection of a peer as authenticated, after an authenticated call. */
   authenticated(peer: string): void;
-  /** Counts a call that was rejected. Closes an unauthenticated connection after MAX_REJECTED_CALLS. */
+  /**
+   * Counts a rejected call of a peer. An unauthenticated connection is closed after MAX_REJECTED_CALLS rejected calls.
+   */
   rejected(peer: string): void;
   /** Uses a renewed certificate for new connections. */
   renew(identity: Identity): void;
@@ -45,11 +47,11 @@ export interface Listener extends Address {
 }
 
 /**
- * Listens for connections and passes them to the gRPC server. If there are too many connections, the oldest
+ * Listens for connections, and passes them to the gRPC server. If the number of connections is at the limit, the oldest
  * unauthenticated connection is closed, so that an attacker cannot lock out users. If all connections are
  * authenticated, the new connection is closed.
- * @returns the address, with the port that the system chose if 0 was requested
- * @throws {UnreachableError} when the address cannot be used
+ * @returns the address, with the port that the system chose if port 0 was requested
+ * @throws {UnreachableError} if the address cannot be used
  */
 export function listen(grpc: GrpcServer, address: Address, options: ListenerOptions = {}): Promise<Listener> {
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -64,7 +66,7 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   const tls = options.identity === undefined ? undefined : tlsServer(options.identity, accept, options);
   const server = tls ?? createServer();
   const open = new Set<Socket>();
-  /** The connections that have not been authenticated by peer, oldest first. */
+  /** The unauthenticated connections by peer, oldest first. */
   const unknown = new Map<string, Socket>();
   const rejectedCalls = new WeakMap<Socket, number>();
   const { maxConnections = MAX_CONNECTIONS, authenticatesCalls = false } = options;
@@ -139,7 +141,7 @@ function rejectionOf(socket: TLSSocket): { reason: RejectionReason; detail: stri
   return { reason: detail === 'CERT_HAS_EXPIRED' ? 'expired_certificate' : 'wrong_certificate', detail };
 }
 
-/** Returns the name that gRPC gives to the peer. */
+/** Returns the name that gRPC uses for the peer. */
 const peerOf = ({ remoteAddress = '', remotePort = 0 }: Socket) => `${remoteAddress}:${remotePort}`;
 
 function bind(server: Server, { host, port }: Address, control: Omit<Listener, keyof Address>): Promise<Listener> {

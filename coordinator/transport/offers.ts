@@ -24,36 +24,39 @@ import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
 import type { StandingOffer } from '../core/scheduler.ts';
 
 /**
- * Time after which an unanswered offer is delivered again. An Open takes milliseconds, and an agent that waits extends
- * the time.
+ * The time after which an unanswered offer is delivered again. An Open call takes milliseconds, and an agent that waits
+ * extends the time.
  */
 const OFFER_ACK_WAIT_MS = 5_000;
 /** The maximum number of delivered offers without an answer, over all agents. */
 const MAX_UNANSWERED_OFFERS = 50_000;
 
-/** The maximum number of offers in a queue, including stale offers. Further offers are rejected and published later. */
+/**
+ * The maximum number of offers in a queue, including stale offers. NATS rejects further offers, which are published
+ * later.
+ */
 const MAX_OFFERS = 100_000;
 
-/** With three replicas, offers are delivered again after a server is lost and a leader is elected. */
+/** With three replicas, offers are still delivered after a server is lost and a new leader is elected. */
 const CLUSTER_REPLICAS = 3;
 
-/** JetStream's code for "maximum messages per subject exceeded". */
+/** The error code of JetStream for "maximum messages per subject exceeded". */
 const OFFER_ALREADY_QUEUED = 10077;
-/** JetStream's code for "no suitable peers for placement". */
+/** The error code of JetStream for "no suitable peers for placement". */
 const TOO_FEW_SERVERS = 10005;
 
 /** The fill level of the fullest stream. */
 export interface StreamFill {
   readonly messages: number;
-  /** The maximum number of messages. Undefined means no limit. */
+  /** The maximum number of messages in the stream. If undefined, the number is not limited. */
   readonly limit: number | undefined;
 }
 
-/** The pools and offers that NATS should have. */
+/** The pools and offers that NATS should currently have. */
 export interface ExpectedOffers {
-  /** Every pool that an agent can pull from. */
+  /** The pools that agents can pull from. */
   pools(): ReadonlySet<string>;
-  /** Every current offer. */
+  /** The current offers. */
   offers(): readonly StandingOffer[];
 }
 
@@ -66,12 +69,12 @@ export class Offers {
   readonly #onFill: (fill: StreamFill) => void;
   /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
-  /** When each pool with a stream was last expected, by `performance.now()`. */
+  /** The time at which each pool with a stream was last expected, measured by `performance.now()`. */
   readonly #lastExpectedAt = new Map<string, number>();
   #manager: JetStreamManager | undefined;
   #foundExisting = false;
 
-  /** @param onFill receives the fill level at each reconciliation */
+  /** @param onFill called with the fill level at each reconciliation */
   constructor(nats: NatsConnection, cluster: string, log: Logger, onFill: (fill: StreamFill) => void) {
     this.#nats = nats;
     this.#cluster = cluster;
@@ -81,7 +84,7 @@ export class Offers {
     this.#unpublished = new SparseLog(log, 'could not publish an offer; retrying later');
   }
 
-  /** Publishes an offer. A failure is logged and left to `reconcile`. */
+  /** Publishes an offer. A failure is logged, and the next `reconcile` repeats the work. */
   async publish(offer: StandingOffer): Promise<void> {
     try {
       await this.#publish(offer);
@@ -101,7 +104,7 @@ export class Offers {
 
   /**
    * Publishes the offers that the streams lack. Stale offers are harmless, because the claim of a stale offer is
-   * rejected, and the agent discards the offer.
+   * rejected and the agent then discards the offer.
    * @returns the number of missing offers
    */
   async reconcile(expected: ExpectedOffers): Promise<number> {
@@ -114,7 +117,7 @@ export class Offers {
     return results.reduce((sum, { missing }) => sum + missing, 0);
   }
 
-  /** Deletes a pool's stream, and recreates it with the current offers. */
+  /** Deletes a pool's stream, and recreates the stream with the current offers. */
   async rebuild(pool: string, expected: ExpectedOffers): Promise<void> {
     const manager = await this.#management();
     await manager.streams.delete(offerStream(this.#cluster, pool)).catch(ignoreNotFound);
@@ -129,7 +132,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // The offers are read after the list of the stream, so that the offers are at least as recent as the list.
+    // The current offers are read after the list of the stream, so that they are at least as recent as the list.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.#publish(offer)));
@@ -233,7 +236,7 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
-/** Returns the meaning of a failed NATS request for an operator. */
+/** Returns the meaning of a failed NATS request, in words for an operator. */
 export function natsReason(error: unknown): string {
   if (!(error instanceof NatsError)) return errorMessage(error);
   if (error.api_error !== undefined) return error.api_error.description;

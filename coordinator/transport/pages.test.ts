@@ -60,7 +60,7 @@ afterEach(() => {
 
 const stored = () => served.runtime.queries.trials.all(sweep);
 
-/** Returns the pages of a list. The client's limit of 2 MiB per message rejects larger pages. */
+/** Returns the pages into which a list is divided. The client's limit of 2 MiB per message rejects larger pages. */
 async function listed<Row>(call: AsyncIterable<unknown>, rowsOf: (message: never) => readonly Row[]): Promise<Row[][]> {
   const pages: Row[][] = [];
   for await (const message of call) pages.push([...rowsOf(message as never)]);
@@ -77,7 +77,7 @@ function expectSmall(pages: readonly (readonly Trial[])[]): void {
 const sorted = (trials: readonly Trial[]) =>
   trials.map((trial) => ({ ...trial, rank: 0 })).toSorted((a, b) => a.index - b.index);
 
-test('a list of trials with many metrics has several messages of limited size, with every trial', async () => {
+test('a list of trials with many metrics is sent in several messages of limited size, with every trial', async () => {
   const request = { sweep, rankBy: '', goal: 'GOAL_UNSPECIFIED', states: [], trialIds: [], limit: 0 } as const;
   const call = client.listTrials({ ...request, states: [], trialIds: [] });
   const pages = await listed(call, ({ trials }: ListTrialsResponse) => trials);
@@ -85,7 +85,7 @@ test('a list of trials with many metrics has several messages of limited size, w
   expect(sorted(pages.flat())).toEqual(stored());
 });
 
-test('the snapshot of a watch has several messages of limited size, with every trial', async () => {
+test('the snapshot of a watch is sent in several messages of limited size, with every trial', async () => {
   const pages: Trial[][] = [];
   const call = client.watch({ sweep, sinceEventSeq: 0 });
   for await (const { update } of call) {
@@ -98,7 +98,7 @@ test('the snapshot of a watch has several messages of limited size, with every t
   expect(pages.flat()).toEqual(stored());
 });
 
-test('a list of configs has several messages, with the configs in order of rank', async () => {
+test('a list of configs is sent in several messages, with the configs in order of rank', async () => {
   const call = client.listConfigs({ sweep, rankBy: '', goal: 'GOAL_UNSPECIFIED', limit: 0 });
   const pages = await listed(call, ({ configs }: { configs: ReturnType<typeof configsOf> }) => configs);
   expect(pages.length).toBeGreaterThan(2);

@@ -2,7 +2,7 @@
 import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PageSize } from '../store/trial-queries.ts';
 
-/** The maximum number and size of the trials or configs in one message. A message has at least one row. */
+/** The maximum number and size of the trials or configs in one message. A message contains at least one row. */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 /** The maximum number and size of the reports in one message. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
@@ -10,10 +10,10 @@ export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 /** The maximum number of artifacts in one message, each with a name of up to 200 characters. */
 export const ARTIFACTS_PER_MESSAGE = 1_000;
 
-/** The size of a number, a state or a time. */
+/** The assumed size of a number, a state or a time, in bytes. */
 const VALUE_BYTES = 20;
 
-/** Yields the rows in pages, and reads the rows of a page when the page is requested. */
+/** Yields the rows in pages. The rows of a page are read when the page is requested. */
 export function* pagesOf<Row>(
   rows: Iterable<Row>,
   sizeOf: (row: Row) => number,

@@ -1,4 +1,4 @@
-/** Validates the messages of agents, and converts them to the core's types. */
+/** Validates the messages of agents, and converts the messages to the core's types. */
 
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -34,14 +34,17 @@ const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
  * Validates an attempt key, whose ids become parts of paths and NATS subjects.
- * @throws {BadInputError} when the key is missing or invalid
+ * @throws {BadInputError} if the key is missing or invalid
  */
 export function attemptKeyOf(key: KeyMessage | undefined): AttemptKey {
   if (key === undefined || !isAttemptKey(key)) throw new BadInputError('missing or invalid attempt key');
   return key;
 }
 
-/** Validates and converts a heartbeat. @throws {BadInputError} when it names an invalid attempt */
+/**
+ * Validates and converts a heartbeat.
+ * @throws {BadInputError} if the heartbeat names an invalid attempt
+ */
 export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
   const { agentId, incarnation, held, claimed, leaving, gpuFigures, machineFigures } = beat;
   return {
@@ -56,12 +59,15 @@ export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
 }
 
 /**
- * The last time that a date can have. A machine with a wrong clock can send any number, which must not end its
- * attempts.
+ * The latest time that a JavaScript date can represent. A machine with a wrong clock can send any number as a time,
+ * which must not end its attempts.
  */
 const MAX_TIME_MS = 8.64e15;
 
-/** Validates and converts a record. @throws {BadInputError} when the record is invalid or exceeds a limit */
+/**
+ * Validates and converts a record.
+ * @throws {BadInputError} if the record is invalid or exceeds a limit
+ */
 export function recordOf(message: RecordMessage): AttemptRecord {
   const key = attemptKeyOf(message.key);
   const { seq, body } = message;
@@ -96,7 +102,10 @@ export function recordOf(message: RecordMessage): AttemptRecord {
   }
 }
 
-/** Validates and converts an artifact. @throws {BadInputError} when the name, size, checksum or kind is invalid */
+/**
+ * Validates and converts an artifact.
+ * @throws {BadInputError} if the name, size, checksum or kind is invalid
+ */
 export function receivedArtifact({ name, kind, epoch, size, sha256 }: ArtifactMessage): Artifact {
   const wrong = artifactNameProblem(name);
   if (wrong !== undefined) throw new BadInputError(`invalid artifact name ${JSON.stringify(name)}: ${wrong}`);

@@ -22,7 +22,7 @@ import {
  * Rejects an address that other machines can reach without encryption or authentication.
  * @param secured whether callers must authenticate
  * @param advice the options that would secure the address
- * @throws {RejectedError} unless the address is a loopback, is secured, or `insecure` accepts the risk
+ * @throws {RejectedError} unless the address is a loopback address or is secured, or `insecure` accepts the risk
  */
 export function checkExposure(address: Address, insecure: boolean, secured: boolean, advice: string): void {
   if (insecure || secured || isLoopback(address)) return;
@@ -33,8 +33,8 @@ export function checkExposure(address: Address, insecure: boolean, secured: bool
 }
 
 /**
- * Returns a server without services.
- * @param interceptors called in this order for every call
+ * Returns a gRPC server without services.
+ * @param interceptors the interceptors, in the order in which they are called for every call
  * @param onStatus called for every call that ends
  * @param keepalive the times after which a silent peer is disconnected; tests use shorter times
  */
@@ -55,7 +55,7 @@ export function newServer(
   });
 }
 
-/** Implements `grpc.health.v1`. Each service has a status, and the empty name has the status of the server. */
+/** Implements `grpc.health.v1`. Each service has a status. The status of the server has the empty name. */
 export class Health {
   readonly #names: readonly string[];
   readonly #health: HealthImplementation;
@@ -67,7 +67,7 @@ export class Health {
     this.set(false);
   }
 
-  /** Sets the status of every service, and notifies watchers. */
+  /** Sets the status of every service, and notifies the watchers of the status. */
   set(serving: boolean): void {
     for (const name of this.#names) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   }
@@ -76,7 +76,7 @@ export class Health {
 const PACKAGE = ['trawl', 'v1'];
 
 /**
- * Adds the service `grpc.reflection` (v1 and v1alpha), with which `grpcurl` needs no .proto files.
+ * Adds the service `grpc.reflection` (v1 and v1alpha), so that `grpcurl` needs no .proto files.
  * @param protoDir the folder that contains `trawl/v1`
  */
 export function addReflection(server: Server, protoDir: string): void {

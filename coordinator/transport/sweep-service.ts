@@ -40,21 +40,27 @@ import { RungReader } from './rung-reader.ts';
 import { AgentRoster, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
-/** Artifacts in the answer to GetTrial. The ArtifactService lists all artifacts. */
+/** The maximum number of artifacts in the answer to GetTrial. The ArtifactService lists all artifacts. */
 const MAX_SHOWN_ARTIFACTS = 10_000;
-/** Python environments in one answer. Each has up to 64 KiB. */
+/** The maximum number of Python environments in one answer. Each environment has up to 64 KiB. */
 const MAX_ENVIRONMENTS = 100;
 
-/** Changes to sweeps. Rejected when the store is served without a coordinator. */
+/** Changes to sweeps. The method rejects calls if the store is served without a coordinator. */
 export interface SweepControl {
-  /** Returns the id of the sweep. @param by the user who submits it; default: unknown */
+  /**
+   * Returns the id of the submitted sweep.
+   * @param by the user who submits the sweep; default: unknown
+   */
   submit(request: SubmitRequest, by?: string): Promise<string>;
-  /** Controls a sweep. @param by the user who requested it; may be empty */
+  /**
+   * Controls a sweep.
+   * @param by the user who requested the change; may be empty
+   */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
-  /** Cancels a trial that has not ended. Does nothing if the trial is already cancelled. */
+  /** Cancels a trial if it has not ended. Nothing changes if the trial is already cancelled. */
   killTrial(sweepId: string, trialId: string, reason: string, by: string): Promise<void>;
   retry(request: RetryTrialsRequest, by: string): Promise<Retried>;
-  /** Changes a sweep to a new version of its file, or only compares the file. */
+  /** Changes a sweep to a new version of its file, or only compares the versions. */
   apply(sweepId: string, request: ApplySweepRequest, by: string): Promise<VersionChanges>;
 }
 
@@ -66,7 +72,7 @@ export interface Retried {
 }
 
 export interface SweepSource extends WatchSource {
-  /** Returns undefined if the trial is not pending, or no coordinator runs on the store. */
+  /** Returns undefined if the trial is not pending, or if no coordinator runs on the store. */
   explain(sweepId: string, trialId: string): Explanation | undefined;
 }
 
@@ -182,13 +188,13 @@ async function* pages<Row extends Pick<Trial, 'index'>>(
   }
 }
 
-/** The indices of trials, best first, and their ranks. */
+/** The indices of trials and their ranks, best first. */
 interface RankedIndices {
   readonly indices: Uint32Array;
   readonly places: Uint32Array;
 }
 
-/** Ranks a sweep's trials. Keeps numbers only, because the rows of a large sweep must not stay in memory. */
+/** Ranks a sweep's trials. Only numbers are kept, because the rows of a large sweep must not stay in memory. */
 async function rankedIndices(
   queries: Queries,
   sweep: Sweep,
@@ -198,7 +204,7 @@ async function rankedIndices(
   const wanted = new Set(states);
   const reported = new Set<string>();
   const indices: number[] = [];
-  /** NaN for a trial without a value. */
+  /** The value is NaN for a trial without a value. */
   const values: number[] = [];
   const unwanted = new Set<number>();
   let metric = rankingMetric(rankBy || sweep.metric?.name, []);
@@ -223,7 +229,9 @@ async function rankedIndices(
   };
 }
 
-/** Configs are ranked for one call at a time, because a ranking holds a part of each row of the sweep in memory. */
+/**
+ * Configs are ranked for only one call at a time, because a ranking holds a part of each row of the sweep in memory.
+ */
 let lastRanking: Promise<unknown> = Promise.resolve();
 
 async function* listConfigs(
@@ -244,7 +252,7 @@ async function* listConfigs(
   for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
 }
 
-/** Returns undefined if the best trials by the sweep's own metric do not suffice for the request. */
+/** Returns undefined if the request needs more than the best trials by the sweep's own metric. */
 function bestRequest(
   sweep: Sweep,
   { rankBy, goal: asked, limit }: Pick<ListConfigsRequest, 'rankBy' | 'goal' | 'limit'>,
@@ -254,13 +262,13 @@ function bestRequest(
   return { metric, goal: rankingGoal(sweep, metric, asked), limit };
 }
 
-/** The indices of a config's trials, and the config's rank. */
+/** The indices of the trials of one config, and the rank of the config. */
 interface RankedConfig {
   readonly indices: Uint32Array;
   readonly rank: number;
 }
 
-/** Ranks a sweep's configs by their ranking metric alone. */
+/** Ranks a sweep's configs by the ranking metric alone. */
 async function rankedConfigs(
   queries: Queries,
   sweep: Sweep,
@@ -295,7 +303,7 @@ async function rankedConfigs(
     }));
 }
 
-/** Reads the trials of each config when the config is requested. */
+/** The trials of each config are read when the config is requested. */
 function* wholeConfigs(
   queries: Queries,
   sweepId: string,
@@ -359,7 +367,7 @@ async function* readLog(
   }
   let seq = 0;
   while (!signal.aborted) {
-    // The state must be read before the log. Otherwise, the last records could be missed.
+    // The state of the attempt must be read before the log. Otherwise, the last log records could be missed.
     const ended = queries.attempts.all(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
     for (let rows = queries.attempts.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {

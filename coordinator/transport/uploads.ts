@@ -1,4 +1,4 @@
-/** The limits of an upload: the time for each chunk, the rate, and the free space on the disk. */
+/** The limits of an upload: the time for each chunk, the minimum rate, and the free space on the disk. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
@@ -8,20 +8,20 @@ import type { Reservation, SpaceLedger } from '../artifacts/space-ledger.ts';
 import { statusOf } from './handlers.ts';
 import { MIN_UPLOAD_BYTES_PER_S, STALL_MS } from './limits.ts';
 
-/** A message of an upload. */
+/** One message of an upload. */
 interface UploadMessage {
   readonly message?: { readonly $case: 'header' } | { readonly $case: 'chunk'; readonly chunk: Uint8Array } | undefined;
 }
 
 /**
- * Returns the next message of an upload; undefined at its end.
- * @throws {StalledError} after the time limit, or when the upload is too slow
+ * Returns the next message of an upload; undefined at the end of the upload.
+ * @throws {StalledError} after the time limit, or if the upload is too slow
  */
 export type NextMessage<Request> = () => Promise<Request | undefined>;
 
 /**
  * @param receive receives one file. An error of `receive` ends the call
- * @param stallMs the time limit for the next message
+ * @param stallMs the time limit for the next message, in milliseconds
  */
 export function uploadHandler<Request extends UploadMessage, Response>(
   log: Logger,
@@ -66,17 +66,20 @@ function messagesOf<Request extends UploadMessage, Response>(
   };
 }
 
-/** Whether an upload that the coordinator has waited for is too slow. The first `stallMs` do not count. */
+/**
+ * Whether an upload is too slow, based on the time that the coordinator has waited for its data. The first `stallMs` of
+ * the upload do not count.
+ */
 export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boolean {
   return waitedMs > stallMs && bytes < (waitedMs / 1_000) * MIN_UPLOAD_BYTES_PER_S;
 }
 
 /**
- * Reserves space for the rest of a file, receives it, and stores it durably. Does not close the file.
- * @param name of the file, for messages
- * @param onReserved called when there is space
+ * Reserves space for the rest of a file, receives it, and stores it durably. The caller must close the file.
+ * @param name the name of the file, for messages
+ * @param onReserved called when the space is reserved
  * @param nextChunk returns the next chunk; undefined at the end of the upload
- * @throws {NoSpaceError | OverloadedError} when there is no space
+ * @throws {NoSpaceError | OverloadedError} if the disk space does not suffice
  */
 export async function receiveChunks(
   incoming: IncomingFile,

@@ -41,7 +41,7 @@ class Watcher {
     if (part !== undefined && !part.more) this.since = part.eventSeq;
   }
 
-  /** Watches until the sweep has ended, or until this number of messages. */
+  /** Watches until the sweep has ended, or until the given number of messages has arrived. */
   async watch(messages = Number.POSITIVE_INFINITY): Promise<this> {
     this.kinds = [];
     const stream = watchMessages(
@@ -66,7 +66,7 @@ const stored = () => new Map(served.runtime.queries.trials.all(sweepId).map(({ i
 const storedEvents = (since: number) =>
   served.runtime.queries.sweeps.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
 
-test('the first message of a watch is a snapshot, and further trials follow as deltas', async () => {
+test('the first message of a watch is a snapshot, and further trials are sent as deltas', async () => {
   const watcher = await new Watcher().watch(2);
   expect(watcher.kinds).toEqual(['snapshot', 'delta']);
   expect(watcher.since).toBe(0);

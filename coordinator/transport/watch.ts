@@ -1,5 +1,6 @@
 /**
- * Watches a sweep. Sends a snapshot or the changes since the watcher's last event, and then the changes of each commit.
+ * Watches a sweep. Sends a snapshot, or the changes since the watcher's last event. Then sends the changes of each
+ * commit.
  */
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchDelta, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -22,7 +23,7 @@ export interface WatchSource {
   onCommit(listener: (commit: Commit) => void): () => void;
 }
 
-/** The agents, read at most once per interval for all watchers together. */
+/** The agents. They are read at most once per interval for all watchers together. */
 export class AgentRoster {
   readonly #read: () => Agent[];
   #agents: readonly Agent[] = [];
@@ -33,7 +34,7 @@ export class AgentRoster {
     this.#read = read;
   }
 
-  /** Returns the agents, and a text that changes with them. */
+  /** Returns the agents, and a text that changes whenever an agent changes. */
   current(): { readonly agents: readonly Agent[]; readonly text: string } {
     if (performance.now() - this.#readAt >= WATCH_INTERVAL_MS) {
       this.#agents = this.#read();
@@ -45,9 +46,9 @@ export class AgentRoster {
 }
 
 /**
- * Yields the messages of a watch. Returns when the sweep has ended, or when the signal is aborted.
- * @param since the last event that the watcher has; 0 begins with a snapshot, and -1 with the first event
- * @throws {OverloadedError} when the watcher falls behind; a new watch continues from its last event
+ * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted.
+ * @param since the last event that the watcher has received; 0 begins with a snapshot, and -1 with the first event
+ * @throws {OverloadedError} if the watcher falls behind; a new watch continues from its last event
  */
 export async function* watchMessages(
   { queries, onCommit }: Pick<WatchSource, 'queries' | 'onCommit'>,
@@ -98,7 +99,10 @@ export async function* watchMessages(
   }
 }
 
-/** Sends every event after `since` with the rows that it changed, in at least one delta. @returns the last event sent */
+/**
+ * Sends every event after `since`, with the rows that each event changed, in at least one delta.
+ * @returns the last event that was sent
+ */
 async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
   let sentUpTo = since;
   for (;;) {
@@ -113,7 +117,8 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
 }
 
 /**
- * Each page of rows is read when the previous page is sent. A row that changed meanwhile is sent again with its event.
+ * Each page of rows is read when the previous page has been sent. A row that changed after its page was read is sent
+ * again with the event of the change.
  */
 function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
   const sweep = queries.sweeps.get(sweepId);
@@ -153,7 +158,7 @@ function trialsOf(events: readonly Pick<Event, 'trialId'>[]): string[] {
   return [...new Set(events.map(({ trialId }) => trialId))].filter((id) => id !== '');
 }
 
-/** The events that a watcher has not been sent. All watchers share the objects. */
+/** The events that were not sent to a watcher yet. All watchers share the event objects. */
 class PendingChanges {
   readonly #sweepId: string;
   #events: Commit['events'][number][] = [];
@@ -173,12 +178,12 @@ class PendingChanges {
       if (event.sweepId === this.#sweepId || event.sweepId === AGENT_EVENTS) this.#events.push(event);
     }
     if (this.#events.length <= WATCH_BACKLOG) return;
-    // The watcher does not read. The watcher's next `drain` throws.
+    // The watcher does not read its messages. The next `drain` of the watcher throws an error.
     this.#overflowed = true;
     this.#events = [];
   }
 
-  /** Returns and clears the gathered events. The catch-up can have sent the first of them. */
+  /** Returns and clears the gathered events. The catch-up may already have sent the first of the gathered events. */
   drain(): Event[] {
     if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
     const events = this.#events.map(({ at: atMs, ...rest }) => ({ atMs, ...rest }));

@@ -60,7 +60,7 @@ function parsed(text: string): SweepSpec | undefined {
   }
 }
 
-test('the kept, added and dropped trials of two grids equal those of their enumerations', () => {
+test('the numbers of kept, added and dropped trials of two grids equal the numbers from an enumeration of both grids', () => {
   fc.assert(
     fc.property(gridText, gridText, (first, second) => {
       const [before, after] = [parsed(first), parsed(second)];
@@ -103,7 +103,7 @@ parameters:
   r: {min: 1, max: 1000, step: 1}
 `;
 
-test('two grids of 10^9 points are compared without enumerating them', () => {
+test('two grids of 10^9 points are compared without an enumeration', () => {
   const larger = BILLION.replace('max: 1000', 'max: 1001');
   expect(changesOf(BILLION, larger)).toEqual({ kept: 1e9, added: 1e6, dropped: 0 });
   expect(changesOf(larger, `${BILLION}exclude: [{p: 5}]\n`)).toEqual({ kept: 1e9 - 1e6, added: 0, dropped: 2e6 });

@@ -9,18 +9,26 @@ import type { SweepSpec } from '../grid/spec.ts';
 import { trialId } from '../grid/trial-id.ts';
 import { gridContains, type TrialPoint } from './grid-points.ts';
 
-/** The maximum number of trials that a comparison enumerates. Enumerating this many takes about half a second. */
+/**
+ * The maximum number of trials that a comparison enumerates. The enumeration of this many trials takes about half a
+ * second.
+ */
 export const MAX_COMPARED_TRIALS = 100_000;
 
 /** The difference between the points of two versions. */
 export type SpaceChange =
   | { readonly kind: 'same' }
-  /** The versions have the same points in the same order, and another run_cap. `contains` ignores run_cap. */
+  /**
+   * Both versions have the same points in the same order, but a different run_cap. `contains` does not consider
+   * run_cap.
+   */
   | { readonly kind: 'cap'; readonly contains: (trial: TrialPoint) => boolean }
-  /** The versions are different grids. */
+  /** The versions are two different grids. */
   | { readonly kind: 'grid'; readonly contains: (trial: TrialPoint) => boolean };
 
-/** The numbers of trials, created or not. Infinity if a search has no limit. */
+/**
+ * The numbers of trials, including trials that are not created yet. The number is infinite if a search has no limit.
+ */
 export interface TrialChanges {
   readonly kept: number;
   readonly added: number;
@@ -53,7 +61,7 @@ export function compareSpaces(before: SweepSpec, after: SweepSpec): SpaceChange 
 
 /**
  * Counts the trials of both versions.
- * @throws {BadInputError} if counting would take too long
+ * @throws {BadInputError} if the count would take too long
  */
 export function countChanges(before: SweepSpec, after: SweepSpec, change: SpaceChange): TrialChanges {
   const [old, now] = [planWithoutDrawing(before).trials, planWithoutDrawing(after).trials];
@@ -71,7 +79,7 @@ function spaceOf(spec: SweepSpec): Json {
   return JSON.parse(JSON.stringify([trainer, axes, zip, rules, seeds, order, space ?? null]));
 }
 
-/** Whether run_cap removes points of the grid. */
+/** Whether run_cap removes points from the grid. */
 function isCapped(spec: SweepSpec): boolean {
   if (spec.runCap === undefined) return false;
   const { configs, replicates } = plan({ ...spec, runCap: undefined });
@@ -129,7 +137,7 @@ function axisOf(spec: SweepSpec, name: string, byDefault: Parameters<Axis['index
   return listedAxis(name, [byDefault]);
 }
 
-/** Returns the common values of two axes, or undefined if there are none. */
+/** Returns the common values of two axes, or undefined if they have no common values. */
 function commonAxis(one: Axis, other: Axis): Axis | undefined {
   if (canonicalJson(one.definition) === canonicalJson(other.definition)) return one;
   const [small, large] = one.size <= other.size ? [one, other] : [other, one];

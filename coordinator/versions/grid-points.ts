@@ -10,7 +10,7 @@ import type { Axis } from '../grid/axes.ts';
 import { type Dimension, digitsOf, dimensionsOf, effectOf } from '../grid/points.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
-/** The parameters after `when`, completed with the trainer's defaults, and the seed. */
+/** The parameters after `when`, with the trainer's defaults added, and the seed. */
 export interface TrialPoint {
   readonly parameters: Parameters;
   readonly seed: number;
@@ -48,8 +48,8 @@ export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
 }
 
 /**
- * Returns the rows of a dimension that can lead to the wanted parameters. A value that `when` overwrites can be any value
- * of its axis; one row stands for all values that no rule distinguishes.
+ * Returns the rows of a dimension that can lead to the wanted parameters. A value that `when` overwrites can be any
+ * value of its axis; one row represents all values that no rule distinguishes.
  */
 function candidateRows(
   { axes, size }: Dimension,

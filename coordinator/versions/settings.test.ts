@@ -6,7 +6,7 @@ const BASE = 'trainer: noop\nmetric: {name: test_loss, goal: minimize}\nparamete
 const parse = (text: string) => parseSweep(text, 'sweep.yaml');
 const compared = (after: string) => compareSettings(parse(BASE), parse(after));
 
-test('every changed setting has its key, its old value and its new value', () => {
+test('every changed setting is listed with its key, its old value and its new value', () => {
   const after = `${BASE.replace('minimize}', 'minimize, target: 0.1}')}retry: {oom: 4, backoff: 30s}
 timeout: 2h
 concurrency: 3

@@ -5,15 +5,15 @@ import { canonicalJson } from '../../proto/values.ts';
 import type { MaxFailed } from '../core/policy.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
-/** A setting that changes, for display. */
+/** A changed setting, for display. */
 export interface SettingChange {
-  /** The key in the sweep file. */
+  /** The key of the setting in the sweep file. */
   readonly key: string;
   readonly before: string;
   readonly after: string;
 }
 
-/** Settings that take effect immediately. */
+/** The settings whose changes take effect immediately. */
 const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSpec) => string }[] = [
   { key: 'name', text: ({ name }) => name },
   { key: 'concurrency', text: ({ concurrency }) => `${concurrency ?? 'no limit'}` },
@@ -34,8 +34,8 @@ const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSp
 ];
 
 /**
- * Settings that cannot change. The results of kept trials would not be comparable with the results of new trials, or
- * the slots of the sweep would change under its running trials.
+ * The settings that cannot change. If such a setting changed, the results of old and new trials would not be
+ * comparable, or the slots of the sweep would change under its running trials.
  */
 const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec) => unknown }[] = [
   { key: 'trainer', content: ({ trainer }) => trainer },
@@ -48,8 +48,8 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
 ];
 
 /**
- * Returns the settings that change.
- * @throws {BadInputError} if a setting changes that cannot
+ * Returns the settings that differ between the two versions.
+ * @throws {BadInputError} if a setting differs that cannot change
  */
 export function compareSettings(before: SweepSpec, after: SweepSpec): SettingChange[] {
   const fixed = FIXED.filter(({ content }) => jsonText(content(before)) !== jsonText(content(after)));

@@ -1,11 +1,14 @@
 /**
- * Maps the values of a distribution to coordinates between 0 and 1, the inverse of quantile.ts. In these coordinates,
- * every distribution is uniform.
+ * Maps the values of a distribution to coordinates between 0 and 1. The mapping is the inverse of quantile.ts. In these
+ * coordinates, every distribution is uniform.
  */
 import jStat from 'jstat';
 import type { Distribution } from '../distribution.ts';
 
-/** The coordinates of one value. Values with `q` and whole numbers have an interval; other numbers have a point. */
+/**
+ * The coordinates of one value of a parameter. A value with `q` or a whole number covers an interval of coordinates;
+ * any other number has a single coordinate.
+ */
 export interface Cell {
   readonly low: number;
   readonly high: number;
@@ -18,7 +21,7 @@ export function isNumeric(distribution: Distribution): distribution is NumericDi
   return distribution.kind !== 'constant' && distribution.kind !== 'categorical';
 }
 
-/** Returns the coordinates of a value. Values outside the distribution have the coordinate of the nearest end. */
+/** Returns the coordinates of a value. A value outside the distribution has the coordinate of the nearest end. */
 export function cellOf(distribution: NumericDistribution, value: number): Cell {
   switch (distribution.kind) {
     case 'int_uniform': {
@@ -49,7 +52,7 @@ function point(coordinate: number): Cell {
   return { low: coordinate, high: coordinate };
 }
 
-/** Returns the cumulative distribution function at the value. */
+/** Returns the cumulative distribution function at a value. */
 function shareBelow(distribution: Exclude<NumericDistribution, { kind: 'int_uniform' }>, value: number): number {
   switch (distribution.kind) {
     case 'uniform':

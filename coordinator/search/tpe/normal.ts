@@ -1,4 +1,4 @@
-/** The standard normal distribution, fast enough for millions of calls in a suggestion. */
+/** The standard normal distribution, which is fast enough for millions of calls per suggestion. */
 import jStat from 'jstat';
 
 /**
@@ -14,7 +14,7 @@ export function normalShare(x: number): number {
 }
 
 /**
- * Shares very close to 0 or 1 are limited, so that the value is finite.
+ * Shares very close to 0 or 1 are clamped, so that the value is finite.
  */
 export function normalValue(share: number): number {
   return jStat.normal.inv(Math.min(1 - 1e-9, Math.max(1e-9, share)), 0, 1);

@@ -1,7 +1,7 @@
 /**
  * A multivariate Parzen estimator: a mixture of products with one kernel for each observation and one for the prior.
- * Numbers have normal kernels truncated to the space; categories have the kernel of J. Aitchison and C. G. G. Aitken,
- * Biometrika 63 (1976).
+ * The kernels of numbers are normal distributions truncated to the space; categories have the kernel of J. Aitchison
+ * and C. G. G. Aitken, Biometrika 63 (1976).
  */
 import { bisectLeft, bisectRight } from 'd3-array';
 import { categoryIndexAt } from '../quantile.ts';
@@ -9,16 +9,16 @@ import { normalShare, normalValue } from './normal.ts';
 import { type Coordinates, type Dimension, INACTIVE, STRIDE } from './space.ts';
 
 export interface EstimatorOptions {
-  /** The minimum bandwidth of n kernels is this divided by n + 2, as a share of the space. */
+  /** The minimum bandwidth of n kernels, as a share of the space, is this constant divided by n + 2. */
   readonly minBandwidth: number;
-  /** The weight of the prior. Each observation has weight 1. */
+  /** The weight of the prior distribution. Each observation has weight 1. */
   readonly priorWeight: number;
 }
 
 /** The number of kernels above which the minimum bandwidth no longer decreases. */
 const MAX_NARROWING = 100;
 
-/** Returns a number between 0 and 1, both excluded. */
+/** Returns a random number between 0 and 1, both excluded. */
 export type Draw = () => number;
 
 const SQRT_2_PI = Math.sqrt(2 * Math.PI);
@@ -32,16 +32,16 @@ export class ParzenEstimator {
   readonly #totalWeight: number;
   /** For each dimension, the bandwidths of the kernels. */
   readonly #bandwidths: readonly Float64Array[];
-  /** For each dimension, the share of each kernel within the space. */
+  /** For each dimension, the part of each kernel's probability that lies within the space. */
   readonly #shares: readonly Float64Array[];
-  /** The share of a categorical kernel that is spread over all categories. */
+  /** The share of a categorical kernel that is distributed over all categories. */
   readonly #spread: number;
 
   constructor(dimensions: readonly Dimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
     this.#dimensions = dimensions;
     this.#count = kernels.length;
     this.#centres = dimensions.map((_, at) => Float64Array.from(kernels, (kernel) => kernel[at * STRIDE] ?? INACTIVE));
-    // Without kernels, the estimate is the prior, whatever its weight.
+    // Without kernels, the estimate equals the prior, regardless of its weight.
     this.#priorWeight = kernels.length === 0 ? 1 : options.priorWeight;
     this.#totalWeight = kernels.length + this.#priorWeight;
     this.#bandwidths = dimensions.map(({ kind }, at) =>
@@ -57,9 +57,9 @@ export class ParzenEstimator {
   }
 
   /**
-   * Draws a point: the coordinates of a random kernel, each moved at random by its bandwidth. A parameter that has no
-   * effect at this kernel gets the coordinate of another kernel.
-   * @returns for each dimension, a share of the space or the index of a category
+   * Draws a point. The coordinates are those of a random kernel, each moved randomly by the kernel's bandwidth. A
+   * parameter that has no effect at this kernel gets the coordinate of another kernel.
+   * @returns for each dimension, a share of the space, or the index of a category
    */
   draw(draw: Draw): number[] {
     const kernel = this.#drawKernel(draw(), this.#all());
@@ -96,15 +96,14 @@ export class ParzenEstimator {
     );
   }
 
-  /** Returns one of the kernels, or undefined for the prior. */
+  /** Returns one of the kernels; undefined represents the prior. */
   #drawKernel(u: number, kernels: readonly number[]): number | undefined {
     return kernels[Math.floor(u * (kernels.length + this.#priorWeight))];
   }
 
   /**
-   * Returns the logarithm of the density at each point, over the parameters that have an effect there. If a parameter
-   * has no effect at a kernel, the kernel has the density of the prior in this dimension, so the parameter changes
-   * nothing.
+   * Returns the logarithm of the density at each point, over the parameters that have an effect at the point. If a
+   * parameter has no effect at a kernel, the kernel has the density of the prior in the dimension of the parameter.
    */
   logDensities(points: readonly Coordinates[]): Float64Array {
     const count = this.#count;
@@ -175,8 +174,8 @@ export class ParzenEstimator {
 }
 
 /**
- * Returns the bandwidth of each kernel in a dimension: the larger distance to the neighbouring values, at least the
- * minimum, as in Bergstra et al. (2011).
+ * Returns the bandwidth of each kernel in a dimension, which is the larger distance to a neighbouring value and at
+ * least the minimum, as in Bergstra et al. (2011).
  */
 function bandwidthsOf(centres: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
   const sorted = centres.filter((centre) => !Number.isNaN(centre)).sort();

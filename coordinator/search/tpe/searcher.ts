@@ -1,4 +1,4 @@
-/** The searcher of `method: tpe`. */
+/** Implements the searcher of `method: tpe`. */
 import { mean } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { Json } from '../../../proto/values.ts';
@@ -7,22 +7,22 @@ import type { Searcher, SearchHistory } from '../searcher.ts';
 import { nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * After this many consecutive points that added no trial, points are random until a point adds a trial. In a space with
- * few new points, all of the best candidates have been tried.
+ * The number of consecutive points without a new trial after which points are random, until a point adds a trial. In a
+ * space with few new points, the best candidates have all been tried.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
-/** The state between two suggestions. */
+/** The state of the searcher between two suggestions. */
 interface TpeState {
-  /** The number of points so far. */
+  /** The number of points suggested so far. */
   readonly points: number;
   /** The number of trials at the last suggestion. */
   readonly trials: number;
-  /** Consecutive points that added no trial, up to the last suggestion. */
+  /** The number of consecutive points that added no trial, up to the last suggestion. */
   readonly repeated: number;
 }
 
-/** @param replicates trials per config. The value of a config is the mean over its replicates. */
+/** @param replicates the number of trials per config. The value of a config is the mean over its replicates. */
 export function tpeSearcher(search: Omit<TpeSearch, 'goal'>, replicates: number): Searcher {
   const initial: TpeState = { points: 0, trials: 0, repeated: 0 };
   return {
@@ -56,7 +56,9 @@ function observationsOf({ results, live }: SearchHistory): Observed {
   return { ended: results.map(({ parameters, value }) => ({ point: parameters, value })), running: live };
 }
 
-/** Returns one observation for each config with an ended replicate, in the order of the first ends. */
+/**
+ * Returns one observation for each config with an ended replicate, in the order in which the first replicates ended.
+ */
 function configsOf({ results, live }: SearchHistory): Observed {
   const configs = new Map<string, { readonly point: Parameters; readonly values: number[] }>();
   for (const { parameters, value } of results) {

@@ -1,4 +1,4 @@
-/** The space of a search in the form that the estimators use: one coordinate for each parameter that varies. */
+/** Represents the space of a search for the estimators, with one coordinate for each parameter that varies. */
 import type { ParameterValue } from '../../../proto/trainers.ts';
 import type { Distribution } from '../distribution.ts';
 import { valueAt } from '../quantile.ts';
@@ -20,16 +20,17 @@ export type Dimension =
       readonly probabilities: readonly number[];
     };
 
-/** Coordinate of a parameter that has no effect at the point. */
+/** The coordinate of a parameter that has no effect at the point. */
 export const INACTIVE = Number.NaN;
 
 /**
- * A point as three numbers for each dimension. Numeric: the centre, the low and the high end of the value's cell.
- * Categorical: the index of the category, three times. All are INACTIVE if the parameter has no effect.
+ * A point in the form of three numbers for each dimension. For a number, the three numbers are the centre, the low end
+ * and the high end of the value's cell. For a category, each of the three numbers is the index of the category. The
+ * three numbers are INACTIVE if the parameter has no effect.
  */
 export type Coordinates = Float64Array;
 
-/** Numbers for each dimension in Coordinates. */
+/** The number of entries in Coordinates for each dimension. */
 export const STRIDE = 3;
 
 /** Returns a dimension for each parameter whose value varies. */
@@ -49,7 +50,7 @@ function isSingle(distribution: NumericDistribution): boolean {
     : 'sigma' in distribution && distribution.sigma === 0;
 }
 
-/** Returns the coordinates of a point. Categories that the space lacks count as inactive. */
+/** Returns the coordinates of a point. A category that is not in the space counts as inactive. */
 export function coordinatesOf(dimensions: readonly Dimension[], point: Point, isActive: IsActive): Coordinates {
   const coordinates = new Float64Array(dimensions.length * STRIDE).fill(INACTIVE);
   for (const [at, dimension] of dimensions.entries()) {
@@ -66,20 +67,20 @@ export function coordinatesOf(dimensions: readonly Dimension[], point: Point, is
   return coordinates;
 }
 
-/** The ends of the space, which unbounded distributions do not reach. */
+/** The ends of the space. The values of an unbounded distribution do not reach these ends. */
 const MIN = 1e-9;
 const MAX = 1 - 1e-9;
 
 /**
- * Returns the point with these coordinates.
- * @param coordinate returns a share of a numeric dimension, the index of a category, and undefined for a parameter
- * with a single value
+ * Returns the point with the given coordinates.
+ * @param coordinate returns a share of a numeric dimension, the index of a category, or undefined for a parameter with
+ * a single value
  */
 export function pointAt(
   space: ReadonlyMap<string, Distribution>,
   coordinate: (name: string) => number | undefined,
 ): Record<string, ParameterValue> {
-  // A parameter can be named `__proto__`.
+  // The object has no prototype, because a parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   for (const [name, distribution] of space) {
     const at = coordinate(name);

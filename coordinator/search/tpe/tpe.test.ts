@@ -130,7 +130,7 @@ describe('nextPoint', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
-        // Distinct whole numbers, so that rounding makes no two values equal.
+        // The values are distinct whole numbers, so that rounding makes no two values equal.
         const ranks = ended.map((one, at): Observation => ({ ...one, value: one.value && (at * 7919) % 101 }));
         const mapped = (map: (value: number) => number) =>
           ranks.map(
@@ -225,7 +225,7 @@ describe('nextPoint', () => {
         const second = nextPoint(SQUARE, 2_000 + index, { ended, running: running(first) });
         return Math.hypot(Number(first.x) - Number(second.x), Number(first.y) - Number(second.y));
       }).reduce((sum, distance) => sum + distance, 0);
-    // Ten trials of the same point make the effect of one visible above chance.
+    // Ten trials of the same point make the effect of a single trial visible above chance.
     expect(distances((point) => Array.from({ length: 10 }, () => point))).toBeGreaterThan(distances(() => []));
   });
 });

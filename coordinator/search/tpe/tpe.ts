@@ -1,12 +1,13 @@
 /**
  * Searches with a tree-structured Parzen estimator (J. Bergstra et al., Algorithms for Hyper-Parameter Optimization,
- * NeurIPS 2011). The best observations and the others each give a density. Candidates are drawn from the density of the
- * best observations. The next point is the candidate with the largest ratio of the two densities.
+ * NeurIPS 2011). One density estimates the best observations, and a second density estimates the other observations.
+ * Candidates are drawn from the density of the best observations. The next point is the candidate with the largest
+ * ratio of the two densities.
  *
- * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). Their components are among those that
- * S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023), with narrower kernels for the best
- * observations and a lighter prior, which bench/search.ts measures. Running trials count among the others, so that
- * parallel trials differ (a constant liar: D. Ginsbourger et al., 2010).
+ * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). The components of the densities are among
+ * those that S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023), with narrower kernels for
+ * the best observations and a lighter prior, which bench/search.ts measures. Running trials count among the other
+ * observations, so that parallel trials differ (a constant liar: D. Ginsbourger et al., 2010).
  */
 import { bisector, sort } from 'd3-array';
 import type { ParameterValue } from '../../../proto/trainers.ts';
@@ -25,10 +26,10 @@ export interface TpeSearch {
   readonly goal: 'minimize' | 'maximize';
 }
 
-/** A trial that has ended. */
+/** The observation of a trial that has ended. */
 export interface Observation {
   readonly point: Point;
-  /** Undefined if the trial failed. A failed trial counts as worse than every other. */
+  /** The value is undefined if the trial failed. A failed trial counts as worse than every other trial. */
   readonly value: number | undefined;
 }
 
@@ -38,24 +39,24 @@ interface Candidate {
 }
 
 export interface Observations {
-  /** In the order of the store's commits. */
+  /** The observations are in the order in which the store committed the ends of the trials. */
   readonly ended: readonly Observation[];
   /** The points of trials that have not ended. */
   readonly running: readonly Point[];
 }
 
-/** The number of ended trials before the first point that depends on results. Points before it are random. */
+/** The number of ended trials before the first point that depends on results. Points before this number are random. */
 export const STARTUP_TRIALS = 10;
 
 const CANDIDATES = 24;
 
-/** The share of the observations that count as the best, and the maximum number of these. */
+/** The share of the observations that count as the best, and the maximum number of best observations. */
 const BEST_SHARE = 0.1;
 const MAX_BEST = 25;
 
 /**
- * The maximum number of other observations that are used; the latest observations are used. This limit bounds the time
- * of a suggestion.
+ * The maximum number of other observations that are used. The latest observations are preferred. This limit bounds the
+ * time of a suggestion.
  */
 const MAX_OTHERS = 500;
 
@@ -63,7 +64,8 @@ const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
 const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
 
 /**
- * Returns the next point. The point depends on the arguments only. The order of the values counts, not their size.
+ * Returns the next point. The point depends only on the arguments. The point depends on the order of the values, not on
+ * their size.
  * @param index the number of the point, from 0
  */
 export function nextPoint(
@@ -101,7 +103,7 @@ function isResult(value: number | undefined): value is number {
   return value !== undefined && !Number.isNaN(value);
 }
 
-/** Returns the points of the best observations, and the latest points of the others. */
+/** Returns the points of the best observations, and the points of the latest other observations. */
 function divided(
   { goal }: TpeSearch,
   ended: readonly Observation[],
@@ -127,7 +129,7 @@ function divided(
 
 const byLoss = bisector(({ loss }: { readonly loss: number }) => loss);
 
-/** Returns the candidates from the largest ratio of the densities to the smallest. */
+/** Returns the candidates in descending order of the ratio of the densities. */
 function byRatio(
   candidates: readonly Candidate[],
   promising: ParzenEstimator,
@@ -139,7 +141,7 @@ function byRatio(
   return sort(candidates.keys(), (at) => -(ratios[at] ?? 0)).flatMap((at) => candidates[at] ?? []);
 }
 
-/** Returns whether a trial has the same values of all parameters that have an effect. */
+/** Returns whether a trial already has the same values of all parameters that have an effect. */
 function isTried({ isActive }: TpeSearch, names: readonly string[], point: Point, { ended, running }: Observations) {
   const active = names.filter((name) => isActive(point, name));
   const isSame = (other: Point) => active.every((name) => other[name] === point[name]);
