@@ -49,7 +49,7 @@ async function coordinator(text: string) {
         'ann',
       ),
     schedule: () => runtime.settle(schedule(runtime.core, 1)),
-    /** Starts the trial with the value of x. */
+    /** Starts the trial with the given value of x. */
     async start(x: number) {
       await world.schedule();
       const trial = world.trial(x);
@@ -163,7 +163,7 @@ test('a running trial whose point was dropped finishes, and is not retried after
   await expect(control.retry(named, '')).rejects.toThrow(/is not in the current version of the sweep file/);
 });
 
-test('a point that returns in a later version keeps its result, or runs if it has none', async () => {
+test('a point that returns in a later version keeps its result, or runs if it has no result', async () => {
   const world = await coordinator(FILE);
   await world.finish(1);
   await world.apply(EDITED);
@@ -188,7 +188,7 @@ test('new seeds add replicates to the configs of the sweep', async () => {
   expect(world.sweep()).toMatchObject({ configs: 4, replicates: 2, planned: 8 });
 });
 
-test('a lower run_cap drops the last trials, and a higher one continues the search', async () => {
+test('a lower run_cap drops the last trials, and a higher run_cap continues the search', async () => {
   const search = `name: edited\ntrainer: noop\nmethod: random\nparameters: {x: {min: 0.0, max: 1.0}}\n`;
   const world = await coordinator(`${search}run_cap: 4\n`);
   const before = world.trials().map(({ x }) => x);
@@ -233,7 +233,7 @@ test('a new early-stopping rule compares with the reports before the change', as
   expect(world.states()).toMatchObject({ 1: 'running', 2: 'stopped' });
 });
 
-test('the same file and a repeated call change nothing', async () => {
+test('applying the current file, or repeating a call, changes nothing', async () => {
   const world = await coordinator(FILE);
   expect(await world.apply(`# a comment\n${FILE}`)).toMatchObject({ version: 1, differs: false });
   await world.apply(EDITED);
@@ -241,7 +241,7 @@ test('the same file and a repeated call change nothing', async () => {
   expect(world.events('applied')).toHaveLength(1);
 });
 
-test('a comparison changes nothing, and a call that compared with an older version is rejected', async () => {
+test('a dry comparison of two versions changes nothing, and a call that compared with an older version is rejected', async () => {
   const world = await coordinator(FILE);
   expect(await world.apply(EDITED, { dryRun: true })).toMatchObject({ version: 2, differs: true });
   expect(world.sweep().version).toBe(1);

@@ -99,7 +99,7 @@ create table quarantines (
 create index early_failures on attempts (sweep_id, agent_id) where early = 1;
 `;
 
-/** `value` is the value that was compared, and `step` the step of its report. */
+/** `value` is the value that was compared, and `step` is the step of its report. */
 export const RUNGS = `
 create table rungs (
   sweep_id integer not null,
@@ -149,8 +149,9 @@ create index agent_events on events (seq) where sweep_id = 0;
 `;
 
 /**
- * Adds the creation of trials while a sweep runs. `planned` is the total number of trials, or null if the search has no
- * limit. `searching` is 1 while further trials can be created, and `search` is the state of their source.
+ * Adds the data with which trials are created while a sweep runs. `planned` is the total number of trials, or null if
+ * the search has no limit. `searching` is 1 while further trials can be created, and `search` is the state of their
+ * source.
  */
 export const TRIAL_SOURCES = `
 alter table sweeps add column planned integer;
@@ -159,8 +160,8 @@ alter table sweeps add column search text;
 `;
 
 /**
- * Adds versions of sweep files. `sweep_versions` has the files that newer versions replaced; the current file is in
- * `sweeps`. `dropped_in` is the version that dropped a trial's point, or 0 if the current version has the point.
+ * Adds the versions of sweep files. `sweep_versions` contains the files that newer versions replaced; the current file
+ * is in `sweeps`. `dropped_in` is the version that dropped a trial's point, or 0 if the current version has the point.
  */
 export const VERSIONS = `
 alter table sweeps add column version integer not null default 1;

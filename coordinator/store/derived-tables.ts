@@ -22,8 +22,8 @@ create index trials_by_index on trials (sweep_id, idx);
 `;
 
 /**
- * Adds the indices and the facts with which a start reads only the live trials of a sweep. `reported` is the list of
- * the metrics that trials have reported, and `lacking` the number of results without the ranking metric.
+ * Adds the indices and columns with which a start reads only the live trials of a sweep. `reported` lists the metrics
+ * that trials have reported, and `lacking` is the number of results without the ranking metric.
  */
 export const ENDED_TRIALS = `
 alter table sweeps add column reported text not null default '[]';
@@ -42,8 +42,8 @@ create index early_failures on attempts (sweep_id, agent_id) where early > 0;
 `;
 
 /**
- * Adds the time for which attempts held slots, the GPUs of these slots, and the user who submitted a sweep. The columns of
- * a sweep count only packs whose attempts have all ended.
+ * Adds the time for which attempts held slots, the number of GPUs of these slots, and the user who submitted a sweep.
+ * The columns of a sweep count only packs whose attempts have all ended.
  */
 export const SLOT_TIME = `
 alter table sweeps add column slot_ms real not null default 0;
@@ -54,8 +54,9 @@ alter table attempts add column gpus real not null default 0;
 `;
 
 /**
- * Adds the value of each result: the sweep's metric, if it is finite. Trials without a result have no value. The indices
- * find the best trials and configs of a large sweep without reading the others.
+ * Adds the value of each result, which is the value of the sweep's metric if this value is finite. Trials without a
+ * result have no value. With the indices, the best trials and configs of a large sweep are found without reading the
+ * other trials.
  */
 export const RANKED_RESULTS = `
 alter table trials add column value real;
@@ -102,7 +103,7 @@ create trigger dropped_trial_removed after delete on trials when old.dropped_in 
 end;
 `;
 
-/** The SQL that sets the values of those trials with a result that match a condition. */
+/** The SQL that sets the values of trials that have a result and match a condition. */
 export function setValues(condition: string): string {
   return `update trials set value = (
       select metric.value from json_each(trials.metrics) as metric

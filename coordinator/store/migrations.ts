@@ -99,7 +99,7 @@ update sweeps set state_at = coalesce(
 ${TRIAL_SOURCES}
 update sweeps set planned = (select count(*) from trials where sweep_id = sweeps.id);
 `,
-  // Replicates that reported their metrics in different orders are not found to be identical.
+  // Replicates that reported their metrics in different orders are not recognized as identical.
   18: `
 ${ENDED_TRIALS}
 update sweeps set
@@ -119,7 +119,7 @@ insert into identical_configs
     and count(distinct case when t.state in ('succeeded', 'stopped') then t.metrics end) = 1
     and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
 `,
-  // Versions before 19 did not store the GPUs of an attempt, so those of its agent count.
+  // Versions before 19 did not store the GPUs of an attempt, so the GPUs of its agent are counted.
   19: `
 ${SLOT_TIME}
 update attempts set gpus = coalesce(

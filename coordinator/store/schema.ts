@@ -58,9 +58,9 @@ ${WARM_STARTS}
 
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
- * @param cluster the name of a new store's coordinator on NATS
+ * @param cluster the cluster name of a new store's coordinator on NATS
  * @param beforeUpgrade called with the version of an older store before anything is changed
- * @throws {RejectedError} when a newer trawl wrote the store
+ * @throws {RejectedError} if a newer version of trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };

@@ -120,7 +120,10 @@ export class SweepQueries {
       .map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
   }
 
-  /** Returns the settings of a sweep that the scheduler and the search use. @throws {NotFoundError} */
+  /**
+   * Returns the settings of a sweep that the scheduler and the search use.
+   * @throws {NotFoundError}
+   */
   policy(sweepId: string): SweepPolicy {
     return JSON.parse(this.#sweepRow(sweepId).policy);
   }
