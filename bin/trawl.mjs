@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The `trawl` command. Uses only syntax that old versions of Node can parse, so that it can report that Node is too
-// old.
+// The `trawl` command. Uses only syntax that old versions of Node can parse, so that the script can report that Node is
+// too old.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { requireNode } from '../deploy/setup/node-version.mjs';

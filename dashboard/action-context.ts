@@ -181,7 +181,7 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
   if (viewOf(model.ui).kind !== 'agents') return undefined;
   const agent = chosenAgent(model)?.agent;
   const draining = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
-  // A lost agent stays drained until it is undrained.
+  // A lost agent stays drained until `undrain`.
   const drained = draining || (agent?.state === AgentState.LOST && agent.drainReason !== '');
   return agent && { id: agent.id, drained };
 }

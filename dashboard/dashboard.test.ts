@@ -60,7 +60,7 @@ test('a key applies to the rows on the screen, and its frame shows the updates t
   at.stop();
 });
 
-test('a frozen display does not change, and shows all missed updates when it is resumed', async () => {
+test('a frozen display does not change, and shows all missed updates when the display is resumed', async () => {
   const at = await start();
   const before = at.rows();
   await at.press('u');

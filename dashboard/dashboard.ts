@@ -1,4 +1,4 @@
-/** The dashboard without a terminal. The inputs are keys and updates, and the output is a model. */
+/** The dashboard, independent of a terminal. The inputs are keys and updates, and the output is a model. */
 import { errorMessage } from '../lib/text/error-message.ts';
 import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
 import type { Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
@@ -54,8 +54,8 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 export const FRAME_MS = 100;
 
 /**
- * The interval between models if there are no updates. This interval is needed because durations and rates change even
- * without an update.
+ * The interval between models without updates. Durations and rates change even without an update, so models are
+ * published at this interval.
  */
 const IDLE_FRAME_MS = 1_000;
 

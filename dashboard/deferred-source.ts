@@ -1,7 +1,7 @@
 import type { Source } from './source.ts';
 
 /**
- * Returns a source that waits for another source, so that the dashboard can open before it is connected. Calls reject
+ * Returns a source that waits for another source, so that the dashboard can open before the connection. Calls reject
  * if
  * the other source cannot be created.
  */

@@ -241,7 +241,7 @@ export class DetailCache {
     this.#log?.stop.abort();
   }
 
-  /** Runs one request per name at a time, and at most one per `intervalMs`. */
+  /** Runs one request per name at a time, and at most one request within `intervalMs`. */
   #request(name: string, now: number, intervalMs: number, fetch: () => Promise<void>): void {
     if (this.#busy.has(name) || now < (this.#notBefore.get(name) ?? 0)) return;
     this.#busy.add(name);

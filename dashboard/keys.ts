@@ -66,9 +66,9 @@ export interface KeyBinding {
   /** The help text. */
   readonly about: string;
   readonly command: Command;
-  /** The views that have this key. Undefined if all views have the key. */
+  /** The views in which the key has an effect. Undefined if all views have the key. */
   readonly in?: readonly ViewKind[];
-  /** Whether the key changes the sweep. `--readonly` disables such keys. */
+  /** Whether the key changes the sweep. `--readonly` disables keys that change the sweep. */
   readonly changes?: true;
   /** Whether only a replay has the key. In a replay, the key has no other meaning. */
   readonly replay?: true;
@@ -211,7 +211,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['?'], command: 'help', about: 'help for this view' },
 ];
 
-/** A key press as Ink reports it. */
+/** A key press as reported by Ink. */
 export interface Press {
   readonly input: string;
   readonly key: Partial<
@@ -270,7 +270,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
   '\u001b': 'escape',
 };
 
-/** Returns the keys of one input event. Over a slow connection, or when pasted, one event holds several keys. */
+/** Returns the keys of one input event. Over a slow connection, or with pasted text, one event holds several keys. */
 export function keyNames(press: Press): string[] {
   const name = keyName(press);
   if (name !== press.input) return name === '' ? [] : [name];

@@ -35,7 +35,7 @@ export interface DashboardOptions {
   readonly onFirstFrame?: () => void;
   /** Called for Ctrl-C. If `onInterrupt` is undefined, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
-  /** Aborting this signal closes the dashboard. */
+  /** The abort of this signal closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 
@@ -99,7 +99,10 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
   }
 }
 
-/** Opens the alternate screen. @returns a function that restores the terminal; it also runs when the process exits */
+/**
+ * Opens the alternate screen. @returns a function that restores the terminal; the function also runs when the process
+ * exits
+ */
 function openScreen(stdout: NodeJS.WriteStream): () => void {
   const restore = () => {
     process.off('exit', restore);
@@ -144,7 +147,7 @@ export async function drawOnce(
   await dashboard.watch(options.sweep);
   try {
     if (options.view !== undefined) dashboard.open(options.view);
-    // An answer can lead to further requests: the frame is complete when it is settled three times in a row.
+    // An answer can lead to further requests, so the frame is complete when no request is pending three times in a row.
     for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_TIMEOUT_MS; waited += ONCE_POLL_MS) {
       await sleep(ONCE_POLL_MS);
       if (failure !== undefined) throw failure.error;

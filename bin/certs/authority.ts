@@ -84,7 +84,7 @@ function requireHosts(flag: string, hosts: readonly string[]): void {
   if (invalid !== undefined) {
     throw new BadInputError(`${flag}: ${JSON.stringify(invalid)} is not a valid host name or address`);
   }
-  // Every agent's certificate contains this name, so any agent could impersonate the server.
+  // Every agent's certificate contains AGENT_HOST. A server with this host name could be impersonated by any agent.
   if (hosts.includes(AGENT_HOST)) throw new BadInputError(`${flag}: ${AGENT_HOST} is reserved for agents`);
 }
 

@@ -125,8 +125,8 @@ ${user(COORDINATOR, COORDINATOR, coordinatorPermissions())}
 ${exported.map((entry) => `      ${entry}`).join('\n')}
     ]
   }
-  # An agent's request says on which subject it expects the reply, and the NATS server does not check that subject.
-  # A reply to an agent stays in this account, which has no stream.
+  # The request of an agent names the subject of the reply. The NATS server does not check this subject.
+  # A reply to an agent stays in the account of the agents, which has no stream.
   ${ACCOUNTS.agents} {
     users: [
 ${agents.map(({ name, serial }) => user('agent', name, agentPermissions(name), serial)).join('\n')}
@@ -148,7 +148,7 @@ function user(role: string, name: string, { publish, subscribe }: Permissions, s
         subscribe: ${allow(subscribe)} } }`;
 }
 
-/** The role of the servers' certificates. NATS and the coordinator reject clients with this role. */
+/** The role of the servers' certificates. NATS and the coordinator reject clients with the role of a server. */
 const ROLE = 'nats';
 const PREFIX = 'nats-';
 

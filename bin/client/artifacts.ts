@@ -35,7 +35,7 @@ export async function listArtifacts(
   return artifacts;
 }
 
-/** Checks the name of an artifact, because it becomes a local path. @throws {DamagedError} */
+/** Checks the name of an artifact, because the name becomes a local path. @throws {DamagedError} */
 function checkedName(artifact: Artifact, { address }: Connection): Artifact {
   const problem = artifactNameProblem(artifact.name);
   if (problem === undefined) return artifact;

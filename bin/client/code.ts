@@ -13,11 +13,11 @@ import type { Connection } from './connect.ts';
 import { retryUnreachable } from './rpc.ts';
 import { explainCallError } from './rpc-errors.ts';
 
-/** The code of a sweep file as it is now. */
+/** The present code of a sweep file. */
 export interface PackedCode {
   readonly folder: CodeFolder;
   readonly source: Source & { readonly archive: CodeArchive };
-  /** The archive, a temporary file. */
+  /** The path of the archive, which is a temporary file. */
   readonly path: string;
 }
 
@@ -33,7 +33,8 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 }
 
 /**
- * Packs the folder that a sweep file names with `code`, and passes it to `work`. The archive is removed afterwards.
+ * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed
+ * afterwards.
  * Passes undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */

@@ -1,4 +1,4 @@
-/** Reports pauses of a sweep while a command waits for it. */
+/** Reports pauses of a sweep while a command waits for the sweep. */
 import { isHalted } from '../../lib/domain/trial-state.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';

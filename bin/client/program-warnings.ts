@@ -59,7 +59,7 @@ export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string |
 
 /**
  * Returns a warning about parameters with several values that neither the command nor `env` contains.
- * @param script the text of the program's script; empty if it is not known
+ * @param script the text of the program's script; empty if the text is not known
  */
 export function parametersWarning(spec: SweepSpec, script: string): string | undefined {
   const { command, program } = spec;
@@ -80,7 +80,7 @@ export function parametersWarning(spec: SweepSpec, script: string): string | und
   return `the ${noun} ${lost.join(', ')} ${verb} not seem to reach the program: ${remedy}`;
 }
 
-/** Returns the path of the script that a command runs; undefined if the command does not contain it. */
+/** Returns the path of the script that a command runs; undefined if the command contains no script. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const [first = '', ...rest] = command;
   if (SCRIPT.test(first) || /^\.{0,2}\//.test(first)) {

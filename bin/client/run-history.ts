@@ -14,7 +14,9 @@ import { getSweep, listTrials } from './sweeps.ts';
 
 /** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
-/** Once this many trials are known, no older sweep is read. Sweeps with more trials than this are never read. */
+/**
+ * When this number of trials is known, no older sweep is read. Sweeps with more trials than this limit are never read.
+ */
 const MAX_PAST_TRIALS = 20_000;
 
 export interface RunHistory {

@@ -82,8 +82,8 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the metric and the goal of the ranking. Empty if the metric and the goal are those of the sweep, at the last
- * step.
+ * Returns the metric and the goal of the ranking. Empty if the metric and the goal are the metric and the goal of the
+ * sweep, at the last step.
  */
 function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
   const { metric } = sweep;

@@ -498,7 +498,7 @@ const epochs = (count: number, name = 'test_loss') =>
     metrics: { [name]: 1 / (at + 1) },
   }));
 
-test('show prints the last 1,000 reports of a trial, and all of them as JSON', async () => {
+test('show prints the last 1,000 reports of a trial, and prints all reports as JSON', async () => {
   const { stdout } = await shown(epochs(1_005));
   expect(stdout.match(/^ +1 +\d+ +0\.\d+$/gm)).toHaveLength(1_000);
   expect(stdout).toContain('5 earlier reports are not shown; print all with -o json');

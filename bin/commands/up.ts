@@ -105,7 +105,7 @@ async function up(fileName: string, options: Options): Promise<void> {
 interface UpScreen {
   /** Shows the process or step that starts next. */
   readonly report: (step: string) => void;
-  /** Shows a sweep until it ends, or until the user quits. */
+  /** Shows a sweep until the sweep ends, or until the user quits. */
   readonly show: (connection: Connection, sweepId: string) => Promise<DashboardResult>;
   /** Closes the dashboard because of an error. */
   readonly fail: (error: unknown) => Promise<void>;
@@ -144,10 +144,13 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** The name of the sweep that `up` submits, before it has an id. No sweep can have this name. */
+/**
+ * The name of the sweep that `up` submits, before the sweep has an id. The name is not valid for a sweep, so no sweep
+ * can have the same name.
+ */
 const OWN_SWEEP = '';
 
-/** Runs the sweep of the file until it ends or Ctrl-C is pressed, and prints the results. */
+/** Runs the sweep of the file until the sweep ends or Ctrl-C is pressed, and prints the results. */
 async function run(
   connection: Connection,
   file: LoadedSweepFile,
@@ -182,7 +185,8 @@ async function run(
 }
 
 /**
- * Shows the sweep until it ends or the signal is aborted. A terminal shows the dashboard; other outputs get one line
+ * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard; other outputs get one
+ * line
  * per event. Without a terminal, the output also ends when the sweep is paused and has no running trials.
  */
 async function follow(

@@ -26,7 +26,10 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly quiet?: true;
 }
 
-/** The coordinator can be unreachable for this long, which is enough to move it to another machine. */
+/**
+ * The time for which the coordinator can be unreachable. The time is long enough to move the coordinator to another
+ * machine.
+ */
 const PATIENCE_MS = 60 * 60_000;
 
 /**
@@ -60,7 +63,7 @@ async function follow(
 }
 
 /**
- * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once it has no running trials.
+ * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once the sweep has no running trials.
  * Returns undefined on Ctrl-C.
  */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {

@@ -5,20 +5,22 @@ export type CsvValue = string | number | boolean | null;
 
 /**
  * Spreadsheets run text as a formula if the text begins with one of these characters, even after spaces or in full
- * width. A tab or a line break at
- * the start can hide such a character.
+ * width. A tab or a line break at the start can hide the first character of a formula.
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/** Neutralizes text that a spreadsheet would run as a formula: an apostrophe marks it as text. Numbers are unchanged. */
+/**
+ * Neutralizes text that a spreadsheet would run as a formula. An apostrophe marks the text as plain text. Numbers are
+ * unchanged.
+ */
 export function withoutFormula(text: string): string {
   return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
 }
 
 function field(value: CsvValue): string {
   const text = typeof value === 'string' ? withoutFormula(value) : String(value ?? '');
-  // Text with a space at either end is quoted, because some readers trim it.
+  // Text with a space at either end is quoted, because some readers trim spaces.
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

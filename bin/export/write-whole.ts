@@ -16,7 +16,7 @@ function cannot(path: string, error: unknown, temporary: string = path): Error {
   return new BadInputError(`${failed}: ${reason}`, { cause: error });
 }
 
-/** The error code of a full disk. The command ends with the exit code for this error. */
+/** The error code of a full disk. The command ends with the exit code for a full disk. */
 const DISK_FULL = 'ENOSPC';
 
 /** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */

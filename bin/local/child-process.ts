@@ -1,13 +1,13 @@
-/** Runs child processes that end with this process, and restarts them when they die. */
+/** Runs child processes that end with this process, and restarts the child processes when they die. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../proto/errors.ts';
 
 /**
- * The background loop reads a pipe from the parent. The pipe ends when the parent closes it or dies, even by SIGKILL,
- * and the loop then stops the program. A stopped process handles SIGTERM only after SIGCONT. The script uses only
- * builtins, so it leaves no process behind.
+ * The background loop reads a pipe from the parent. The pipe ends when the parent closes the pipe or dies, even by
+ * SIGKILL, and the loop then stops the program. A stopped process handles SIGTERM only after SIGCONT. The script uses
+ * only builtins, so the script leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0
@@ -25,7 +25,8 @@ exit $status
 
 /**
  * Spawns a program that gets SIGTERM when this process ends in any way, or when the child's stdin is closed. The
- * program runs in its own session, so that Ctrl-C on the terminal does not reach it. The exit code of the child is that
+ * program runs in its own session, so that Ctrl-C on the terminal does not reach the program. The exit code of the
+ * child is that
  * of the program, or 128 + the number of a signal.
  * @param output file descriptor for stdout and stderr
  * @param env default: the environment of this process
@@ -44,8 +45,8 @@ export function spawnBound(
 }
 
 /**
- * Resolves when the child has exited. The code is its exit code, 128 + the number of a signal, or 127 if it did not
- * start.
+ * Resolves when the child has exited. The code is its exit code, 128 + the number of a signal, or 127 if the child did
+ * not start.
  */
 export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> {
   // The pipe carries no data. Errors of the pipe are expected when the child ends.
@@ -74,10 +75,10 @@ export interface SupervisedProcessOptions {
 const EARLY_DEATH_MS = 5_000;
 const MAX_EARLY_DEATHS = 5;
 const RESTART_DELAY_MS = 300;
-/** A restart cannot fix these errors. */
+/** A restart cannot fix the errors behind these exit codes. */
 const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.rejected];
 
-/** A process that is restarted whenever it exits, until it is stopped or keeps failing. */
+/** A process that is restarted whenever it exits. Restarts end when the process is stopped or keeps failing. */
 export class SupervisedProcess {
   readonly #options: SupervisedProcessOptions;
   #current: RunningProcess | undefined;
@@ -94,7 +95,7 @@ export class SupervisedProcess {
     this.#supervision = this.#supervise(first);
   }
 
-  /** Stops the process and resolves once it is gone. */
+  /** Stops the process and resolves once the process is gone. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#current?.stop();

@@ -93,12 +93,13 @@ export interface LocalNatsServer {
   pid: number;
   /** Resolves when the server has exited. For a signal, the code is 128 + its number. */
   exited: Promise<{ code: number }>;
-  /** Stops the server and resolves once it is gone. Can be called more than once. */
+  /** Stops the server and resolves once the server is gone. Can be called more than once. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts nats-server with JetStream and resolves once it answers. The server stops when this process ends, even by
+ * Starts nats-server with JetStream and resolves once the server answers. The server stops when this process ends, even
+ * by
  * SIGKILL. Waits for a previous server of the same folder that is still stopping.
  * @throws {UnreachableError} when no program is found, or the server does not start; the message ends with its log
  */

@@ -64,8 +64,8 @@ interface CommandResult {
 }
 
 /**
- * Runs a command in a separate process. A process that has opened a store releases the lock of the store only when it
- * exits, and the coordinator needs the lock.
+ * Runs a command in a separate process. A process that has opened a store releases the lock of the store only when the
+ * process exits, and the coordinator needs the lock.
  */
 function trawl(...args: readonly string[]): Promise<CommandResult> {
   const program = join(packageRoot(), 'bin', 'trawl.mjs');

@@ -14,8 +14,7 @@ import { suggested } from '../output/suggested.ts';
  * code and was not stopped or killed. If no such sweep exists, submits a new sweep. An unfinished sweep keeps its
  * submitted
  * code. A paused sweep is resumed.
- * Unfinished sweeps of other files are paused,
- * so that they do not compete for the machine.
+ * Unfinished sweeps of other files are paused, so that their trials do not compete for the machine.
  * @param dir the data folder, for the commands that messages suggest
  */
 export async function resumeOrSubmit(

@@ -78,7 +78,10 @@ function configRanking(
 
 const stateText = ({ state }: Trial): string => trialState.of(state);
 
-/** Names the best single trial of a sweep that has not ended. The ranking of the configs does not show this trial. */
+/**
+ * Names the best single trial of a sweep that has not ended. The ranking of the configs does not show the best single
+ * trial.
+ */
 function bestTrialSoFar(sweep: Sweep, trials: readonly Trial[], { name, goal }: RankedMetric): string {
   const [best] = rankTrials(trials, name, goal);
   if (sweepEnded(sweep) || best === undefined || best.rank === 0) return '';

@@ -18,7 +18,7 @@ export interface PlanFacts {
   readonly estimate: HistoryEstimate | undefined;
 }
 
-/** Returns a plan as `trawl plan` prints it, and as `trawl up` shows it until the sweep runs. */
+/** Returns a plan as `trawl plan` prints it, and as `trawl up` shows the plan until the sweep runs. */
 export function planText(
   plan: Plan,
   spec: SweepSpec,

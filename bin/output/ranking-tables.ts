@@ -22,7 +22,7 @@ export interface TrialTableOptions {
   readonly trainer: string;
   /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
-  /** Whether to show the step of the ranking metric even if it is the last step of every trial. */
+  /** Whether to show the step of the ranking metric even if the step is the last step of every trial. */
   readonly wide?: boolean;
 }
 

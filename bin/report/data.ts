@@ -22,7 +22,7 @@ export interface Reconstruction {
 
 /**
  * The coordinator or the data folder of a sweep. Identities and tokens belong to one user, so the report does not
- * contain them.
+ * contain identities or tokens.
  */
 export type SweepLocation = Pick<ServerOptions, 'server' | 'dir'>;
 

@@ -1,6 +1,6 @@
 /**
- * The content of a report, independent of the file format. Text is not escaped; the HTML and Markdown writers escape
- * it.
+ * The content of a report, independent of the file format. Text is not escaped, because the HTML and Markdown writers
+ * escape the text.
  */
 
 /** Style of a verdict. */

@@ -1,38 +1,38 @@
 /** Limits of a report on a large sweep. The report mentions each limit that was reached. */
 
-/** Rows of the ranking. */
+/** The maximum number of rows of the ranking. */
 export const MAX_RANKED_CONFIGS = 50;
-/** Rows of the failures by class and message. */
+/** The maximum number of rows of failures by class and message. */
 export const MAX_FAILURE_GROUPS = 20;
-/** Agents that are named for one group of failures. */
+/** The maximum number of agents that are named for one group of failures. */
 export const MAX_AGENTS_LISTED = 5;
-/** Rows of the list of failed trials. */
+/** The maximum number of rows in the list of failed trials. */
 export const MAX_FAILED_TRIALS = 50;
 /** The maximum number of rows in the list of stopped trials. */
 export const MAX_STOPPED_TRIALS = 50;
-/** Characters of a failure's message. */
+/** The maximum number of characters of a failure's message. */
 export const MAX_MESSAGE = 300;
-/** Lines of the parallel coordinates. */
+/** The maximum number of lines in the parallel coordinates. */
 export const MAX_PARALLEL_LINES = 400;
-/** Axes of the parallel coordinates, without the objective. */
+/** The maximum number of axes in the parallel coordinates, in addition to the objective. */
 export const MAX_PARALLEL_AXES = 9;
-/** Panels of one figure. */
+/** The maximum number of panels in one figure. */
 export const MAX_PANELS = 12;
-/** Lines of one panel, which equals the number of distinguishable colours. */
+/** The maximum number of lines in one panel, which equals the number of distinguishable colours. */
 export const MAX_LINES = 6;
 /** The maximum number of epochs that are drawn for one curve. */
 export const MAX_EPOCHS_DRAWN = 200;
-/** Epochs in a table of curves. */
+/** The maximum number of epochs in a table of curves. */
 export const MAX_EPOCHS_LISTED = 6;
-/** Values of one parameter in a table or on a chart's axis. */
+/** The maximum number of values of one parameter in a table or on a chart's axis. */
 export const MAX_LEVELS = 24;
-/** Interactions in the table of importance. */
+/** The maximum number of interactions in the table of importance. */
 export const MAX_INTERACTIONS = 10;
-/** Reconstructions along the main parameter, in addition to the best reconstruction. */
+/** The maximum number of reconstructions along the main parameter, in addition to the best reconstruction. */
 export const MAX_RECONSTRUCTIONS = 8;
-/** Bytes of one image. */
+/** The maximum size of one image, in bytes. */
 export const MAX_IMAGE_BYTES = 512 * 1024;
-/** Values of an axis in the table of the design. */
+/** The maximum number of values of an axis in the table of the design. */
 export const MAX_VALUES_LISTED = 12;
 
 /** Returns at most `most` items, evenly spaced, including the first and the last. */

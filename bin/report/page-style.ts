@@ -2,7 +2,7 @@ import { CHART_STYLE } from './charts/svg.ts';
 
 /**
  * The style of a report's page. Wide content scrolls in its own box, so that the page never scrolls sideways. A shadow
- * at the edge of a box shows that it has more content.
+ * at the edge of a box shows that the box has more content.
  */
 export const PAGE_STYLE = `${CHART_STYLE}
 * {

@@ -64,7 +64,8 @@ export class Replay {
   }
 
   /**
-   * Returns the snapshot at a moment in Unix milliseconds, and the events up to it. Later changes begin at this moment.
+   * Returns the snapshot at a moment in Unix milliseconds, and the events up to this moment. The next call returns the
+   * changes after this moment.
    */
   start(ms: number): WatchResponse[] {
     const past = this.until(ms);
@@ -187,7 +188,7 @@ export class Replay {
   }
 }
 
-/** The leases of a replay, and the slot time that follows from them. */
+/** The leases of a replay, and the slot time that results from these leases. */
 class ReplayedLeases {
   readonly #leases = new Map<string, { readonly slot: string; readonly sinceMs: number }>();
   /** By slot: when the slot was taken, and the number of its leases. */

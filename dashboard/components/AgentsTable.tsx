@@ -10,7 +10,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** The agents, and below them the GPUs and trials of the agent under the cursor. */
+/** The agents. Below the list, the view shows the GPUs and trials of the agent under the cursor. */
 export function AgentsTable({ model, columns, lines }: Props) {
   const rows = agentRows(model);
   const { sort, reversed, filterText } = model.ui.lists.agents;

@@ -23,7 +23,10 @@ interface Props {
 const MAX_WARNINGS = 4;
 const WARNINGS_HEADING_LINES = 2;
 
-/** The failures by class and error, largest group first; below them the group under the cursor, and the sweep's warnings. */
+/**
+ * The failures by class and error, largest group first. Below the list, the view shows the group under the cursor and
+ * the sweep's warnings.
+ */
 export function ErrorsTable({ model, columns, lines }: Props) {
   const { now } = model;
   const groups = failureRows(model.state);
@@ -73,7 +76,7 @@ interface DetailProps {
   readonly columns: number;
 }
 
-/** The trials of a group, the parameters that they share, and the newest failure with its output. */
+/** The trials of a group, the parameters that the trials share, and the newest failure with its output. */
 function GroupDetail({ model, group, columns }: DetailProps) {
   const newest = newestFailure(group);
   if (newest?.failure === undefined) return null;

@@ -30,7 +30,7 @@ import { StateBar } from './StateBar.tsx';
 
 const TALLY_COLUMNS = 22;
 
-/** The name of the sweep keeps at least this width. */
+/** The name of the sweep keeps at least this width, in columns. */
 const LEAST_NAME = 20;
 const BETWEEN = ' · ';
 const GAP = '  ';

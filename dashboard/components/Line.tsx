@@ -13,13 +13,14 @@ interface LineProps {
   readonly segments: readonly Segment[];
   /** The width to which the line is cut. */
   readonly columns: number;
-  /** Whether the cursor is on this line. The line under the cursor is drawn in reverse video over the full width. */
+  /** Whether the cursor is on the line. The line under the cursor is drawn in reverse video over the full width. */
   readonly cursor?: boolean;
 }
 
 /**
- * One line of styled pieces, cut to a width. Ink measures spaces of the same width, and the transform replaces them: Ink
- * measures the text of every frame, slowly if it contains escape sequences, and remembers every text that it has measured.
+ * One line of styled pieces, cut to a width. Ink measures spaces of the same width, and the transform replaces the
+ * spaces with the text: Ink measures the text of every frame, slowly if the text contains escape sequences, and
+ * remembers every text that it has measured.
  */
 export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const terminal = useContext(TerminalStyleContext);
@@ -35,8 +36,8 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
 }, isSameLine);
 
 /**
- * Joins neighbours of the same style. Spaces take the style of the text before them, because the style of a space is
- * invisible. Ink splits every escape sequence into characters in each frame.
+ * Joins neighbours of the same style. Spaces take the style of the text before the spaces, because the style of a space
+ * is invisible. Ink splits every escape sequence into characters in each frame.
  */
 function runsOf(segments: readonly Segment[]): Segment[] {
   const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];

@@ -18,7 +18,9 @@ interface Props {
 const TABLE_COLUMNS = 62;
 const LEAST_BAR = 34;
 
-/** The rungs of the early-stopping rule: the trials that reached each rung, and where the rule stopped them. */
+/**
+ * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them.
+ */
 export function RungsView({ model, columns }: Props) {
   const { rungs: found } = model;
   const metric = model.board.metrics[0]?.name ?? 'value';

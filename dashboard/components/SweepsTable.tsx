@@ -21,11 +21,11 @@ interface Props {
   readonly lines: number;
 }
 
-/** From this width on, the progress is also a bar, and the time left is an interval. */
+/** At this width or above, the progress is also a bar, and the time left is an interval. */
 const WIDE = 120;
 const PREVIEW_GAP = 2;
 
-/** Every sweep of the coordinator, newest first, and the sweep under the cursor below or beside them. */
+/** Every sweep of the coordinator, newest first, and the sweep under the cursor below or beside the list. */
 export function SweepsTable({ model, columns, lines }: Props) {
   const listWidth = listColumns(model);
   const beside = columns - listWidth;

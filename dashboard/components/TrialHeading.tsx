@@ -65,7 +65,7 @@ function factsOf({ now, summary }: Model, trial: Trial): string {
   return facts.filter(Boolean).join(' · ');
 }
 
-/** The first line shows the failure class and the error. The program's output is below this line. */
+/** The first line shows the failure class and the error. The program's output follows below the first line. */
 function FailureLines({
   lines: [first, ...output],
   columns,

@@ -23,7 +23,10 @@ interface Props {
   readonly lines: number;
 }
 
-/** The trial under the cursor of the leaderboard: its state, failure, parameters and curves, and its reconstructions if they fit. */
+/**
+ * The trial under the cursor of the leaderboard: its state, failure, parameters and curves, and its reconstructions if
+ * the reconstructions fit.
+ */
 export function TrialPreview({ model, row, columns, lines }: Props) {
   const room = lines - 1;
   if (row === undefined || room < HEADING_LINES) return null;

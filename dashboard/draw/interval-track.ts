@@ -1,4 +1,4 @@
-/** Draws a mean and its interval on a scale, such as `   ├──●──┤   `. */
+/** Draws a mean and its interval on a scale, such as ` ├──●──┤ `. */
 
 export interface Scale {
   readonly low: number;
@@ -10,7 +10,7 @@ export interface ScaledMean {
   readonly interval: Scale | undefined;
 }
 
-/** Returns the scale that contains all means and intervals, but no more of the intervals than the results span. */
+/** Returns the scale that contains all means. Intervals extend the scale only up to the range of the results. */
 export function commonScale(means: readonly ScaledMean[], results: Scale): Scale {
   const low = Math.min(
     ...means.map(({ mean, interval }) => Math.min(mean, Math.max(interval?.low ?? mean, results.low))),
@@ -46,7 +46,7 @@ export function intervalTrack({ mean, interval }: ScaledMean, scale: Scale, widt
   return cells.join('');
 }
 
-/** Returns the axis of a scale, with the values of its ends and, if they fit, of its middle. */
+/** Returns the axis of a scale, with the values of its ends and, if the label fits, of its middle. */
 export function intervalAxis({ low, high }: Scale, width: number, format: (value: number) => string): string {
   const left = format(low);
   const middle = format(low / 2 + high / 2);

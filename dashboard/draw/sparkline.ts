@@ -1,8 +1,8 @@
 const LEVELS = '▁▂▃▄▅▆▇█';
 
 /**
- * Returns a line chart of one character per value, at most `width` characters. If there are more values, they are
- * sampled evenly, including the first and the last value. Values that are not finite leave a gap.
+ * Returns a line chart with one character per value, at most `width` characters. If there are more than `width` values,
+ * they are sampled evenly, including the first and the last value. Values that are not finite leave a gap.
  */
 export function sparkline(values: readonly number[], width: number): string {
   const shown = values.length <= width ? values : evenly(values, width);

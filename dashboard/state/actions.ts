@@ -39,7 +39,9 @@ export interface ActionContext {
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
   /** The id of the row, trial or agent under the cursor, which `y` copies. */
   readonly copyId: string | undefined;
-  /** The index of the next failed row of the leaderboard in a direction, around its end; -1 if there is none. */
+  /**
+   * The index of the next failed row of the leaderboard in a direction, and wraps at the end; -1 without a failed row.
+   */
   readonly nextFailure: (by: 1 | -1) => number;
   /**
    * The trial of the next or previous row of the leaderboard or, if the errors view is below, of the group of failures.
@@ -142,7 +144,7 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   return confirm(ui, `kill ${subject}?${fate}`, { name: 'kill trials', sweepId: sweep.id, trialIds });
 }
 
-/** Drains the agent under the cursor after a confirmation, or lets it take trials again at once. */
+/** Drains the agent under the cursor after a confirmation, or ends the drain at once. */
 export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   if (agent === undefined) return { ui };
   if (agent.drained) return sendAction(ui, { name: 'undrain', agentId: agent.id });

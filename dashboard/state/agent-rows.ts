@@ -21,7 +21,7 @@ export interface AgentRow {
   readonly perHour: number | undefined;
 }
 
-/** A column of the agents view, with the key that sorts rows by it. */
+/** A column of the agents view, with the key that sorts the rows. */
 export interface AgentColumn extends Column<AgentRow> {
   readonly key: (row: AgentRow) => number | string | undefined;
   /** Whether the highest value comes first. */
@@ -68,7 +68,7 @@ export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs:
   return (count * HOUR_MS) / (untilMs - from);
 }
 
-/** Returns all agents in the order in which the coordinator sends them. */
+/** Returns all agents in the order in which the coordinator sends the agents. */
 function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
   const known = usesOf(trials);
   const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;

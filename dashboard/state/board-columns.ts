@@ -18,7 +18,7 @@ import type { ReportPoint } from './curve-cache.ts';
 import { rankOf, type SortKey } from './order.ts';
 import { failedText, trialStateText } from './trial-state-text.ts';
 
-/** A column of the leaderboard, with the key that sorts rows by it. */
+/** A column of the leaderboard, with the key that sorts the rows. */
 export interface BoardColumn extends Column<BoardRow> {
   readonly key: (row: ConfigRow) => SortKey;
   /** Whether the highest value comes first. */

@@ -18,7 +18,7 @@ export interface Board {
   readonly hasReplicates: boolean;
   /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
-  /** Ids of the configs on the Pareto front of both metrics. Empty with one metric. */
+  /** Ids of the configs on the Pareto front of both metrics. Empty if only one metric ranks the leaderboard. */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];

@@ -11,8 +11,8 @@ export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 const MAX_CURVES = 400;
 
 /**
- * Identifies the attempt in a trial's row. The start time distinguishes two attempts that run at the same time, because
- * the row can then change to the other attempt although no attempt is new.
+ * Identifies the attempt in a trial's row. The start time distinguishes two attempts that run at the same time. A row
+ * can change from one attempt to the other although no attempt is new.
  */
 export function attemptOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;

@@ -40,7 +40,7 @@ export const kindFilter = (kind: string): string => `kind=${quote(kind)}`;
 
 const CLOCK = 'HH:MM:SS'.length;
 
-/** Returns the local time of day, with the date if it is another day. */
+/** Returns the local time of day, with the date if the day is not today. */
 export function clockText(atMs: number, nowMs: number): string {
   const [at, now] = [new Date(atMs), new Date(nowMs)];
   const clock = at.toTimeString().slice(0, CLOCK);

@@ -1,6 +1,6 @@
 /**
- * Maps a key to the next state of the dashboard. The mapping does no I/O. Actions that change more than this state are
- * returned as effects.
+ * Maps a key to the next state of the dashboard. The mapping does no I/O. Actions with effects outside this state are
+ * returned as data.
  */
 import { bindingOf, type Command } from '../keys.ts';
 import { PANES, type Pane } from '../source.ts';

@@ -34,7 +34,7 @@ export function listLines(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 
   return lines;
 }
 
-/** From this width on, a list without a preview below it has a preview on its right side. */
+/** At this width or above, a list without a preview below has a preview on its right side. */
 const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 

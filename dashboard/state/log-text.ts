@@ -31,7 +31,7 @@ export interface LogMatch extends LogPlace {
   readonly to: number;
 }
 
-/** Returns a negative number if `a` is before `b`, and zero if they are equal. */
+/** Returns a negative number if `a` is before `b`, and zero if the two places are equal. */
 export const comparePlaces = (a: LogPlace, b: LogPlace): number => a.line - b.line || a.from - b.from;
 
 /** Returns a log with further lines. The log keeps at most `maxLines` lines. */
@@ -102,7 +102,7 @@ export interface RowPart {
   readonly match: LogMatch | undefined;
 }
 
-/** Splits a row at the matches in it. A match that continues in the next row is split. */
+/** Splits a row at the matches in the row. A match that continues in the next row is split. */
 export function rowParts(row: LogRow, matches: readonly LogMatch[]): RowPart[] {
   const end = row.from + row.text.length;
   const parts: RowPart[] = [];

@@ -20,7 +20,7 @@ const numbered = (count: number): LogText => ({
 });
 const pageOf = (text: LogText, lines = 10, columns = 40): LogPage => ({ text, columns, lines });
 
-test('a log opens at its end, and follows new lines until it is scrolled up', () => {
+test('a log opens at its end, and follows new lines until the user scrolls up', () => {
   const page = pageOf(numbered(30));
   const longer = pageOf(appendLines(page.text, ['new'], 1000));
   expect(firstRow(START_LOG, page)).toBe(20);

@@ -14,7 +14,7 @@ export interface LogUi {
   readonly follow: boolean;
   /** The place of the first visible row. Has no effect while `follow` is set. */
   readonly top: LogPlace;
-  /** The text of the search; empty if there is no search. */
+  /** The text of the search; empty without a search. */
   readonly search: string;
   /** The place of the current match. */
   readonly match: LogPlace | undefined;
@@ -33,7 +33,7 @@ export interface LogPage {
 
 const rowsOf = ({ text, columns }: LogPage): readonly LogRow[] => wrapLog(text, columns);
 
-/** Returns the index of the row at a place, or of the row before it. */
+/** Returns the index of the row at a place, or of the row before the place. */
 function rowAt(rows: readonly LogRow[], place: LogPlace): number {
   return Math.max(
     0,
@@ -73,14 +73,14 @@ export function toggleFollow(log: LogUi, page: LogPage): LogUi {
   return log.follow ? withTop(log, page, firstRow(log, page)) : followLog(log);
 }
 
-/** Returns the index of the current match; -1 if there is none. */
+/** Returns the index of the current match; -1 without a match. */
 export function matchIndex({ match }: LogUi, matches: readonly LogMatch[]): number {
   return match === undefined ? -1 : matches.findIndex((one) => comparePlaces(one, match) === 0);
 }
 
 /**
- * Searches for a text and goes to the first match on or after the first visible row. If there is no such match, goes to
- * the last match. An empty
+ * Searches for a text and goes to the first match on or after the first visible row. If no match follows, goes to the
+ * last match. An empty
  * text ends the search.
  */
 export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {

@@ -47,7 +47,8 @@ export interface Model {
   readonly board: Board;
   readonly summary: Summary;
   /**
-   * The configs of `board`, at most one second old. Values that depend on all trials are computed from these configs.
+   * The configs of `board`, at most one second old. Values that depend on all trials are computed from these older
+   * configs.
    */
   readonly analysedConfigs: readonly ConfigRow[];
   /** The columns of the leaderboard, the most important first. */
@@ -58,7 +59,7 @@ export interface Model {
   /** The current time in Unix milliseconds. */
   readonly now: number;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
-  /** Returns the slot of a running trial's latest attempt; undefined until it is known. */
+  /** Returns the slot of a running trial's latest attempt; undefined until the slot is known. */
   readonly slotOf: (trial: Trial) => number | undefined;
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** The log of the open trial. */
@@ -66,7 +67,7 @@ export interface Model {
   /** The lines that explain why the trial is not running. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
-  /** Returns the best configs of a sweep, best first; undefined until they are known. */
+  /** Returns the best configs of a sweep, best first; undefined until the configs are known. */
   readonly bestOf: (sweepId: string) => readonly Config[] | undefined;
   /** Undefined until the rungs are known. Undefined until they are known. */
   readonly rungs: ListRungsResponse | undefined;

@@ -1,4 +1,4 @@
-/** The mouse: the wheel scrolls, a press moves the cursor, and a press on the row under the cursor opens it. */
+/** The mouse: the wheel scrolls, a press moves the cursor, and a press on the row under the cursor opens the row. */
 import type { ActionContext, KeyResult } from './actions.ts';
 import { HEADER_LINES } from './layout.ts';
 import { move, moveTo, openRow } from './navigation.ts';

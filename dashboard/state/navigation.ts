@@ -45,7 +45,7 @@ export function moveToTop(ui: Ui, { log }: ActionContext): Ui {
   return kind === 'log' ? { ...ui, log: scrollToStart(ui.log, log) } : withCursor(ui, kind, START_CURSOR);
 }
 
-/** Moves to the last row or line, and follows a log from there. */
+/** Moves to the last row or line, and follows the log if the view is a log. */
 export function moveToBottom(ui: Ui, context: ActionContext): Ui {
   if (viewOf(ui).kind === 'log') return { ...ui, log: followLog(ui.log) };
   return move(ui, context, Number.MAX_SAFE_INTEGER);

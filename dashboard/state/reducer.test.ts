@@ -41,7 +41,7 @@ test('the agents of a delta replace all agents', () => {
   expect(after.agents.map((agent) => agent.id)).toEqual(['agent-2']);
 });
 
-test('a second snapshot removes trials that it does not contain', () => {
+test('a second snapshot removes trials that the second snapshot does not contain', () => {
   const after = reduce(started, snapshot(sampleSweep(), sampleTrials().slice(0, 3)));
   expect(after.trials.size).toBe(3);
 });

@@ -17,7 +17,7 @@ export interface DashboardState {
    */
   readonly firstSeq: number;
   /**
-   * Sorted names of the parameters with different values in different trials. Includes `seed` when there are
+   * Sorted names of the parameters with different values in different trials. Includes `seed` if the sweep has
    * replicates.
    */
   readonly varying: readonly string[];

@@ -4,7 +4,7 @@ import { meanCurve } from './replicate-curve.ts';
 
 const curve = (...values: number[]) => values.map((loss, i) => ({ epoch: i + 1, metrics: { loss } }));
 
-test('each epoch of a replicate curve has the mean and deviation over the replicates that reported it', () => {
+test('each epoch of a replicate curve has the mean and deviation over the replicates that reported the epoch', () => {
   expect(meanCurve([curve(1, 3), curve(3)], 'loss')).toEqual([
     { epoch: 1, mean: 2, std: Math.SQRT2 },
     { epoch: 2, mean: 3, std: 0 },

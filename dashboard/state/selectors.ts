@@ -83,8 +83,8 @@ export function sweepUnderCursor(model: Pick<Model, 'sweeps' | 'state' | 'ui'>):
 }
 
 /**
- * Returns a failure as clean lines. The first line has the class and the error. The program's output is below this
- * line.
+ * Returns a failure as clean lines. The first line has the class and the error. The program's output follows below the
+ * first line.
  */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
   const [error = '', ...output] = message.trim().split('\n').map(logLine);

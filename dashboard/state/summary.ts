@@ -17,7 +17,7 @@ import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import { trainsPacks } from '../../proto/trainers.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** This window is long enough for a steady rate, and short enough to reflect a lost agent. */
+/** The window is long enough for a steady rate, and short enough to reflect a lost agent. */
 const RATE_WINDOW_MS = 10 * 60_000;
 
 export interface Summary {

@@ -15,7 +15,7 @@ export class TrialMap implements ReadonlyMap<string, Trial> {
     this.size = size;
   }
 
-  /** Returns a copy with these trials added or replaced. */
+  /** Returns a copy with the given trials added or replaced. */
   with(trials: readonly Trial[]): TrialMap {
     if (trials.length === 0) return this;
     const buckets = this.#buckets.length === 0 ? Array<undefined>(BUCKETS).fill(undefined) : [...this.#buckets];

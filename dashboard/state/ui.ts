@@ -9,7 +9,7 @@ export type View =
   | { readonly kind: 'compare' | 'help' };
 export type ViewKind = View['kind'];
 
-/** Views with a cursor. The other views scroll by line. */
+/** Views with a cursor. Views without a cursor scroll by line. */
 export const LIST_VIEWS: readonly ViewKind[] = ['sweep', 'agents', 'events', 'sweeps', 'errors'];
 
 export interface Cursor {
@@ -120,7 +120,7 @@ export function initialUi(view: View): Ui {
   };
 }
 
-/** Returns the open view if it is a list with a separate filter. */
+/** Returns the open view if the view is a list with a separate filter. */
 export function listViewOf(ui: Ui): ListView | undefined {
   const { kind } = viewOf(ui);
   return kind === 'agents' || kind === 'events' ? kind : undefined;

@@ -87,7 +87,7 @@ class CommandRunner {
     return `typed-${this.#typed}`;
   }
 
-  /** Writes a file on the first machine, or runs commands until they end or their service is ready. */
+  /** Writes a file on the first machine, or runs commands until the commands end or their service is ready. */
   async follow(block: CodeBlock, fileOn = 'head'): Promise<void> {
     if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);
     const machine = this.#network.machine(block.machine);

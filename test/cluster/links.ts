@@ -15,7 +15,7 @@ export interface Cut {
   readonly agents?: readonly string[];
   /** The maximum number of attempts that may be lost. Default: 0. */
   readonly maxLostAttempts?: number;
-  /** Cuts the link, and returns a function that restores it. */
+  /** Cuts the link, and returns a function that restores the link. */
   readonly inflict: (cluster: SpreadCluster) => Promise<() => void>;
 }
 

@@ -23,7 +23,7 @@ shift 2
 exec "$@"
 `;
 
-/** No machine has this MAC address, so packets to it are lost. */
+/** No machine has this MAC address, so packets to this address are lost. */
 const UNUSED_MAC = '02:00:00:00:de:ad';
 
 interface MachineParts {

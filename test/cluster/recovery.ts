@@ -9,7 +9,7 @@ import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 /** A sweep of two-second trials, which takes half a minute on four slots without faults. */
 const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
-/** A fault and the agents whose slots it affected. */
+/** A fault and the agents whose slots the fault affected. */
 export interface FaultPeriod {
   readonly what: string;
   /** When the fault began, in Unix milliseconds. */

@@ -1,5 +1,6 @@
 /**
- * The cluster tests take minutes: `npm run test:slow` runs a part of them, and `npm run test:cluster` runs all parts.
+ * The cluster tests take minutes: `npm run test:slow` runs a part of the rounds, and `npm run test:cluster` runs all
+ * parts.
  */
 export const ALL_ROUNDS = process.env.TRAWL_CLUSTER === 'all';
 

@@ -161,7 +161,7 @@ export class SpreadCluster {
     return join(this.#certs, 'user-ann');
   }
 
-  /** Copies an identity to a machine that does not have it yet. */
+  /** Copies an identity to a machine that does not have the identity yet. */
   #take(machine: Machine, folder: string): string {
     const there = machine.path(folder);
     if (!existsSync(there)) cpSync(join(this.#certs, folder), there, { recursive: true });

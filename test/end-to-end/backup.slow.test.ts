@@ -25,7 +25,7 @@ parameters:
   duration_ms: {value: 20}
 `;
 
-test('a backup of a running sweep is complete, and a coordinator restored from it finishes the sweep', {
+test('a backup of a running sweep is complete, and a coordinator restored from this backup finishes the sweep', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

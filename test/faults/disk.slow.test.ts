@@ -70,7 +70,7 @@ test('an agent with a full disk accepts no new trials and reports the reason, an
   );
 });
 
-test('a submission on a full disk is rejected with the reason, and succeeds once there is space', {
+test('a submission on a full disk is rejected with the reason, and succeeds once the disk has free space', {
   timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();

@@ -1,4 +1,4 @@
-/** Faults of a NATS server and of its configuration, one after the other, while trials run. */
+/** Faults of a NATS server and of its configuration. The faults occur one after the other, while trials run. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, StorageType } from 'nats';

@@ -47,7 +47,7 @@ async function untilKept(
   await sleep(RECORD_MS);
 }
 
-test('after a worker is killed in epoch 2 and an agent in epoch 3, the next attempts resume there and reach the same metrics', {
+test('after a worker is killed in epoch 2 and an agent in epoch 3, the next attempts resume at these epochs and reach the same metrics', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -29,7 +29,7 @@ interface Example {
   readonly metrics: readonly string[];
   readonly artifacts: readonly string[];
   readonly failure: { readonly class: string; readonly message: RegExp };
-  /** Whether a trial takes long enough to show that its reports arrive while it runs. */
+  /** Whether a trial takes long enough to show that its reports arrive while the trial runs. */
   readonly isLive: boolean;
 }
 

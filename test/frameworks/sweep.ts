@@ -50,7 +50,7 @@ export function startSweep(text: string, workdir: string) {
     if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
     return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
   });
-  // A test that fails before it awaits the end kills the command.
+  // A test that fails before the end of the sweep kills the command.
   ended.catch(() => {});
   return { dir, ended };
 }

@@ -2,7 +2,7 @@
 const DEFAULT_SEED = 1;
 
 /**
- * Returns one seed per round, and prints them so that a failure can be reproduced. TRAWL_FUZZ_SEED repeats a run;
+ * Returns one seed per round, and prints the seeds so that a failure can be reproduced. TRAWL_FUZZ_SEED repeats a run;
  * TRAWL_FUZZ_ROUNDS sets the number of rounds.
  */
 export function fuzzSeeds(): number[] {

@@ -89,8 +89,8 @@ const INTEGERS: readonly bigint[] = [
 const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 /**
- * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages have few
- * invalid values, so that they pass more checks.
+ * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages
+ * have few invalid values, so that the messages pass more checks.
  */
 export function extreme(random: TestRandom, samples: SampleValues): Values {
   const sane = plausible(random, samples);

@@ -108,7 +108,7 @@ interface Shown extends PanelQuery {
   readonly samples: readonly Sample[];
 }
 
-/** Returns the data of a panel once it has a number. */
+/** Returns the data of a panel once the panel has a number. */
 async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): Promise<Shown> {
   const samples = await until(`${query.dashboard} / ${query.panel} has data: ${query.expr}`, async () => {
     const found = await prometheus.range(filledIn(query.expr, sweep, WINDOW), SECONDS, 1);

@@ -1,4 +1,4 @@
-/** Draws a terminal's screen as SVG. Blocks and braille are shapes, so that they need no font. */
+/** Draws a terminal's screen as SVG. Blocks and braille are shapes, so that no font is needed. */
 import type { PseudoTerminal } from '../support/pseudo-terminal.ts';
 
 type Buffer = PseudoTerminal['buffer'];

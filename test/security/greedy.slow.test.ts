@@ -28,8 +28,9 @@ import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
- * The documented limit for the answer to another caller is one second. The test measures this second in CPU time of the
- * coordinator, because on a machine that runs many tests at once, a coordinator that does nothing else also answers late.
+ * The documented limit for the answer to another caller is one second. The test measures the limit of one second in CPU
+ * time of the coordinator, because on a machine that runs many tests at once, a coordinator that does nothing else also
+ * answers late.
  * Three quarters of the answers must meet the limit. A call is made every 100 ms, so a coordinator that is blocked for
  * 2 s of the
  * 5 s after an attack begins exceeds the limit.
@@ -144,7 +145,10 @@ function hello(agentId: string, kind = 0): ReportRequest {
 
 type Stream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
-/** Sends a hello. @returns the stream, once it is welcome; or the error with which it was rejected */
+/**
+ * Sends a hello. @returns the stream, once the coordinator has sent its welcome; or the error with which it was
+ * rejected
+ */
 async function join(client: AttemptServiceClient, request: ReportRequest): Promise<Stream | Error> {
   const stream = client.report();
   const answer = new Promise<Stream | Error>((resolve) => {

@@ -8,7 +8,8 @@ import { trawl } from '../support/trawl.ts';
 const LIMIT_MS = 120_000;
 
 /**
- * The program checks which umask it has. The files of the program follow that umask, in folders that only the owner can
+ * The program checks which umask the program has. The files of the program follow that umask, in folders that only the
+ * owner can
  * access.
  */
 const SWEEP = `

@@ -12,8 +12,8 @@ const ANSWER_MS = 3_000;
 const targets = JSON.parse(process.env.TARGETS ?? '{}');
 
 /**
- * Calls a method with an empty message. Returns the gRPC status of a call; -1 if none arrives within the limit, because
- * the stream stays open.
+ * Calls a method with an empty message. Returns the gRPC status of a call; -1 if no status arrives within the limit,
+ * because the stream stays open.
  * @param {import('node:http2').ClientHttp2Session} session
  * @param {string} path
  * @returns {Promise<number>}
@@ -68,7 +68,7 @@ function natsAnswer(port, options) {
 }
 
 /**
- * Returns the error code of an action on a file; `done` if it succeeds.
+ * Returns the error code of an action on a file; `done` if the action succeeds.
  * @param {() => void} act
  */
 function codeOf(act) {

@@ -5,7 +5,7 @@ import { expectHarmlessAttack, expectNoSubscription } from './rogue-agent.ts';
 
 const LIMIT_MS = 240_000;
 
-test('requests of an agent affect no stream, consumer or other agent, whatever reply subject they name', {
+test('requests of an agent affect no stream, consumer or other agent, whatever reply subject the requests name', {
   timeout: LIMIT_MS,
 }, async () => {
   expect((await findNatsBinary({ install: false })).version).toMatch(/^\d+\.\d+\.\d+$/);

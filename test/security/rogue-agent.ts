@@ -66,7 +66,7 @@ async function startAttacked(binary: string | undefined): Promise<Attacked> {
   };
 }
 
-/** Subjects that no message of an agent may reach, whether it publishes there or names them as a reply subject. */
+/** Subjects that no message of an agent may reach, neither as the subject nor as the reply subject. */
 const FORBIDDEN = [
   ...[STREAM, OTHER_STREAM].flatMap((stream) => [
     `$JS.API.STREAM.DELETE.${stream}`,
@@ -129,7 +129,7 @@ async function attack(rogue: NatsConnection): Promise<void> {
   }
 }
 
-/** Takes an offer, and answers it with a request for a reply. */
+/** Takes an offer, and answers the offer with a request for a reply. */
 async function answerOffer(rogue: NatsConnection, stream: string, bodies: readonly string[], reply: string) {
   const offer = await offersOf(rogue, stream).next({ expires: 2 * REDELIVERY_MS, bind: true });
   if (offer === null) throw new Error('the rogue agent received no offer');
@@ -159,7 +159,9 @@ async function stateOf(coordinator: NatsConnection, stream: string): Promise<Str
   return { stream: config, created: `${created} ${consumer.created}`, consumer: consumer.config, subjects };
 }
 
-/** Publishes offers and takes them as agents do, until stopped. @returns the number of offers of the honest agent */
+/**
+ * Publishes offers, and takes the offers as agents do, until stopped. @returns the number of offers of the honest agent
+ */
 function workMeanwhile({ offers, honest }: Attacked): { stop(): Promise<number> } {
   let stopped = false;
   const consumer = offersOf(honest, OTHER_STREAM);

@@ -39,7 +39,7 @@ export class ArtifactTransfers {
     this.#files.put(key, artifact.name, artifact.sha256, this.#now());
   }
 
-  /** Returns the SHA-256 of a stored file; undefined if there is no artifact of this name. */
+  /** Returns the SHA-256 of a stored file; undefined if there is no artifact with this name. */
   read({ sweepId, trialId }: AttemptKey, { attempt, name }: Artifact): string | undefined {
     try {
       this.#runtime.queries.artifacts.get(sweepId, trialId, attempt, name);

@@ -1,4 +1,4 @@
-/** A deliberate bug, injected into the simulated processes to show that the simulation finds it. */
+/** A deliberate bug, injected into the simulated processes to show that the simulation finds such bugs. */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';

@@ -10,7 +10,7 @@ export interface Timer {
   work: (() => void) | undefined;
 }
 
-// The real event loop, saved before virtual timers replace it.
+// The real event loop, saved before virtual timers replace the real timers.
 const { setImmediate } = globalThis;
 const promisesSettled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -30,13 +30,15 @@ export class Clock {
     return this.#order;
   }
 
-  /** The process of the current event and of the promise callbacks that it triggers. */
+  /** The process of the current event and of the promise callbacks that the event triggers. */
   get running(): SimulatedProcess | undefined {
     return this.#running;
   }
 
-  /** Schedules an event. @param owner the process of the event; the event is dropped when the process dies, and delayed while
-   * it is frozen */
+  /**
+   * Schedules an event. @param owner the process of the event; the event is dropped when the process dies, and delayed
+   * while the process is frozen
+   */
   after(ms: number, owner: SimulatedProcess | undefined, work: () => void): Timer {
     const timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, owner, work };
     this.#queue.push(timer);

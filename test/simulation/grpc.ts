@@ -63,7 +63,7 @@ export class Grpc {
   #report(agent: SimulatedProcess): ReportStream {
     const { clock, random } = this.network;
     const coordinator = this.listening;
-    // Without a coordinator, the stream ends at the agent's own process until it is rejected below.
+    // Without a coordinator, the stream ends at the agent's own process until the code below rejects the stream.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);

@@ -59,7 +59,7 @@ export class Invariants {
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
-  /** Trials that a retry made pending again since they were last cancelled, as `SWEEP/TRIAL`. */
+  /** Trials that a retry made pending again since the last cancellation of the trials, as `SWEEP/TRIAL`. */
   readonly revivedTrials = new Set<string>();
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;

@@ -9,8 +9,8 @@ const MIN_PENDING_MS = 1_000;
 export class PriorityInvariant {
   readonly #ledger: Ledger;
   /**
-   * Whether all slots are in one pool, so that each offer is for every slot. Slots in one pool are alike, and no trial
-   * avoids an agent.
+   * Whether all slots are in one pool, so that each offer is for every slot. All slots are in one pool only if the
+   * slots are alike and no trial avoids an agent.
    */
   #onePool: boolean;
   /** When each trial or sweep last changed, by name. */

@@ -1,4 +1,4 @@
-/** A process of the simulated cluster. It can be frozen for a while, and killed at any moment. */
+/** A process of the simulated cluster. A process can be frozen for a while, and killed at any moment. */
 
 /** The step at which a process dies, for example between a commit and the messages after the commit. */
 export type DeathPoint =

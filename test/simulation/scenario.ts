@@ -22,7 +22,7 @@ export interface RetryOrder {
   readonly what: 'failed' | 'cancelled' | 'two';
 }
 
-/** A user kills one trial of a sweep, if possible one that runs. */
+/** A user kills one trial of a sweep, if possible a running trial. */
 interface TrialKill {
   readonly at: number;
   /** The index of the sweep, in order of submission. */

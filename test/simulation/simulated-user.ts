@@ -62,7 +62,7 @@ export class SimulatedUser {
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
 
-  /** Repeats the same request until it is answered. */
+  /** Repeats a request until the coordinator answers. */
   #submit(at: number, text: string): void {
     const requestId = `request ${at}`;
     const ask = () => {
@@ -104,7 +104,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Repeats the same request until it is answered. */
+  /** Repeats a request until the coordinator answers. */
   #applyVersion(submitted: string, order: VersionOrder): void {
     const sweep = this.submitted.get(order.sweep);
     if (sweep === undefined) return;
@@ -122,7 +122,7 @@ export class SimulatedUser {
     ask();
   }
 
-  /** Repeats the same request until it is answered. */
+  /** Repeats a request until the coordinator answers. */
   #retry(requestId: string, { sweep: at, what }: RetryOrder): void {
     const sweep = this.submitted.get(at);
     if (sweep === undefined) return;

@@ -37,7 +37,7 @@ const SLOWNESS = 10;
 
 export interface SimulationOutcome {
   readonly seed: number;
-  /** The violated invariant. Undefined if there is none. */
+  /** The violated invariant. Undefined without a slow machine. */
   readonly violation: string | undefined;
   /** The duration in virtual milliseconds. */
   readonly lasted: number;
@@ -226,7 +226,7 @@ class Simulation {
     look();
   }
 
-  /** Describes the unfinished work. Returns an empty string if there is none. */
+  /** Describes the unfinished work. Returns an empty string if no work is unfinished. */
   #left(): string {
     const missing = this.scenario.sweeps.length - this.user.submitted.size;
     const left = [

@@ -15,7 +15,7 @@ import type { Clock, Timer } from './clock.ts';
 import type { SimulatedProcess } from './process.ts';
 import { lossAt, type PlannedEnd, sumAt } from './training.ts';
 
-/** All messages take the same time, so that they stay in order. */
+/** All messages take the same time, so that the messages stay in order. */
 const IPC_MS = 1;
 
 export interface WorkerWorld {

@@ -127,7 +127,8 @@ export class Cluster {
   }
 
   /**
-   * Starts an agent, after a kill in the same folder, and does not wait until it has joined. Restarts an agent that cannot reach NATS, as a service manager would.
+   * Starts an agent, after a kill in the same folder, and does not wait until the agent has joined. Restarts an agent
+   * that cannot reach NATS, as a service manager would.
    * @param slots default: the agent's own default
    * @param server the coordinator's address
    * @param pack number of trials that a slot trains together
@@ -190,12 +191,12 @@ export class Cluster {
     return join(this.folder, `${part}.log`);
   }
 
-  /** Runs a command against this coordinator. */
+  /** Runs a command against the coordinator of the cluster. */
   run(...args: string[]): Promise<Ended> {
     return trawl(...args, '--server', this.address);
   }
 
-  /** Runs a command against this coordinator and parses its JSON output. */
+  /** Runs a command against the coordinator of the cluster and parses its JSON output. */
   json<T>(...args: string[]): Promise<T> {
     return trawlJson<T>(...args, '--server', this.address);
   }

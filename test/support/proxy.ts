@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 export interface Proxy {
   /** HOST:PORT of the proxy. */
   readonly address: string;
-  /** Closes all connections, and rejects new ones until `restore`. */
+  /** Closes all connections, and rejects new connections until `restore`. */
   cut(): void;
   restore(): void;
   /** Returns the number of bytes sent to the server so far. */

@@ -94,7 +94,7 @@ export interface LayersModel {
 
 /**
  * Builds a sequence of dense layers, one per entry of the metadata `activations`, from the tensors `<name>.weight`
- * (`[outputs, inputs]`) and `<name>.bias`. Copies the other metadata.
+ * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata except `activations`.
  * @param generatedBy program and version
  * @throws {BadInputError} when the file does not describe such a network
  */
@@ -111,7 +111,7 @@ export function layersModel(file: SafetensorsFile, generatedBy: string): LayersM
     modelTopology: {
       class_name: 'Sequential',
       config: { name: 'trawl', layers: layers.map((layer, i) => layerConfig(layer, i === 0)) },
-      // TensorFlow.js reads the format of this Keras version.
+      // TensorFlow.js reads the format of Keras 2.1.6.
       keras_version: '2.1.6',
       backend: 'tensor_flow.js',
     },
@@ -139,7 +139,7 @@ const isEarlierModel: EarlierExport = async (dir, names) => {
 };
 
 /**
- * Writes the model into the folder `out` atomically, and replaces a model exported there before.
+ * Writes the model into the folder `out` atomically, and replaces a model that was exported to the folder before.
  * @throws {BadInputError} when the folder contains other files, or the network does not consist of dense layers
  */
 export async function writeLayersModel(file: SafetensorsFile, out: string): Promise<void> {

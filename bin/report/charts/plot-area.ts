@@ -7,7 +7,7 @@ export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
 const LOG_FROM_RATIO = 50;
-/** The smallest value on a logarithmic scale. The ticks of a scale underflow if it contains smaller values. */
+/** The smallest value on a logarithmic scale. The ticks of a scale underflow if the scale contains smaller values. */
 const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 

@@ -1,4 +1,7 @@
-/** An independent record of a core's state, rebuilt from its changes and checked with each change. */
+/**
+ * An independent record of a core's state. The record is rebuilt from the changes of the core and checked with each
+ * change.
+ */
 
 import { strict as assert } from 'node:assert';
 import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
@@ -27,19 +30,19 @@ interface Entry {
   open: OpenAttempt | undefined;
   /** A second running attempt. */
   second: OpenAttempt | undefined;
-  /** Whether the trial has had a speculative attempt since a user last retried it. */
+  /** Whether the trial has had a speculative attempt since a user last retried the trial. */
   speculated: boolean;
-  /** The attempt that must have a result, because it superseded another attempt. */
+  /** The attempt that must have a result, because this attempt superseded another attempt. */
   winner: AttemptKey | undefined;
   /** Whether the current version of the sweep lacks the trial's point. */
   dropped: boolean;
-  /** Whether a version restored the trial, so that it can be pending again. */
+  /** Whether a version restored the trial, so that the trial can be pending again. */
   restored: boolean;
   /** Failures per class since the last retry. */
   failures: Partial<Record<FailureClassName, number>>;
   /** The failures that count against the retry budget, because the machine cannot be their cause. */
   charged: Partial<Record<FailureClassName, number>>;
-  /** The agents on which the trial failed early since a user last retried it. */
+  /** The agents on which the trial failed early since a user last retried the trial. */
   earlyAgents: Set<string>;
   /** Whether the last failure of the trial was early. */
   lastEarly: boolean;
@@ -88,8 +91,8 @@ export class Ledger {
   readonly #keepsEnded: boolean;
 
   /**
-   * @param agentsFor returns the agents that can run a sweep's trials when they are present
-   * @param core a core whose sweeps are added. Trials that have ended stay in this core
+   * @param agentsFor returns the agents that can run a sweep's trials when the agents are present @param core a core
+   * whose sweeps are added. Trials that have ended stay in this core
    */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
@@ -367,7 +370,9 @@ export class Ledger {
     if (!isFree) entry.charged[failure] = (entry.charged[failure] ?? 0) + 1;
   }
 
-  /** Returns the agents without evidence against them that can run the trial and on which it has not failed early. */
+  /**
+   * Returns the agents that can run the trial, without evidence against them and without an early failure of the trial.
+   */
   agentsElsewhere({ sweepId, trialId }: Pick<AttemptKey, 'sweepId' | 'trialId'>): string[] {
     const { earlyAgents } = this.#entry({ sweepId, trialId });
     return this.#agentsFor(this.#sweep(sweepId).policy).filter(
@@ -375,7 +380,7 @@ export class Ledger {
     );
   }
 
-  /** Whether enough trials failed early on the agent that it may receive no more trials of the sweep. */
+  /** Whether enough trials failed early on the agent that the agent may receive no more trials of the sweep. */
   canBeFaulty(sweepId: string, agentId: string): boolean {
     return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
   }
