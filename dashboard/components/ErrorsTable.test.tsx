@@ -87,6 +87,15 @@ test('the errors view lists the warnings of the sweep below the failures, newest
   at.stop();
 });
 
+test('a long warning is wrapped in the errors view', async () => {
+  const long = `all 3 replicates ${'have identical results '.repeat(8)}`.trim();
+  const at = await start(trials, [long]);
+  const lines = at.drawn();
+  const from = lines.indexOf('warnings of the sweep, newest first') + 1;
+  expect(lines.slice(from).filter(Boolean).join(' ')).toBe(long);
+  at.stop();
+});
+
 test('in the errors view, Enter opens the first trial of the group, and → opens the next trial', async () => {
   const at = await start();
   await at.press('enter');

@@ -4,13 +4,14 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
-import type { SweepWarning } from '../../proto/gen/trawl/v1/types.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
+import { wrapWords } from '../draw/wrap-words.ts';
 import { failureGroupId, failureRows, newestFailure, sharedByGroup } from '../state/failures.ts';
 import { listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
 import { failureLines } from '../state/selectors.ts';
 import { cursorOf, windowOf } from '../state/ui.ts';
-import { Label } from './Line.tsx';
+import { Label, Paragraph } from './Line.tsx';
 import { ListTable } from './ListTable.tsx';
 
 interface Props {
@@ -40,7 +41,8 @@ export function ErrorsTable({ model, columns, lines }: Props) {
   const listed = Math.min(lines, listLines(model));
   const indexOf = (wanted: string) => groups.findIndex((group) => failureGroupId(group) === wanted);
   const warnings = model.state.sweep?.warnings ?? [];
-  const wanted = warnings.length === 0 ? 0 : Math.min(warnings.length, MAX_WARNINGS) + WARNINGS_HEADING_LINES;
+  const texts = warnings.slice(-MAX_WARNINGS).map(({ message }) => wrapWords(visibleText(message), columns));
+  const wanted = texts.length === 0 ? 0 : texts.flat().length + WARNINGS_HEADING_LINES;
   const noted = wanted <= lines - listed ? wanted : 0;
   const room = lines - listed - noted;
   const chosen = groups[windowOf(cursorOf(model.ui, 'errors'), groups.length, 1, indexOf).at];
@@ -63,7 +65,7 @@ export function ErrorsTable({ model, columns, lines }: Props) {
           <GroupDetail model={model} group={chosen} columns={columns} />
         </Box>
       )}
-      {noted === 0 ? null : <Warnings warnings={warnings.slice(-MAX_WARNINGS)} columns={columns} />}
+      {noted === 0 ? null : <Warnings texts={texts} columns={columns} />}
     </>
   );
 }
@@ -84,8 +86,8 @@ function GroupDetail({ model, group, columns }: DetailProps) {
   const shared = sharedByGroup(group, model.state.varying);
   const trials = group.trials.map(({ id }) => shortId(id)).join(', ');
   return (
-    <Box flexDirection="column" flexShrink={0}>
-      <Label text={error} columns={columns} style="yellow" />
+    <Box flexDirection="column" width={columns} flexShrink={0}>
+      <Paragraph text={error} style="yellow" />
       <Label text={`${countText(group.trials.length, 'trial')}: ${trials}`} columns={columns} style="bold" />
       {shared.length === 0 ? null : <Label text={`all have ${shared.join('  ')}`} columns={columns} style="bold" />}
       {output.length === 0 ? null : (
@@ -99,14 +101,18 @@ function GroupDetail({ model, group, columns }: DetailProps) {
   );
 }
 
-/** @param warnings oldest first */
-function Warnings({ warnings, columns }: { readonly warnings: readonly SweepWarning[]; readonly columns: number }) {
+/** @param texts the lines of each warning, the oldest warning first */
+function Warnings({ texts, columns }: { readonly texts: readonly (readonly string[])[]; readonly columns: number }) {
   return (
     <Box flexDirection="column" paddingTop={1} flexShrink={0}>
       <Label text="warnings of the sweep, newest first" columns={columns} style="bold" />
-      {warnings.toReversed().map(({ kind, message }) => (
-        <Label key={`${kind} ${message}`} text={message} columns={columns} style="yellow" />
-      ))}
+      {texts
+        .toReversed()
+        .flat()
+        .map((text, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+          <Label key={at} text={text} columns={columns} style="yellow" />
+        ))}
     </Box>
   );
 }

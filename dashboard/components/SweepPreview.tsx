@@ -13,6 +13,7 @@ import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Config, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
+import { wrapWords } from '../draw/wrap-words.ts';
 import type { Model } from '../state/model.ts';
 import { Label, Line } from './Line.tsx';
 import { Table } from './Table.tsx';
@@ -32,7 +33,10 @@ const FACT_LINES = 3;
 /** The sweep under the cursor of the list of sweeps: its state, its warnings and its best configs. */
 export function SweepPreview({ model, sweep, columns, lines }: Props) {
   const best = model.bestOf(sweep.id);
-  const warnings = sweep.warnings.slice(-MAX_WARNINGS).toReversed();
+  const warnings = sweep.warnings
+    .slice(-MAX_WARNINGS)
+    .toReversed()
+    .flatMap(({ message }) => wrapWords(`warning: ${visibleText(message)}`, columns));
   const rows = lines - 1 - FACT_LINES - warnings.length - 1;
   return (
     <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
@@ -46,8 +50,9 @@ export function SweepPreview({ model, sweep, columns, lines }: Props) {
       />
       <Label text={countsText(sweep)} columns={columns} />
       <Label text={planText(sweep, model.now)} columns={columns} style="dim" />
-      {warnings.map(({ kind, message }) => (
-        <Label key={`${kind} ${message}`} text={`warning: ${message}`} columns={columns} style="yellow" />
+      {warnings.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style="yellow" />
       ))}
       {rows < 1 ? null : <BestConfigs sweep={sweep} configs={best?.slice(0, rows)} columns={columns} />}
     </Box>

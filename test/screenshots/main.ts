@@ -29,7 +29,7 @@ const SIZES = [
   { columns: 120, rows: 40, zoom: 0.8 },
   { columns: 200, rows: 60, zoom: 0.6 },
 ];
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 900_000;
 
 const PROGRAM = `
 const {rate, momentum} = JSON.parse(process.argv[2]);
@@ -61,7 +61,7 @@ trainer: autoencoder
 parameters:
   latent_dim: {values: [8, 32, 64]}
   noise_std: {values: [0, 0.5]}
-  train_size: {value: 1000}
+  train_size: {value: 400}
   epochs: {value: 4}
 reconstruct_every: 2
 replicates: 2
