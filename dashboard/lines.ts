@@ -62,7 +62,7 @@ function sweepLine(sweep: Sweep): string {
 }
 
 function openingLine(sweep: Sweep): string {
-  const metric = sweep.metric === undefined ? '' : `, ${objectiveText(sweep.metric)}`;
+  const metric = sweep.metric === undefined ? '' : `, ${objectiveText(sweep)}`;
   const replicates = sweep.replicates > 1 ? ` (${sweep.configs} configs x ${sweep.replicates} seeds)` : '';
   const ended = endedTotal(sweep) > 0 ? `, ${endedTotal(sweep)} already ended` : '';
   return `sweep ${sweep.name} (${sweep.id}): ${totalText(sweep)}${replicates}${metric}${ended}`;

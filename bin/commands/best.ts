@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { goalOf, rankingMetric } from '../../lib/domain/ranking.ts';
+import { goalOf, objectivesOf, objectiveText, rankingMetric } from '../../lib/domain/ranking.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -49,6 +49,7 @@ async function best(selector: string, options: Options): Promise<void> {
     const wide = options.output === 'wide';
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
+      objectives: rankBy === '' ? objectivesOf(sweep).map(({ name }) => name) : [],
       trainer: sweep.trainer,
       swept: sweep.axes,
       wide,
@@ -61,7 +62,7 @@ async function best(selector: string, options: Options): Promise<void> {
       if (options.output === 'json') return printJson(trials.map(trialJson));
       if (trials.length === 0) return print(noResults(sweep, rankBy, options));
       const table = tableOf(trials);
-      await print(headingOf(sweep, table.by, options) + renderTrials({ ...table, trials }, terminal));
+      await print(headingOf(sweep, table, options) + renderTrials({ ...table, trials }, terminal));
       return noteOthers(sweep, table.by, all.length > trials.length, options);
     }
     const all = ranked(await listConfigs(connection, request));
@@ -76,16 +77,22 @@ async function best(selector: string, options: Options): Promise<void> {
       const stepOf = (id: string) => steps?.get(id) ?? null;
       return printJson(configs.map((config) => ({ ...configJson(config), steps: config.trialIds.map(stepOf) })));
     }
-    await print(headingOf(sweep, table.by, options) + renderConfigs({ ...table, configs, steps }, terminal));
+    await print(headingOf(sweep, table, options) + renderConfigs({ ...table, configs, steps }, terminal));
     return noteOthers(sweep, table.by, all.length > configs.length, options);
   });
 }
 
 /**
- * Returns the metric and the goal of the ranking. Empty if the metric and the goal are the metric and the goal of the
- * sweep, at the last step.
+ * Returns the metric and the goal of the ranking, or all objectives of the sweep if they rank it. Empty if the metric and
+ * the goal are the metric and the goal of the sweep, at the last step.
  */
-function headingOf(sweep: Sweep, by: string, { goal }: Options): string {
+function headingOf(
+  sweep: Sweep,
+  { by, objectives }: { readonly by: string; readonly objectives: readonly string[] },
+  { goal }: Options,
+): string {
+  if (objectives.length > 0)
+    return `${visibleText(objectiveText(sweep))}: by front, then by hypervolume contribution\n`;
   const { metric } = sweep;
   const isOwn = metric?.name === by;
   const direction = goal === undefined ? goalOf(sweep, by) : goal.startsWith('max') ? 'maximize' : 'minimize';

@@ -71,7 +71,7 @@ function trialsText(sweep: Sweep): string {
 
 function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
-  const metric = sweep.metric && `${objectiveText(sweep.metric)}${best}`;
+  const metric = sweep.metric && `${objectiveText(sweep)}${best}`;
   return renderFields(
     [
       ['sweep', sweep.id],

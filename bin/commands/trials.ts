@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { rankingMetric } from '../../lib/domain/ranking.ts';
+import { objectivesOf, rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Filter } from '../../lib/filter/parse.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
 import type { Config, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
@@ -61,6 +61,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     const request = { sweep: sweep.id, rankBy, goal: goalFromOption(options.goal), limit: options.limit ?? 0 };
     const tableOf = (rows: readonly (Trial | Config)[]) => ({
       by: rankBy || rankingMetric(sweep.metric?.name, rows),
+      objectives: rankBy === '' ? objectivesOf(sweep).map(({ name }) => name) : [],
       trainer: sweep.trainer,
       wide: options.output === 'wide',
     });

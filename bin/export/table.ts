@@ -27,6 +27,8 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
   { name: 'rank', type: 'integer', read: (t) => t.rank },
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
+/** A column of sweeps with several objectives. */
+const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
 const TRIAL_TRAILING: readonly ExportColumn<TrialJson>[] = [
   { name: 'attempts', type: 'integer', read: (t) => t.attempts },
   { name: 'agent', type: 'text', read: (t) => t.agent },
@@ -130,10 +132,14 @@ export function trialColumns(trials: readonly TrialJson[], ranking: string): rea
     { name: 'step', type: stepType(trials.map(stepOf)), read: stepOf },
     { name: 'epoch', type: stepType(trials.map(({ epoch }) => epoch)), read: ({ epoch }) => epoch },
   ];
-  const claim = uniqueNames([...TRIAL_LEADING, ...steps, ...TRIAL_TRAILING]);
+  const hasFronts = trials.some(({ front }) => front !== undefined);
+  const leading = hasFronts
+    ? TRIAL_LEADING.flatMap((column) => (column.name === 'rank' ? [column, FRONT] : column))
+    : TRIAL_LEADING;
+  const claim = uniqueNames([...leading, ...steps, ...TRIAL_TRAILING]);
   const parameters = parameterColumns(trials, claim);
   const metrics = metricColumns(new Set(trials.flatMap((trial) => Object.keys(trial.metrics))), claim);
-  return [...TRIAL_LEADING, ...parameters, ...metrics, ...steps, ...TRIAL_TRAILING];
+  return [...leading, ...parameters, ...metrics, ...steps, ...TRIAL_TRAILING];
 }
 
 /**

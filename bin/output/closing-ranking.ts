@@ -1,7 +1,13 @@
-import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { configsOf, rankConfigs, rankConfigsByObjectives } from '../../lib/domain/configs.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { splitParameters } from '../../lib/domain/parameters.ts';
-import { type RankedMetric, rankedMetrics, rankTrials } from '../../lib/domain/ranking.ts';
+import {
+  objectivesOf,
+  type RankedMetric,
+  rankedMetrics,
+  rankTrials,
+  rankTrialsByObjectives,
+} from '../../lib/domain/ranking.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -17,20 +23,26 @@ import type { Terminal } from './terminal.ts';
 
 const CLOSING_TOP = 10;
 
-function ranking(
-  sweep: Sweep,
-  trials: readonly Trial[],
-  metric: RankedMetric,
-  others: readonly string[],
-  terminal: Terminal,
-): string {
-  const ranked = rankTrials(trials, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return withoutValues(metric, sweep);
+/** The metric of a ranking, or all objectives of a ranking by several, and the metrics that are shown with it. */
+interface RankedBy {
+  readonly metric: RankedMetric;
+  readonly others: readonly string[];
+  /** Empty if a single metric ranks the rows. */
+  readonly objectives: readonly RankedMetric[];
+}
+
+function ranking(sweep: Sweep, trials: readonly Trial[], by: RankedBy, terminal: Terminal): string {
+  const { metric, others, objectives } = by;
+  const all =
+    objectives.length > 0 ? rankTrialsByObjectives(trials, objectives) : rankTrials(trials, metric.name, metric.goal);
+  const ranked = all.filter(({ rank }) => rank > 0);
+  if (ranked.length === 0) return withoutValues(by, sweep);
   const numeric = (header: string, cell: (trial: Trial) => string): Column<Trial> => ({ header, numeric: true, cell });
   const { own, determined } = parameterColumns(trials, splitParameters(trials).varying);
   const table = renderTable<Trial>(
     [
       numeric('rank', ({ rank }) => String(rank)),
+      ...(objectives.length > 0 ? [numeric('front', ({ front }) => String(front ?? '-'))] : []),
       { header: 'trial', neverCut: true, required: true, cell: (trial) => shortId(trial.id) },
       // The value of a trial that has not ended is provisional.
       ...(sweepEnded(sweep) ? [] : [{ header: 'state', neverCut: true, required: true, cell: stateText }]),
@@ -42,18 +54,17 @@ function ranking(
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  return `${heading(metric, sweep, ranked.length)}:\n${table}`;
+  return `${heading(by, sweep, ranked.length)}:\n${table}`;
 }
 
-function configRanking(
-  sweep: Sweep,
-  configs: readonly Config[],
-  metric: RankedMetric,
-  others: readonly string[],
-  terminal: Terminal,
-): string {
-  const ranked = rankConfigs(configs, metric.name, metric.goal).filter(({ rank }) => rank > 0);
-  if (ranked.length === 0) return withoutValues(metric, sweep);
+function configRanking(sweep: Sweep, configs: readonly Config[], by: RankedBy, terminal: Terminal): string {
+  const { metric, others, objectives } = by;
+  const all =
+    objectives.length > 0
+      ? rankConfigsByObjectives(configs, objectives)
+      : rankConfigs(configs, metric.name, metric.goal);
+  const ranked = all.filter(({ rank }) => rank > 0);
+  if (ranked.length === 0) return withoutValues(by, sweep);
   const numeric = (header: string, cell: (config: Config) => string): Column<Config> => ({
     header,
     numeric: true,
@@ -63,6 +74,7 @@ function configRanking(
   const table = renderTable<Config>(
     [
       numeric('rank', ({ rank }) => String(rank)),
+      ...(objectives.length > 0 ? [numeric('front', ({ front }) => String(front ?? '-'))] : []),
       { header: 'config', neverCut: true, required: true, cell: ({ id }) => shortId(id) },
       ...own,
       required(numeric(metric.name, ({ metrics }) => spreadText(ownValue(metrics, metric.name)))),
@@ -73,7 +85,7 @@ function configRanking(
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  return `${heading(metric, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
+  return `${heading(by, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
 }
 
 const stateText = ({ state }: Trial): string => trialState.of(state);
@@ -89,32 +101,40 @@ function bestTrialSoFar(sweep: Sweep, trials: readonly Trial[], { name, goal }: 
   return `Best trial so far: ${shortId(best.id)} (${stateText(best)}, seed ${best.seed}), ${visibleText(name)} ${value}\n`;
 }
 
-function withoutValues({ name }: RankedMetric, sweep: Sweep): string {
+function withoutValues({ metric: { name }, objectives }: RankedBy, sweep: Sweep): string {
   const yet = sweepEnded(sweep) ? '' : ' yet';
+  if (objectives.length > 0) return `No trial reported all of ${visibleText(namesOf(objectives))}${yet}.\n`;
   return name === '' ? `No trial reported a metric${yet}.\n` : `By ${visibleText(name)}: no trial reported it${yet}.\n`;
 }
 
-function heading({ name, goal }: RankedMetric, sweep: Sweep, count: number): string {
+const namesOf = (objectives: readonly RankedMetric[]): string => objectives.map(({ name }) => name).join(', ');
+
+function heading({ metric: { name, goal }, objectives }: RankedBy, sweep: Sweep, count: number): string {
   const best = sweep.metric?.name === name && sweep.metric.at === MetricAt.BEST ? ' (best over the steps)' : '';
   const soFar = sweepEnded(sweep) ? '' : ' so far';
   const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
+  if (objectives.length > 0) {
+    return `By ${visibleText(namesOf(objectives))}${soFar}, by front, then by hypervolume contribution${more}`;
+  }
   return `By ${visibleText(name)}${best}${soFar}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
 }
 
 /**
- * Renders the rankings that `trawl up` prints when it exits: by the sweep's own metric and, if reported, by PSNR. Headings
+ * Renders the rankings that `trawl up` prints when it exits: by the sweep's objectives, or by its own metric and, if
+ * reported, by PSNR. Headings
  * say "so far" while the sweep has not ended.
  */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);
   const configs = sweep.replicates > 1 ? configsOf(trials) : undefined;
-  return metrics
+  const objectives = objectivesOf(sweep);
+  return (objectives.length > 0 ? metrics.slice(0, 1) : metrics)
     .map((metric) => {
       const others = metrics.filter((other) => other !== metric).map((other) => other.name);
-      if (configs !== undefined) {
-        return configRanking(sweep, configs, metric, others, terminal) + bestTrialSoFar(sweep, trials, metric);
-      }
-      return ranking(sweep, trials, metric, others, terminal);
+      const by = { metric, others, objectives };
+      if (configs === undefined) return ranking(sweep, trials, by, terminal);
+      const best = objectives.length > 0 ? '' : bestTrialSoFar(sweep, trials, metric);
+      return configRanking(sweep, configs, by, terminal) + best;
     })
     .join('\n');
 }

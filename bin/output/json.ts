@@ -1,4 +1,5 @@
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { objectivesOf } from '../../lib/domain/ranking.ts';
 import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import {
   type Agent,
@@ -49,6 +50,8 @@ export interface TrialJson {
   readonly state: TrialStateName;
   /** Rank by the requested metric, from 1. Null if the trial did not report the metric. */
   readonly rank: number | null;
+  /** The nondominated front from 1, in a ranking by several objectives. */
+  readonly front?: number | undefined;
   readonly parameters: Parameters;
   readonly seed: number;
   readonly epoch: number;
@@ -93,6 +96,7 @@ export function trialJson(trial: Trial): TrialJson {
     index: trial.index,
     state: trialState.of(trial.state),
     rank: trial.rank === 0 ? null : trial.rank,
+    front: trial.front,
     parameters: fromWire(trial.parameters),
     seed: trial.seed,
     epoch: trial.epoch,
@@ -145,6 +149,8 @@ export interface ConfigJson {
   readonly config: string;
   /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the requested metric. */
   readonly rank: number | null;
+  /** The nondominated front from 1, in a ranking by several objectives. */
+  readonly front?: number | undefined;
   readonly parameters: Parameters;
   /** Number of the config's trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
@@ -154,10 +160,11 @@ export interface ConfigJson {
   readonly trials: readonly string[];
 }
 
-export function configJson({ id, rank, parameters, counts, metrics, trialIds }: Config): ConfigJson {
+export function configJson({ id, rank, front, parameters, counts, metrics, trialIds }: Config): ConfigJson {
   return {
     config: id,
     rank: rank === 0 ? null : rank,
+    front,
     parameters: fromWire(parameters),
     counts: counts ?? {},
     metrics: Object.fromEntries(Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -182,6 +189,7 @@ export function sweepJson(sweep: Sweep) {
       sweep.metric === undefined
         ? null
         : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal), at: atName(sweep.metric) },
+    ...(sweep.objectives.length === 0 ? {} : { metrics: objectivesOf(sweep) }),
     trials: trialTotal(sweep),
     trials_to_come: Number.isFinite(trialsToCome(sweep)) ? trialsToCome(sweep) : null,
     configs: sweep.configs,

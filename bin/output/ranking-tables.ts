@@ -18,6 +18,8 @@ export interface TrialTableOptions {
   readonly trials: readonly Trial[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
+  /** The objectives of a ranking by several; their columns come first. Default: none. */
+  readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
   /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
@@ -48,6 +50,7 @@ export function shownSteps(
 
 function columnsOf(table: TrialTableOptions, varying: readonly string[], terminal: Terminal): Column<Trial>[] {
   const [first, ...others] = metricNames(table.trials, table);
+  const isObjective = (name: string) => table.objectives?.includes(name) === true;
   const metric = (name: string): Column<Trial> => ({
     header: name,
     numeric: true,
@@ -60,6 +63,7 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   const { own, determined } = parameterColumns(table.trials, varying);
   const columns: Column<Trial>[] = [
     { header: 'rank', numeric: true, cell: (trial) => (trial.rank === 0 ? '-' : String(trial.rank)) },
+    ...frontColumns(table),
     {
       header: 'trial',
       neverCut: true,
@@ -75,9 +79,10 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
     },
     ...own,
     ...(first === undefined ? [] : [required(metric(first))]),
+    ...others.filter(isObjective).map((name) => required(metric(name))),
     ...(steps === undefined ? [] : [stepColumn]),
     { header: 'epoch', numeric: true, required: true, cell: (trial) => formatStep(trial.epoch) },
-    ...others.map(metric),
+    ...others.filter((name) => !isObjective(name)).map(metric),
     { header: 'seconds', numeric: true, cell: seconds },
     { header: 'attempts', numeric: true, cell: (trial) => String(trial.attempts) },
     { header: 'agent', elide: 'common', cell: (trial) => trial.agentId || '-' },
@@ -120,10 +125,18 @@ export interface ConfigTableOptions {
   readonly swept?: readonly string[];
   /** The metric of the ranking; its column comes first. */
   readonly by: string;
+  /** The objectives of a ranking by several; their columns come first. Default: none. */
+  readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
   /** The step of each trial's value of the ranking metric, by trial id. If undefined, the column is hidden. */
   readonly steps?: ReadonlyMap<string, number> | undefined;
+}
+
+/** Returns the column of the nondominated fronts in a ranking by several objectives. */
+function frontColumns({ objectives = [] }: Pick<TrialTableOptions, 'objectives'>): Column<Trial | Config>[] {
+  if (objectives.length === 0) return [];
+  return [{ header: 'front', numeric: true, cell: ({ front }) => (front === undefined ? '-' : String(front)) }];
 }
 
 function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: readonly string[]): string {
@@ -148,6 +161,7 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
   const { varying, constant } = splitColumns(configs, table.swept);
   const id = (text: string) => (terminal.width === undefined ? text : shortId(text));
   const [first, ...others] = metricNames(configs, table);
+  const isObjective = (name: string) => table.objectives?.includes(name) === true;
   const metric = (name: string): Column<Config> => ({
     header: name,
     numeric: true,
@@ -161,13 +175,15 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
   const { own, determined } = parameterColumns(configs, varying);
   const columns: Column<Config>[] = [
     { header: 'rank', numeric: true, cell: ({ rank }) => (rank === 0 ? '-' : String(rank)) },
+    ...frontColumns(table),
     { header: 'config', neverCut: true, required: true, cell: (config) => id(config.id) },
     ...own,
     ...(first === undefined ? [] : [required(metric(first))]),
+    ...others.filter(isObjective).map((name) => required(metric(name))),
     ...(table.steps === undefined ? [] : [stepColumn]),
     { header: 'n', numeric: true, cell: ({ metrics }) => String(ownValue(metrics, by)?.n ?? 0) },
     { header: 'replicates', cell: replicatesText, style: (config) => (hasFailures(config) ? 'yellow' : undefined) },
-    ...others.map(metric),
+    ...others.filter((name) => !isObjective(name)).map(metric),
     { header: 'trials', cell: ({ trialIds }) => trialIds.map(id).join(' ') },
     ...determined,
   ];
@@ -180,10 +196,10 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
  */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,
-  { by, trainer }: { readonly by: string; readonly trainer: string },
+  { by, objectives = [], trainer }: Pick<TrialTableOptions, 'by' | 'objectives' | 'trainer'>,
 ): string[] {
   const reported = new Set<string>();
   for (const { metrics } of rows) for (const name of Object.keys(metrics)) reported.add(name);
-  const known = [by, ...(trainerSpec(trainer)?.metrics ?? [])].filter((name) => reported.has(name));
+  const known = [by, ...objectives, ...(trainerSpec(trainer)?.metrics ?? [])].filter((name) => reported.has(name));
   return [...new Set([...known, ...[...reported].sort()])];
 }

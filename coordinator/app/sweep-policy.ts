@@ -19,6 +19,7 @@ export function policyOf(spec: SweepSpec, code: CodeArchive | undefined): SweepP
     command: spec.command,
     weight: spec.weight,
     ranking: { metric: spec.metric.name, goal: spec.metric.goal, at: spec.metric.at },
+    objectives: spec.objectives.length === 0 ? undefined : spec.objectives,
     target: spec.metric.target,
     program: spec.program && { ...spec.program, code },
   };

@@ -1,4 +1,5 @@
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
+import type { Objective } from '../../lib/domain/pareto.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Labels } from '../../proto/limits.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
@@ -47,6 +48,8 @@ export interface SweepPolicy extends Demand {
   readonly weight: number;
   /** The metric that ranks the trials, and the rule that selects its value among the steps. */
   readonly ranking: RankingRule;
+  /** The objectives of a sweep with several. The first one is the metric of `ranking`. Undefined: one objective. */
+  readonly objectives?: readonly Objective[] | undefined;
   /**
    * The sweep ends when a trial's ranking metric reaches this value. The target is undefined if the sweep file names
    * none.

@@ -87,6 +87,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     trainer: 'noop',
     command: [],
     program: undefined,
+    objectives: [],
     code: undefined,
     isWandbFile: false,
     search: undefined,

@@ -2,6 +2,7 @@
  * Defines a sweep after the sweep file has been parsed. The values of the sweep are valid, and every default is filled
  * in.
  */
+import type { Objective } from '../../lib/domain/pareto.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { TrainerName } from '../../proto/trainers.ts';
 import type { HypothesisClaim } from '../analysis/claim.ts';
@@ -37,6 +38,8 @@ export interface SweepSpec {
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
+  /** The objectives of a sweep with several. The first one is `metric`. Empty if the sweep has one objective. */
+  readonly objectives: readonly Objective[];
   /** The axes in the file's order. Single values are axes of size 1. The list is empty for a search. */
   readonly axes: readonly Axis[];
   /** Groups of axes of equal size that advance together. A parameter is in at most one group. */

@@ -3,6 +3,7 @@
  * same state and history give the same suggestion, so a suggestion that was lost in a crash is repeated exactly after
  * the restart.
  */
+import type { GoalName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';
 
@@ -23,11 +24,15 @@ export interface SearchResult {
   readonly parameters: Parameters;
   /** The value of the ranking metric in the trial. The value is undefined if the trial has no value. */
   readonly value: number | undefined;
+  /** The values of all objectives, in a sweep with several. */
+  readonly values?: readonly (number | undefined)[];
 }
 
 /** The trials that a sweep has created so far. */
 export interface SearchHistory {
-  readonly goal: 'minimize' | 'maximize';
+  readonly goal: GoalName;
+  /** The goals of all objectives, in a sweep with several. Undefined: one objective. */
+  readonly goals?: readonly GoalName[] | undefined;
   /**
    * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store committed
    * their ends.

@@ -103,6 +103,9 @@ export function sweepOf(
       at: policy.ranking.at === 'best' ? MetricAt.BEST : MetricAt.LAST,
       target: policy.target,
     },
+    objectives: (policy.objectives ?? []).map(({ name, goal: direction }) => {
+      return { name, goal: goal.to(direction), at: MetricAt.LAST, target: undefined };
+    }),
     counts,
     configs: row.configs,
     replicates: row.replicates,

@@ -1,5 +1,6 @@
 /** Reads the history of a search from the store, for searchers that use results. */
 import type { Database } from 'libsql';
+import type { Objective } from '../../lib/domain/pareto.ts';
 import { resultOf } from '../../lib/domain/trial-result.ts';
 import type { EventKind, GoalName, TrialStateName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -22,6 +23,13 @@ interface TrialRow {
   readonly metrics: string;
 }
 
+interface SweepRow {
+  readonly metric: string;
+  readonly goal: GoalName;
+  /** JSON of the objectives of a sweep with several. */
+  readonly objectives: string | null;
+}
+
 export interface StoredSearchHistory {
   /** Adds a trial that the next transaction stores. */
   add(trial: PlannedTrial): void;
@@ -38,7 +46,9 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
      where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')}) order by seq`,
   );
   const selectTrial = db.prepare('select state, parameters, metrics from trials where sweep_id = ? and id = ?');
-  const selectSweep = db.prepare('select metric, goal from sweeps where id = ?');
+  const selectSweep = db.prepare(
+    "select metric, goal, json_extract(policy, '$.objectives') as objectives from sweeps where id = ?",
+  );
   const results = new Map<string, SearchHistory['results'][number]>();
   const live = new Map<string, Parameters>();
   /** Trials that were created, but are not stored yet. */
@@ -47,14 +57,19 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
   let known: string | undefined;
   let warmStart: SearchHistory['results'] | undefined;
 
-  function apply({ trialId, kind }: EventRow, metric: string): void {
+  function apply({ trialId, kind }: EventRow, metric: string, objectives: readonly Objective[]): void {
     for (const trials of [results, live, created]) trials.delete(trialId);
     if (kind === 'cancelled') return;
     const row = selectTrial.get(sweepId, trialId) as TrialRow | undefined;
     if (row === undefined) return;
     const parameters = parseParameters(row.parameters);
     if (kind === 'created' || kind === 'retried') live.set(trialId, parameters);
-    else results.set(trialId, { parameters, value: resultOf({ ...row, metrics: JSON.parse(row.metrics) }, metric) });
+    else {
+      const trial = { ...row, metrics: JSON.parse(row.metrics) };
+      const values = objectives.map(({ name }) => resultOf(trial, name));
+      const value = resultOf(trial, metric);
+      results.set(trialId, objectives.length > 0 ? { parameters, value, values } : { parameters, value });
+    }
   }
 
   return {
@@ -62,8 +77,9 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
       created.set(trialId, parameters);
     },
     read() {
-      const { metric, goal } = selectSweep.get(sweepId) as { readonly metric: string; readonly goal: GoalName };
-      // If the sweep file names no metric, the sweep has no metric until the first reports.
+      const { metric, goal, objectives: json } = selectSweep.get(sweepId) as SweepRow;
+      const objectives: readonly Objective[] = json === null ? [] : JSON.parse(json);
+      // If the sweep file names no metric, the sweep has a metric only after the first reports.
       if (metric !== known) {
         known = metric;
         lastSeq = 0;
@@ -72,10 +88,16 @@ export function storedSearchHistory(db: Database, sweepId: string): StoredSearch
       }
       for (const event of selectEvents.all(sweepId, lastSeq) as EventRow[]) {
         lastSeq = event.seq;
-        apply(event, metric);
+        apply(event, metric, objectives);
       }
       warmStart ??= storedWarmStart(db, sweepId);
-      return { goal, results: [...warmStart, ...results.values()], live: [...live.values(), ...created.values()] };
+      const goals = objectives.length > 0 ? objectives.map((objective) => objective.goal) : undefined;
+      return {
+        goal,
+        goals,
+        results: [...warmStart, ...results.values()],
+        live: [...live.values(), ...created.values()],
+      };
     },
   };
 }

@@ -223,6 +223,20 @@ const types: [string, string][] = [
   ['name: 3', '4:7: name: expected text, got 3; put quotes around it'],
   ['name: ""', '4:7: name: expected text, not empty, got ""'],
   ['name: "a\\nb"', '4:7: name: expected text on one line, got "a\\nb"'],
+  [
+    'metrics: [{name: psnr}]',
+    '4:10: metrics: expected at least two metrics in the list; for a single metric write metric, got 1',
+  ],
+  ['metrics: [{name: psnr}, {name: psnr}]', '4:32: name: "psnr" is listed twice, first at 4:18'],
+  [
+    'metrics: [{name: psnr}, {name: test_los}]',
+    '4:32: trainer autoencoder has no metric "test_los"; did you mean "test_loss"?',
+  ],
+  ['metrics: [{name: psnr}, {name: test_loss, at: best}]', '4:43: unknown key "at"; expected name, goal'],
+  [
+    'metric: {name: psnr}\nmetrics: [{name: psnr}, {name: test_loss}]',
+    '5:1: metric and metrics exclude each other; remove one of them',
+  ],
   ['warm_start: [1]', '4:1: warm_start: method grid uses no earlier results; write method: tpe'],
   ['warm_start: []', '4:13: warm_start: expected at least one value in the list, got an empty list'],
   ['warm_start: [true]', '4:14: expected the id or the name of a sweep, got true'],

@@ -32,8 +32,8 @@ export function sweepFingerprint(spec: SweepSpec): string {
     retry: { ...spec.retry },
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
-    // Keys that were added later are omitted at their default values, so that the fingerprints of older files do not
-    // change.
+    ...(spec.objectives.length === 0 ? {} : { objectives: spec.objectives.map((objective) => ({ ...objective })) }),
+    // Later keys are omitted at their defaults, so that the fingerprints of older files do not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(spec.speculate ? { speculate: true } : {}),

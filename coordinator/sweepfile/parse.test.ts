@@ -58,6 +58,7 @@ hypotheses:
     ['weight_decay', 2, 1e-5],
   ]);
   expect(rest).toEqual({
+    objectives: [],
     name: 'all',
     description: 'of them',
     trainer: 'autoencoder',
@@ -146,4 +147,17 @@ zip: [[a, b, c]]
     [1, 6, 9],
     [2, 5, 9],
   ]);
+});
+
+test('several objectives rank a sweep, and the first objective is its metric', () => {
+  const spec = parseSweep(
+    '{trainer: autoencoder, metrics: [{name: psnr}, {name: test_loss}], parameters: {}}',
+    'x.yaml',
+  );
+  expect(spec.metric).toEqual({ name: 'psnr', goal: 'maximize', at: 'last', target: undefined });
+  expect(spec.objectives).toEqual([
+    { name: 'psnr', goal: 'maximize' },
+    { name: 'test_loss', goal: 'minimize' },
+  ]);
+  expect(parseSweep('{trainer: autoencoder, parameters: {}}', 'x.yaml').objectives).toEqual([]);
 });

@@ -73,6 +73,7 @@ const resources = z.strictObject(
   { error: 'expected a mapping, such as {gpu: 1, vram: 8GiB, labels: {zone: a}}' },
 );
 
+const MAX_OBJECTIVES = 4;
 const MAX_WARM_SWEEPS = 20;
 const sweepIdError = 'expected the id or the name of a sweep';
 const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sweepIdError }), line('a sweep')], {
@@ -139,6 +140,25 @@ export const sweepFileSchema = z.strictObject(
       )
       .optional()
       .describe("the metric that ranks the trials; default: the trainer's first metric; required for trainer command"),
+    metrics: list(
+      z.strictObject(
+        {
+          name: text('the name of a metric').describe('name of a metric that the trainer reports'),
+          goal: z
+            .enum(['minimize', 'maximize'])
+            .optional()
+            .describe('whether lower or higher values are better; default: maximize for psnr, minimize otherwise'),
+        },
+        { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
+      ),
+      'metrics, such as [{name: test_loss}, {name: psnr}]',
+      MAX_OBJECTIVES,
+    )
+      .min(2, { error: 'expected at least two metrics in the list; for a single metric write metric' })
+      .optional()
+      .describe(
+        `several objectives instead of metric, from 2 to ${MAX_OBJECTIVES}; trials are ranked by Pareto front; the first metric counts for early_terminate`,
+      ),
     trainer: z.enum(trainers).describe('the trainer; default: command, if the file has a command or program'),
     ...programKeys,
     parameters: z
@@ -311,7 +331,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate' || top === 'code')
     return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
-  if (top === 'when' || top === 'hypotheses' || top === 'classify')
+  if (top === 'when' || top === 'hypotheses' || top === 'classify' || top === 'metrics')
     return Object.keys(shape[top].unwrap().element.shape);
   return undefined;
 }

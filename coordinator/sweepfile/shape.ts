@@ -11,8 +11,8 @@ import { type Findings, has, type Located, locate, type Path } from './problems.
 import { COMMAND_EXAMPLE } from './program-schema.ts';
 import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
-/** The keys of planned features. These keys are rejected as not yet supported, not as unknown. */
-const UNSUPPORTED_KEYS = ['metrics', 'parent'];
+/** Keys of planned features. They are rejected as not yet supported, not as unknown. */
+const UNSUPPORTED_KEYS = ['parent'];
 const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
 
 /**
@@ -78,7 +78,9 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
       : `expected ${COMMAND_EXAMPLE}, got ${show(data)}`;
   }
   if (Array.isArray(data) && issue.code === 'too_big') return `${issue.message}, got ${data.length}`;
-  if (Array.isArray(data) && issue.code === 'too_small') return `${issue.message}, got an empty list`;
+  if (Array.isArray(data) && issue.code === 'too_small') {
+    return `${issue.message}, got ${data.length === 0 ? 'an empty list' : data.length}`;
+  }
   const unquoted = issue.message === 'expected text' && (typeof data === 'number' || typeof data === 'boolean');
   return `${issue.message}, got ${show(data)}${unquoted ? '; put quotes around it' : ''}`;
 }

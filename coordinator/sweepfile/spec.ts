@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path';
 import { SEED } from '../../lib/domain/parameters.ts';
+import type { Objective } from '../../lib/domain/pareto.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
@@ -86,6 +87,7 @@ export function specOf(
   };
   const when = whenRulesOf(file.when, context);
   checkWarmStart(file, findings);
+  const objectives = objectivesOf(file, trainer, findings);
   const metric = metricOf(file, trainer, root, findings);
   const named = {
     metric: metric.name,
@@ -102,6 +104,7 @@ export function specOf(
     code: codeOf(file, findings),
     isWandbFile: isWandb,
     metric,
+    objectives,
     axes,
     zip: zipOf(file, context),
     exclude: excludeRulesOf(file.exclude, context),
@@ -148,14 +151,14 @@ function searchOf(
 const WARM_METHODS: readonly SweepFile['method'][] = ['tpe', 'bayes'];
 
 function checkWarmStart(
-  { method = 'grid', warm_start: warmStart, metric, trainer }: SweepFile,
+  { method = 'grid', warm_start: warmStart, metric, metrics, trainer }: SweepFile,
   findings: Findings,
 ): void {
   if (warmStart === undefined) return;
   if (!WARM_METHODS.includes(method)) {
     findings.atKey(['warm_start'], `warm_start: method ${method} uses no earlier results; write method: tpe`);
   }
-  if (metric === undefined && TRAINERS[trainer].metrics.length === 0) {
+  if (metric === undefined && metrics === undefined && TRAINERS[trainer].metrics.length === 0) {
     findings.atKey(['warm_start'], 'warm_start requires a metric, such as metric: {name: test_loss, goal: minimize}');
   }
 }
@@ -182,7 +185,35 @@ function nameOf(fileName: string): string {
   return name === '' || name === '-' ? 'sweep' : name;
 }
 
+function objectivesOf(file: SweepFile, trainer: TrainerSpec, findings: Findings): Objective[] {
+  const { metrics = [], metric } = file;
+  if (metrics.length > 0 && metric !== undefined) {
+    findings.atKey(['metrics'], 'metric and metrics exclude each other; remove one of them');
+  }
+  if (metrics.length > 0 && file.warm_start !== undefined) {
+    findings.atKey(
+      ['warm_start'],
+      'warm_start requires a single metric; remove warm_start, or write metric instead of metrics',
+    );
+  }
+  return metrics.map(({ name, goal = usualGoal(name) }, at) => {
+    const problem = metricProblem(file.trainer, trainer, name);
+    if (problem !== undefined) findings.atValue(['metrics', at, 'name'], problem);
+    const first = metrics.findIndex((other) => other.name === name);
+    if (first < at) {
+      const where = findings.where(['metrics', first, 'name']);
+      findings.atValue(['metrics', at, 'name'], `name: ${show(name)} is listed twice, first at ${where}`);
+    }
+    return { name, goal };
+  });
+}
+
 function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings: Findings): Metric {
+  const [objective] = file.metrics ?? [];
+  if (objective !== undefined) {
+    const { name, goal = usualGoal(name) } = objective;
+    return { name, goal, at: 'last', target: undefined };
+  }
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
     const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;

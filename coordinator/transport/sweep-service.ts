@@ -1,7 +1,7 @@
 /** Implements the SweepService, which submits, controls, lists and watches sweeps. */
 
 import type { Logger } from 'pino';
-import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
+import { configsOf, rankConfigs, rankConfigsByObjectives } from '../../lib/domain/configs.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { goalOf, rank, rankingMetric } from '../../lib/domain/ranking.ts';
@@ -35,6 +35,7 @@ import { trialCurve, trialReports } from '../store/report-stream.ts';
 import { type BestRequest, bestConfigs, bestTrials } from './best.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
+import { indicesByObjectives, type RankedIndices, requestedObjectives } from './objectives.ts';
 import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
 import { RungReader } from './rung-reader.ts';
 import { AgentRoster, type WatchSource, watchMessages } from './watch.ts';
@@ -156,6 +157,13 @@ async function* listTrials(
     for (const id of trialIds) yield { trials: [queries.trials.get(sweep.id, id)] };
     return;
   }
+  const objectives = requestedObjectives(sweep, request);
+  if (objectives.length > 0) {
+    const read = (after: number) => queries.trials.resultsAfter(sweep.id, after, ROWS_PER_MESSAGE);
+    const ranked = await indicesByObjectives(pages(read, signal), objectives, request);
+    for (const trials of pagesOf(rankedTrials(queries, sweep.id, ranked), trialBytes)) yield { trials };
+    return;
+  }
   const best = request.states.length > 0 ? undefined : bestRequest(sweep, request);
   const found = best && bestTrials(queries, sweep, best);
   const { indices, places } = found
@@ -167,11 +175,11 @@ async function* listTrials(
 function* rankedTrials(
   queries: Queries,
   sweepId: string,
-  { indices, places }: RankedIndices,
+  { indices, places, fronts }: RankedIndices,
 ): Generator<Trial, void, void> {
   for (const [at, index] of indices.entries()) {
     const trial = queries.trials.at(sweepId, index);
-    if (trial !== undefined) yield { ...trial, rank: places[at] ?? 0 };
+    if (trial !== undefined) yield { ...trial, rank: places[at] ?? 0, front: fronts?.[at] || undefined };
   }
 }
 
@@ -188,13 +196,7 @@ async function* pages<Row extends Pick<Trial, 'index'>>(
   }
 }
 
-/** The indices of trials and their ranks, best first. */
-interface RankedIndices {
-  readonly indices: Uint32Array;
-  readonly places: Uint32Array;
-}
-
-/** Ranks a sweep's trials. Only numbers are kept, because the rows of a large sweep must not stay in memory. */
+/** Ranks a sweep's trials. Keeps numbers only, because the rows of a large sweep must not stay in memory. */
 async function rankedIndices(
   queries: Queries,
   sweep: Sweep,
@@ -258,23 +260,26 @@ function bestRequest(
   { rankBy, goal: asked, limit }: Pick<ListConfigsRequest, 'rankBy' | 'goal' | 'limit'>,
 ): BestRequest | undefined {
   const metric = sweep.metric?.name ?? '';
+  if (rankBy === '' && sweep.objectives.length > 0) return undefined;
   if (limit === 0 || metric === '' || (rankBy !== '' && rankBy !== metric)) return undefined;
   return { metric, goal: rankingGoal(sweep, metric, asked), limit };
 }
 
-/** The indices of the trials of one config, and the rank of the config. */
+/** The indices of a config's trials, and the config's place in the ranking. */
 interface RankedConfig {
   readonly indices: Uint32Array;
   readonly rank: number;
+  readonly front: number | undefined;
 }
 
-/** Ranks a sweep's configs by the ranking metric alone. */
+/** Ranks a sweep's configs by the metrics of their ranking alone. */
 async function rankedConfigs(
   queries: Queries,
   sweep: Sweep,
   request: ListConfigsRequest,
   signal: AbortSignal,
 ): Promise<RankedConfig[]> {
+  const objectives = requestedObjectives(sweep, request);
   const trials: Trial[] = [];
   const reported = new Set<string>();
   let metric = rankingMetric(request.rankBy || sweep.metric?.name, []);
@@ -283,24 +288,29 @@ async function rankedConfigs(
     metric = rankingMetric(metric, page);
     for (const trial of page) {
       if (request.rankBy !== '') for (const name of Object.keys(trial.metrics)) reported.add(name);
-      const value = ownValue(trial.metrics, metric);
-      trials.push({
-        ...trial,
-        parameters: {},
-        metrics: value === undefined ? {} : { [metric]: value },
-        metricSteps: {},
-      });
+      const names = objectives.length > 0 ? objectives.map(({ name }) => name) : [metric];
+      const metrics = Object.fromEntries(
+        names.flatMap((name): [string, number][] => {
+          const value = ownValue(trial.metrics, name);
+          return value === undefined ? [] : [[name, value]];
+        }),
+      );
+      trials.push({ ...trial, parameters: {}, metrics, metricSteps: {} });
     }
   }
   if (signal.aborted) return [];
   if (request.rankBy !== '') mustBeReported(metric, reported);
   const indexOf = new Map(trials.map(({ id, index }) => [id, index]));
-  return rankConfigs(configsOf(trials), metric, rankingGoal(sweep, metric, request.goal))
-    .slice(0, request.limit === 0 ? undefined : request.limit)
-    .map(({ trialIds, rank: place }) => ({
-      indices: Uint32Array.from(trialIds, (id) => indexOf.get(id) ?? 0),
-      rank: place,
-    }));
+  const configs = configsOf(trials);
+  const ranked =
+    objectives.length > 0
+      ? rankConfigsByObjectives(configs, objectives)
+      : rankConfigs(configs, metric, rankingGoal(sweep, metric, request.goal));
+  return ranked.slice(0, request.limit === 0 ? undefined : request.limit).map(({ trialIds, rank: place, front }) => ({
+    indices: Uint32Array.from(trialIds, (id) => indexOf.get(id) ?? 0),
+    rank: place,
+    front,
+  }));
 }
 
 /** The trials of each config are read when the config is requested. */
@@ -309,9 +319,9 @@ function* wholeConfigs(
   sweepId: string,
   ranked: readonly RankedConfig[],
 ): Generator<Config, void, void> {
-  for (const { indices, rank: place } of ranked) {
+  for (const { indices, rank: place, front } of ranked) {
     const trials = [...indices].flatMap((index) => queries.trials.at(sweepId, index) ?? []);
-    for (const config of configsOf(trials)) yield { ...config, rank: place };
+    for (const config of configsOf(trials)) yield { ...config, rank: place, front };
   }
 }
 

@@ -42,6 +42,7 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
   { key: 'method', content: ({ search }) => search?.method ?? 'grid' },
   { key: 'command', content: ({ command }) => command },
   { key: 'metric', content: ({ metric }) => [metric.name, metric.goal, metric.at] },
+  { key: 'metrics', content: ({ objectives }) => objectives },
   { key: 'resources', content: ({ resources }) => resources },
   { key: 'code', content: ({ code }) => code && [code.dir, code.exclude] },
   { key: 'the settings of the program (env, report, classify, wandb)', content: ({ program }) => program },

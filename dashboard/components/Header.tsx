@@ -197,8 +197,8 @@ const MAX_CONSTANTS = 12;
  */
 function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();
-  const metric = state.sweep?.metric;
-  const objective = metric === undefined ? [] : [objectiveText(metric)];
+  const { sweep } = state;
+  const objective = sweep?.metric === undefined ? [] : [objectiveText(sweep)];
   const names = Object.keys(first?.parameters ?? {}).filter((name) => !state.varying.includes(name));
   const shared = names
     .sort()

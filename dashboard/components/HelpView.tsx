@@ -9,7 +9,7 @@ const WIDE = 130;
 const NOTES = [
   'filter: NAME = != < <= > >= ~ (contains) !~ VALUE, combined with and, or, not, ( )',
   'names: metrics, parameters, state, agent, trial, config, epoch, attempts, seed, index, backend, failure',
-  '★ on the Pareto front of both metrics   ● marked   ▸ has replicates (→ shows them)   × failed',
+  '★ on the Pareto front of the metrics   ● marked   ▸ has replicates (→ shows them)   × failed',
 ];
 
 interface Props {

@@ -69,11 +69,11 @@ function countsText(sweep: Sweep): string {
 }
 
 function planText(sweep: Sweep, now: number): string {
-  const { createdAtMs, configs, replicates, metric, axes, trainer } = sweep;
+  const { createdAtMs, configs, replicates, axes, trainer } = sweep;
   return [
     `submitted ${formatSpan(Math.max(0, now - createdAtMs))} ago`,
     `${countText(configs, 'config')}${replicates > 1 ? ` with ${replicates} replicates` : ''}`,
-    metric === undefined ? '' : objectiveText(metric),
+    objectiveText(sweep),
     trainer,
     axes.length === 0 ? '' : `varies ${axes.join(', ')}`,
   ]

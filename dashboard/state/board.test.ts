@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { Goal, MetricAt } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { type Board, EMPTY_BOARD, updateBoard } from './board.ts';
 import { type ConfigRow, rowValue } from './config-row.ts';
@@ -88,4 +89,31 @@ test('equal values share a rank, and the next value skips the shared ranks', () 
   const rows = [0.2, 0.1, 0.2, 0.3].map((loss, index) => ({ id: `${index}`, index, loss }));
   const order = orderOf(rows, { key: ({ loss }) => loss, descending: false, keep: () => true });
   expect(rows.map(({ loss }) => rankOf(order, loss))).toEqual([2, 1, 2, 4]);
+});
+
+test('the Pareto front of three objectives holds exactly the configs that no other config dominates', () => {
+  const names = ['test_loss', 'psnr', 'train_loss'];
+  const sweep = {
+    ...sampleSweep(),
+    objectives: names.map((name) => ({
+      ...{ name, at: MetricAt.LAST, target: undefined },
+      goal: name === 'psnr' ? Goal.MAXIMIZE : Goal.MINIMIZE,
+    })),
+  };
+  fc.assert(
+    fc.property(fc.array(fc.tuple(value, value, value), { maxLength: 8 }), (all) => {
+      const trials = all.map((values, index) => ({
+        ...endedTrial(0, Object.fromEntries(names.map((name, at) => [name, values[at] ?? 0]))),
+        ...{ id: `t${index}`, configId: `c${index}`, index },
+      }));
+      const board = updateBoard(EMPTY_BOARD, reduce(EMPTY_STATE, snapshot(sweep, trials)), undefined);
+      const losses = all.map(([a, b, c]) => [a, -b, c]);
+      const complete = losses.flatMap((own, at) => (own.some(Number.isNaN) ? [] : [{ own, at }]));
+      const isBetter = (a: number[], b: number[]) =>
+        a.every((loss, m) => loss <= (b[m] ?? 0)) && a.some((loss, m) => loss < (b[m] ?? 0));
+      const front = complete.filter(({ own }) => !complete.some((other) => isBetter(other.own, own)));
+      expect(board.metrics.map(({ name }) => name)).toEqual(names);
+      expect([...board.pareto].sort()).toEqual(front.map(({ at }) => `c${at}`).sort());
+    }),
+  );
 });

@@ -1,6 +1,7 @@
 /** The data of the leaderboard, updated incrementally: configs, their ranks, the Pareto front and the user's order. */
 
 import { configIdOf } from '../../lib/domain/configs.ts';
+import { frontsOf, lossesOf } from '../../lib/domain/pareto.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type ConfigRow, rowValue } from './config-row.ts';
@@ -12,13 +13,13 @@ export interface Board {
   readonly configs: readonly ConfigRow[];
   /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
-  /** The one or two metrics that rank the leaderboard. */
+  /** The metrics that rank the leaderboard: the objectives of a sweep with several, else one or two metrics. */
   readonly metrics: readonly RankedMetric[];
   /** Whether a config has several trials. */
   readonly hasReplicates: boolean;
   /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
-  /** Ids of the configs on the Pareto front of both metrics. Empty if only one metric ranks the leaderboard. */
+  /** Ids of the configs on the Pareto front of all metrics. Empty with one metric. */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];
@@ -64,14 +65,32 @@ export function updateBoard(board: Board, state: DashboardState, changed: readon
     const known = before.ranked[m];
     return same && known !== undefined ? reorder(known, touched) : orderOf(configs, rankingOf(metric));
   });
-  const [first, second] = ranked;
-  const front = first === undefined || second === undefined ? [] : paretoFront(first, second);
-  const pareto = new Set(front.map(({ id }) => id));
+  const pareto = new Set(frontOf(configs, metrics, ranked).map(({ id }) => id));
   const chosen =
     same && before.chosen !== undefined
       ? { ...before.chosen, order: reorder(before.chosen.order, touched) }
       : undefined;
   return { configs, at, metrics, hasReplicates, ranked, pareto, metricNames, chosen };
+}
+
+function frontOf(
+  configs: readonly ConfigRow[],
+  metrics: readonly RankedMetric[],
+  ranked: readonly RowOrder<ConfigRow>[],
+): readonly ConfigRow[] {
+  const [first, second] = ranked;
+  if (first === undefined || second === undefined) return [];
+  if (ranked.length === 2) return paretoFront(first, second);
+  const goals = metrics.map(({ goal }) => goal);
+  const points = configs.flatMap((row) => {
+    const losses = lossesOf(
+      metrics.map(({ name }) => rowValue(row, name)),
+      goals,
+    );
+    return losses === undefined ? [] : [{ row, losses }];
+  });
+  const fronts = frontsOf(points.map(({ losses }) => losses));
+  return points.filter((_, at) => fronts[at] === 0).map(({ row }) => row);
 }
 
 function withTrials(board: Board, trials: readonly Trial[]) {

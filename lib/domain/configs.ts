@@ -4,6 +4,7 @@ import { groups } from 'd3-array';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 import { ownValue } from './own-value.ts';
+import { lossesOf, type Objective, rankByLosses } from './pareto.ts';
 import { rank } from './ranking.ts';
 import { configSpread, countedReplicates } from './trial-result.ts';
 import { countedAs, noCounts } from './trial-state.ts';
@@ -22,6 +23,21 @@ export function configsOf(trials: readonly Trial[]): Config[] {
 export function rankConfigs(configs: readonly Config[], metric: string, goal: GoalName): Config[] {
   const ranked = rank(configs, ({ metrics }) => ownValue(metrics, metric)?.mean, goal);
   return ranked.map(([config, place]) => ({ ...config, rank: place }));
+}
+
+/** Ranks configs by the means of several objectives (pareto.ts), and sets their `rank` and `front`. */
+export function rankConfigsByObjectives(configs: readonly Config[], objectives: readonly Objective[]): Config[] {
+  const goals = objectives.map(({ goal }) => goal);
+  const lossesOfConfig = ({ metrics }: Config) =>
+    lossesOf(
+      objectives.map(({ name }) => ownValue(metrics, name)?.mean),
+      goals,
+    );
+  return rankByLosses(configs, lossesOfConfig).map(([config, { place, front }]) => ({
+    ...config,
+    rank: place,
+    front: front || undefined,
+  }));
 }
 
 function configOf(id: string, replicates: readonly Trial[]): Config {

@@ -1,12 +1,10 @@
 /** Ranks trials and configs by a metric, and defines the ranking metrics of a sweep and their goals. */
 import { Goal, type Metric, type Sweep, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal } from '../../proto/names.ts';
+import { lossesOf, type Objective, rankByLosses } from './pareto.ts';
 import { trialValue } from './trial-result.ts';
 
-export interface RankedMetric {
-  readonly name: string;
-  readonly goal: GoalName;
-}
+export type RankedMetric = Objective;
 
 /** Words in the names of metrics whose higher values are better. */
 const BETTER_IF_HIGHER = new Set([
@@ -65,12 +63,22 @@ export function usualGoal(metric: string): GoalName {
  * metrics.
  */
 export function goalOf(sweep: Sweep, metric: string): GoalName {
-  const own = sweep.metric;
+  const own = sweep.objectives.find(({ name }) => name === metric) ?? sweep.metric;
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
 }
 
-/** Returns a sweep's objective for display, such as `minimize loss`. */
-export function objectiveText({ name, goal: direction }: Metric): string {
+/** Returns the objectives of a sweep with several. Empty if the sweep has one objective. */
+export function objectivesOf({ objectives }: Pick<Sweep, 'objectives'>): Objective[] {
+  return objectives.map(({ name, goal: direction }) => ({ name, goal: goal.of(direction) }));
+}
+
+/** Returns a sweep's objectives for display, such as `minimize loss` or `minimize loss, maximize psnr`. */
+export function objectiveText({ metric, objectives }: Pick<Sweep, 'metric' | 'objectives'>): string {
+  const all = objectives.length > 0 || metric === undefined ? objectives : [metric];
+  return all.map(metricText).join(', ');
+}
+
+function metricText({ name, goal: direction }: Metric): string {
   return `${goal.of(direction)} ${name === '' ? 'the first metric that a trial reports twice' : name}`;
 }
 
@@ -111,11 +119,13 @@ export function rankingMetric(
 }
 
 /**
- * Returns the ranking metrics of a sweep: its own metric, then `psnr` (or the test loss, if the own metric is psnr) if
+ * Returns the ranking metrics of a sweep: its objectives if it has several; else its own metric, then `psnr` (or the test loss, if the own metric is psnr) if
  * any trial has reported it.
  * @param reported names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
+  const objectives = objectivesOf(sweep);
+  if (objectives.length > 0) return objectives;
   const named = sweep.metric?.name ?? 'test_loss';
   const own = named === '' ? (reported[0] ?? '') : named;
   const second = own === 'psnr' ? 'test_loss' : 'psnr';
@@ -150,6 +160,21 @@ export function rank<T extends { readonly index: number }>(
     if (at === 0 || score !== scored[at - 1]?.score) place = at + 1;
     return [item, place];
   });
+}
+
+/** Ranks single trials by several objectives (pareto.ts), and sets their `rank` and `front`. */
+export function rankTrialsByObjectives(trials: readonly Trial[], objectives: readonly Objective[]): Trial[] {
+  const goals = objectives.map(({ goal: direction }) => direction);
+  const lossesOfTrial = (trial: Trial) =>
+    lossesOf(
+      objectives.map(({ name }) => trialValue(trial, name)),
+      goals,
+    );
+  return rankByLosses(trials, lossesOfTrial).map(([trial, { place, front }]) => ({
+    ...trial,
+    rank: place,
+    front: front || undefined,
+  }));
 }
 
 /** Ranks single trials by a metric, with the rules of {@link rank}, and sets their `rank`. */

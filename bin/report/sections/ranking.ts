@@ -1,4 +1,5 @@
 import { ownValue } from '../../../lib/domain/own-value.ts';
+import { objectivesOf } from '../../../lib/domain/ranking.ts';
 import { formatSpan } from '../../../lib/text/duration.ts';
 import { formatCount, formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
@@ -15,13 +16,16 @@ import { assignmentsText, objectiveOf, type VariedParameters } from '../trial-re
 export function rankingSection(data: ReportData, space: VariedParameters): Section {
   const metric = objectiveOf(data);
   const shown = data.configs.slice(0, MAX_RANKED_CONFIGS);
+  const objectives = objectivesOf(data.sweep).map(({ name }) => name);
+  const further = objectives.filter((name) => name !== metric);
   const others = [...new Set(shown.flatMap(({ metrics }) => Object.keys(metrics)))]
-    .filter((name) => name !== metric)
+    .filter((name) => name !== metric && !further.includes(name))
     .sort();
   const numeric = (name: string) => shown.every((c) => typeof space.parameters.get(c)?.[name] === 'number');
   const columns = [
     { header: 'rank', numeric: true },
-    { header: metric, numeric: true },
+    ...(objectives.length > 0 ? [{ header: 'front', numeric: true }] : []),
+    ...[metric, ...further].map((header) => ({ header, numeric: true })),
     { header: 'n', numeric: true },
     ...space.varying.map((name) => ({ header: name, numeric: numeric(name) })),
     ...others.map((header) => ({ header, numeric: true })),
@@ -30,14 +34,17 @@ export function rankingSection(data: ReportData, space: VariedParameters): Secti
   ];
   const rows = shown.map((config) => [
     config.rank === 0 ? '-' : String(config.rank),
-    meanText(ownValue(config.metrics, metric)),
+    ...(objectives.length > 0 ? [config.front === undefined ? '-' : String(config.front)] : []),
+    ...[metric, ...further].map((name) => meanText(ownValue(config.metrics, name))),
     String(ownValue(config.metrics, metric)?.n ?? 0),
     ...space.varying.map((name) => valueText(space.parameters.get(config)?.[name])),
     ...others.map((name) => meanText(ownValue(config.metrics, name))),
     String(config.counts?.failed ?? 0),
     shortId(config.id),
   ]);
-  const caption = `Configs by ${metric}: mean ± standard deviation over n replicates at the last epoch`;
+  const by =
+    objectives.length > 0 ? `${objectives.join(', ')} (by Pareto front, then by hypervolume contribution)` : metric;
+  const caption = `Configs by ${by}: mean ± standard deviation over n replicates at the last epoch`;
   return {
     id: 'ranking',
     title: 'Ranking',

@@ -1,10 +1,12 @@
 /** Implements the searcher of `method: tpe`. */
 import { mean } from 'd3-array';
+import { lossesOf, rankByLosses } from '../../../lib/domain/pareto.ts';
+import type { GoalName } from '../../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { Json } from '../../../proto/values.ts';
 import { drawnPoint } from '../drawn-points.ts';
-import type { Searcher, SearchHistory } from '../searcher.ts';
-import { nextPoint, type Observation, type TpeSearch } from './tpe.ts';
+import type { Searcher, SearchHistory, SearchResult } from '../searcher.ts';
+import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
  * The number of consecutive points without a new trial after which points are random, until a point adds a trial. In a
@@ -33,10 +35,11 @@ export function tpeSearcher(search: Omit<TpeSearch, 'goal'>, replicates: number)
       const trials = history.results.length + history.live.length;
       const repeated = points > 0 && trials === before ? previous + 1 : 0;
       const { ended, running } = replicates > 1 ? configsOf(history) : observationsOf(history);
+      const { goal, observations } = ranked(history, ended);
       const point =
         repeated > MAX_REPEATED_SUGGESTIONS
           ? drawnPoint({ method: 'random', seed: search.seed, space: search.space }, points)
-          : nextPoint({ ...search, goal: history.goal }, points, { ended, running });
+          : nextPoint({ ...search, goal }, points, { ended: observations, running });
       return { kind: 'point', point, state: { points: points + 1, trials, repeated } };
     },
   };
@@ -47,29 +50,59 @@ function parsed(state: Json): TpeState {
   return { points, trials, repeated };
 }
 
+/** A point that has ended, with its values of the objectives. */
+interface EndedPoint {
+  readonly point: Parameters;
+  /** One value per objective; a single value in a sweep with one objective. */
+  readonly values: readonly (number | undefined)[];
+}
+
 interface Observed {
-  readonly ended: readonly Observation[];
+  readonly ended: readonly EndedPoint[];
   readonly running: readonly Parameters[];
 }
 
-function observationsOf({ results, live }: SearchHistory): Observed {
-  return { ended: results.map(({ parameters, value }) => ({ point: parameters, value })), running: live };
+/**
+ * Returns the observations with a single value. With several objectives, the value is the place in the ranking by
+ * nondominated front and hypervolume contribution, which divides the observations as in Y. Ozaki et al., Multiobjective
+ * Tree-Structured Parzen Estimator (Journal of Artificial Intelligence Research 73, 2022). The estimator uses only the
+ * order of the values.
+ */
+function ranked(
+  { goal, goals }: SearchHistory,
+  ended: readonly EndedPoint[],
+): { readonly goal: GoalName; readonly observations: readonly Observation[] } {
+  if (goals === undefined) return { goal, observations: ended.map(({ point, values: [value] }) => ({ point, value })) };
+  const items = ended.map(({ values }, index) => ({ index, losses: lossesOf(values, goals) }));
+  const places = new Map(
+    rankByLosses(items, ({ losses }) => losses, MAX_BEST).map(([{ index }, { place }]) => [index, place || undefined]),
+  );
+  return { goal: 'minimize', observations: ended.map(({ point }, index) => ({ point, value: places.get(index) })) };
 }
 
-/**
- * Returns one observation for each config with an ended replicate, in the order in which the first replicates ended.
- */
+function observationsOf({ results, live }: SearchHistory): Observed {
+  return { ended: results.map((result) => ({ point: result.parameters, values: valuesOf(result) })), running: live };
+}
+
+function valuesOf({ value, values }: SearchResult): readonly (number | undefined)[] {
+  return values ?? [value];
+}
+
+/** Returns one point for each config with an ended replicate, in the order of the first ends. */
 function configsOf({ results, live }: SearchHistory): Observed {
-  const configs = new Map<string, { readonly point: Parameters; readonly values: number[] }>();
-  for (const { parameters, value } of results) {
-    const key = keyOf(parameters);
-    const config = configs.get(key) ?? { point: parameters, values: [] };
-    if (value !== undefined) config.values.push(value);
+  const configs = new Map<string, { readonly point: Parameters; readonly replicates: SearchResult[] }>();
+  for (const result of results) {
+    const key = keyOf(result.parameters);
+    const config = configs.get(key) ?? { point: result.parameters, replicates: [] };
+    config.replicates.push(result);
     configs.set(key, config);
   }
   const running = new Map(live.map((parameters) => [keyOf(parameters), parameters]));
   for (const key of configs.keys()) running.delete(key);
-  const ended = [...configs.values()].map(({ point, values }) => ({ point, value: mean(values) }));
+  const ended = [...configs.values()].map(({ point, replicates }) => {
+    const [first = []] = replicates.map(valuesOf);
+    return { point, values: first.map((_, objective) => mean(replicates, (result) => valuesOf(result)[objective])) };
+  });
   return { ended, running: [...running.values()] };
 }
 

@@ -52,7 +52,7 @@ const CANDIDATES = 24;
 
 /** The share of the observations that count as the best, and the maximum number of best observations. */
 const BEST_SHARE = 0.1;
-const MAX_BEST = 25;
+export const MAX_BEST = 25;
 
 /**
  * The maximum number of other observations that are used. The latest observations are preferred. This limit bounds the

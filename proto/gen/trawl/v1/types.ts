@@ -766,7 +766,11 @@ export interface Sweep {
    * The slots that the sweep gets from the scheduler. Absent if the sweep has ended, has more than 20,000 trials, or the share is
    * unknown.
    */
-  slotShare: SlotShare | undefined;
+  slotShare:
+    | SlotShare
+    | undefined;
+  /** All objectives of a sweep with several. The first objective is `metric`. Empty if the sweep has one objective. */
+  objectives: Metric[];
 }
 
 /** The slots that a sweep can use, given the priorities and weights of the other sweeps. */
@@ -933,7 +937,14 @@ export interface Trial {
    * The version of the sweep file that dropped the trial's point. A dropped trial keeps its result, and is not ranked.
    * Absent if the current version has the point.
    */
-  droppedIn?: number | undefined;
+  droppedIn?:
+    | number
+    | undefined;
+  /**
+   * The nondominated front of the trial in a ranking by several objectives, from 1, which is the Pareto front. Absent in
+   * other rankings, and if the trial lacks an objective.
+   */
+  front?: number | undefined;
 }
 
 export interface Trial_ParametersEntry {
@@ -1038,6 +1049,8 @@ export interface Config {
   trialIds: string[];
   /** Rank by the mean of the requested metric, from 1; 0 if no replicate has a value. */
   rank: number;
+  /** As in Trial. */
+  front?: number | undefined;
 }
 
 export interface Config_ParametersEntry {
@@ -1191,6 +1204,7 @@ function createBaseSweep(): Sweep {
     submittedBy: "",
     version: undefined,
     slotShare: undefined,
+    objectives: [],
   };
 }
 
@@ -1279,6 +1293,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.slotShare !== undefined) {
       SlotShare.encode(message.slotShare, writer.uint32(226).fork()).join();
+    }
+    for (const v of message.objectives) {
+      Metric.encode(v!, writer.uint32(234).fork()).join();
     }
     return writer;
   },
@@ -1520,6 +1537,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.slotShare = SlotShare.decode(reader, reader.uint32());
             continue;
           }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.objectives.push(Metric.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1575,6 +1600,7 @@ export const Sweep: MessageFns<Sweep> = {
     message.slotShare = (object.slotShare !== undefined && object.slotShare !== null)
       ? SlotShare.fromPartial(object.slotShare)
       : undefined;
+    message.objectives = object.objectives?.map((e) => Metric.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2686,6 +2712,7 @@ function createBaseTrial(): Trial {
     stopReason: "",
     leasedMs: 0,
     droppedIn: undefined,
+    front: undefined,
   };
 }
 
@@ -2750,6 +2777,9 @@ export const Trial: MessageFns<Trial> = {
     }
     if (message.droppedIn !== undefined) {
       writer.uint32(168).uint32(message.droppedIn);
+    }
+    if (message.front !== undefined) {
+      writer.uint32(176).uint32(message.front);
     }
     return writer;
   },
@@ -2936,6 +2966,14 @@ export const Trial: MessageFns<Trial> = {
             message.droppedIn = reader.uint32();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.front = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2999,6 +3037,7 @@ export const Trial: MessageFns<Trial> = {
     message.stopReason = object.stopReason ?? "";
     message.leasedMs = object.leasedMs ?? 0;
     message.droppedIn = object.droppedIn ?? undefined;
+    message.front = object.front ?? undefined;
     return message;
   },
 };
@@ -3989,7 +4028,7 @@ export const Artifact: MessageFns<Artifact> = {
 };
 
 function createBaseConfig(): Config {
-  return { id: "", index: 0, parameters: {}, counts: undefined, metrics: {}, trialIds: [], rank: 0 };
+  return { id: "", index: 0, parameters: {}, counts: undefined, metrics: {}, trialIds: [], rank: 0, front: undefined };
 }
 
 export const Config: MessageFns<Config> = {
@@ -4014,6 +4053,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.rank !== 0) {
       writer.uint32(56).uint32(message.rank);
+    }
+    if (message.front !== undefined) {
+      writer.uint32(64).uint32(message.front);
     }
     return writer;
   },
@@ -4093,6 +4135,14 @@ export const Config: MessageFns<Config> = {
             message.rank = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.front = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4135,6 +4185,7 @@ export const Config: MessageFns<Config> = {
     );
     message.trialIds = object.trialIds?.map((e) => e) || [];
     message.rank = object.rank ?? 0;
+    message.front = object.front ?? undefined;
     return message;
   },
 };

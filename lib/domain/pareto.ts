@@ -1,0 +1,165 @@
+/**
+ * Ranks items by several objectives: by nondominated front (K. Deb et al., A Fast and Elitist Multiobjective Genetic
+ * Algorithm: NSGA-II, 2002) and, in a front, by the hypervolume that only the item dominates (N. Beume, B. Naujoks and
+ * M. Emmerich, SMS-EMOA: Multiobjective Selection Based on Dominated Hypervolume, 2007). The fronts are found by
+ * efficient nondominated sort (X. Zhang et al., 2015).
+ */
+import { ascending, extent } from 'd3-array';
+import type { GoalName } from '../../proto/names.ts';
+import { exclusiveVolume, isAsGood, type Losses } from './hypervolume.ts';
+
+/** An objective of a sweep. */
+export interface Objective {
+  readonly name: string;
+  readonly goal: GoalName;
+}
+
+/**
+ * The largest front of three or more objectives whose hypervolume contributions are computed. The items of a larger front
+ * share a place.
+ */
+export const MAX_EXACT_FRONT = 1_000;
+
+/**
+ * The reference point of the hypervolume. Each objective is scaled so that the best value of all items is 0 and the worst
+ * is 1.
+ */
+const REFERENCE = 1.1;
+
+/** Returns the losses of an item, or undefined if an objective has no finite value. */
+export function lossesOf(values: readonly (number | undefined)[], goals: readonly GoalName[]): Losses | undefined {
+  const losses = values.map((value = Number.NaN, objective) => (goals[objective] === 'maximize' ? -value : value));
+  return losses.every(Number.isFinite) ? losses : undefined;
+}
+
+/** Returns the number of the front of each point, from 0. Equal points are in one front. */
+export function frontsOf(points: readonly Losses[]): number[] {
+  const order = [...points.keys()].sort((a, b) => compareLosses(points[a] ?? [], points[b] ?? []));
+  const fronts: Losses[][] = [];
+  const numbers = points.map(() => 0);
+  let before: { readonly point: Losses; readonly front: number } | undefined;
+  for (const at of order) {
+    const point = points[at] ?? [];
+    const isRepeated = before !== undefined && compareLosses(before.point, point) === 0;
+    const front = isRepeated && before !== undefined ? before.front : firstFront(fronts, point);
+    numbers[at] = front;
+    before = { point, front };
+    if (isRepeated) continue;
+    const members = fronts[front] ?? [];
+    fronts[front] = members;
+    // With two objectives, the newest member of a front has the least second loss of the front.
+    if (point.length === 2) members[0] = point;
+    else members.push(point);
+  }
+  return numbers;
+}
+
+/** Returns the first front without a point that dominates the point. Such a front has none behind it that dominates. */
+function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
+  let [low, high] = [0, fronts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (fronts[middle]?.some((other) => isAsGood(other, point))) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function compareLosses(a: Losses, b: Losses): number {
+  for (const [objective, loss] of a.entries()) {
+    const order = ascending(loss, b[objective] ?? 0);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+/** The place of an item among all items with losses. */
+export interface ParetoPlace {
+  /** From 1. Items with equal losses, and items of a front that is too large to compare, share a place. */
+  readonly place: number;
+  /** The number of the item's front, from 1. Front 1 is the Pareto front. */
+  readonly front: number;
+}
+
+interface Scored<T> {
+  readonly item: T;
+  readonly losses: Losses;
+  readonly front: number;
+  readonly contribution: number;
+}
+
+/**
+ * Orders items best first. Items without losses come last, with place and front 0, in the order of their index.
+ * @param limit the number of places that the caller needs; default: all. Later items have the place of their front.
+ */
+export function rankByLosses<T extends { readonly index: number }>(
+  items: readonly T[],
+  lossesOfItem: (item: T) => Losses | undefined,
+  limit = Number.POSITIVE_INFINITY,
+): [T, ParetoPlace][] {
+  const known: { readonly item: T; readonly losses: Losses }[] = [];
+  const unknown: T[] = [];
+  for (const item of items) {
+    const losses = lossesOfItem(item);
+    if (losses === undefined) unknown.push(item);
+    else known.push({ item, losses });
+  }
+  const fronts = frontsOf(known.map(({ losses }) => losses));
+  const scale = scaleOf(known.map(({ losses }) => losses));
+  const members: { item: T; losses: Losses }[][] = [];
+  for (const [at, front] of fronts.entries()) {
+    const one = known[at];
+    if (one === undefined) continue;
+    const group = members[front] ?? [];
+    members[front] = group;
+    group.push(one);
+  }
+  const scored: Scored<T>[] = [];
+  for (const [front, group] of members.entries()) {
+    const contributions =
+      scored.length >= limit ? undefined : contributionsOf(group.map(({ losses }) => scale(losses)));
+    const own = group.map(({ item, losses }, at) => ({ item, losses, front, contribution: contributions?.[at] ?? 0 }));
+    scored.push(...own.sort((a, b) => b.contribution - a.contribution || a.item.index - b.item.index));
+  }
+  let place = 0;
+  const ranked = scored.map(({ item, front, contribution }, at): [T, ParetoPlace] => {
+    const before = scored[at - 1];
+    if (before === undefined || before.front !== front || before.contribution !== contribution) place = at + 1;
+    return [item, { place, front: front + 1 }];
+  });
+  const rest = unknown.sort((a, b) => a.index - b.index);
+  return [...ranked, ...rest.map((item): [T, ParetoPlace] => [item, { place: 0, front: 0 }])];
+}
+
+/** Returns a function that scales losses so that the best value of each objective is 0 and the worst is 1. */
+function scaleOf(points: readonly Losses[]): (losses: Losses) => number[] {
+  const ends = (points[0] ?? []).map((_, objective) => extent(points, (losses) => losses[objective]));
+  return (losses) =>
+    losses.map((loss, objective) => {
+      const [low = 0, high = 0] = ends[objective] ?? [];
+      return high > low ? (loss - low) / (high - low) : 0;
+    });
+}
+
+/** Returns the hypervolume that only a point of a front dominates. Equal points count as one point. */
+export function contributionsOf(front: readonly Losses[]): number[] {
+  const distinct = new Map<string, Losses>();
+  for (const losses of front) distinct.set(losses.join(), losses);
+  const points = [...distinct.values()].sort(compareLosses);
+  const [objectives = 0] = points.map(({ length }) => length);
+  const contributions = new Map<string, number>();
+  if (objectives === 2) {
+    for (const [at, [x = 0, y = 0]] of points.entries()) {
+      const [right = REFERENCE] = points[at + 1] ?? [];
+      const [, top = REFERENCE] = points[at - 1] ?? [];
+      contributions.set(`${x},${y}`, (right - x) * (top - y));
+    }
+  } else if (points.length <= MAX_EXACT_FRONT) {
+    const reference = Array.from({ length: objectives }, () => REFERENCE);
+    for (const point of points) {
+      const others = points.filter((other) => other !== point);
+      contributions.set(point.join(), exclusiveVolume(point, others, reference));
+    }
+  }
+  return front.map((losses) => contributions.get(losses.join()) ?? 0);
+}
