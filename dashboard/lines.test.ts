@@ -87,7 +87,7 @@ test('the lines of a sweep without a named metric have the metric that ranks the
   ]);
 });
 
-test('a trial that starts and ends within one delta has these lines in order, with a single end line', async () => {
+test('a trial that starts and ends within one delta has its lines in order, with a single end line', async () => {
   const lines = await linesOf(
     snapshot(),
     delta({

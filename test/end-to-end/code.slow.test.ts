@@ -103,7 +103,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(archivesIn(join(restored, 'code'))).toHaveLength(1);
   });
 
-  test('an agent that is killed while the agent downloads the code continues after a restart', async () => {
+  test('an agent that is killed during the download of the code continues after a restart', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder, { lease: '2s' });
     const file = project(folder, version(1));
