@@ -1,4 +1,4 @@
-/** The id of an agent, and the file that stores the id. */
+/** Determines the id of an agent, and stores the id in a file. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -7,7 +7,7 @@ import { BadInputError } from '../proto/errors.ts';
 import { agentIdProblem } from '../proto/subjects.ts';
 
 const FILE = 'agent-id';
-/** Leaves room for the suffix. A name in a certificate can have 64 characters. */
+/** The maximum length leaves room for the suffix of the id. A name in a certificate can have at most 64 characters. */
 const MAX_HOST = 57;
 
 /**
@@ -30,13 +30,15 @@ export function storedAgentId(dir: string, requested: string | undefined): strin
   return id;
 }
 
-/** Returns the id that is stored in an agent's folder; undefined if there is none. */
+/** Returns the id that is stored in an agent's folder; undefined if no id is stored. */
 export function readAgentId(dir: string): string | undefined {
   const file = join(dir, FILE);
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
 }
 
-/** Returns the id `HOST-SUFFIX`. Replaces invalid characters of a host name, and truncates a long name. */
+/**
+ * Returns a new id of the form `HOST-SUFFIX`. Replaces invalid characters of a host name, and truncates a long name.
+ */
 export function newAgentId(host: string, suffix: string): string {
   const name = host
     .replace(/[^A-Za-z0-9_.-]/g, '-')

@@ -1,6 +1,6 @@
 /**
- * The identity of an agent's folder. The coordinator uses the identity to distinguish a restarted agent from a second
- * agent with the same id.
+ * Determines the identity of an agent's folder. The coordinator uses the identity to distinguish a restarted agent from
+ * a second agent with the same id.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 const FILE = 'instance';
 const INSTANCE = /^[0-9a-f]{32}$/;
 
-/** Returns the identity of an agent's folder, and creates the stored part if the folder is new. */
+/** Returns the identity of an agent's folder. In a new folder, the stored part of the identity is created. */
 export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'> {
   const file = join(dir, FILE);
   const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
@@ -23,8 +23,8 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 }
 
 /**
- * Returns a text that identifies this folder and differs for each copy of the folder. It contains the machine's boot id
- * and the folder's inode. The location changes when the machine restarts.
+ * Returns a text that identifies this folder and differs for each copy of the folder. The text contains the machine's
+ * boot id and the folder's inode. The location changes when the machine restarts.
  */
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });

@@ -1,4 +1,4 @@
-/** Paths of the agent's own folder and of its attempts' folders. */
+/** Builds the paths of the agent's folder and of the folders of its attempts. */
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export function workFolder(folder: string): string {
   return join(folder, 'work');
 }
 
-/** Returns the path of a kept artifact, which stays there until the coordinator has stored it. */
+/** Returns the path of a kept artifact. The file stays at this path until the coordinator has stored it. */
 export function keptFile(folder: string, name: string): string {
   return join(folder, 'kept', name);
 }

@@ -43,17 +43,17 @@ export interface AgentOptions {
   readonly natsUrl: string;
   /** HOST:PORT of the coordinator. */
   readonly server: string;
-  /** The agent's certificate. Without an identity, there is no TLS, and the coordinator accepts any id. */
+  /** The agent's certificate. Without an identity, TLS is not used, and the coordinator accepts any id. */
   readonly identity: Identity | undefined;
   /** Provides the token for a coordinator on this machine. */
   readonly tokenOf: TokenSource;
-  /** The file that the token was read from. */
+  /** The path of the file that contained the token. */
   readonly tokenPath: string | undefined;
-  /** Whether `/metrics` on the loopback requires a token. */
+  /** Whether `/metrics` on the loopback address requires a token. */
   readonly requireToken: boolean;
-  /** The number of slots. Undefined if `slotsPerGpu` determines it. */
+  /** The number of slots. The number is undefined if `slotsPerGpu` determines the number of slots. */
   readonly slots: number | undefined;
-  /** Undefined means one slot per GPU, or one per core on a machine without GPUs. */
+  /** If undefined, each GPU has one slot, or each core on a machine without GPUs. */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
   readonly dir: string;
@@ -64,19 +64,19 @@ export interface AgentOptions {
   /** The number of trials that a slot trains together. */
   readonly pack: PackOption;
   /**
-   * The agent's id. Default: the identity's name, or else the id stored in `dir`, or else a new id derived from the
-   * host name.
+   * The agent's id. By default, the id is the identity's name, or else the id stored in `dir`, or else a new id derived
+   * from the host name.
    */
   readonly id: string | undefined;
-  /** The address that serves `/metrics`. Undefined if `/metrics` is not served. */
+  /** The address that serves `/metrics`. The address is undefined if `/metrics` is not served. */
   readonly metrics: Address | undefined;
-  /** Credentials for `/metrics`. Undefined if no password is required. */
+  /** Credentials for `/metrics`. The field is undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
-  /** Host headers to accept, in addition to the address, `localhost` and the name of the machine. */
+  /** Accepted names in a Host header, in addition to the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];
   /** Whether `/metrics` is served over TLS, with the agent's certificate. */
   readonly metricsTls: boolean;
-  /** Whether `/metrics` includes the GPUs' figures. */
+  /** Whether `/metrics` includes the measured values of the GPUs. */
   readonly gpuMetrics: boolean;
   /** Whether other machines may read `/metrics` without authentication. */
   readonly insecure: boolean;
@@ -87,13 +87,16 @@ export interface AgentOptions {
 export interface RunningAgent {
   readonly id: string;
   readonly slots: number;
-  /** Rejects with a RejectedError when the coordinator permanently rejects this agent. */
+  /** Rejects with a RejectedError if the coordinator permanently rejects this agent. */
   readonly rejected: Promise<never>;
   /** Resolves with the name of the limit (idle or total time) that the agent has reached. */
   untilOver(limits: LifetimeLimits): Promise<'idle-timeout' | 'max-time'>;
-  /** Takes no new trials, and stops when no attempt runs. Hands back attempts that still run when the grace period expires. */
+  /**
+   * Takes no new trials, and stops the agent when no attempt runs. When the grace period expires, attempts that still
+   * run are handed back.
+   */
   leave(graceMs: number): Promise<void>;
-  /** Hands back running attempts and stops, even if the agent is already leaving. */
+  /** Hands back running attempts and stops the agent, even if it is already shutting down. */
   stop(): Promise<void>;
 }
 
@@ -155,7 +158,8 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       log,
       gpuFigures,
       machineFigures: () => machine.figures(),
-      // A coordinator on this machine sleeps at the same time, so its leases do not expire while the machine sleeps.
+      // A coordinator on this machine sleeps at the same time as the agent, so its leases do not expire during the
+      // sleep.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),

@@ -14,7 +14,7 @@ import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
 
-/** A file in the cache is truncated or altered. */
+/** Thrown when a file in the cache is truncated or altered. */
 export class DamagedFileError extends BadInputError {}
 
 /**
@@ -30,8 +30,8 @@ export function cachedPath(dataDir: string, dataset: DatasetSpec, file: DataFile
 }
 
 /**
- * Returns whether the file exists. The content is not verified; see {@link readVerified}.
- * @throws {DamagedFileError} when it has the wrong size
+ * Returns whether the file exists in the cache. The content is not verified; see {@link readVerified}.
+ * @throws {DamagedFileError} if the file has the wrong size
  */
 export async function isCached(path: string, file: DataFile): Promise<boolean> {
   const found = await stat(path).catch(ignoreMissing);
@@ -41,7 +41,7 @@ export async function isCached(path: string, file: DataFile): Promise<boolean> {
 }
 
 /**
- * Returns the file's bytes.
+ * Returns the bytes of a file in the cache.
  * @throws {DamagedFileError} when the size or the checksum is wrong
  */
 export async function readVerified(path: string, file: DataFile): Promise<Buffer> {
@@ -62,7 +62,7 @@ export async function verifyOpen(handle: FileHandle, path: string, file: DataFil
   if (sha256 !== file.sha256) throw damaged(path, `has SHA-256 ${sha256}, expected ${file.sha256}`);
 }
 
-/** Returns the error in a file's content; undefined when the size and the checksum are right. */
+/** Returns the error in a file's content; undefined if the size and the checksum are right. */
 export function contentProblem(bytes: Buffer, file: DataFile): string | undefined {
   if (bytes.length !== file.bytes) return `has ${bytes.length} bytes, expected ${file.bytes}`;
   const sha256 = sha256Of(bytes);
@@ -90,7 +90,7 @@ export interface DatasetStatus {
   readonly name: DatasetName;
   /** The state is `missing` until every file has been fetched. The first trial that uses the data set fetches it. */
   readonly state: 'cached' | 'missing' | 'damaged';
-  /** One line for the user. For a damaged data set, the line includes the remedy. */
+  /** The state of the data set in one line for the user. For a damaged data set, the line includes the remedy. */
   readonly detail: string;
 }
 
@@ -130,7 +130,7 @@ async function statusOf(dataset: DatasetSpec, dataDir: string): Promise<DatasetS
   return { name, state: 'cached', detail: `${formatSize(bytes)}, verified` };
 }
 
-/** `hit` if the trial's data set was in the cache, `miss` if it had to be fetched. */
+/** `hit` if the trial's data set was in the cache; `miss` if the data set had to be fetched. */
 export type DatasetUse = 'hit' | 'miss';
 
 let listener: (use: DatasetUse) => void = () => {};

@@ -16,11 +16,11 @@ export interface DatasetSpec {
   readonly trainLabels: DataFile;
   readonly testImages: DataFile;
   readonly testLabels: DataFile;
-  /** The sources, in the order of the attempts to use them. Files of every source are verified. */
+  /** The sources of the file, in the order in which they are tried. Files are verified regardless of their source. */
   readonly sources: readonly DatasetSource[];
 }
 
-/** The checksums are of the uncompressed files. */
+/** The checksums are computed over the uncompressed files. */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {
     trainImages: { name: 'train-images-idx3-ubyte', bytes: 47_040_016, sha256: sha256.trainImages },

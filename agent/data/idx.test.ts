@@ -41,7 +41,7 @@ test('a file of labels is rejected as a file of images', () => {
   );
 });
 
-describe('a file of images', () => {
+describe('an IDX file of images', () => {
   const BYTES = Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
   const FILE = { name: 'images', bytes: BYTES.length, sha256: createHash('sha256').update(BYTES).digest('hex') };
   let dir: string;

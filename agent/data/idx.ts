@@ -16,7 +16,7 @@ export interface Images {
   readonly count: number;
   readonly rows: number;
   readonly columns: number;
-  /** `count * rows * columns` bytes, image by image and row by row. */
+  /** `count * rows * columns` bytes, in order of images and, within an image, of rows. */
   readonly pixels: Uint8Array;
 }
 
@@ -39,7 +39,7 @@ function imagesHeader(name: string, start: Uint8Array, bytes: number): Omit<Imag
 }
 
 /**
- * Parses a file of labels, one byte each. The result is a view of the file's bytes, not a copy.
+ * Parses a file of labels, one byte each. The labels are a view of the file's bytes, not a copy.
  * @param name the file's name, for errors
  * @throws {BadInputError} when the file has another format, or its length does not match its header
  */
@@ -66,8 +66,8 @@ function hex(value: number): string {
 }
 
 /**
- * Images that are read from their file when they are needed. All workers of a machine share the operating system's page
- * cache. A copy would take 47 MB per worker.
+ * Images that are read from their file on access. All workers of a machine share the operating system's page cache. A
+ * copy of the images would take 47 MB per worker.
  */
 export class ImageFile {
   readonly count: number;
@@ -101,8 +101,8 @@ export class ImageFile {
   }
 
   /**
-   * Reads the images at these indices into one array. The read is synchronous, because reading an image from the page
-   * cache takes a few microseconds, less than an asynchronous call.
+   * Reads the images at the given indices into one array. The read is synchronous, because reading an image from the
+   * page cache takes a few microseconds, less than an asynchronous call.
    * @throws {DamagedFileError} when the file was truncated after it was opened
    */
   read(indices: Int32Array): Uint8Array {

@@ -71,7 +71,7 @@ test('truncated and altered files in the cache are rejected with an error that c
   expect((await datasetStatus(dataDir)).map(({ state }) => state)).toEqual(['cached', 'missing']);
 });
 
-/** Checksums of the gzipped files, from the study. */
+/** The checksums of the gzipped files, from the study. */
 const FASHION_GZ = {
   'train-images-idx3-ubyte': 'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
   'train-labels-idx1-ubyte': '0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',

@@ -6,21 +6,21 @@ import { ensureDataset } from './fetch.ts';
 import { ImageFile, type Images, parseImages, parseLabels } from './idx.ts';
 
 export interface ImageSet {
-  /** Stays in its file, which all workers of a machine share. */
+  /** The images stay in their file, which all workers of a machine share. */
   readonly train: ImageFile;
   readonly test: LabelledImages;
 }
 
 export interface LabelledImages extends Images {
-  /** The class of each image, 0 to 9. */
+  /** The class of each test image, 0 to 9. */
   readonly labels: Uint8Array;
 }
 
-/** The last data set stays open, because a worker usually runs many trials on it. */
+/** The last data set is kept open, because a worker usually runs many trials on the same data set. */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 
 /**
- * Opens a data set, and fetches it into the cache first if it is missing.
+ * Opens a data set. If the data set is missing, it is first fetched into the cache.
  * @throws {DamagedFileError} when a file in the cache is truncated or altered
  * @throws {DatasetUnavailableError} when the data set is not in the cache and no source has it
  */

@@ -18,17 +18,17 @@ const APT_TIMEOUT_S = 10;
 const UNPACK_TIMEOUT_MS = 60_000;
 
 export interface DatasetSource {
-  /** The name in error messages, such as `the Debian package dataset-fashion-mnist`. */
+  /** The name of the source in error messages, such as `the Debian package dataset-fashion-mnist`. */
   readonly name: string;
   /**
-   * Calls `use` with a function that reads files by name, decompressed. Temporary files are removed when `use` returns.
-   * The files are not verified.
+   * Calls `use` with a function that reads and decompresses files by name. Temporary files are removed when `use`
+   * returns. The content of the files is not verified.
    * @throws {Error} when the source does not have the files
    */
   open<T>(use: (read: ReadFile) => Promise<T>): Promise<T>;
 }
 
-/** @param maxBytes maximum size of the decompressed file */
+/** @param maxBytes the maximum size of the decompressed file */
 type ReadFile = (name: string, maxBytes: number) => Promise<Buffer>;
 
 /** Returns the source that reads uncompressed files from an installed npm package. */
@@ -61,9 +61,9 @@ export function installedFolder(folder: string): DatasetSource {
 }
 
 /**
- * Returns the source that reads gzipped files from a Debian package, which it downloads and unpacks into a temporary
- * folder. This source needs no root privileges and installs nothing.
- * @param folder the files' folder in the package
+ * Returns the source that reads gzipped files from a Debian package. The package is downloaded and unpacked into a
+ * temporary folder. This source needs no root privileges and installs nothing.
+ * @param folder the folder of the files in the package
  */
 export function debianPackage(name: string, folder: string): DatasetSource {
   return {

@@ -1,4 +1,6 @@
-/** The TensorFlow.js backend of this process: libtensorflow on a GPU, libtensorflow on the CPU, or WebAssembly. */
+/**
+ * Loads the TensorFlow.js backend of this process: libtensorflow on a GPU, libtensorflow on the CPU, or WebAssembly.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
@@ -7,7 +9,7 @@ import { BadInputError } from '../../proto/errors.ts';
 
 const require = createRequire(import.meta.url);
 
-/** From the fastest to the slowest. Backends are tried in this order. */
+/** The backends from the fastest to the slowest. Backends are tried in this order. */
 export const BACKENDS = ['tensorflow-gpu', 'tensorflow', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
@@ -16,19 +18,19 @@ export const NO_CUDA =
   'loads, but computes on the CPU: CUDA, cuDNN or the driver is missing or incompatible (npm run setup:native -- --cuda installs CUDA and cuDNN)';
 
 export interface BackendOptions {
-  /** Number of GPUs that this process can use. If this number is 0, the GPU backend is not tried. */
+  /** The number of GPUs that this process can use. If the number of GPUs is 0, the GPU backend is not tried. */
   readonly gpus: number;
   /** Whether only a backend that computes on a GPU is accepted. */
   readonly requireGpu: boolean;
-  /** The only accepted backend. Undefined if all backends are accepted. */
+  /** The only accepted backend. If undefined, all backends are accepted. */
   readonly forced?: BackendName;
 }
 
 export class NoBackendError extends BadInputError {}
 
 /**
- * Returns the backend that the environment variable TRAWL_BACKEND names; undefined when it is not set.
- * @throws {BadInputError} when there is no such backend
+ * Returns the backend that the environment variable TRAWL_BACKEND names; undefined if the variable is not set.
+ * @throws {BadInputError} if the variable names an unknown backend
  */
 export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
   const { TRAWL_BACKEND: name } = env;
@@ -39,7 +41,7 @@ export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
 }
 
 /**
- * Loads the first backend that works. Must be called once per process, before any computation.
+ * Loads the first backend that works. The function must be called once per process, before any computation.
  * @throws {NoBackendError} when none of the accepted backends loads, with the reason for each
  */
 export async function chooseBackend(options: BackendOptions): Promise<{ readonly name: BackendName }> {
@@ -62,7 +64,7 @@ export async function chooseBackend(options: BackendOptions): Promise<{ readonly
   throw new NoBackendError(summary + problems.join(''));
 }
 
-/** @returns the reason why the backend cannot be used; undefined when it is loaded and set */
+/** @returns the reason why the backend cannot be used; undefined if the backend is loaded */
 async function load(name: BackendName, gpus: number): Promise<string | undefined> {
   try {
     switch (name) {
@@ -125,9 +127,9 @@ export const NATIVE_ENVIRONMENT = {
 const ADDON = 'tfjs_binding.node';
 
 /**
- * Checks the files of the package. Returns the reason why it cannot be loaded; undefined when it can probably be
- * loaded. This check is cheap. Loading the package takes half a second, and registers its kernels even if its native
- * part is missing.
+ * Checks the files of a backend's package. Returns the reason why the package cannot be loaded; undefined if it can
+ * probably be loaded. The check is cheap, because nothing is loaded. Loading the package takes half a second, and
+ * registers its kernels even if its native part is missing.
  */
 export function nativePackageProblem(name: NativePackage): string | undefined {
   const root = packageRoot(name);
@@ -166,7 +168,7 @@ interface WasmBackend {
  * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc. Beyond
  * 4 GB, it places tensors at address 0, which overwrites the data structures of the heap, and training continues with
  * wrong numbers.
- * @throws {Error} when this guard does not work for the installed version of the backend
+ * @throws {Error} if the guard does not work with the installed version of the backend
  */
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');

@@ -1,22 +1,22 @@
 /** Parses the output of nvidia-smi, rocm-smi and amd-smi, the programs of the GPU drivers. */
 
-/** A GPU that a program can use: a card, or an instance of a card in MIG mode. */
+/** A GPU that a program can use, which is a card or an instance of a card in MIG mode. */
 export interface Gpu {
   readonly vendor: 'nvidia' | 'amd';
   /** The index of the card, in the order of the driver's program. */
   readonly index: number;
   readonly name: string;
   readonly memoryBytes: number;
-  /** The UUID of the card, or of the instance. Undefined if the driver reports no UUID. */
+  /** The UUID of the card or of the instance. The UUID is undefined if the driver reports none. */
   readonly uuid?: string | undefined;
   /** Set for an instance of a card in MIG mode: the UUID of the card. */
   readonly migCard?: string;
 }
 
-/** The cards of one driver. */
+/** The cards that one driver reports. */
 export interface GpuListing {
   readonly gpus: readonly Gpu[];
-  /** Cards that cannot be used, with the reason. */
+  /** The cards that cannot be used, each with the reason. */
   readonly broken: readonly { readonly index: number; readonly reason: string }[];
 }
 
@@ -39,7 +39,7 @@ export function parseNvidiaCards(text: string): GpuListing {
   return { gpus, broken };
 }
 
-/** Returns the first line in which nvidia-smi reports an error; undefined if there is none. */
+/** Returns the first line in which nvidia-smi reports an error; undefined if no line reports an error. */
 export function nvidiaError(text: string): string | undefined {
   const error =
     /(?:NVIDIA-SMI has failed|Failed to initialize NVML|Unable to determine|GPU is lost|Insufficient Permissions)/i;
@@ -68,7 +68,7 @@ export function parseNvidiaIds(text: string): readonly NvidiaIds[] {
   return cards;
 }
 
-/** Parses the lines `index, UUID` of nvidia-smi. Skips other lines. */
+/** Parses the lines `index, UUID` of nvidia-smi. All other lines are skipped. */
 export function parseNvidiaUuids(text: string): readonly NvidiaIds[] {
   return text.split('\n').flatMap((line) => {
     const [, index, uuid] = /^\s*(\d+), (GPU-[0-9a-f-]+)\s*$/.exec(line) ?? [];
@@ -76,7 +76,7 @@ export function parseNvidiaUuids(text: string): readonly NvidiaIds[] {
   });
 }
 
-/** Adds the UUIDs, and replaces a card in MIG mode by its instances. */
+/** Adds UUIDs to the GPUs, and replaces a card in MIG mode by its instances. */
 export function withIds(cards: readonly Gpu[], ids: readonly NvidiaIds[]): readonly Gpu[] {
   return cards.flatMap((card): Gpu[] => {
     const found = ids.find(({ index }) => index === card.index);
@@ -97,7 +97,10 @@ function profileBytes(profile: string): number | undefined {
   return gigabytes === undefined ? undefined : Number(gigabytes) * 1e9;
 }
 
-/** Parses `rocm-smi --showproductname --showuniqueid --showmeminfo vram --json`. Returns no GPUs for other text. */
+/**
+ * Parses `rocm-smi --showproductname --showuniqueid --showmeminfo vram --json`. Returns no GPUs if the text has another
+ * format.
+ */
 export function parseRocmSmi(text: string): GpuListing {
   const gpus: Gpu[] = [];
   const broken: { index: number; reason: string }[] = [];
@@ -113,7 +116,7 @@ export function parseRocmSmi(text: string): GpuListing {
   return { gpus: gpus.sort((a, b) => a.index - b.index), broken };
 }
 
-/** Parses `amd-smi static --asic --vram --json`. Returns no GPUs for other text. */
+/** Parses `amd-smi static --asic --vram --json`. Returns no GPUs if the text has another format. */
 export function parseAmdSmi(text: string): GpuListing {
   const found = jsonIn(text);
   const list: unknown = Array.isArray(found) ? found : objectIn(text).gpu_data;
@@ -137,7 +140,7 @@ function amdGpu(index: number, name: string, memoryBytes: number, uniqueId: stri
 }
 
 function jsonIn(text: string): unknown {
-  // The programs can print warnings before the JSON.
+  // The programs can print warnings before the JSON text.
   const start = text.search(/^[[{]/m);
   try {
     return JSON.parse(text.slice(Math.max(0, start)));

@@ -10,7 +10,7 @@ let bin: string;
 beforeEach(() => {
   bin = mkdtempSync(join(tmpdir(), 'trawl-gpus-'));
   process.env.PATH = `${bin}:/usr/bin:/bin`;
-  // A real driver on this machine must not be found.
+  // In this test, a real driver on the machine must not be found.
   for (const name of ['nvidia-smi', 'rocm-smi', 'amd-smi']) install(name, 'exit 127');
 });
 afterEach(() => {
@@ -23,7 +23,7 @@ function install(name: string, script: string): void {
   chmodSync(join(bin, name), 0o755);
 }
 
-/** Installs an nvidia-smi that prints recorded output. */
+/** Installs a fake nvidia-smi that prints recorded output. */
 function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
   install(
     'nvidia-smi',

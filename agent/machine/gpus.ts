@@ -1,4 +1,4 @@
-/** The GPUs of this machine and their current utilization, from the programs of their drivers. */
+/** Finds the GPUs of this machine and measures their utilization, with the programs of their drivers. */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -21,9 +21,9 @@ const WATCH_INTERVAL_MS = 10_000;
 const NO_FRAME = ['--format=csv,noheader,nounits'];
 
 export interface GpuDiscovery extends VisibleGpus {
-  /** The number of usable GPUs of the machine, visible or not. */
+  /** The number of usable GPUs of the machine, including GPUs that are not visible. */
   readonly found: number;
-  /** The vendor of the GPUs. Undefined if the machine has no GPU. */
+  /** The vendor of the GPUs. The vendor is undefined if the machine has no GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
   /** The reasons why GPUs of the machine cannot be used. One sentence each. */
   readonly problems: readonly string[];
@@ -49,8 +49,8 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 
 interface Listed extends GpuListing {
   /**
-   * The reason why the program does not report all cards. Undefined if the program reports no error or is not
-   * installed.
+   * The reason why the program does not report all cards. The reason is undefined if the program reports no error or is
+   * not installed.
    */
   readonly problem: string | undefined;
 }
@@ -80,14 +80,16 @@ async function listAmd(): Promise<Listed | undefined> {
 
 interface ToolOutput {
   readonly output: string;
-  /** The reason for missing output. Undefined if there is output, or if the program is not installed. */
+  /**
+   * The reason why a program printed no output. The reason is undefined if the program printed output, or is not
+   * installed.
+   */
   readonly problem: string | undefined;
 }
 
 /**
  * Returns the output of a program even if the program fails, because nvidia-smi exits with an error if one card is
- * lost, but lists the other cards. Does not wait for a program that cannot be killed because its driver does not
- * respond.
+ * lost, but lists the other cards. A program that cannot be killed because its driver does not respond is not awaited.
  */
 function runTool(program: string, args: readonly string[]): Promise<ToolOutput> {
   return new Promise((resolve) => {
@@ -119,7 +121,7 @@ export async function gpuMemory(): Promise<GpuMemory | undefined> {
   return parseMemory((await runTool('nvidia-smi', query)).output);
 }
 
-/** The line is `free MiB, total MiB`. */
+/** The parsed line has the form `free MiB, total MiB`. */
 function parseMemory(text: string): GpuMemory | undefined {
   const [, free, total] = /^\s*(\d+), (\d+)\s*$/m.exec(text) ?? [];
   if (free === undefined || total === undefined) return undefined;
@@ -132,7 +134,7 @@ function parseMemory(text: string): GpuMemory | undefined {
  */
 export interface GpuFigures {
   readonly index: number;
-  /** Share of the last sample period in which a kernel ran, 0 to 1. */
+  /** The share of the last sample period in which a kernel ran, from 0 to 1. */
   readonly utilization: number | undefined;
   readonly memoryUsedBytes: number | undefined;
   readonly memoryTotalBytes: number | undefined;
@@ -143,14 +145,16 @@ export interface GpuFigures {
 const FIGURES = 'index,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw';
 
 /**
- * Returns the measured values of each NVIDIA card of the machine; empty when there is no driver or nvidia-smi does not
- * respond.
+ * Returns the measured values of each NVIDIA card of the machine; empty if the machine has no driver or nvidia-smi does
+ * not respond.
  */
 async function gpuFigures(): Promise<readonly GpuFigures[]> {
   return parseGpuFigures((await runTool('nvidia-smi', [`--query-gpu=${FIGURES}`, ...NO_FRAME])).output);
 }
 
-/** Parses lines such as `0, 37, 1024, 81559, 41, 118.24`, in which a field can be `[N/A]`. Skips other lines. */
+/**
+ * Parses lines such as `0, 37, 1024, 81559, 41, 118.24`, in which a field can be `[N/A]`. All other lines are skipped.
+ */
 export function parseGpuFigures(text: string): readonly GpuFigures[] {
   return text.split('\n').flatMap((line) => {
     const fields = line.split(',').map((field) => field.trim());
@@ -194,7 +198,7 @@ export class GpuWatch {
     void this.#refresh();
   }
 
-  /** The latest measured values; empty when nvidia-smi did not respond. */
+  /** The latest measured values; empty if nvidia-smi did not respond. */
   get figures(): readonly GpuFigures[] {
     return this.#figures;
   }

@@ -10,7 +10,7 @@ export interface CpuTimes {
   readonly total: number;
 }
 
-/** Returns the share of the cores that was busy between two measurements; undefined if no time passed. */
+/** Returns the share of core time that was busy between two measurements; undefined if no time passed. */
 export function busyShare(before: CpuTimes, after: CpuTimes): number | undefined {
   const total = after.total - before.total;
   if (total <= 0) return undefined;

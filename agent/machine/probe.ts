@@ -19,19 +19,19 @@ import { listGpus } from './gpus.ts';
 
 const run = promisify(execFile);
 
-/** Covers loading libtensorflow and initializing the GPUs. */
+/** The time limit covers loading libtensorflow and initializing the GPUs. */
 const PROBE_TIMEOUT_MS = 60_000;
 
 export interface BackendProbe {
   readonly name: BackendName;
   readonly loads: boolean;
-  /** The reason why the backend does not load, in one line; empty when it loads. */
+  /** The reason why the backend does not load, in one line; empty if the backend loads. */
   readonly reason: string;
-  /** The version of libtensorflow, when it loads. */
+  /** The version of libtensorflow, if the backend loads. */
   readonly tensorflow?: string;
 }
 
-/** Tries each backend. Takes less than a second when no native part is installed. */
+/** Tries each backend. A probe takes less than a second if no native part is installed. */
 export async function probeBackends(): Promise<readonly BackendProbe[]> {
   const gpus = (await listGpus()).filter(({ vendor }) => vendor === 'nvidia').length;
   return Promise.all(

@@ -5,7 +5,10 @@ import { MAX_PACKAGES_BYTES } from '../../proto/limits.ts';
 
 const run = promisify(execFile);
 
-/** A network file system can be slow. Users' programs start without waiting for the list. */
+/**
+ * The time limit is long, because a network file system can be slow. Users' programs start without waiting for the list
+ * of packages.
+ */
 const LIMIT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
@@ -50,16 +53,16 @@ export function interpreterIn(
 export interface PythonPackages {
   /** The path of the interpreter itself, if the program's path is a link or a wrapper. */
   readonly interpreter: string;
-  /** Such as 3.12.4. Empty if unknown. */
+  /** Such as 3.12.4. The path is empty if it is unknown. */
   readonly python: string;
-  /** NAME==VERSION, one per line. */
+  /** The packages in the form NAME==VERSION, one per line. */
   readonly packages: string;
 }
 
 export class PythonEnvironments {
   readonly #known = new Map<string, Promise<PythonPackages | undefined>>();
 
-  /** Returns the packages of an interpreter. Undefined if the packages cannot be listed. */
+  /** Returns the packages of an interpreter. The list is undefined if the packages cannot be listed. */
   packagesOf(interpreter: PythonInterpreter): Promise<PythonPackages | undefined> {
     const key = JSON.stringify(interpreter);
     const known = this.#known.get(key);

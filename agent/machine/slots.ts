@@ -9,9 +9,9 @@ import type { BackendName } from './backend.ts';
 import type { VisibleGpu } from './visible-gpus.ts';
 
 export interface SlotCountOptions {
-  /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number. */
+  /** The value of `--slots`. The number is undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
-  /** The value of `--slots-per-gpu`. Undefined means one slot per GPU. */
+  /** The value of `--slots-per-gpu`. If undefined, each GPU has one slot. */
   readonly slotsPerGpu: number | undefined;
 }
 
@@ -39,7 +39,10 @@ export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number
 /** The minimum memory of a slot's process, in bytes. */
 const MIN_SLOT_BYTES = 64 * 2 ** 20;
 
-/** @throws {BadInputError} if the processes of the slots cannot fit into memory. @param slots undefined if none are requested */
+/**
+ * @throws {BadInputError} if the slots' processes need more memory than the machine has.
+ * @param slots the requested number of slots; undefined if no number is requested
+ */
 export function requireFittingSlots(slots: number | undefined, memoryBytes: number): void {
   const most = Math.max(1, Math.floor(memoryBytes / MIN_SLOT_BYTES));
   if (slots === undefined || slots <= most) return;
@@ -51,11 +54,11 @@ export function requireFittingSlots(slots: number | undefined, memoryBytes: numb
 
 /** The GPUs of one slot. */
 export interface SlotGpus {
-  /** Empty on a machine without GPUs. */
+  /** The list is empty on a machine without GPUs. */
   readonly gpus: readonly VisibleGpu[];
-  /** Number of slots that share each of these GPUs, including this one. */
+  /** The number of slots that share each GPU of this slot, including this slot. */
   readonly sharedBy: number;
-  /** Bytes that the slot can use on each of its GPUs; 0 without a GPU. */
+  /** The memory that the slot can use on each of its GPUs, in bytes; 0 without a GPU. */
   readonly vramBytes: number;
 }
 
@@ -77,7 +80,7 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
  * rounded down, at least one. As many operations of a step run in parallel as the slot has threads. Half of the threads
  * work on one operation, because waking more threads for a small operation takes longer than it saves
- * (bench/RESULTS.md). Variables that the user has set are unchanged. Results do not depend on the number of threads
+ * (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of threads
  * (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
@@ -95,7 +98,7 @@ export type PackOption = number | 'auto';
 
 /**
  * Returns how many trials a worker trains together.
- * @param sharedBy number of slots that share the worker's GPU
+ * @param sharedBy the number of slots that share the worker's GPU
  */
 export async function packSize(option: PackOption, backend: BackendName, sharedBy: number): Promise<number> {
   if (option !== 'auto') return option;

@@ -100,7 +100,7 @@ describe('MIG instances', () => {
   });
 });
 
-describe('the variables of workers', () => {
+describe('the GPU variables of workers', () => {
   test('workers get the indexes of nvidia-smi, in the order of the PCI bus', () => {
     expect(gpuEnvironment('nvidia', visibleGpus(GPUS, { CUDA_VISIBLE_DEVICES: '3,1' }).gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
@@ -151,7 +151,7 @@ describe('NVIDIA_VISIBLE_DEVICES', () => {
   });
 });
 
-describe('GPUs of AMD', () => {
+describe('GPUs of AMD in containers and jobs', () => {
   const ids = (env: Record<string, string>) => visibleGpus(AMD, env).gpus.map(({ index, id }) => [index, id]);
 
   test.each<[Record<string, string>, [number, string][]]>([

@@ -12,7 +12,7 @@ export interface VisibleGpu extends Gpu {
 }
 
 export interface VisibleGpus {
-  /** In the order of the variable. */
+  /** The GPUs in the order of the variable. */
   readonly gpus: readonly VisibleGpu[];
   /** The reasons why GPUs are not used, and other notes about the variables. One sentence each. */
   readonly notes: readonly string[];
@@ -20,7 +20,10 @@ export interface VisibleGpus {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Returns the visible GPUs. @param gpus all GPUs of one vendor */
+/**
+ * Returns the visible GPUs.
+ * @param gpus all GPUs of one vendor
+ */
 export function visibleGpus(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const visible = gpus[0]?.vendor === 'amd' ? visibleToHip(gpus, env) : visibleToCuda(gpus, env);
   const notes = [...visible.notes, ...slurmNotes(visible.gpus.length, env)];
@@ -49,8 +52,8 @@ function needsUuids(gpus: readonly Gpu[]): boolean {
 
 /**
  * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG instance.
- * All entries have the form of the first entry. The first invalid entry ends the list. If a GPU is listed twice, no GPU is
- * visible. The index or UUID of a card in MIG mode refers to the card's first instance.
+ * All entries of a list must have the form of its first entry. The first invalid entry ends the list. If a GPU is
+ * listed twice, no GPU is visible. The index or UUID of a card in MIG mode refers to the card's first instance.
  */
 function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   const entries = entriesOf(list);
@@ -160,8 +163,8 @@ function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
 }
 
 /**
- * Each entry is an index or a UUID; a list can contain both. The list ends before the first entry that is invalid or
- * repeats a GPU.
+ * Each entry is an index or a UUID, and a list can contain both forms. The list ends before the first entry that is
+ * invalid or repeats a GPU.
  */
 function selectForRocm(variable: string, list: string | undefined, gpus: readonly Gpu[]): Selection {
   if (list === undefined) return { gpus, notes: [] };
@@ -195,7 +198,7 @@ function sizeOfRange(text: string): number {
 }
 
 /**
- * Returns the variables that restrict a program to these GPUs. An empty list hides all GPUs of the machine.
+ * Returns the variables that restrict a program to the given GPUs. An empty list hides all GPUs of the machine.
  * @param vendor the vendor of the machine's GPUs; undefined if the machine has no GPU
  */
 export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly VisibleGpu[]): Record<string, string> {
@@ -206,7 +209,8 @@ export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly
     case 'nvidia':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
     case 'amd': {
-      // HIP reads the first of these variables that is set and not empty. Libraries use different orders.
+      // HIP reads the first of these variables that is set and not empty. Libraries number the GPUs in different
+      // orders.
       const list = ids || '-1';
       return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, GPU_DEVICE_ORDINAL: list };
     }

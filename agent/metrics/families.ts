@@ -1,4 +1,7 @@
-/** The Prometheus metrics of an agent, which describe its machine (docs/metrics.md). The coordinator exports all other metrics. */
+/**
+ * Defines the Prometheus metrics of an agent, which describe its machine (docs/metrics.md). The coordinator exports all
+ * other metrics.
+ */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { addProcessMetrics } from '../../lib/net/http.ts';
 import type { GpuFigures } from '../machine/gpus.ts';

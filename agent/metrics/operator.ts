@@ -13,29 +13,32 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
-  /** Credentials for `/metrics`. Undefined if no password is required. */
+  /** Credentials for `/metrics`. The field is undefined if no password is required. */
   readonly auth: BasicAuth | TokenAuth | undefined;
-  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  /** Names that a Host header may contain, besides the address, `localhost` and the name of the machine. */
   readonly hosts?: readonly string[];
-  /** The certificate for TLS. Undefined means plain HTTP. */
+  /** The certificate for TLS. If undefined, the pages are served over plain HTTP. */
   readonly identity: Identity | undefined;
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
-  /** Unix time in seconds at which the agent's certificate expires. Undefined if the agent has no certificate. */
+  /**
+   * Unix time in seconds at which the agent's certificate expires. The time is undefined if the agent has no
+   * certificate.
+   */
   readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;
-  /** The GPUs' figures; none when there are no GPUs, or another exporter reports them. */
+  /** The measured values of the GPUs; empty if the machine has no GPUs, or if another exporter reports them. */
   readonly gpuFigures: () => readonly GpuFigures[];
-  /** Number of records in the spool. */
+  /** The number of records in the spool. */
   readonly spooled: () => number;
-  /** Returns the reason why the agent cannot start trials at present; undefined when it can. */
+  /** Returns the reason why the agent cannot start trials at present; undefined if it can start trials. */
   readonly unreadyReason: () => string | undefined;
 }
 
 export interface Operator {
-  /** The HOST:PORT of the pages for other machines. */
+  /** The HOST:PORT under which other machines can reach the pages. */
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
   countUnreadable(via: 'nats'): void;
@@ -46,7 +49,7 @@ export interface Operator {
   stop(): void;
 }
 
-/** @throws {UnreachableError} when the address is taken */
+/** @throws {UnreachableError} if the address is already in use */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
   const { agentId: agent, dir, dataDir } = options;
   const metrics = agentMetrics();

@@ -1,4 +1,4 @@
-/** The agent's wiring, with a simulated coordinator, queue and worker. */
+/** Tests the connections between the parts of an agent, with a simulated coordinator, queue and worker. */
 import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

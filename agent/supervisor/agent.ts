@@ -52,20 +52,20 @@ const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 export interface AgentParts {
   /** The agent's folder. */
   readonly dir: string;
-  /** HOST:PORT of the coordinator, for messages. */
+  /** The HOST:PORT of the coordinator, for messages. */
   readonly server: string;
   readonly connect: () => CoordinatorClient;
   /** The first worker that is ready adds the backend and the pack size. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly GpuFigures[];
-  /** The current CPU use, memory and disk of the machine. By default, they are not reported. */
+  /** The current CPU use, memory and disk of the machine. By default, the measurements are not reported. */
   readonly machineFigures?: () => MachineFigures;
   readonly startWorker: StartWorker;
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** A clock in milliseconds that continues while the machine sleeps. By default, sleep is ignored. */
+  /** A clock in milliseconds that continues while the machine sleeps. By default, sleep of the machine is ignored. */
   readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
@@ -166,18 +166,18 @@ export class AgentRuntime {
 
   /**
    * Resolves with the backend's name when the first worker is ready and the agent has called the coordinator.
-   * @throws {RejectedError} when no worker can run on this machine
+   * @throws {RejectedError} if no worker can run on this machine
    */
   up(): Promise<string> {
     return this.#up.promise;
   }
 
-  /** Rejects with a RejectedError when the coordinator permanently rejects this agent. */
+  /** Rejects with a RejectedError if the coordinator permanently rejects this agent. */
   get rejected(): Promise<never> {
     return this.#rejected.promise;
   }
 
-  /** Returns the reason why the agent cannot start trials at present; undefined when it can. */
+  /** Returns the reason why the agent cannot start trials at present; undefined if it can start trials. */
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
     if (!this.#session.isWelcome) return 'the coordinator is unreachable';
@@ -218,7 +218,10 @@ export class AgentRuntime {
     return this.#idle.elapsed(performance.now());
   }
 
-  /** Takes no new trials, lets running attempts finish within the grace period, hands back the others, and stops. */
+  /**
+   * Takes no new trials, lets running attempts finish within the grace period, hands back the remaining attempts, and
+   * stops the agent.
+   */
   async leave(graceMs: number): Promise<void> {
     this.#draining.leave(graceMs);
     this.#heartbeat.send();
@@ -237,7 +240,9 @@ export class AgentRuntime {
     this.#session?.renew();
   }
 
-  /** Hands back running attempts immediately and stops. Users' programs still have their grace period to exit. */
+  /**
+   * Hands back running attempts immediately and stops the agent. Users' programs still have their grace period to exit.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -390,7 +395,7 @@ export class AgentRuntime {
     this.#perform([]);
   }
 
-  /** @param graceMs undefined if the agent is not drained */
+  /** @param graceMs the grace period; undefined if the agent is not drained */
   #setDrain(graceMs: number | undefined): void {
     const before = this.#draining.isTaking;
     this.#draining.setDrain(graceMs);

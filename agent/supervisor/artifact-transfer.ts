@@ -21,14 +21,14 @@ export interface Upload {
   readonly path: string;
 }
 
-/** The file is missing, or was changed after it was announced. Retrying the upload cannot succeed. */
+/** Thrown when the file is missing, or was changed after it was announced. Retrying the upload cannot succeed. */
 export class LostFileError extends Error {}
 
 /**
  * Uploads the bytes of a file that the coordinator does not have yet.
- * @returns `stored` once the file is durable, or why the coordinator accepts nothing of the attempt
- * @throws {LostFileError} when the file is missing or was changed
- * @throws {ServiceError | NodeJS.ErrnoException} when the call failed, or the file cannot be read
+ * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
+ * @throws {LostFileError} if the file is missing or was changed
+ * @throws {ServiceError | NodeJS.ErrnoException} if the call failed, or if the file cannot be read
  */
 export async function uploadArtifact(
   client: ArtifactServiceClient,
@@ -75,7 +75,7 @@ function changedFile(path: string): LostFileError {
 /**
  * Downloads an artifact into a file.
  * @returns whether the downloaded bytes have the announced checksum
- * @throws {ServiceError} when the coordinator cannot be reached or does not have the artifact
+ * @throws {ServiceError} if the coordinator cannot be reached or does not have the artifact
  */
 export async function downloadArtifact(
   client: ArtifactServiceClient,
@@ -103,8 +103,8 @@ export async function downloadArtifact(
 
 /**
  * Downloads the missing bytes of a code archive, and appends them to the file.
- * @throws {ServiceError} when the coordinator cannot be reached or does not have the archive
- * @throws {Error} when the coordinator sends more than the announced size
+ * @throws {ServiceError} if the coordinator cannot be reached or does not have the archive
+ * @throws {Error} if the coordinator sends more than the announced size
  */
 export async function downloadCode(
   client: CodeServiceClient,

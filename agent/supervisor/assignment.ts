@@ -9,17 +9,20 @@ import { attemptFolder, codeFile, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
 
-/** Files that were downloaded from the coordinator into the attempt's folder. */
+/** The files that were downloaded from the coordinator into the attempt's folder. */
 export interface Downloads {
   /** Resolves with true if the intact checkpoint is in the attempt's folder. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
-  /** Puts the code archive at the path. @throws {CodeUnavailableError} */
+  /**
+   * Puts the code archive at the path.
+   * @throws {CodeUnavailableError}
+   */
   code(archive: CodeArchive, path: string): Promise<void>;
 }
 
 /**
- * Downloads the attempt's code and the checkpoint to resume from, if there are any. Without an intact checkpoint, the
- * attempt starts from the first epoch.
+ * Downloads the code of an attempt and the checkpoint to resume from, if the grant names them. Without an intact
+ * checkpoint, the attempt starts from the first epoch.
  * @param agentDir the agent's folder
  * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version)
  * @throws {CodeUnavailableError} when the code could not be downloaded

@@ -15,7 +15,7 @@ const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } 
 export class AttemptFolders {
   readonly #dir: string;
   readonly #spool: Spool;
-  /** Attempts that have ended and still have a folder. */
+  /** Ended attempts whose folder still exists. */
   #released: AttemptKey[] = [];
 
   /** Removes the folders of an earlier agent process, except folders that a spooled record needs. */
@@ -32,7 +32,7 @@ export class AttemptFolders {
     }
   }
 
-  /** Releases the folder after `delayMs`, or later: the attempt's last record must be in the spool first. */
+  /** Marks a folder for removal after `delayMs`. The attempt's last record must already be in the spool. */
   releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
     setTimeout(() => {
       const isPending = records.attempts().some((pending) => sameAttempt(pending, key));
@@ -46,7 +46,7 @@ export class AttemptFolders {
     this.removeReleased();
   }
 
-  /** Removes the folders that the spool no longer needs. Must be called whenever the spool has shrunk. */
+  /** Removes the folders that the spool no longer needs. The method must be called whenever the spool has shrunk. */
   removeReleased(): void {
     if (this.#released.length === 0) return;
     const removable = this.#released.filter((key) => !this.#spool.holds(key));

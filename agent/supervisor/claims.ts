@@ -41,7 +41,7 @@ export class Claims {
     this.#gathered.push(claim);
   }
 
-  /** Stops repeating claims. */
+  /** Stops the repetition of claims. */
   close(): void {
     this.#closed = true;
   }

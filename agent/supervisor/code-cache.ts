@@ -1,7 +1,7 @@
 /**
- * The agent's copies of code archives, below its folder: code/SHA256.tar. Each archive is downloaded once for all slots
- * and attempts. An interrupted download resumes. An attempt has its own link to its archive, so the cache can remove an
- * archive at any time.
+ * Stores the agent's copies of code archives as code/SHA256.tar in its folder. Each archive is downloaded once for all
+ * slots and attempts. An interrupted download resumes. An attempt has its own link to its archive, so the cache can
+ * remove an archive at any time.
  */
 import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -17,20 +17,20 @@ import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_CODE_BYTES } from '../../proto/limits.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
-/** When the archives exceed this total size, the least recently used archives are removed. */
+/** The maximum total size of the archives. Above this size, the least recently used archives are removed. */
 const MAX_CACHE_BYTES = 4 * MAX_CODE_BYTES;
 /**
- * After this many failed downloads, an attempt fails in preflight. Attempts to reach an unreachable coordinator are not
- * counted.
+ * The number of failed downloads after which an attempt fails in preflight. Attempts to reach an unreachable
+ * coordinator are not counted.
  */
 const MAX_DOWNLOADS = 5;
-/** A partial download is removed after this time without progress. */
+/** The time without progress after which a partial download is removed. */
 const MAX_PART_AGE_MS = 24 * 3_600_000;
 
 const EXTENSION = '.tar';
 const PARTS = '.parts';
 
-/** The code of an attempt is not available. The message has the reason. */
+/** Thrown when the code of an attempt is not available. The error message contains the reason. */
 class CodeUnavailableError extends Error {}
 
 export interface CodeCacheOptions {
@@ -44,7 +44,10 @@ export interface CodeCacheOptions {
 
 interface Download {
   readonly done: Promise<void>;
-  /** One function per waiting attempt. Returns whether the attempt still waits for the download. */
+  /**
+   * The list contains one function per waiting attempt. Each function returns whether the attempt still waits for the
+   * download.
+   */
   readonly waiting: (() => boolean)[];
 }
 
@@ -91,7 +94,7 @@ export class CodeCache {
       await link(this.#path(sha256), path);
     } catch (error) {
       if (callErrorCode(error) === 'ENOENT') return false;
-      // Some file systems have no hard links.
+      // Some file systems do not support hard links.
       await copyFile(this.#path(sha256), path);
     }
     return true;

@@ -1,4 +1,4 @@
-/** The calls that an agent makes to its coordinator over gRPC. */
+/** Makes the calls of an agent to its coordinator over gRPC. */
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { channelTo } from '../../lib/net/channel.ts';
 import type { Identity } from '../../lib/net/identity.ts';
@@ -24,7 +24,7 @@ export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
 export interface CoordinatorClient {
   report(): ReportStream;
-  /** Calls back with an error when the coordinator cannot be reached or does not answer within the timeout. */
+  /** Calls back with an error if the coordinator cannot be reached or does not answer within the timeout. */
   open(request: OpenRequest, timeoutMs: number, onAnswer: (error: Error | null, response: OpenResponse) => void): void;
   /** Uploads an artifact (see uploadArtifact). */
   upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;

@@ -1,6 +1,6 @@
 /**
- * The agent's session with its coordinator. One stream carries records, acknowledgements and commands, and is reopened
- * when it breaks. A separate call opens leases.
+ * The agent's session with its coordinator. One stream carries records, acknowledgements and commands. A broken stream
+ * is reopened. A separate call opens leases.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -45,8 +45,8 @@ export interface SessionEvents {
   onDismissed(refused: RecordRefused): void;
   onSpoolShrunk(): void;
   /**
-   * Called when a drain starts or ends. Running attempts may finish within the grace period.
-   * @param graceMs undefined when the drain has ended
+   * Called when a drain of the agent starts or ends. Running attempts may finish within the grace period.
+   * @param graceMs the grace period; undefined when the drain has ended
    */
   onDrain(graceMs: number | undefined): void;
   /** Called when the coordinator has moved the agent's slots to other pools. */
@@ -101,7 +101,7 @@ export class CoordinatorSession {
     if (this.isWelcome) this.#stream?.write({ message: { $case: 'heartbeat', heartbeat } });
   }
 
-  /** @throws {ServiceError} when the coordinator cannot be reached; repeating the same claims is safe */
+  /** @throws {ServiceError} if the coordinator cannot be reached; repeating the same claims is safe */
   open(claims: Claim[]): Promise<Decision[]> {
     const { agentId, incarnation } = this.#hello;
     return new Promise((resolve, reject) => {
@@ -116,7 +116,7 @@ export class CoordinatorSession {
     return this.#transfers.downloadCheckpoint(key, checkpoint, () => isWanted() && !this.#closed);
   }
 
-  /** Puts the code of an attempt at `path`. See CodeCache.provide. */
+  /** Stores the code of an attempt at `path`. See CodeCache.provide. */
   fetchCode(archive: CodeArchive, path: string, isWanted: () => boolean): Promise<void> {
     return this.#code.provide(archive, path, () => isWanted() && !this.#closed);
   }
@@ -204,7 +204,7 @@ export class CoordinatorSession {
     this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
-  /** Returns the artifact's record. If the file cannot be stored, returns a log record in its place. */
+  /** Returns the record of the artifact. If the file cannot be stored, returns a log record instead. */
   async #upload(record: RecordMessage, signal: AbortSignal): Promise<RecordMessage | undefined> {
     const outcome = await this.#transfers.upload(record, signal);
     if (outcome.kind === 'refused') this.#onDismissed({ key: record.key, ...outcome.refusal });
@@ -254,7 +254,10 @@ export class CoordinatorSession {
     this.#acks.push({ key, seq });
   }
 
-  /** Retries while the disk is full. A record that could not be deleted is sent again after a restart, which is harmless. */
+  /**
+   * Retries the deletion while the disk is full. A record that could not be deleted is sent again after a restart,
+   * which is harmless.
+   */
   #deleteAcknowledged(): void {
     if (this.#closed) return;
     try {

@@ -1,19 +1,19 @@
 /**
- * Whether the agent takes new trials. During a drain or a shutdown, the state includes the time for which running
- * attempts may continue.
+ * Whether the agent takes new trials, and whether a drain or a shutdown is in progress. During a drain or a shutdown,
+ * the state includes the time for which running attempts may continue.
  */
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {
   readonly #onGraceExpired: () => void;
   /**
-   * The time at which the grace period of the coordinator's drain expires. Undefined if the coordinator is not draining
-   * the agent.
+   * The time at which the grace period of the coordinator's drain expires. The time is undefined if the coordinator is
+   * not draining the agent.
    */
   #drainUntil: number | undefined;
   /**
-   * The time at which the grace period of the agent's own shutdown expires. Undefined if the agent is not shutting
-   * down.
+   * The time at which the grace period of the agent's own shutdown expires. The time is undefined if the agent is not
+   * shutting down.
    */
   #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -35,7 +35,7 @@ export class Draining {
     return this.#until !== undefined && performance.now() >= this.#until;
   }
 
-  /** @param graceMs undefined if the coordinator ended the drain */
+  /** @param graceMs the grace period; undefined if the coordinator ended the drain */
   setDrain(graceMs: number | undefined): void {
     this.#drainUntil = graceMs === undefined ? undefined : performance.now() + graceMs;
     this.#schedule();

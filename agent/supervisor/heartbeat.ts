@@ -1,4 +1,6 @@
-/** The heartbeats that renew the leases of an agent's attempts. Each heartbeat is sent over NATS and over gRPC. */
+/**
+ * Sends the heartbeats that renew the leases of an agent's attempts. Each heartbeat is sent over NATS and over gRPC.
+ */
 
 import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import type { Logger } from 'pino';
@@ -19,7 +21,7 @@ export interface HeartbeatState {
   readonly slots: readonly Slot[];
   /** Attempts with records that the coordinator has not acknowledged. */
   readonly unacknowledged: readonly AttemptKey[];
-  /** Whether the agent stops once its attempts have ended. */
+  /** Whether the agent stops when its attempts have ended. */
   readonly leaving: boolean;
   readonly gpuFigures: readonly GpuFigures[];
   readonly machineFigures: MachineFigures | undefined;
@@ -68,8 +70,8 @@ export class Heartbeat {
 
   /**
    * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of
-   * ended attempts until the coordinator has acknowledged their last record. This includes attempts of an earlier run
-   * of the agent. Otherwise a slow connection would let a lease expire, and the trial would run again.
+   * ended attempts until the coordinator has acknowledged their last record. Ended attempts of an earlier run of the
+   * agent are included. Otherwise a slow connection could let a lease expire, and the trial would run again.
    */
   send(): void {
     if (this.#cluster === undefined) return;

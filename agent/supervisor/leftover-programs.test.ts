@@ -1,4 +1,4 @@
-/** Tests of `LeftoverPrograms` with real processes. */
+/** Tests `LeftoverPrograms` with real processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import pino from 'pino';

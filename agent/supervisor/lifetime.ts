@@ -1,9 +1,9 @@
 /** Decides when an agent shuts down without a signal: after an idle time, or after a total time. */
 
 export interface LifetimeLimits {
-  /** Milliseconds without an attempt. Undefined means no limit. */
+  /** The time without an attempt, in milliseconds. If undefined, the time is not limited. */
   readonly idleTimeoutMs: number | undefined;
-  /** Milliseconds since the start of the agent. Undefined means no limit. */
+  /** The time since the start of the agent, in milliseconds. If undefined, the time is not limited. */
   readonly maxTimeMs: number | undefined;
 }
 
@@ -19,8 +19,8 @@ export function lifetimeEnd(
 }
 
 /**
- * Measures how long an agent has been running, and how long it has been idle. Times are milliseconds of one monotonic
- * clock.
+ * Measures how long an agent has been running, and how long it has been idle. All times are in milliseconds of one
+ * monotonic clock.
  */
 export class IdleTime {
   #isBusy = false;

@@ -19,20 +19,20 @@ import type { OfferToken } from './slots.ts';
 /** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
- * Used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a stream that does not
- * exist yet.
+ * This interval is used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a
+ * stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
-/** One pull fills all slots that become free within this time. */
+/** The time during which free slots are gathered, so that one pull fills all of them. */
 const GATHER_MS = 2;
 /**
- * Delay before a failed pull is repeated. For example, newer servers reject a pull from a stream that does not exist
- * yet.
+ * The delay before a failed pull is repeated. For example, newer NATS servers reject a pull from a stream that does not
+ * exist yet.
  */
 const RETRY_MS = 500;
-/** The coordinator creates the stream of a new pool within this time. Until then, pulls fail. */
+/** The time within which the coordinator creates the stream of a new pool. Until the stream exists, pulls fail. */
 const FAILING_MS = 10_000;
-/** Without a delay, the same agent would get the returned offer again immediately. */
+/** Without a delay, the same agent would immediately get the offer that it returned. */
 const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
@@ -41,7 +41,7 @@ export interface OfferEvents {
   onUnreadable(): void;
 }
 
-/** The queue of one pool. Pulls at most as many offers as the pool has free slots. */
+/** Represents the queue of one pool. Pulls at most as many offers as the pool has free slots. */
 export class OfferQueue {
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
@@ -53,7 +53,9 @@ export class OfferQueue {
   #requested = 0;
   #gathering = false;
   #closed = false;
-  /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
+  /**
+   * The time at which pulls began to fail, by `performance.now()`. The time is undefined if the last pull succeeded.
+   */
   #failingSince: number | undefined;
   #failure = '';
 
@@ -76,7 +78,8 @@ export class OfferQueue {
   }
 
   /**
-   * Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have failed only for a short time.
+   * Returns the reason why no offers can be pulled. The reason is undefined if pulls succeed, or have failed only for a
+   * short time.
    */
   get problem(): string | undefined {
     if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
@@ -145,7 +148,7 @@ export class OfferQueue {
     if (key instanceof Error) {
       this.#unreadable.warn({ err: key, subject: message.subject });
       this.#events.onUnreadable();
-      // Otherwise NATS would redeliver the message forever.
+      // Without this answer, NATS would redeliver the message forever.
       answerOffer(this.#log, () => message.term());
       this.#pull();
       return;
@@ -166,7 +169,7 @@ function pullFailure(error: unknown): string {
   return isMissing ? 'the queue does not exist, or JetStream is not enabled on the server' : errorMessage(error);
 }
 
-/** The key's names must be valid, because they become a folder's name. */
+/** The names in the key must be valid, because they become the name of a folder. */
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
     const { key } = Offer.decode(message.data);

@@ -1,7 +1,7 @@
 /**
- * Keeps the records of each attempt in order. The record of an artifact and all later records wait until the artifact's
- * file is uploaded. Records of other attempts do not wait. Several artifacts of an attempt are uploaded at once, because the
- * coordinator flushes each file to its disk before it answers.
+ * Keeps the records of each attempt in order while artifacts are uploaded. The record of an artifact and all later
+ * records wait until the artifact's file is uploaded. Records of other attempts do not wait. Several artifacts of an
+ * attempt are uploaded at once, because the coordinator flushes each file to its disk before it answers.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -16,8 +16,8 @@ const SENT_ENTRIES = 1_024;
 
 export interface OutboxEvents {
   /**
-   * Uploads the file of an artifact's record. Resolves with the record to send instead, or with undefined if no records
-   * of the attempt may be sent.
+   * Uploads the file of an artifact's record to the coordinator. Resolves with the record to send instead, or with
+   * undefined if no records of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
   /** Called when `upload` rejects. The outbox sends no more records of that attempt. */
@@ -26,14 +26,14 @@ export interface OutboxEvents {
 
 interface Entry {
   readonly record: RecordMessage;
-  /** The record to send. Undefined until the file of an artifact is uploaded. */
+  /** The record to send. The field is undefined until the file of the artifact is uploaded. */
   ready: RecordMessage | undefined;
 }
 
-/** The records of one attempt, from the first artifact that is not uploaded. */
+/** The unsent records of one attempt, starting with the first artifact that is not uploaded. */
 class Queue {
   entries: Entry[] = [];
-  /** The index of the first entry that is not sent. */
+  /** The index of the first entry that has not been sent. */
   head = 0;
   /** The index of the first entry whose upload has not begun. */
   next = 0;
@@ -45,7 +45,7 @@ class Queue {
 export class Outbox {
   readonly #stream: Pick<ReportStream, 'write'>;
   readonly #events: OutboxEvents;
-  /** The records that wait for an upload, per attempt. */
+  /** The records that wait for an upload, grouped by attempt. */
   readonly #queues = new Map<string, Queue>();
   #uploads = 0;
   #closed = false;
@@ -69,7 +69,7 @@ export class Outbox {
     this.#beginUploads(name, queue);
   }
 
-  /** Stops sending records. */
+  /** Stops the sending of records. */
   close(): void {
     this.#closed = true;
     this.#queues.clear();

@@ -11,15 +11,15 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/** Records and claims that arrive within this time are sent together, because the cost is per message, not per byte. */
+/** The time during which records and claims are gathered, because the cost is per message, not per byte. */
 export const GATHER_MS = 2;
-/** Delay before a write to a full disk is retried. */
+/** The delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;
 
 export interface RecordWriterEvents {
   /** Called when there are new records in the spool. */
   onSpooled(): void;
-  /** Called when the disk becomes full, and when it has space again. */
+  /** Called when the disk becomes full, and when space is available again. */
   onDiskFullChanged(): void;
 }
 

@@ -16,20 +16,21 @@ import { attemptFolder, keptFile, resumeFile } from '../folders.ts';
 import { LostFileError } from './artifact-transfer.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
-/** After this many failed downloads, an attempt starts without its checkpoint. */
+/** The number of failed downloads after which an attempt starts without its checkpoint. */
 const MAX_DOWNLOADS = 5;
 
 /**
- * An upload that does not fit on the coordinator's disk is retried for this long, because an operator may free space.
+ * The time for which an upload is retried if it does not fit on the coordinator's disk. An operator may free space in
+ * this time.
  */
 const NO_SPACE_RETRY_MS = 30_000;
-/** After this many internal errors of the coordinator, an artifact is skipped. */
+/** The number of internal errors of the coordinator after which an artifact is skipped. */
 const MAX_INTERNAL_ERRORS = 10;
 
 export type UploadOutcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'aborted' }
-  /** The coordinator cannot store the file. The attempt continues without the file. */
+  /** The coordinator cannot store the file of the artifact. The attempt continues without the artifact. */
   | { readonly kind: 'skipped'; readonly reason: string }
   /** The coordinator rejects all uploads and records of the attempt. */
   | { readonly kind: 'refused'; readonly refusal: Refusal };
@@ -40,9 +41,9 @@ export class UploadRetries {
   #internalErrors = 0;
 
   /**
-   * Whether no further retry is allowed after this failure.
+   * Returns whether no further retry is allowed after this failure.
    * @param code the gRPC status, or the code of a system error
-   * @param now milliseconds
+   * @param now the current time in milliseconds
    */
   isLast(code: unknown, now: number): boolean {
     switch (code) {
@@ -97,7 +98,7 @@ export class RetryingTransfers {
       } catch (error) {
         if (signal.aborted) break;
         if (error instanceof LostFileError || callErrorCode(error) === status.INVALID_ARGUMENT) {
-          // No retry can succeed, and the attempt cannot succeed without this artifact, so its trial must run again.
+          // No retry can succeed, and the attempt cannot succeed without this artifact, so the trial must run again.
           this.#log.error({ err: error, ...key }, 'could not upload an artifact; abandoning its attempt');
           const message = errorMessage(error);
           return { kind: 'refused', refusal: { code: RefusalCode.UNKNOWN, message } };
@@ -118,8 +119,8 @@ export class RetryingTransfers {
 
   /**
    * Downloads the checkpoint that an attempt resumes from into the attempt's folder. While `isWanted` returns true, an
-   * unavailable coordinator is retried. If the coordinator answers but the file is missing or damaged, gives up after a
-   * few tries.
+   * unavailable coordinator is retried. If the coordinator answers but the file is missing or damaged, the download
+   * fails after a few retries.
    * @returns whether the file is complete and intact
    */
   async downloadCheckpoint(key: AttemptKey, checkpoint: Artifact, isWanted: () => boolean): Promise<boolean> {

@@ -208,7 +208,7 @@ describe('a pack', () => {
   });
 });
 
-describe('a drained agent', () => {
+describe('offers and attempts of a drained agent', () => {
   test('a drained agent returns offers, including offers that the coordinator rejects because of the drain', () => {
     expect(kinds(onOffer(ready(1), key('t'), 1, () => false))).toEqual(['return']);
     const slots = ready(1);

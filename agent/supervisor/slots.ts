@@ -15,8 +15,8 @@ import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
 /**
- * The first characters of an attempt's log, which are sent immediately. When the attempt ends, only the tail of the
- * remaining log is sent.
+ * The number of characters at the start of an attempt's log that are sent immediately. When the attempt ends, only the
+ * last part of the remaining log is sent.
  */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;
@@ -36,12 +36,12 @@ interface SlotAttempt {
   seq: number;
   /** The number of characters of the attempt's log so far. */
   logCharacters: number;
-  /** The tail of the attempt's log. Newer text is appended. */
+  /** The last part of the attempt's log. New text is appended to this part. */
   logTail: string;
   /**
-   * Set while the attempt is being stopped. No records of a dismissed attempt are written, because the coordinator rejects them.
-   * An attempt that is handed back, because of a drain or a suspension of the agent, still sends reports and ends as
-   * drained.
+   * The reason for the stop; set while the attempt is being stopped. No records of a dismissed attempt are written,
+   * because the coordinator rejects them. An attempt that is handed back, because of a drain or a suspension of the
+   * agent, still sends reports and ends as drained.
    */
   stopping: 'dismissed' | 'drained' | 'suspended' | undefined;
 }
@@ -134,7 +134,7 @@ function attemptOf(slot: Slot | undefined, key: AttemptKey): SlotAttempt | undef
   return attemptsOf(slot).find((attempt) => sameAttempt(attempt.key, key));
 }
 
-/** @param isEligible whether the slot may run the offered attempt */
+/** @param isEligible returns whether a slot may run the offered attempt */
 export function onOffer(
   slots: Slot[],
   key: AttemptKey,
@@ -151,7 +151,8 @@ export function onOffer(
 }
 
 /**
- * The coordinator's answer to a claim. `mates` are the attempts that run together with the claimed attempt as a pack.
+ * The answer of the coordinator to a claim. `mates` are the attempts that run together with the claimed attempt as a
+ * pack.
  */
 export type Decision = { readonly grant: Grant; readonly mates: readonly Granted[] } | { readonly refusal: Refusal };
 
@@ -235,7 +236,7 @@ export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
     const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
     attempt.logCharacters += text.length;
     attempt.logTail += text.slice(head.length);
-    // The text is truncated rarely, which keeps the cost per character constant.
+    // The text is truncated only rarely, so that the cost per character is constant.
     if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
     return head === '' ? [] : record(attempt, { kind: 'log', text: head });
   });
@@ -291,8 +292,8 @@ export function onGraceExpired(slots: Slot[]): Effect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may run
- * their trials elsewhere. The attempts are handed back. If a lease is still valid, its trial is pending again at once.
- * The slots drop their claims, because a lease can expire before its grant arrives.
+ * their trials elsewhere. The attempts are handed back. If a lease is still valid, the trial is pending again
+ * immediately. The slots drop their claims, because the lease of a claim can expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
@@ -308,7 +309,10 @@ export function onSuspended(slots: Slot[]): Effect[] {
   });
 }
 
-/** Hands back all running attempts as drained and returns the claimed offers. The trials use no retry. */
+/**
+ * Hands back all running attempts as drained and returns the claimed offers. The retry budgets of the trials are not
+ * used.
+ */
 export function onShutdown(slots: Slot[]): Effect[] {
   return slots.flatMap((slot, at): Effect[] => {
     const effects = attemptsOf(slot).flatMap(handBack);

@@ -14,7 +14,7 @@ function newFolder(): string {
   return dir;
 }
 
-/** Copies the files, because libsql does not close files before the process ends. */
+/** The files are copied, because libsql does not close files before the process ends. */
 function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();
   const { spool } = openSpool(dir);

@@ -1,5 +1,5 @@
 /**
- * The spool: the records that the coordinator has not acknowledged, on disk. The agent writes each record to the spool
+ * Stores the records that the coordinator has not acknowledged on disk. The agent writes each record to the spool
  * before it sends the record, and deletes the record after the acknowledgement. Records therefore survive the death of
  * the agent's process, broken streams and an unavailable coordinator.
  */
@@ -12,7 +12,7 @@ import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/
 import { callErrorCode } from './coordinator-client.ts';
 
 export interface Spooled {
-  /** The record's id, which increases with each record. */
+  /** The id of the record. Ids increase with each record. */
   readonly id: number;
   readonly record: RecordMessage;
 }
@@ -27,7 +27,7 @@ export class Spool {
   readonly #holds: Statement<unknown[]>;
   readonly #first: Statement<unknown[]>;
 
-  /** @param db a database that nothing else uses */
+  /** @param db a database that no other code uses */
   constructor(db: Db) {
     this.#db = db;
     this.#db.exec(
@@ -75,12 +75,12 @@ export class Spool {
     this.#discard.run(key.sweepId, key.trialId, key.attempt);
   }
 
-  /** Returns whether there are records of the attempt. */
+  /** Returns whether the spool contains records of the attempt. */
   holds({ sweepId, trialId, attempt }: AttemptKey): boolean {
     return this.#holds.get(sweepId, trialId, attempt) !== undefined;
   }
 
-  /** Returns the attempts that have records. */
+  /** Returns the attempts with records in the spool. */
   attempts(): AttemptKey[] {
     return this.#attempts.all() as AttemptKey[];
   }
@@ -89,7 +89,7 @@ export class Spool {
     return this.#first.get() === undefined;
   }
 
-  /** Returns the number of records. */
+  /** Returns the number of records in the spool. */
   size(): number {
     return (this.#db.prepare('select count(*) as n from records').get() as { n: number }).n;
   }
@@ -112,14 +112,14 @@ export class Spool {
 
 export interface OpenedSpool {
   readonly spool: Spool;
-  /** The new path of a damaged spool that was moved aside. Undefined if no spool was damaged. */
+  /** The new path of a damaged spool that was moved aside. The path is undefined if no spool was damaged. */
   readonly damagedFile: string | undefined;
 }
 
 /**
  * Opens the spool in the agent's folder, and locks it. A damaged spool is moved aside. A power failure can damage a
  * spool.
- * @throws {RejectedError} when another agent uses the folder
+ * @throws {RejectedError} if another agent uses the folder
  */
 export function openSpool(dir: string): OpenedSpool {
   claimPrivateFolder(dir);
@@ -151,7 +151,7 @@ function openIntact(path: string): Db | undefined {
   return undefined;
 }
 
-/** @throws {SqliteError} SQLITE_BUSY when another process has the file open */
+/** @throws {SqliteError} SQLITE_BUSY if another process has the file open */
 function openDatabase(path: string): Db {
   const db = new Database(path);
   try {

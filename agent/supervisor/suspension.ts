@@ -3,11 +3,14 @@
  * slept. During a suspension, the agent's leases can expire while its programs continue to run.
  */
 
-/** Monotonic clocks, in milliseconds. Changes of the wall clock (by NTP or an administrator) affect neither clock. */
+/**
+ * The clocks are monotonic, in milliseconds. Changes of the wall clock (by NTP or an administrator) affect neither
+ * clock.
+ */
 export interface Clocks {
-  /** Continues while the process is stopped, but not on every system while the machine sleeps. */
+  /** This clock continues while the process is stopped, but on some systems not while the machine sleeps. */
   process(): number;
-  /** Continues while the machine sleeps. Undefined if sleep is ignored. */
+  /** This clock continues while the machine sleeps. The clock is undefined if sleep is ignored. */
   readonly machine?: (() => number) | undefined;
 }
 
@@ -34,13 +37,16 @@ export class SuspensionWatch {
     this.#last = this.#read();
   }
 
-  /** Sets the duration of a lease. @param limitMs 0 if it is unknown, which disables the watch */
+  /**
+   * Sets the duration of a lease.
+   * @param limitMs the duration in milliseconds; 0 if it is unknown, which disables the watch
+   */
   setLimit(limitMs: number): void {
     this.check();
     this.#limitMs = limitMs === 0 ? undefined : limitMs;
   }
 
-  /** Must be called several times per lease, and before each report. */
+  /** The method must be called several times per lease, and before each report. */
   check(): void {
     const now = this.#read();
     const elapsedMs = elapsedBetween(this.#last, now);

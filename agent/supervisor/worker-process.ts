@@ -1,4 +1,4 @@
-/** The worker process of one slot. */
+/** Manages the worker process of one slot. */
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,14 +9,14 @@ import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
 /**
- * The time limit for a worker to stop an attempt. A slower worker is killed. STOP_GRACE_S is added for a user's
- * program.
+ * The time limit for a worker to stop an attempt, in milliseconds. A worker that takes longer is killed. For a user's
+ * program, STOP_GRACE_S is added.
  */
 export const STOP_GRACE_MS = 2_000;
 
 /**
- * The end of an attempt waits for output for at most this many turns of the event loop. The pipes contain at most a few
- * hundred kilobytes, and each turn reads at least 64 KiB.
+ * The maximum number of turns of the event loop for which the end of an attempt waits for output. The pipes contain at
+ * most a few hundred kilobytes, and each turn reads at least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 

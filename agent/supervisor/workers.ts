@@ -46,7 +46,9 @@ export class Workers {
     for (const slot of this.#slots.keys()) this.#start(slot);
   }
 
-  /** Returns how many trials the slot's worker trains together; 0 until the worker has reported this number. */
+  /**
+   * Returns the number of trials that the slot's worker trains together; 0 until the worker has reported this number.
+   */
   packSize(slot: number): number {
     return this.#packSizes[slot] ?? 0;
   }
@@ -65,7 +67,7 @@ export class Workers {
     setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
-  /** Starts no more workers, and treats every later exit of a worker as expected. */
+  /** Starts no more workers, and treats every further exit of a worker as expected. */
   close(): void {
     this.#closed = true;
   }

@@ -1,4 +1,4 @@
-/** The trainer `noop` trains nothing. Benchmarks and tests use it. */
+/** The trainer `noop` trains nothing. Benchmarks and tests use this trainer. */
 import { createHash } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Parameters } from '../../proto/trainers.ts';

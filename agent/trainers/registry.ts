@@ -5,7 +5,7 @@ import { noop } from './noop.ts';
 import type { Trainer } from './trainer.ts';
 
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
-  // Loaded on first use, because no-op trials should not wait for TensorFlow.js.
+  // The module is loaded on first use, because no-op trials should not wait for TensorFlow.js.
   autoencoder: {
     run: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
     pack: (runs) => {
@@ -17,7 +17,7 @@ const trainers: Readonly<Record<TrainerName, Trainer>> = {
   noop: { run: noop, pack: (runs) => runs.map(noop) },
 };
 
-/** Returns the trainer with this name; undefined when the agent has no such trainer. */
+/** Returns the trainer with the given name; undefined if the agent has no such trainer. */
 export function trainerNamed(name: string): Trainer | undefined {
   return Object.hasOwn(trainers, name) ? trainers[name as TrainerName] : undefined;
 }

@@ -5,7 +5,7 @@ import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
 
-/** One attempt, as seen by the trainer. */
+/** One attempt, from the point of view of the trainer. */
 export interface TrainingRun {
   /** All parameters, including defaults. The coordinator validated the parameters when the sweep was submitted. */
   readonly parameters: Parameters;
@@ -13,27 +13,34 @@ export interface TrainingRun {
   readonly seed: number;
   /** The folder of the data set cache. */
   readonly dataDir: string;
-  /** Aborted when the attempt must stop. The trainer must then throw `signal.reason` within a short time. */
+  /**
+   * The signal is aborted when the attempt must stop. The trainer must then throw `signal.reason` within a short time.
+   */
   readonly signal: AbortSignal;
-  /** The attempt's own folder. The trainer creates it if needed; it is removed after the attempt. */
+  /** The attempt's own folder. The trainer creates the folder if needed; the folder is removed after the attempt. */
   readonly dir: string;
   /** Identifies the attempt. */
   readonly key: AttemptKey;
   /** The user's program for the trainer `command`, with macros (see proto/command.ts). */
   readonly command: readonly string[];
-  /** The settings for running the user's program and reading its reports. Undefined means the defaults. */
+  /** The settings for running the user's program and reading its reports. If undefined, the default settings apply. */
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
   /** The prefix of the marker of the program's processes (see command/processes.ts). */
   readonly marker: string;
-  /** The path of the archive with the code of the program. Undefined if it runs in `workdir`. */
+  /** The path of the archive with the code of the program. The path is undefined if the program runs in `workdir`. */
   readonly code: string | undefined;
-  /** The number of epochs between checkpoints. Zero means no checkpoints. */
+  /** The number of epochs between checkpoints. A value of zero means no checkpoints. */
   readonly checkpointEvery: number;
-  /** The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). Zero means no reconstructions. */
+  /**
+   * The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). A value of zero means no
+   * reconstructions.
+   */
   readonly reconstructEvery: number;
-  /** The intact checkpoint of an earlier attempt of the trial. The trainer resumes after its epoch. */
+  /**
+   * The intact checkpoint of an earlier attempt of the trial. The trainer resumes after the epoch of the checkpoint.
+   */
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
   /**
    * Reports the metrics of a step. The built-in trainers count epochs from 1. The steps of a user's program can be any
@@ -46,11 +53,11 @@ export interface TrainingRun {
    * @throws {BadInputError} for an invalid name, or when a limit on artifacts is exceeded (see proto/limits.ts)
    */
   keep(artifact: KeptArtifact, content: Uint8Array | { readonly path: string }): Promise<void>;
-  /** Sends a warning about the attempt. A later warning of the same kind replaces this warning. */
+  /** Sends a warning about the attempt. A later warning of the same kind replaces an earlier warning. */
   notice(kind: NoticeKind, message: string, count: number): void;
   /**
    * Records how the user's program is started, so that the attempt can be reproduced.
-   * @param interpreter the interpreter of a Python program. Undefined for other programs
+   * @param interpreter the interpreter of a Python program. The interpreter is undefined for other programs
    */
   started(command: readonly string[], interpreter: PythonInterpreter | undefined): void;
 }
@@ -59,17 +66,19 @@ export interface TrainingRun {
 export type NoticeKind = 'unreadable_reports' | 'hook_not_loaded';
 
 export interface KeptArtifact {
-  /** A relative path with slashes. An attempt can use each name once. */
+  /**
+   * The name of the artifact, which is a relative path with slashes. An attempt can use each artifact name only once.
+   */
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** The artifact's epoch. Zero if the artifact belongs to no epoch. */
+  /** The artifact's epoch. The epoch of the artifact; zero if the artifact belongs to no epoch. */
   readonly epoch: number;
 }
 
 export interface Trainer {
   /**
-   * Runs one attempt. Resolves when the attempt succeeds. Rejects otherwise, with a {@link TrainingError} if the cause
-   * is known.
+   * Runs one attempt. Resolves when the attempt has succeeded. If the attempt fails, rejects. The error is a {@link
+   * TrainingError} if the cause is known.
    */
   run(run: TrainingRun): Promise<void>;
   /**

@@ -7,7 +7,7 @@ import type { DatasetUse } from '../data/cache.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
 import type { KeptArtifact, NoticeKind } from '../trainers/trainer.ts';
 
-/** The configuration of a worker: JSON in its first argument. */
+/** The configuration of a worker: The configuration is JSON in the first argument of the worker. */
 export interface WorkerSetup {
   readonly dataDir: string;
   /** The absolute path of the folder in which users' programs run. */
@@ -23,29 +23,38 @@ export interface WorkerSetup {
   readonly gpus: number;
   /** The number of slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
-  /** Maximum number of trials in a pack. `auto` means as many trials as increase the throughput and fit into memory. */
+  /**
+   * The maximum number of trials in a pack. The value `auto` means as many trials as increase the throughput and fit
+   * into memory.
+   */
   readonly pack: number | 'auto';
 }
 
 export interface Assignment {
   readonly trainer: string;
-  /** Plain JSON, because a structured value would lose its class in a message. */
+  /** The value is plain JSON, because a structured value would lose its class in a message. */
   readonly parameters: Readonly<Record<string, Json>>;
   readonly seed: number;
   readonly key: AttemptKey;
   readonly command: readonly string[];
   readonly program: ProgramSpec | undefined;
-  /** The path of the archive with the code of the program. Undefined if it runs in the agent's working folder. */
+  /**
+   * The path of the archive with the code of the program. The path is undefined if the program runs in the agent's
+   * working folder.
+   */
   readonly code: string | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
   readonly resume: { readonly epoch: number; readonly path: string } | undefined;
-  /** The attempt's folder (see folders.ts). It is created at the first write and removed by the supervisor. */
+  /**
+   * The attempt's folder (see folders.ts). The folder is created at the first write, and the supervisor removes the
+   * folder.
+   */
   readonly folder: string;
 }
 
 export interface KeptFile extends KeptArtifact {
-  /** The size in bytes. */
+  /** The size of the file in bytes. */
   readonly size: number;
   /** The SHA-256 in lower-case hexadecimal. */
   readonly sha256: string;
@@ -54,18 +63,18 @@ export interface KeptFile extends KeptArtifact {
 export type ToWorker =
   /** Several assignments are a pack, which the trainer runs as one program. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
-  /** Stops the attempt. The worker always answers with `stopped`. */
+  /** Stops the attempt. The worker always answers this message with `stopped`. */
   | { readonly kind: 'stop'; readonly key: AttemptKey };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
-  /** A trial has loaded its data set. */
+  /** The worker sends this message when a trial has loaded its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
-  /** The worker cannot run on this machine and exits. */
+  /** The worker sends this message when it cannot run on this machine, and then exits. */
   | { readonly kind: 'unfit'; readonly message: string }
   | ({ readonly key: AttemptKey } & FromAttempt);
 
-/** The messages about one attempt. */
+/** The messages that concern one attempt. */
 export type FromAttempt =
   | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
   /** An artifact is complete and durable in the attempt's folder. */
@@ -79,7 +88,7 @@ export type FromAttempt =
   /** The program is started. */
   | {
       readonly kind: 'program';
-      /** The command line as it is recorded. */
+      /** The command line in its recorded form. */
       readonly command: readonly string[];
       readonly interpreter: PythonInterpreter | undefined;
     }

@@ -1,4 +1,7 @@
-/** A worker process: loads a backend, then runs one attempt or pack at a time. It exits with its supervisor. */
+/**
+ * A worker process: loads a backend, then runs one attempt or pack at a time. The worker exits when its supervisor
+ * exits.
+ */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { isDiskFull } from '../../proto/errors.ts';

@@ -16,14 +16,14 @@ export const EPSILON = 1e-8;
  */
 export type Moments = 'means' | 'sums';
 
-/** The state that determines a member's next step: flat values of `[rows, ROW]` matrices. */
+/** The state that determines a member's next step. The values are flat `[rows, ROW]` matrices. */
 export interface AdamState {
   readonly parameters: Float32Array;
   readonly first: Float32Array;
   readonly second: Float32Array;
-  /** The scaling of both moments. */
+  /** The scaling of both moments of the state. */
   readonly moments: Moments;
-  /** Number of steps so far. */
+  /** The number of steps so far. */
   readonly steps: number;
 }
 
@@ -40,7 +40,7 @@ export function momentsAs(moments: Moments, state: AdamState): AdamState {
   };
 }
 
-/** Tensors of `[members, rows, ROW]`. */
+/** The tensors have the shape `[members, rows, ROW]`. */
 type AdamValues = {
   readonly parameters: tf.Tensor3D;
   readonly first: tf.Tensor3D;
@@ -49,15 +49,15 @@ type AdamValues = {
 
 interface MemberStep {
   readonly learningRate: number;
-  /** Number of steps, including the current step. */
+  /** The number of steps, including the current step. */
   readonly steps: number;
 }
 
 export interface OptimiserSettings {
   readonly learningRate: number;
-  /** L2 in Adam's coupled form: gradient += weightDecay * parameter, before the moments. */
+  /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments. */
   readonly weightDecay: number;
-  /** Weight of sum|parameter| in the gradient; 0 when the L1 term is only reported. */
+  /** The weight of sum|parameter| in the gradient; 0 if the L1 term is only reported. */
   readonly l1: number;
 }
 
@@ -81,7 +81,7 @@ export class Adam {
     this.steps = members.map(() => 0);
   }
 
-  /** `[members, rows, ROW]`, valid until the next step. */
+  /** The tensor has the shape `[members, rows, ROW]` and is valid until the next step. */
   get parameters(): tf.Tensor3D {
     return this.current;
   }
@@ -94,7 +94,7 @@ export class Adam {
     this.replace(tf.tidy(() => adamUpdate(values, this.regularised(gradient), members)));
   }
 
-  /** Reads a member's state from the device. Must not run during a step. */
+  /** Reads a member's state from the device. The method must not run during a step. */
   async save(member: number): Promise<AdamState> {
     const read = async (all: tf.Tensor3D) => {
       const own = memberOf(all, member);
@@ -132,7 +132,7 @@ export class Adam {
     this.steps = this.steps.map((taken, at) => (at === member ? state.steps : taken));
   }
 
-  /** Keeps only these members, in this order. */
+  /** Keeps only the given members, in the given order. */
   keepOnly(members: readonly number[]): void {
     const pick = (all: tf.Tensor3D) => {
       const parts = split(all);
@@ -205,7 +205,7 @@ function adamUpdate(
   });
 }
 
-/** The result broadcasts to `[members, rows, ROW]`. */
+/** The result can be broadcast to `[members, rows, ROW]`. */
 function perMember(values: readonly number[]): number | tf.Tensor3D {
   const [first = 0, ...others] = values;
   return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);

@@ -1,4 +1,4 @@
-/** Checkpoints: the state that determines the later epochs, as a safetensors file. */
+/** Reads and writes checkpoints, which contain the state that determines the later epochs, as safetensors files. */
 
 import { readFile } from 'node:fs/promises';
 import {
@@ -17,8 +17,8 @@ import type { LearnerState } from './learner.ts';
 import { ROW } from './model.ts';
 
 /**
- * Incremented when an older trainer would misread newer checkpoints, or a newer trainer would misread older
- * checkpoints.
+ * The version is incremented when an older trainer would misread newer checkpoints, or a newer trainer would misread
+ * older checkpoints.
  */
 const FORMAT = '2';
 const RANDOM_WORDS = 4;
@@ -27,7 +27,7 @@ export interface Progress {
   /** The last completed epoch. */
   readonly epoch: number;
   readonly learner: LearnerState;
-  /** State of the random number generator that shuffles the images. */
+  /** The state of the random number generator that shuffles the images. */
   readonly shuffle: Int32Array;
   /** The order of the training images in this epoch, from which the next shuffle starts. */
   readonly order: Int32Array;

@@ -9,7 +9,7 @@ import { settingsOf } from './settings.ts';
 
 const SEED = 4;
 
-/** The study's two depths, denoising, and parameters for which the study uses the defaults. */
+/** The cases are the study's two depths, denoising, and parameters for which the study uses the defaults. */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5, noise_std: 0.5 },
@@ -17,7 +17,7 @@ export const CASES = [
   { depth: 3, latent_dim: 100, learning_rate: 0.0005, weight_decay: 0.01, lambda_l1: 0.001, l1_in_gradient: false },
 ] as const satisfies readonly Parameters[];
 
-/** Relative differences after each step. The last step has a short batch. */
+/** The relative differences after each step. The last step has a short batch. */
 export type StepDifferences = readonly {
   readonly mse: number;
   readonly l1: number;
@@ -26,7 +26,7 @@ export type StepDifferences = readonly {
   readonly weights: number;
 }[];
 
-/** @param strategy default: the strategy of the backend */
+/** @param strategy the strategy to compare; by default, the strategy of the backend */
 export async function compareSteps(given: Parameters, strategy?: Strategy): Promise<StepDifferences> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, given));
   const learner = new Learner([{ settings, seed: SEED }], strategy);

@@ -1,7 +1,7 @@
 /** The completion of a run of a pack, and the failures that the trainer itself detects. */
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
-/** The completion of one run: it succeeds or fails exactly once. */
+/** The completion of one run, which succeeds or fails exactly once. */
 export class RunCompletion {
   readonly promise: Promise<void>;
   readonly #run: TrainingRun;
@@ -28,7 +28,7 @@ export class RunCompletion {
     this.#resolve();
   }
 
-  /** Rejects with the error, or with the reason of the stop if the run was stopped. */
+  /** Rejects with the error. If the run was stopped, rejects with the reason of the stop. */
   fail(error: unknown): void {
     this.#isComplete = true;
     this.#reject(this.#run.signal.aborted ? this.#run.signal.reason : error);

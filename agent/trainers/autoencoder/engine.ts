@@ -1,6 +1,6 @@
 /**
- * The interface of an engine, which holds the networks of a pack and computes their steps. Each engine supports certain
- * backends.
+ * Defines the interface of an engine, which holds the networks of a pack and computes their steps. Each engine supports
+ * certain backends.
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
@@ -20,7 +20,9 @@ export type Strategy = 'graphs' | TensorStrategy;
 export interface Engine {
   /** Reads a member's `rows * ROW` parameters from the device. */
   parametersOf(member: number): Promise<Float32Array>;
-  /** Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. Must run in a tidy. */
+  /**
+   * Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. The method must run in a tidy.
+   */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D;
   /**
    * Trains one step.
@@ -31,10 +33,10 @@ export interface Engine {
   step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D;
   /** Returns sum|parameter| of each member. */
   absoluteSums(): Promise<readonly number[]>;
-  /** Reads a member's state from the device. Must not run during a step. */
+  /** Reads a member's state from the device. The method must not run during a step. */
   save(member: number): Promise<AdamState>;
   restore(member: number, state: AdamState): void;
-  /** Keeps only these members, in this order. */
+  /** Keeps only the given members, in the given order. */
   keepOnly(members: readonly number[]): void;
   dispose(): void;
 }

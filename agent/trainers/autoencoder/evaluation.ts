@@ -1,4 +1,4 @@
-/** The test images on the device, and the loss over all of them. */
+/** Evaluates the loss over all test images, which are kept on the device. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Images } from '../../data/idx.ts';
 import { deviceRows, type Noise, withNoise } from './images.ts';
@@ -32,7 +32,7 @@ export class TestImages {
 /** The test inputs of one trial, and the loss over all of them. */
 export class TestSet {
   private readonly images: TestImages;
-  /** The same tensors as `images.chunks` when there is no noise. */
+  /** Without noise, these are the same tensors as `images.chunks`. */
   private readonly inputs: readonly tf.Tensor2D[];
 
   /** Draws the noise once, so that every epoch is evaluated on the same inputs. */

@@ -1,7 +1,7 @@
 import { loadImages } from '../../data/load.ts';
 import type { LoadImages } from './train.ts';
 
-/** Enough images to include every class. */
+/** The number is large enough to include images of every class. */
 const TEST_IMAGES = 100;
 const PIXELS = 28 * 28;
 

@@ -20,7 +20,7 @@ interface GraphMember {
   readonly layers: readonly Layer[];
   readonly layout: ParameterLayout;
   readonly session: NativeSession;
-  /** Number of steps so far. */
+  /** The number of steps so far. */
   steps: number;
 }
 
@@ -112,7 +112,7 @@ export class GraphEngine implements Engine {
   }
 }
 
-/** Runs one training step. Must run in a tidy. */
+/** Runs one training step. The method must run in a tidy. */
 function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
   member.steps++;
   const unbiased2 = Math.sqrt(1 - BETA2F ** member.steps);

@@ -6,8 +6,8 @@ export type NodeAttributes = Readonly<Record<string, string>>;
 /** The tag that identifies the graph when it is loaded. */
 export const GRAPH_TAG = 'trawl';
 /**
- * The producer version of TensorFlow 2.15. Our nodes match this version. Later versions of libtensorflow can read such
- * a graph.
+ * The producer version of TensorFlow 2.15. The nodes of the graph match this version. Later versions of libtensorflow
+ * can read such a graph.
  */
 const PRODUCER = 1645;
 

@@ -59,7 +59,7 @@ export function onDevice(file: ImageFile, count: number): TrainImages {
 }
 
 export interface Noise {
-  /** The standard deviation. Zero means no noise. */
+  /** The standard deviation. A deviation of zero means no noise. */
   readonly std: number;
   readonly random: Random;
 }

@@ -43,7 +43,8 @@ describe.each(variants)('training steps on $backend $strategy', ({ backend, stra
       expect(comparison).toHaveLength(3);
       for (const { mse, l1, total, weights } of comparison) {
         for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
-        // Only a dozen of half a million weights differ. Their gradients are as small as Adam's epsilon.
+        // Only a dozen of half a million weights differ between the implementations. The gradients of these weights are
+        // as small as Adam's epsilon.
         expect(weights).toBeLessThan(1e-4);
       }
     },

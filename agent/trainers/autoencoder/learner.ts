@@ -12,9 +12,9 @@ import { TensorEngine } from './tensor-engine.ts';
 
 /** The state that determines a member's next step. */
 export interface LearnerState {
-  /** Uses the layout of the member's own layers. */
+  /** The state uses the layout of the member's own layers. */
   readonly adam: AdamState;
-  /** State of the training noise's generator. */
+  /** The state of the generator of the training noise. */
   readonly noise: Int32Array;
 }
 
@@ -63,7 +63,9 @@ export class Learner {
     return this.engine.parametersOf(member);
   }
 
-  /** Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. Must run in a tidy. */
+  /**
+   * Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. The method must run in a tidy.
+   */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
     return this.engine.reconstruct(member, input);
   }
@@ -83,7 +85,7 @@ export class Learner {
     return this.engine.absoluteSums();
   }
 
-  /** Reads a member's state from the device. Must not run during a step. */
+  /** Reads a member's state from the device. The method must not run during a step. */
   async save(member: number): Promise<LearnerState> {
     return { adam: await this.engine.save(member), noise: this.member(member).noise.save() };
   }
@@ -94,7 +96,7 @@ export class Learner {
     this.member(member).noise.restore(noise);
   }
 
-  /** Keeps only these members, in this order. */
+  /** Keeps only the given members, in the given order. */
   keepOnly(members: readonly number[]): void {
     this.engine.keepOnly(members);
     this.members = members.map((member) => this.member(member));

@@ -37,7 +37,7 @@ export interface NativeBackend {
   createOutputTensor(info: OutputInfo): tf.Tensor;
 }
 
-/** Returns tfjs-node's backend; undefined when another backend is in use. */
+/** Returns the backend of tfjs-node; undefined if another backend is in use. */
 export function nativeBackend(): NativeBackend | undefined {
   const backend = tf.backend();
   return isNative(backend) ? backend : undefined;
@@ -47,7 +47,7 @@ function isNative(backend: object): backend is NativeBackend {
   return 'binding' in backend && 'getInputTensorIds' in backend && 'createOutputTensor' in backend;
 }
 
-/** Returns libtensorflow's kernels; undefined when another backend is in use. */
+/** Returns libtensorflow's kernels; undefined if another backend is in use. */
 export function nativeKernels(): NativeKernels | undefined {
   const backend = nativeBackend();
   return backend === undefined ? undefined : new NativeKernels(backend);

@@ -12,7 +12,7 @@ export function psnr(mse: number, peak: number): number {
 /** The losses of one training step, before the step's update. */
 export interface StepLoss {
   readonly images: number;
-  /** Mean squared error per pixel. */
+  /** The mean squared error per pixel. */
   readonly mse: number;
   /** The L1 term, lambda_l1 * sum|parameter|. */
   readonly l1: number;
@@ -35,7 +35,7 @@ export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
 }
 
-/** A NaN is detected after at most this many steps. */
+/** The maximum number of steps after which a NaN is detected. */
 const STEPS_PER_READ = 256;
 
 /**

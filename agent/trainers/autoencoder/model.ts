@@ -33,7 +33,7 @@ export interface ParameterLayout {
   /** For each layer, the number of elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
   readonly sizes: readonly number[];
   readonly parameters: number;
-  /** Rows of the flat vector's matrix `[rows, ROW]`, which is padded with zeros. */
+  /** The number of rows of the flat vector's matrix `[rows, ROW]`, which is padded with zeros. */
   readonly rows: number;
 }
 

@@ -1,4 +1,4 @@
-/** One trial of a pack. Each trial has its own image order, evaluation, artifacts and completion. */
+/** Represents one trial of a pack. Each trial has its own image order, evaluation, artifacts and completion. */
 import { setImmediate } from 'node:timers/promises';
 import type { ImageSet } from '../../data/load.ts';
 import type { TrainingRun } from '../trainer.ts';
@@ -24,7 +24,7 @@ export class PackMember {
   readonly run: TrainingRun;
   readonly settings: Settings;
   readonly completion: RunCompletion;
-  /** The last completed epoch. */
+  /** The number of the last completed epoch. */
   epoch = 0;
   readonly #shuffles: Random;
   readonly #testSet: TestSet;

@@ -6,9 +6,9 @@ import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
-/** More members than this are hardly faster, because the GPU is busy long before its memory is full. */
+/** A larger number of members is hardly faster, because the GPU is busy long before its memory is full. */
 const MAX_AUTO_PACK = 64;
-/** The remaining memory is for the allocator and other processes. */
+/** The rest of the memory is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 /** With two members, the probe computes a step of a pack. */

@@ -32,7 +32,7 @@ const MEMBERS: readonly Given[] = [
   { seed: 3, latent_dim: 15, epochs: 1, learning_rate: 5e-4, lambda_l1: 1e-3, l1_in_gradient: false },
 ];
 
-/** A whole batch and a short batch. */
+/** A whole batch and a short batch of images. */
 const SHORT: Parameters = { train_size: 20, batch_size: 12 };
 
 function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): RecordedRun {
@@ -88,12 +88,12 @@ describe.each([
 
 test('checkpoints of a pack and of a single trial are interchangeable', async () => {
   const [first, second] = MEMBERS.slice(0, 2).map((given) => ({ ...given, epochs: 2 }));
-  if (first === undefined || second === undefined) throw new Error('expected two members');
+  if (first === undefined || second === undefined) throw new Error('the test expects two members');
   const whole = [runOf(first), runOf(second)];
   await Promise.all(autoencoderPack(whole, undefined, loadFewTestImages));
   const resumeOf = async (run: RecordedRun | undefined, path: string) => {
     const content = run?.kept.find(({ name }) => name === 'checkpoints/epoch-1.safetensors')?.content;
-    if (!(content instanceof Uint8Array)) throw new Error('expected a checkpoint');
+    if (!(content instanceof Uint8Array)) throw new Error('the test expects a checkpoint');
     await writeFile(path, content);
     return { epoch: 1, path };
   };

@@ -112,7 +112,7 @@ export function padded(own: Float32Array, ownLayers: readonly Layer[], layers: r
   return wide;
 }
 
-/** Reverses {@link padded}. */
+/** Reverses the conversion of {@link padded}. */
 export function unpadded(wide: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
   const own = new Float32Array(parameterLayout(ownLayers).rows * ROW);
   for (const { from, to, length } of copies(ownLayers, layers)) own.set(wide.subarray(to, to + length), from);

@@ -10,7 +10,10 @@ import { PIXELS } from './model.ts';
 const CLASSES = 10;
 const SHAPE = [CLASSES, 28, 28];
 
-/** Returns whether an epoch's reconstructions are kept: at epochs 1, 1 + every, 1 + 2 every, ... and the last; never for 0. */
+/**
+ * Returns whether an epoch's reconstructions are kept. They are kept at epochs 1, 1 + every, 1 + 2 every, ... and the
+ * last epoch, or at no epoch if `every` is 0.
+ */
 export function isReconstructed(epoch: number, every: number, epochs: number): boolean {
   return every > 0 && ((epoch - 1) % every === 0 || epoch === epochs);
 }

@@ -14,7 +14,9 @@ import { LossLog, type StepLoss } from './losses.ts';
 import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
-/** These steps take about 50 ms on one core; then the event loop handles messages and stops. */
+/**
+ * The number of steps that take about 50 ms on one core. After these steps, the event loop handles messages and stops.
+ */
 const STEPS_PER_PAUSE = 4;
 
 /** Returns a data set's images. */
@@ -140,7 +142,7 @@ async function forMember(member: PackMember, work: () => Promise<void>): Promise
 /**
  * Trains each member on every image once, in the member's own order. A member that ends during the epoch is still
  * computed, but ignored. The epoch stops early when all members have ended.
- * @returns the steps of each member
+ * @returns the losses of the steps of each member
  */
 async function trainEpoch(
   members: readonly PackMember[],

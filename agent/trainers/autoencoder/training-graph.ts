@@ -204,7 +204,7 @@ function mean(graph: GraphText, values: string, axis: number): string {
   return graph.node('Mean', [values, graph.integer(axis)], REDUCE);
 }
 
-/** Sums in two stages, because a sum of float32 in one stage has an error of 4e-5. */
+/** The sum is computed in two stages, because a sum of float32 in one stage has an error of 4e-5. */
 function absoluteSum(graph: GraphText, value: string, shape: readonly number[]): string {
   const rows = shape.length === 1 ? graph.node('Abs', [value]) : sum(graph, graph.node('Abs', [value]), 1);
   return sum(graph, rows, 0);

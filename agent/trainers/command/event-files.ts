@@ -10,11 +10,11 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** Listing folders takes at most a tenth of the time. */
+/** The share of the time that listing folders may take is a tenth. */
 const LIST_SHARE = 10;
 
 interface Found {
-  /** Relative to the source's folder. */
+  /** The path of the file, relative to the source's folder. */
   readonly name: string;
   readonly stats: Stats;
 }
@@ -23,7 +23,7 @@ interface Followed {
   name: string;
   readonly file: GrowingFile;
   reader: EventFileReader;
-  /** The number of bytes that an earlier attempt wrote. */
+  /** The number of bytes of the file that an earlier attempt wrote. */
   skip: number;
   /** The size and the change time of the file at the last read. */
   seen: string;

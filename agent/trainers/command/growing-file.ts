@@ -13,8 +13,8 @@ export type Added =
   | { readonly kind: 'restart' };
 
 /**
- * A file that may not exist yet. A file is recognized by its content. If a program renames a copy over the file,
- * reading continues at the old position. When a file is renamed or removed, the remainder of the old file is read
+ * Follows a file that may not exist yet. A file is recognized by its content. If a program renames a copy over the
+ * file, reading continues at the old position. When a file is renamed or removed, the remainder of the old file is read
  * first.
  */
 export class GrowingFile {
@@ -29,12 +29,12 @@ export class GrowingFile {
     this.#path = path;
   }
 
-  /** Bytes read since the beginning of the file. */
+  /** The number of bytes read since the beginning of the file. */
   get at(): number {
     return this.#at;
   }
 
-  /** The reason why the last read failed; undefined if it succeeded. */
+  /** The reason why the last read failed; undefined if the read succeeded. */
   get problem(): string | undefined {
     return this.#problem;
   }
@@ -72,7 +72,7 @@ export class GrowingFile {
     }
   }
 
-  /** Starts again at the beginning of the file. */
+  /** Continues at the beginning of the file. */
   restart(): Added {
     this.#at = 0;
     this.#last = Buffer.alloc(0);
@@ -104,7 +104,10 @@ export class GrowingFile {
   }
 }
 
-/** Identifies a file independently of its name. The operating system can reuse the inode number of a removed file. */
+/**
+ * A text that identifies a file independently of its name. The operating system can reuse the inode number of a removed
+ * file.
+ */
 export function fileId({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }

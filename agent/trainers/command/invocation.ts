@@ -239,7 +239,7 @@ export async function makeFolders(relative: string): Promise<ProgramFolders> {
 /**
  * Returns the program's environment: the agent's own, the sweep file's variables, and the variables that describe the
  * trial.
- * @param parameters as JSON
+ * @param parameters the parameters as JSON
  */
 export function environmentOf(
   run: Pick<TrainingRun, 'key' | 'seed' | 'checkpointEvery' | 'resume'>,

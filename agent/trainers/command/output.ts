@@ -25,7 +25,7 @@ export class OutputTail {
 
   add(text: string): void {
     this.#text += text;
-    // Truncation copies the text. Truncating at every short line would take most of the time.
+    // Each truncation copies the text. Truncating at every short line would take most of the time.
     if (this.#text.length > 2 * MAX_TAIL_CHARACTERS) this.#text = this.#text.slice(-MAX_TAIL_CHARACTERS);
   }
 

@@ -1,7 +1,8 @@
 /**
- * Finds every process that a program started, by a marker in the environment of the process. It also finds processes in
- * other sessions and processes with an exited parent. A process that clears its environment and detaches is not found.
- * Works on Linux only. On other systems, only the program's process group can be ended.
+ * Finds every process that a program started, by a marker in the environment of the process. The search also finds
+ * processes in other sessions, and processes whose parent has exited. A process that clears its environment and
+ * detaches is not found. The search works on Linux only. On other systems, only the program's process group can be
+ * ended.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,14 +37,17 @@ function markerIn(environment: string): string | undefined {
   return variable?.slice(MARKER.length + 1);
 }
 
-/** Sends a signal to the processes whose marker is accepted. @returns the number of processes */
+/**
+ * Sends a signal to the processes whose marker is accepted.
+ * @returns the number of processes
+ */
 export async function signalMarked(accepts: (marker: string) => boolean, signal: NodeJS.Signals): Promise<number> {
   const pids = await markedProcesses(accepts);
   for (const pid of pids) {
     try {
       process.kill(pid, signal);
     } catch {
-      // The process has ended in the meantime.
+      // The process has already ended.
     }
   }
   return pids.length;

@@ -1,4 +1,4 @@
-/** Tests of `Program` with real processes. */
+/** Tests `Program` with real processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 /**
- * A user's program and its child processes, which end when the program ends or this process ends for any reason. They are found
- * by their process group or, in their own sessions, by a marker (see processes.ts).
+ * Runs a user's program. The program's child processes end when the program ends, or when this process ends for any
+ * reason. The child processes are found by their process group or, in other sessions, by a marker (see processes.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -40,11 +40,11 @@ end_marked KILL
 const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
 export interface ProgramStart {
-  /** The first item is an absolute path. */
+  /** The command; its first item is an absolute path. */
   readonly command: readonly string[];
   readonly workdir: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** Whole seconds between SIGTERM and SIGKILL. */
+  /** The number of whole seconds between SIGTERM and SIGKILL. */
   readonly graceS: number;
   /** The prefix of the marker of the program's processes. */
   readonly marker: string;
@@ -60,7 +60,7 @@ export class Program {
   readonly stderr: Readable;
   /** Resolves when the program has exited and all processes that it started have ended. */
   readonly exited: Promise<Exit>;
-  /** The process group; 0 when it has ended. */
+  /** The id of the process group; 0 when the group has ended. */
   #group: number;
   readonly #graceMs: number;
   readonly #marker: string;
@@ -101,15 +101,15 @@ export class Program {
       this.#signal('SIGKILL');
       const isStopped = this.#stopped !== undefined;
       await endMarked(this.#isMarked, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
-      // The system can reuse the number of the group.
+      // The operating system can reuse the number of the group.
       this.#group = 0;
       guardInput.end('done\n');
     }
   }
 
   /**
-   * Sends SIGTERM to the whole group, and SIGKILL to the remaining processes after the grace period. Later calls do
-   * nothing.
+   * Sends SIGTERM to the whole group, and SIGKILL to the remaining processes after the grace period. Later calls have
+   * no effect.
    */
   stop(): void {
     this.#stopped ??= this.#stop();
@@ -124,7 +124,7 @@ export class Program {
     this.#signal('SIGKILL');
   }
 
-  /** @returns whether the group still has a process */
+  /** @returns whether the group still contains a process */
   #signal(signal: NodeJS.Signals | 0): boolean {
     // Group 0 would be this process's own group.
     if (this.#group <= 0) return false;

@@ -1,4 +1,4 @@
-/** Tests of report files that real programs write, replace, rotate and remove. */
+/** Tests report files that real programs write, replace, rotate and remove. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function reportsOf(program: string | readonly string[], given: Partial<Tra
   return { reports, log, failure, notices: run.notices };
 }
 
-describe('a CSV file', () => {
+describe('a CSV file of reports', () => {
   const ended = async (script: string, given: Partial<TrainingRun> = {}) => {
     const outcome = await reportsOf(script, { program: csv(), ...given });
     expect(outcome.failure).toBeUndefined();
@@ -267,7 +267,7 @@ describe('event files', () => {
   });
 });
 
-describe('the metrics file', () => {
+describe('the metrics file of a program', () => {
   const ended = async (script: string) => {
     const outcome = await reportsOf(script, { program: ranked('loss') });
     expect(outcome.failure).toBeUndefined();

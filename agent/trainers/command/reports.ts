@@ -32,7 +32,7 @@ type ReportingRun = Pick<TrainingRun, 'report' | 'keep' | 'resume' | 'checkpoint
 
 export interface ReportSettings {
   readonly sources: readonly ReportSource[];
-  /** The metric that ranks the sweep; undefined when the sweep names none. */
+  /** The metric that ranks the sweep; undefined if the sweep names no metric. */
   readonly metric: string | undefined;
 }
 
@@ -134,7 +134,7 @@ export class Reports {
   }
 
   /**
-   * Sends the count of unreadable reports, if there are any.
+   * Sends the count of unreadable reports, if any report was unreadable.
    * @param stderr the end of stderr, where reports are not read
    */
   end(stderr = ''): void {

@@ -29,7 +29,7 @@ export const from = (...sources: NonNullable<ReportSource['source']>[]): Program
 export interface Outcome {
   readonly run: RecordedRun;
   readonly log: string;
-  /** The failure, as `class: message`. */
+  /** The failure in the form `class: message`. */
   readonly failure: string | undefined;
   readonly kept: readonly (KeptArtifact & { readonly text: string })[];
 }

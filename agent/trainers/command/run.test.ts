@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
-/** Tests of the trainer `command` with real programs. */
+/** Tests the trainer `command` with real programs. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-describe('a program with code', () => {
+describe('programs with code', () => {
   /** Packs files into an archive, and returns its path. */
   async function archiveOf(files: Readonly<Record<string, string>>): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), 'trawl-run-code-'));

@@ -37,7 +37,7 @@ import { Reports } from './reports.ts';
 import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
-/** A daemon that the program started can hold the pipe open. */
+/** A daemon that the program started can hold the output pipe open. */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
@@ -58,7 +58,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  // W&B's agent also writes the parameters in this way.
+  // W&B's agent writes the parameters in the same way.
   const json = pythonJson(parameters);
   await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);
@@ -185,7 +185,7 @@ function whileRunning(
   };
 }
 
-/** Unpacks the code of the attempt, if it has any, into its own folder, so that two attempts never write to the same file. */
+/** Unpacks the code of the attempt into the attempt's own folder, so that two attempts never write to the same file. */
 async function workingFolder({ code, workdir, signal }: TrainingRun, { code: own }: ProgramFolders): Promise<string> {
   if (code === undefined) return workdir;
   try {

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const POLL_MS = 200;
 
 export interface FileSource {
-  /** Reads the new content. */
+  /** Reads the new content of the file. */
   poll(): Promise<void>;
   /**
    * Reads the remaining content when the program has ended, after the last poll.
    * @param isWhole whether the program ended normally. Otherwise its last row can be incomplete.
-   * @returns the reason why there was nothing to read; undefined if there was content
+   * @returns the reason why no content could be read; undefined if content was read
    */
   end(isWhole: boolean): Promise<string | undefined>;
   close(): Promise<void>;
@@ -18,7 +18,7 @@ export interface FileSource {
 
 /**
  * Polls a source until the program has ended, and once more after that. Closes it.
- * @returns the reason why there was nothing to read; undefined if there was content
+ * @returns the reason why no content could be read; undefined if content was read
  */
 export async function followSource(
   source: FileSource,

@@ -44,7 +44,7 @@ function wandbParameters(parameters: ProgramParameters): string {
   return `${['wandb_version: 1', ...lines].join('\n')}\n`;
 }
 
-/** Values as YAML text, by name. */
+/** The values of the parameters as YAML text, by name. */
 type YamlTree = Map<string, string | YamlTree>;
 
 /** Programs read nested parameters as `config['optimizer']['lr']`. The dotted name is also in the configuration. */

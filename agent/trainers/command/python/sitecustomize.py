@@ -246,7 +246,7 @@ def _patch_wandb(module):
             return
         seen["closed"] = True
         if seen["commit"] is not None:
-            # The summary does not contain a row that is not committed. W&B commits it when the run finishes.
+            # The summary does not contain a row that is not committed. W&B commits the row when the run finishes.
             seen["commit"]({}, commit=True)
         summary = _numbers(run.summary._as_dict())
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}

@@ -10,7 +10,7 @@ const ended = (end: Partial<ProgramEnd>): ProgramEnd => ({
   ...end,
 });
 
-describe('out of memory', () => {
+describe('out-of-memory failures', () => {
   test.each([
     'torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB (GPU 0; 15.78 GiB total capacity)',
     'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.',
@@ -87,7 +87,7 @@ describe('out of memory', () => {
         traceback(error) + from + later,
         traceback(error) + from + later + during + traceback('RuntimeError: training failed'),
         later + during + traceback(error),
-        // The retained end of the output starts in the middle of the chain.
+        // The retained part of the output starts in the middle of the chain.
         `${error}\n${from}${later}`,
       ];
       for (const chain of chains)
@@ -148,7 +148,7 @@ test('the rules of a sweep take precedence over the built-in rules', () => {
   expect(failureClassOf(ended({ stderr: 'CUDA out of memory' }), rules)).toBe('oom');
 });
 
-describe('the line shown first', () => {
+describe('the line of a failure that is shown first', () => {
   const traceback = (error: string) =>
     `Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    main()\n  File "train.py", line 1, in main\n    raise x\n${error}\n`;
 

@@ -2,13 +2,13 @@
 import type { FailureClassName } from '../../../../proto/names.ts';
 import { LimitedRegExp } from './limited-regexp.ts';
 
-/** The time limit in milliseconds for a rule on the end of the output. A slower rule is skipped. */
+/** The time limit in milliseconds for a rule on the end of the output. A rule that takes longer is skipped. */
 export const RULE_MS = 1_000;
 
 /** A failure class that a sweep file can name in `classify`. */
 export type ProgramFailureClass = Extract<FailureClassName, 'oom' | 'nan' | 'crash' | 'preflight' | 'rejected'>;
 
-/** One entry of the sweep file's `classify`. */
+/** One entry of the key `classify` in the sweep file. */
 export interface ClassifyRule {
   /** A regular expression, applied to each of the last lines of the output. */
   readonly pattern: string;
@@ -78,8 +78,8 @@ export function failureClassOf(
 
 const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last\):/;
 /**
- * Matches errors that only report that another process failed. The output of the other process has its error above
- * these lines.
+ * Matches errors that only report that another process failed. The error of the other process is further up in the
+ * output.
  */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
@@ -102,9 +102,9 @@ const NATIVE_LOG_LINE = /\.(?:cc|cpp|cu|h):\d+\]/;
 const RANK = /^\s*\[\w+\]:/;
 
 interface Traceback {
-  /** The index of the heading's line. */
+  /** The index of the line with the traceback's heading. */
   readonly at: number;
-  /** The first line of the exception; undefined if the text ends before it. */
+  /** The first line of the exception; undefined if the text ends before this line. */
   readonly exception: string | undefined;
   /** Whether the traceback can have ended the program. */
   readonly isFinal: boolean;
@@ -120,8 +120,8 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 
 /**
  * Returns the part of the output that can contain the reason of a failure. If the output ends with a Python traceback,
- * this is the traceback with its causes and everything after it. The program survived any earlier error. Without a
- * traceback, or if another process can have caused the error, returns the whole output.
+ * this is the traceback with its causes and everything after it. An error before the traceback did not end the program.
+ * Without a traceback, or if another process can have caused the error, returns the whole output.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');
@@ -134,7 +134,8 @@ function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): str
 }
 
 /**
- * Returns the first line of the last error, including its causes. Undefined if the error does not contain its reason.
+ * Returns the first line of the last error, including its causes. The line is undefined if the error does not contain
+ * its reason.
  */
 function startOfLastError(lines: readonly string[]): number | undefined {
   const tracebacks = tracebacksIn(lines).filter(({ isFinal }) => isFinal);
@@ -172,7 +173,7 @@ const GROUP_FRAME = /^[\s|+-]+/;
 /**
  * Returns the line that best describes a failure: the last line of the last Python traceback, or else the last line
  * that looks like an error, or else the last line.
- * @returns undefined when the text is blank
+ * @returns the line; undefined if the text is blank
  */
 export function errorLine(text: string): string | undefined {
   const lines = text.split('\n').map((line) => line.trimEnd());

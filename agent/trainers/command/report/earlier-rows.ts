@@ -1,7 +1,7 @@
 /** Finds the rows of an earlier attempt in a CSV file that a program rewrites, for example when it resumes. */
 import type { CsvRow } from './csv-table.ts';
 
-/** Rows beyond this number are not compared. If a program rewrites them, they are reported again. */
+/** The number of rows that are compared. If a program rewrites further rows, these rows are reported again. */
 const MAX_ROWS = 100_000;
 
 /**
@@ -23,8 +23,8 @@ export class EarlierRows {
 
   /**
    * Ends the additions.
-   * @param open the rows at the end of the file that have no line end. They are new if the program completes them with
-   * other cells.
+   * @param open the rows at the end of the file that have no line end. These rows are new if the program completes them
+   * with other cells.
    */
   complete(open: readonly CsvRow[]): void {
     this.#open = open.map(keyOf);

@@ -4,7 +4,7 @@ import { parseJsonLine, parsePythonLine, regexParser, splitObjects } from './obj
 
 const entries = (values: ReadonlyMap<string, unknown> | undefined) => values && Object.fromEntries(values);
 
-describe('a JSON line', () => {
+describe('a line with a JSON object', () => {
   test.each([
     ['{"epoch": 1, "loss": 0.5}', { epoch: 1, loss: 0.5 }],
     [
@@ -35,7 +35,7 @@ describe('a JSON line', () => {
   });
 });
 
-describe('several JSON objects on one line', () => {
+describe('a line with several JSON objects', () => {
   test('several JSON objects on one line are split at the end of each object, even if their strings contain braces', () => {
     const object = fc.dictionary(
       fc.string(),
@@ -63,7 +63,7 @@ describe('several JSON objects on one line', () => {
   });
 });
 
-describe('a Python line', () => {
+describe('a line with a Python dict', () => {
   test.each([
     ["{'loss': 0.5, 'learning_rate': 1e-05, 'epoch': 0.33}", { loss: 0.5, learning_rate: 1e-5, epoch: 0.33 }],
     ['{"loss": .5, "epoch": 1_000, }', { loss: 0.5, epoch: 1000 }],
@@ -113,7 +113,7 @@ describe('a Python line', () => {
   });
 });
 
-describe('a regular expression', () => {
+describe('a line that matches a regular expression', () => {
   test('the named groups of a regular expression become values', () => {
     const parse = regexParser('epoch (?<epoch>\\d+)/\\d+.*loss=(?<loss>[\\d.e-]+)');
     expect(entries(parse('[12:00] epoch 3/10 | lr=0.1 loss=2.5e-1'))).toEqual({ epoch: '3', loss: '2.5e-1' });

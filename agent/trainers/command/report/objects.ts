@@ -84,7 +84,8 @@ export function regexParser(pattern: string, onLimit: (line: string) => void = (
 }
 
 /**
- * JSON has no NaN and no Infinity. NaN is replaced by null, and Infinity by a number that is too large for a double.
+ * The JSON format has no NaN and no Infinity. NaN is replaced by null, and Infinity by a number that is too large for a
+ * double.
  */
 function replaceNonFinite(line: string): string {
   if (!/NaN|Infinity/.test(line)) return line;

@@ -10,7 +10,7 @@ export const MAX_LINE = 256 * 1024;
 export interface OutputLine {
   /** The line as printed, without its line end. */
   readonly text: string;
-  /** Whether this is a complete line. False for a part of a line that is longer than MAX_LINE. */
+  /** Whether the text is a complete line. The value is false for a part of a line that is longer than MAX_LINE. */
   readonly whole: boolean;
   /**
    * The end of the line: a line feed, a carriage return, or neither, because the line is too long or the output ended.

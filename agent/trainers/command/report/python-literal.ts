@@ -75,7 +75,7 @@ class LiteralReader {
     return this.#word(depth);
   }
 
-  /** A dict or a set. A set is read as a list. */
+  /** A dict or a set in Python notation. A set is read as a list. */
   #braces(depth: number): Map<string, unknown> | unknown[] {
     this.#take('{');
     const entries = new Map<string, unknown>();

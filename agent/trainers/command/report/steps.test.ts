@@ -126,7 +126,7 @@ describe('steps', () => {
   });
 });
 
-describe('a line without a step', () => {
+describe('lines without a step', () => {
   test('a line without a step is log output until it contains the ranking metric or a metric of an earlier step', () => {
     expect(
       read([{ lr: 0.1, batch_size: 32, epochs: 10 }, { epoch: 1, train: 2 }, { test: 1 }, { train: 1 }, { loss: 1 }]),
@@ -246,7 +246,7 @@ describe('values', () => {
       const reading = reader.read(new Map<string, number>([['epoch', epoch], ...names, ['loss', 1]]));
       return reading.kind === 'report' && reading.metrics.size;
     });
-    // 499 of these names and the ranking metric.
+    // The list contains 499 of these names and the ranking metric.
     expect(sizes).toEqual([201, 201, 100, 1]);
   });
 

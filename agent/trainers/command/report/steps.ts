@@ -1,6 +1,6 @@
 /**
- * Decides whether a line's values are a report at a step, a checkpoint, or log output. There is no I/O. One
- * `StepReader` per attempt keeps the state of earlier lines.
+ * Decides whether a line's values are a report at a step, a checkpoint, or log output. The functions in this file
+ * perform no I/O. One `StepReader` per attempt keeps the state of earlier lines.
  */
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS, MAX_METRICS } from '../../../../proto/limits.ts';
 import type { LineObject } from './objects.ts';
@@ -40,7 +40,7 @@ export type Reading =
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
       readonly kind: 'report';
-      /** The step, a finite number of at least 0. */
+      /** The step of the report: a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
       /** Names with values that are not numbers, or that exceed a limit. */
@@ -49,9 +49,9 @@ export type Reading =
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
 
 export interface StepReaderOptions {
-  /** The sweep's ranking metric; undefined when the sweep names none. */
+  /** The sweep's ranking metric; undefined if the sweep names no metric. */
   readonly metric: string | undefined;
-  /** The step after which the attempt resumes; default 0. */
+  /** The step after which the attempt resumes; default: 0. */
   readonly resumedFrom?: number;
 }
 
