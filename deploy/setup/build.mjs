@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { bundleDashboard, bundleFile } from './bundle.mjs';
 import { sha256 } from './download.mjs';
 import { runQuietly } from './run.mjs';
 
@@ -52,12 +53,13 @@ const stampFile = (root) => join(root, 'dist', '.built');
 export function buildProblem(root) {
   const paths = sources(root);
   if (!existsSync(stampFile(root))) return 'dist is missing or incomplete';
-  if (paths.some((path) => !existsSync(join(root, outputOf(path))))) return 'part of dist is missing';
+  const outputs = [...paths.map((path) => join(root, outputOf(path))), bundleFile(root)];
+  if (outputs.some((path) => !existsSync(path))) return 'part of dist is missing';
   return readFileSync(stampFile(root), 'utf8') === fingerprint(root, paths) ? null : 'sources have changed';
 }
 
 /**
- * Compiles all sources into dist/ and removes the output of deleted sources.
+ * Compiles all sources into dist/, removes the output of deleted sources, and bundles the dashboard.
  * @param {string} root
  * @throws {import('./run.mjs').CommandError} with the messages of the compiler
  */
@@ -74,5 +76,6 @@ export async function build(root) {
   for (const path of listFiles(root, 'dist')) {
     if (/\.[mc]?js(\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(join(root, path));
   }
+  await bundleDashboard(root);
   writeFileSync(stampFile(root), before);
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { build, buildProblem } from './build.mjs';
+import { bundleFile } from './bundle.mjs';
 import { CHECKOUT } from './common.mjs';
 import { CommandError } from './run.mjs';
 import { setUp } from './set-up.mjs';
@@ -39,6 +40,10 @@ test('build output that was deleted is built again', async () => {
   expect(buildProblem(root)).toBe('part of dist is missing');
   await build(root);
   expect(existsSync(dist('one.js'))).toBe(true);
+  rmSync(bundleFile(root));
+  expect(buildProblem(root)).toBe('part of dist is missing');
+  await build(root);
+  expect(readFileSync(bundleFile(root), 'utf8')).toContain('one = 1');
 });
 
 test('the output of a deleted source is removed', async () => {

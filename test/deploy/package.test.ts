@@ -8,8 +8,9 @@ import { packageRoot } from '../../bin/package.ts';
 const ROOT = packageRoot();
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
-/** Old builds leave files behind in dist/. */
+/** Old builds leave files behind in dist/. A bundle is written as a whole. */
 function hasSource(file: string): boolean {
+  if (file.startsWith('dist/bundle/')) return true;
   const source = file.replace(/^dist\//, '').replace(/\.(js|mjs)(\.map)?$/, '');
   return ['.ts', '.tsx', '.mjs', '.mts'].some((extension) => existsSync(join(ROOT, `${source}${extension}`)));
 }

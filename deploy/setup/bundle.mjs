@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+/** The commands that the bundle contains: the commands that open the dashboard. bin/trawl.mjs starts them from the bundle. */
+const COMMANDS = ['top', 'up'];
+
+/** Packages that load files by path, native packages, and a package that only the development build of Ink loads. */
+const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
+
+/**
+ * @param {string} root
+ * @returns {string} the path of the bundle
+ */
+export const bundleFile = (root) => join(root, 'dist', 'bundle', 'main.js');
+
+/**
+ * Writes the commands that open the dashboard and their libraries into few files in dist/bundle/. Node loads hundreds of
+ * modules so slowly that the first frame would take twice as long. Reads the output of the compiler.
+ * @param {string} root of the checkout
+ */
+export async function bundleDashboard(root) {
+  // Loaded here because set-up.mjs also runs before the dependencies are installed.
+  const { build } = await import('esbuild');
+  const folder = dirname(bundleFile(root));
+  rmSync(folder, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [join('dist', 'bin', 'main.js')],
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    mainFields: ['module', 'main'],
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logOverride: { 'assign-to-define': 'silent' },
+    sourcemap: true,
+    metafile: true,
+    logLevel: 'error',
+    external: EXTERNAL,
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+    plugins: [otherCommands(folder)],
+  });
+  writeFileSync(join(folder, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
+}
+
+/**
+ * Leaves the other commands out of the bundle.
+ * @param {string} folder of the bundle
+ * @returns {import('esbuild').Plugin}
+ */
+function otherCommands(folder) {
+  return {
+    name: 'other-commands',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\/commands\/.+\.js$/ }, ({ path, resolveDir }) => {
+        if (COMMANDS.some((name) => path === `./commands/${name}.js`)) return undefined;
+        return { path: relative(folder, resolve(resolveDir, path)), external: true };
+      });
+    },
+  };
+}
+
+/**
+ * Returns the licences of the packages in a bundle. The licences require that copies contain them.
+ * @param {string} root
+ * @param {readonly string[]} inputs paths of the bundled files
+ */
+function licensesOf(root, inputs) {
+  const folders = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+    const text = file === undefined ? '' : `\n\n${readFileSync(join(root, folder, file), 'utf8').trim()}`;
+    return `${name} ${version}\nLicence: ${license}${text}\n`;
+  });
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
