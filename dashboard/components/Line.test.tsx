@@ -1,4 +1,4 @@
-import { renderToString } from 'ink';
+import { Box, renderToString } from 'ink';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Segment } from '../../lib/text/segment.ts';
 import { setColours } from '../colours.ts';
@@ -36,4 +36,16 @@ test('spaces at the start of a line have no escape sequence', () => {
 
 test('spaces that are drawn in reverse keep their style', () => {
   expect(drawn([{ text: 'a' }, { text: ' ', style: 'inverse' }, { text: ' b' }])).toBe('a\u001b[7m \u001b[27m b');
+});
+
+test('spaces at the end of a line have no escape sequence, and keep their room', () => {
+  const line = renderToString(
+    <TerminalStyleContext value={COLOURED}>
+      <Box>
+        <Line segments={[{ text: 'a   ', style: 'cyan' }]} columns={10} />
+        <Line segments={[{ text: 'b' }]} columns={10} />
+      </Box>
+    </TerminalStyleContext>,
+  );
+  expect(line).toBe('\u001b[36ma\u001b[39m   b');
 });

@@ -37,7 +37,8 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
 
 /**
  * Joins neighbours of the same style. Spaces take the style of the text before the spaces, because the style of a space
- * is invisible. Ink splits every escape sequence into characters in each frame.
+ * is invisible. Spaces at the end are omitted, because the cells of the line are empty. Ink splits text and escape
+ * sequences into characters in each frame.
  */
 function runsOf(segments: readonly Segment[]): Segment[] {
   const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];
@@ -48,6 +49,8 @@ function runsOf(segments: readonly Segment[]): Segment[] {
     if (canJoin && (isBlank || last.style === segment.style)) last.text += segment.text;
     else runs.push(isBlank ? { text: segment.text } : { ...segment });
   }
+  const last = runs.at(-1);
+  if (last !== undefined && !hasBackground(last)) last.text = last.text.trimEnd();
   return runs;
 }
 
