@@ -235,7 +235,7 @@ export class Dashboard {
     this.#publishAfterKey();
   }
 
-  /** The key itself applies to the rows that the user saw, so updates are applied afterwards. */
+  /** A key applies to the rows that the user saw, so updates are applied after the key. */
   #publishAfterKey(): void {
     if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();

@@ -93,7 +93,7 @@ const KILL_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'events', 'sweeps', '
 const RETRY_VIEWS: readonly ViewKind[] = ['sweep', 'trial', 'compare', 'events', 'errors', 'log', 'explain'];
 
 /**
- * Bindings in the order of the help view. A new key needs a line here, a command above and a case in
+ * The bindings of all keys, in the order of the help view. A new key needs a line here, a command above and a case in
  * state/handle-key.ts.
  */
 export const KEYS: readonly KeyBinding[] = [

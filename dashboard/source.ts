@@ -83,7 +83,7 @@ export interface Source {
   find(sweep: string): Promise<string>;
   /** Streams updates until the sweep ends or the signal fires. The stream reconnects after an outage. */
   watch(sweepId: string, listener: WatchListener): AsyncIterable<WatchResponse>;
-  /** Returns recent events up to and including an event, oldest first. */
+  /** Returns the recent events up to and including the given event, oldest first. */
   earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
   sweeps(): Promise<readonly Sweep[]>;
   /** Returns up to `limit` configs of a sweep by rank, best first. */

@@ -1,4 +1,7 @@
-/** Writes configuration files of NATS servers. The servers accept trawl's identities, each with its own permissions. */
+/**
+ * Writes configuration files of NATS servers. The servers accept trawl's identities. Each identity has its own
+ * permissions.
+ */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { isIP } from 'node:net';

@@ -21,7 +21,7 @@ export interface PackedCode {
   readonly path: string;
 }
 
-/** A sweep file with its folder. Paths in the file are relative to the folder. */
+/** A sweep file and the folder that contains the file. Paths in the file are relative to the folder. */
 type SpecifiedFile = Pick<LoadedSweepFile, 'fileName' | 'spec'>;
 
 /**
@@ -33,8 +33,8 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 }
 
 /**
- * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed
- * afterwards.
+ * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed after
+ * the call.
  * Passes undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */

@@ -177,7 +177,7 @@ describe('--dir of a coordinator that runs but does not answer', () => {
   });
 });
 
-test('--server with --dir and a missing folder are rejected', async () => {
+test('a command rejects --server together with --dir, and a missing folder', async () => {
   await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);
   await expect(connect({ dir: join(dir, 'none') })).rejects.toThrow(/folder .*none does not exist/);
 });

@@ -19,7 +19,8 @@ import type { Connection } from './connect.ts';
 import { stream } from './rpc.ts';
 
 /**
- * Writes a backup to a new folder. The folder appears only once the backup is complete, verified and durable.
+ * Writes a backup to a new folder. The folder gets its final name only when the backup is complete, verified and
+ * durable.
  * @throws {RejectedError} when the folder exists and is not empty
  * @throws {DamagedError} when the received backup is incomplete
  */

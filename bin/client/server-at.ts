@@ -10,7 +10,7 @@ import { parseAddress } from '../../lib/net/address.ts';
  */
 export type ServerKind = 'plain' | 'tls' | 'http' | 'nats' | 'ssh' | 'closing' | 'silent' | 'other';
 
-/** Time for the server to send something first, and then to answer. */
+/** Time to wait for data from the server before the request, and again for the answer. */
 const GREETING_MS = 300;
 const ANSWER_MS = 700;
 

@@ -92,7 +92,7 @@ function parameterOf(name: string, entry: unknown, grid: boolean, notes: string[
   return { distribution: 'uniform', min, max };
 }
 
-/** Removes binary rounding noise: 10^-4 is 0.0001. */
+/** Removes binary rounding errors, so that 10^-4 becomes 0.0001. */
 const power = (base: number, exponent: number) => Number((base ** exponent).toPrecision(15));
 
 function commandOf(data: unknown, notes: string[]): string[] | undefined {

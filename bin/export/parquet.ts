@@ -4,7 +4,7 @@ import { PARQUET_MARK } from '../../lib/code/own-output.ts';
 import { trawlVersion } from '../package.ts';
 import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
-/** Number of rows in memory at a time. Readers also load one row group at a time. */
+/** Number of rows in memory at a time. Programs that read the file also load one row group at a time. */
 export const ROWS_PER_GROUP = 10_000;
 
 const SCHEMA: Readonly<Record<CellType, Omit<SchemaElement, 'name'>>> = {

@@ -6,7 +6,7 @@ import { pathOption } from './values.ts';
 
 /** The global options about colours and characters. */
 export interface LookOptions {
-  /** False after `--no-color`. */
+  /** False with the option `--no-color`. */
   readonly color: boolean;
   readonly ascii?: true;
 }

@@ -16,7 +16,7 @@ import type { Terminal } from './terminal.ts';
 
 export interface TrialTableOptions {
   readonly trials: readonly Trial[];
-  /** The metric of the ranking; its column comes first. */
+  /** The ranking metric, whose column comes first. */
   readonly by: string;
   /** The objectives of a ranking by several; their columns come first. Default: none. */
   readonly objectives?: readonly string[];
@@ -123,7 +123,7 @@ export interface ConfigTableOptions {
   readonly configs: readonly Config[];
   /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
-  /** The metric of the ranking; its column comes first. */
+  /** The ranking metric, whose column comes first. */
   readonly by: string;
   /** The objectives of a ranking by several; their columns come first. Default: none. */
   readonly objectives?: readonly string[];

@@ -2,7 +2,7 @@
 import { shellLine } from '../../lib/text/shell.ts';
 import { type ServerOptions, serverFlags } from '../options/common.ts';
 
-/** The command of trawl. npm and npx set `npm_execpath`. */
+/** The command that runs trawl. npm and npx set `npm_execpath`. */
 const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
 /**

@@ -3,7 +3,9 @@ import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 
 export interface Part {
-  /** The texts that the part can have, the longest first. With an empty text, the part can be omitted. */
+  /**
+   * The texts that the part can have, the longest first. An empty text at the end means that the part can be omitted.
+   */
   readonly forms: readonly [string, ...string[]];
   readonly style?: Style | undefined;
   /** A part with a lower rank becomes shorter first. */

@@ -14,7 +14,7 @@ test('an arrow marks the end of an interval beyond the scale', () => {
   expect(intervalTrack({ mean: 9, interval: { low: 8, high: 99 } }, SCALE, 11)).toBe('        ├●→');
 });
 
-test('the same value is in the same column of every track', () => {
+test('every track on a scale draws a value in the same column', () => {
   const value = fc.double({ min: -1e6, max: 1e6, noNaN: true });
   const width = fc.integer({ min: 4, max: 80 });
   fc.assert(

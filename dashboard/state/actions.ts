@@ -33,7 +33,7 @@ export interface ActionContext {
         readonly ended: boolean;
       }
     | undefined;
-  /** The config under the cursor, on the leaderboard. */
+  /** The config under the cursor of the leaderboard. */
   readonly config: { readonly id: string; readonly replicates: number } | undefined;
   /** The agent under the cursor, in the agents view. */
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;

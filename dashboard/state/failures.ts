@@ -7,7 +7,10 @@ import type { TrialMap } from './trial-map.ts';
 
 const known = new WeakMap<TrialMap, readonly FailureGroup[]>();
 
-/** Returns the groups of failed trials, largest first, each in order of index. Caches the groups until a trial changes. */
+/**
+ * Returns the groups of failed trials, largest first. The trials of a group are in order of index. Caches the groups
+ * until a trial changes.
+ */
 export function failureRows({ trials }: Pick<DashboardState, 'trials'>): readonly FailureGroup[] {
   const cached = known.get(trials);
   if (cached !== undefined) return cached;
@@ -17,7 +20,7 @@ export function failureRows({ trials }: Pick<DashboardState, 'trials'>): readonl
   return groups;
 }
 
-/** Identifies a group while its trials change. */
+/** An id that stays the same while the trials of the group change. */
 export const failureGroupId = ({ class: name, message }: FailureGroup): string => `${name}: ${message}`;
 
 /** Returns the trial of the group that failed last. */

@@ -17,7 +17,7 @@ const WHEEL_DOWN = 65;
 // The escape character is already removed.
 const REPORT = /^\[<(\d+);(\d+);(\d+)([Mm])$/;
 
-/** Whether input is a report of the mouse. */
+/** Whether the input is an escape sequence of the mouse. */
 export const isMouseReport = (input: string): boolean => REPORT.test(input);
 
 /** Returns the event of a report in SGR mode. Undefined for ignored events, such as releases. */

@@ -54,7 +54,7 @@ function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending:
   }
 }
 
-/** Returns false when all digits are equal. The low digits of integers are equal. */
+/** Returns false when all digits are equal. The low digits are often equal, for example for integers. */
 function countStarts(digits: Uint16Array, d: number, n: number): boolean {
   starts.fill(0);
   for (let i = 0; i < n; i++) {

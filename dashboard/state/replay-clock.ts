@@ -8,7 +8,7 @@ export interface ReplayClock {
   /** Factor of the original speed. */
   readonly speed: number;
   readonly paused: boolean;
-  /** The moment that was shown at `setAtMs` of real time. */
+  /** The moment of the sweep that was shown at the real time `setAtMs`. */
   readonly shownMs: number;
   readonly setAtMs: number;
 }

@@ -65,7 +65,7 @@ export interface ListChoice {
 const WHOLE_LIST: ListChoice = { filterText: '', filter: ALL, sort: undefined, reversed: false };
 
 export interface Ui {
-  /** The dashboard shows the last view of the stack. The key q returns to the previous view. */
+  /** The open views. The dashboard shows the last view. The key q returns to the previous view. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
   /** The column that sorts the leaderboard. Undefined means the sweep's own metric. */

@@ -17,7 +17,7 @@ export function pidsIn(namespace: string): number[] {
   return (stdout ?? '').split('\n').filter(Boolean).map(Number);
 }
 
-/** Returns why this computer cannot simulate machines. Undefined if the computer can simulate them. */
+/** Returns why this computer cannot simulate machines. Undefined if this computer can simulate machines. */
 export function machinesMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can create network namespaces';
   const probe = `trawl-probe-${process.pid}`;

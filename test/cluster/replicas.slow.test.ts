@@ -1,4 +1,4 @@
-/** The offer queue on a real NATS cluster on this machine, whose servers stop and restart. */
+/** The offer queue on a real NATS cluster. The servers of the cluster stop and restart. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -116,8 +116,8 @@ test('a queue is recreated on the other servers if its only server is permanentl
   const nats = await connected(urls);
   const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
   const offers = new Offers(nats, CLUSTER, pino({ level: 'silent' }), () => {});
-  // A server that has not yet joined the cluster cannot vote for a new leader. A complete copy proves that the server
-  // has joined.
+  // A server that has not yet joined the cluster cannot vote for a new leader. A complete copy of the queue proves that
+  // the server has joined the cluster.
   await until('each server has a complete copy', async () => {
     await reconciled(offers);
     return hasCompleteCopies(manager, 3);

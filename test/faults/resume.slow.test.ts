@@ -34,7 +34,10 @@ async function result(cluster: Cluster, sweep: string): Promise<Shown> {
   return cluster.json<Shown>('show', `${sweep}/${trial?.trial}`);
 }
 
-/** Waits until the checkpoint of an epoch is kept, and its report is stored. This moment is early in the next epoch. */
+/**
+ * Waits until the checkpoint of an epoch is kept, and its report is stored. The function returns early in the next
+ * epoch.
+ */
 async function untilKept(
   { dir }: Cluster,
   sweep: string,

@@ -68,7 +68,8 @@ async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<Raw
   return answers;
 }
 
-/** Checks that each call gets a plain answer, and that rejected calls change nothing. Returns the store's rows after the
+/** Checks that each call gets an expected answer, and that rejected calls change nothing. Returns the store's rows
+ * after the
  * calls. */
 async function expectOrderlyAnswers(
   cluster: Cluster,

@@ -26,7 +26,7 @@ interface Results {
   readonly grpc: Readonly<Record<string, number>>;
   readonly http: Readonly<Record<string, number>>;
   readonly nats: Readonly<Record<string, string>>;
-  /** Path, and the results of reading, listing and writing the path. */
+  /** A path, and the results of reading, listing and writing the path. */
   readonly files: readonly (readonly [string, string, string, string])[];
   readonly environments: readonly string[];
   readonly commands: string;

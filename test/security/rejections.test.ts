@@ -202,7 +202,7 @@ describe('agents', () => {
     trainers: ['noop'],
   });
 
-  /** Adds agents `a` and `b`. The only attempt is leased to `a`. */
+  /** Adds agents `a` and `b`. The only attempt is leased to agent `a`. */
   async function twoAgents() {
     const b = await identities.identity('b', 'agent');
     for (const id of ['a', 'b']) onHello(served.runtime.core, agentHello(id, `${id}1`, 1), now());

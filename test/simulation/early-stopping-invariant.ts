@@ -10,7 +10,7 @@ import { keyText } from '../../lib/domain/attempt-key.ts';
 type Entry = Change & { readonly kind: 'rung' };
 
 export class EarlyStoppingInvariant {
-  /** The values at each rung, by sweep and rung. */
+  /** The metric values at each rung, by sweep and rung. */
   readonly #values = new Map<string, number[]>();
   /** The entered rungs, by sweep, trial and rung. */
   readonly #entered = new Set<string>();

@@ -38,7 +38,7 @@ export class PriorityInvariant {
     if (change.kind !== 'granted' || machine === undefined) return undefined;
     const own = this.#ledger.sweeps.get(change.key.sweepId)?.priority ?? 0;
     for (const [id, { state, priority, policy }] of this.#ledger.sweeps) {
-      // A second attempt comes after the pending trials of its own priority, too.
+      // A second attempt also comes after the pending trials of the same priority.
       if (priority < own || (priority === own && !change.speculative) || state !== 'running' || !this.#isOld(id, now))
         continue;
       this.judged = true;

@@ -62,8 +62,9 @@ interface CreatedRow {
 }
 
 /**
- * Checks that the trials of each sweep are its first points, each once and in order, and that a finished sweep has all
- * of its points. A sweep with a new version has trials of points that were dropped, and its trials can have another
+ * Checks that the trials of each sweep are the first points of the sweep, in order and without duplicates. A finished
+ * sweep must have all of its points. A sweep with a new version has trials of points that were dropped, and its trials
+ * can have another
  * order.
  */
 function creationProblems(db: Database): string[] {

@@ -33,7 +33,7 @@ function fromPs(): Row[] {
     .map(([, pid, parent, , command]) => ({ pid: Number(pid), parent: Number(parent), command: command ?? '' }));
 }
 
-/** Returns the children of a process whose command line is wanted. */
+/** Returns the children of a process, filtered by their command lines. */
 export function childrenOf(parent: number, isWanted: (command: string) => boolean): number[] {
   return rows()
     .filter((row) => row.parent === parent && isWanted(row.command))

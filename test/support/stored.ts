@@ -51,7 +51,10 @@ export interface Stored {
   readonly events: readonly EventRow[];
 }
 
-/** Reads a copy, because libsql keeps the lock of a store until the process ends. Each list is sorted. */
+/**
+ * Reads a copy of the store, because libsql keeps the lock of a store until the process ends. Each list of the result
+ * is sorted.
+ */
 export function readStore(dir: string): Stored {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-store-'));
   for (const name of ['store.db', 'store.db-wal']) {

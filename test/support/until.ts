@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * The limit is generous, so that a busy machine does not fail a test. The slow suite sets TRAWL_TEST_PATIENCE_MS to
- * four minutes, because its
- * files import real Python libraries and run with many others. Default: a minute.
+ * four minutes, because its test files import real Python libraries and run at the same time as other files. Default: a
+ * minute.
  */
 export const PATIENCE_MS = Number(process.env.TRAWL_TEST_PATIENCE_MS ?? 60_000);
 const POLL_MS = 50;

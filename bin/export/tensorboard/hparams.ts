@@ -5,8 +5,8 @@ import { all, double, type Fields, flag, inner, int32, message, pluginData, text
 const PLUGIN = 'hparams';
 
 /**
- * The largest number of distinct values in a list. A parameter with more numbers has an interval, and a parameter with more texts
- * has no domain.
+ * The largest number of distinct values in a list. A numeric parameter with more values has an interval, and a text
+ * parameter with more values has no domain.
  */
 export const MAX_LISTED = 20;
 

@@ -91,7 +91,7 @@ function runEvents(trial: Trial, reports: readonly Report[], domains: ReadonlyMa
 }
 
 /**
- * Writes the runs to the folder `dir`. Trials that have not started have no run. Skips curves of trials that are not in
+ * Writes the runs to the folder `dir`. A trial that has not started has no run. Skips curves of trials that are not in
  * `trials`.
  * @returns the number of runs
  */

@@ -92,7 +92,7 @@ export class Ledger {
 
   /**
    * @param agentsFor returns the agents that can run a sweep's trials when the agents are present @param core a core
-   * whose sweeps are added. Trials that have ended stay in this core
+   * whose sweeps are added. Ended trials stay in this core
    */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
