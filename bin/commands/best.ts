@@ -92,7 +92,7 @@ function headingOf(
   { goal }: Options,
 ): string {
   if (objectives.length > 0)
-    return `${visibleText(objectiveText(sweep))}: by front, then by hypervolume contribution\n`;
+    return `${visibleText(objectiveText(sweep))}: by Pareto front, then by hypervolume contribution\n`;
   const { metric } = sweep;
   const isOwn = metric?.name === by;
   const direction = goal === undefined ? goalOf(sweep, by) : goal.startsWith('max') ? 'maximize' : 'minimize';

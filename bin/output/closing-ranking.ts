@@ -114,7 +114,7 @@ function heading({ metric: { name, goal }, objectives }: RankedBy, sweep: Sweep,
   const soFar = sweepEnded(sweep) ? '' : ' so far';
   const more = count > CLOSING_TOP ? ` (top ${CLOSING_TOP} of ${count})` : '';
   if (objectives.length > 0) {
-    return `By ${visibleText(namesOf(objectives))}${soFar}, by front, then by hypervolume contribution${more}`;
+    return `By Pareto front of ${visibleText(namesOf(objectives))}${soFar}, then by hypervolume contribution${more}`;
   }
   return `By ${visibleText(name)}${best}${soFar}, ${goal === 'minimize' ? 'lowest first' : 'highest first'}${more}`;
 }

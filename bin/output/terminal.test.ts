@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { Goal, SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, sampleSweep, sampleTrials } from '../../test/support/dashboard/sample.ts';
 import { closingRanking } from './closing-ranking.ts';
 import { renderTable } from './table.ts';
@@ -91,6 +91,25 @@ test('with replicates, the closing ranking lists configs by their mean and count
       '',
     ].join('\n'),
   );
+});
+
+test('the final output of a sweep with several objectives has one ranking by Pareto front', () => {
+  const objectives = [
+    { name: 'test_loss', goal: Goal.MINIMIZE },
+    { name: 'psnr', goal: Goal.MAXIMIZE },
+  ];
+  const sweep = sampleSweep({ ...ended, objectives });
+  const trials = [endedTrial(0, { test_loss: 0.2, psnr: 11 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
+  expect(closingRanking(sweep, trials, pipe)).toBe(
+    [
+      'By Pareto front of test_loss, psnr, then by hypervolume contribution:',
+      'rank  front  trial     latent_dim  test_loss    psnr',
+      '   1      1  b0000000          30    0.10000  12.000',
+      '   2      2  a0000000          15    0.20000  11.000',
+      '',
+    ].join('\n'),
+  );
+  expect(closingRanking(sweep, [], pipe)).toBe('No trial reported all of test_loss, psnr.\n');
 });
 
 test('a ranking without values reports that no trial has the metric', () => {
