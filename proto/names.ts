@@ -69,6 +69,7 @@ export const EVENT_KINDS = [
   ),
   ...(['priority', 'warning', 'warning removed', 'quarantine', 'applied', 'dropped', 'restored'] as const),
   ...(['created', 'pending', 'offered', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const),
+  ...(['held', 'promoted'] as const),
   ...(['granted', 'speculated', 'straggler', 'reported', 'rung', 'ended'] as const),
   ...AGENT_EVENT_KINDS,
 ] as const;

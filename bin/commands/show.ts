@@ -128,7 +128,9 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
     ['index', String(trial.index)],
     ['state', trialState.of(trial.state)],
     ...failureFields(trial),
-    ...(trial.stopReason === '' ? [] : [['stopped by', trial.stopReason] as [string, string]]),
+    ...(trial.stopReason === ''
+      ? []
+      : [[trialState.of(trial.state) === 'held' ? 'held by' : 'stopped by', trial.stopReason] as [string, string]]),
     ...warningFields(sweep),
     ['seed', String(trial.seed)],
     ['agent', trial.agentId || '-'],

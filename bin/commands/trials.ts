@@ -39,6 +39,7 @@ const STATES: readonly TrialStateName[] = [
   'pending',
   'offered',
   'running',
+  'held',
   'succeeded',
   'stopped',
   'failed',

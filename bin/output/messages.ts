@@ -12,7 +12,8 @@ import { print, printJson } from './print.ts';
 export function remainingText(sweep: Sweep): string {
   const { counts } = sweep;
   const pending = (counts?.pending ?? 0) + (counts?.offered ?? 0);
-  return [`${counts?.running ?? 0} running`, `${pending} pending`, toComeText(sweep)].filter(Boolean).join(', ');
+  const held = counts?.held ? `${counts.held} held` : '';
+  return [`${counts?.running ?? 0} running`, `${pending} pending`, held, toComeText(sweep)].filter(Boolean).join(', ');
 }
 
 /** Prints a sweep after it was changed. */

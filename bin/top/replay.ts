@@ -28,6 +28,7 @@ export interface History {
 const TRIAL_STATES: ReadonlySet<string> = new Set<TrialStateName>([
   'pending',
   'offered',
+  'held',
   'succeeded',
   'stopped',
   'failed',
@@ -124,7 +125,7 @@ export class Replay {
     else if (kind === 'retried') this.#move({ ...trial, failure: undefined, endedAtMs: 0 }, 'pending');
     else if (TRIAL_STATES.has(kind)) {
       const name = kind as TrialStateName;
-      const ended = name !== 'pending' && name !== 'offered';
+      const ended = name !== 'pending' && name !== 'offered' && name !== 'held';
       const failure = name === 'failed' ? this.#final.get(trialId)?.failure : undefined;
       this.#move({ ...trial, failure, endedAtMs: ended ? atMs : 0 }, name);
     }

@@ -115,7 +115,7 @@ function reasonOf(parts: readonly JudgedPart[], verdict: Verdict, decisive: Judg
 
 function missingTrials(scope: readonly JudgedTrial[]): string {
   const inState = (...states: readonly TrialStateName[]) => scope.filter(({ state }) => states.includes(state)).length;
-  const unfinished = inState('pending', 'offered', 'running', 'interrupted');
+  const unfinished = inState('pending', 'offered', 'running', 'held', 'interrupted');
   const lost = inState('failed', 'cancelled');
   return [
     scope.length === 0 ? '; no trial of the sweep matches where' : '',

@@ -4,6 +4,7 @@ import type { SourceState, TrialSource } from '../search/trial-source.ts';
 import { newEarlyStopping } from './early-stopping.ts';
 import { type Core, isEnded, type Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
+import { releaseGates, stopHeldTrials } from './promotions.ts';
 import { insertInOrder, retryTrial } from './retry-trials.ts';
 import { resetLevel } from './share.ts';
 import { type Change, type NewVersion, type Step, stepOf } from './step.ts';
@@ -51,12 +52,12 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   sweep.version = version.number;
   sweep.planned = planned;
   sweep.search = done ? undefined : { source: search.source, state };
-  changePolicy(sweep, version, ended, now);
+  changes.push(...changePolicy(sweep, version, ended, now));
   for (const trial of trialsOf(sweep, dropped)) changes.push(...drop(sweep, trial));
   const requestId = `${sweep.id}/${version.number}`;
   const again = trialsOf(sweep, [...restored, ...resumed]);
   const retries = again.flatMap((trial) => restore(sweep, trial, requestId));
-  if (!ended) return stepOf([...changes, ...retries, ...closeIfDone(sweep)]);
+  if (!ended) return stepOf([...changes, ...retries, ...stopHeldTrials(sweep, now), ...closeIfDone(sweep)]);
   if (isUnfinished(sweep)) {
     insertInOrder(core, sweep);
     sweep.streak = [];
@@ -74,12 +75,16 @@ export function hasNewRule(before: SweepPolicy, after: SweepPolicy): boolean {
   return text(before) !== text(after);
 }
 
-function changePolicy(sweep: Sweep, { policy, priority }: NewVersion, ended: boolean, now: number): void {
+function changePolicy(sweep: Sweep, { policy, priority }: NewVersion, ended: boolean, now: number): Change[] {
   const before = { ...sweep.policy, priority: sweep.priority };
   sweep.policy = policy;
   sweep.priority = priority;
-  if (hasNewRule(before, policy)) sweep.earlyStopping = newEarlyStopping(policy);
   if (!ended && (before.priority !== priority || before.weight !== policy.weight)) resetLevel(sweep, now);
+  if (!hasNewRule(before, policy)) return [];
+  const previous = sweep.earlyStopping;
+  sweep.earlyStopping = newEarlyStopping(policy);
+  const promotes = (previous?.promotion ?? sweep.earlyStopping?.promotion) !== undefined;
+  return promotes ? releaseGates(sweep) : [];
 }
 
 function trialsOf({ trials }: Sweep, ids: readonly string[]): Trial[] {
@@ -89,7 +94,7 @@ function trialsOf({ trials }: Sweep, ids: readonly string[]): Trial[] {
 function drop(sweep: Sweep, trial: Trial): Change[] {
   trial.dropped = true;
   withdrawSpeculativeOffer(sweep, trial);
-  if (trial.state !== 'pending' && trial.state !== 'offered') return [];
+  if (trial.state !== 'pending' && trial.state !== 'offered' && trial.state !== 'held') return [];
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 

@@ -14,17 +14,26 @@ import {
   programFault,
   recordOf,
 } from './attribution.ts';
-import { forgetCurve, type Stopped } from './early-stopping.ts';
+import { forgetCurve, type RuleEnd } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
+import { stopHeldTrials } from './promotions.ts';
 import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
 import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts';
 import { decideRetry, type RetryDecision } from './retry.ts';
 import { type Change, combine, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
 import type { Trial } from './trial-model.ts';
-import { closeIfDone, expectedTrials, isUnfinished, moveTrial, requeue, withdrawSpeculativeOffer } from './trials.ts';
+import {
+  closeIfDone,
+  expectedTrials,
+  holdTrial,
+  isUnfinished,
+  moveTrial,
+  requeue,
+  withdrawSpeculativeOffer,
+} from './trials.ts';
 import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
@@ -51,11 +60,12 @@ export function endAttempt(
   return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
 }
 
-/** Ends an attempt that the early-stopping rule stops. Its agent receives an order to stop the attempt. */
-export function stopAttempt(core: Core, key: AttemptKey, { rule, reason }: Stopped, now: number): Step {
+/** Ends an attempt that the early-stopping rule stops or holds. Its agent receives an order to stop the attempt. */
+export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number): Step {
+  const { outcome, rule, reason } = end;
   const agentId = core.leases.get(keyText(key))?.agentId ?? '';
-  const refusal = { code: RefusalCode.ENDED, message: `stopped by ${rule}: ${reason}` };
-  const ended = endAttempt(core, { key, end: { outcome: 'stopped', rule, reason } }, now);
+  const refusal = { code: RefusalCode.ENDED, message: `${outcome} by ${rule}: ${reason}` };
+  const ended = endAttempt(core, { key, end }, now);
   return combine([ended, stepOf([], [{ kind: 'revoke', agentId, key, refusal }])]);
 }
 
@@ -71,6 +81,9 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
     changes.push(...pauseAtProgramFault(core, sweep, lease, now));
   } else if (end.outcome === 'stopped') {
     changes.push(moveTrial(sweep, trial, 'stopped', { detail: `${end.rule}: ${end.reason}` }));
+  } else if (end.outcome === 'held') {
+    changes.push(holdTrial(sweep, trial, `${end.rule}: ${end.reason}`));
+    changes.push(...onHold(sweep, lease));
   } else changes.push(moveTrial(sweep, trial, end.outcome));
   if (endedWell) forgetCurve(sweep, trial);
   if (endedWell) changes.push(...onSuccess(core, sweep, trial, lease, now));
@@ -79,7 +92,7 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
     const reason = lacksMetricFromTheStart(sweep);
     if (reason !== undefined) changes.push(...pause(sweep, reason));
   }
-  changes.push(...closeIfDone(sweep));
+  changes.push(...stopHeldTrials(sweep, now), ...closeIfDone(sweep));
   return stepOf(changes);
 }
 
@@ -137,6 +150,12 @@ function keepFailure(
   const agents = earlyAgents(trial).size;
   const failed = { trialId: trial.id, agentId, early, earlyAgents: agents, error: errorOf(failure) };
   sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
+}
+
+/** The attempt ran without a failure, so earlier failures in a row no longer count against the program or the agent. */
+function onHold(sweep: Sweep, { agentId }: Lease): Change[] {
+  sweep.streak = [];
+  return clearFailures(sweep, agentId);
 }
 
 /** The trial succeeded on this agent, so its early failures on other agents count against those agents. */

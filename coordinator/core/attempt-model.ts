@@ -15,10 +15,16 @@ interface StoppedEnd {
   readonly reason: string;
 }
 
+/** The end of an attempt whose trial waits at a rung for a promotion. */
+interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
+  readonly outcome: 'held';
+}
+
 /** The end of an attempt that the attempt itself or the coordinator caused. */
 export type FinalEnd =
-  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped'> }
+  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
   | StoppedEnd
+  | HeldEnd
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
 /** How an attempt ended. `superseded`: the trial's other attempt had its result first. */

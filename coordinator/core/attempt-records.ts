@@ -4,14 +4,15 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import { countLog, countProgram, countReport } from './agent-limits.ts';
-import { endAttempt, stopAttempt } from './attempt-ends.ts';
+import { endAttempt, endByRule } from './attempt-ends.ts';
 import type { Artifact, FinalEnd, Lease } from './attempt-model.ts';
-import { judge, keepCurve } from './early-stopping.ts';
+import { type Judgement, judge, judgeCheckpoint, keepCurve } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
-import type { Core } from './model.ts';
+import type { Core, Sweep } from './model.ts';
 import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { stopAtTarget } from './sweeps.ts';
+import type { Trial } from './trial-model.ts';
 import { onNotice, onReport } from './warnings.ts';
 
 export type AttemptRecord = { readonly key: AttemptKey; readonly seq: number; readonly at: number } & (
@@ -70,19 +71,28 @@ export function onRecord(
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
   if (record.kind === 'report') lease.reported = true;
   const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
-  if (change.kind === 'artifact' && change.artifact.kind === 'checkpoint') keepCheckpoint(core, key, change.artifact);
+  const checkpoint = change.kind === 'artifact' && change.artifact.kind === 'checkpoint' ? change.artifact : undefined;
+  if (checkpoint !== undefined) keepCheckpoint(core, key, checkpoint);
   const step = stepOf([change, ...effectsOf(core, lease, record, now)]);
-  return { step: record.kind === 'report' ? combine([step, judgeReport(core, record, now)]) : step, answer };
+  if (record.kind === 'report') return { step: combine([step, applyRule(core, record, judge, now)]), answer };
+  if (checkpoint === undefined) return { step, answer };
+  const judgeIt = (sweep: Sweep, trial: Trial) => judgeCheckpoint(sweep, trial, checkpoint);
+  return { step: combine([step, applyRule(core, record, judgeIt, now)]), answer };
 }
 
-/** Applies the sweep's early-stopping rule to a report. */
-function judgeReport(core: Core, report: AttemptRecord & { readonly kind: 'report' }, now: number): Step {
-  const { key } = report;
+/** Applies the sweep's early-stopping rule to a report or a checkpoint. */
+function applyRule<R extends AttemptRecord>(
+  core: Core,
+  record: R,
+  judgeRecord: (sweep: Sweep, trial: Trial, record: R) => Judgement,
+  now: number,
+): Step {
+  const { key } = record;
   const sweep = core.sweeps.get(key.sweepId);
   const trial = sweep?.trials.get(key.trialId);
   if (sweep === undefined || trial === undefined) return NO_STEP;
-  const { changes, stopped } = judge(sweep, trial, report);
-  return stopped === undefined ? stepOf(changes) : combine([stepOf(changes), stopAttempt(core, key, stopped, now)]);
+  const { changes, end } = judgeRecord(sweep, trial, record);
+  return end === undefined ? stepOf(changes) : combine([stepOf(changes), endByRule(core, key, end, now)]);
 }
 
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };

@@ -7,6 +7,7 @@ import type { PlannedTrial } from '../search/trial-source.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { presentPools } from './pools.ts';
+import { stopHeldTrials } from './promotions.ts';
 import type { Change } from './step.ts';
 import type { Trial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
@@ -27,6 +28,8 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
     packKey: packKey(trainer, planned.parameters),
     epochs: epochsOf(trainer, planned.parameters),
     rung: 0,
+    rungScore: 0,
+    promotedFrom: 0,
     attempts: 0,
     failures: {},
     failedAttempts: [],
@@ -46,12 +49,16 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
 }
 
 /** Creates trials for all running sweeps, and ends sweeps that have no further trials. */
-export function createTrials(core: Core): Change[] {
+export function createTrials(core: Core, now: number): Change[] {
   const sweeps = [...core.sweeps.values()].filter(({ state, search }) => state === 'running' && search !== undefined);
   if (sweeps.length === 0) return [];
   const slots = [...presentPools(core).values()].reduce((sum, pool) => sum + pool.slots, 0);
   const packs = [...core.agents.values()].reduce((sum, agent) => sum + agent.slots * agent.pack, 0);
-  return sweeps.flatMap((sweep) => [...fillWindow(sweep, windowOf(core, sweep, slots, packs)), ...closeIfDone(sweep)]);
+  return sweeps.flatMap((sweep) => [
+    ...fillWindow(sweep, windowOf(core, sweep, slots, packs)),
+    ...stopHeldTrials(sweep, now),
+    ...closeIfDone(sweep),
+  ]);
 }
 
 /** Returns the maximum number of created trials of a sweep that have not started. */

@@ -4,12 +4,14 @@ import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import { onHeartbeat, onHello } from './agents.ts';
+import { onApply } from './apply.ts';
 import { type AttemptRecord, onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { onRetry } from './retry-trials.ts';
 import { schedule } from './scheduler.ts';
+import { onKill, onKillTrial, onPause, onResume, onStop } from './sweeps.ts';
 
 const NOW = 1_000;
 const ASHA: EarlyTerminate = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 };
@@ -178,4 +180,188 @@ test('early stopping ignores reports without the metric, and values that are not
   expect(report(key, 2, Number.NaN).step.changes).toHaveLength(1);
   expect(report(key, 3, Number.POSITIVE_INFINITY).step.changes).toHaveLength(1);
   expect(report(key, 4, 0.6).step.outputs).toHaveLength(1);
+});
+
+const PROMOTION: EarlyTerminate = { ...ASHA, variant: 'promotion' };
+
+test('a trial is held when the checkpoint of its rung is stored, and its slot is free', () => {
+  const sweep = sweepOf(PROMOTION);
+  const key = open(sweep, 't0');
+  expect(report(key, 1, 0.5).step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 1, detail: '' }]);
+  const { step } = send(key, checkpoint(1));
+  const reason = '0.5 is number 1 of 1 at rung 1; none are promoted';
+  expect(step.changes).toMatchObject([
+    { kind: 'artifact' },
+    { kind: 'ended', end: { outcome: 'held', rule: 'asha', reason }, early: false, free: false },
+    { kind: 'trial', trialId: 't0', state: 'held', detail: `asha: ${reason}` },
+  ]);
+  expect(step.outputs).toMatchObject([{ kind: 'revoke', key, refusal: { message: `held by asha: ${reason}` } }]);
+  expect(core.leases.size).toBe(0);
+  expect(sampleTrial(sweep, 't0').checkpoint?.epoch).toBe(1);
+});
+
+/** Runs a trial until it is held. */
+function hold(sweep: Sweep, id: string, loss: number, agentId = 'a'): AttemptKey {
+  const key = open(sweep, id, agentId);
+  report(key, 1, loss, agentId);
+  send(key, checkpoint(1), agentId);
+  return key;
+}
+
+test('a promoted trial resumes from its checkpoint on another agent without the use of a retry', () => {
+  const sweep = sweepOf(PROMOTION);
+  hold(sweep, 't0', 0.5);
+  const key = open(sweep, 't1');
+  expect(report(key, 1, 0.9).step.changes.slice(2)).toMatchObject([
+    { kind: 'advanced', trialId: 't0', rung: 1, detail: '0.5 is among the best 1 of 2 at rung 1' },
+    { kind: 'trial', trialId: 't0', state: 'pending', failure: undefined },
+  ]);
+  const again = open(sweep, 't0', 'b');
+  expect(again.attempt).toBe(2);
+  expect(core.leases.get(keyText(again))?.resumedFrom).toBe(1);
+  expect(sampleTrial(sweep, 't0').failures).toEqual({});
+  expect(report(again, 2, 0.4, 'b').step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 2 }]);
+});
+
+test('a trial that is among the best when it reaches its rung continues without a pause', () => {
+  const sweep = sweepOf(PROMOTION);
+  hold(sweep, 't0', 0.5);
+  const key = open(sweep, 't1');
+  expect(report(key, 1, 0.1).step.changes).toMatchObject([
+    { kind: 'report' },
+    { kind: 'rung' },
+    { kind: 'advanced', trialId: 't1' },
+  ]);
+  expect(send(key, checkpoint(1)).step.changes).toHaveLength(1);
+  expect(sampleTrial(sweep, 't0').state).toBe('held');
+});
+
+test('the slot of a held trial starts a new trial if no trial can be promoted', () => {
+  const sweep = sweepOf(PROMOTION);
+  hold(sweep, 't0', 0.5);
+  schedule(core, NOW);
+  expect(sampleTrial(sweep, 't1').state).toBe('offered');
+  expect(sampleTrial(sweep, 't0').state).toBe('held');
+});
+
+test('when no trial of a sweep is left to run, its held trials are stopped with the reason, and the sweep finishes', () => {
+  const sweep = sweepOf(PROMOTION, {}, 2);
+  const key = open(sweep, 't1', 'a', 1);
+  hold(sweep, 't0', 0.5);
+  report(key, 1, 0.1);
+  report(key, 2, 0.1);
+  const { step } = send(key, { kind: 'ended', end: { outcome: 'succeeded' } });
+  const changes = step.changes.filter(({ kind }) => kind === 'trial' || kind === 'sweep');
+  expect(changes).toMatchObject([
+    { trialId: 't1', state: 'succeeded' },
+    {
+      trialId: 't0',
+      state: 'stopped',
+      detail: 'asha: 0.5 is number 2 of 2 at rung 1; the best 1 was promoted',
+    },
+    { kind: 'sweep', state: 'finished' },
+  ]);
+});
+
+test('a stop and a kill of a sweep cancel its held trials, and the kill of a held trial cancels the trial', () => {
+  for (const end of [
+    () => onStop(core, { sweepId: '1', reason: '' }),
+    () => onKill(core, { sweepId: '1', reason: '' }, NOW),
+    () => onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, NOW),
+  ]) {
+    core.sweeps.clear();
+    seqs.clear();
+    const sweep = sweepOf(PROMOTION);
+    hold(sweep, 't0', 0.5);
+    end();
+    expect(sampleTrial(sweep, 't0').state).toBe('cancelled');
+  }
+});
+
+test('a trial of a sweep that is stopping is not held, because it could not resume', () => {
+  const sweep = sweepOf(PROMOTION);
+  const key = open(sweep, 't0');
+  report(key, 1, 0.5);
+  onStop(core, { sweepId: '1', reason: '' });
+  expect(send(key, checkpoint(1)).step.changes).toHaveLength(1);
+});
+
+test('a promotion while the sweep is paused takes effect after the resume', () => {
+  const sweep = sweepOf(PROMOTION);
+  const key = open(sweep, 't1', 'a', 1);
+  hold(sweep, 't0', 0.5);
+  onPause(core, { sweepId: '1', reason: '' });
+  report(key, 1, 0.9);
+  schedule(core, NOW);
+  expect(sampleTrial(sweep, 't0').state).toBe('pending');
+  onResume(core, { sweepId: '1' });
+  expect(open(sweep, 't0').attempt).toBe(2);
+});
+
+test('a trial whose program stores no checkpoint is held at its next report, and repeats its steps after the promotion', () => {
+  const sweep = sweepOf(PROMOTION, { checkpointEvery: 2 });
+  const key = open(sweep, 't0');
+  report(key, 1, 0.5);
+  expect(report(key, 2, 0.5).step.changes.slice(1)).toMatchObject([{ kind: 'rung', rung: 2 }]);
+  report(key, 3, 0.5);
+  expect(report(key, 4, 0.5).step.changes.slice(1)).toMatchObject([
+    { kind: 'ended' },
+    { kind: 'trial', state: 'held' },
+  ]);
+  report(open(sweep, 't1'), 2, 0.9);
+  const again = open(sweep, 't0', 'b');
+  expect(core.leases.get(keyText(again))?.resumedFrom).toBe(0);
+  for (const epoch of [1, 2, 3]) expect(report(again, epoch, 0.7, 'b').step.changes).toHaveLength(1);
+});
+
+test('a member of a pack that is held leaves the pack, and the other members continue', () => {
+  const sweep = sweepOf(PROMOTION, {}, 8, 'k');
+  open(sweep, 't0');
+  const [first, second] = ['t0', 't1'].map((trialId) => ({ sweepId: '1', trialId, attempt: 1 }));
+  if (first === undefined || second === undefined) throw new Error('no pack');
+  report(first, 1, 0.5);
+  send(first, checkpoint(1));
+  expect(sweep.counts).toMatchObject({ running: 1, held: 1 });
+  expect(core.slotsInUse.get('a')?.get(0)).toBe(1);
+  expect(report(second, 1, 0.4).answer).toEqual({ result: 'accepted' });
+});
+
+test('a trial that failed at its rung, and was retried after better trials arrived, is held like other trials', () => {
+  const sweep = sweepOf(PROMOTION, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
+  const key = open(sweep, 't0');
+  report(key, 1, 0.5);
+  send(key, crash);
+  report(open(sweep, 't1', 'a', 1), 1, 0.1);
+  const again = open(sweep, 't0', 'b');
+  report(again, 1, 0.5, 'b');
+  expect(send(again, checkpoint(1), 'b').step.changes.at(-1)).toMatchObject({ trialId: 't0', state: 'held' });
+});
+
+test('held trials continue to their next rung under a new rule', () => {
+  const sweep = sweepOf(PROMOTION);
+  hold(sweep, 't0', 0.5);
+  const state = { search: 0, created: 4, points: 4, excluded: [], duplicates: 0, repeated: 0 };
+  const earlyTerminate: EarlyTerminate = { type: 'asha', minIter: 2, maxIter: undefined, eta: 2, variant: 'promotion' };
+  const policy: SweepPolicy = { ...sweep.policy, earlyTerminate };
+  const version = { number: 2, fileName: '', text: '', fingerprint: '', name: '', axes: [], configs: 4, replicates: 1 };
+  const applied = onApply(
+    core,
+    {
+      sweep,
+      version: { ...version, excluded: 0, policy, priority: 0, detail: '' },
+      planned: 4,
+      search: { source: { usesResults: false, next: () => ({ kind: 'wait' }) }, state, done: true },
+      dropped: [],
+      restored: [],
+      resumed: [],
+    },
+    NOW,
+  );
+  expect(applied.changes.slice(1)).toMatchObject([
+    { kind: 'advanced', trialId: 't0', rung: 1, detail: 'early_terminate has changed' },
+    { kind: 'trial', trialId: 't0', state: 'pending' },
+  ]);
+  const again = open(sweep, 't0', 'b');
+  report(again, 2, 0.4, 'b');
+  expect(send(again, checkpoint(2), 'b').step.changes.at(-1)).toMatchObject({ trialId: 't0', state: 'held' });
 });

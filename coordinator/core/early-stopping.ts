@@ -2,12 +2,14 @@
 import { bisector, bisectRight } from 'd3-array';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
+import { enterRung, newPromotionRung } from '../early-stop/promotion.ts';
 import { addPoint, type Curve, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { ruleOf } from '../early-stop/rules.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Artifact, Lease } from './attempt-model.ts';
 import type { Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
+import { type Hold, holdAtCheckpoint, holdAtReport, isAtLastEpoch, passLastRung, promoteAt } from './promotions.ts';
 import type { Change } from './step.ts';
 import type { EarlyStopping } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
@@ -15,7 +17,9 @@ import type { Trial } from './trial-model.ts';
 export function newEarlyStopping({ earlyTerminate, ranking }: SweepPolicy): EarlyStopping | undefined {
   if (earlyTerminate === undefined) return undefined;
   const rule = ruleOf(earlyTerminate, ranking);
-  return { name: earlyTerminate.type, rule, curves: new Map(), resumable: new Map(), scores: new Map() };
+  const promotes = earlyTerminate.type === 'asha' && earlyTerminate.variant === 'promotion';
+  const promotion = promotes ? { eta: earlyTerminate.eta, rungs: new Map() } : undefined;
+  return { name: earlyTerminate.type, rule, curves: new Map(), resumable: new Map(), scores: new Map(), promotion };
 }
 
 /** Begins the curve of an attempt. An attempt that resumes continues the curve up to its checkpoint. */
@@ -51,25 +55,37 @@ export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
 
-/** Adds the score of a trial that has entered a rung. */
-function addScore({ scores }: EarlyStopping, rung: number, score: number): void {
+/** Adds the score of a trial that entered a rung. */
+function addScore({ scores, promotion }: EarlyStopping, trialId: string, rung: number, score: number): void {
+  if (promotion !== undefined) {
+    const entered = promotion.rungs.get(rung) ?? newPromotionRung();
+    promotion.rungs.set(rung, entered);
+    enterRung(entered, { trialId, score });
+    return;
+  }
   const sorted = scores.get(rung) ?? [];
   sorted.splice(bisectRight(sorted, score), 0, score);
   scores.set(rung, sorted);
 }
 
-export interface Stopped {
+/** Why the rule ends an attempt. */
+export interface RuleEnd {
+  /** A held trial resumes later. */
+  readonly outcome: 'stopped' | 'held';
   readonly rule: RuleName;
   readonly reason: string;
 }
 
 export interface Judgement {
   readonly changes: readonly Change[];
-  /** The reason is undefined if the trial continues. */
-  readonly stopped: Stopped | undefined;
+  /** Undefined if the trial continues. */
+  readonly end: RuleEnd | undefined;
 }
 
-const NO_JUDGEMENT: Judgement = { changes: [], stopped: undefined };
+/** The reason why a trial continues that enters a rung with its last report. */
+const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
+
+const NO_JUDGEMENT: Judgement = { changes: [], end: undefined };
 
 export interface JudgedReport {
   readonly key: AttemptKey;
@@ -79,28 +95,45 @@ export interface JudgedReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** Decides whether a trial continues after its checkpoint is stored. */
+export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): Judgement {
+  return judgementOf(sweep, holdAtCheckpoint(sweep, trial, artifact));
+}
+
+function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): Judgement {
+  const isHeld = earlyStopping !== undefined && reason !== undefined;
+  return { changes, end: isHeld ? { outcome: 'held', rule: earlyStopping.name, reason } : undefined };
+}
+
 /**
  * Decides whether a trial continues after a report. A trial enters each rung once, even if a later attempt repeats the
  * steps. The report of the last epoch never stops a trial.
  */
-export function judge({ earlyStopping, policy }: Sweep, trial: Trial, report: JudgedReport): Judgement {
+export function judge(sweep: Sweep, trial: Trial, report: JudgedReport): Judgement {
+  const { earlyStopping, policy } = sweep;
   const curve = earlyStopping?.curves.get(keyText(report.key));
   const value = ownValue(report.metrics, policy.ranking.metric);
   if (earlyStopping === undefined || curve === undefined || value === undefined) return NO_JUDGEMENT;
   const { goal } = policy.ranking;
   if (!addPoint(curve, report.epoch, scoreOf(value, goal))) return NO_JUDGEMENT;
+  const hold = holdAtReport(sweep, trial, report.epoch);
+  if (hold.reason !== undefined) return judgementOf(sweep, hold);
   const reached = earlyStopping.rule.entryOf(curve);
   const entered = reached !== undefined && reached.rung > trial.rung ? reached : undefined;
   if (entered !== undefined) {
     trial.rung = entered.rung;
-    addScore(earlyStopping, entered.rung, entered.score);
+    trial.rungScore = entered.score;
+    addScore(earlyStopping, trial.id, entered.rung, entered.score);
   }
   const decision = earlyStopping.rule.decide(curve, (rung) => earlyStopping.scores.get(rung) ?? [], entered);
-  const stops = decision.kind === 'stop' && (trial.epochs === undefined || report.epoch < trial.epochs);
-  const changes: Change[] = [];
+  const stops = decision.kind === 'stop' && !isAtLastEpoch(trial, report.epoch);
+  const changes: Change[] = [...hold.changes];
   if (entered !== undefined) {
     const { key, at, epoch } = report;
-    const detail = stops ? '' : decision.reason;
+    const { promotion } = earlyStopping;
+    const isLast = isAtLastEpoch(trial, epoch);
+    if (promotion !== undefined && isLast) passLastRung(promotion, trial);
+    const detail = stops ? '' : promotion !== undefined && isLast ? LAST_EPOCH_DETAIL : decision.reason;
     changes.push({
       kind: 'rung',
       key,
@@ -110,6 +143,10 @@ export function judge({ earlyStopping, policy }: Sweep, trial: Trial, report: Ju
       value: scoreOf(entered.score, goal),
       detail,
     });
+    if (promotion !== undefined) changes.push(...promoteAt(sweep, promotion, entered.rung));
   }
-  return { changes, stopped: stops ? { rule: earlyStopping.name, reason: decision.reason } : undefined };
+  return {
+    changes,
+    end: stops ? { outcome: 'stopped', rule: earlyStopping.name, reason: decision.reason } : undefined,
+  };
 }

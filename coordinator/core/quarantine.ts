@@ -51,7 +51,7 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
   const { agentId } = lease;
   const quarantine = core.quarantines.get(agentId);
   if (quarantine === undefined) return [];
-  const succeeded = end.outcome === 'succeeded' || end.outcome === 'stopped';
+  const succeeded = end.outcome === 'succeeded' || end.outcome === 'stopped' || end.outcome === 'held';
   const isOver = quarantine.sweepIds.every((id) => !core.sweeps.has(id));
   if (succeeded && (isProbe(core, lease) || (quarantine.sweepIds.length === 1 && isOver))) {
     return endQuarantine(

@@ -153,6 +153,8 @@ function rejectionReason({ state, attempts, dropped }: Trial): string | undefine
       return 'is already pending';
     case 'running':
       return `is running (attempt ${attempts})`;
+    case 'held':
+      return 'waits at a rung for its promotion';
     case 'succeeded':
       return 'has succeeded';
     case 'stopped':

@@ -41,7 +41,7 @@ export interface StandingOffer {
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
-  const created = createTrials(core);
+  const created = createTrials(core, now);
   const pools = presentPools(core);
   const pass: Pass = { core, pools, now, standings: new Map(), agents: new Map(), changes: created, outputs: moved };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);

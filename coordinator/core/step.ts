@@ -240,6 +240,15 @@ export type Change =
        */
       readonly detail: string;
     }
+  /** A trial may train beyond a rung. */
+  | {
+      readonly kind: 'advanced';
+      readonly sweepId: string;
+      readonly trialId: string;
+      readonly rung: number;
+      /** The reason, for display. */
+      readonly detail: string;
+    }
   | {
       readonly kind: 'log';
       readonly key: AttemptKey;

@@ -1,5 +1,6 @@
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { WarningKindName } from '../../proto/names.ts';
+import type { PromotionRung } from '../early-stop/promotion.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { CurveDigest } from './curve-digest.ts';
@@ -14,6 +15,14 @@ export interface EarlyStopping {
   readonly resumable: Map<string, Curve>;
   /** The scores of each rung in ascending order. */
   readonly scores: Map<number, number[]>;
+  /** The trials that wait for a promotion. Undefined if the rule stops trials. */
+  readonly promotion: Promotion | undefined;
+}
+
+/** The state of the variant promotion of asha. */
+export interface Promotion {
+  readonly eta: number;
+  readonly rungs: Map<number, PromotionRung>;
 }
 
 /**

@@ -7,6 +7,7 @@ import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { newEarlyStopping } from './early-stopping.ts';
 import { type Core, isEnded, type Sweep, type SweepState } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
+import { stopHeldTrials } from './promotions.ts';
 import { cancelTrial } from './release.ts';
 import { newShare, resetLevel } from './share.ts';
 import { newSlotTimeMeter } from './slot-time.ts';
@@ -29,7 +30,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     search: undefined,
     planned: 0,
     trials: new Map(),
-    counts: { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
+    counts: { pending: 0, offered: 0, running: 0, held: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
     offers: new Set(),
     speculations: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),
@@ -86,7 +87,7 @@ export function onPriority(
   return stepOf([{ kind: 'priority', sweepId, priority, before }]);
 }
 
-/** Cancels the pending and offered trials of a sweep. The running trials of the sweep finish. */
+/** Cancels the pending, offered and held trials of a sweep. The running trials of the sweep finish. */
 export function onStop(core: Core, { sweepId, reason }: SweepRequest): Step {
   const sweep = activeSweep(core, sweepId, 'stop');
   if (sweep.state === 'stopping') return NO_STEP;
@@ -147,7 +148,7 @@ export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialReque
       throw new RejectedError(`trial ${trialId} has already ended (${trial.state})`);
     default: {
       const cancelled = cancelTrial(core, sweep, trial, reason || 'the trial was killed', now);
-      return combine([cancelled, stepOf(closeIfDone(sweep))]);
+      return combine([cancelled, stepOf([...stopHeldTrials(sweep, now), ...closeIfDone(sweep)])]);
     }
   }
 }
@@ -155,7 +156,8 @@ export function onKillTrial(core: Core, { sweepId, trialId, reason }: TrialReque
 function cancelWaiting(sweep: Sweep, detail: string): Change[] {
   const changes = withdrawOffers(sweep, 'cancelled', detail);
   for (const trial of sweep.trials.values()) {
-    if (trial.state === 'pending') changes.push(moveTrial(sweep, trial, 'cancelled', { detail }));
+    if (trial.state === 'pending' || trial.state === 'held')
+      changes.push(moveTrial(sweep, trial, 'cancelled', { detail }));
   }
   return changes;
 }

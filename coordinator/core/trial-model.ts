@@ -12,6 +12,10 @@ export interface Trial {
   readonly epochs: number | undefined;
   /** The highest rung of early stopping that the trial has entered; 0 means no rung. */
   rung: number;
+  /** The score with which the trial entered its highest rung. 0 if it has entered none. */
+  rungScore: number;
+  /** The highest rung of early stopping that the trial was promoted from. 0 means none. */
+  promotedFrom: number;
   /** The number of attempts granted so far. */
   attempts: number;
   /**

@@ -55,6 +55,13 @@ export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: nu
   return change;
 }
 
+/** Holds a trial at its rung. A trial whose point was dropped is cancelled instead. */
+export function holdTrial(sweep: Sweep, trial: Trial, detail: string): Change {
+  return trial.dropped
+    ? moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })
+    : moveTrial(sweep, trial, 'held', { detail });
+}
+
 /** Adds a new trial to its sweep. */
 export function addTrial(sweep: Sweep, trial: Trial): void {
   sweep.counts[trial.state] += 1;
@@ -112,7 +119,7 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
   sweep.speculations.delete(trial);
 }
 
-/** Whether the sweep has trials that have not ended, or can still create trials. */
+/** Whether the sweep has trials to run, or can have further trials. Held trials do not count. */
 export function isUnfinished({ counts, search }: Sweep): boolean {
   return search !== undefined || counts.pending + counts.offered + counts.running > 0;
 }

@@ -155,6 +155,20 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
   ];
 }
 
+/** Records that a held trial was stopped. Its attempts have ended before, so its curve is not compared. */
+export function onHeldTrialStopped(sweep: Sweep, trial: Trial, now: number): Change[] {
+  const { warnings } = sweep;
+  if (!tracksProgram(sweep)) return [];
+  const kept = keepResult(sweep, trial, { values: warnings.values.get(trial.id) ?? new Map(), curve: EMPTY_CURVE });
+  warnings.values.delete(trial.id);
+  return [
+    ...kept,
+    ...compareReplicates(sweep, trial.configId),
+    ...show(sweep, 'missing_metric', missingMetric(sweep, false), now),
+    ...show(sweep, 'identical_replicates', identicalReplicates(sweep), now),
+  ];
+}
+
 /**
  * Returns a reason to pause the sweep if the first trials with a result all lack the ranking metric; returns undefined
  * otherwise.

@@ -15,7 +15,7 @@ export function keptAt(trials: number, eta: number): number {
   return Math.max(1, Math.floor(trials / eta));
 }
 
-export function ashaRule({ minIter, maxIter, eta }: AshaSettings, { at, goal }: RankingRule): EarlyStopRule {
+export function ashaRule({ minIter, maxIter, eta, variant }: AshaSettings, { at, goal }: RankingRule): EarlyStopRule {
   const rungs = risingRungs(minIter, eta, maxIter);
   return {
     entryOf(curve) {
@@ -27,7 +27,8 @@ export function ashaRule({ minIter, maxIter, eta }: AshaSettings, { at, goal }: 
       return isNew ? { rung, score: rankedScore(point, at) } : undefined;
     },
     decide(_curve, scoresOf, entered) {
-      if (entered === undefined) return CONTINUE;
+      // Trials that wait for a promotion are compared in promotion.ts.
+      if (entered === undefined || variant === 'promotion') return CONTINUE;
       const scores = scoresOf(entered.rung);
       const place = bisectLeft(scores, entered.score) + 1;
       const kept = keptAt(scores.length, eta);

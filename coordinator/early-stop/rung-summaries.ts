@@ -4,6 +4,7 @@ import type { RungSummary } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { GoalName, TrialStateName } from '../../proto/names.ts';
 import { keptAt } from './asha.ts';
 import { hyperbandBound } from './hyperband.ts';
+import { promotedAt } from './promotion.ts';
 import { scoreOf } from './rule.ts';
 import type { EarlyTerminate } from './settings.ts';
 
@@ -30,6 +31,7 @@ export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerm
         reached: entries.length,
         stopped: last.filter(({ state }) => state === 'stopped').length,
         running: last.filter(({ state }) => state === 'running').length,
+        held: last.filter(({ state }) => state === 'held').length,
         best: scoreOf(scores[0] ?? Number.NaN, goal),
         bound: bound === undefined ? undefined : scoreOf(bound, goal),
       };
@@ -43,7 +45,9 @@ export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerm
 function boundOf(scores: readonly number[], settings: EarlyTerminate): number | undefined {
   switch (settings.type) {
     case 'asha':
-      return scores[keptAt(scores.length, settings.eta) - 1];
+      return settings.variant === 'promotion'
+        ? scores[promotedAt(scores.length, settings.eta) - 1]
+        : scores[keptAt(scores.length, settings.eta) - 1];
     case 'hyperband':
       return hyperbandBound(scores, settings.eta);
     case 'median':

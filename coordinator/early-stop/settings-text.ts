@@ -10,8 +10,10 @@ export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unk
       if ('minIter' in steps) return { type, min_iter: steps.minIter, eta, strict };
       return { type, max_iter: steps.maxIter, s: steps.brackets, eta, strict };
     }
-    case 'asha':
-      return { type, min_iter: settings.minIter, max_iter: settings.maxIter, eta: settings.eta };
+    case 'asha': {
+      const { minIter, maxIter, eta, variant } = settings;
+      return { type, variant, min_iter: minIter, max_iter: maxIter, eta };
+    }
     case 'median':
       return { type, min_iter: settings.minIter, min_trials: settings.minTrials };
     case 'patience':

@@ -31,6 +31,8 @@ export interface AshaSettings {
   readonly maxIter: number | undefined;
   /** Above 1. One in `eta` trials continues after each rung. */
   readonly eta: number;
+  /** Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead. */
+  readonly variant?: 'promotion' | undefined;
 }
 
 export interface MedianSettings {

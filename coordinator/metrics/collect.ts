@@ -86,6 +86,8 @@ class Collector {
    */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
+  /** The last attempts of held trials, by sweep and trial. */
+  readonly #held = new Map<string, { readonly rule: RuleName; readonly run: AttemptProgress | undefined }>();
   /** Ended sweeps whose series remain, each with the timer that removes its series. */
   readonly #lingering = new Map<string, NodeJS.Timeout>();
   #lagMs = 0;
@@ -157,6 +159,7 @@ class Collector {
         break;
       case 'warning':
       case 'rung':
+      case 'advanced':
       case 'promoted':
       case 'notice':
       case 'program':
@@ -178,10 +181,12 @@ class Collector {
     if (state === 'pending') {
       this.#pendingSince.set(name, at);
       if (failure !== undefined) trialRetries.inc({ sweep, class: failure.class });
-    } else if (state !== 'offered') {
+    } else if (state !== 'offered' && state !== 'held') {
       this.#pendingSince.delete(name);
       trialsFinished.inc({ sweep, outcome: state });
     }
+    if (state === 'stopped') this.#heldStopped(sweep, name);
+    if (state !== 'held') this.#held.delete(name);
   }
 
   #retried({ sweepId: sweep, trialId, failure }: Change & { kind: 'retried' }, at: number): void {
@@ -214,15 +219,22 @@ class Collector {
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
     if (end.outcome === 'stopped') this.#stopped(key, end.rule, run);
+    if (end.outcome === 'held') this.#held.set(`${sweep}/${key.trialId}`, { rule: end.rule, run });
     if (end.outcome !== 'failed') return;
     this.#metrics.trialFailures.inc({ sweep, class: end.failure.class });
     if (end.failure.class === 'lost') this.#metrics.leaseExpirations.inc();
   }
 
-  #stopped({ sweepId: sweep }: AttemptKey, rule: RuleName, run: AttemptProgress | undefined): void {
+  #stopped({ sweepId: sweep }: Pick<AttemptKey, 'sweepId'>, rule: RuleName, run: AttemptProgress | undefined): void {
     this.#metrics.earlyStops.inc({ sweep, rule });
     if (run?.epochs === undefined || run.last === undefined) return;
     this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, run.epochs - run.last.epoch));
+  }
+
+  /** Counts the stop of a trial that was held. A trial that was held before a restart is not counted. */
+  #heldStopped(sweepId: string, name: string): void {
+    const held = this.#held.get(name);
+    if (held !== undefined) this.#stopped({ sweepId }, held.rule, held.run);
   }
 
   #epochsOf({ sweepId, trialId }: AttemptKey): number | undefined {

@@ -43,7 +43,8 @@ function coordinator(earlyTerminate: EarlyTerminate) {
     curves: new Map(earlyStopping?.curves),
     resumable: new Map(earlyStopping?.resumable),
     scores: new Map(earlyStopping?.scores),
-    rungs: [...trials.values()].map(({ rung }) => rung),
+    rungs: [...trials.values()].map(({ rung, rungScore, promotedFrom }) => [rung, rungScore, promotedFrom]),
+    promotion: new Map(earlyStopping?.promotion?.rungs),
     states: [...trials.values()].map(({ state }) => state),
   });
   const sweepOf = () => {
@@ -93,6 +94,8 @@ const checkpoint = (epoch: number): Body => ({
   artifact: { name: `c${epoch}`, kind: 'checkpoint', epoch, size: 1, sha256: '' },
 });
 
+const PROMOTION = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2, variant: 'promotion' } as const;
+
 test('a coordinator that restarts after every step has the same rungs and curves, and makes the same decisions', () => {
   const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
   const first = open('t0', 'a');
@@ -131,4 +134,31 @@ test('the checkpoint of a trial that was stopped early is removed', () => {
   send(key, report(2, 0.4));
   expect(queries.artifacts.page('1', 't0', { limit: 9 })).toEqual([]);
   expect(written.dropped).toEqual([{ key, name: 'c1' }]);
+});
+
+test('a coordinator that restarts after every step holds and promotes the same trials', () => {
+  const { open, send, sweep, queries, written } = coordinator({ ...PROMOTION });
+  const first = open('t0', 'a');
+  send(first, report(1, 0.5));
+  send(first, checkpoint(1));
+  expect(sweep().counts).toMatchObject({ held: 1, running: 0 });
+  const held = 'asha: 0.5 is number 1 of 1 at rung 1; none are promoted';
+  expect(queries.trials.get('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_HELD', stopReason: held, endedAtMs: 0 });
+  expect(sampleTrial(sweep(), 't0').checkpoint).toMatchObject({ epoch: 1, attempt: 1 });
+  expect(written.dropped).toEqual([]);
+  const second = open('t1', 'b');
+  send(second, report(1, 0.4));
+  expect(sweep().counts).toMatchObject({ held: 0, pending: 1, offered: 2, running: 1 });
+  send(second, checkpoint(1));
+  expect(sweep().counts).toMatchObject({ held: 1 });
+  const again = open('t0', 'b');
+  expect(sweep().earlyStopping?.curves.get(keyText(again))).toMatchObject([{ step: 1, score: -0.5 }]);
+  expect(queries.trials.get('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_RUNNING', stopReason: '', attempts: 2 });
+  send(again, report(2, 0.6));
+  const events = written.events.filter(({ kind }) => kind === 'held' || kind === 'promoted');
+  expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
+    ['t0', 'held', held],
+    ['t0', 'promoted', '0.5 is among the best 1 of 2 at rung 1'],
+    ['t1', 'held', 'asha: 0.4 is number 2 of 2 at rung 1; the best 1 is promoted'],
+  ]);
 });

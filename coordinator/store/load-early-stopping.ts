@@ -1,11 +1,14 @@
 /** Loads the data of a sweep's early-stopping rule: the scores of the rungs, and the curves of live trials. */
-import { group } from 'd3-array';
+import { ascending, group } from 'd3-array';
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
+import type { GoalName } from '../../proto/names.ts';
 import type { Checkpoint, Lease } from '../core/attempt-model.ts';
 import { upTo } from '../core/early-stopping.ts';
 import type { Sweep } from '../core/model.ts';
+import type { Trial } from '../core/trial-model.ts';
+import { inRungOrder, type PromotionRung } from '../early-stop/promotion.ts';
 import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
 import { parseMetrics, type ReportColumns } from './rows.ts';
 
@@ -13,28 +16,62 @@ import { parseMetrics, type ReportColumns } from './rows.ts';
 export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): void {
   if (earlyStopping === undefined) return;
   const { goal } = policy.ranking;
-  const rows = db.prepare('select rung, value from rungs where sweep_id = ?').all(id) as {
-    rung: number;
-    value: number;
-  }[];
+  const rows = db
+    .prepare('select trial_id as trialId, rung, value, detail from rungs where sweep_id = ?')
+    .all(id) as RungColumns[];
+  if (earlyStopping.promotion !== undefined) {
+    for (const [rung, entries] of group(rows, (row) => row.rung)) {
+      earlyStopping.promotion.rungs.set(rung, loadPromotionRung(entries, goal));
+    }
+    return;
+  }
   for (const [rung, entries] of group(rows, (row) => row.rung)) {
     const sorted = entries.map(({ value }) => scoreOf(value, goal)).sort((a, b) => a - b);
     earlyStopping.scores.set(rung, sorted);
   }
 }
 
+interface RungColumns {
+  readonly trialId: string;
+  readonly rung: number;
+  readonly value: number;
+  /** Empty if the trial was not promoted from the rung. */
+  readonly detail: string;
+}
+
+/** Adds all trials of a rung at once, because entries one by one take quadratic time. */
+function loadPromotionRung(entries: readonly RungColumns[], goal: GoalName): PromotionRung {
+  const scored = entries.map(({ trialId, value, detail }) => ({ trialId, score: scoreOf(value, goal), detail }));
+  const scores = (of: typeof scored) => of.map(({ score }) => score).sort(ascending);
+  const waiting = scored.filter(({ detail }) => detail === '').map(({ trialId, score }) => ({ trialId, score }));
+  return {
+    scores: scores(scored),
+    promoted: scores(scored.filter(({ detail }) => detail !== '')),
+    waiting: waiting.sort(inRungOrder),
+  };
+}
+
+/** The rungs of a trial. */
+export type TrialRungs = Pick<Trial, 'rung' | 'rungScore' | 'promotedFrom'>;
+
 /**
- * Returns the highest rung that each of the given trials has entered, by trial id.
+ * Returns the rungs that each of the given trials has entered, by trial id.
  * @param list the ids of the trials, as a JSON list
  */
-export function loadHighestRungs(db: Database, { id }: Sweep, list: string): Map<string, number> {
+export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep, list: string): Map<string, TrialRungs> {
   const rows = db
     .prepare(
-      `select trial_id as trialId, max(rung) as rung from json_each(?2) as wanted cross join rungs
-       where sweep_id = ?1 and trial_id = wanted.value group by trial_id`,
+      `select trial_id as trialId, rung, rungs.value, detail from json_each(?2) as wanted cross join rungs
+       where sweep_id = ?1 and trial_id = wanted.value order by trial_id, rung`,
     )
-    .all(id, list) as { trialId: string; rung: number }[];
-  return new Map(rows.map(({ trialId, rung }) => [trialId, rung]));
+    .all(id, list) as RungColumns[];
+  const byTrial = new Map<string, TrialRungs>();
+  for (const { trialId, rung, value, detail } of rows) {
+    const isPromoted = earlyStopping?.promotion !== undefined && detail !== '';
+    const promotedFrom = isPromoted ? rung : (byTrial.get(trialId)?.promotedFrom ?? 0);
+    byTrial.set(trialId, { rung, rungScore: scoreOf(value, policy.ranking.goal), promotedFrom });
+  }
+  return byTrial;
 }
 
 /** Loads the curve of a running attempt. */

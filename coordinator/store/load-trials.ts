@@ -10,7 +10,7 @@ import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import type { Trial, TrialState } from '../core/trial-model.ts';
 import { placeTrial } from '../core/trials.ts';
 import { restoreConfig, restoreValues, tracksProgram } from '../core/warnings.ts';
-import { loadHighestRungs, loadResumableCurve } from './load-early-stopping.ts';
+import { loadResumableCurve, loadRungs } from './load-early-stopping.ts';
 import { curveDigest, parseValues, type ReportColumns } from './rows.ts';
 
 interface TrialColumns {
@@ -45,7 +45,7 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
     .all(sweep.id, list) as TrialColumns[];
   const failedAttempts = loadFailedAttempts(db, sweep.id, list);
   const speculated = loadSpeculated(db, sweep.id, list);
-  const rungs = loadHighestRungs(db, sweep, list);
+  const rungs = loadRungs(db, sweep, list);
   const failures = loadFailures(db, sweep.id, list);
   const checkpoints = loadCheckpoints(db, sweep.id, list);
   const trials: Trial[] = [];
@@ -55,7 +55,7 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
     const trial: Trial = {
       ...newTrial(sweep.policy, planned),
       state: row.state,
-      rung: rungs.get(row.id) ?? 0,
+      ...rungs.get(row.id),
       attempts: row.attempts,
       failures: failures.get(row.id) ?? {},
       failedAttempts: failedAttempts.get(row.id) ?? [],

@@ -133,7 +133,7 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   loadScores(db, sweep);
   const live = db
     .prepare(
-      "select id from trials indexed by trials_by_state where sweep_id = ? and state in ('pending', 'offered', 'running')",
+      "select id from trials indexed by trials_by_state where sweep_id = ? and state in ('pending', 'offered', 'running', 'held')",
     )
     .all(id) as { id: string }[];
   loadTrials(
@@ -257,7 +257,7 @@ function loadStreak(db: Database, sweepId: string): StreakFailure[] {
     .prepare(
       `select max((select resumed_at from sweeps where id = ?1), coalesce(
          (select ended_at from attempts indexed by ended_attempts
-          where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped')
+          where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped', 'held')
           order by ended_at desc limit 1), 0)) as since`,
     )
     .get(sweepId) as { since: number };

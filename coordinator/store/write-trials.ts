@@ -105,7 +105,7 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
       addEvent(sweepId, trialId, 0, 'created', '');
     },
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
-      const stopReason = state === 'stopped' ? detail : '';
+      const stopReason = state === 'stopped' || state === 'held' ? detail : '';
       move.run(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason);
       if (state === 'succeeded' || state === 'stopped') setValue.run(sweepId, trialId);
       addEvent(sweepId, trialId, 0, state, detail);
@@ -302,12 +302,22 @@ export function noticeWriter(db: Database): (change: ChangeOf<'notice'>) => void
   };
 }
 
-export function rungWriter(db: Database): (change: ChangeOf<'rung'>, addEvent: AddEvent) => void {
+export function rungWriter(db: Database) {
   const insert = db.prepare(
     'insert into rungs (sweep_id, trial_id, rung, attempt, step, value, detail, at) values (?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  return ({ key: { sweepId, trialId, attempt }, rung, step, value, detail, at }, addEvent) => {
-    insert.run(sweepId, trialId, rung, attempt, step, value, detail, at);
-    if (detail !== '') addEvent(sweepId, trialId, attempt, 'rung', detail);
+  const advance = db.prepare('update rungs set detail = ? where sweep_id = ? and trial_id = ? and rung = ?');
+  return {
+    enter(change: ChangeOf<'rung'>, addEvent: AddEvent): void {
+      const { key, rung, step, value, detail, at } = change;
+      const { sweepId, trialId, attempt } = key;
+      insert.run(sweepId, trialId, rung, attempt, step, value, detail, at);
+      if (detail !== '') addEvent(sweepId, trialId, attempt, 'rung', detail);
+    },
+    /** The reason marks the trial as promoted from the rung. */
+    advance({ sweepId, trialId, rung, detail }: ChangeOf<'advanced'>, addEvent: AddEvent): void {
+      advance.run(detail, sweepId, trialId, rung);
+      addEvent(sweepId, trialId, 0, 'promoted', detail);
+    },
   };
 }

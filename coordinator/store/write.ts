@@ -43,7 +43,7 @@ export function changeWriter(db: Database): (change: Change, at: number, written
   const writeDrain = drainWriter(db);
   const writeAgent = agentWriter(db);
   const writeQuarantine = quarantineWriter(db);
-  const writeRung = rungWriter(db);
+  const rungs = rungWriter(db);
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
   const warnings = warningWriter(db);
@@ -93,7 +93,10 @@ export function changeWriter(db: Database): (change: Change, at: number, written
         attempts.report(change, addEvent);
         break;
       case 'rung':
-        writeRung(change, addEvent);
+        rungs.enter(change, addEvent);
+        break;
+      case 'advanced':
+        rungs.advance(change, addEvent);
         break;
       case 'log':
         attempts.log(change);

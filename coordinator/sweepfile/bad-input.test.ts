@@ -187,7 +187,15 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: asha, patience: 3}',
-    '4:31: patience does not apply to type asha; its keys are min_iter, max_iter, eta',
+    '4:31: patience does not apply to type asha; its keys are variant, min_iter, max_iter, eta',
+  ],
+  [
+    'early_terminate: {type: asha, variant: promotion}\ncheckpoint_every: 0',
+    '4:40: variant promotion resumes trials from checkpoints, but checkpoint_every is 0; expected 1 or more',
+  ],
+  [
+    'early_terminate: {type: median, variant: promotion}',
+    '4:33: variant does not apply to type median; its keys are min_iter, min_trials',
   ],
   [
     'early_terminate: {type: asha, min_iter: 3, max_iter: 3}',

@@ -14,6 +14,12 @@ export const earlyTerminate = z.strictObject(
     type: z
       .enum(['hyperband', 'asha', 'median', 'patience', 'threshold', 'envelope'])
       .describe('the rule that stops trials; envelope (of Weights & Biases) is treated as median'),
+    variant: z
+      .enum(['stopping', 'promotion'])
+      .optional()
+      .describe(
+        'asha: stopping stops a trial at its rung; promotion holds it there, and resumes it from its checkpoint once it is among the best; default stopping',
+      ),
     min_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(

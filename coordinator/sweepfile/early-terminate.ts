@@ -16,7 +16,7 @@ const DEFAULT_MIN_TRIALS = 5;
 /** The valid keys of each rule. */
 const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
   hyperband: ['min_iter', 'max_iter', 's', 'eta', 'strict'],
-  asha: ['min_iter', 'max_iter', 'eta'],
+  asha: ['variant', 'min_iter', 'max_iter', 'eta'],
   median: ['min_iter', 'min_trials'],
   patience: ['min_iter', 'patience', 'min_delta'],
   threshold: ['min_iter', 'worse_than'],
@@ -24,7 +24,7 @@ const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
 
 /** @param metric the name of the sweep's metric. The name is empty if the file names no metric */
 export function earlyTerminateOf(
-  { early_terminate: written }: SweepFile,
+  { early_terminate: written, checkpoint_every: checkpointEvery }: SweepFile,
   metric: string,
   ignored: string[],
   findings: Findings,
@@ -49,7 +49,13 @@ export function earlyTerminateOf(
       if (maxIter !== undefined && maxIter <= minIter) {
         findings.atValue([...PATH, 'max_iter'], `max_iter: expected a step above min_iter ${minIter}, got ${maxIter}`);
       }
-      return { type, minIter, maxIter, eta };
+      if (written.variant !== 'promotion') return { type, minIter, maxIter, eta };
+      if (checkpointEvery === 0) {
+        const message =
+          'variant promotion resumes trials from checkpoints, but checkpoint_every is 0; expected 1 or more';
+        findings.atValue([...PATH, 'variant'], message);
+      }
+      return { type, minIter, maxIter, eta, variant: written.variant };
     case 'median':
       return { type, minIter, minTrials: written.min_trials ?? DEFAULT_MIN_TRIALS };
     case 'patience': {

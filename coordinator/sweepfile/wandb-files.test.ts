@@ -207,6 +207,8 @@ test('early_terminate without a metric is rejected, as in W&B', () => {
 test.each([
   ['{type: asha}', { type: 'asha', minIter: 1, maxIter: undefined, eta: 3 }],
   ['{type: asha, min_iter: 2, max_iter: 10, eta: 4}', { type: 'asha', minIter: 2, maxIter: 10, eta: 4 }],
+  ['{type: asha, variant: promotion}', { type: 'asha', minIter: 1, maxIter: undefined, eta: 3, variant: 'promotion' }],
+  ['{type: asha, variant: stopping}', { type: 'asha', minIter: 1, maxIter: undefined, eta: 3 }],
   ['{type: median}', { type: 'median', minIter: 1, minTrials: 5 }],
   ['{type: median, min_iter: 4, min_trials: 3}', { type: 'median', minIter: 4, minTrials: 3 }],
   ['{type: patience, patience: 5}', { type: 'patience', minIter: 1, patience: 5, minDelta: 0 }],

@@ -145,7 +145,7 @@ function endOf(ended: Ended): FinalEnd {
     throw new BadInputError('an end must have an outcome');
   }
   const outcome = attemptOutcome.of(ended.outcome);
-  if (outcome === 'interrupted' || outcome === 'superseded' || outcome === 'stopped') {
+  if (outcome === 'interrupted' || outcome === 'superseded' || outcome === 'stopped' || outcome === 'held') {
     throw new BadInputError(`an agent cannot report the outcome "${outcome}"`);
   }
   if (outcome !== 'failed') return { outcome };

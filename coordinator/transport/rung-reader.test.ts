@@ -32,8 +32,8 @@ function sampleReader(page: number) {
 
 test.each([1, 2, 3, 5, 100])('the summary does not depend on the size of a page (%i entries)', async (page) => {
   expect((await sampleReader(page).reader.of('1')).rungs).toEqual([
-    { rung: 1, reached: 3, stopped: 1, running: 0, best: 0.5, bound: 0.5 },
-    { rung: 2, reached: 2, stopped: 0, running: 1, best: 0.3, bound: 0.3 },
+    { rung: 1, reached: 3, stopped: 1, running: 0, held: 0, best: 0.5, bound: 0.5 },
+    { rung: 2, reached: 2, stopped: 0, running: 1, held: 0, best: 0.3, bound: 0.3 },
   ]);
 });
 

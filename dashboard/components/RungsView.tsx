@@ -18,6 +18,8 @@ interface Props {
 const TABLE_COLUMNS = 62;
 const LEAST_BAR = 34;
 
+const HELD: Column<RungSummary> = { header: 'held', numeric: true, cell: ({ held }) => String(held) };
+
 /**
  * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them.
  */
@@ -32,6 +34,7 @@ export function RungsView({ model, columns }: Props) {
     { header: 'reached', numeric: true, required: true, cell: ({ reached }) => String(reached) },
     { header: 'stopped', numeric: true, required: true, cell: ({ stopped }) => String(stopped) },
     { header: 'running', numeric: true, cell: ({ running }) => String(running) },
+    ...(rungs.some(({ held }) => held > 0) ? [HELD] : []),
     { header: 'cut-off', numeric: true, required: true, cell: ({ bound }) => formatMetric(bound) },
     { header: `best ${metric}`, numeric: true, cell: ({ best }) => formatMetric(best) },
   ];
@@ -45,7 +48,7 @@ export function RungsView({ model, columns }: Props) {
         {rungs.length === 0 ? null : <Table table={table} rows={rungs} columns={Math.min(columns, TABLE_COLUMNS)} />}
         {rungs.length === 0 || width < LEAST_BAR ? null : (
           <Box flexDirection="column" flexShrink={0}>
-            <Label text="█ continued  ▓ stopped  ▒ running" columns={width} style="dim" />
+            <Label text="█ continued  ▓ stopped  ▒ running or held" columns={width} style="dim" />
             {rungs.map((one) => (
               <Line key={one.rung} segments={barOf(one, most, width)} columns={width} />
             ))}
@@ -57,9 +60,9 @@ export function RungsView({ model, columns }: Props) {
 }
 
 /** Returns the bar of a rung. The rung that most trials have reached has a bar of the whole width. */
-function barOf({ reached, stopped, running }: RungSummary, most: number, width: number): Segment[] {
+function barOf({ reached, stopped, running, held }: RungSummary, most: number, width: number): Segment[] {
   const cells = (count: number) => Math.round((count / Math.max(1, most)) * width);
-  const continued = reached - stopped - running;
+  const continued = reached - stopped - running - held;
   return [
     { text: '█'.repeat(cells(continued)), style: trialStyle('succeeded') },
     { text: '▓'.repeat(cells(continued + stopped) - cells(continued)), style: trialStyle('stopped') },

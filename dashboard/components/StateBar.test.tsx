@@ -17,6 +17,7 @@ test('the state bar has the requested width for any counts', () => {
     failed: count,
     cancelled: count,
     interrupted: count,
+    held: count,
     dropped: count,
   });
   fc.assert(

@@ -16,6 +16,7 @@ const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['failed', '×'],
   ['cancelled', '-'],
   ['running', '▒'],
+  ['held', '▒'],
   ['interrupted', '▒'],
   ['offered', '░'],
   ['pending', '░'],

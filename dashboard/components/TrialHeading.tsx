@@ -43,7 +43,9 @@ export function TrialHeading({ model, trial, columns }: Props) {
         columns={columns}
       />
       {trial.failure === undefined ? null : <FailureLines lines={failureLines(trial.failure)} columns={columns} />}
-      {trial.stopReason === '' ? null : <Paragraph text={`stopped by ${trial.stopReason}`} style="yellow" />}
+      {trial.stopReason === '' ? null : (
+        <Paragraph text={`${trialState.of(trial.state)} by ${trial.stopReason}`} style="yellow" />
+      )}
       <Paragraph text={parametersText(trial, withSeed(state.varying))} style="bold" />
       <Paragraph text={parametersText(trial, shared)} style="dim" />
       <Paragraph text={metricsText(model, trial)} style="bold" />

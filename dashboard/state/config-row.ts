@@ -37,6 +37,7 @@ const PRECEDENCE: readonly TrialStateName[] = [
   'failed',
   'offered',
   'pending',
+  'held',
   'cancelled',
   'stopped',
   'succeeded',

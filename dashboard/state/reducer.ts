@@ -44,6 +44,7 @@ const UNLISTED_EVENTS = new Set([
   'reported',
   'pending',
   'running',
+  'held',
   'succeeded',
   'stopped',
   'failed',

@@ -30,13 +30,14 @@ test('a sweep is complete if and only if every trial succeeded, was stopped or f
     failed: count,
     cancelled: count,
     interrupted: count,
+    held: count,
     dropped: count,
   });
   fc.assert(
     fc.property(fc.oneof(counts, fc.constant(noCounts())), (some) => {
       const sweep = { ...sampleSweep(), counts: some };
       const { share, total } = sweepProgress(sweep);
-      const unfinished = some.pending + some.offered + some.running + some.cancelled + some.interrupted;
+      const unfinished = some.pending + some.offered + some.running + some.cancelled + some.interrupted + some.held;
       expect(share).toBeGreaterThanOrEqual(0);
       expect(share).toBeLessThanOrEqual(1);
       expect(percentText(sweep) === '100%').toBe(total > 0 && unfinished === 0);

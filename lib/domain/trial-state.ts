@@ -36,6 +36,7 @@ export function noCounts(): TrialCounts {
     cancelled: 0,
     interrupted: 0,
     dropped: 0,
+    held: 0,
   };
 }
 
@@ -46,8 +47,8 @@ function createdTotal(sweep: Sweep): number {
 
 /** Returns the number of created trials without those that have ended and whose points were dropped. */
 export function presentTotal(sweep: Sweep): number {
-  const { pending, offered, running, interrupted } = sweep.counts ?? noCounts();
-  return pending + offered + running + interrupted + endedTotal(sweep);
+  const { pending, offered, running, held, interrupted } = sweep.counts ?? noCounts();
+  return pending + offered + running + held + interrupted + endedTotal(sweep);
 }
 
 /** Returns the number of trials that a sweep has not created yet. Infinity if its search has no limit. */

@@ -201,6 +201,8 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
       return `running: ${attempt}; ${trial.epoch} ${trial.epoch === 1 ? 'epoch' : 'epochs'} reported`;
     case 'interrupted':
       return `interrupted: ${attempt}; no coordinator is running`;
+    case 'held':
+      return `waits without a slot for its promotion: ${firstLine(trial.stopReason)}; ${attempt}`;
     case 'stopped':
       return `stopped early by ${firstLine(trial.stopReason)}; ${attempt}`;
     case 'failed': {

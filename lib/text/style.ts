@@ -13,6 +13,7 @@ const TRIAL_STYLES: Partial<Record<TrialStateName, Style>> = {
   stopped: 'cyan',
   failed: 'yellow',
   cancelled: 'magenta',
+  held: 'dim',
   pending: 'dim',
   offered: 'dim',
 };

@@ -10,6 +10,7 @@ import { beginSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
+import { enterRung, type PromotionRung } from '../../coordinator/early-stop/promotion.ts';
 import { searcherOf, trialSource } from '../../coordinator/grid/trials.ts';
 import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -123,6 +124,19 @@ class LosesStops extends Runtime {
       (change.kind === 'ended' && change.end.outcome === 'stopped') ||
       (change.kind === 'trial' && change.state === 'stopped');
     return super.settle({ ...step, changes: step.changes.filter((change) => !isStop(change)) });
+  }
+}
+
+class LosesAdvances extends Runtime {
+  override settle(step: Step): Promise<void> {
+    return super.settle({ ...step, changes: step.changes.filter(({ kind }) => kind !== 'advanced') });
+  }
+}
+
+class KeepsSlotsOfHeldTrials extends Runtime {
+  override settle(step: Step): Promise<void> {
+    const changes = step.changes.filter((change) => change.kind !== 'ended' || change.end.outcome !== 'held');
+    return super.settle({ ...step, changes });
   }
 }
 
@@ -426,6 +440,36 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) => {
     runAgain(runtime, sweep, 'stopped');
+  }),
+  'holds-forgotten': forgets('a restart makes held trials pending', (sweep) => {
+    for (const trial of trialsOf(sweep)) {
+      if (trial.state !== 'held') continue;
+      setState(sweep, trial, 'pending');
+      makeReady(sweep, trial);
+    }
+  }),
+  'held-trials-not-loaded': forgets('a restart loses the held trials', (sweep) => {
+    for (const trial of trialsOf(sweep)) if (trial.state === 'held') sweep.trials.delete(trial.id);
+  }),
+  'held-trial-keeps-slot': {
+    about: 'the attempt of a held trial is not ended',
+    runtime: (options) => new KeepsSlotsOfHeldTrials(options),
+  },
+  'advances-not-stored': {
+    about: 'a held trial resumes without a stored promotion',
+    runtime: (options) => new LosesAdvances(options),
+  },
+  'promotions-repeated': forgets('a restart promotes trials a second time', (sweep) => {
+    const { rungs } = sweep.earlyStopping?.promotion ?? { rungs: new Map<number, PromotionRung>() };
+    for (const [step, rung] of rungs) {
+      for (const trial of trialsOf(sweep)) {
+        if (trial.rung !== step || trial.promotedFrom !== step) continue;
+        trial.promotedFrom = 0;
+        rung.promoted.splice(rung.promoted.indexOf(trial.rungScore), 1);
+        enterRung(rung, { trialId: trial.id, score: trial.rungScore });
+        rung.scores.splice(rung.scores.indexOf(trial.rungScore), 1);
+      }
+    }
   }),
   'dropped-trials-not-stored': appliesAs('a new version does not mark the trials of dropped points', (applied) => ({
     ...applied,

@@ -3,9 +3,10 @@
  * rule asha
  * stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further changes.
  */
-import type { SweepPolicy } from '../../coordinator/core/policy.ts';
+import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';
 import { keyText } from '../../lib/domain/attempt-key.ts';
+import { type JudgedSweep, PromotionInvariant } from './promotion-invariant.ts';
 
 type Entry = Change & { readonly kind: 'rung' };
 
@@ -17,17 +18,20 @@ export class EarlyStoppingInvariant {
   /** The stopped trials, by sweep and trial. */
   readonly #stopped = new Set<string>();
 
+  /** The promotions of each sweep whose rule promotes trials. */
+  readonly #promotions = new Map<string, PromotionInvariant>();
+
   /** Whether a trial was stopped, and whether a rejected trial was at its last epoch. */
   readonly reached = new Set<string>();
 
   /**
    * Returns the first violated invariant of a commit.
-   * @param policyOf returns the policy of a sweep
+   * @param sweepOf returns the state and the policy of a sweep
    * @param epochsOf returns the parameter `epochs` of a trial
    */
   take(
     changes: readonly Change[],
-    policyOf: (sweepId: string) => SweepPolicy | undefined,
+    sweepOf: (sweepId: string) => JudgedSweep | undefined,
     epochsOf: (sweepId: string, trialId: string) => number,
   ): string | undefined {
     const stops = new Set(
@@ -39,7 +43,7 @@ export class EarlyStoppingInvariant {
       const trial = 'key' in change ? `${change.key.sweepId}/${change.key.trialId}` : '';
       if (this.#stopped.has(trial)) return `trial ${trial} has a change after its stop: ${change.kind}`;
       if (change.kind === 'rung') {
-        const violated = this.#enter(change, stops.has(keyText(change.key)), policyOf, epochsOf);
+        const violated = this.#enter(change, stops.has(keyText(change.key)), sweepOf, epochsOf);
         if (violated !== undefined) return violated;
       }
       if (change.kind === 'trial' || change.kind === 'retried') {
@@ -48,13 +52,32 @@ export class EarlyStoppingInvariant {
         if (change.kind === 'trial' && change.state === 'stopped') this.#stopped.add(name);
       }
     }
+    return this.#takePromotions(changes, sweepOf);
+  }
+
+  #takePromotions(
+    changes: readonly Change[],
+    sweepOf: (sweepId: string) => JudgedSweep | undefined,
+  ): string | undefined {
+    const bySweep = group(changes, (change) =>
+      'key' in change ? change.key.sweepId : 'sweepId' in change ? change.sweepId : '',
+    );
+    for (const [sweepId, own] of bySweep) {
+      const sweep = sweepOf(sweepId);
+      const rule = sweep?.policy.earlyTerminate;
+      if (sweep === undefined || rule?.type !== 'asha' || rule.variant !== 'promotion') continue;
+      const promotions = this.#promotions.get(sweepId) ?? new PromotionInvariant(rule, this.reached);
+      this.#promotions.set(sweepId, promotions);
+      const violated = promotions.take(own, sweep);
+      if (violated !== undefined) return `sweep ${sweepId}: ${violated}`;
+    }
     return undefined;
   }
 
   #enter(
     { key, rung, step, value }: Entry,
     stops: boolean,
-    policyOf: (sweepId: string) => SweepPolicy | undefined,
+    sweepOf: (sweepId: string) => JudgedSweep | undefined,
     epochsOf: (sweepId: string, trialId: string) => number,
   ): string | undefined {
     const name = `${key.sweepId}/${key.trialId}/${rung}`;
@@ -63,9 +86,9 @@ export class EarlyStoppingInvariant {
     const at = `${key.sweepId}/${rung}`;
     const values = [...(this.#values.get(at) ?? []), value];
     this.#values.set(at, values);
-    const policy = policyOf(key.sweepId);
+    const policy = sweepOf(key.sweepId)?.policy;
     const rule = policy?.earlyTerminate;
-    if (policy === undefined || rule?.type !== 'asha') return undefined;
+    if (policy === undefined || rule?.type !== 'asha' || rule.variant === 'promotion') return undefined;
     const better = values.filter((other) => other < value).length;
     const rejected = better >= Math.max(1, Math.floor(values.length / rule.eta));
     // Programs can count epochs from 0.

@@ -141,7 +141,7 @@ export class Invariants {
   #earlyStoppingHolds(changes: readonly Change[], { db }: Runtime): void {
     const invariant = this.#earlyStopping.take(
       changes,
-      (sweepId) => this.ledger.sweeps.get(sweepId)?.policy,
+      (sweepId) => this.ledger.sweeps.get(sweepId),
       (sweepId, trialId) => {
         const select = db.prepare("select parameters ->> 'epochs' as n from trials where sweep_id = ? and id = ?");
         return (select.get(sweepId, trialId) as { n: number }).n;
@@ -437,7 +437,7 @@ export class Invariants {
 }
 
 function endedByCoordinator(end: AttemptEnd): boolean {
-  if (end.outcome === 'cancelled' || end.outcome === 'superseded' || end.outcome === 'stopped') return true;
+  if (end.outcome !== 'succeeded' && end.outcome !== 'failed') return true;
   if (end.outcome !== 'failed') return false;
   return /^(agent \S+ was (not heard from|restarted)|exceeded the sweep's timeout|records \d+ to \d+ of)/.test(
     end.failure.message,

@@ -190,7 +190,7 @@ export function scenarioOf(seed: number): Scenario {
       ...sweeps.map(({ at, text }) => ({
         at,
         text:
-          withTarget(text, targetRandom) +
+          withCheckpoints(withTarget(text, targetRandom), seed) +
           ruleText(seed, ruleRandom) +
           resourcesText(resourceRandom, staying) +
           priorityText(contestRandom) +
@@ -241,13 +241,19 @@ function withTarget(text: string, random: TestRandom): string {
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
 }
 
-/** Two of nine seeds have early-stopping rules. The scenarios of the other seeds are unchanged. */
+/** Three of nine seeds have early-stopping rules. The scenarios of the other seeds are unchanged. */
 function ruleText(seed: number, random: TestRandom): string {
+  if (seed % 9 === 5) return 'early_terminate: {type: asha, variant: promotion, eta: 2}\n';
   if (seed % 9 !== 2 && seed % 9 !== 6) return '';
   const asha = '{type: asha, min_iter: 1, eta: 2}';
   const median = '{type: median, min_trials: 2}';
   const hyperband = '{type: hyperband, min_iter: 2, eta: 2}';
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
+}
+
+/** Promoted trials resume from checkpoints. */
+function withCheckpoints(text: string, seed: number): string {
+  return seed % 9 === 5 ? text.replace('checkpoint_every: 0', 'checkpoint_every: 1') : text;
 }
 
 function faultyOf(random: TestRandom, places: readonly string[]): string | undefined {

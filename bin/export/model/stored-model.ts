@@ -13,6 +13,7 @@ const WHY_NONE: Readonly<Record<TrialStateName, string>> = {
   pending: 'the trial has not run yet',
   offered: 'the trial has not run yet',
   running: 'the trial is still running',
+  held: 'the trial waits at a rung of early stopping',
   succeeded: 'its trainer stored none',
   stopped: 'its trainer stored none',
   failed: 'the trial failed',

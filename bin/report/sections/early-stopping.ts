@@ -3,6 +3,7 @@ import { fromWire } from '../../../lib/domain/parameters.ts';
 import { countText, formatCount, formatStep } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import type { Trial } from '../../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../../proto/names.ts';
 import { clipped } from '../charts/svg.ts';
 import { commandOn, type ReportData } from '../data.ts';
 import type { ReportBlock, Section } from '../document.ts';
@@ -13,7 +14,7 @@ import { assignmentsText, type VariedParameters } from '../trial-results.ts';
  * Returns the section with the trials that were stopped early and the reasons. Undefined if no trial was stopped early.
  */
 export function earlyStoppingSection(data: ReportData, space: VariedParameters): Section | undefined {
-  const stopped = data.trials.filter(({ stopReason }) => stopReason !== '');
+  const stopped = data.trials.filter((trial) => trial.stopReason !== '' && trialState.of(trial.state) === 'stopped');
   if (stopped.length === 0) return undefined;
   const all = countText(data.trials.length, 'trial');
   const epochs = rollups(

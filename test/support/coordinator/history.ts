@@ -330,6 +330,7 @@ const anyRule: fc.Arbitrary<EarlyTerminate | undefined> = fc.constantFrom<(Early
   undefined,
   undefined,
   { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 },
+  { type: 'asha', minIter: 1, maxIter: undefined, eta: 2, variant: 'promotion' },
   { type: 'hyperband', steps: { minIter: 1 }, eta: 2, strict: false },
   { type: 'median', minIter: 1, minTrials: 1 },
 );

@@ -16,7 +16,8 @@ import { budget } from './budget.ts';
 const TRANSITIONS: Readonly<Record<TrialState, readonly TrialState[]>> = {
   pending: ['offered', 'cancelled'],
   offered: ['running', 'pending', 'cancelled'],
-  running: ['pending', 'succeeded', 'stopped', 'failed', 'cancelled'],
+  running: ['pending', 'held', 'succeeded', 'stopped', 'failed', 'cancelled'],
+  held: ['pending', 'stopped', 'cancelled'],
   succeeded: [],
   stopped: [],
   failed: [],
@@ -422,11 +423,11 @@ export class Ledger {
     for (const sweep of core.sweeps.values()) {
       assert.equal(sweep.state, this.#sweep(sweep.id).state);
       assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
-      const tally = { pending: 0, offered: 0, running: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+      const tally = { pending: 0, offered: 0, running: 0, held: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
       for (const [name, { state }] of this.trials) {
         if (!name.startsWith(`${sweep.id}/`)) continue;
         tally[state] += 1;
-        const isLive = state === 'pending' || state === 'offered' || state === 'running';
+        const isLive = state === 'pending' || state === 'offered' || state === 'running' || state === 'held';
         const isInMemory = sweep.trials.has(name.slice(sweep.id.length + 1));
         assert.ok(isInMemory || !isLive, `trial ${name} is ${state} and not in memory`);
         assert.ok(!isInMemory || isLive || this.#keepsEnded, `trial ${name} is ${state} and in memory`);

@@ -53,6 +53,8 @@ export function addSweep(
       packKey: packKeyOf(index),
       epochs: undefined,
       rung: 0,
+      rungScore: 0,
+      promotedFrom: 0,
       attempts: 0,
       failures: {},
       failedAttempts: [],

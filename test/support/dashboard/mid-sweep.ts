@@ -133,9 +133,9 @@ export const midAnswers: SampleAnswers = {
   rungs: {
     rule: 'asha, min_iter 1, eta 2',
     rungs: [
-      { rung: 1, reached: 7, stopped: 3, running: 0, best: 0.31, bound: 0.38 },
-      { rung: 2, reached: 4, stopped: 1, running: 1, best: 0.24, bound: 0.27 },
-      { rung: 4, reached: 2, stopped: 0, running: 0, best: 0.19, bound: undefined },
+      { rung: 1, reached: 7, stopped: 3, running: 0, held: 0, best: 0.31, bound: 0.38 },
+      { rung: 2, reached: 4, stopped: 1, running: 1, held: 0, best: 0.24, bound: 0.27 },
+      { rung: 4, reached: 2, stopped: 0, running: 0, held: 0, best: 0.19, bound: undefined },
     ],
   },
   best: () => rankConfigs(configsOf(midTrials), 'test_loss', 'minimize'),

@@ -360,7 +360,11 @@ export interface RungSummary {
   /** The best value at the rung. */
   best: number;
   /** The worst value with which a trial that enters the rung now continues; absent while the rule compares nothing. */
-  bound?: number | undefined;
+  bound?:
+    | number
+    | undefined;
+  /** Trials that wait at the rung for a promotion. */
+  held: number;
 }
 
 export interface ListReportsRequest {
@@ -2817,7 +2821,7 @@ export const ListRungsResponse: MessageFns<ListRungsResponse> = {
 };
 
 function createBaseRungSummary(): RungSummary {
-  return { rung: 0, reached: 0, stopped: 0, running: 0, best: 0, bound: undefined };
+  return { rung: 0, reached: 0, stopped: 0, running: 0, best: 0, bound: undefined, held: 0 };
 }
 
 export const RungSummary: MessageFns<RungSummary> = {
@@ -2839,6 +2843,9 @@ export const RungSummary: MessageFns<RungSummary> = {
     }
     if (message.bound !== undefined) {
       writer.uint32(49).double(message.bound);
+    }
+    if (message.held !== 0) {
+      writer.uint32(56).uint32(message.held);
     }
     return writer;
   },
@@ -2904,6 +2911,14 @@ export const RungSummary: MessageFns<RungSummary> = {
             message.bound = reader.double();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.held = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2927,6 +2942,7 @@ export const RungSummary: MessageFns<RungSummary> = {
     message.running = object.running ?? 0;
     message.best = object.best ?? 0;
     message.bound = object.bound ?? undefined;
+    message.held = object.held ?? 0;
     return message;
   },
 };

@@ -297,6 +297,8 @@ export const TrialState = {
    * this state.
    */
   INTERRUPTED: "TRIAL_STATE_INTERRUPTED",
+  /** HELD - The trial waits at a rung of early stopping, without a slot, until it is promoted. */
+  HELD: "TRIAL_STATE_HELD",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -312,6 +314,7 @@ export namespace TrialState {
   export type FAILED = typeof TrialState.FAILED;
   export type CANCELLED = typeof TrialState.CANCELLED;
   export type INTERRUPTED = typeof TrialState.INTERRUPTED;
+  export type HELD = typeof TrialState.HELD;
   export type UNRECOGNIZED = typeof TrialState.UNRECOGNIZED;
 }
 
@@ -344,6 +347,9 @@ export function trialStateFromJSON(object: any): TrialState {
     case 8:
     case "TRIAL_STATE_INTERRUPTED":
       return TrialState.INTERRUPTED;
+    case 9:
+    case "TRIAL_STATE_HELD":
+      return TrialState.HELD;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -371,6 +377,8 @@ export function trialStateToNumber(object: TrialState): number {
       return 7;
     case TrialState.INTERRUPTED:
       return 8;
+    case TrialState.HELD:
+      return 9;
     case TrialState.UNRECOGNIZED:
     default:
       return -1;
@@ -485,6 +493,8 @@ export const AttemptOutcome = {
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
   /** SUPERSEDED - A concurrent attempt of the trial had its result first. */
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
+  /** HELD - The trial waits at a rung of early stopping. */
+  HELD: "ATTEMPT_OUTCOME_HELD",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -498,6 +508,7 @@ export namespace AttemptOutcome {
   export type CANCELLED = typeof AttemptOutcome.CANCELLED;
   export type INTERRUPTED = typeof AttemptOutcome.INTERRUPTED;
   export type SUPERSEDED = typeof AttemptOutcome.SUPERSEDED;
+  export type HELD = typeof AttemptOutcome.HELD;
   export type UNRECOGNIZED = typeof AttemptOutcome.UNRECOGNIZED;
 }
 
@@ -524,6 +535,9 @@ export function attemptOutcomeFromJSON(object: any): AttemptOutcome {
     case 6:
     case "ATTEMPT_OUTCOME_SUPERSEDED":
       return AttemptOutcome.SUPERSEDED;
+    case 7:
+    case "ATTEMPT_OUTCOME_HELD":
+      return AttemptOutcome.HELD;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -547,6 +561,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
       return 5;
     case AttemptOutcome.SUPERSEDED:
       return 6;
+    case AttemptOutcome.HELD:
+      return 7;
     case AttemptOutcome.UNRECOGNIZED:
     default:
       return -1;
@@ -895,6 +911,7 @@ export interface TrialCounts {
    * that still run count as running.
    */
   dropped: number;
+  held: number;
 }
 
 /** One grid point with one seed. */
@@ -927,8 +944,8 @@ export interface Trial {
   /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
   rank: number;
   /**
-   * The rule that stopped the trial and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ..."; empty unless the
-   * trial is stopped.
+   * The rule that stopped or holds the trial and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ..."; empty
+   * in other states.
    */
   stopReason: string;
   /** How long its ended attempts held their leases. The time between attempts does not count. */
@@ -1015,7 +1032,7 @@ export interface Rung {
   /** The step of the report that was compared, and the value. */
   step: number;
   value: number;
-  /** Why the trial continued; empty if it was stopped, or if the rule had nothing to compare. */
+  /** Why the trial continued; empty if it was stopped or has not been promoted, or if the rule had nothing to compare. */
   reason: string;
   atMs: number;
 }
@@ -2540,6 +2557,7 @@ function createBaseTrialCounts(): TrialCounts {
     cancelled: 0,
     interrupted: 0,
     dropped: 0,
+    held: 0,
   };
 }
 
@@ -2571,6 +2589,9 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     }
     if (message.dropped !== 0) {
       writer.uint32(72).uint32(message.dropped);
+    }
+    if (message.held !== 0) {
+      writer.uint32(80).uint32(message.held);
     }
     return writer;
   },
@@ -2660,6 +2681,14 @@ export const TrialCounts: MessageFns<TrialCounts> = {
             message.dropped = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.held = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2686,6 +2715,7 @@ export const TrialCounts: MessageFns<TrialCounts> = {
     message.cancelled = object.cancelled ?? 0;
     message.interrupted = object.interrupted ?? 0;
     message.dropped = object.dropped ?? 0;
+    message.held = object.held ?? 0;
     return message;
   },
 };

@@ -1,0 +1,135 @@
+/**
+ * Holds trials at their rungs, promotes the best trials, and stops the held trials when nothing else of their sweep is
+ * left to run (variant promotion of asha).
+ */
+
+import { formatStep } from '../../lib/text/numbers.ts';
+import { type Entrant, isWaitingAt, promoteBest, promotedAt, promoteFrom, rankOf } from '../early-stop/promotion.ts';
+import { scoreText } from '../early-stop/rule.ts';
+import type { Artifact } from './attempt-model.ts';
+import type { Sweep } from './model.ts';
+import type { Change } from './step.ts';
+import type { EarlyStopping, Promotion } from './sweep-observations.ts';
+import { isFinal, type Trial } from './trial-model.ts';
+import { isUnfinished, moveTrial, requeue } from './trials.ts';
+import { onHeldTrialStopped } from './warnings.ts';
+
+/** Whether the trial has entered a rung from which it was not promoted. */
+export function isGated({ rung, promotedFrom }: Trial): boolean {
+  return rung > promotedFrom;
+}
+
+function entrantOf({ id, rungScore }: Trial): Entrant {
+  return { trialId: id, score: rungScore };
+}
+
+/** Whether a trial is at its last epoch, so that a hold would save nothing. */
+export function isAtLastEpoch({ epochs }: Trial, epoch: number): boolean {
+  return epochs !== undefined && epoch >= epochs;
+}
+
+/** A trial at its last epoch needs no promotion. */
+export function passLastRung({ rungs }: Promotion, trial: Trial): void {
+  const rung = rungs.get(trial.rung);
+  if (rung !== undefined) promoteFrom(rung, entrantOf(trial));
+  trial.promotedFrom = trial.rung;
+}
+
+/** Promotes the trials that are among the best 1/eta of a rung. A held trial becomes pending. */
+export function promoteAt(sweep: Sweep, { eta, rungs }: Promotion, at: number): Change[] {
+  const rung = rungs.get(at);
+  if (rung === undefined) return [];
+  const changes: Change[] = [];
+  const isLive = (id: string) => !isFinal(sweep.trials.get(id)?.state ?? 'stopped');
+  const count = promotedAt(rung.scores.length, eta);
+  for (const entrant of promoteBest(rung, eta, isLive)) {
+    const trial = sweep.trials.get(entrant.trialId);
+    if (trial === undefined || trial.promotedFrom >= at) continue;
+    const place = `among the best ${count} of ${rung.scores.length} at rung ${formatStep(at)}`;
+    const detail = `${scoreText(entrant.score, sweep.policy.ranking.goal)} is ${place}`;
+    changes.push(...advance(sweep, trial, at, detail));
+  }
+  return changes;
+}
+
+function advance(sweep: Sweep, trial: Trial, rung: number, detail: string): Change[] {
+  trial.promotedFrom = Math.max(trial.promotedFrom, rung);
+  const advanced: Change = { kind: 'advanced', sweepId: sweep.id, trialId: trial.id, rung, detail };
+  if (trial.state !== 'held' || isGated(trial)) return [advanced];
+  return [advanced, requeue(sweep, trial, { detail: `promoted: ${detail}` })];
+}
+
+export interface Hold {
+  readonly changes: readonly Change[];
+  /** Undefined if the trial continues. */
+  readonly reason: string | undefined;
+}
+
+const NO_HOLD: Hold = { changes: [], reason: undefined };
+
+/**
+ * Decides whether a running trial that waits for its promotion is held now. A trial of a sweep that is stopping is not
+ * held, because such a trial could never resume.
+ */
+function holdNow(sweep: Sweep, { promotion }: EarlyStopping, trial: Trial): Hold {
+  if (promotion === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return NO_HOLD;
+  // The trial can have been failed or cancelled when it would have been promoted, and then been retried.
+  const changes = promoteAt(sweep, promotion, trial.rung);
+  const rung = promotion.rungs.get(trial.rung);
+  const entrant = entrantOf(trial);
+  if (!isGated(trial) || rung === undefined || !isWaitingAt(rung, entrant)) return { changes, reason: undefined };
+  return { changes, reason: reasonOf(sweep, promotion, trial, 'are') };
+}
+
+function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, verb: 'are' | 'were'): string {
+  const rung = rungs.get(trial.rung);
+  const value = scoreText(trial.rungScore, policy.ranking.goal);
+  if (rung === undefined) return `${value} at rung ${formatStep(trial.rung)}`;
+  const total = rung.scores.length;
+  const count = promotedAt(total, eta);
+  const best = count === 0 ? 'none' : `the best ${count}`;
+  const promoted = count === 1 ? `${verb === 'are' ? 'is' : 'was'} promoted` : `${verb} promoted`;
+  return `${value} is number ${rankOf(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
+}
+
+/** Decides about a trial whose checkpoint is stored. The checkpoint must include the rung. */
+export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Artifact, 'epoch'>): Hold {
+  const { earlyStopping } = sweep;
+  if (earlyStopping?.promotion === undefined || !isGated(trial)) return NO_HOLD;
+  return epoch < trial.rung || isAtLastEpoch(trial, epoch) ? NO_HOLD : holdNow(sweep, earlyStopping, trial);
+}
+
+/**
+ * Decides about a trial that reports a step. The records of an attempt are ordered, so a trainer that stores checkpoints
+ * has stored one that includes the rung before this report. The next attempt of a trial without such a checkpoint repeats
+ * steps.
+ */
+export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
+  const { earlyStopping, policy } = sweep;
+  if (earlyStopping?.promotion === undefined || !isGated(trial)) return NO_HOLD;
+  const isDue = epoch >= trial.rung + Math.max(1, policy.checkpointEvery);
+  return !isDue || isAtLastEpoch(trial, epoch) ? NO_HOLD : holdNow(sweep, earlyStopping, trial);
+}
+
+/** Stops the held trials of a sweep that has nothing else to run, because no further trial can change their ranks. */
+export function stopHeldTrials(sweep: Sweep, now: number): Change[] {
+  const promotion = sweep.earlyStopping?.promotion;
+  if (sweep.counts.held === 0 || isUnfinished(sweep) || sweep.earlyStopping === undefined) return [];
+  const changes: Change[] = [];
+  for (const trial of sweep.trials.values()) {
+    if (trial.state !== 'held') continue;
+    const reason = promotion === undefined ? 'the sweep ended' : reasonOf(sweep, promotion, trial, 'were');
+    const detail = `${sweep.earlyStopping.name}: ${reason}`;
+    changes.push(moveTrial(sweep, trial, 'stopped', { detail }), ...onHeldTrialStopped(sweep, trial, now));
+  }
+  return changes;
+}
+
+/** Lets the trials that wait for a promotion continue, because the rule of their sweep has changed. */
+export function releaseGates(sweep: Sweep): Change[] {
+  return [...sweep.trials.values()].flatMap((trial) => {
+    return isGated(trial) && !isFinal(trial.state)
+      ? advance(sweep, trial, trial.rung, 'early_terminate has changed')
+      : [];
+  });
+}
