@@ -15,7 +15,7 @@ import { isUnfinished, moveTrial, requeue } from './trials.ts';
 import { onHeldTrialStopped } from './warnings.ts';
 
 /** Whether the trial has entered a rung from which it was not promoted. */
-export function isGated({ rung, promotedFrom }: Trial): boolean {
+function isGated({ rung, promotedFrom }: Trial): boolean {
   return rung > promotedFrom;
 }
 

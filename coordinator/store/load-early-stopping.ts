@@ -52,7 +52,7 @@ function loadPromotionRung(entries: readonly RungColumns[], goal: GoalName): Pro
 }
 
 /** The rungs of a trial. */
-export type TrialRungs = Pick<Trial, 'rung' | 'rungScore' | 'promotedFrom'>;
+type TrialRungs = Pick<Trial, 'rung' | 'rungScore' | 'promotedFrom'>;
 
 /**
  * Returns the rungs that each of the given trials has entered, by trial id.
