@@ -36,7 +36,7 @@ const percentile = (values: readonly number[], share: number): number =>
 const ROUNDS = 3;
 
 interface Figures {
-  /** From the start of the process. */
+  /** The time from the start of the process. */
   readonly firstFrameMs: number;
   readonly sweepMs: number;
   readonly framesPerSecond: number;

@@ -72,7 +72,7 @@ console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}; medians of ${ROUNDS} sweeps\n`,
 );
 console.log('       points    submit     pause    resume      kill      heap   rows');
-// The first sweep compiles the code.
+// The first sweep is not measured, because it also compiles the code.
 await measure(1e4, -1);
 for (const points of SIZES) {
   const all: Costs[] = [];

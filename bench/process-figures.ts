@@ -1,4 +1,4 @@
-/** Resource usage of a running process on Linux. */
+/** Reads the resource usage of a running process on Linux. */
 import { readFileSync } from 'node:fs';
 
 /** The kernel's unit of CPU time: 100 Hz on every Linux that Node supports. */

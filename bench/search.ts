@@ -23,7 +23,7 @@ import { holm, signedRankP } from './search/statistics.ts';
 
 const OPTUNA = 'optuna==5.0.0';
 const TABLE = fileURLToPath(new URL('../../bench/search/autoencoder-trials.csv', import.meta.url));
-/** A difference is significant below this p-value. */
+/** The p-value below which a difference is significant. */
 const LEVEL = 0.05;
 /** The maximum number of points of a search, including dropped points. */
 const MAX_POINTS = 10_000;
@@ -73,7 +73,8 @@ function pythonWithOptuna(): string {
 
 /**
  * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate sampler,
- * and groups have no effect. The first seed checks this. The other seeds reuse the regret of the multivariate sampler.
+ * and groups have no effect. The run with the first seed checks that both samplers give the same points. The other
+ * seeds reuse the regret of the multivariate sampler.
  */
 async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
   const method: Method = `optuna ${sampler}`;

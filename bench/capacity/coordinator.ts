@@ -59,7 +59,7 @@ export class MeasuredCoordinator {
     return values.reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
-  /** Runs a `trawl` command. Throws if the command fails. */
+  /** Runs a `trawl` command. An error is thrown if the command fails. */
   async trawl(...args: string[]): Promise<void> {
     const child = spawn(process.execPath, [TRAWL, ...args, '--server', this.address], {
       stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,4 +1,4 @@
-/** An endless sweep, as messages of a Watch stream. */
+/** Generates an endless sweep, in the form of messages of a Watch stream. */
 import { toWire } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -8,9 +8,11 @@ const PER_MESSAGE = 1_000;
 const VALUES = 1_000;
 /** After the first minute, the running time of a trial is shown in seconds and does not change in every frame. */
 const AGE_MS = 10 * 60_000;
-/** The number of trials that report most often. They lead the leaderboard, so every delta changes a visible row. */
+/**
+ * The number of trials that report most often. These trials lead the leaderboard, so every delta changes a visible row.
+ */
 const LEADERS = 10;
-/** The distance between reporting trials. The distance is prime, so that every trial reports. */
+/** The distance between the indexes of reporting trials. The distance is prime, so that every trial reports. */
 const STRIDE = 7_919;
 
 export class LiveSweep {
@@ -66,7 +68,10 @@ export class LiveSweep {
     });
   }
 
-  /** Returns a delta in which `reports` trials report their next epoch. One of them is among the leaders. */
+  /**
+   * Returns a delta in which `reports` trials report their next epoch. At least one of these trials is among the
+   * leaders.
+   */
   delta(reports: number): WatchResponse {
     const trials: Trial[] = [];
     const events = [];

@@ -1,4 +1,4 @@
-/** Time from a key to a drawn frame with a very large sweep. */
+/** Measures the time from a key to a drawn frame with a very large sweep. */
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Writable } from 'node:stream';
@@ -66,7 +66,7 @@ export async function scrollAndSort(
   const summary = (all: readonly number[]) =>
     `median ${percentile(all, 0.5).toFixed(1)}, 90th percentile ${percentile(all, 0.9).toFixed(1)}, max ${Math.max(...all).toFixed(1)}`;
   const time = async (label: string, keys: readonly string[]) => {
-    // CPU time is comparable on a busy machine, wall time is not.
+    // On a busy machine, CPU times can be compared, but wall times cannot.
     const cpu: number[] = [];
     const times: number[] = [];
     for (const key of keys) {

@@ -1,11 +1,11 @@
-/** The use of the first GPU during a measurement, sampled with nvidia-smi twice a second. */
+/** Measures the use of the first GPU with nvidia-smi, twice a second. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface GpuUse {
-  /** Mean utilization over the samples, 0 to 1. */
+  /** The mean utilization over the samples, from 0 to 1. */
   readonly utilization: number;
-  /** Peak memory use of all processes in MiB. */
+  /** The peak memory use of all processes, in MiB. */
   readonly memoryMiB: number;
 }
 

@@ -1,4 +1,4 @@
-/** The figures of a coordinator that has opened a store. */
+/** The costs of a coordinator that has opened a store. */
 export const COSTS = [
   { name: 'restartMs', title: 'restart', unit: 'ms' },
   { name: 'bestMs', title: 'best', unit: 'ms' },

@@ -16,7 +16,7 @@ import type { Costs } from './costs.ts';
 
 const LEASE_MS = 15_000;
 const MIB = 2 ** 20;
-/** As many configs as `trawl best` requests. */
+/** The number of configs that `trawl best` requests. */
 const CONFIGS = 6;
 const PREFIX_LENGTH = 8;
 const ROUNDS = 7;
@@ -27,7 +27,7 @@ async function timed<T>(work: () => T | Promise<T>): Promise<[ms: number, result
   return [performance.now() - begun, result];
 }
 
-/** @param undo is not measured */
+/** @param undo an action after each call, which is not measured */
 async function medianOf<T>(
   work: () => Promise<T>,
   undo: (result: T) => Promise<unknown> = async () => {},

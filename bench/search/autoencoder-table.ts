@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Distribution } from '../../coordinator/search/distribution.ts';
 import type { Point, TestFunction } from './functions.ts';
 
-/** The values of each parameter. The first axis changes slowest. */
+/** The values of each parameter of the table. The first axis changes slowest. */
 export const AXES = {
   noise_std: [0, 0.3],
   weight_decay: [0, 1e-5, 1e-4, 1e-3, 1e-2],
@@ -12,7 +12,7 @@ export const AXES = {
   learning_rate: [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2],
 } as const satisfies Record<string, readonly number[]>;
 
-/** The number of points. */
+/** The number of points in the table. */
 export const ROWS = Object.values(AXES).reduce((product, values) => product * values.length, 1);
 
 /** Returns the point of a row of the table. Rows are counted from 0. */

@@ -26,7 +26,7 @@ export interface TestFunction {
    * @param trial identifies the trial and determines the noise
    */
   readonly observe: (point: Point, trial: string) => number | undefined;
-  /** Returns the value without noise. */
+  /** Returns the value of the function without noise. */
   readonly value: (point: Point) => number | undefined;
   readonly minimum: number;
 }

@@ -4,7 +4,7 @@ import jStat from 'jstat';
 /**
  * Returns the two-sided p-value of Wilcoxon's signed-rank test (F. Wilcoxon, Biometrics 1, 1945), by the normal
  * approximation with a correction for ties. Pairs without a difference are omitted.
- * @param differences one per pair
+ * @param differences one difference per pair
  */
 export function signedRankP(differences: readonly number[]): number {
   const sorted = differences.filter((difference) => difference !== 0).sort((a, b) => Math.abs(a) - Math.abs(b));

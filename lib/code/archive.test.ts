@@ -50,7 +50,7 @@ async function unpacked(bytes: Uint8Array, name = 'out'): Promise<string> {
   return into;
 }
 
-describe('an archive of code', () => {
+describe('archives of code', () => {
   test('an archive keeps content, execute permission, links, and names that are long or not ASCII', async () => {
     const long = `deep/${'x'.repeat(90)}/${'y'.repeat(90)}/${'z'.repeat(120)}.py`;
     const code = write({
@@ -118,7 +118,7 @@ describe('an archive of code', () => {
   });
 });
 
-/** Returns a tar archive with these entries, as any program could write it. */
+/** Returns a tar archive with the given entries, in the form in which any program could write it. */
 function tarOf(...entries: (Partial<ArchiveEntry> & { readonly content?: string })[]): Buffer {
   const blocks = entries.flatMap(({ path = 'x', type = 'File', linkpath = '', content = '' }) => {
     const header = new Header({

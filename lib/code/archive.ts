@@ -19,14 +19,14 @@ const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
-/** Replaces modification times, which differ between two copies of the same files. */
+/** The constant modification time of all entries, because times differ between copies of the same files. */
 const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
 /**
  * Packs a folder into a new archive, and returns the archive's checksum and size.
- * @param archive the path of the archive; no file may exist there
- * @throws {BadInputError} when a file disappears or changes its size during packing
+ * @param archive the path of the new archive; no file may exist there
+ * @throws {BadInputError} if a file disappears or changes its size during packing
  */
 export async function packCode(folder: CodeFolder, archive: string): Promise<CodeArchive> {
   const hash = createHash('sha256');
@@ -94,16 +94,16 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Buf
 /** The header of an entry of an archive. */
 export interface ArchiveEntry {
   readonly path: string;
-  /** As in the package tar: `File`, `SymbolicLink`, `Directory` and others. */
+  /** As in the package tar: The type of the entry: `File`, `SymbolicLink`, `Directory` or another type. */
   readonly type: string;
   readonly size: number;
-  /** The target of a link; empty otherwise. */
+  /** The target of a link; empty for other entries. */
   readonly linkpath: string;
 }
 
 /**
- * Creates a folder and unpacks an archive into it. Writes nothing if an entry would be outside the folder.
- * @throws {DamagedError} when the archive is malformed, or contains an entry that is not allowed in a code folder
+ * Creates a folder and unpacks an archive into it. Nothing is written if an entry would be outside the folder.
+ * @throws {DamagedError} if the archive is malformed, or contains an entry that is not allowed in a code folder
  */
 export async function unpackCode(archive: string, into: string): Promise<void> {
   const problem = entriesProblem(await entriesOf(archive));

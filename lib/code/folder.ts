@@ -35,35 +35,35 @@ const LARGEST_SHOWN = 3;
 const DOMINANT_SHARE = 0.8;
 
 export interface CodeFile {
-  /** The path relative to the folder, separated by slashes. */
+  /** The path of the file relative to the folder, separated by slashes. */
   readonly path: string;
-  /** Bytes; 0 for a link. */
+  /** The size in bytes; 0 for a link. */
   readonly size: number;
   readonly isExecutable: boolean;
-  /** The target of a symbolic link, relative to the link's folder. Undefined for a regular file. */
+  /** The target of a symbolic link, relative to the link's folder. The target is undefined for a regular file. */
   readonly target?: string;
 }
 
 export interface CodeFolder {
   readonly dir: string;
-  /** Sorted by path. */
+  /** The files in order of their paths. */
   readonly files: readonly CodeFile[];
-  /** Sum of the files' sizes. */
+  /** The sum of the files' sizes. */
   readonly bytes: number;
-  /** Entries of the folder that cannot be sent, with the reason. Files that a rule excludes are not listed. */
+  /** The entries of the folder that cannot be sent, each with the reason. Files that a rule excludes are not listed. */
   readonly omitted: readonly { readonly path: string; readonly reason: string }[];
 }
 
 export interface CodeRules {
   /** Patterns in the syntax of .gitignore, relative to the folder. These patterns apply in addition to .gitignore. */
   readonly exclude?: readonly string[];
-  /** Bytes of all files. Default: DEFAULT_CODE_BYTES. */
+  /** The total size of all files, in bytes. Default: DEFAULT_CODE_BYTES. */
   readonly maxBytes?: number;
 }
 
 /**
  * Lists the files of a folder that are sent to the agents.
- * @throws {BadInputError} when the folder is missing, has no file to send, or exceeds a limit
+ * @throws {BadInputError} if the folder is missing, has no file to send, or exceeds a limit
  */
 export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
   const found = await stat(dir).catch((error: unknown) => {
@@ -87,14 +87,16 @@ export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_C
 
 /** The rules of one .gitignore, for paths below its folder. */
 interface Level {
-  /** From this folder to the root of the walk, with a trailing slash; empty at and below the root. */
+  /** The path from this folder to the root of the walk, with a trailing slash; empty at and below the root. */
   readonly above: string;
-  /** From the root of the walk to this folder, with a trailing slash; empty at and above the root. */
+  /** The path from the root of the walk to this folder, with a trailing slash; empty at and above the root. */
   readonly below: string;
   readonly rules: Ignore;
 }
 
-/** The .gitignore files from the repository's root down to a folder. These files apply to the folder too. */
+/**
+ * The .gitignore files from the repository's root down to a folder. The rules of these files also apply to the folder.
+ */
 async function levelsAbove(root: string): Promise<Level[]> {
   const folders: string[] = [];
   for (let folder = root; ; folder = dirname(folder)) {
@@ -132,7 +134,7 @@ class Walk {
   readonly root: string;
   readonly #excluded: Ignore;
   readonly #files: CodeFile[] = [];
-  /** Links with the path of their target, relative to the root. */
+  /** The links, each with the path of its target relative to the root. */
   readonly #links: { readonly path: string; readonly to: string }[] = [];
   readonly #omitted: { path: string; reason: string }[] = [];
 
@@ -246,7 +248,7 @@ function reasonOf(error: unknown): string {
 
 /**
  * Returns the error about a file or folder that cannot be read.
- * @param pattern its path in the folder of code, if `exclude` can omit it
+ * @param pattern the path of the entry in the folder of code, if `exclude` can omit the entry
  */
 export function unreadable(path: string, error: unknown, pattern = ''): BadInputError {
   const remedy = pattern === '' ? '' : `; leave it out with code: {exclude: [${quote(`/${pattern}`)}]}`;

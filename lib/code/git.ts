@@ -8,10 +8,10 @@ import { formatSize } from '../text/size.ts';
 
 const run = promisify(execFile);
 
-/** A network file system can take long to compare many files. */
+/** The time limit is long, because a network file system can be slow when many files are compared. */
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-/** The maximum number of untracked files that are listed. Further files are only counted. */
+/** The maximum number of untracked files that are listed. Further untracked files are only counted. */
 const MAX_UNTRACKED = 100;
 
 /** The configuration of a repository must not start programs. */
@@ -79,7 +79,9 @@ async function git(dir: string, ...args: readonly string[]): Promise<string> {
   return (await run('git', [...SAFE, ...args], options)).stdout;
 }
 
-/** If the output exceeds the buffer, its beginning is enough, because the diff is cut at a lower limit. */
+/**
+ * If the output exceeds the buffer, the beginning of the output is enough, because the diff is cut at a lower limit.
+ */
 function partOf(error: unknown): string {
   const isLong = error instanceof Error && 'code' in error && error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
   if (isLong && 'stdout' in error && typeof error.stdout === 'string') return error.stdout;

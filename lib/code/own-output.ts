@@ -8,7 +8,7 @@ import { extname, join } from 'node:path';
 import { STORE_FILE } from '../files/coordinator-file.ts';
 import { IDENTITY_FILES } from '../net/identity.ts';
 
-/** The marks in reports. */
+/** The texts that mark a report of trawl. */
 export const HTML_MARK = '<meta name="generator" content="trawl report">';
 export const MARKDOWN_MARK = '<!-- generator: trawl report -->';
 /** The mark in the metadata of Parquet files, which is followed by a version. */
@@ -17,7 +17,9 @@ export const PARQUET_MARK = 'trawl version ';
 interface Mark {
   readonly kind: string;
   readonly pattern: RegExp;
-  /** Whether the mark is at the end of the file. Default: at its beginning. */
+  /**
+   * Whether the mark is at the end of the file. By default, the mark is at the beginning.
+   */
   readonly atEnd?: true;
 }
 

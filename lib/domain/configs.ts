@@ -19,7 +19,9 @@ export function configsOf(trials: readonly Trial[]): Config[] {
     .sort((a, b) => a.index - b.index);
 }
 
-/** Ranks configs by the mean over their replicates, best first. Ranks count from 1; a config without a value has 0. */
+/**
+ * Ranks configs by the mean over their replicates, best first. Ranks count from 1; a config without a value has rank 0.
+ */
 export function rankConfigs(configs: readonly Config[], metric: string, goal: GoalName): Config[] {
   const ranked = rank(configs, ({ metrics }) => ownValue(metrics, metric)?.mean, goal);
   return ranked.map(([config, place]) => ({ ...config, rank: place }));

@@ -77,7 +77,7 @@ test('only running trials count while a sweep is paused, and there is no estimat
   expect(etaOf({ trials: trials.slice(1), slots: 1, paused: false, now: NOW }).sweep).toBeUndefined();
 });
 
-/** The sweep as it was known at a time. */
+/** Returns the sweep in the state that was known at a time. */
 function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituation {
   return {
     slots,

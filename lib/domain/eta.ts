@@ -2,8 +2,8 @@
  * Estimates when the trials of a sweep and the sweep end. The estimate is the number of remaining epochs times the
  * measured epoch time of the config, on the available slots. Times are Unix milliseconds; durations are milliseconds.
  *
- * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial. A
- * config without measurements therefore gets the mean of the sweep with a wide interval, and each measurement narrows it.
+ * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial.
+ * A config without measurements gets the mean of the sweep with a wide interval. Each measurement narrows the interval.
  */
 import { max, mean, sum, variance } from 'd3-array';
 import TinyQueue from 'tinyqueue';
@@ -14,24 +14,30 @@ import { formatSpan } from '../text/duration.ts';
 export interface EtaTrial {
   readonly id: string;
   readonly configId: string;
-  /** `waiting`: pending or offered. */
+  /** `waiting`: the trial is pending or offered. */
   readonly state: 'waiting' | 'running' | 'ended';
-  /** Epochs reported so far. */
+  /** The number of epochs reported so far. */
   readonly epoch: number;
-  /** Epochs of a whole run. Undefined if the number is unknown; a whole run is then measured as one epoch. */
+  /**
+   * The number of epochs of a whole run. The number is undefined if it is unknown; a whole run is then measured as one
+   * epoch.
+   */
   readonly epochs: number | undefined;
-  /** Start of the latest attempt. 0 if there was none. */
+  /** The start of the latest attempt; 0 if the trial has no attempt. */
   readonly startedAtMs: number;
   /** The value is 0 until the trial ends. */
   readonly endedAtMs: number;
 }
 
 export interface EtaSituation {
-  /** In the order in which they start. */
+  /** The trials in the order in which they start. */
   readonly trials: readonly EtaTrial[];
-  /** Trials that are still to be created. Infinity if there is no limit; the sweep then has no estimate. Default: 0. */
+  /**
+   * The number of trials that are still to be created. The number is infinite if there is no limit; the sweep then has
+   * no estimate. Default: 0.
+   */
   readonly toCome?: number;
-  /** Slots that can run the trials, including busy slots. */
+  /** The number of slots that can run the trials, including busy slots. */
   readonly slots: number;
   /** The time until a waiting trial can start, because sweeps with a higher priority use the slots. Default: 0. */
   readonly waitMs?: number;
@@ -48,7 +54,10 @@ export interface TimeLeft {
 }
 
 export interface Eta {
-  /** Until the last trial that still runs has ended. Undefined if nothing is left, nothing was measured, or no slot is free. */
+  /**
+   * The time until the last trial that still runs has ended. The time is undefined if nothing is left, nothing was
+   * measured, or no slot is free.
+   */
   readonly sweep: TimeLeft | undefined;
   /**
    * The time until the end of each trial, by trial id. Ended trials and waiting trials that will not start have no
@@ -60,21 +69,23 @@ export interface Eta {
 /** The time left if nothing can be estimated. */
 export const NO_ESTIMATE: Eta = { sweep: undefined, trials: new Map() };
 
-/** The normal quantile of a two-sided 90% interval. */
+/** The quantile of the normal distribution for a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
 
 /** Math.hypot is too slow for several calls per trial. */
 const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /**
- * Assumptions before any measurement, as standard deviations of the logarithm. Each assumption has the weight of a
- * number of measurements.
+ * Assumptions before any measurement, given as standard deviations of the logarithm. Each assumption has the weight of
+ * a number of measurements.
  */
 const PRIOR_NOISE = 0.25;
 const PRIOR_BETWEEN_CONFIGS = 0.7;
 const PRIOR_WEIGHT = 2;
 
-/** Sweeps with more trials have no estimate, because each estimate reads all trials. */
+/**
+ * The maximum number of trials for an estimate. Larger sweeps have no estimate, because each estimate reads all trials.
+ */
 export const MAX_ESTIMATED_TRIALS = 20_000;
 
 /** The part of an unknown run that is assumed to be left when it takes longer than expected. */
@@ -97,7 +108,8 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
   for (const part of waiting) {
     const startsIn = free.pop() ?? 0;
     free.push(startsIn + part.ms);
-    // What runs before the trial is as uncertain as the trial itself, but its errors partly cancel.
+    // The time before the trial starts is as uncertain as the time of the trial itself, but the errors partly cancel
+    // out.
     const before = startsIn * root(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
     times.set(part.id, intervalOf(startsIn + part.ms, root(spreadOf(part), before), pace));
   }
@@ -127,11 +139,14 @@ interface Part {
   readonly id: string;
   readonly configId: string;
   readonly ms: number;
-  /** Standard deviation from the noise of the trial itself. */
+  /** The standard deviation that comes from the noise of the trial itself. */
   readonly noiseMs: number;
-  /** Relative standard deviation from the unknown mean of its config. All trials of a config share this effect. */
+  /**
+   * The relative standard deviation that comes from the unknown mean of the trial's config. All trials of a config
+   * share this effect.
+   */
   readonly uncertainty: number;
-  /** Relative standard deviation from the unknown mean of the sweep. All trials share this deviation. */
+  /** The relative standard deviation that comes from the unknown mean of the sweep. All trials share this deviation. */
   readonly shared: number;
 }
 
@@ -154,7 +169,7 @@ function sweepSpread(parts: readonly Part[], lanes: number): number {
 }
 
 function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): TimeLeft {
-  // Approximates Student's quantile, because the noise itself was estimated from few trials.
+  // Approximates Student's quantile, because the noise itself is estimated from few trials.
   const factor = TWO_SIDED_90 * (1 + 1 / freedom);
   const relative = expectedMs === 0 ? 0 : (factor * spreadMs) / expectedMs;
   return { lowMs: expectedMs / (1 + relative), expectedMs, highMs: expectedMs * (1 + relative) };
@@ -163,11 +178,11 @@ function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): Ti
 interface Pace {
   /** The standard deviation of the logarithm of a trial's epoch time within its config. */
   readonly noise: number;
-  /** Degrees of freedom of `noise`, including the prior. */
+  /** The degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
-  /** The share of its epochs that a trial runs on average: less than 1 if some fail or are stopped early. */
+  /** The average share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
-  /** The standard deviation of that share between trials. */
+  /** The standard deviation of this share between trials. */
   readonly shareSpread: number;
   ofConfig(configId: string): ConfigPace;
 }
@@ -176,7 +191,8 @@ interface ConfigPace {
   /** The expected time of an epoch. */
   readonly unitMs: number;
   /**
-   * Standard deviations of the logarithm of the time: from the config's own deviation, and from the mean of the sweep.
+   * The standard deviations of the logarithm of the time: from the config's own deviation, and from the mean of the
+   * sweep.
    */
   readonly uncertainty: number;
   readonly shared: number;
@@ -226,7 +242,10 @@ function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
   };
 }
 
-/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined if there is no measurement. */
+/**
+ * Returns the time of an epoch, or of the whole run if its epochs are unknown. The time is undefined without a
+ * measurement.
+ */
 function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {
@@ -257,11 +276,13 @@ function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
   }
   const left = Math.max(epochs - epoch, 0);
   const ms = unitMs * Math.max(left - 0.5, 0.25);
-  // The time since the last report is unknown: up to one epoch.
+  // The time since the last report is unknown, but is at most one epoch.
   return { id, configId, ms, noiseMs: root(ms * pace.noise, unitMs / Math.sqrt(12)), uncertainty, shared };
 }
 
-/** Describes trials as `etaOf` needs them. The parameter `epochs`, if it is a number, gives the length of a whole run. */
+/**
+ * Converts trials to the input of `etaOf`. The parameter `epochs`, if it is a number, gives the length of a whole run.
+ */
 export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
   return [...trials]
     .sort((a, b) => a.index - b.index)
@@ -288,16 +309,18 @@ interface SlotsOfAgent {
 
 interface SlotsOfSweep {
   readonly running: number;
-  /** The most trials that run at the same time. Undefined or 0: no limit. */
+  /**
+   * The maximum number of trials of the sweep that run at the same time. If undefined or 0, the number is not limited.
+   */
   readonly concurrency: number | undefined;
   /** Whether the trials of the sweep can be trained as packs. */
   readonly packs: boolean;
 }
 
 /**
- * Returns the number of trials of a sweep that can run at the same time: its running trials, and those that the free
- * slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run trials of other sweeps do not
- * count: only the coordinator knows the share of a sweep in these slots.
+ * Returns the number of trials of a sweep that can run at the same time: its running trials, and the trials that the
+ * free slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run trials of other
+ * sweeps do not count: only the coordinator knows the share of a sweep in these slots.
  */
 export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency, packs }: SlotsOfSweep): number {
   let free = 0;
@@ -306,7 +329,7 @@ export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurren
   return Math.min(free + running, concurrency || Number.POSITIVE_INFINITY);
 }
 
-/** Describes agents as `usableSlots` needs them. */
+/** Converts agents to the input of `usableSlots`. */
 export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | 'busy' | 'pack'>[]): SlotsOfAgent[] =>
   agents.map(({ state, slots, busy, pack }) => ({
     takesWork: agentState.of(state) === 'connected',
@@ -319,7 +342,7 @@ export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | '
 export const connectedSlots = (agents: readonly Agent[]): number =>
   sum(slotsOfAgents(agents), ({ takesWork, slots }) => (takesWork ? slots : 0));
 
-/** Returns the estimate that remains after some milliseconds. */
+/** Returns the estimate that remains after the given number of milliseconds. */
 export function timeLeftAfter({ lowMs, expectedMs, highMs }: TimeLeft, elapsedMs: number): TimeLeft {
   const left = (ms: number) => Math.max(0, ms - elapsedMs);
   return { lowMs: left(lowMs), expectedMs: left(expectedMs), highMs: left(highMs) };

@@ -6,11 +6,14 @@ import { firstLine } from '../text/visible-text.ts';
 
 export interface FailureGroup {
   readonly class: FailureClassName | 'unknown';
-  /** The error: the first line of the message. The other lines differ between trials. Empty if there is no message. */
+  /**
+   * The error, which is the first line of the message. The other lines of the message differ between trials. The error
+   * is empty if the failure has no message.
+   */
   readonly message: string;
-  /** At least one, in the order of the input. */
+  /** The failed trials of the group, at least one, in the order of the input. */
   readonly trials: readonly Trial[];
-  /** Agents of the last attempts, by number of trials and then by name. A trial without an agent adds no agent. */
+  /** The agents of the last attempts, by number of trials and then by name. A trial without an agent adds no agent. */
   readonly agents: readonly string[];
 }
 
@@ -19,7 +22,10 @@ export function failureClassOf({ failure }: Pick<Trial, 'failure'>): FailureGrou
   return failure === undefined ? 'unknown' : failureClass.of(failure.class);
 }
 
-/** Groups the failed trials by failure class and error, largest group first, then by class and error. Ignores other trials. */
+/**
+ * Groups the failed trials by failure class and error, largest group first, then by class and error. Trials that did
+ * not fail are ignored.
+ */
 export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
   const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
   return groups(failed, failureClassOf, errorOf)

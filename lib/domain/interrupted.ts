@@ -1,6 +1,7 @@
 /**
  * A store whose coordinator was killed still has the state `running`. Readers of the store see `interrupted` instead,
- * because it is unknown whether the trials still run. Their results cannot arrive until a coordinator starts.
+ * because it is unknown whether the trials still run. The results of these trials cannot arrive until a coordinator
+ * starts.
  */
 import type { Attempt, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 

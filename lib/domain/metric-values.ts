@@ -1,7 +1,7 @@
 /** Keeps a trial's value of each metric, and the step of that value, while reports arrive. */
 import type { GoalName } from '../../proto/names.ts';
 
-/** A metric's value and its step. A value can be NaN or infinite. */
+/** The value of a metric, and the step of the value. A value can be NaN or infinite. */
 export interface MetricValue {
   readonly value: number;
   readonly step: number;
@@ -9,11 +9,13 @@ export interface MetricValue {
 
 export type MetricValues = ReadonlyMap<string, MetricValue>;
 
-/** The step that provides the value for the ranking. All other metrics have the value of their last step. */
+/**
+ * The rule for the step that provides the value for the ranking. All other metrics have the value of their last step.
+ */
 export interface RankingRule {
   readonly metric: string;
   readonly goal: GoalName;
-  /** `last` takes the value of the highest step, `best` the best value of all steps. */
+  /** `last` takes the value of the highest step; `best` takes the best value of all steps. */
   readonly at: 'last' | 'best';
 }
 
@@ -62,7 +64,8 @@ export function* mergedBySteps<R extends StepMetrics & { readonly attempt: numbe
 ): Generator<R, void, void> {
   let last: R | undefined;
   /**
-   * The merged metrics of a step with several reports. A copy per report would be too slow for steps with many reports.
+   * The merged metrics of a step that has several reports. A copy per report would be too slow for steps with many
+   * reports.
    */
   let metrics: Map<string, number> | undefined;
   for (const report of reports) {

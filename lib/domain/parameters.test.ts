@@ -33,7 +33,7 @@ test('a value without a kind is rejected, and the error names the parameter', ()
   expect(() => fromWire({ depth: { kind: undefined } })).toThrow(/depth/);
 });
 
-/** Every combination of the given values. */
+/** Lists every combination of the given values. */
 const grid = (axes: Readonly<Record<string, readonly (string | number)[]>>) =>
   Object.entries(axes).reduce<Record<string, string | number>[]>(
     (points, [name, values]) => points.flatMap((point) => values.map((value) => ({ ...point, [name]: value }))),

@@ -7,7 +7,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { parameterValue } from '../../proto/values.ts';
 import { ownValue } from './own-value.ts';
 
-/** The column of the seed. It is not a parameter of the sweep file, but is shown like a parameter. */
+/** The name of the column of the seed. The seed is not a parameter of the sweep file, but is shown like a parameter. */
 export const SEED = 'seed';
 
 const PROTO = '__proto__';
@@ -24,11 +24,11 @@ export function parameterName(key: string): string {
   return key === PROTO_KEY ? PROTO : key;
 }
 
-/** A trial, or a config (without a seed). */
+/** A trial, or a config (a trial without a seed). */
 export type ParameterPoint = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
 export interface ParameterSplit {
-  /** Names that have different values, or that some points lack. Sorted, with `seed` last. */
+  /** The names that have different values, or that some points lack. The names are sorted, with `seed` last. */
   readonly varying: readonly string[];
   /** The names of the constant parameters, each with its value. */
   readonly constant: Readonly<Record<string, ParameterValue>>;
@@ -75,7 +75,10 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** The minimum number of points. With fewer points, a parameter can seem to determine another parameter by chance. */
+/**
+ * The minimum number of points for which one parameter can determine another parameter. With fewer points, a parameter
+ * can seem to determine another parameter by chance.
+ */
 const MIN_ORDERED_POINTS = 8;
 
 interface OrderedParameters {
@@ -88,7 +91,10 @@ interface OrderedParameters {
   readonly determined: readonly string[];
 }
 
-/** Separates parameters that another parameter determines from the others. Both lists are in the given order. */
+/**
+ * Separates parameters that another parameter determines from independent parameters. Both lists are in the given
+ * order.
+ */
 export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {
   if (points.length < MIN_ORDERED_POINTS) return { own: names, determined: [] };
   const all = names.map((name) => levelsOf(points, name));
@@ -104,7 +110,7 @@ export function determinedLast(points: readonly ParameterPoint[], names: readonl
 
 interface Levels {
   readonly name: string;
-  /** The number of the value of each point. */
+  /** For each point, the number of its value. */
   readonly at: readonly number[];
   readonly count: number;
   /** Whether every point has the parameter. */
@@ -137,7 +143,10 @@ function determines(cause: Levels, other: Levels): boolean {
   });
 }
 
-/** Digits of a number in texts for people. More digits than this are noise of a search, such as 0.00593746335990412. */
+/**
+ * The maximum number of digits of a number in texts for people. Further digits are noise of a search, such as in
+ * 0.00593746335990412.
+ */
 const SHOWN_DIGITS = 7;
 
 /**
@@ -177,7 +186,10 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
   );
 }
 
-/** Converts parameters from their wire form. @throws {Error} if a value has no kind (a peer of another version) */
+/**
+ * Converts parameters from their wire form.
+ * @throws {Error} if a value has no kind (a peer of another version)
+ */
 export function fromWire(parameters: Record<string, WireValue>): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([key, { kind }]) => {

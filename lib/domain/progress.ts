@@ -6,7 +6,7 @@ export interface SweepProgress {
   /** The number of trials that succeeded, were stopped early, or failed. */
   readonly finished: number;
   readonly total: number;
-  /** The finished part of all trials, from 0 to 1. Zero for a sweep without trials. */
+  /** The finished share of all trials, from 0 to 1. The share is zero for a sweep without trials. */
   readonly share: number;
 }
 

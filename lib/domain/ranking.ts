@@ -82,15 +82,15 @@ function metricText({ name, goal: direction }: Metric): string {
   return `${goal.of(direction)} ${name === '' ? 'the first metric that a trial reports twice' : name}`;
 }
 
-/** Names that count the progress of a program. */
+/** Names of metrics that only count the progress of a program. */
 const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ation)?)$/i;
 
 /**
  * Returns the metric that ranks a sweep whose file names none: the first metric that occurs in two reports of a trial.
  * Parameters and counters, such as `step`, do not rank.
- * @param names of a report, in its order
- * @param earlier the names of the trial's earlier reports
- * @param parameters of the trial
+ * @param names the names in a report, in the order of the report
+ * @param earlier the names in the trial's earlier reports
+ * @param parameters the names of the trial's parameters
  */
 export function firstRepeatedMetric(
   names: readonly string[],
@@ -121,7 +121,7 @@ export function rankingMetric(
 /**
  * Returns the ranking metrics of a sweep: its objectives if it has several; else its own metric, then `psnr` (or the test loss, if the own metric is psnr) if
  * any trial has reported it.
- * @param reported names of the metrics that trials have reported
+ * @param reported the names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
   const objectives = objectivesOf(sweep);

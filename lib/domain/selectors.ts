@@ -1,9 +1,9 @@
 /** Parses and formats the selectors of trials: a prefix of the trial's id or, if several sweeps have such a trial, `SWEEP/ID`. */
 
 export interface TrialSelector {
-  /** Id or name of a sweep, or `last`. Undefined if the selector names no sweep. */
+  /** The id or the name of a sweep, or `last`. The field is undefined if the selector names no sweep. */
   readonly sweep: string | undefined;
-  /** A prefix of the trial's id. */
+  /** A prefix of the id of the trial. */
   readonly trial: string;
 }
 

@@ -1,4 +1,4 @@
-/** The time for which attempts hold slots, from the grant of a lease to its end. A pack counts as one slot. */
+/** The time for which attempts hold slots, from the grant of a lease to its end. A pack counts as a single slot. */
 import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };
@@ -11,7 +11,9 @@ export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs }: SlotTime, now: 
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
 
-/** Formats the GPU time in hours; without GPUs, the slot time. Examples: `12.40 GPU-hours`, `0.23 slot-hours`. */
+/**
+ * Formats the GPU time in hours; without GPUs, the slot time. Examples: Examples: `12.40 GPU-hours`, `0.23 slot-hours`.
+ */
 export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
   return gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`;
 }

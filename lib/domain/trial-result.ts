@@ -11,7 +11,8 @@ export function hasResult(state: TrialStateName): boolean {
 }
 
 /**
- * Returns the value of a trial's result. Undefined if the trial has no result, or the value is missing or not finite.
+ * Returns the value of a trial's result. The value is undefined if the trial has no result, or if the value is missing
+ * or not finite.
  */
 export function resultOf(
   { state, metrics }: { readonly state: TrialStateName; readonly metrics: Readonly<Record<string, number>> },
@@ -35,7 +36,7 @@ export function hasValue(trial: Ranked): boolean {
   return endedWithResult(trial) || state === 'TRIAL_STATE_RUNNING' || state === 'TRIAL_STATE_INTERRUPTED';
 }
 
-/** Returns a metric's value; undefined if it is missing or not finite. */
+/** Returns the value of a metric; undefined if the value is missing or not finite. */
 export function finiteMetric(metrics: Readonly<Record<string, number>>, name: string): number | undefined {
   const value = ownValue(metrics, name);
   return value !== undefined && Number.isFinite(value) ? value : undefined;
@@ -46,7 +47,10 @@ export function trialValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: strin
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
-/** Returns the value of a finished trial's result. Undefined while the trial runs, and if it has no result. */
+/**
+ * Returns the value of a finished trial's result. The value is undefined while the trial runs, and if the trial has no
+ * result.
+ */
 export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {
   return endedWithResult(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
@@ -65,9 +69,9 @@ function replicateValues(replicates: readonly Trial[], metric: string): number[]
 }
 
 /**
- * Returns the value that a config is ranked by: the finite mean over its counted replicates. Allocates nothing for a single
- * trial, because the dashboard calls it for each of 100,000 rows.
- * @param replicates in order of index, which makes the rounding reproducible
+ * Returns the value that a config is ranked by: the finite mean over its counted replicates. Nothing is allocated for a
+ * single trial, because the dashboard calls this function for each of 100,000 rows.
+ * @param replicates the replicates in order of index, which makes the rounding reproducible
  */
 export function configValue(replicates: readonly Trial[], metric: string): number | undefined {
   const [first] = replicates;
@@ -85,7 +89,7 @@ export function configSpread(replicates: readonly Trial[], metric: string): Spre
 
 /**
  * Returns the mean, the standard deviation of the sample (n - 1 in the denominator; 0 if n is 1) and the count.
- * @param values finite
+ * @param values the values, all finite
  */
 export function spreadOf(values: readonly number[]): Spread {
   return { mean: meanOf(values), std: areEqual(values) ? 0 : (deviation(values) ?? 0), n: values.length };

@@ -1,4 +1,4 @@
-/** Determines whether trials and sweeps have ended, and counts the trials that have. */
+/** Determines whether trials and sweeps have ended, and counts the ended trials. */
 import type { Sweep, Trial, TrialCounts, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
 
@@ -7,13 +7,13 @@ const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
 );
 const ENDED_SWEEP: ReadonlySet<string> = new Set(['finished', 'stopped', 'killed']);
 
-/** Whether the trial has ended. A retry can make an ended trial pending again. */
+/** Whether a trial in this state has ended. A retry can make an ended trial pending again. */
 export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state);
 
-/** Whether the sweep has ended. A retry can make an ended sweep run again. */
+/** Whether a sweep in this state has ended. A retry can make an ended sweep run again. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
-/** Whether the sweep is paused and none of its trials is running. Nothing more happens until the sweep is resumed. */
+/** Whether the sweep is paused and none of its trials is running. The sweep makes no progress until it is resumed. */
 export function isHalted({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
 }
@@ -51,15 +51,15 @@ export function presentTotal(sweep: Sweep): number {
   return pending + offered + running + held + interrupted + endedTotal(sweep);
 }
 
-/** Returns the number of trials that a sweep has not created yet. Infinity if its search has no limit. */
+/** Returns the number of trials that a sweep has not created yet. The number is infinite if its search has no limit. */
 export function trialsToCome(sweep: Sweep): number {
   if (!sweep.searching) return 0;
   return sweep.planned === undefined ? Number.POSITIVE_INFINITY : Math.max(0, sweep.planned - createdTotal(sweep));
 }
 
 /**
- * Returns the number of trials of a sweep, trials to come included. Ended trials whose points were dropped do not count.
- * Without a limit on the search, returns the number created so far.
+ * Returns the number of trials of a sweep, including trials that are not created yet. Ended trials whose points were
+ * dropped do not count. If the search has no limit, returns the number of trials created so far.
  */
 export function trialTotal(sweep: Sweep): number {
   const toCome = trialsToCome(sweep);

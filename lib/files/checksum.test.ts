@@ -15,7 +15,7 @@ test('a checksum is SHA-256 in lower-case hexadecimal', () => {
   expect(sha256Of(new Uint8Array())).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 });
 
-test('the size and the checksum of a file are those of its bytes', async () => {
+test('the size and the checksum of a file agree with its bytes', async () => {
   const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
   const path = join(dir, 'file');
   await writeFile(path, bytes);

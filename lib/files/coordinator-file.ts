@@ -9,9 +9,9 @@ import { PRIVATE_FILE } from './private-files.ts';
 import { writeDurablySync } from './write-durably.ts';
 
 const coordinatorFile = z.object({
-  /** HOST:PORT of the gRPC server. */
+  /** The HOST:PORT of the gRPC server. */
   address: z.string(),
-  /** HOST:PORT of /metrics and the other operator pages. Empty in the file of an older version. */
+  /** The HOST:PORT of /metrics and the other operator pages. The field is empty in the file of an older version. */
   metrics: z.string().default(''),
   pid: z.number().int().positive(),
   /** Whether the gRPC server requires TLS. */
@@ -21,7 +21,7 @@ const coordinatorFile = z.object({
 /** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
 
-/** A larger file is not a coordinator's file. */
+/** The maximum size in bytes. A larger file was not written by a coordinator. */
 const MAX_BYTES = 64 * 1024;
 
 export type CoordinatorFile = z.infer<typeof coordinatorFile>;
@@ -33,7 +33,10 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
   writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`, PRIVATE_FILE);
 }
 
-/** Returns the content of the file. Undefined if the file is missing, damaged or written by another program. */
+/**
+ * Returns the content of the file. The content is undefined if the file is missing, damaged or written by another
+ * program.
+ */
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
     const { size } = statSync(pathIn(dir));
@@ -61,7 +64,10 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a process of this machine is suspended, such as by SIGSTOP. False if the system does not show it. */
+/**
+ * Whether a process of this machine is suspended, such as by SIGSTOP. Returns false if the operating system does not
+ * show the state of the process.
+ */
 export function isSuspended(pid: number): boolean {
   try {
     // The name of the process is in parentheses, and can contain any character.

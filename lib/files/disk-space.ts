@@ -5,15 +5,15 @@ import { statfs } from 'node:fs/promises';
 const POLL_MS = 15_000;
 
 export interface DiskSpace {
-  /** Bytes available to an unprivileged user. */
+  /** The number of bytes that are available to an unprivileged user. */
   readonly free: number;
   /** Bytes. */
   readonly size: number;
 }
 
 /**
- * Reports the free space now and every 15 s. Skips a report if the space cannot be read. Returns a function that stops
- * the reports.
+ * Reports the free space now and every 15 s. A report is skipped if the space cannot be read. Returns a function that
+ * stops the reports.
  */
 export function watchDiskSpace(dir: string, report: (space: DiskSpace) => void): () => void {
   const poll = () =>

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { BadInputError } from '../../proto/errors.ts';
 
 /**
- * The maximum length of a folder's path, in bytes. The files in the folder must stay below the limit of Linux for a path,
+ * The maximum length of a folder's path, in bytes. The paths of files in the folder must stay below the limit of Linux,
  * 4,096 bytes.
  */
 export const MAX_FOLDER_PATH = 2_048;
@@ -24,7 +24,7 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x1cd1, 'devpts'],
 ]);
 
-/** Reasons why the system rejects a path. Only another path or other permissions can help. */
+/** Reasons why the system rejects a path. In these cases, only another path or other permissions can help. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
@@ -52,7 +52,7 @@ export function shownPath(path: string): string {
 
 /**
  * Returns the reason why a folder cannot be created, or why files cannot be written in it; undefined if the folder can
- * be used. Changes nothing. Free space is not checked.
+ * be used. Changes nothing. The free space of the disk is not checked.
  */
 export function folderProblem(path: string): string | undefined {
   if (path === '') return 'the path is empty';
@@ -123,7 +123,10 @@ export function requireFolder(name: string, path: string, mode = 0o777): string 
   return folder;
 }
 
-/** Unlike the recursive `mkdirSync` of Node, ends with an error on file systems that answer ENOENT for every new folder. */
+/**
+ * In contrast to Node's recursive `mkdirSync`, this function ends with an error on file systems that answer ENOENT for
+ * every new folder.
+ */
 function makeFolder(folder: string, mode: number): void {
   if (entryAt(folder)?.isDirectory() === true) return;
   if (dirname(folder) !== folder) makeFolder(dirname(folder), mode);
@@ -135,7 +138,10 @@ function makeFolder(folder: string, mode: number): void {
   }
 }
 
-/** Checks that a folder exists. @throws {BadInputError} */
+/**
+ * Checks that a folder exists.
+ * @throws {BadInputError}
+ */
 export function requireExistingFolder(name: string, path: string): void {
   const problem = existingFolderProblem(path);
   if (problem !== undefined) throw unusable(name, path, problem);

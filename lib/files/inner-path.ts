@@ -4,7 +4,7 @@ import { DamagedError } from '../../proto/errors.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';
 
 /**
- * Joins names below a folder. Each name can contain folders, separated by `/`.
+ * Joins names to a path below a folder. Each name can contain folders, separated by `/`.
  * @throws {DamagedError} when a name could leave the folder, or is not a valid name of an artifact
  */
 export function innerPath(folder: string, ...names: readonly string[]): string {

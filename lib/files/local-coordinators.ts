@@ -16,16 +16,16 @@ const entry = z.object({
   /** The coordinator's data folder, an absolute path. */
   dir: z.string(),
   pid: z.number().int().positive(),
-  /** The URL of its NATS server, with the password. */
+  /** The URL of the coordinator's NATS server, including the password. */
   nats: z.string(),
 });
 
 export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
 
 /**
- * Returns the runtime folders, the preferred one first. `$XDG_RUNTIME_DIR` is removed when the user's last session
- * ends, so a second runtime folder is in the state folder. The state folder has a folder per host, because machines can
- * share a home folder.
+ * Returns the runtime folders; the preferred folder comes first. `$XDG_RUNTIME_DIR` is removed when the user's last
+ * session ends, so a second runtime folder is in the state folder. The state folder has a folder per host, because
+ * machines can share a home folder.
  */
 function runtimeFolders(): string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
@@ -56,7 +56,7 @@ export function announceCoordinator(address: Address, { dir, nats }: { dir: stri
   return written > 0 ? [] : problems;
 }
 
-/** Removes the file of this process. */
+/** Removes the file of this process from the runtime folders. */
 export function withdrawCoordinator(address: Address): void {
   for (const folder of runtimeFolders()) {
     const path = join(folder, fileName(address));

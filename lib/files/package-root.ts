@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Returns the root folder of the checkout or of the installed package. It contains package.json, deploy/ and examples/.
- * The sources run from the root itself (in tests), the build from dist/.
+ * Returns the root folder of the checkout or of the installed package. The root folder contains package.json, deploy/
+ * and examples/. The sources run from the root itself (in tests), the build from dist/.
  */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));

@@ -10,7 +10,7 @@ const PRIVATE_UMASK = 0o077;
 const WRITABLE_BY_OTHERS = 0o022;
 const ROOT = 0;
 
-/** The variable with the umask of the user, in octal. Programs of trials run with that umask. */
+/** The variable with the umask of the user, in octal. The programs of trials run with the user's umask. */
 export const USER_UMASK = 'TRAWL_USER_UMASK';
 
 /**
@@ -47,7 +47,7 @@ export function claimPrivateFolder(path: string): boolean {
   const { mode, uid } = statSync(path);
   // A volume that a container runtime mounts belongs to root. Only root can change its permissions.
   const canChange = (mode & PRIVATE_UMASK) !== 0 && uid === user;
-  // First, so that no file is added after the check.
+  // This step comes first, so that no file is added after the check.
   if (canChange) chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
   const foreign = (mode & WRITABLE_BY_OTHERS) === 0 ? undefined : foreignEntry(path, user);
   if (foreign === undefined) return canChange;

@@ -8,7 +8,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The supported subset of the format's number types. */
+/** The number types of the format that are supported. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;
@@ -22,11 +22,11 @@ export type SafeTensor = {
 
 export interface SafetensorsFile {
   readonly tensors: Readonly<Record<string, SafeTensor>>;
-  /** Strings that describe the whole file. */
+  /** Texts that describe the whole file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The format sets this limit. */
+/** The limit of the format on the size of the header. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 /** The header is padded to a multiple of this size, so that the data after the header is aligned. */
@@ -36,7 +36,8 @@ const METADATA = '__metadata__';
 const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
 
 /**
- * Returns the bytes of a file. Tensors keep their order, except that bytes come last, which aligns every tensor.
+ * Returns the bytes of a safetensors file. Tensors keep their order, except that bytes come last, which aligns every
+ * tensor.
  * @throws {BadInputError} if a tensor's shape does not match its data, or its name is reserved by the format
  */
 export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array {
@@ -65,7 +66,7 @@ export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8A
 }
 
 /**
- * Parses a whole file. The tensors are copies.
+ * Parses a whole safetensors file. The tensors are copies.
  * @throws {BadInputError} if the file is not a safetensors file, is damaged, has types other than F32, I32 and U8, or
  * its tensors overlap or leave gaps
  */
@@ -90,7 +91,7 @@ interface TensorEntry {
   readonly name: string;
   readonly dtype: SafeTensor['dtype'];
   readonly shape: readonly number[];
-  /** Byte offset in the data after the header. */
+  /** The offset of the tensor in the data after the header, in bytes. */
   readonly begin: number;
   readonly end: number;
 }

@@ -8,7 +8,7 @@ import { PRIVATE_FILE } from './private-files.ts';
 import { writeDurablySync } from './write-durably.ts';
 
 const TOKEN_BYTES = 32;
-/** Only these characters are allowed, because a token is sent in a header. */
+/** A token may contain only these characters, because it is sent in a header. */
 const TOKEN = /^[\x21-\x7e]{16,1000}$/;
 
 /** The consequence of `--no-auth`, for logs and messages. */
@@ -39,7 +39,10 @@ export function ensureToken(dir: string): string {
   return readToken(path);
 }
 
-/** Reads a token from a file. @throws {BadInputError} when the file cannot be read or has no valid token */
+/**
+ * Reads a token from a file.
+ * @throws {BadInputError} when the file cannot be read or has no valid token
+ */
 export function readToken(path: string): string {
   let token: string;
   try {

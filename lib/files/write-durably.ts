@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } fro
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** The process's umask still applies. */
+/** The umask of the process still applies. */
 const DEFAULT_MODE = 0o666;
 
 const temporaryName = (path: string) => `${path}.${randomBytes(4).toString('hex')}.part`;

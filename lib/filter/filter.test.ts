@@ -7,7 +7,7 @@ import { toWire } from '../domain/parameters.ts';
 import { matches } from './matches.ts';
 import { namesIn, parseFilter } from './parse.ts';
 
-/** Returns the indexes of the trials that match. Trial i has psnr 10 + i. */
+/** Returns the indexes of the trials that match a filter. In these tests, trial i has psnr 10 + i. */
 const found = (text: string): number[] =>
   sampleTrials()
     .map((_, i) => endedTrial(i, { psnr: 10 + i, test_loss: 0.5 - i / 10 }))

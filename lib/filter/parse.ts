@@ -19,9 +19,9 @@ export type Filter =
       readonly kind: 'compare';
       readonly name: string;
       readonly comparison: ComparisonOperator;
-      /** The value as written. */
+      /** The value as written in the filter. */
       readonly text: string;
-      /** The value as a number. Undefined if it is not a number. */
+      /** The value as a number. The field is undefined if the value is not a number. */
       readonly number: number | undefined;
     };
 

@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import type { Address } from './address.ts';
 
 export interface HostRule {
-  /** The address that the server listens at. */
+  /** The address at which the server listens. */
   readonly listen: Address;
   /** The name of this machine. */
   readonly hostname: string;
@@ -18,8 +18,8 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /**
- * Returns the lower-case name or address in a Host header, without port, brackets and final dot. Undefined if the
- * header is malformed.
+ * Returns the name or address in a Host header in lower case, without port, brackets and final dot. The result is
+ * undefined if the header is malformed.
  */
 export function hostOf(header: string): string | undefined {
   const groups = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^\s:/@[\]]+?)\.?)(?::\d{1,5})?$/.exec(header)?.groups;

@@ -1,6 +1,9 @@
 /** Computes exponential backoff: each delay is twice the previous delay, up to a limit. */
 
-/** Returns the delay before a retry, in milliseconds. @param retry counts from 1 */
+/**
+ * Returns the delay before a retry, in milliseconds.
+ * @param retry the number of the retry, from 1
+ */
 export function backoffDelay(retry: number, firstMs: number, maxMs: number): number {
   return Math.min(firstMs * 2 ** (retry - 1), maxMs);
 }
@@ -22,7 +25,7 @@ export class Backoff {
     return backoffDelay(this.#retries, this.#firstMs, this.#maxMs);
   }
 
-  /** Restarts with the first delay. Called after a success. */
+  /** Restarts with the first delay. The owner calls this method after a success. */
   reset(): void {
     this.#retries = 0;
   }

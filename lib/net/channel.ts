@@ -36,7 +36,7 @@ function proxyOptions(): ChannelOptions {
 /**
  * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call has
  * its token. Without an identity, the channel does not use TLS, and each call has the token of `tokenOf` if there is one.
- * @param address HOST:PORT
+ * @param address the address as HOST:PORT
  * @throws {BadInputError} if the address is not valid
  */
 export function channelTo(address: string, identity: Identity | undefined, tokenOf?: TokenSource): Channel {

@@ -116,7 +116,7 @@ function sendsInfo(url: string): Promise<boolean> {
   });
 }
 
-/** The delay before each connection attempt. The delay grows while the server rejects the login. */
+/** Returns the delay before each connection attempt. The delay increases while the server rejects the login. */
 class ReconnectDelay {
   readonly #backoff = new Backoff(RECONNECT_WAIT_MS, MAX_LOGIN_WAIT_MS);
   #ms = RECONNECT_WAIT_MS;

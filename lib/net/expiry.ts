@@ -1,11 +1,14 @@
 /** Determines whether a certificate has expired or will expire soon. */
 
-/** The warnings begin this long before the expiry of a certificate, in seconds. */
+/** The time before the expiry of a certificate at which the warnings begin, in seconds. */
 const EXPIRY_WARNING_S = 7 * 86_400;
 
 export type ExpiryState = 'valid' | 'soon' | 'expired';
 
-/** @param expires Unix time in seconds @param now Unix time in milliseconds */
+/**
+ * @param expires Unix time in seconds
+ * @param now Unix time in milliseconds
+ */
 export function expiryState(expires: number, now: number): ExpiryState {
   const leftS = expires - now / 1_000;
   if (leftS <= 0) return 'expired';

@@ -11,12 +11,17 @@ import { type HostRule, isAllowedHost } from './allowed-host.ts';
 import type { Identity } from './identity.ts';
 import { bearerToken, isSameSecret } from './secret.ts';
 
-/** At this number, a new connection replaces the oldest connection without a request in progress. */
+/**
+ * The maximum number of connections. At this number, a new connection replaces the oldest connection without a request
+ * in progress.
+ */
 const MAX_CONNECTIONS = 64;
-/** In milliseconds and bytes. */
+/** Time limits in milliseconds, and size limits in bytes. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
 const METHODS: readonly string[] = ['GET', 'HEAD'];
-/** Served without credentials and with any Host, because supervisors and load balancers have none. */
+/**
+ * Pages that are served without credentials and for any Host header, because supervisors and load balancers send none.
+ */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
 export interface OperatorPages {
@@ -25,7 +30,7 @@ export interface OperatorPages {
   readonly measure: () => void;
   /** Returns the reason why the process is not ready; undefined if it is ready. */
   readonly unready: () => string | undefined;
-  /** More pages by path. Each returns the value of a JSON response. */
+  /** Additional pages, by path. Each function returns the value of a JSON response. */
   readonly json?: Readonly<Record<string, () => unknown>>;
 }
 
@@ -42,13 +47,18 @@ export interface TokenAuth {
 }
 
 export interface Protection {
-  /** Required credentials. By default, HTTP requires none, and TLS requires a client certificate of the authority. */
+  /**
+   * Required credentials. By default, HTTP requires no token, and TLS requires a client certificate of the authority.
+   */
   readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
   /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
   readonly hosts?: readonly string[];
-  /** Called for each rejected request. @param from the peer's address */
+  /**
+   * Called for each rejected request.
+   * @param from the peer's address
+   */
   readonly onRejected: (from: string, why: string) => void;
 }
 

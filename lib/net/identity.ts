@@ -17,7 +17,7 @@ export const IDENTITY_FILES = {
   authority: 'ca.pem',
   certificate: 'cert.pem',
   key: 'key.pem',
-  /** Absent in the coordinator's identity. */
+  /** The file is absent in the coordinator's identity. */
   token: 'token',
   /** The addresses of the servers, from `certs init`. */
   servers: 'servers.json',
@@ -38,10 +38,10 @@ export interface Identity {
   readonly authority: Buffer;
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** Empty in the coordinator's identity. */
+  /** The field is empty in the coordinator's identity. */
   readonly token: string;
   readonly servers: Servers;
-  /** Unix time in seconds at which the certificate expires. */
+  /** The time at which the certificate expires, as Unix time in seconds. */
   readonly expires: number;
 }
 
@@ -93,11 +93,14 @@ function read(dir: string, file: string): Buffer {
 export interface CertificateFacts {
   readonly name: string;
   readonly role: string;
-  /** Unix time in seconds. */
+  /** The time is Unix time in seconds. */
   readonly expires: number;
 }
 
-/** Reads a certificate. @throws {Error} if it is not a certificate */
+/**
+ * Reads a certificate.
+ * @throws {Error} if it is not a certificate
+ */
 export function certificateFacts(certificate: Buffer): CertificateFacts {
   const { subject, validTo } = new X509Certificate(certificate);
   const part = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subject)?.[1] ?? '';

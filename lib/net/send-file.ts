@@ -6,9 +6,9 @@ import { untilDrained } from './within.ts';
 
 export interface FilePart {
   readonly path: string;
-  /** The first byte to send. */
+  /** The offset of the first byte to send. */
   readonly start: number;
-  /** The announced size of the whole file. Bytes beyond this size are not sent. */
+  /** The announced size of the whole file, in bytes. Bytes beyond this size are not sent. */
   readonly size: number;
 }
 
@@ -18,7 +18,8 @@ export interface MessageSink<Message> extends Pick<EventEmitter, 'on' | 'off'> {
 }
 
 /**
- * Sends the bytes of a file from `start` to its announced size. Returns early when the call has ended. The call has the reason.
+ * Sends the bytes of a file from `start` to its announced size. Returns early if the call has ended. In this case, the
+ * call contains the reason.
  * @param ended aborted when the call has ended
  * @returns false if the file is shorter than announced
  * @throws {NodeJS.ErrnoException} if the file cannot be read

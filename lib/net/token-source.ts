@@ -9,22 +9,23 @@ import { listenerOwners } from './listener-owner.ts';
 
 type TokenAnswer =
   | { readonly kind: 'token'; readonly token: string }
-  /** No token is known. */
+  /** No token is known for the address. */
   | { readonly kind: 'none' }
   /** The address now belongs to another user, who must receive neither the token nor the request. */
   | { readonly kind: 'foreign'; readonly message: string };
 
-/** Called for each call, because a coordinator can be restarted while a client waits for it. */
+/** The function is called for each call, because a coordinator can be restarted while a client waits for it. */
 export type TokenSource = () => TokenAnswer;
 
-/** Always returns the same token. */
+/** Returns a source that always gives the same token. */
 export function givenToken(token: string): TokenSource {
   return () => ({ kind: 'token', token });
 }
 
 /**
- * Returns the token in a file that the user names. The file is read for each call, because a coordinator that was
- * restored from a backup creates a new token. While the file has no valid token, the last valid token is used.
+ * Returns a source that reads the token in a file that the user names. The file is read for each call, because a
+ * coordinator that was restored from a backup creates a new token. While the file has no valid token, the last valid
+ * token is used.
  * @throws {BadInputError} when the file has no valid token at first
  */
 export function fileToken(path: string): TokenSource {
@@ -66,7 +67,10 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
   };
 }
 
-/** TRAWL_TOKEN can be any text that a header can carry. @throws {BadInputError} */
+/**
+ * TRAWL_TOKEN can be any text that a header can carry.
+ * @throws {BadInputError}
+ */
 function checkedText(text: string): string {
   const token = text.trim();
   if (/^[\x20-\x7e]{1,1000}$/.test(token)) return token;

@@ -1,7 +1,10 @@
 /** Waits for a promise within a time limit, for a promise that other code settles, and for a stream to drain. */
 import type { EventEmitter } from 'node:events';
 
-/** Returns the result of a promise. @throws `late` if the promise does not settle within the limit */
+/**
+ * Returns the result of a promise.
+ * @throws `late` if the promise does not settle within the limit
+ */
 export function within<T>(limitMs: number, late: Error, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(reject, limitMs, late);
@@ -9,7 +12,10 @@ export function within<T>(limitMs: number, late: Error, promise: Promise<T>): Pr
   });
 }
 
-/** Returns true once the promise resolves, or false after the limit. @throws if the promise rejects within the limit */
+/**
+ * Returns true once the promise resolves, or false after the limit.
+ * @throws if the promise rejects within the limit
+ */
 export function settlesWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, limitMs, false);
@@ -29,7 +35,7 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
 }
 
 /**
- * Waits until a stream can take more data, is closed, or the signal is aborted. The caller checks which of these
+ * Waits until a stream can take more data, is closed, or the signal is aborted. The caller must check which of these
  * happened.
  * @param ended the signal, for streams that can end without a `close` event
  */

@@ -68,8 +68,8 @@ const COMBINING_MARKS = /\p{M}/gu;
 const PLAIN = /^[ -~]*$/;
 
 /**
- * Replaces all non-ASCII characters. A letter loses its accents. A character without a replacement becomes `?`, or `??`
- * if the character is wide.
+ * Replaces all non-ASCII characters. An accented letter loses its accents. A character without a replacement becomes
+ * `?`, or `??` if the character is wide.
  */
 export function asciiText(text: string): string {
   if (PLAIN.test(text)) return text;

@@ -5,9 +5,9 @@ const ELLIPSIS = '…';
 const SEPARATOR = /[^\p{L}\p{N}]/u;
 
 export interface CommonParts {
-  /** The smallest width at which different names stay different. */
+  /** The smallest width at which different names remain different. */
   readonly minWidth: number;
-  /** Cuts one of the names to a width. The common parts are left out first. */
+  /** Cuts one of the names to a width. The common parts are omitted first. */
   readonly cut: (name: string, width: number) => string;
 }
 

@@ -1,6 +1,6 @@
 /** Suggests corrections of misspelled names. */
 
-/** Characters per permitted edit. At least one edit is always permitted. */
+/** The number of characters per permitted edit. At least one edit is always permitted. */
 const CHARACTERS_PER_EDIT = 3;
 
 /** Returns `; did you mean "x"?`, or an empty string if no candidate is close. */
@@ -14,7 +14,7 @@ const MIN_PREFIX = 3;
 
 /**
  * Returns the candidate with the fewest edits. If no candidate is close enough, returns the first candidate that is a
- * prefix of the name or has the name as a prefix. Ignores case, and treats `-` as `_`.
+ * prefix of the name or has the name as a prefix. Upper and lower case are treated alike, and `-` is treated as `_`.
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined;

@@ -25,7 +25,7 @@ export function parseDuration(text: string, maxMs: number = MAX_TIMER_MS): numbe
 /** Formats a duration in its two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
-  // 59.95 would round to "60.0s".
+  // The value 59.95 would otherwise be rounded to "60.0s".
   if (seconds < 59.95) return `${seconds.toFixed(1)}s`;
   const two = (n: number) => String(n).padStart(2, '0');
   const whole = Math.round(seconds);

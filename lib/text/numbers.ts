@@ -31,7 +31,7 @@ export function formatSpread(mean: number, std: number): string {
   return `${shown} ±${Number(rounded) === 0 ? std.toExponential(0) : rounded}`;
 }
 
-/** Formats a step. Whole numbers are exact, and fractions are rounded, such as `0.33333`. */
+/** Formats a step. Whole numbers are exact; fractions are rounded, such as `0.33333`. */
 export function formatStep(step: number): string {
   if (Number.isInteger(step)) return String(step);
   return String(Number(Math.abs(step) >= 0.1 ? step.toFixed(5) : step.toPrecision(5)));

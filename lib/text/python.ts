@@ -16,8 +16,8 @@ const NON_FINITE: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Returns a copy of a value with some numbers marked as floats of Python. The texts `inf`, `-inf` and `nan` stand for
- * floats too, because JSON has no such numbers.
+ * Returns a copy of a value with some numbers marked as floats of Python. The texts `inf`, `-inf` and `nan` also
+ * represent floats, because JSON has no such numbers.
  * @param value a JSON value
  * @param isFloat whether the number at a JSON Pointer (RFC 6901) is a float. Default: all numbers are floats
  */
