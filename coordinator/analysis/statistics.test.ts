@@ -145,7 +145,7 @@ test("holmRates rejects the same tests as statsmodels' multipletests(p, method='
   expect(rates).toEqual([0.05 / 3, 0.025, 0.025, 0.0125]);
 });
 
-test('a single test gets the full rate, and no tests get no rates', () => {
+test('a single test gets the full error rate, and an empty list of tests has no rates', () => {
   expect(holmRates([0.2], 0.05)).toEqual([0.05]);
   expect(holmRates([], 0.05)).toEqual([]);
 });

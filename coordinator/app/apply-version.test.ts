@@ -290,7 +290,7 @@ describe('a sweep that has reached its target', () => {
     expect(world.events('restored')).toEqual([]);
   });
 
-  test('a trial that a user killed stays cancelled when its sweep resumes after the target', async () => {
+  test('a trial that a user killed stays cancelled when its sweep runs again with another target', async () => {
     const world = await coordinator(withTarget(3.5));
     const killed = world.trial(2).id;
     await sweepControl(world.runtime).killTrial(world.sweep().id, killed, 'not this one', 'ann');

@@ -45,7 +45,7 @@ test('a config whose mean is not finite has no value', () => {
   expect(configValue(huge, 'loss')).toBeUndefined();
 });
 
-test('the mean of equal values is exactly that value, and their deviation is 0', () => {
+test('for equal values, the mean is exactly the common value and the deviation is 0', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer({ min: 1, max: 20 }), (value, n) => {
       expect(spreadOf(Array<number>(n).fill(value))).toEqual({ mean: value, std: 0, n });
