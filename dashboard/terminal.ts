@@ -1,4 +1,4 @@
-/** The terminal that the dashboard runs in. */
+/** The terminal in which the dashboard runs. */
 
 /** The size of the frame, in cells. */
 export interface Size {

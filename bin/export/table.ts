@@ -124,7 +124,7 @@ function metricColumns(
 /**
  * Returns the columns of a table with one row per trial. Every parameter and every metric has a column. A value that a
  * trial lacks is null.
- * @param ranking the metric whose step is exported
+ * @param ranking the ranking metric, whose step is exported
  */
 export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly ExportColumn<TrialJson>[] {
   const stepOf = ({ metric_steps }: TrialJson) => ownValue(metric_steps, ranking) ?? null;

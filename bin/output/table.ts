@@ -4,8 +4,8 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { paint, paintLine, type Terminal } from './terminal.ts';
 
 /**
- * Renders a table, one line per row. The table fits the width of the terminal. If columns are hidden, a last line has
- * their number.
+ * Renders a table, one line per row. The table fits the width of the terminal. If columns are hidden, the last line
+ * shows the number of hidden columns.
  */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], terminal: Terminal): string {
   const layout = layoutTable(columns, rows, terminal);

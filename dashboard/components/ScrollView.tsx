@@ -11,7 +11,7 @@ interface Props {
   readonly children: ReactNode;
 }
 
-/** Scrollable content that may be taller than its box. The last line shows how many lines are below. */
+/** Scrollable content that may be taller than its box. The last line shows the number of hidden lines below. */
 export function ScrollView({ offset, columns, lines, children }: Props) {
   const { onContentLines } = useContext(ScreenContext);
   const content = useRef<DOMElement>(null);

@@ -45,7 +45,10 @@ export function sharedByGroup({ trials }: FailureGroup, varying: readonly string
     });
 }
 
-/** Returns the trial next to a failed trial in its group; undefined at the ends, and for a trial that has not failed. */
+/**
+ * Returns the next or previous trial in the group of a failed trial. Undefined at the ends of the group, and for a
+ * trial that has not failed.
+ */
 export function groupNeighbour(groups: readonly FailureGroup[], trialId: string, by: 1 | -1): string | undefined {
   for (const { trials } of groups) {
     const at = trials.findIndex(({ id }) => id === trialId);

@@ -12,7 +12,7 @@ import { startTrawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const LIMIT_MS = 300_000;
-/** The lease is longer than the start of an agent on a busy machine. */
+/** The lease is longer than the time that an agent needs to start on a busy machine. */
 const LEASE_S = 25;
 const ID = 'gpu1.lab';
 

@@ -47,7 +47,7 @@ class KeepsLosers extends Runtime {
 
 type EndedChange = Step['changes'][number] & { readonly kind: 'ended' };
 
-/** Changes how attempts of trials end in the store. */
+/** Changes the stored ends of attempts. */
 function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): Bug {
   class ChangesEnds extends Runtime {
     override settle(step: Step): Promise<void> {

@@ -56,7 +56,7 @@ export function rankingSection(data: ReportData, space: VariedParameters): Secti
   };
 }
 
-/** Formats a mean such as `0.0123 ± 0.0001`. The deviation of a single value is omitted. */
+/** Formats a mean such as `0.0123 ± 0.0001`. The deviation is omitted if there is only one value. */
 export function meanText(spread: Spread | undefined): string {
   if (spread === undefined) return '-';
   if (spread.n < 2) return formatMetric(spread.mean);
