@@ -54,7 +54,7 @@ test.each([
   ['00:30:05', START + 1.5 * HOUR + 5_000],
   ['25:00', undefined],
   ['later', undefined],
-])('the moment %s is found', (text, expected) => {
+])('the position %s of a replay is converted to a time', (text, expected) => {
   expect(parseSeek(text, seek(clock, 0, START + HOUR), 0)).toBe(expected);
 });
 

@@ -146,7 +146,7 @@ export function scenarioOf(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
-  // These parts have separate random streams, to keep old seeds stable.
+  // Newer parts of a scenario have separate random streams, to keep old seeds stable.
   const retryRandom = new TestRandom(seed ^ 0x2e72);
   const retries = Array.from(
     { length: retryRandom.next() < 0.5 ? Math.floor(retryRandom.between(1, 7)) : 0 },

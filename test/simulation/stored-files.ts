@@ -33,7 +33,7 @@ export class StoredFiles {
     this.#removeWhere(({ key, name }) => !counts(key, name));
   }
 
-  /** Loses the files stored since then, for a deliberate bug. */
+  /** Loses the files that were stored after the given time, for a deliberate bug. */
   loseSince(at: number): void {
     this.#removeWhere((file) => file.at >= at);
   }
