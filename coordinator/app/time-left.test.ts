@@ -98,3 +98,14 @@ test('the gauge of the time left has the expected value', async () => {
   expect(timeLeft?.expectedMs).toBeLessThanOrEqual(seconds * 1000);
   expect(timeLeft?.expectedMs).toBeGreaterThan(seconds * 1000 - 1_000);
 });
+
+test('an estimate reads all unfinished trials and a limited number of ended trials', async () => {
+  const { runtime } = await busy(24);
+  const all = runtime.queries.trials.etaTrials('1');
+  const some = runtime.queries.trials.etaTrials('1', 3);
+  const ended = (trials: readonly { readonly state: string }[]) => trials.filter(({ state }) => state === 'ended');
+  expect(ended(all).length).toBeGreaterThan(3);
+  expect(ended(some).length).toBeLessThan(ended(all).length);
+  expect(all.filter((trial) => trial.state !== 'ended')).toEqual(some.filter((trial) => trial.state !== 'ended'));
+  expect(all).toEqual(etaTrials(runtime.queries.trials.all('1')));
+});

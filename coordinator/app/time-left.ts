@@ -1,11 +1,11 @@
 /** Estimates the time left of live sweeps. */
 import { type EtaTrial, etaOf, MAX_ESTIMATED_TRIALS, type TimeLeft, timeLeftAfter } from '../../lib/domain/eta.ts';
 import type { SlotShare } from '../../proto/gen/trawl/v1/types.ts';
-import { type Core, isEnded } from '../core/model.ts';
+import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { createdTrials, trialsToCome } from '../core/trials.ts';
 import { slotShareOf } from './slot-share.ts';
 
-/** An estimate reads all trials of the sweep, so the estimate of a large sweep is reused for a longer time. */
+/** An estimate reads thousands of trials, so the estimate of a large sweep is reused for a longer time. */
 const MAX_AGE_MS_PER_TRIAL = 1;
 
 interface Estimate {
@@ -58,7 +58,7 @@ export class TimeLeftEstimates {
     const share = slotShareOf(this.#core, sweep, (id) => this.of(id)?.expectedMs);
     const timeLeft = etaOf({
       trials: this.#trialsOf(sweepId),
-      toCome: trialsToCome(sweep),
+      toCome: toComeOf(sweep),
       slots: share?.slots ?? 0,
       waitMs: share?.waitMs ?? 0,
       paused: sweep.state !== 'running',
@@ -68,4 +68,10 @@ export class TimeLeftEstimates {
     this.#known.set(sweepId, estimate);
     return estimate;
   }
+}
+
+/** A sweep that will have too many trials has no estimate, like a sweep without a limit. */
+function toComeOf(sweep: Sweep): number {
+  const toCome = trialsToCome(sweep);
+  return createdTrials(sweep) + toCome > MAX_ESTIMATED_TRIALS ? Number.POSITIVE_INFINITY : toCome;
 }

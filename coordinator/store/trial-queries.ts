@@ -6,11 +6,12 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
-import type { TrialState } from '../core/trial-model.ts';
+import { isFinal, type TrialState } from '../core/trial-model.ts';
 import type { Reader } from './reader.ts';
 import { type TrialResult, type TrialRow, trialOf, trialResultOf } from './rows.ts';
 
 interface EtaTrialRow {
+  readonly idx: number;
   readonly id: string;
   readonly config_id: string;
   readonly state: TrialStateName;
@@ -20,6 +21,14 @@ interface EtaTrialRow {
   readonly started_at: number;
   readonly ended_at: number;
 }
+
+const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', 'failed', 'cancelled'] as const;
+
+/** An estimate of the time left measures the epochs of up to this many ended trials per state. */
+const MAX_MEASURED_TRIALS = 2_000;
+
+/** SQLite reads all rows with this limit. */
+const ALL_ROWS = -1;
 
 /** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */
 export interface PageSize {
@@ -254,22 +263,29 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the trials of a sweep with the fields that an estimate of the time left needs, in the order in which the
-   * trials start.
+   * Returns the trials of a sweep as an estimate of the time left needs them, in the order in which they start: all unfinished
+   * trials, and of the ended trials up to `maxEnded` per state. Ended trials are chosen by id, which is independent of their
+   * durations.
    */
-  etaTrials(sweepId: string): EtaTrial[] {
-    return this.#reader
-      .all<EtaTrialRow>(
-        `select id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
-         from trials where sweep_id = ? order by idx`,
-        sweepId,
-      )
+  etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): EtaTrial[] {
+    return TRIAL_STATES.flatMap((state) => this.#etaTrialsIn(sweepId, state, isFinal(state) ? maxEnded : ALL_ROWS))
+      .sort((a, b) => a.idx - b.idx)
       .map(({ id, config_id, state, epoch, epochs, started_at, ended_at }) => ({
         ...{ id, configId: config_id, state: phaseOf(state), epoch },
         epochs: typeof epochs === 'number' && epochs > 0 ? epochs : undefined,
         startedAtMs: started_at,
         endedAtMs: ended_at,
       }));
+  }
+
+  #etaTrialsIn(sweepId: string, state: TrialState, limit: number): EtaTrialRow[] {
+    return this.#reader.all<EtaTrialRow>(
+      `select idx, id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
+       from trials indexed by trials_by_state where sweep_id = ? and state = ? limit ?`,
+      sweepId,
+      state,
+      limit,
+    );
   }
 
   #trial(row: TrialRow): Trial {
