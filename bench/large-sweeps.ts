@@ -1,22 +1,28 @@
 /**
- * Measures whether the cost of a sweep depends on the size of its grid: the times to submit, pause, resume and kill a
- * sweep, and the memory and rows that it needs. The coordinator's code runs in this process, on a store on disk,
- * without agents.
+ * Measures whether the cost of a sweep depends on the size of its grid: the processor time to submit, pause, resume, load and
+ * kill a sweep, and the memory and rows that it needs. The coordinator's code runs in this process, on a store on disk,
+ * without agents. Each round measures every size, so that a change of the machine's load affects all sizes.
  *
  *   npm run bench:large-sweeps
+ *   node --expose-gc dist/bench/large-sweeps.js --draw curves.svg      also draws the curves
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { quantile } from 'd3-array';
 import { Runtime } from '../coordinator/app/runtime.ts';
 import { sweepControl } from '../coordinator/app/sweep-control.ts';
+import { loadCore } from '../coordinator/store/load.ts';
 import { openStore } from '../coordinator/store/open.ts';
 import { SubmitRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { drawCurves } from './large-sweeps/draw-curves.ts';
 
 const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-const ROUNDS = 7;
+const ROUNDS = 18;
 const LEASE_MS = 15_000;
+/** The processor times of the first sweeps include the compilation of the code. */
+const WARM_UP_ROUNDS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-large-sweeps-'));
 const db = openStore(folder);
@@ -30,10 +36,12 @@ const runtime = new Runtime({
 });
 const control = sweepControl(runtime);
 
-async function timed<T>(work: () => Promise<T>): Promise<[ms: number, result: T]> {
-  const begun = performance.now();
+/** Returns the processor time of this process in milliseconds, which other load hardly changes. */
+async function timed<T>(work: () => Promise<T> | T): Promise<[cpuMs: number, result: T]> {
+  const begun = process.cpuUsage();
   const result = await work();
-  return [performance.now() - begun, result];
+  const { user, system } = process.cpuUsage(begun);
+  return [(user + system) / 1000, result];
 }
 
 function heapMiB(): number {
@@ -41,53 +49,64 @@ function heapMiB(): number {
   return process.memoryUsage().heapUsed / 2 ** 20;
 }
 
-interface Costs {
-  readonly submitMs: number;
-  readonly pauseMs: number;
-  readonly resumeMs: number;
-  readonly killMs: number;
-  readonly heapMiB: number;
-  readonly rows: number;
-}
+const COSTS = [
+  { name: 'submit', unit: 'ms' },
+  { name: 'pause', unit: 'ms' },
+  { name: 'resume', unit: 'ms' },
+  { name: 'restart', unit: 'ms' },
+  { name: 'kill', unit: 'ms' },
+  { name: 'heap', unit: 'MiB' },
+  { name: 'rows', unit: '' },
+] as const;
+
+type Costs = Readonly<Record<(typeof COSTS)[number]['name'], number>>;
 
 async function measure(points: number, round: number): Promise<Costs> {
   const axes = `a: {min: 1, max: 1000, step: 1}, b: {min: 1, max: ${points / 1000}, step: 1}`;
   const text = `trainer: noop\nparameters: {${axes}}\nwhen: [{if: {a: 7}, set: {b: 3}}]\n`;
   const before = heapMiB();
   const request = SubmitRequest.fromPartial({ requestId: `${points}/${round}`, fileName: 'large.yaml', text });
-  const [submitMs, sweepId] = await timed(() => control.submit(request));
+  const [submit, sweepId] = await timed(() => control.submit(request));
   const act = (action: 'PAUSE' | 'RESUME' | 'KILL') =>
     timed(() => control.act(sweepId, { action: `SWEEP_ACTION_${action}`, reason: '', priority: 0 }, ''));
-  const [pauseMs] = await act('PAUSE');
-  const [resumeMs] = await act('RESUME');
+  const [pause] = await act('PAUSE');
+  const [resume] = await act('RESUME');
   const heap = heapMiB() - before;
-  const [killMs] = await act('KILL');
+  const [restart] = await timed(() => loadCore(db, LEASE_MS, Date.now()));
+  const [kill] = await act('KILL');
   const { rows } = db.prepare('select count(*) as rows from trials where sweep_id = ?').get(sweepId) as {
     rows: number;
   };
-  return { submitMs, pauseMs, resumeMs, killMs, heapMiB: heap, rows };
+  return { submit, pause, resume, restart, kill, heap, rows };
 }
 
+const { values: options } = parseArgs({ options: { draw: { type: 'string' } } });
+const load = () => loadavg()[0]?.toFixed(0);
 console.log(
-  `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}; medians of ${ROUNDS} sweeps\n`,
+  `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, load average ${load()}; ` +
+    `medians of ${ROUNDS} sweeps; processor time\n`,
 );
-console.log('       points    submit     pause    resume      kill      heap   rows');
-// The first sweep is not measured, because it also compiles the code.
-await measure(1e4, -1);
-for (const points of SIZES) {
-  const all: Costs[] = [];
-  for (let round = 0; round < ROUNDS; round++) all.push(await measure(points, round));
-  const median = (of: (costs: Costs) => number) => quantile(all, 0.5, of) ?? 0;
-  const ms = (of: (costs: Costs) => number) => `${median(of).toFixed(1)} ms`.padStart(10);
-  console.log(
-    `${points}`.padStart(13) +
-      ms((one) => one.submitMs) +
-      ms((one) => one.pauseMs) +
-      ms((one) => one.resumeMs) +
-      ms((one) => one.killMs) +
-      `${median((one) => one.heapMiB).toFixed(1)} MiB`.padStart(10) +
-      `${median((one) => one.rows)}`.padStart(7),
-  );
+for (let round = 0; round < WARM_UP_ROUNDS; round++) await measure(1e4, -1 - round);
+const measured = new Map<number, Costs[]>(SIZES.map((points) => [points, []]));
+for (let round = 0; round < ROUNDS; round++) {
+  // The order rotates, because a write of one sweep can leave work for the next sweep, such as a checkpoint of the store.
+  const first = round % SIZES.length;
+  for (const points of [...SIZES.slice(first), ...SIZES.slice(0, first)])
+    measured.get(points)?.push(await measure(points, round));
 }
+const curves = COSTS.map(({ name, unit }) => ({
+  title: name,
+  unit,
+  costs: SIZES.map((points) => quantile(measured.get(points) ?? [], 0.5, (costs) => costs[name]) ?? 0),
+}));
+const shown = (value: number, unit: string) => `${value.toFixed(unit === '' ? 0 : 1)} ${unit}`.trimEnd().padStart(10);
+console.log(`${'points'.padStart(13)}${COSTS.map(({ name }) => name.padStart(10)).join('')}`);
+SIZES.forEach((points, at) => {
+  const cells = curves.map(({ costs, unit }) => shown(costs[at] ?? 0, unit));
+  console.log(`${points}`.padStart(13) + cells.join(''));
+});
+const rises = curves.map(({ costs }) => `${((costs.at(-1) ?? 0) / (costs[0] ?? 1)).toFixed(2)}`.padStart(10));
+console.log(`${'10^9 / 10^4'.padStart(13)}${rises.join('')}`);
+if (options.draw !== undefined) writeFileSync(options.draw, drawCurves(SIZES, curves));
 db.close();
 rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
-import { type FailureClassName, failureClass, sweepState, trialState } from '../../proto/names.ts';
+import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
 import { forgetIfEnded } from '../core/ended-trials.ts';
 import { isEnded } from '../core/model.ts';
@@ -38,7 +38,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
     submit: (request, by) => submit(runtime, archives, request, by),
     async act(sweepId, request, by) {
       checkLength('reason', request.reason);
-      const state = sweepState.of(runtime.queries.sweeps.get(sweepId).state);
+      const state = runtime.queries.sweeps.state(sweepId);
       if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, request), by);
       runtime.reschedule();
@@ -162,7 +162,7 @@ async function submit(
     warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
-  if (!runtime.core.sweeps.has(id) && !isEnded(sweepState.of(runtime.queries.sweeps.get(id).state))) {
+  if (!runtime.core.sweeps.has(id) && !isEnded(runtime.queries.sweeps.state(id))) {
     runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), runtime.openSource));
   }
   return id;

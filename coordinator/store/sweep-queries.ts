@@ -4,7 +4,7 @@ import { interruptedSweep } from '../../lib/domain/interrupted.ts';
 import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { Environment, Event, SlotShare, SlotTime, Source, Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import type { TrialStateName } from '../../proto/names.ts';
+import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import type { Reader } from './reader.ts';
 import {
@@ -53,6 +53,11 @@ export class SweepQueries {
   /** @throws {NotFoundError} */
   get(id: string): Sweep {
     return this.#withCounts(this.#sweepRow(id));
+  }
+
+  /** Returns the state of a sweep without an estimate of the time left, which reads many trials. @throws {NotFoundError} */
+  state(id: string): SweepStateName {
+    return this.#sweepRow(id).state;
   }
 
   /**
