@@ -34,6 +34,7 @@ function planJson(
   return {
     ...counts,
     at_most: isBound || undefined,
+    min_replicates: spec.adaptiveReplicates?.min,
     method: search?.method ?? 'grid',
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     warm_start: search?.method === 'tpe' && search.warmStart.length > 0 ? search.warmStart : undefined,

@@ -45,8 +45,8 @@ export function planText(
   fields.push(['method', search?.method ?? 'grid']);
   fields.push(
     ['trials', count(plan.trials)],
-    ['configs', count(plan.configs)],
-    ['replicates', formatCount(plan.replicates)],
+    ['configs', search === undefined ? formatCount(plan.configs) : count(plan.configs)],
+    ['replicates', replicatesText(plan, spec)],
   );
   if (search === undefined) {
     const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
@@ -67,6 +67,10 @@ export function planText(
     ...(plan.excluded.length > 0 ? [renderTable(excluded, plan.excluded, terminal)] : []),
   ];
   return [renderFields(fields, terminal), ...tables].join('\n');
+}
+
+function replicatesText({ replicates }: Plan, { adaptiveReplicates: limits }: SweepSpec): string {
+  return limits === undefined ? formatCount(replicates) : `${limits.min} to ${limits.max}, until decided`;
 }
 
 const LISTED_VALUES = 12;

@@ -1,3 +1,4 @@
+import { judgeAtLooks } from '../../coordinator/analysis/adaptive-replicates.ts';
 import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
 import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
 import { judge } from '../../coordinator/analysis/verdict.ts';
@@ -93,7 +94,10 @@ export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportDa
     spec,
     plan: plan(spec),
     trials,
-    judged: judge(hypotheses, judged),
+    judged:
+      spec.adaptiveReplicates === undefined
+        ? judge(hypotheses, judged)
+        : judgeAtLooks(hypotheses, spec.adaptiveReplicates, judged),
     hypothesisFile: asked?.file,
     judgedMetrics: metricsOf(hypotheses),
     importance: importanceIn(judged, rankingMetric(sweep.metric?.name ?? spec.metric.name, trials), spec),

@@ -32,6 +32,7 @@ export interface ComparedPart extends JudgedPart {
 export function judgeComparisons(
   comparisons: readonly ClaimedComparison[],
   trials: readonly JudgedTrial[],
+  errorRate: number,
 ): readonly ComparedPart[] {
   const pairings = comparisons.map((comparison) => ({
     comparison,
@@ -40,7 +41,7 @@ export function judgeComparisons(
   const judgeable = pairings.filter(({ pairing }) => pairing.cells.length > 0);
   const rates = holmRates(
     judgeable.map(({ pairing }) => pValueOf(contrastOf(pairing.cells))),
-    ERROR_RATE,
+    errorRate,
   );
   return pairings.map((one) => partOf(one.comparison, one.pairing, rates[judgeable.indexOf(one)]));
 }

@@ -5,6 +5,7 @@ declare module 'jstat' {
     /** The regularised incomplete beta function. */
     ibeta(x: number, a: number, b: number): number;
     readonly normal: {
+      pdf(x: number, mean: number, std: number): number;
       cdf(x: number, mean: number, std: number): number;
       inv(p: number, mean: number, std: number): number;
     };

@@ -36,7 +36,7 @@ type Levels = ReadonlyMap<string, readonly number[]>;
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
   const leftResults = resultsOf(trials, left.metric, left.conditions);
   const rightResults = resultsOf(trials, right.metric, right.conditions);
-  const named = new Set([...left.conditions, ...right.conditions].map(({ name }) => name));
+  const named = namesOf(left, right);
   const leftSettings = settingsOf(leftResults, left, named);
   const rightSettings = settingsOf(rightResults, right, named);
   const pairs: SettingPair[] = [];
@@ -61,6 +61,23 @@ export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quan
     disjoint: disjointParameters(leftResults, rightResults, named),
     found: [leftResults.length, rightResults.length],
   };
+}
+
+function namesOf(left: Quantity, right: Quantity): Set<string> {
+  return new Set([...left.conditions, ...right.conditions].map(({ name }) => name));
+}
+
+/** Returns the trials with a counterpart on the other side, with or without a result. */
+export function comparedTrials(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): JudgedTrial[] {
+  const named = namesOf(left, right);
+  const [lefts, rights] = [left, right].map((side) => {
+    const matching = trials.filter(({ parameters }) => matchesConditions(side.conditions, parameters));
+    return group(matching, ({ parameters }) => settingOf(parameters, side, named));
+  });
+  return [...(lefts ?? [])].flatMap(([setting, matching]) => {
+    const counterparts = rights?.get(setting);
+    return counterparts === undefined ? [] : [...matching, ...counterparts];
+  });
 }
 
 interface SettingPair {
@@ -105,15 +122,18 @@ function resultsOf(trials: readonly JudgedTrial[], metric: string, conditions: r
   });
 }
 
-function settingsOf(results: readonly Result[], { over }: Quantity, named: ReadonlySet<string>): Map<string, Levels> {
-  const settingOf = ({ parameters }: Result) => {
-    const others = Object.entries(parameters).filter(([name]) => !named.has(name) && name !== over);
-    return canonicalJson(Object.fromEntries(others));
-  };
+/** Identifies the setting of the parameters that a comparison does not name. */
+function settingOf(parameters: Parameters, { over }: Quantity, named: ReadonlySet<string>): string {
+  const others = Object.entries(parameters).filter(([name]) => !named.has(name) && name !== over);
+  return canonicalJson(Object.fromEntries(others));
+}
+
+function settingsOf(results: readonly Result[], side: Quantity, named: ReadonlySet<string>): Map<string, Levels> {
+  const { over } = side;
   const levelOf = ({ parameters }: Result) =>
     over === undefined ? '' : JSON.stringify(ownValue(parameters, over) ?? null);
   const settings = new Map<string, Levels>();
-  for (const [setting, levels] of group(results, settingOf, levelOf)) {
+  for (const [setting, levels] of group(results, ({ parameters }) => settingOf(parameters, side, named), levelOf)) {
     settings.set(setting, new Map([...levels].map(([level, at]) => [level, at.map(({ value }) => value)])));
   }
   return settings;

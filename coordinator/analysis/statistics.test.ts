@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { normalDeviates } from '../../test/support/normal-deviates.ts';
 import {
   type Cell,
   contrastOf,
@@ -88,24 +89,6 @@ test('cells without variation have an interval of width 0', () => {
   expect([intervalOf(equal, 0.95), pValueOf(equal), equal.g]).toEqual([{ low: 0, high: 0 }, 1, 0]);
 });
 
-/** Returns a source of normal deviates: Marsaglia's polar method over a seeded 32-bit generator (mulberry32). */
-function normals(seed: number): () => number {
-  let state = seed;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const normal = (): number => {
-    const x = 2 * uniform() - 1;
-    const y = 2 * uniform() - 1;
-    const r = x * x + y * y;
-    return r === 0 || r >= 1 ? normal() : x * Math.sqrt((-2 * Math.log(r)) / r);
-  };
-  return normal;
-}
-
 test.each([
   [3, 1],
   [3, 4],
@@ -113,7 +96,7 @@ test.each([
 ])(
   'about 95% of the intervals contain the effect in 2,000 simulated experiments with %i seeds and deviations 1 and %i',
   (n, ratio) => {
-    const normal = normals(42);
+    const normal = normalDeviates(42);
     const draw = (mean: number, std: number) => Array.from({ length: n }, () => mean + std * normal());
     let covered = 0;
     for (let run = 0; run < 2_000; run++) {

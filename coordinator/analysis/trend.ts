@@ -4,7 +4,7 @@ import { group, rollup, sum } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { hasResult } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
-import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
+import { estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
 import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
@@ -19,7 +19,11 @@ const MIN_SEEDS = 2;
  * regional Kendall test checks the direction of all curves against chance. A claim is decided only if the interval and
  * the test agree.
  */
-export function judgeTrend(metric: string, rises: boolean, trials: readonly JudgedTrial[]): JudgedPart {
+export function judgeTrend(
+  { metric, rises }: { readonly metric: string; readonly rises: boolean },
+  trials: readonly JudgedTrial[],
+  errorRate: number,
+): JudgedPart {
   const claim = `${metric} ${rises ? 'rises' : 'falls'} over epochs`;
   const undecided = (because: string): JudgedPart => {
     return { claim, verdict: 'undecided', estimate: undefined, because, moreSeeds: undefined };
@@ -42,7 +46,7 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
     weight: sign / configs.length,
     values: seeds.map(({ tau }) => tau),
   }));
-  const level = 1 - ERROR_RATE;
+  const level = 1 - errorRate;
   const { effect, low, high } = estimateOf(cells, level, [trends.length, 0]);
   const clamp = (tau: number) => Math.max(-1, Math.min(1, tau));
   const estimate = {
@@ -54,7 +58,7 @@ export function judgeTrend(metric: string, rises: boolean, trials: readonly Judg
     n: [trends.length, 0] as const,
   };
   const p = normalTwoSided(jointZ(trends));
-  const verdict = p <= ERROR_RATE ? verdictOf(estimate) : 'undecided';
+  const verdict = p <= errorRate ? verdictOf(estimate) : 'undecided';
   const found =
     `tau ${rounded(effect)} in the claim's direction (${percentText(level)} interval ${rounded(estimate.low)} to ` +
     `${rounded(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${rounded(p)}`}) over ` +

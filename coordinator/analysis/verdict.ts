@@ -21,42 +21,51 @@ import {
 import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 
-/**
- * Judges each hypothesis by the trials that have a result. A claim is supported if the interval lies entirely on the
- * claimed side of 0, refuted if the interval lies entirely on the other side, and otherwise undecided. `not A > B` is
- * judged as `A < B`: the absence of a significant difference supports neither claim.
- */
+/** Judges each hypothesis once, by all trials that have a result. */
 export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
-  return hypotheses.map((hypothesis) => {
-    const scope = trials.filter(({ parameters }) => matchesConditions(hypothesis.where, parameters));
-    const { parts, method } = partsOf(hypothesis.claim, scope);
-    const verdict = combinedVerdict(parts);
-    const decisive = decisivePart(parts, verdict);
-    return {
-      name: hypothesis.name,
-      claim: hypothesis.text,
-      about: hypothesis.about,
-      where: conditionsText(hypothesis.where),
-      verdict,
-      because: reasonOf(parts, verdict, decisive) + missingTrials(scope),
-      parts,
-      moreSeeds: decisive?.moreSeeds,
-      method,
-    };
-  });
+  return hypotheses.map((hypothesis) => judgeHypothesis(hypothesis, trials));
+}
+
+/**
+ * Judges a hypothesis by the trials that have a result. A claim is supported if the interval lies entirely on the claimed
+ * side of 0, refuted if the interval lies entirely on the other side, and otherwise undecided. `not A > B` is judged as
+ * `A < B`: the absence of a significant difference supports neither claim.
+ * @param errorRate the probability of a wrong verdict if there is no effect; default 5 %
+ */
+export function judgeHypothesis(
+  hypothesis: Hypothesis,
+  trials: readonly JudgedTrial[],
+  errorRate = ERROR_RATE,
+): JudgedHypothesis {
+  const scope = trials.filter(({ parameters }) => matchesConditions(hypothesis.where, parameters));
+  const { parts, method } = partsOf(hypothesis.claim, scope, errorRate);
+  const verdict = combinedVerdict(parts);
+  const decisive = decisivePart(parts, verdict);
+  return {
+    name: hypothesis.name,
+    claim: hypothesis.text,
+    about: hypothesis.about,
+    where: conditionsText(hypothesis.where),
+    verdict,
+    because: reasonOf(parts, verdict, decisive) + missingTrials(scope),
+    parts,
+    moreSeeds: decisive?.moreSeeds,
+    method,
+  };
 }
 
 function partsOf(
   claim: HypothesisClaim,
   scope: readonly JudgedTrial[],
+  errorRate: number,
 ): { parts: readonly JudgedPart[]; method: string } {
-  if (claim.kind === 'trend') return { parts: [judgeTrend(claim.metric, claim.rises, scope)], method: TREND };
+  if (claim.kind === 'trend') return { parts: [judgeTrend(claim, scope, errorRate)], method: TREND };
   const comparisons = comparisonsOf(claim);
-  const compared = judgeComparisons(comparisons, scope);
+  const compared = judgeComparisons(comparisons, scope, errorRate);
   const parts = compared.map(({ settings: _, ...part }) => part);
   const settings = Math.max(...compared.map((part) => part.settings));
   const range = comparisons.some(({ left }) => left.over !== undefined) ? RANGE : '';
-  return { parts, method: `${settings > 1 ? SEVERAL : ONE}${range}${parts.length > 1 ? HOLM : ''}.` };
+  return { parts, method: `${settings > 1 ? SEVERAL : ONE}${range}${parts.length > 1 ? holmText(errorRate) : ''}.` };
 }
 
 const ONE = "Welch's t interval of the difference of the means over seeds; Hedges' g";
@@ -64,12 +73,13 @@ const SEVERAL =
   'mean of the differences of the means over seeds, each within one setting of the other parameters, with its ' +
   "Welch-Satterthwaite interval; Hedges' g from the standard deviation within configs";
 const RANGE = '; a range is the difference between the largest and the smallest mean (delta method)';
-const HOLM = `; the steps share an error rate of ${percentText(ERROR_RATE)} (Holm)`;
+const holmText = (errorRate: number) => `; the steps share an error rate of ${percentText(errorRate)} (Holm)`;
 const TREND =
   "Kendall's tau of each curve, its mean over configs with a t interval over seeds, and the regional Kendall test; both " +
   'must agree.';
 
-function comparisonsOf(claim: Exclude<HypothesisClaim, { kind: 'trend' }>): ClaimedComparison[] {
+/** Returns the comparisons of a claim that is not a trend. */
+export function comparisonsOf(claim: Exclude<HypothesisClaim, { kind: 'trend' }>): ClaimedComparison[] {
   if (claim.kind === 'comparison') {
     const { left, right, negated } = claim;
     const opposite = claim.direction === '>' ? '<' : '>';

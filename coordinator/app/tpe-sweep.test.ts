@@ -2,15 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
-import { onHello } from '../core/agents.ts';
-import { onRecord } from '../core/attempt-records.ts';
-import { onOpen } from '../core/attempts.ts';
-import { schedule } from '../core/scheduler.ts';
-import type { Change, Step } from '../core/step.ts';
-import { openStore } from '../store/open.ts';
-import { Runtime } from './runtime.ts';
-import { sweepControl } from './sweep-control.ts';
+import { coordinatorWithSweep } from '../../test/support/coordinator/coordinator-with-sweep.ts';
+import type { Change } from '../core/step.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -34,69 +27,12 @@ when: [{if: {kind: near}, set: {offset: 0}}]
 const createdIn = (changes: readonly Change[]) =>
   changes.flatMap((change) => (change.kind === 'created' ? change.trial : []));
 
-/** A coordinator with one agent and a real store. The test itself ends the trials. */
-async function coordinator(text: string, slots: number) {
-  const db = openStore(dir);
-  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
-  const runtime = open();
-  const id = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
-  await runtime.settle(onHello(runtime.core, agentHello('a', 'i', slots), 1));
-  const seqs = new Map<string, number>();
-
-  async function record(trialId: string, attempt: number, body: object): Promise<void> {
-    const key = { sweepId: id, trialId, attempt };
-    const seq = (seqs.get(`${trialId}/${attempt}`) ?? 0) + 1;
-    seqs.set(`${trialId}/${attempt}`, seq);
-    const change = { key, seq, at: 1, ...body } as Parameters<typeof onRecord>[1]['record'];
-    await runtime.settle(onRecord(runtime.core, { agentId: 'a', record: change }, 1).step);
-  }
-
-  return {
-    runtime,
-    /** Returns a second coordinator that starts from the store, as after a crash. */
-    restarted: open,
-    /** Runs the scheduler once, and stores its step. */
-    async schedule(): Promise<Step> {
-      const step = schedule(runtime.core, 1);
-      await runtime.settle(step);
-      return step;
-    },
-    /** Runs every offered trial to its end. If `lossOf` returns undefined, the trial fails. */
-    async runOffers(lossOf: (parameters: Record<string, unknown>) => number | undefined): Promise<void> {
-      for (const { id: trialId, attempts } of [...(runtime.core.sweeps.get(id)?.offers ?? [])].slice(0, slots)) {
-        const attempt = attempts + 1;
-        const key = { sweepId: id, trialId, attempt };
-        const opened = onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, 1);
-        await runtime.settle(opened.step);
-        const row = db.prepare('select parameters from trials where id = ?').get(trialId) as { parameters: string };
-        const loss = lossOf(JSON.parse(row.parameters));
-        if (loss === undefined) {
-          const failure = { class: 'nan', message: 'the loss is NaN' };
-          await record(trialId, attempt, { kind: 'ended', end: { outcome: 'failed', failure } });
-          continue;
-        }
-        await record(trialId, attempt, { kind: 'report', epoch: 1, metrics: { test_loss: loss } });
-        await record(trialId, attempt, { kind: 'ended', end: { outcome: 'succeeded' } });
-      }
-    },
-    sweep: () => runtime.core.sweeps.get(id),
-    trials: () =>
-      (
-        db.prepare('select parameters, metrics, state from trials order by idx').all() as {
-          parameters: string;
-          metrics: string;
-          state: string;
-        }[]
-      ).map(({ parameters, metrics, state }) => ({ state, ...JSON.parse(parameters), ...JSON.parse(metrics) })),
-  };
-}
-
 const loss = ({ kind, x, offset }: Record<string, unknown>) =>
   Number(x) > 4 ? undefined : (Number(x) - 1) ** 2 + (kind === 'near' ? 0 : 1 + Number(offset));
 
 describe('sweeps with method tpe', () => {
   test('a TPE sweep has the same trials if the coordinator restarts', async () => {
-    const sweep = await coordinator(FILE, 2);
+    const sweep = await coordinatorWithSweep(dir, FILE, 2);
     let compared = 0;
     while (sweep.sweep() !== undefined) {
       const state = sweep.sweep()?.search?.state;
@@ -117,7 +53,7 @@ describe('sweeps with method tpe', () => {
   });
 
   test('a TPE sweep finds good points, because the later half of the trials is better than the first ten trials', async () => {
-    const sweep = await coordinator(FILE, 2);
+    const sweep = await coordinatorWithSweep(dir, FILE, 2);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();
       await sweep.runOffers(loss);
@@ -129,7 +65,7 @@ describe('sweeps with method tpe', () => {
   });
 
   test('a TPE sweep creates at most two trials per slot in advance', async () => {
-    const sweep = await coordinator(FILE, 3);
+    const sweep = await coordinatorWithSweep(dir, FILE, 3);
     for (let pass = 0; pass < 5; pass++) {
       await sweep.schedule();
       const counts = sweep.sweep()?.counts;
@@ -139,14 +75,15 @@ describe('sweeps with method tpe', () => {
   });
 
   test('a TPE sweep without run_cap has at most 10,000 trials', async () => {
-    const sweep = await coordinator(FILE.replace('run_cap: 60\n', ''), 1);
+    const sweep = await coordinatorWithSweep(dir, FILE.replace('run_cap: 60\n', ''), 1);
     await sweep.schedule();
     expect(sweep.sweep()?.planned).toBe(10_000);
     expect(sweep.restarted().core.sweeps.get('1')?.planned).toBe(10_000);
   });
 
   test('a TPE sweep ends when a small space has no further points', async () => {
-    const sweep = await coordinator(
+    const sweep = await coordinatorWithSweep(
+      dir,
       'trainer: noop\nmethod: bayes\nparameters: {a: {values: [1, 2]}, b: {min: 1, max: 3}}\n',
       2,
     );
@@ -164,7 +101,7 @@ describe('sweeps with method tpe', () => {
   });
 
   test('TPE has one observation per config if the sweep has replicates', async () => {
-    const sweep = await coordinator(FILE.replace('run_cap: 60', 'run_cap: 60\nreplicates: 3'), 3);
+    const sweep = await coordinatorWithSweep(dir, FILE.replace('run_cap: 60', 'run_cap: 60\nreplicates: 3'), 3);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();
       await sweep.runOffers(loss);

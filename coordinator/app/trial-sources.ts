@@ -2,10 +2,13 @@
 import type { Database } from 'libsql';
 import { BadInputError } from '../../proto/errors.ts';
 import { MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
+import { adaptiveSource } from '../grid/adaptive-trials.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { initialState, searcherOf, trialSource } from '../grid/trials.ts';
 import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
+import { endedTrials } from '../store/judged-trials.ts';
 import type { OpenSource } from '../store/load.ts';
+import { Queries } from '../store/queries.ts';
 import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 
@@ -14,13 +17,18 @@ import { parseSweep } from '../sweepfile/parse.ts';
  * source of the sweep yields no trials. The coordinator starts nevertheless, and all other sweeps run.
  */
 export function sourceOpener(db: Database): OpenSource {
+  const queries = new Queries(db);
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
   return ({ id, text, fileName }) => {
     const history = storedSearchHistory(db, id);
     let source: TrialSource;
     try {
       const spec = parseSweep(text, fileName);
-      source = trialSource(spec, searcherOf(spec), () => history.read());
+      source = sourceOf(
+        spec,
+        trialSource(spec, searcherOf(spec), () => history.read()),
+        (created) => endedTrials(db, queries, id, created, needsCurves(spec)),
+      );
     } catch (error) {
       if (!(error instanceof BadInputError)) throw error;
       const problem = `this version of trawl rejects its sweep file: ${error.message}`;
@@ -37,6 +45,14 @@ export function sourceOpener(db: Database): OpenSource {
   };
 }
 
+/** Returns the source of all trials of a sweep. @param first the source, if the number of replicates is fixed */
+function sourceOf(spec: SweepSpec, first: TrialSource, trials: Parameters<typeof adaptiveSource>[3]): TrialSource {
+  const { adaptiveReplicates } = spec;
+  return adaptiveReplicates === undefined ? first : adaptiveSource(spec, adaptiveReplicates, first, trials);
+}
+
+const needsCurves = ({ hypotheses }: SweepSpec): boolean => hypotheses.some(({ claim }) => claim.kind === 'trend');
+
 interface FirstTrials {
   readonly trials: readonly PlannedTrial[];
   readonly state: SourceState;
@@ -47,7 +63,7 @@ interface FirstTrials {
 /** Returns up to `limit` trials to create when a sweep is submitted. Returns no trials if they depend on results. */
 export function firstTrials(spec: SweepSpec, limit: number): FirstTrials {
   const searcher = searcherOf(spec);
-  const source: TrialSource = trialSource(spec, searcher);
+  const source = sourceOf(spec, trialSource(spec, searcher), () => undefined);
   const trials: PlannedTrial[] = [];
   const known = new Set<string>();
   let state = initialState(spec, searcher);

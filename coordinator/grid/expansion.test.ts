@@ -90,6 +90,7 @@ function sweepOf(axes: readonly Axis[]): SweepSpec {
     objectives: [],
     code: undefined,
     isWandbFile: false,
+    adaptiveReplicates: undefined,
     search: undefined,
     runCap: undefined,
     earlyTerminate: undefined,

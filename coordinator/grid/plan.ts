@@ -31,11 +31,17 @@ const MAX_PLAN_CELLS = 250_000;
  */
 const MAX_DRAWN_CONFIGS = 20_000;
 
+/** The maximum number of trials of a sweep with adaptive replicates. Each look reads all of them, in about a second. */
+const MAX_ADAPTIVE_TRIALS = 10_000;
+
 export interface Plan {
   readonly sweep: string;
   /** The number of trials: configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
-  /** Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap. */
+  /**
+   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap, and adaptive
+   * replicates end when everything is decided.
+   */
   readonly isBound: boolean;
   /** The number of distinct parameter sets after exclude and when. */
   readonly configs: number;
@@ -125,11 +131,17 @@ function gridPlan(spec: SweepSpec): Plan {
   }
   const distinct = spec.when.length === 0 ? kept : [...configs.values()].reduce((sum, count) => sum + count, 0);
   const all = distinct * spec.seeds.length;
+  if (spec.adaptiveReplicates !== undefined && all > MAX_ADAPTIVE_TRIALS) {
+    throw new BadInputError(
+      `replicates: ${distinct.toLocaleString('en')} configs with up to ${spec.seeds.length} replicates are ` +
+        `${all.toLocaleString('en')} trials (max ${MAX_ADAPTIVE_TRIALS.toLocaleString('en')} with until: decided)`,
+    );
+  }
   const trials = Math.min(all, spec.runCap ?? all);
   return {
     sweep: spec.name,
     trials,
-    isBound: false,
+    isBound: spec.adaptiveReplicates !== undefined,
     configs: trials === all ? distinct : Math.ceil(trials / spec.seeds.length),
     replicates: spec.seeds.length,
     points: excluded.reduce((sum, count) => sum + count, kept),

@@ -64,8 +64,13 @@ export interface SweepSpec {
   readonly ignored: readonly string[];
   /** One sentence for each setting that trawl interprets in a way that can surprise the author of the file. */
   readonly notes: readonly string[];
-  /** The distinct seeds of the sweep; at least one. Each config is run once per seed. */
+  /**
+   * The distinct seeds of the sweep; at least one. Each config is run once per seed. With adaptive replicates, the results
+   * decide how many of the seeds a config gets.
+   */
   readonly seeds: readonly number[];
+  /** The limits on the replicates of a config. Undefined if each config has a fixed number of replicates. */
+  readonly adaptiveReplicates: AdaptiveReplicates | undefined;
   readonly order: TrialOrder;
   /**
    * The maximum number of trials that run at the same time. If undefined, only the number of slots limits the trials.
@@ -93,6 +98,14 @@ export interface SweepSpec {
   readonly reconstructEvery: number;
   /** The hypotheses in the file's order. The names of the hypotheses are distinct. */
   readonly hypotheses: readonly Hypothesis[];
+}
+
+/** The limits on the replicates of a config whose number depends on the results. Their seeds are 0, 1, 2, and so on. */
+export interface AdaptiveReplicates {
+  /** The number of replicates of each config before the first look; at least 2. */
+  readonly min: number;
+  /** The maximum number of replicates of a config. */
+  readonly max: number;
 }
 
 export interface CodeSpec {

@@ -70,6 +70,8 @@ export function trialSource(
   const mayRepeat = spec.search !== undefined;
   const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
 
+  const replicatesPerConfig = spec.adaptiveReplicates?.min ?? spec.seeds.length;
+
   function replicate(
     state: SourceState,
     config: NonNullable<SourceState['config']>,
@@ -79,7 +81,7 @@ export function trialSource(
     const seed = spec.seeds[replicates] ?? 0;
     const { configId, trialId } = idsOf(spec.trainer, parameters);
     const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
-    const isLast = replicates + 1 >= spec.seeds.length;
+    const isLast = replicates + 1 >= replicatesPerConfig;
     const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
     if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: { ...state, config: rest } };
     return { kind: 'trial', trial, state: { ...state, created: state.created + 1, config: rest } };

@@ -39,6 +39,7 @@ export function sweepFingerprint(spec: SweepSpec): string {
     ...(spec.speculate ? { speculate: true } : {}),
     ...(hasNoDemands(spec.resources) ? {} : { resources: { ...spec.resources, labels: { ...spec.resources.labels } } }),
     ...(spec.command.length === 0 ? {} : { command: spec.command }),
+    ...(spec.adaptiveReplicates === undefined ? {} : { adaptiveReplicates: { ...spec.adaptiveReplicates } }),
     ...(spec.search === undefined ? {} : searchData(spec.search)),
     ...(spec.runCap === undefined ? {} : { runCap: spec.runCap }),
     ...(spec.earlyTerminate === undefined ? {} : { earlyTerminate: JSON.parse(JSON.stringify(spec.earlyTerminate)) }),

@@ -108,6 +108,23 @@ const maxFailedError = 'expected a count such as 10, or a percentage such as "10
 const count = z.int({ error: maxFailedError }).min(0, { error: maxFailedError });
 const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxFailedError });
 
+/** The maximum of adaptive replicates. An effect that needs more is too small to matter in practice. */
+const MAX_ADAPTIVE_REPLICATES = 100;
+const replicatesError =
+  `expected a whole number from 1 to ${MAX_SEEDS}, or {min: 3, max: 20, until: decided} with min from 2 and max up to ` +
+  `${MAX_ADAPTIVE_REPLICATES}`;
+const replicates = z.union(
+  [
+    whole(1, MAX_SEEDS),
+    z.strictObject({
+      min: whole(2, MAX_ADAPTIVE_REPLICATES).describe('replicates of each config, at least 2'),
+      max: whole(3, MAX_ADAPTIVE_REPLICATES).describe('maximum number of replicates of a config'),
+      until: z.literal('decided'),
+    }),
+  ],
+  { error: replicatesError },
+);
+
 export const sweepFileSchema = z.strictObject(
   {
     name: line('text').optional().describe('name of the sweep; default: the name of the file'),
@@ -200,10 +217,11 @@ export const sweepFileSchema = z.strictObject(
     )
       .optional()
       .describe('rules that set parameters of the points that match their conditions; default: none'),
-    replicates: whole(1, MAX_SEEDS)
+    replicates: replicates
       .optional()
       .describe(
-        `number of trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes the key seeds`,
+        `number of trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes the key seeds; ` +
+          '{min: 3, max: 20, until: decided} adds replicates until the hypotheses or the best config are decided',
       ),
     seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
       .optional()

@@ -11,7 +11,14 @@ import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { Axis } from '../grid/axes.ts';
-import { DEFAULT_RUN_CAP, type Metric, type Search, type SweepSpec, type TrialOrder } from '../grid/spec.ts';
+import {
+  type AdaptiveReplicates,
+  DEFAULT_RUN_CAP,
+  type Metric,
+  type Search,
+  type SweepSpec,
+  type TrialOrder,
+} from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../search/sobol.ts';
 import { commandOf } from './command.ts';
@@ -115,6 +122,7 @@ export function specOf(
     ignored,
     notes: [...notesOf(file, metric), ...notes, ...spaceNotes],
     seeds: seedsOf(file, seedAxis, context, findings),
+    adaptiveReplicates: adaptiveReplicatesOf(file, metric, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
     priority: file.priority ?? DEFAULT_PRIORITY,
@@ -258,7 +266,25 @@ function seedsOf(
         `seeds: ${seed} is listed twice, first at ${findings.where(['seeds', before])}`,
       );
   }
-  return seeds ?? Array.from({ length: replicates ?? 1 }, (_, seed) => seed);
+  const count = typeof replicates === 'object' ? replicates.max : (replicates ?? 1);
+  return seeds ?? Array.from({ length: count }, (_, seed) => seed);
+}
+
+function adaptiveReplicatesOf(file: SweepFile, metric: Metric, findings: Findings): AdaptiveReplicates | undefined {
+  const { replicates, method = 'grid', hypotheses = [] } = file;
+  if (typeof replicates !== 'object') return undefined;
+  const { min, max } = replicates;
+  if (max <= min) findings.atValue(['replicates', 'max'], `replicates: max ${max} must be more than min ${min}`);
+  if (method !== 'grid') {
+    findings.atKey(['replicates'], `replicates: method ${method} needs a fixed number, such as replicates: ${min}`);
+  }
+  if (hypotheses.length === 0 && metric.name === '') {
+    findings.atKey(
+      ['replicates'],
+      'replicates: until: decided requires hypotheses, or a metric that decides which config is the best',
+    );
+  }
+  return { min, max };
 }
 
 function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {

@@ -44,6 +44,12 @@ export function compareSpaces(before: SweepSpec, after: SweepSpec): SpaceChange 
     if (before.runCap === after.runCap) return { kind: 'same' };
     return { kind: 'cap', contains: after.search === undefined ? gridContains(after) : () => true };
   }
+  if (before.adaptiveReplicates !== undefined || after.adaptiveReplicates !== undefined) {
+    throw new BadInputError(
+      'the parameters, rules and replicates cannot change from or to replicates with until: decided, because the results ' +
+        'decide which trials exist: submit the file as a new sweep',
+    );
+  }
   for (const { search } of [before, after]) {
     if (search === undefined) continue;
     throw new BadInputError(
@@ -70,13 +76,15 @@ export function countChanges(before: SweepSpec, after: SweepSpec, change: SpaceC
 }
 
 function spaceOf(spec: SweepSpec): Json {
-  const { trainer, zip, exclude, when, seeds, order, search } = spec;
+  const { trainer, zip, exclude, when, seeds, adaptiveReplicates, order, search } = spec;
   const conditions = (rule: SweepSpec['exclude'][number]) => rule.conditions.map(({ name, anyOf }) => [name, anyOf]);
   const rules = [exclude.map(conditions), when.map((rule) => [conditions(rule), { ...rule.set }])];
   const axes = spec.axes.map(({ name, definition }) => [name, definition]);
   const warmStart = search?.method === 'tpe' ? search.warmStart : [];
   const space = search && [search.method, search.seed, [...search.space], warmStart];
-  return JSON.parse(JSON.stringify([trainer, axes, zip, rules, seeds, order, space ?? null]));
+  return JSON.parse(
+    JSON.stringify([trainer, axes, zip, rules, seeds, adaptiveReplicates ?? null, order, space ?? null]),
+  );
 }
 
 /** Whether run_cap removes points from the grid. */

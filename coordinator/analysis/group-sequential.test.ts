@@ -1,0 +1,31 @@
+import jStat from 'jstat';
+import { expect, test } from 'vitest';
+import { lookLevels } from './group-sequential.ts';
+
+const SHARES = [0.2, 0.4, 0.6, 0.8, 1];
+const boundaries = (levels: readonly number[]) => levels.map((level) => jStat.normal.inv(1 - level / 2, 0, 1));
+
+test("five looks that spend the error as O'Brien and Fleming do have the published boundaries", () => {
+  // Lan and DeMets, Biometrika 70, 1983: two-sided, 5 %.
+  const quantile = jStat.normal.inv(1 - 0.0125, 0, 1);
+  const spent = SHARES.map((share) => 4 * (1 - jStat.normal.cdf(quantile / Math.sqrt(share), 0, 1)));
+  const published = [4.8769, 3.3569, 2.6803, 2.2898, 2.031];
+  for (const [look, boundary] of boundaries(lookLevels(SHARES, spent)).entries()) {
+    expect(boundary).toBeCloseTo(published[look] ?? Number.NaN, 2);
+  }
+});
+
+test('a single look has the whole error', () => {
+  expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
+});
+
+test('the last of several looks has less than the whole error, but more than the rest of a division', () => {
+  const levels = lookLevels(
+    SHARES,
+    SHARES.map((share) => 0.05 * share ** 2),
+  );
+  const last = levels.at(-1) ?? Number.NaN;
+  expect(last).toBeLessThan(0.05);
+  // Later looks are correlated with the earlier ones, so that their level is above the error that they add.
+  expect(last).toBeGreaterThan(0.05 * (1 - 0.8 ** 2));
+});

@@ -1,0 +1,52 @@
+/** Adds replicates to the trials of a grid, until the hypotheses or the best config are decided. */
+import { type MissingReplicate, missingReplicates } from '../analysis/adaptive-replicates.ts';
+import type { JudgedTrial } from '../analysis/judgement.ts';
+import type { PlannedTrial, TrialSource } from '../search/trial-source.ts';
+import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
+import { idsOf } from './trial-id.ts';
+
+/**
+ * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits until
+ * all trials have ended, and then yields the replicates that the next look needs. The replicates depend only on the results
+ * in the store, so a restart does not change them.
+ * @param first yields the minimum number of replicates of each config
+ * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not ended
+ */
+export function adaptiveSource(
+  spec: SweepSpec,
+  replicates: AdaptiveReplicates,
+  first: TrialSource,
+  endedTrials: (created: number) => readonly JudgedTrial[] | undefined,
+): TrialSource {
+  let missing: readonly Omit<PlannedTrial, 'index'>[] = [];
+  return {
+    usesResults: first.usesResults,
+    next(state, isKnown) {
+      const step = first.next(state, isKnown);
+      if (step.kind !== 'done') return step;
+      if (spec.runCap !== undefined && state.created - (state.outside ?? 0) >= spec.runCap) return { kind: 'done' };
+      if (missing.length === 0) {
+        const trials = endedTrials(state.created);
+        if (trials === undefined) return { kind: 'wait' };
+        // A trial whose point an earlier version had keeps its id, and is not created again.
+        missing = missingReplicates(spec, replicates, trials)
+          .map((each) => plannedTrial(spec, each))
+          .filter(({ trialId }) => !isKnown(trialId));
+      }
+      const [next, ...rest] = missing;
+      if (next === undefined) return { kind: 'done' };
+      missing = rest;
+      return {
+        kind: 'trial',
+        trial: { ...next, index: state.created },
+        state: { ...state, created: state.created + 1 },
+      };
+    },
+  };
+}
+
+function plannedTrial({ trainer }: SweepSpec, { replicateOf, seed }: MissingReplicate): Omit<PlannedTrial, 'index'> {
+  const { parameters } = replicateOf;
+  const { configId, trialId } = idsOf(trainer, parameters);
+  return { parameters, seed, trialId: trialId(seed), configId };
+}

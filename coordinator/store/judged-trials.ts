@@ -1,0 +1,53 @@
+/** Reads the trials of a sweep as hypotheses use them. */
+import type { Database } from 'libsql';
+import type { TrialStateName } from '../../proto/names.ts';
+import { parseParameters } from '../../proto/values.ts';
+import type { JudgedTrial } from '../analysis/judgement.ts';
+import type { Queries } from './queries.ts';
+import { trialCurve } from './report-stream.ts';
+
+interface TrialRow {
+  readonly id: string;
+  readonly configId: string;
+  readonly seed: number;
+  readonly state: TrialStateName;
+  readonly parameters: string;
+  readonly metrics: string;
+}
+
+/**
+ * Returns the trials of a sweep whose points its current version has, in the sweep's order. Undefined while fewer than
+ * `created` trials are stored or some have not ended.
+ * @param withCurves whether the curves are read; without them, each curve is empty
+ */
+export function endedTrials(
+  db: Database,
+  queries: Queries,
+  sweepId: string,
+  created: number,
+  withCurves: boolean,
+): JudgedTrial[] | undefined {
+  const counts = db
+    .prepare(
+      `select coalesce(sum(n), 0) as stored,
+         coalesce(sum(n) filter (where state in ('succeeded', 'stopped', 'failed', 'cancelled')), 0) as ended
+       from trial_counts where sweep_id = ?`,
+    )
+    .get(sweepId) as { readonly stored: number; readonly ended: number };
+  if (counts.stored < created || counts.ended < counts.stored) return undefined;
+  const rows = db
+    .prepare(
+      `select id, config_id as configId, seed, state, parameters, metrics from trials
+       where sweep_id = ? and dropped_in = 0 order by idx`,
+    )
+    .all(sweepId) as TrialRow[];
+  return rows.map((row) => ({
+    id: row.id,
+    configId: row.configId,
+    seed: row.seed,
+    state: row.state,
+    parameters: parseParameters(row.parameters),
+    metrics: JSON.parse(row.metrics),
+    curve: withCurves ? [...trialCurve(queries, sweepId, row.id)] : [],
+  }));
+}
