@@ -24,7 +24,7 @@ export const MACROS = {
   args_append_hydra: 'many',
   /** `++lr=0.1 ++layers=3` */
   args_override_hydra: 'many',
-  /** Like args, except that `true` becomes `--name` and `false` is omitted. */
+  /** A macro like args, except that `true` becomes `--name` and `false` is omitted. */
   args_no_boolean_flags: 'many',
   /** `{"lr": 0.1, "layers": 3}` */
   args_json: 'one',

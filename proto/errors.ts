@@ -26,7 +26,7 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** An error for the user. Its message has the cause, the place and the remedy. */
+/** An error for the user. The message of the error contains the cause, the place and the remedy. */
 export abstract class TrawlError extends Error {
   abstract readonly exitCode: ExitCode;
   abstract readonly grpcCode: status;
@@ -92,7 +92,7 @@ export class OverloadedError extends TrawlError {
   readonly grpcCode = STATUS.RESOURCE_EXHAUSTED;
 }
 
-/** The coordinator's disk has no space for a file. Only a person can free space. */
+/** The coordinator's disk has no space for a file. Only a person can free the space. */
 export class NoSpaceError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = STATUS.FAILED_PRECONDITION;

@@ -54,7 +54,7 @@ export const MAX_TRIAL_IDS = 1_000;
 export const MAX_METRICS = 256;
 /** The maximum number of metrics in all reports of an attempt. Every update of a trial carries all of its metrics. */
 export const MAX_ATTEMPT_METRICS = 1_000;
-/** The maximum number of characters in the names of these metrics. */
+/** The maximum number of characters in the names of all metrics of an attempt. */
 export const MAX_ATTEMPT_METRIC_CHARACTERS = 100_000;
 
 /** The maximum number of labels of an agent or of a sweep. */

@@ -27,13 +27,16 @@ export interface TrainerSpec {
   /** Whether the trainer accepts parameters that are not listed. The values of these parameters are not checked. */
   readonly open: boolean;
   /**
-   * Metrics of every report; the first is the default objective. If empty, the trainer reports any metrics, and the
-   * sweep file must name one.
+   * The metrics of every report; the first metric is the default objective. If empty, the trainer reports any metrics,
+   * and the sweep file must name one.
    */
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
   readonly usesBackend: boolean;
-  /** Parameters that must be equal in all trials of a pack. Undefined if the trainer cannot pack trials. */
+  /**
+   * The parameters that must be equal in all trials of a pack. The field is undefined if the trainer cannot pack
+   * trials.
+   */
   readonly packsBy: readonly string[] | undefined;
 }
 
@@ -119,9 +122,8 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**
- * Returns the number of a trial's last epoch. Undefined if the number is unknown. Programs of the trainer command can
- * count from
- * 0, so their last epoch is one less than the parameter that gives their epochs.
+ * Returns the number of a trial's last epoch. The number is undefined if it is unknown. Programs of the trainer command
+ * can count from 0, so their last epoch is one less than the parameter that gives their epochs.
  */
 export function epochsOf(trainer: string, parameters: Parameters): number | undefined {
   if (trainer === 'command') {

@@ -37,7 +37,7 @@ export interface TableLayout {
 }
 
 export interface TableRoom {
-  /** Columns of the terminal. Undefined for a pipe: nothing is cut. */
+  /** The number of columns of the terminal. The number is undefined for a pipe; nothing is then cut. */
   readonly width: number | undefined;
   /** Whether the text is ASCII only. */
   readonly ascii?: boolean | undefined;
@@ -114,7 +114,7 @@ interface Measured<Row> {
   readonly column: Column<Row>;
   readonly header: string;
   readonly cells: readonly string[];
-  /** Width of the widest cell, including the header. */
+  /** The width of the widest cell, including the header. */
   readonly natural: number;
   /** The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another number. */
   readonly least: number;

@@ -39,7 +39,7 @@ export interface PutHeader {
 export interface PutResponse {
   message:
     | //
-    /** The number of bytes already stored. The next chunk begins there. */
+    /** The number of bytes already stored. The next chunk begins at this offset. */
     { $case: "offset"; offset: number }
     | //
     /** The whole file is durable. */
@@ -52,11 +52,11 @@ export interface PutResponse {
 
 export interface ListRequest {
   /**
-   * Empty means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
+   * An empty text means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
    * ambiguous.
    */
   sweep: string;
-  /** The id of a trial or an unambiguous prefix. Empty means every trial of the sweep. */
+  /** The id of a trial or an unambiguous prefix. An empty text means every trial of the sweep. */
   trial: string;
 }
 

@@ -242,7 +242,7 @@ export interface Offer {
 
 export interface OpenRequest {
   agentId: string;
-  /** Differs for each start of the agent's process. */
+  /** The text differs for each start of the agent's process. */
   incarnation: string;
   claims: Claim[];
 }
@@ -255,7 +255,7 @@ export interface Claim {
 }
 
 export interface OpenResponse {
-  /** One per claim, in the same order. */
+  /** The answers to the claims, one per claim and in the same order. */
   decisions: Decision[];
 }
 
@@ -265,7 +265,10 @@ export interface Decision {
     | { $case: "grant"; grant: Grant }
     | { $case: "refusal"; refusal: Refusal }
     | undefined;
-  /** Further trials leased to the same slot, to be trained as one pack. Each has its own lease and records. */
+  /**
+   * Further trials leased to the same slot, to be trained as one pack. Each of these trials has its own lease and
+   * records.
+   */
   mates: Mate[];
 }
 
@@ -279,7 +282,7 @@ export interface Grant {
   trainer: string;
   parameters: { [key: string]: ParameterValue };
   seed: number;
-  /** The `command` of the sweep file. Only for the trainer command. */
+  /** The `command` of the sweep file. Used only for the trainer command. */
   command: string[];
   /** Number of epochs from one checkpoint to the next. 0 means no checkpoints. */
   checkpointEvery: number;
@@ -288,7 +291,7 @@ export interface Grant {
   resume:
     | Artifact
     | undefined;
-  /** How to run the program and read its reports. Only for the trainer command. */
+  /** How to run the program and read its reports. Used only for the trainer command. */
   program: ProgramSpec | undefined;
 }
 
@@ -301,18 +304,21 @@ export interface Grant_ParametersEntry {
 export interface ProgramSpec {
   /** Variables for the program, in addition to the agent's own. */
   env: { [key: string]: string };
-  /** The sources of its metrics. All of them are read. Empty means JSON lines. */
+  /** The sources of its metrics. All of them are read. An empty list means JSON lines. */
   report: ReportSource[];
   /** Patterns that classify failures. The patterns are tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
   wandb: WandbMode;
-  /** The code that each attempt runs in a folder of its own. Absent if programs run in the agent's working folder. */
+  /**
+   * The code that each attempt runs in a folder of its own. The code is absent if programs run in the agent's working
+   * folder.
+   */
   code:
     | CodeArchive
     | undefined;
   /** Parameters whose whole numbers are all written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
-  /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
+  /** The metric that ranks the sweep. The name is empty if the sweep file names no metric. */
   metric: string;
   /** Milliseconds without a first report after which the sweep shows a warning. */
   firstReportMs: number;
@@ -390,17 +396,17 @@ export interface Hello {
   gpus: string[];
   /** Number of trials that one slot can train as a pack. 0 and 1 mean one trial at a time. */
   pack: number;
-  /** HOST:PORT of the agent's metrics for Prometheus. Empty if the agent serves no metrics. */
+  /** HOST:PORT of the agent's metrics for Prometheus. The address is empty if the agent serves no metrics. */
   metrics: string;
   /** Labels from the agent's command line. proto/limits.ts has the limits. */
   labels: { [key: string]: string };
-  /** One per slot, in order. */
+  /** The resources of the slots, one entry per slot and in order. */
   slotFacts: SlotFacts[];
   /** Names of the trainers that the agent supports. */
   trainers: string[];
   /** Identifies the agent's folder. Created with the folder, and stored there. */
   instance: string;
-  /** Differs between copies of a folder, on one machine or several. */
+  /** The id differs between copies of a folder, on one machine or on several machines. */
   location: string;
 }
 
@@ -411,9 +417,9 @@ export interface Hello_LabelsEntry {
 
 /** The resources of a slot. */
 export interface SlotFacts {
-  /** GPUs that its worker can use. */
+  /** The number of GPUs that the slot's worker can use. */
   gpus: number;
-  /** Memory available to the slot on each GPU. */
+  /** The memory that is available to the slot on each GPU, in bytes. */
   vramBytes: number;
 }
 
@@ -427,7 +433,7 @@ export interface Record {
     | { $case: "log"; log: LogChunk }
     | { $case: "ended"; ended: Ended }
     | //
-    /** Accepted only after the file was uploaded (ArtifactService.Put). */
+    /** The record is accepted only after the file was uploaded (ArtifactService.Put). */
     { $case: "artifact"; artifact: Artifact }
     | { $case: "notice"; notice: Notice }
     | //
@@ -480,7 +486,7 @@ export interface Welcome {
   /** The name of this coordinator in NATS subjects and streams. */
   cluster: string;
   heartbeatMs: number;
-  /** Set while the agent is drained. */
+  /** The field is set while the agent is drained. */
   drain:
     | Drain
     | undefined;
@@ -539,11 +545,11 @@ export interface Heartbeat {
   held: AttemptKey[];
   /** The agent starts no new trials, and exits when its attempts have ended. */
   leaving: boolean;
-  /** One per GPU, at most a few seconds old. Empty if the driver reports no measurements. */
+  /** The measurements of each GPU, at most a few seconds old. The list is empty if the driver reports no measurements. */
   gpuFigures: GpuFigures[];
-  /** Claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
+  /** The claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
   claimed: AttemptKey[];
-  /** At most a few seconds old. */
+  /** The measurements are at most a few seconds old. */
   machineFigures: MachineFigures | undefined;
 }
 
@@ -3697,7 +3703,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 /** The protocol between agents and the coordinator, over gRPC and NATS. */
 export type AttemptServiceService = typeof AttemptServiceService;
 export const AttemptServiceService = {
-  /** Requests leases for offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. The call is answered once the leases are durable. */
   open: {
     path: "/trawl.v1.AttemptService/Open" as const,
     requestStream: false as const,
@@ -3720,14 +3726,14 @@ export const AttemptServiceService = {
 } as const;
 
 export interface AttemptServiceServer extends UntypedServiceImplementation {
-  /** Requests leases for offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. The call is answered once the leases are durable. */
   open: handleUnaryCall<OpenRequest, OpenResponse>;
   /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
   report: handleBidiStreamingCall<ReportRequest, ReportResponse>;
 }
 
 export interface AttemptServiceClient extends Client {
-  /** Requests leases for offered trials. Answered once the leases are durable. */
+  /** Requests leases for offered trials. The call is answered once the leases are durable. */
   open(request: OpenRequest, callback: (error: ServiceError | null, response: OpenResponse) => void): ClientUnaryCall;
   open(
     request: OpenRequest,

@@ -32,7 +32,7 @@ export interface PutCodeRequest {
 export interface PutCodeResponse {
   message:
     | //
-    /** The number of bytes already stored. The next chunk begins there. */
+    /** The number of bytes already stored. The next chunk begins at this offset. */
     { $case: "offset"; offset: number }
     | //
     /** The whole archive is durable. */

@@ -62,22 +62,22 @@ export interface BackupResponse {
 }
 
 export interface BackupFile {
-  /** Path in the backup, relative, with slashes. The store is store.sqlite. */
+  /** The relative path of the file in the backup, with slashes. The store is store.sqlite. */
   name: string;
   size: number;
 }
 
 /** One of these is required: older_than_ms above 0, keep above 0, or all. A request without a selector is rejected. */
 export interface PruneRequest {
-  /** Removes only sweeps that ended at least this long ago. */
+  /** Removes only sweeps that ended at least this time ago. */
   olderThanMs: number;
   /** Number of newest ended sweeps to keep, of any age. */
   keep: number;
-  /** Returns the sweeps without removing them. */
+  /** Whether the sweeps are only returned, and not removed. */
   dryRun: boolean;
   /** Also removes files that a start of the coordinator moved aside at least older_than_ms ago. */
   orphans: boolean;
-  /** Removes every ended sweep except the newest sweep. Rejected together with older_than_ms or keep. */
+  /** Removes every ended sweep except the newest sweep. This field is rejected together with older_than_ms or keep. */
   all: boolean;
 }
 
@@ -1074,7 +1074,7 @@ export const OperationsServiceService = {
     responseSerialize: (value: DrainAgentResponse): Buffer => Buffer.from(DrainAgentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DrainAgentResponse => DrainAgentResponse.decode(value),
   },
-  /** Ends a drain. Does nothing if the agent is not drained. */
+  /** Ends a drain. Nothing changes if the agent is not drained. */
   undrainAgent: {
     path: "/trawl.v1.OperationsService/UndrainAgent" as const,
     requestStream: false as const,
@@ -1086,7 +1086,7 @@ export const OperationsServiceService = {
     responseDeserialize: (value: Buffer): UndrainAgentResponse => UndrainAgentResponse.decode(value),
   },
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Nothing changes if the agent is
    * neither quarantined nor suspect.
    */
   releaseAgent: {
@@ -1128,10 +1128,10 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
    * replaces the grace period and the reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
-  /** Ends a drain. Does nothing if the agent is not drained. */
+  /** Ends a drain. Nothing changes if the agent is not drained. */
   undrainAgent: handleUnaryCall<UndrainAgentRequest, UndrainAgentResponse>;
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Nothing changes if the agent is
    * neither quarantined nor suspect.
    */
   releaseAgent: handleUnaryCall<ReleaseAgentRequest, ReleaseAgentResponse>;
@@ -1162,7 +1162,7 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DrainAgentResponse) => void,
   ): ClientUnaryCall;
-  /** Ends a drain. Does nothing if the agent is not drained. */
+  /** Ends a drain. Nothing changes if the agent is not drained. */
   undrainAgent(
     request: UndrainAgentRequest,
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
@@ -1179,7 +1179,7 @@ export interface OperationsServiceClient extends Client {
     callback: (error: ServiceError | null, response: UndrainAgentResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Ends the quarantine of an agent, and forgets the failures that count against it. Does nothing if the agent is
+   * Ends the quarantine of an agent, and forgets the failures that count against it. Nothing changes if the agent is
    * neither quarantined nor suspect.
    */
   releaseAgent(

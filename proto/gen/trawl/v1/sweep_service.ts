@@ -122,13 +122,13 @@ export function sweepActionToNumber(object: SweepAction): number {
 }
 
 export interface SubmitRequest {
-  /** Shown in error messages only. */
+  /** The name is shown in error messages only. */
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
-  /** Chosen by the client. Makes retries of the call idempotent. */
+  /** The client chooses this id. The id makes retries of the call idempotent. */
   requestId: string;
-  /** The code that the sweep file names. Its archive must be uploaded first (CodeService.PutCode). */
+  /** The code that the sweep file names. The archive of the code must be uploaded first (CodeService.PutCode). */
   source: Source | undefined;
 }
 
@@ -139,7 +139,7 @@ export interface SubmitResponse {
 export interface ApplySweepRequest {
   /** As in GetSweepRequest. */
   sweep: string;
-  /** Shown in error messages only. */
+  /** The name is shown in error messages only. */
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
@@ -148,7 +148,7 @@ export interface ApplySweepRequest {
    * any version.
    */
   baseVersion: number;
-  /** Returns the differences, and changes nothing. */
+  /** Whether the call only returns the differences, and changes nothing. */
   dryRun: boolean;
 }
 
@@ -157,7 +157,7 @@ export interface ApplySweepResponse {
   changes: VersionChanges | undefined;
 }
 
-/** The differences between two versions of a sweep. Trials that are not created yet count too. */
+/** The differences between two versions of a sweep. Trials that are not created yet are included. */
 export interface VersionChanges {
   /** The number of the new version; the current version if the files are equivalent. */
   version: number;
@@ -166,7 +166,7 @@ export interface VersionChanges {
   kept: number;
   added: number;
   dropped: number;
-  /** Of the dropped trials: those that have started. They keep their results, which are not ranked. */
+  /** The number of dropped trials that have started. These trials keep their results, which are not ranked. */
   droppedStarted: number;
   settings: SettingChange[];
 }
@@ -211,7 +211,7 @@ export interface GetSourceResponse {
   source:
     | Source
     | undefined;
-  /** The Python environments of its attempts, the most frequent first. */
+  /** The Python environments of the sweep's attempts, the most frequent first. */
   environments: Environment[];
 }
 
@@ -250,7 +250,7 @@ export interface RetryTrialsRequest {
   failures: FailureClass[];
   /** Every cancelled trial (of a sweep that was stopped or killed, or killed by itself). */
   cancelled: boolean;
-  /** Chosen by the client. Makes retries of the call idempotent. */
+  /** The client chooses this id. The id makes retries of the call idempotent. */
   requestId: string;
 }
 
@@ -264,7 +264,7 @@ export interface RetryTrialsResponse {
 
 export interface ListTrialsRequest {
   sweep: string;
-  /** The metric to rank by. Empty means the objective of the sweep. */
+  /** The metric to rank by. An empty text means the objective of the sweep. */
   rankBy: string;
   /**
    * Unspecified means the sweep's goal for its objective. For other metrics, it means maximize for psnr and accuracy,
@@ -380,8 +380,8 @@ export interface ListReportsResponse {
 export interface WatchRequest {
   sweep: string;
   /**
-   * The last event that the watcher has. Every later event of the sweep, and every row that it changed, is sent as
-   * deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a snapshot.
+   * The last event that the watcher has received. Every later event of the sweep, and every row that it changed, is
+   * sent as deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a snapshot.
    */
   sinceEventSeq: number;
 }
@@ -450,7 +450,7 @@ export interface ExplainTrialResponse {
   sinceMs: number;
   /** For a pending or offered trial: every known agent. */
   agents: AgentVerdict[];
-  /** Why a pending or offered trial does not run; empty for the other states. */
+  /** The reasons why a pending or offered trial does not run; empty for the other states. */
   reasons: WaitReason[];
   /** Unset if the trial has not been attempted yet. */
   lastAttempt: Attempt | undefined;
@@ -478,7 +478,7 @@ export interface WaitReason_NoCoordinator {
 }
 
 export interface WaitReason_SweepPaused {
-  /** Why the sweep was paused; may be empty. */
+  /** The reason why the sweep was paused; may be empty. */
   reason: string;
 }
 
@@ -579,7 +579,7 @@ export interface AgentReason_Unfit {
   shortfall:
     | Shortfall
     | undefined;
-  /** Numbers of the slots. Empty means all slots. */
+  /** Numbers of the slots. An empty list means all slots. */
   slots: number[];
 }
 
@@ -624,7 +624,7 @@ export interface Shortfall_Trainer {
 }
 
 export interface Shortfall_Gpus {
-  /** 0 means that the slot must have none. */
+  /** 0 means that the slot must have no GPU. */
   required: number;
   available: number;
 }
@@ -634,7 +634,7 @@ export interface Shortfall_UnusedGpu {
   backend: string;
 }
 
-/** Bytes on each GPU. */
+/** The memory on each GPU, in bytes. */
 export interface Shortfall_Vram {
   requiredBytes: number;
   availableBytes: number;
@@ -643,7 +643,7 @@ export interface Shortfall_Vram {
 export interface Shortfall_Label {
   name: string;
   required: string;
-  /** Unset if the agent does not have the label. */
+  /** The field is unset if the agent does not have the label. */
   actual?:
     | string
     | undefined;
@@ -6052,7 +6052,7 @@ export const Shortfall_Label: MessageFns<Shortfall_Label> = {
 /** Submits, controls, lists and watches sweeps. */
 export type SweepServiceService = typeof SweepServiceService;
 export const SweepServiceService = {
-  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. The call is answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: {
     path: "/trawl.v1.SweepService/Submit" as const,
     requestStream: false as const,
@@ -6113,7 +6113,10 @@ export const SweepServiceService = {
       Buffer.from(ControlSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
-  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
+  /**
+   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * cancelled.
+   */
   killTrial: {
     path: "/trawl.v1.SweepService/KillTrial" as const,
     requestStream: false as const,
@@ -6198,7 +6201,7 @@ export const SweepServiceService = {
     responseSerialize: (value: ListReportsResponse): Buffer => Buffer.from(ListReportsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListReportsResponse => ListReportsResponse.decode(value),
   },
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
   watch: {
     path: "/trawl.v1.SweepService/Watch" as const,
     requestStream: false as const,
@@ -6240,7 +6243,7 @@ export const SweepServiceService = {
 } as const;
 
 export interface SweepServiceServer extends UntypedServiceImplementation {
-  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. The call is answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   /**
    * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
@@ -6252,7 +6255,10 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Returns the code that was submitted with a sweep, and the environments in which it ran. */
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
-  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
+  /**
+   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * cancelled.
+   */
   killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
   /**
    * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
@@ -6273,7 +6279,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   listRungs: handleUnaryCall<ListRungsRequest, ListRungsResponse>;
   /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
   listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
@@ -6282,7 +6288,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
 }
 
 export interface SweepServiceClient extends Client {
-  /** Adds a sweep. Answered once the sweep is durable. A repeated request_id returns the same sweep. */
+  /** Adds a sweep. The call is answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit(
     request: SubmitRequest,
     callback: (error: ServiceError | null, response: SubmitResponse) => void,
@@ -6378,7 +6384,10 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
-  /** Cancels one trial, and stops a running trial. Answered once durable. Does nothing if the trial is already cancelled. */
+  /**
+   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * cancelled.
+   */
   killTrial(
     request: KillTrialRequest,
     callback: (error: ServiceError | null, response: KillTrialResponse) => void,
@@ -6475,7 +6484,7 @@ export interface SweepServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListReportsResponse>;
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. Ends with the sweep. */
+  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchResponse>;
   watch(
     request: WatchRequest,

@@ -724,7 +724,7 @@ export interface Sweep {
   id: string;
   name: string;
   state: SweepState;
-  /** Why the sweep is paused or ended early; empty otherwise. */
+  /** The reason why the sweep is paused or ended early; empty otherwise. */
   reason: string;
   trainer: string;
   metric: Metric | undefined;
@@ -733,18 +733,18 @@ export interface Sweep {
   replicates: number;
   createdAtMs: number;
   endedAtMs: number;
-  /** SHA-256 of the sweep's canonical content. The same file has the same fingerprint. */
+  /** The SHA-256 of the sweep's canonical content. Files with the same content have the same fingerprint. */
   fingerprint: string;
-  /** Names of the parameters that vary. */
+  /** The names of the parameters that vary. */
   axes: string[];
-  /** Number of grid points that the sweep file excludes. */
+  /** The number of grid points that the sweep file excludes. */
   excluded: number;
   /** Trials of sweeps with higher priority start first. Sweeps of equal priority share the slots by weight. */
   priority: number;
   weight: number;
   /** Oldest first. */
   warnings: SweepWarning[];
-  /** When the sweep entered its state. */
+  /** The time at which the sweep entered its state. */
   stateSinceMs: number;
   /**
    * The user who put the sweep into its state, such as ann@gpu-1; empty if the coordinator did, or if the user is
