@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import { totalText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -48,9 +47,8 @@ async function submit(file: string, options: Options): Promise<void> {
 }
 
 /** Prints a notice about a sweep with the same content, because a second submission runs all trials again. */
-async function noteEarlierSubmission(connection: Connection, { spec }: LoadedSweepFile): Promise<void> {
+async function noteEarlierSubmission(connection: Connection, { fingerprint }: LoadedSweepFile): Promise<void> {
   const { sweeps } = await retryUnreachable(() => unary(connection, connection.client.listSweeps, {}));
-  const fingerprint = sweepFingerprint(spec);
   const earlier = sweeps.filter((sweep) => sweep.fingerprint === fingerprint).at(-1);
   if (earlier === undefined) return;
   const { id, name } = earlier;

@@ -2,7 +2,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { BadInputError, EXIT } from '../../proto/errors.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
@@ -42,9 +41,8 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
 }
 
 /** Returns the newest sweep with the name in the file, unless a sweep of the folder has the same content as the file. */
-function editedSweep(sweeps: readonly SweepJson[], { spec }: LoadedSweepFile): SweepJson | undefined {
+function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {
   const open = sweeps.filter(({ state }) => state !== 'stopped' && state !== 'killed');
-  const fingerprint = sweepFingerprint(spec);
   if (open.some((sweep) => sweep.fingerprint === fingerprint)) return undefined;
   return open.filter(({ name }) => name === spec.name).sort((one, other) => Number(other.sweep) - Number(one.sweep))[0];
 }

@@ -1,4 +1,3 @@
-import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
@@ -25,8 +24,7 @@ export async function resumeOrSubmit(
   dir: string,
 ): Promise<Sweep> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
-  const fingerprint = sweepFingerprint(file.spec);
-  const candidates = sweeps.filter((sweep) => sweep.fingerprint === fingerprint && !wasStopped(sweep)).reverse();
+  const candidates = sweeps.filter((sweep) => sweep.fingerprint === file.fingerprint && !wasStopped(sweep)).reverse();
   const same = code === undefined ? candidates[0] : await sweepWithCode(connection, candidates, code, report, dir);
   for (const other of sweeps) {
     if (other.id === same?.id || sweepEnded(other) || other.state !== SweepState.RUNNING) continue;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { inlineValueFiles } from '../../coordinator/sweepfile/inline-value-files.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { readSweepFile } from '../../coordinator/sweepfile/read.ts';
@@ -13,6 +14,7 @@ export interface LoadedSweepFile {
    */
   readonly text: string;
   readonly spec: SweepSpec;
+  readonly fingerprint: string;
 }
 
 /**
@@ -23,5 +25,6 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
   const written = await readSweepFile(fileName);
   const folder = dirname(fileName);
   const text = await inlineValueFiles(written, fileName, (path) => readFile(resolve(folder, path), 'utf8'));
-  return { fileName, text, spec: parseSweep(text, fileName) };
+  const spec = parseSweep(text, fileName);
+  return { fileName, text, spec, fingerprint: sweepFingerprint(spec) };
 }

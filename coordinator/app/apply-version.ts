@@ -11,7 +11,7 @@ import { leasesOf } from '../core/leases.ts';
 import type { Sweep } from '../core/model.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { type SweepSpec, sweptParameters } from '../grid/spec.ts';
-import { initialState, parseSourceState, searcherOf } from '../grid/trials.ts';
+import { parseSourceState, trialSource } from '../grid/trials.ts';
 import type { SourceState } from '../search/trial-source.ts';
 import { loadSweep } from '../store/load.ts';
 import { loadCurve, loadResumableCurve, loadScores } from '../store/load-early-stopping.ts';
@@ -239,12 +239,13 @@ function searchOf(
   { after, request, space, outside, total }: NewSpace,
 ): ApplyRequest['search'] {
   const { text, fileName } = request;
-  const source = runtime.openSource({ id: sweep.id, text, fileName });
+  const trials = trialSource(after);
+  const source = runtime.openSource({ id: sweep.id, text, fileName }, { text, source: trials });
   const stored = storedSearch(runtime, sweep.id);
   const created = runtime.queries.trials.created(sweep.id);
   const state: SourceState =
     space.kind === 'grid' || stored === undefined
-      ? { ...initialState(after, searcherOf(after)), created, outside, merges: true }
+      ? { ...trials.initialState, created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
   // The end of a sweep at its target ended the creation, although the search had further trials.

@@ -8,10 +8,10 @@ import { schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import type { Change, Output, Step } from '../core/step.ts';
 import { type Commit, Journal } from '../store/journal.ts';
-import { loadCore, type OpenSource } from '../store/load.ts';
+import { loadCore } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
 import { TimeLeftEstimates } from './time-left.ts';
-import { sourceOpener } from './trial-sources.ts';
+import { type SourceOpener, sourceOpener } from './trial-sources.ts';
 
 /** The start time in Unix milliseconds. `now` adds monotonic time to this value, so that the result never jumps. */
 const startedAt = Date.now() - performance.now();
@@ -40,7 +40,7 @@ export class Runtime {
   readonly db: Database;
   readonly core: Core;
   readonly queries: Queries;
-  readonly openSource: OpenSource;
+  readonly openSource: SourceOpener;
   readonly timeLeft: TimeLeftEstimates;
   readonly now: () => number;
   readonly #journal: Journal;

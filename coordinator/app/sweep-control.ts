@@ -13,6 +13,7 @@ import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../c
 import { noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
+import { trialSource } from '../grid/trials.ts';
 import { configsOf } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
 import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
@@ -135,7 +136,8 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   const planned = planWithoutDrawing(spec);
-  const { trials, state, done } = firstTrials(spec, runtime.core.creationWindow.trials);
+  const parsed = { text: request.text, source: trialSource(spec) };
+  const { trials, state, done } = firstTrials(parsed.source, runtime.core.creationWindow.trials);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   // Without a flush, the store could lack results of the earlier sweeps.
   if (spec.search?.method === 'tpe' && spec.search.warmStart.length > 0) runtime.flush();
@@ -163,7 +165,7 @@ async function submit(
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
   if (!runtime.core.sweeps.has(id) && !isEnded(runtime.queries.sweeps.state(id))) {
-    runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), runtime.openSource));
+    runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), (stored) => runtime.openSource(stored, parsed)));
   }
   return id;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { trialSource } from '../grid/trials.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
 import { insertSweep } from '../store/submit.ts';
@@ -19,7 +20,7 @@ function storeWith(text: string) {
     db.close();
     rmSync(dir, { recursive: true, force: true });
   });
-  const { trials, state, done } = firstTrials(parseSweep(GRID, 's.yaml'), 3);
+  const { trials, state, done } = firstTrials(trialSource(parseSweep(GRID, 's.yaml')), 3);
   const facts = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's.yaml', text, trainer: 'noop' };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 9, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(db, { ...facts, ...counts, policy: PLAIN_POLICY, search: { planned: 9, state, done } }, trials, 1);
@@ -43,4 +44,14 @@ test('a coordinator starts although this version rejects a stored sweep file', (
   const db = storeWith('{trainer: noop, parameters: {a: {value: 1}}, unknown_key: 1}');
   const source = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search?.source;
   expect(source?.problem).toMatch(/^this version of trawl rejects its sweep file: s\.yaml:1:/);
+});
+
+test('a source uses the parsed file of a request only if the stored file has the same text', () => {
+  const open = sourceOpener(storeWith(GRID));
+  const text = 'trainer: noop\nparameters: {a: {value: 100}}\n';
+  const source = trialSource(parseSweep(text, 's.yaml'));
+  const first = (stored: string) =>
+    open({ id: '2', text: stored, fileName: 's.yaml' }, { text, source }).next(source.initialState, () => false);
+  expect(first(text)).toMatchObject({ trial: { parameters: { a: 100 } } });
+  expect(first(GRID)).toMatchObject({ trial: { parameters: { a: 1 } } });
 });

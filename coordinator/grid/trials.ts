@@ -28,7 +28,7 @@ const MAX_REPEATED_POINTS = 10_000;
 
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
-export function searcherOf(spec: SweepSpec): Searcher {
+function searcherOf(spec: SweepSpec): Searcher {
   if (spec.search === undefined) return gridSearcher(spec);
   if (isDrawn(spec.search)) return drawingSearcher(spec.search);
   const { seed, space } = spec.search;
@@ -49,10 +49,6 @@ export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
   return new Map(axes.map((axis) => [axis.name, kindOfValues(valuesOf(axis))]));
 }
 
-export function initialState(spec: SweepSpec, { initialState: search }: Pick<Searcher, 'initialState'>): SourceState {
-  return { search, created: 0, points: 0, excluded: spec.exclude.map(() => 0), duplicates: 0, repeated: 0 };
-}
-
 /** Reads the state of a source from JSON. */
 export function parseSourceState(json: string): SourceState {
   const { config, ...state } = JSON.parse(json) as SourceState;
@@ -60,55 +56,62 @@ export function parseSourceState(json: string): SourceState {
   return { ...state, config: { ...config, parameters: parseParameters(JSON.stringify(config.parameters)) } };
 }
 
-/** @param history the trials so far, for searchers that use results; default: none */
-export function trialSource(
-  spec: SweepSpec,
-  searcher: Searcher,
-  history: () => SearchHistory = () => NO_HISTORY,
-): TrialSource {
+/** A source of trials that is not bound to a stored sweep. */
+export interface SpecSource extends TrialSource {
+  readonly spec: SweepSpec;
+  /** The state before the first trial. */
+  readonly initialState: SourceState;
+  /** @param history returns the trials so far, for searchers that use results; default: none */
+  next(state: SourceState, isKnown: (trialId: string) => boolean, history?: () => SearchHistory): SourceStep;
+}
+
+export function trialSource(spec: SweepSpec): SpecSource {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
+  const searcher = searcherOf(spec);
   const mayRepeat = spec.search !== undefined;
   const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
-
   const replicatesPerConfig = spec.adaptiveReplicates?.min ?? spec.seeds.length;
-
-  function replicate(
-    state: SourceState,
-    config: NonNullable<SourceState['config']>,
-    isKnown: (trialId: string) => boolean,
-  ): SourceStep {
-    const { parameters, replicates } = config;
-    const seed = spec.seeds[replicates] ?? 0;
-    const { configId, trialId } = idsOf(spec.trainer, parameters);
-    const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
-    const isLast = replicates + 1 >= replicatesPerConfig;
-    const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
-    if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: { ...state, config: rest } };
-    return { kind: 'trial', trial, state: { ...state, created: state.created + 1, config: rest } };
-  }
-
   return {
+    spec,
     usesResults: searcher.usesResults,
-    next(state, isKnown) {
+    initialState: {
+      search: searcher.initialState,
+      created: 0,
+      points: 0,
+      excluded: spec.exclude.map(() => 0),
+      duplicates: 0,
+      repeated: 0,
+    },
+    next(state, isKnown, history = () => NO_HISTORY) {
       if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
-      if (state.config !== undefined) return replicate(state, state.config, isKnown);
-      if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
-      const suggestion = searcher.next(state.search, searcher.usesResults ? history() : NO_HISTORY);
-      if (suggestion.kind !== 'point') return suggestion;
-      const { point, state: search } = suggestion;
-      const after = { ...state, search, points: state.points + 1 };
-      const repeated = state.repeated + 1;
-      const effect = effectOf(spec, point);
-      if ('excludedBy' in effect) {
-        const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
-        return { kind: 'dropped', state: { ...after, excluded, repeated } };
+      let { config } = state;
+      let after = state;
+      if (config === undefined) {
+        if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
+        const suggestion = searcher.next(state.search, searcher.usesResults ? history() : NO_HISTORY);
+        if (suggestion.kind !== 'point') return suggestion;
+        const { point, state: search } = suggestion;
+        after = { ...state, search, points: state.points + 1, repeated: state.repeated + 1 };
+        const effect = effectOf(spec, point);
+        if ('excludedBy' in effect) {
+          const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
+          return { kind: 'dropped', state: { ...after, excluded } };
+        }
+        config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
       }
-      const parameters = withDefaults(trainer, { ...point, ...effect.overrides });
+      const { parameters, replicates } = config;
+      const seed = spec.seeds[replicates] ?? 0;
+      const { configId, trialId } = idsOf(spec.trainer, parameters);
+      const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
       // The replicates of a config are created in order, so the first one shows whether the config exists. A new version
       // can have more replicates of a config than an earlier version.
-      if (!state.merges && isKnown(idsOf(spec.trainer, parameters).trialId(spec.seeds[0] ?? 0)))
-        return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1, repeated } };
-      return replicate({ ...after, repeated: 0 }, { parameters, replicates: 0 }, isKnown);
+      if (replicates === 0 && !state.merges && isKnown(trial.trialId))
+        return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 } };
+      const isLast = replicates + 1 >= replicatesPerConfig;
+      const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
+      const next = { ...after, repeated: 0, config: rest };
+      if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: next };
+      return { kind: 'trial', trial, state: { ...next, created: state.created + 1 } };
     },
   };
 }
@@ -118,14 +121,13 @@ export function trialSource(
  * @throws {BadInputError} after the random points with which a search begins, if its further points depend on results
  */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
-  const searcher = searcherOf(spec);
-  const source = trialSource(spec, searcher);
+  const source = trialSource(spec);
   const known = new Set<string>();
-  let state = initialState(spec, searcher);
+  let state = source.initialState;
   const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
   for (;;) {
     // The points of the search are random until this many trials have ended.
-    if (searcher.usesResults && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
+    if (source.usesResults && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
       const listed = startsWarm
         ? 'with warm_start, no config can be listed before the sweep runs'
         : `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`;

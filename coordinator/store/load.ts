@@ -32,12 +32,15 @@ import { loadLeases, loadProgress } from './load-leases.ts';
 import { loadTrials, sinceRetry } from './load-trials.ts';
 import { foldReports, type ReportColumns } from './rows.ts';
 
-/** Opens the source of the trials that a sweep has not created yet. */
-export type OpenSource = (sweep: {
+/** The file of a stored sweep. */
+export interface StoredFile {
   readonly id: string;
   readonly text: string;
   readonly fileName: string;
-}) => TrialSource;
+}
+
+/** Opens the source of the trials that a sweep has not created yet. */
+type OpenSource = (sweep: StoredFile) => TrialSource;
 
 /** A trial source that yields no trial. */
 const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });

@@ -23,13 +23,8 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
   const known = Object.keys(sweepFileSchema.shape);
   const unused = definitions.filter((key) => !known.includes(key));
   const notes = duplicates.map(({ line, name }) => `line ${line}: duplicate key ${quote(name)}; the last value counts`);
-  const file = checkShape(withImpliedKeys(withoutKeys(withOneSpelling(root.data), unused)), root, findings);
+  const file = checkShape(withImpliedKeys(withOneSpelling(root.data)), unused, root, findings);
   const spec = file === undefined ? undefined : specOf(file, { fileName, ignored: unused, notes }, root, findings);
   if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
   return spec;
-}
-
-function withoutKeys(data: unknown, keys: readonly string[]): unknown {
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
-  return Object.fromEntries(Object.entries(data).filter(([key]) => !keys.includes(key)));
 }

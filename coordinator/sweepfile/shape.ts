@@ -20,11 +20,20 @@ const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
  * the invalid parts so that the remaining data can be checked. Returns undefined if the remaining data do not form a
  * sweep file.
  */
-export function checkShape(data: unknown, root: Located, findings: Findings): SweepFile | undefined {
-  const whole = sweepFileSchema.safeParse(data);
+export function checkShape(
+  data: unknown,
+  unused: readonly string[],
+  root: Located,
+  findings: Findings,
+): SweepFile | undefined {
+  const used = withoutParts(
+    data,
+    unused.map((key) => [key]),
+  );
+  const whole = sweepFileSchema.safeParse(used);
   if (whole.success) return whole.data;
   addFindings(whole.error.issues, root, findings);
-  return sweepFileSchema.safeParse(withoutParts(data, invalidPaths(whole.error.issues))).data;
+  return sweepFileSchema.safeParse(withoutParts(used, invalidPaths(whole.error.issues))).data;
 }
 
 type Issue = z.core.$ZodIssue;
