@@ -26,6 +26,7 @@ export class SweepSeries {
   readonly ranking: Ranking;
   readonly #metrics: CoordinatorMetrics;
   readonly #best = new Map<string, number>();
+  #hasHeld = false;
 
   constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number, rule?: RuleName) {
     const sweep = queries.sweeps.get(sweepId);
@@ -80,8 +81,7 @@ export class SweepSeries {
    * @param timeLeft the estimated time left; undefined without an estimate
    */
   measure(sweep: Sweep, timeLeft: TimeLeft | undefined): void {
-    for (const [state, count] of Object.entries(sweep.counts))
-      this.#metrics.trials.set({ sweep: sweep.id, state }, count);
+    this.#setCounts(sweep.counts);
     this.#metrics.stragglers.set({ sweep: sweep.id }, sweep.warnings.stragglers.size);
     this.#metrics.trialsExpected.set({ sweep: sweep.id }, expectedTrials(sweep));
     for (const kind of WARNING_KINDS) {
@@ -95,7 +95,7 @@ export class SweepSeries {
 
   /** Sets the final counts of a sweep, which remain until the series are removed. */
   end(counts: Readonly<Record<string, number>>, at: number): void {
-    for (const [state, count] of Object.entries(counts)) this.#metrics.trials.set({ sweep: this.id, state }, count);
+    this.#setCounts(counts);
     this.#metrics.stragglers.set({ sweep: this.id }, 0);
     this.#metrics.sweepEnd.set({ sweep: this.id }, at / 1000);
     this.#metrics.eta.set({ sweep: this.id }, 0);
@@ -108,6 +108,15 @@ export class SweepSeries {
 
   remove(): void {
     for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
+  }
+
+  /** Sets the number of trials in each state. The state `held` has a series only once a trial of the sweep was held. */
+  #setCounts(counts: Readonly<Record<string, number>>): void {
+    for (const [state, count] of Object.entries(counts)) {
+      if (state === 'held' && count === 0 && !this.#hasHeld) continue;
+      this.#hasHeld ||= state === 'held';
+      this.#metrics.trials.set({ sweep: this.id, state }, count);
+    }
   }
 
   #hasSeries(metric: string): boolean {
