@@ -1,6 +1,6 @@
 /** `trawl certs revoke` while the agent runs trials. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { connect } from 'nats';
@@ -56,7 +56,7 @@ test('a revoked agent loses its attempts immediately, and works again with a new
   const revoked = await startSecuredAgent(cluster, first);
   await until('the first agent runs both trials', running('one'));
   const programs = await until('both programs run', () => {
-    const started = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+    const started = existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n').map(Number) : [];
     return started.length === 2 ? started : undefined;
   });
   const stolen = readIdentity(first, ['agent']);
