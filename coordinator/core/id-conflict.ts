@@ -4,7 +4,7 @@ import type { Core } from './model.ts';
 
 export interface IdConflict {
   /**
-   * `wait`: the holder of the id may have stopped, and the id becomes free after `freeInMs` unless the holder returns.
+   * `wait`: the agent that uses the id may have exited. Unless that agent reconnects, the id is free after `freeInMs`.
    * `in use`: the holder of the id is connected.
    */
   readonly kind: 'wait' | 'in use';

@@ -308,7 +308,7 @@ export function preferredSweep(
 
 /**
  * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers. The
- * queue may have lost the offers. The offers of these pools get the current time as the time of the offer.
+ * queue may have lost the offers. Sets the offer time of their offers to the current time.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {

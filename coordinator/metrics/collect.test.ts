@@ -64,6 +64,17 @@ test('a sweep whose trials report many metrics has a limited number of series', 
   expect(series.some((line) => line.includes('metric="test_loss"'))).toBe(true);
 });
 
+test.each(['grid', 'random', 'sobol', 'tpe'])('the information about a sweep names its method %s', async (method) => {
+  const { scrape, served } = await busy({ run: 0 });
+  const text = `trainer: noop\nmethod: ${method}\nrun_cap: 4\nparameters: {x: {values: [1, 2, 3]}}\n`;
+  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text, requestId: method, source: undefined });
+  expect(await scrape()).toMatch(
+    new RegExp(`trawl_sweep_info\\{sweep="2",name="s",method="${method}",metric="[^"]*"\\} 1`),
+  );
+  // No trial of the sweep may be created after the store is closed.
+  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '2', reason: '' }, now()));
+});
+
 test('counters of events that have not happened yet are zero', async () => {
   const { scrape } = await busy({ run: 0 });
   const text = await scrape();

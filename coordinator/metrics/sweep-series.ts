@@ -5,11 +5,13 @@
 import type { Metric } from 'prom-client';
 import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
+import { BadInputError } from '../../proto/errors.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
 import { expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Queries } from '../store/queries.ts';
+import { parseSweep } from '../sweepfile/parse.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import type { Ranking } from './trial-series.ts';
 
@@ -37,7 +39,7 @@ export class SweepSeries {
     this.ranking = { metric, lessIsBetter: own === 'minimize' };
     this.#metrics = metrics;
     const m = metrics;
-    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: 'grid', metric }, 1);
+    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: methodOf(queries, sweepId), metric }, 1);
     m.sweepStart.set({ sweep: sweepId }, sweep.createdAtMs / 1000);
     m.trialsExpected.set({ sweep: sweepId }, trials);
     m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
@@ -125,6 +127,17 @@ export class SweepSeries {
 
   #lessIsBetter(metric: string): boolean {
     return metric === this.ranking.metric ? this.ranking.lessIsBetter : usualGoal(metric) === 'minimize';
+  }
+}
+
+/** Returns the search method of a sweep, or `unknown` if this version of trawl rejects the stored sweep file. */
+function methodOf(queries: Queries, sweepId: string): string {
+  const { text, fileName } = queries.sweeps.file(sweepId);
+  try {
+    return parseSweep(text, fileName).search?.method ?? 'grid';
+  } catch (error) {
+    if (!(error instanceof BadInputError)) throw error;
+    return 'unknown';
   }
 }
 

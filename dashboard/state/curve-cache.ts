@@ -60,7 +60,7 @@ export class CurveCache {
     entry.fetched = true;
   }
 
-  /** Marks every curve for fetching, because reports may have been missed. */
+  /** Requests every curve again, because the dashboard may have missed reports. */
   invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }
