@@ -68,17 +68,25 @@ export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs:
   return (count * HOUR_MS) / (untilMs - from);
 }
 
-/** Returns all agents in the order in which the coordinator sends the agents. */
+/**
+ * Returns all agents in the order in which the coordinator sends the agents. The trials of a row are looked up when they
+ * are read, because most views only count the agents, and the sweep can have many trials.
+ */
 function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
-  const known = usesOf(trials);
   const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;
-  return agents.map((agent) => {
-    const { running = [], ends = [] } = known.get(agent.id) ?? {};
-    const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-    // An agent that was lost and returned can have earlier results.
-    const first = ends.reduce((least, at) => Math.min(least, at), since);
-    return { agent, running, perHour: trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until) };
-  });
+  return agents.map((agent) => ({
+    agent,
+    get running() {
+      return usesOf(trials).get(agent.id)?.running ?? [];
+    },
+    get perHour() {
+      const ends = usesOf(trials).get(agent.id)?.ends ?? [];
+      const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
+      // An agent that was lost and returned can have earlier results.
+      const first = ends.reduce((least, at) => Math.min(least, at), since);
+      return trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until);
+    },
+  }));
 }
 
 /** Returns the agents that match the filter, in the user's order. */
