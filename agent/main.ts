@@ -51,7 +51,7 @@ export interface AgentOptions {
   readonly tokenPath: string | undefined;
   /** Whether `/metrics` on the loopback address requires a token. */
   readonly requireToken: boolean;
-  /** The number of slots. The number is undefined if `slotsPerGpu` determines the number of slots. */
+  /** The number of slots. Undefined if `slotsPerGpu` determines the number of slots. */
   readonly slots: number | undefined;
   /** If undefined, each GPU has one slot, or each core on a machine without GPUs. */
   readonly slotsPerGpu: number | undefined;
@@ -68,9 +68,9 @@ export interface AgentOptions {
    * from the host name.
    */
   readonly id: string | undefined;
-  /** The address that serves `/metrics`. The address is undefined if `/metrics` is not served. */
+  /** The address that serves `/metrics`. Undefined if `/metrics` is not served. */
   readonly metrics: Address | undefined;
-  /** Credentials for `/metrics`. The field is undefined if no password is required. */
+  /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly metricsAuth: BasicAuth | undefined;
   /** Accepted names in a Host header, in addition to the address, `localhost` and the name of the machine. */
   readonly metricsHosts: readonly string[];

@@ -163,8 +163,8 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
 }
 
 /**
- * Returns the trial next to the open trial, in the trial's group of failures if the errors view is below, and otherwise
- * on the leaderboard.
+ * Returns the trial next to the open trial: in the same group of failures if the trial was opened from the errors view,
+ * otherwise on the leaderboard.
  */
 function neighbourOf(model: Model, by: 1 | -1): string | undefined {
   const { rows, board, state } = model;

@@ -34,7 +34,7 @@ export interface TrainerSpec {
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
   readonly usesBackend: boolean;
   /**
-   * The parameters that must be equal in all trials of a pack. The field is undefined if the trainer cannot pack
+   * The parameters that must be equal in all trials of a pack. Undefined if the trainer cannot pack
    * trials.
    */
   readonly packsBy: readonly string[] | undefined;
@@ -122,7 +122,7 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**
- * Returns the number of a trial's last epoch. The number is undefined if it is unknown. Programs of the trainer command
+ * Returns the number of a trial's last epoch. Undefined if it is unknown. Programs of the trainer command
  * can count from 0, so their last epoch is one less than the parameter that gives their epochs.
  */
 export function epochsOf(trainer: string, parameters: Parameters): number | undefined {

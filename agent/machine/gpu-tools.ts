@@ -7,7 +7,7 @@ export interface Gpu {
   readonly index: number;
   readonly name: string;
   readonly memoryBytes: number;
-  /** The UUID of the card or of the instance. The UUID is undefined if the driver reports none. */
+  /** The UUID of the card or of the instance. Undefined if the driver reports none. */
   readonly uuid?: string | undefined;
   /** Set for an instance of a card in MIG mode: the UUID of the card. */
   readonly migCard?: string;

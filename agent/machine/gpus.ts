@@ -23,7 +23,7 @@ const NO_FRAME = ['--format=csv,noheader,nounits'];
 export interface GpuDiscovery extends VisibleGpus {
   /** The number of usable GPUs of the machine, including GPUs that are not visible. */
   readonly found: number;
-  /** The vendor of the GPUs. The vendor is undefined if the machine has no GPU. */
+  /** The vendor of the GPUs. Undefined if the machine has no GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
   /** The reasons why GPUs of the machine cannot be used. One sentence each. */
   readonly problems: readonly string[];
@@ -49,7 +49,7 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 
 interface Listed extends GpuListing {
   /**
-   * The reason why the program does not report all cards. The reason is undefined if the program reports no error or is
+   * The reason why the program does not report all cards. Undefined if the program reports no error or is
    * not installed.
    */
   readonly problem: string | undefined;
@@ -81,7 +81,7 @@ async function listAmd(): Promise<Listed | undefined> {
 interface ToolOutput {
   readonly output: string;
   /**
-   * The reason why a program printed no output. The reason is undefined if the program printed output, or is not
+   * The reason why a program printed no output. Undefined if the program printed output, or is not
    * installed.
    */
   readonly problem: string | undefined;

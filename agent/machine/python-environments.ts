@@ -53,7 +53,7 @@ export function interpreterIn(
 export interface PythonPackages {
   /** The path of the interpreter itself, if the program's path is a link or a wrapper. */
   readonly interpreter: string;
-  /** Such as 3.12.4. The path is empty if it is unknown. */
+  /** Such as 3.12.4. Empty if it is unknown. */
   readonly python: string;
   /** The packages in the form NAME==VERSION, one per line. */
   readonly packages: string;
@@ -62,7 +62,7 @@ export interface PythonPackages {
 export class PythonEnvironments {
   readonly #known = new Map<string, Promise<PythonPackages | undefined>>();
 
-  /** Returns the packages of an interpreter. The list is undefined if the packages cannot be listed. */
+  /** Returns the packages of an interpreter. Undefined if the packages cannot be listed. */
   packagesOf(interpreter: PythonInterpreter): Promise<PythonPackages | undefined> {
     const key = JSON.stringify(interpreter);
     const known = this.#known.get(key);

@@ -9,7 +9,7 @@ import type { BackendName } from './backend.ts';
 import type { VisibleGpu } from './visible-gpus.ts';
 
 export interface SlotCountOptions {
-  /** The value of `--slots`. The number is undefined if `slotsPerGpu` or the machine determines the number of slots. */
+  /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
   /** The value of `--slots-per-gpu`. If undefined, each GPU has one slot. */
   readonly slotsPerGpu: number | undefined;

@@ -13,7 +13,7 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface OperatorOptions {
   readonly at: Address;
-  /** Credentials for `/metrics`. The field is undefined if no password is required. */
+  /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly auth: BasicAuth | TokenAuth | undefined;
   /** Names that a Host header may contain, besides the address, `localhost` and the name of the machine. */
   readonly hosts?: readonly string[];
@@ -23,7 +23,7 @@ export interface OperatorOptions {
   readonly agentId: string;
   readonly version: string;
   /**
-   * Unix time in seconds at which the agent's certificate expires. The time is undefined if the agent has no
+   * Unix time in seconds at which the agent's certificate expires. Undefined if the agent has no
    * certificate.
    */
   readonly certificateExpires: number | undefined;

@@ -7,12 +7,12 @@ import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 export class Draining {
   readonly #onGraceExpired: () => void;
   /**
-   * The time at which the grace period of the coordinator's drain expires. The time is undefined if the coordinator is
+   * The time at which the grace period of the coordinator's drain expires. Undefined if the coordinator is
    * not draining the agent.
    */
   #drainUntil: number | undefined;
   /**
-   * The time at which the grace period of the agent's own shutdown expires. The time is undefined if the agent is not
+   * The time at which the grace period of the agent's own shutdown expires. Undefined if the agent is not
    * shutting down.
    */
   #leaveUntil: number | undefined;

@@ -54,7 +54,7 @@ export class OfferQueue {
   #gathering = false;
   #closed = false;
   /**
-   * The time at which pulls began to fail, by `performance.now()`. The time is undefined if the last pull succeeded.
+   * The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded.
    */
   #failingSince: number | undefined;
   #failure = '';
@@ -78,7 +78,7 @@ export class OfferQueue {
   }
 
   /**
-   * Returns the reason why no offers can be pulled. The reason is undefined if pulls succeed, or have failed only for a
+   * Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have failed only for a
    * short time.
    */
   get problem(): string | undefined {

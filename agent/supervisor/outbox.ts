@@ -26,7 +26,7 @@ export interface OutboxEvents {
 
 interface Entry {
   readonly record: RecordMessage;
-  /** The record to send. The field is undefined until the file of the artifact is uploaded. */
+  /** The record to send. Undefined until the file of the artifact is uploaded. */
   ready: RecordMessage | undefined;
 }
 

@@ -112,7 +112,7 @@ export class Spool {
 
 export interface OpenedSpool {
   readonly spool: Spool;
-  /** The new path of a damaged spool that was moved aside. The path is undefined if no spool was damaged. */
+  /** The new path of a damaged spool that was moved aside. Undefined if no spool was damaged. */
   readonly damagedFile: string | undefined;
 }
 

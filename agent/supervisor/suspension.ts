@@ -10,7 +10,7 @@
 export interface Clocks {
   /** This clock continues while the process is stopped, but on some systems not while the machine sleeps. */
   process(): number;
-  /** This clock continues while the machine sleeps. The clock is undefined if sleep is ignored. */
+  /** This clock continues while the machine sleeps. Undefined if sleep is ignored. */
   readonly machine?: (() => number) | undefined;
 }
 

@@ -29,7 +29,7 @@ export interface TrainingRun {
   readonly workdir: string;
   /** The prefix of the marker of the program's processes (see command/processes.ts). */
   readonly marker: string;
-  /** The path of the archive with the code of the program. The path is undefined if the program runs in `workdir`. */
+  /** The path of the archive with the code of the program. Undefined if the program runs in `workdir`. */
   readonly code: string | undefined;
   /** The number of epochs between checkpoints. A value of zero means no checkpoints. */
   readonly checkpointEvery: number;
@@ -57,7 +57,7 @@ export interface TrainingRun {
   notice(kind: NoticeKind, message: string, count: number): void;
   /**
    * Records how the user's program is started, so that the attempt can be reproduced.
-   * @param interpreter the interpreter of a Python program. The interpreter is undefined for other programs
+   * @param interpreter the interpreter of a Python program. Undefined for other programs
    */
   started(command: readonly string[], interpreter: PythonInterpreter | undefined): void;
 }

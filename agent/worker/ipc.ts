@@ -39,7 +39,7 @@ export interface Assignment {
   readonly command: readonly string[];
   readonly program: ProgramSpec | undefined;
   /**
-   * The path of the archive with the code of the program. The path is undefined if the program runs in the agent's
+   * The path of the archive with the code of the program. Undefined if the program runs in the agent's
    * working folder.
    */
   readonly code: string | undefined;

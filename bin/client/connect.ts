@@ -29,7 +29,7 @@ export interface Connection {
 
 export interface ConnectOptions {
   /**
-   * HOST:PORT of the coordinator. Default: Default: TRAWL_SERVER, or else the coordinator of the identity, or else
+   * HOST:PORT of the coordinator. Default: TRAWL_SERVER, or else the coordinator of the identity, or else
    * DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;

@@ -4,9 +4,8 @@ import { connect as connectTls } from 'node:tls';
 import { parseAddress } from '../../lib/net/address.ts';
 
 /**
- * `plain`: HTTP/2 without TLS, as a coordinator on the loopback interface. `closing`: closes each connection without an
- * answer.
- * `silent`: sends nothing.
+ * `plain`: HTTP/2 without TLS, as on a coordinator that listens on the loopback interface. `closing`: closes each
+ * connection without an answer. `silent`: sends nothing.
  */
 export type ServerKind = 'plain' | 'tls' | 'http' | 'nats' | 'ssh' | 'closing' | 'silent' | 'other';
 

@@ -42,7 +42,7 @@ async function sweepToChange(
   const newest = sweeps.filter(({ name }) => name === spec.name).at(-1);
   if (newest !== undefined) return newest;
   throw new NotFoundError(
-    `there is no sweep named ${JSON.stringify(spec.name)} to apply ${fileName} to; name one with --sweep, or submit the file`,
+    `there is no sweep named ${JSON.stringify(spec.name)} to apply ${fileName} to; choose a sweep with --sweep, or submit the file`,
   );
 }
 

@@ -83,8 +83,8 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the metric and the goal of the ranking, or all objectives of the sweep if they rank it. Empty if the metric and
- * the goal are the metric and the goal of the sweep, at the last step.
+ * Returns the metric and the goal of the ranking, or all objectives of the sweep if they rank it. Empty if the ranking
+ * uses the sweep's own metric and goal, at the last step.
  */
 function headingOf(
   sweep: Sweep,

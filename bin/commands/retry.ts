@@ -89,7 +89,7 @@ export function registerRetry(program: Command): void {
       ['trawl retry 3 --oom --lost', 'retry out-of-memory and lost trials of sweep 3'],
       ['trawl retry 3f2a91bc 83102658', 'retry two trials, or neither if one cannot be retried'],
       ['trawl retry 3/3f2a91bc', 'retry a trial of sweep 3 that another sweep also contains'],
-      ['trawl retry --failed --dir DIR', 'where nothing runs: mark them, and the next "trawl up" runs them'],
+      ['trawl retry --failed --dir DIR', 'without a coordinator: mark the trials; the next "trawl up" runs them'],
       ['trawl retry last --failed --cancelled', 'finish a killed sweep'],
     ],
   }).action((names: string[], options: Options) => retry(names, options));

@@ -27,8 +27,7 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 /**
- * Loads the client of the coordinator. Loading the client takes about as long as the first frame, which does not need
- * the client.
+ * Loads the client of the coordinator. Loading it takes about as long as the first frame, which does not need it.
  */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([

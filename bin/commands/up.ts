@@ -68,7 +68,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
   if (!options.new) await offerNewVersion(options.dir, file);
-  // This check runs before the processes start, so that a folder that cannot be sent is reported at once.
+  // This check runs before the processes start, so that an unusable folder is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
   const screen = options.output !== 'json' && isAttended() ? openScreen(file, options, interrupt.signal) : undefined;
@@ -326,7 +326,7 @@ export function registerUp(program: Command): void {
     .option('--new', 'run an edited file as a new sweep, without the offer to apply it to its earlier sweep')
     .option(
       '--retry <failures>',
-      'first retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',
+      'also retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',
       parseRetriedFailures,
     )
     .addOption(packOption())
@@ -344,7 +344,7 @@ export function registerUp(program: Command): void {
       [0, 'the sweep ended, and every trial succeeded, or one reached the target'],
       [
         1,
-        'the sweep ended with failed trials, or with cancelled ones without reaching a target; or, without a terminal, it was paused',
+        'trials failed, or were cancelled although no trial reached a target; or, without a terminal, the sweep was paused',
       ],
       [3, 'nats-server is not available, or a process kept failing'],
       [4, 'rejected: a coordinator already uses the data folder'],

@@ -136,7 +136,7 @@ export function registerWait(program: Command): void {
       [0, 'the sweep ended, and every trial succeeded or was stopped early, or one reached the target'],
       [
         1,
-        'the sweep ended with failed trials, or with cancelled ones without reaching a target; or, without a terminal, it was paused',
+        'trials failed, or were cancelled although no trial reached a target; or, without a terminal, the sweep was paused',
       ],
       [3, 'no coordinator could be reached, or --timeout expired'],
     ],

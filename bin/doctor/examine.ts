@@ -15,7 +15,7 @@ import type { Finding } from './finding.ts';
 import { natsFinding } from './nats.ts';
 
 export interface ExamineOptions {
-  /** URL of the NATS server to check. Default: Default: TRAWL_NATS, or else a program on this machine. */
+  /** URL of the NATS server to check. Default: TRAWL_NATS, or else a program on this machine. */
   readonly nats: string | undefined;
   /** Data folder to check. */
   readonly dir: string;

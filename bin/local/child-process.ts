@@ -7,7 +7,7 @@ import { EXIT } from '../../proto/errors.ts';
 /**
  * The background loop reads a pipe from the parent. The pipe ends when the parent closes the pipe or dies, even by
  * SIGKILL, and the loop then stops the program. A stopped process handles SIGTERM only after SIGCONT. The script uses
- * only builtins, so the script leaves no process behind.
+ * only builtins, so it leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0

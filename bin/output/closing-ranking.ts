@@ -23,7 +23,7 @@ import type { Terminal } from './terminal.ts';
 
 const CLOSING_TOP = 10;
 
-/** The metric of a ranking, or all objectives of a ranking by several, and the metrics that are shown with it. */
+/** The metric of a ranking, or all of its objectives if there are several, and the metrics that are shown with it. */
 interface RankedBy {
   readonly metric: RankedMetric;
   readonly others: readonly string[];

@@ -18,7 +18,7 @@ export interface TrialTableOptions {
   readonly trials: readonly Trial[];
   /** The ranking metric, whose column comes first. */
   readonly by: string;
-  /** The objectives of a ranking by several; their columns come first. Default: none. */
+  /** The objectives, if there are several; their columns come first. Default: none. */
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
@@ -125,7 +125,7 @@ export interface ConfigTableOptions {
   readonly swept?: readonly string[];
   /** The ranking metric, whose column comes first. */
   readonly by: string;
-  /** The objectives of a ranking by several; their columns come first. Default: none. */
+  /** The objectives, if there are several; their columns come first. Default: none. */
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;

@@ -63,7 +63,7 @@ describe('hypotheses', () => {
     ]);
   });
 
-  test('a verdict stays although later results differ, and its reason names the look', () => {
+  test('later results do not change a verdict, and its reason names the look', () => {
     const later = [
       ...trialsOf({ d: 15 }, [9.01, 9.02, 9.03, 0, 0]),
       ...trialsOf({ d: 30 }, [1.01, 1.02, 1.03, 99, 99]),

@@ -15,11 +15,11 @@ import { comparedTrials } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
-/** A further look needs a fifth more replicates, and at least one. */
+/** Each look needs a fifth more replicates than the previous look, at least one. */
 const REPLICATES_PER_STEP = 5;
 
 interface Look {
-  /** The number of replicates of each config that are judged: those with the seeds below this number. */
+  /** The number of replicates per config that the look judges: the replicates with seeds below this number. */
   readonly replicates: number;
   /** The probability of a wrong verdict at this look alone. */
   readonly errorRate: number;
@@ -70,8 +70,8 @@ export function judgeAtLooks(
 }
 
 /**
- * Returns the replicates that the next look of an undecided hypothesis lacks, or without hypotheses the next look at the
- * best configs. Empty if everything is decided, or each config has the maximum number of replicates.
+ * Returns the replicates that are missing for the next look at an undecided hypothesis or, without hypotheses, for the
+ * next look at the best configs. Empty if everything is decided, or each config has the maximum number of replicates.
  * @param trials all trials of the sweep, which have all ended
  */
 export function missingReplicates(
@@ -155,9 +155,9 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 }
 
 /**
- * Returns the missing replicates of the configs that can still be the best. A config is out if it is significantly worse
- * than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), so the best config is
- * wrongly out with at most this probability.
+ * Returns the missing replicates of the configs that can still be the best. A config is dropped if it is significantly
+ * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), so the best
+ * config is wrongly dropped with at most this probability.
  */
 function missingOfBest(
   { name, goal }: Pick<Metric, 'name' | 'goal'>,

@@ -5,7 +5,7 @@ import { lookLevels } from './group-sequential.ts';
 const SHARES = [0.2, 0.4, 0.6, 0.8, 1];
 const boundaries = (levels: readonly number[]) => levels.map((level) => jStat.normal.inv(1 - level / 2, 0, 1));
 
-test("five looks that spend the error as O'Brien and Fleming do have the published boundaries", () => {
+test("five looks with the error spending of O'Brien and Fleming have the published boundaries", () => {
   // Lan and DeMets, Biometrika 70, 1983: two-sided, 5 %.
   const quantile = jStat.normal.inv(1 - 0.0125, 0, 1);
   const spent = SHARES.map((share) => 4 * (1 - jStat.normal.cdf(quantile / Math.sqrt(share), 0, 1)));
@@ -19,7 +19,7 @@ test('a single look has the whole error', () => {
   expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
 });
 
-test('the last of several looks has less than the whole error, but more than the rest of a division', () => {
+test('the level of the last of several looks is below the whole error, but above the error that the earlier looks left', () => {
   const levels = lookLevels(
     SHARES,
     SHARES.map((share) => 0.05 * share ** 2),

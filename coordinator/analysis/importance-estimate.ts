@@ -16,7 +16,7 @@ interface EstimatedLevel {
   /** The mean over all values of the other parameters. The mean is adjusted if the grid is incomplete. */
   readonly mean: number;
   /**
-   * The interval of the mean at the level `1 - ERROR_RATE`. The interval is undefined if the results do not determine
+   * The interval of the mean at the level `1 - ERROR_RATE`. Undefined if the results do not determine
    * it.
    */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
@@ -32,7 +32,7 @@ interface EstimatedEffect {
   readonly share: number;
   /** The p-value of the effect; undefined if the model has no residual for a test. */
   readonly p: number | undefined;
-  /** Whether `p` is below ERROR_RATE. The field is undefined if `p` is undefined. */
+  /** Whether `p` is below ERROR_RATE. Undefined if `p` is undefined. */
   readonly significant: boolean | undefined;
   readonly levels: readonly EstimatedLevel[];
 }

@@ -39,7 +39,7 @@ export interface Estimate {
 export const ABOVE_LIMIT = 'above limit';
 
 /**
- * The number of further seeds per config that would probably decide an undecided claim. The number is undefined if the
+ * The number of further seeds per config that would probably decide an undecided claim. Undefined if the
  * claim is decided, or if no number can be estimated.
  */
 export type MoreSeeds = number | typeof ABOVE_LIMIT | undefined;
@@ -49,7 +49,7 @@ export interface JudgedPart {
   /** The claim as text, such as `test_loss[latent_dim=15] > test_loss[latent_dim=30]`. */
   readonly claim: string;
   readonly verdict: Verdict;
-  /** The estimate is undefined if there are too few results. */
+  /** Undefined if there are too few results. */
   readonly estimate: Estimate | undefined;
   readonly because: string;
   readonly moreSeeds: MoreSeeds;
@@ -60,7 +60,7 @@ export interface JudgedHypothesis {
   readonly name: string;
   readonly claim: string;
   readonly about: string;
-  /** The conditions of the hypothesis on one line. The text is empty if the hypothesis covers all trials. */
+  /** The conditions of the hypothesis on one line. Empty if the hypothesis covers all trials. */
   readonly where: string;
   readonly verdict: Verdict;
   /** One sentence with the numbers of the decisive part, including the number of further seeds. */

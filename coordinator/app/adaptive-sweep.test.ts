@@ -26,7 +26,7 @@ function folder(): string {
   return dir;
 }
 
-test('only the configs of undecided hypotheses get more replicates, also after a restart at any time', async () => {
+test('only the configs of undecided hypotheses get more replicates, even if the coordinator restarts at any time', async () => {
   const sweep = await coordinatorWithSweep(folder(), FILE, 3);
   for (let pass = 0; sweep.sweep() !== undefined; pass++) {
     expect(pass).toBeLessThan(200);

@@ -254,7 +254,7 @@ function searchOf(
   return { source, state, done };
 }
 
-/** The state is undefined if an older version of trawl created all trials of the sweep at its submission. */
+/** Undefined if an older version of trawl created all trials of the sweep at its submission. */
 function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
   const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
     search: string | null;

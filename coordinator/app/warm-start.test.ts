@@ -63,7 +63,7 @@ function nextPoints(runtime: Runtime, id: string, count: number): Points {
   return points;
 }
 
-test('a TPE search with warm_start begins near the best points of the earlier sweep, also after a restart', async () => {
+test('a TPE search with warm_start begins near the best points of the earlier sweep, even after a restart', async () => {
   const { runtime, open, submit, end } = coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
@@ -124,12 +124,12 @@ test.each([
   [
     'a sweep with a parameter of another kind',
     TPE.replace('[adam, sgd]', '[1, 2]'),
-    'sweep 1 has another space: it has values that are not all numbers as parameter "opt", and this file numbers',
+    'sweep 1 has another space: it has values that are not all numbers in parameter "opt", but this file has only numbers',
   ],
   [
     'a sweep of another trainer',
     TPE.replace('trainer: noop', 'command: [program]'),
-    'sweep 1 has trainer noop, and this file command',
+    'sweep 1 has trainer noop, but this file has trainer command',
   ],
 ])('warm_start with %s is rejected', async (_what, text, message) => {
   const { submit, runtime } = coordinator();

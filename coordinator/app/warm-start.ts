@@ -50,7 +50,9 @@ function mustMatch(queries: Queries, id: string, spec: SweepSpec): void {
     throw new BadInputError(`warm_start: this version of trawl rejects the file of sweep ${id}: ${error.message}`);
   }
   if (earlier.trainer !== spec.trainer) {
-    throw new BadInputError(`warm_start: sweep ${id} has trainer ${earlier.trainer}, and this file ${spec.trainer}`);
+    throw new BadInputError(
+      `warm_start: sweep ${id} has trainer ${earlier.trainer}, but this file has trainer ${spec.trainer}`,
+    );
   }
   const difference = spaceDifference(parameterKinds(spec), parameterKinds(earlier));
   if (difference !== undefined) {

@@ -27,7 +27,7 @@ export function orphanSetName(at: number, number: number): string {
 }
 
 /**
- * Returns the time in the name of a set of orphans, in Unix milliseconds. The time is undefined for any other folder.
+ * Returns the time in the name of a set of orphans, in Unix milliseconds. Undefined for any other folder.
  */
 export function orphanSetTime(name: string): number | undefined {
   const [, date, hours, minutes, seconds] =

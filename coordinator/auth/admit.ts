@@ -14,9 +14,9 @@ export interface CertificateHolder {
 export interface Credentials {
   /** The path of the called method. */
   readonly method: string;
-  /** The field is undefined if the connection has no verified certificate. */
+  /** Undefined if the connection has no verified certificate. */
   readonly peer: CertificateHolder | undefined;
-  /** The value of the call's header `authorization`. The field is undefined if the call has no such header. */
+  /** The value of the call's header `authorization`. Undefined if the call has no such header. */
   readonly authorization: string | undefined;
 }
 

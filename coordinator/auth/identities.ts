@@ -21,7 +21,7 @@ const known = z.object({
   role: z.enum(ROLES),
   tokenSha256: z.string(),
   /**
-   * The serial number in the subject of an agent's certificate. The number is absent in identities of earlier versions.
+   * The serial number in the subject of an agent's certificate. Absent in identities of earlier versions.
    */
   serial: z.string().optional(),
 });

@@ -60,7 +60,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   const mark = join(dir, UNFINISHED_RESTORE);
   await writeDurably(mark, `${JSON.stringify({ store: source.store.sha256 })}\n`);
   try {
-    // A restore that was killed leaves complete or incomplete files. All left files are copied again.
+    // A restore that was killed leaves complete or incomplete files, which are all copied again.
     await remove([part, join(dir, STORE_FILE), ...folders]);
     await copyFile(join(from, BACKUP_STORE), part);
     for (const file of renameCluster(part)) {

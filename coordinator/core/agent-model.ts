@@ -26,7 +26,7 @@ export interface Agent {
   labels: Labels;
   /** Trainers that the agent supports. */
   trainers: readonly string[];
-  /** The hardware of each slot. The list is empty if the slots have no GPU. */
+  /** The hardware of each slot. Empty if the slots have no GPU. */
   slotFacts: readonly SlotFacts[];
   /** The pool of each slot. */
   pools: readonly string[];
@@ -36,9 +36,9 @@ export interface Agent {
    */
   gpuFigures?: readonly GpuFigures[];
   machineFigures?: MachineFigures | undefined;
-  /** HOST:PORT of the agent's Prometheus metrics. The address is empty if the agent serves no metrics. */
+  /** HOST:PORT of the agent's Prometheus metrics. Empty if the agent serves no metrics. */
   metrics: string;
-  /** The time when the agent's certificate expires; for display only. The time is undefined without TLS. */
+  /** The time when the agent's certificate expires; for display only. Undefined without TLS. */
   certificateExpires?: number | undefined;
   /** Whether the agent's slots form pools of their own, because some trials must not run on the agent. */
   isolated: boolean;
@@ -55,7 +55,7 @@ export interface Agent {
 
 /** The facts about an agent that the store keeps. */
 export interface AgentFacts {
-  /** The field is empty if an older version of trawl stored the facts. */
+  /** Empty if an older version of trawl stored the facts. */
   readonly instance: string;
   readonly location: string;
   readonly host: string;

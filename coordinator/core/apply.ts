@@ -22,7 +22,7 @@ export interface ApplyRequest {
   /** A sweep that is in the core. A sweep that has finished is loaded from the store. */
   readonly sweep: Sweep;
   readonly version: NewVersion;
-  /** The total number of trials, dropped trials included. The number is infinite if the search has no limit. */
+  /** The total number of trials, dropped trials included. Infinite if the search has no limit. */
   readonly planned: number;
   /** The source that creates further trials. */
   readonly search: {

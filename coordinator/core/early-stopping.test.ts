@@ -208,7 +208,7 @@ function hold(sweep: Sweep, id: string, loss: number, agentId = 'a'): AttemptKey
   return key;
 }
 
-test('a promoted trial resumes from its checkpoint on another agent without the use of a retry', () => {
+test('a promoted trial resumes from its checkpoint on another agent, and uses no retry', () => {
   const sweep = sweepOf(PROMOTION);
   hold(sweep, 't0', 0.5);
   const key = open(sweep, 't1');

@@ -82,7 +82,7 @@ export interface Judgement {
   readonly end: RuleEnd | undefined;
 }
 
-/** The reason why a trial continues that enters a rung with its last report. */
+/** The reason why a trial that enters a rung with its last report continues. */
 const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
 
 const NO_JUDGEMENT: Judgement = { changes: [], end: undefined };

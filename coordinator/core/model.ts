@@ -18,7 +18,7 @@
  * - **slot**: the part of an agent that runs one attempt or one pack.
  * - **pack**: trials that one slot trains together. Each trial of a pack has its own lease, records and end.
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
- * - **offer**: an invitation on NATS to run a trial.
+ * - - **offer**: a message on NATS that offers a trial to the slots of a pool.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
  * - **preflight**: everything that an attempt needs before its program starts.
  * - **rung**: a step at which early stopping compares trials. The history of a rung is the scores of the trials that
@@ -56,9 +56,9 @@ export interface Sweep {
   /** The priority of the sweep. Trials of sweeps with a higher priority are always offered first. */
   priority: number;
   readonly share: Share;
-  /** The source of the sweep's further trials. The source is undefined if the sweep creates no more trials. */
+  /** The source of the sweep's further trials. Undefined if the sweep creates no more trials. */
   search: Search | undefined;
-  /** The total number of trials. The number is infinite if the search has no limit. */
+  /** The total number of trials. Infinite if the search has no limit. */
   planned: number;
   /**
    * The trials of the sweep that have not ended. Trials that have ended are read from the store (ended-trials.ts). A
@@ -104,7 +104,7 @@ export interface Sweep {
   readonly durations: AttemptDurations;
   /** The outcomes of the sweep's trials on each agent, by agent id (attribution.ts). */
   readonly records: Map<string, AgentRecord>;
-  /** The state of the sweep's early-stopping rule. The state is undefined if the sweep has no rule. */
+  /** The state of the sweep's early-stopping rule. Undefined if the sweep has no rule. */
   earlyStopping: EarlyStopping | undefined;
   /** The consecutive failures since the last success or the last resume. */
   streak: readonly StreakFailure[];
@@ -132,7 +132,7 @@ export interface Share extends DurationEstimate {
 
 /** A moving average of the time for which an attempt, or a pack, occupies a slot. */
 export interface DurationEstimate {
-  /** The average is undefined until an attempt has ended. */
+  /** Undefined until an attempt has ended. */
   meanMs: number | undefined;
 }
 
@@ -167,8 +167,8 @@ export interface Core extends DurationEstimate {
   /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
   /**
-   * The start of the current period in which agents could reach the coordinator. Leases expire only because of silence
-   * after this time.
+   * The start of the current period in which agents could reach the coordinator. Only silence after this time lets
+   * leases expire.
    */
   listeningSince: number;
   /** The time when the coordinator started with the state of an earlier process. */

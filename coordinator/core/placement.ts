@@ -154,7 +154,7 @@ export function agentsForSpeculation(
 
 /**
  * Returns the agents whose slots need their own pools. These are agents that a trial avoids, that had early failures,
- * that are quarantined, or that must not run a wanted speculative attempt. The set is empty if only one agent takes
+ * that are quarantined, or that must not run a wanted speculative attempt. Empty if only one agent takes
  * work.
  */
 export function agentsToIsolate(core: Core): Set<string> {

@@ -31,11 +31,11 @@ export interface SweepPolicy extends Demand {
    */
   readonly concurrency: number | undefined;
   readonly retry: RetryBudget;
-  /** The longest permitted duration of an attempt. If undefined, the number of concurrent attempts is not limited. */
+  /** The longest permitted duration of an attempt. If undefined, the duration is not limited. */
   readonly timeoutMs: number | undefined;
   /**
    * The maximum number of failed trials. The sweep is paused when more trials have failed. If undefined, the number of
-   * concurrent attempts is not limited.
+   * failed trials is not limited.
    */
   readonly maxFailed: MaxFailed | undefined;
   /** The number of epochs between two checkpoints; 0 means no checkpoints. */
@@ -48,16 +48,16 @@ export interface SweepPolicy extends Demand {
   readonly weight: number;
   /** The metric that ranks the trials, and the rule that selects its value among the steps. */
   readonly ranking: RankingRule;
-  /** The objectives of a sweep with several. The first one is the metric of `ranking`. Undefined: one objective. */
+  /** All objectives, if the sweep has several; the first is the metric of `ranking`. Undefined: one objective. */
   readonly objectives?: readonly Objective[] | undefined;
   /**
-   * The sweep ends when a trial's ranking metric reaches this value. The target is undefined if the sweep file names
+   * The sweep ends when a trial's ranking metric reaches this value. Undefined if the sweep file names
    * none.
    */
   readonly target: number | undefined;
   /** Whether a straggler is run a second time on a free slot of another agent. */
   readonly speculate: boolean;
-  /** The rule that stops unpromising trials early. The rule is undefined if the sweep stops no trial early. */
+  /** The rule that stops unpromising trials early. Undefined if the sweep stops no trial early. */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** How agents run the user's program and read its reports. Used only for the trainer `command`. */
   readonly program: ProgramSpec | undefined;

@@ -73,7 +73,7 @@ const NO_HOLD: Hold = { changes: [], reason: undefined };
  */
 function holdNow(sweep: Sweep, { promotion }: EarlyStopping, trial: Trial): Hold {
   if (promotion === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return NO_HOLD;
-  // The trial can have been failed or cancelled when it would have been promoted, and then been retried.
+  // The trial may have failed or been cancelled before its promotion, and have been retried later.
   const changes = promoteAt(sweep, promotion, trial.rung);
   const rung = promotion.rungs.get(trial.rung);
   const entrant = entrantOf(trial);

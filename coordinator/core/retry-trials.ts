@@ -25,7 +25,7 @@ export interface RetryRequest {
   readonly choice: RetryChoice;
   readonly requestId: string;
   /**
-   * The source of the trials that were not created because of a stop or a kill. The source is undefined if all trials
+   * The source of the trials that were not created because of a stop or a kill. Undefined if all trials
    * were created.
    */
   readonly unfinishedSearch?: Search | undefined;

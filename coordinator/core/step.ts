@@ -65,7 +65,7 @@ export type Change =
       readonly trialId: string;
       /** A `granted` change puts a trial into state `running`. */
       readonly state: Exclude<TrialState, 'running'>;
-      /** The reason for display. The reason is empty if the state needs no explanation. */
+      /** The reason for display. Empty if the state needs no explanation. */
       readonly detail: string;
       /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
@@ -79,7 +79,7 @@ export type Change =
       readonly requestId: string;
       /** The number of attempts before the retry. The failures before the retry no longer count against the budget. */
       readonly attempts: number;
-      /** The failure class of the trial before the retry. The class is undefined if the trial was cancelled. */
+      /** The failure class of the trial before the retry. Undefined if the trial was cancelled. */
       readonly failure: FailureClassName | undefined;
       /**
        * The epoch of the checkpoint to continue from. 0 means that the trial starts from scratch, and that no
@@ -128,7 +128,7 @@ export type Change =
       readonly sweepId: string;
       readonly state: SweepState;
       /**
-       * The reason for display; may be empty. The field is undefined if the reason of the previous state still applies.
+       * The reason for display; may be empty. Undefined if the reason of the previous state still applies.
        */
       readonly reason: string | undefined;
     }
@@ -137,7 +137,7 @@ export type Change =
       readonly kind: 'applied';
       readonly sweepId: string;
       readonly version: NewVersion;
-      /** The total number of trials, dropped trials included. The number is infinite if the search has no limit. */
+      /** The total number of trials, dropped trials included. Infinite if the search has no limit. */
       readonly planned: number;
       /** The state of the source of further trials. */
       readonly state: SourceState;
@@ -155,8 +155,7 @@ export type Change =
       readonly warning: WarningKindName;
       readonly shown: Warning | undefined;
       /**
-       * Whether the warning is new to the sweep. The field is false if the existing warning changed its message or
-       * count.
+       * Whether the warning is new to the sweep. False if only the message or the count of the warning changed.
        */
       readonly appeared: boolean;
     }
@@ -192,7 +191,7 @@ export type Change =
       readonly kind: 'agent';
       readonly agentId: string;
       readonly facts: AgentFacts | undefined;
-      /** The event that the change of the agent causes. The event is undefined if only figures have changed. */
+      /** The event that the change of the agent causes. Undefined if only figures have changed. */
       readonly event?: AgentEvent | undefined;
     }
   /** An agent is drained. `drain` is undefined if the agent may take work again. */
@@ -235,7 +234,7 @@ export type Change =
       /** The value that the rule compared. */
       readonly value: number;
       /**
-       * The reason why the trial continues. The reason is empty if the trial is stopped, or if the rule compared
+       * The reason why the trial continues. Empty if the trial is stopped, or if the rule compared
        * nothing.
        */
       readonly detail: string;

@@ -115,7 +115,7 @@ export interface ConfigResults {
   /** The number of trials of the config with a result. */
   results: number;
   /**
-   * The digest of the results while all results are equal. The digest is undefined if the results differ, or if a trial
+   * The digest of the results while all results are equal. Undefined if the results differ, or if a trial
    * reported no finite number.
    */
   digest: string | undefined;

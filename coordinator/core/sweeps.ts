@@ -73,7 +73,7 @@ export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>)
   return stepOf([setSweepState(sweep, 'running', '')]);
 }
 
-/** Changes the priority. A change of the priority does not affect running trials. */
+/** Changes the priority. A new priority does not affect running trials. */
 export function onPriority(
   core: Core,
   { sweepId, priority }: { readonly sweepId: string; readonly priority: number },

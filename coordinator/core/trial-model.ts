@@ -8,7 +8,7 @@ export interface Trial {
   state: TrialState;
   /** Trials with the same key can be trained in one pack. A trial without a key is trained alone. */
   readonly packKey: string | undefined;
-  /** The number of epochs that the trial trains. The number is undefined if the trainer has no epochs. */
+  /** The number of epochs that the trial trains. Undefined if the trainer has no epochs. */
   readonly epochs: number | undefined;
   /** The highest rung of early stopping that the trial has entered; 0 means no rung. */
   rung: number;
@@ -33,12 +33,12 @@ export interface Trial {
    * that the attempt avoids no agent.
    */
   avoidUntil: number;
-  /** The failure that put the trial in its present state. The failure is undefined if the last attempt did not fail. */
+  /** The failure that put the trial in its present state. Undefined if the last attempt did not fail. */
   failure: FailureClassName | undefined;
   /** The time when the trial was offered. The field is valid only in state `offered`. */
   offeredAt: number;
   /**
-   * The pool that the trial was offered to. The pool is undefined if the offer was made before a restart. The field is
+   * The pool that the trial was offered to. Undefined if the offer was made before a restart. The field is
    * valid only in state `offered`.
    */
   pool: string | undefined;

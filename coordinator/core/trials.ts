@@ -137,7 +137,7 @@ export function createdTrials({ counts }: Sweep): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
-/** Returns the number of trials that are not created yet. The number is infinite if the search has no limit. */
+/** Returns the number of trials that are not created yet. Infinite if the search has no limit. */
 export function trialsToCome({ search, planned }: Sweep): number {
   return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }

@@ -29,7 +29,7 @@ type RungScores = (rung: number) => readonly number[];
 
 export interface Decision {
   readonly kind: 'continue' | 'stop';
-  /** One human-readable phrase. The text is empty if the rule compared nothing. */
+  /** One human-readable phrase. Empty if the rule compared nothing. */
   readonly reason: string;
 }
 
@@ -37,8 +37,8 @@ export const CONTINUE: Decision = { kind: 'continue', reason: '' };
 
 export interface EarlyStopRule {
   /**
-   * Returns the rung that a trial enters with the newest point of its curve, and the score at this rung. The result is
-   * undefined if the point reaches no new rung.
+   * Returns the rung that a trial enters with the newest point of its curve, and the score at this rung.
+   * Undefined if the point reaches no new rung.
    */
   readonly entryOf: (curve: Curve) => RungEntry | undefined;
   /** @param entered the result of `entryOf` for the newest point */

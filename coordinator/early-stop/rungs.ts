@@ -22,7 +22,7 @@ export function fallingRungs(last: number, eta: number, count: number): number[]
 }
 
 /**
- * Returns the highest rung that a position has reached. The rung is undefined if the position is below the first rung.
+ * Returns the highest rung that a position has reached. Undefined if the position is below the first rung.
  */
 export function reachedRung(rungs: readonly number[], position: number): number | undefined {
   return rungs.findLast((rung) => rung <= position);

@@ -28,7 +28,7 @@ export function adaptiveSource(
       if (missing.length === 0) {
         const trials = endedTrials(state.created);
         if (trials === undefined) return { kind: 'wait' };
-        // A trial whose point an earlier version had keeps its id, and is not created again.
+        // A point of an earlier version already has a trial, which is not created again.
         missing = missingReplicates(spec, replicates, trials)
           .map((each) => plannedTrial(spec, each))
           .filter(({ trialId }) => !isKnown(trialId));

@@ -27,7 +27,7 @@ export interface SweepSpec {
   readonly description: string;
   readonly trainer: TrainerName;
   /**
-   * The command line of trainer `command`, with macros (proto/command.ts). The list is empty for all other trainers.
+   * The command line of trainer `command`, with macros (proto/command.ts). Empty for all other trainers.
    */
   readonly command: readonly string[];
   /** The way to run the program and to read its reports. Used only for the trainer `command`. */
@@ -40,7 +40,7 @@ export interface SweepSpec {
   readonly metric: Metric;
   /** The objectives of a sweep with several. The first one is `metric`. Empty if the sweep has one objective. */
   readonly objectives: readonly Objective[];
-  /** The axes in the file's order. Single values are axes of size 1. The list is empty for a search. */
+  /** The axes in the file's order. Single values are axes of size 1. Empty for a search. */
   readonly axes: readonly Axis[];
   /** Groups of axes of equal size that advance together. A parameter is in at most one group. */
   readonly zip: readonly (readonly string[])[];
@@ -150,7 +150,7 @@ export function isDrawn(search: Search | undefined): search is Drawing {
 }
 
 export interface Metric {
-  /** The name of the ranking metric. The name is empty if the file names no metric. */
+  /** The name of the ranking metric. Empty if the file names no metric. */
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
   /** The rule that selects the step whose value counts as the trial's value. */

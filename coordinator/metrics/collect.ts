@@ -67,7 +67,7 @@ interface AttemptProgress {
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
   readonly from: number;
-  /** The number of epochs that the trial trains. The number is undefined if the trainer has no epochs. */
+  /** The number of epochs that the trial trains. Undefined if the trainer has no epochs. */
   readonly epochs: number | undefined;
 }
 

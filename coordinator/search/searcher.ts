@@ -22,7 +22,7 @@ type Suggestion =
 export interface SearchResult {
   /** The parameters after `when`, with the trainer's defaults added. */
   readonly parameters: Parameters;
-  /** The value of the ranking metric in the trial. The value is undefined if the trial has no value. */
+  /** The value of the ranking metric in the trial. Undefined if the trial has no value. */
   readonly value: number | undefined;
   /** The values of all objectives, in a sweep with several. */
   readonly values?: readonly (number | undefined)[];

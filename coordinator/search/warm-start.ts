@@ -6,7 +6,7 @@ import type { SearchResult } from './searcher.ts';
 /** The maximum number of results with which a search starts. The newest results are used. */
 export const MAX_WARM_RESULTS = 10_000;
 
-/** The kind of a parameter: the parameter has numbers only, or other values too. */
+/** Whether a parameter has only numbers. */
 type ParameterKind = 'number' | 'category';
 
 /** The kind of each parameter under `parameters`, by name. */
@@ -35,13 +35,13 @@ export function spaceDifference(own: ParameterKinds, earlier: ParameterKinds): s
   for (const [name, kind] of own) {
     const other = earlier.get(name);
     if (other !== undefined && other !== kind)
-      return `has ${TEXT[other]} as ${named([name])}, and this file ${TEXT[kind]}`;
+      return `has ${TEXT[other]} in ${named([name])}, but this file has ${TEXT[kind]}`;
   }
   return undefined;
 }
 
 const TEXT: Readonly<Record<ParameterKind, string>> = {
-  number: 'numbers',
+  number: 'only numbers',
   category: 'values that are not all numbers',
 };
 

@@ -154,8 +154,8 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
 }
 
 /**
- * Returns the source of the trials that were not created because of a stop or a kill of a sweep. The source is
- * undefined if all trials of the sweep were created, or if an older version created them at the submission.
+ * Returns the source of the trials that were not created because of a stop or a kill of a sweep.
+ * Undefined if all trials of the sweep were created, or if an older version created them at the submission.
  */
 export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): Search | undefined {
   const { text, fileName, planned, searching, search } = db

@@ -60,14 +60,14 @@ export interface SweepRow {
   readonly state_by: string;
   readonly priority: number;
   readonly policy: string;
-  /** The number is null if the search has no limit. */
+  /** Null if the search has no limit. */
   readonly planned: number | null;
   /** The value is 1 while further trials can be created. */
   readonly searching: number;
   readonly slot_ms: number;
   readonly gpu_ms: number;
   readonly submitted_by: string;
-  /** The state of the source of trials as JSON. The state is null in sweeps of older versions. */
+  /** The state of the source of trials as JSON. Null in sweeps of older versions. */
   readonly search: string | null;
 }
 

@@ -24,10 +24,10 @@ export interface NewSweep {
   readonly replicates: number;
   /** The number of grid points that `exclude` dropped. */
   readonly excluded: number;
-  /** The field is undefined if the sweep has no code of its own. */
+  /** Undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
   /**
-   * The source of the sweep's further trials. The source is undefined if the sweep has no trials after the first
+   * The source of the sweep's further trials. Undefined if the sweep has no trials after the first
    * trials.
    */
   readonly search?: NewSearch | undefined;
@@ -42,7 +42,7 @@ interface NewWarmStart {
 }
 
 interface NewSearch {
-  /** The total number of trials. The number is infinite if the search has no limit. */
+  /** The total number of trials. Infinite if the search has no limit. */
   readonly planned: number;
   /** The state of the trial source after the first trials. */
   readonly state: SourceState;

@@ -16,7 +16,7 @@ interface EtaTrialRow {
   readonly config_id: string;
   readonly state: TrialStateName;
   readonly epoch: number;
-  /** The value is null if the trial has no such parameter. */
+  /** Null if the trial has no such parameter. */
   readonly epochs: number | string | null;
   readonly started_at: number;
   readonly ended_at: number;

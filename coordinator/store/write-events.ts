@@ -13,7 +13,7 @@ export interface StoredEvent {
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;
-  /** The user who caused the event. The name is empty if the coordinator or an agent caused the event. */
+  /** The user who caused the event. Empty if the coordinator or an agent caused the event. */
   readonly by: string;
   /** The agent that the event is about, if the event belongs to no sweep. */
   readonly agentId: string;

@@ -22,7 +22,7 @@ const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
   threshold: ['min_iter', 'worse_than'],
 };
 
-/** @param metric the name of the sweep's metric. The name is empty if the file names no metric */
+/** @param metric the name of the sweep's metric. Empty if the file names no metric */
 export function earlyTerminateOf(
   { early_terminate: written, checkpoint_every: checkpointEvery }: SweepFile,
   metric: string,

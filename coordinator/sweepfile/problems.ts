@@ -57,7 +57,7 @@ export type Path = readonly (string | number)[];
 export interface Located {
   readonly data: unknown;
   readonly offset: number;
-  /** The position of the key of the value. The position is undefined for a list item and for the whole document. */
+  /** The position of the key of the value. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
   /** The text of the number in the file. */

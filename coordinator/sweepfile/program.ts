@@ -85,7 +85,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
   };
 }
 
-/** The field is undefined if agents run a program that is already on their machine. */
+/** Undefined if agents run a program that is already on their machine. */
 export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
   const { dir = '.', exclude = [], diff = true, limit } = code;

@@ -37,7 +37,7 @@ export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactFiles;
   /**
-   * The core. Its running attempts can upload files. The field is undefined if the store is read-only; uploads are then
+   * The core. Its running attempts can upload files. Undefined if the store is read-only; uploads are then
    * rejected.
    */
   readonly core: Core | undefined;

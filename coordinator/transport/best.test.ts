@@ -17,7 +17,7 @@ const METRIC = 'loss "x"';
 
 interface SampleTrial {
   readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
-  /** The value is undefined if the trial reports only another metric. */
+  /** Undefined if the trial reports only another metric. */
   readonly value: number | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface BestRequest {
 }
 
 /**
- * Returns the indices of the best trials with their ranks. The result is undefined if fewer than `limit` trials have a
+ * Returns the indices of the best trials with their ranks. Undefined if fewer than `limit` trials have a
  * value.
  */
 export function bestTrials(
@@ -43,7 +43,7 @@ export function bestTrials(
     .map(([{ index }, place]) => [index, place]);
 }
 
-/** Returns the best configs with their ranks. The result is undefined if fewer than `limit` configs have a value. */
+/** Returns the best configs with their ranks. Undefined if fewer than `limit` configs have a value. */
 export function bestConfigs(
   queries: Queries,
   { id, replicates }: Sweep,

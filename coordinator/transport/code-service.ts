@@ -29,7 +29,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export interface CodeServiceOptions {
   readonly archives: CodeArchives;
   /**
-   * The trials whose code the agents can read. The field is undefined if the store is read-only. Uploads are then
+   * The trials whose code the agents can read. Undefined if the store is read-only. Uploads are then
    * rejected, and no agent is connected.
    */
   readonly core: Core | undefined;

@@ -41,7 +41,7 @@ export function App({ dashboard, frameSize }: Props) {
   );
 }
 
-/** Returns the images that are stored in the terminal. The terminal frees the images at the end. */
+/** Returns the images that are stored in the terminal. The images are freed when the dashboard closes. */
 function useSentImages(): Map<number, Uint8Array> {
   const { stdout } = useStdout();
   const { current } = useRef(new Map<number, Uint8Array>());

@@ -18,9 +18,9 @@ interface LineProps {
 }
 
 /**
- * One line of styled pieces, cut to a width. Ink measures spaces of the same width, and the transform replaces the
- * spaces with the text: Ink measures the text of every frame, slowly if the text contains escape sequences, and
- * remembers every text that it has measured.
+ * One line of styled pieces, cut to a width. Ink measures the text of every frame, which is slow if the text
+ * contains escape sequences, and caches every measured text forever. Ink therefore gets spaces of the same width,
+ * and a transform replaces them with the text.
  */
 export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const terminal = useContext(TerminalStyleContext);

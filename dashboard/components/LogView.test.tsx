@@ -127,7 +127,7 @@ test('/ searches in a log, n and N move between the matches, and the heading cou
 test('the log view shows a message if a search finds no match, or if n is pressed without a search', async () => {
   const at = await start(numbered(1, 30));
   await at.press('n');
-  expect(at.status()).toBe('nothing is searched for; press / to search');
+  expect(at.status()).toBe('no active search; press / to search');
   await at.press('/', ...'nan', 'enter');
   expect(at.status()).toBe('no line contains "nan"');
   expect(at.drawn()[0]).toContain('"nan": 0 matches');

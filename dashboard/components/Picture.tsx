@@ -17,8 +17,8 @@ interface Props {
 }
 
 /**
- * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports this protocol, and half
- * blocks otherwise.
+ * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports it, and half blocks
+ * otherwise.
  */
 export function Picture({ image, columns, lines, shrink: given }: Props) {
   const { kitty } = useContext(ScreenContext);

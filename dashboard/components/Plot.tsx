@@ -14,7 +14,7 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
-/** The series whose colour the marks have. */
+/** The series whose colour the vertical lines have. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
@@ -102,7 +102,7 @@ function canvasOf(
   }
   // A dotted line does not hide the curves.
   for (const x of marks) for (let y = 0; y < canvas.height; y += 3) canvas.dot(xOf(x), y, MARKS);
-  // The first series is the most important, so this series is drawn on top.
+  // The first series is the most important, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {
     let before: readonly [number, number] | undefined;
     for (const [x, y] of points) {

@@ -25,7 +25,7 @@ interface Props {
 
 /**
  * The trial under the cursor of the leaderboard: its state, failure, parameters and curves, and its reconstructions if
- * the reconstructions fit.
+ * they fit.
  */
 export function TrialPreview({ model, row, columns, lines }: Props) {
   const room = lines - 1;

@@ -40,11 +40,12 @@ export interface ActionContext {
   /** The id of the row, trial or agent under the cursor, which `y` copies. */
   readonly copyId: string | undefined;
   /**
-   * The index of the next failed row of the leaderboard in a direction, and wraps at the end; -1 without a failed row.
+   * The index of the next failed row of the leaderboard in a direction, wrapping at the end; -1 without a failed row.
    */
   readonly nextFailure: (by: 1 | -1) => number;
   /**
-   * The trial of the next or previous row of the leaderboard or, if the errors view is below, of the group of failures.
+   * The trial of the next or previous row of the leaderboard or, if the trial was opened from the errors view, of its
+   * group of failures.
    */
   readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */

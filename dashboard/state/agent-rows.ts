@@ -69,8 +69,8 @@ export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs:
 }
 
 /**
- * Returns all agents in the order in which the coordinator sends the agents. The trials of a row are looked up when they
- * are read, because most views only count the agents, and the sweep can have many trials.
+ * Returns all agents in the order in which the coordinator sends them. The trials of a row are looked up when they are
+ * read, because most views only count the agents, and the sweep can have many trials.
  */
 function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
   const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;

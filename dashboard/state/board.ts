@@ -13,7 +13,7 @@ export interface Board {
   readonly configs: readonly ConfigRow[];
   /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
-  /** The metrics that rank the leaderboard: the objectives of a sweep with several, else one or two metrics. */
+  /** The metrics that rank the leaderboard: all objectives if the sweep has several, otherwise one or two metrics. */
   readonly metrics: readonly RankedMetric[];
   /** Whether a config has several trials. */
   readonly hasReplicates: boolean;

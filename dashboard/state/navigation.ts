@@ -60,7 +60,7 @@ export function searchFor(ui: Ui, text: string, { log }: ActionContext): Ui {
 
 /** Goes to the next or previous match of the search in the open log. */
 export function moveToMatch(ui: Ui, { log }: ActionContext, by: 1 | -1): Ui {
-  if (ui.log.search === '') return withStatus(ui, 'nothing is searched for; press / to search', true);
+  if (ui.log.search === '') return withStatus(ui, 'no active search; press / to search', true);
   if (searchLog(log.text, ui.log.search).length === 0) {
     return withStatus(ui, `no line contains ${JSON.stringify(ui.log.search)}`, true);
   }

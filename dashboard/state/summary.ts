@@ -69,7 +69,7 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
   const all = slotsOfAgents(agents);
   const running = sweep.counts?.running ?? 0;
   const usable = usableSlots(all, { running, concurrency: sweep.concurrency, packs });
-  // The coordinator's share does not know yet that an agent is gone.
+  // The share from the coordinator can still include the slots of an agent that is gone.
   const connected = usableSlots(
     all.map((agent) => ({ ...agent, busy: 0 })),
     { running: 0, concurrency: sweep.concurrency, packs },

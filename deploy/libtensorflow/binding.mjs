@@ -18,7 +18,7 @@ const BUILD_LIMIT_MS = 20 * 60_000;
 export function napiVersion(supported, current) {
   const common = supported.filter((version) => version <= current);
   if (common.length === 0)
-    throw new Error(`the binding needs N-API ${Math.min(...supported)}, and this Node has ${current}`);
+    throw new Error(`the binding needs N-API ${Math.min(...supported)}, but this Node has ${current}`);
   return Math.max(...common);
 }
 

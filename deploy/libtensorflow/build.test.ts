@@ -37,7 +37,7 @@ test('the build uses the headers that are installed with Node', () => {
 test('the binding is built for the newest N-API that the package and Node share', () => {
   expect(napiVersion([3, 4, 8], 9)).toBe(8);
   expect(napiVersion([3, 4, 8], 6)).toBe(4);
-  expect(() => napiVersion([8], 6)).toThrow('needs N-API 8, and this Node has 6');
+  expect(() => napiVersion([8], 6)).toThrow('needs N-API 8, but this Node has 6');
 });
 
 test('a test training is accepted only if the training used libtensorflow and the loss fell', () => {

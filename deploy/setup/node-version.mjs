@@ -15,7 +15,7 @@ export function nodeProblem(version) {
   const required = MINIMUM_NODE.split('.').map(Number);
   const differs = required.findIndex((part, i) => installed[i] !== part);
   if (differs === -1 || Number(installed[differs]) > Number(required[differs])) return null;
-  return `trawl needs Node ${MINIMUM_NODE} or later, and this is Node ${version}.
+  return `trawl needs Node ${MINIMUM_NODE} or later, but this is Node ${version}.
 Install a newer version from https://nodejs.org or with a version manager: \`nvm install 22\` or \`fnm install 22\`.`;
 }
 

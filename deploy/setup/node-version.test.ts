@@ -12,7 +12,7 @@ test.each(['20.19.0', '20.19.5', '20.20.0', '21.0.0', '22.1.0', '100.0.0'])('Nod
 test.each(['20.18.9', '18.20.4', '9.99.99', '12.0.0'])(
   'Node %s is too old, and the message states the required version',
   (version) => {
-    expect(nodeProblem(version)).toContain(`needs Node ${MINIMUM_NODE} or later, and this is Node ${version}`);
+    expect(nodeProblem(version)).toContain(`needs Node ${MINIMUM_NODE} or later, but this is Node ${version}`);
   },
 );
 

@@ -94,7 +94,7 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Buf
 /** The header of an entry of an archive. */
 export interface ArchiveEntry {
   readonly path: string;
-  /** As in the package tar: The type of the entry: `File`, `SymbolicLink`, `Directory` or another type. */
+  /** The type of the entry, as in the package tar: `File`, `SymbolicLink`, `Directory` or another type. */
   readonly type: string;
   readonly size: number;
   /** The target of a link; empty for other entries. */

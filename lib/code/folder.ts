@@ -40,7 +40,7 @@ export interface CodeFile {
   /** The size in bytes; 0 for a link. */
   readonly size: number;
   readonly isExecutable: boolean;
-  /** The target of a symbolic link, relative to the link's folder. The target is undefined for a regular file. */
+  /** The target of a symbolic link, relative to the link's folder. Undefined for a regular file. */
   readonly target?: string;
 }
 

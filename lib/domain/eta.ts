@@ -19,7 +19,7 @@ export interface EtaTrial {
   /** The number of epochs reported so far. */
   readonly epoch: number;
   /**
-   * The number of epochs of a whole run. The number is undefined if it is unknown; a whole run is then measured as one
+   * The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one
    * epoch.
    */
   readonly epochs: number | undefined;
@@ -33,7 +33,7 @@ export interface EtaSituation {
   /** The trials in the order in which they start. */
   readonly trials: readonly EtaTrial[];
   /**
-   * The number of trials that are still to be created. The number is infinite if there is no limit; the sweep then has
+   * The number of trials that are still to be created. Infinite if there is no limit; the sweep then has
    * no estimate. Default: 0.
    */
   readonly toCome?: number;
@@ -55,7 +55,7 @@ export interface TimeLeft {
 
 export interface Eta {
   /**
-   * The time until the last trial that still runs has ended. The time is undefined if nothing is left, nothing was
+   * The time until the last trial that still runs has ended. Undefined if nothing is left, nothing was
    * measured, or no slot is free.
    */
   readonly sweep: TimeLeft | undefined;
@@ -243,7 +243,7 @@ function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
 }
 
 /**
- * Returns the time of an epoch, or of the whole run if its epochs are unknown. The time is undefined without a
+ * Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a
  * measurement.
  */
 function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {

@@ -98,8 +98,7 @@ interface OrderedParameters {
 export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {
   if (points.length < MIN_ORDERED_POINTS) return { own: names, determined: [] };
   const all = names.map((name) => levelsOf(points, name));
-  // A parameter that some points lack determines nothing, because another parameter determines whether the parameter
-  // exists.
+  // A parameter that some points lack determines nothing, because another parameter determines whether it exists.
   const causes = all.filter(({ complete }) => complete).sort((a, b) => b.count - a.count);
   const own = new Set<string>();
   for (const levels of [...causes, ...all.filter(({ complete }) => !complete)]) {

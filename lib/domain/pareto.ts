@@ -54,7 +54,9 @@ export function frontsOf(points: readonly Losses[]): number[] {
   return numbers;
 }
 
-/** Returns the first front without a point that dominates the point. Such a front has none behind it that dominates. */
+/**
+ * Returns the first front in which no point dominates the given point. No point of a later front dominates it either.
+ */
 function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
   let [low, high] = [0, fronts.length];
   while (low < high) {

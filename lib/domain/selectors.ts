@@ -1,7 +1,7 @@
 /** Parses and formats the selectors of trials: a prefix of the trial's id or, if several sweeps have such a trial, `SWEEP/ID`. */
 
 export interface TrialSelector {
-  /** The id or the name of a sweep, or `last`. The field is undefined if the selector names no sweep. */
+  /** The id or the name of a sweep, or `last`. Undefined if the selector names no sweep. */
   readonly sweep: string | undefined;
   /** A prefix of the id of the trial. */
   readonly trial: string;

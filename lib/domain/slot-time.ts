@@ -12,7 +12,7 @@ export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs }: SlotTime, now: 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
 
 /**
- * Formats the GPU time in hours; without GPUs, the slot time. Examples: Examples: `12.40 GPU-hours`, `0.23 slot-hours`.
+ * Formats the GPU time in hours; without GPUs, the slot time. Examples: `12.40 GPU-hours`, `0.23 slot-hours`.
  */
 export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
   return gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`;

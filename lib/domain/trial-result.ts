@@ -11,7 +11,7 @@ export function hasResult(state: TrialStateName): boolean {
 }
 
 /**
- * Returns the value of a trial's result. The value is undefined if the trial has no result, or if the value is missing
+ * Returns the value of a trial's result. Undefined if the trial has no result, or if the value is missing
  * or not finite.
  */
 export function resultOf(
@@ -48,7 +48,7 @@ export function trialValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: strin
 }
 
 /**
- * Returns the value of a finished trial's result. The value is undefined while the trial runs, and if the trial has no
+ * Returns the value of a finished trial's result. Undefined while the trial runs, and if the trial has no
  * result.
  */
 export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {

@@ -45,13 +45,13 @@ function createdTotal(sweep: Sweep): number {
   return presentTotal(sweep) + (sweep.counts?.dropped ?? 0);
 }
 
-/** Returns the number of created trials without those that have ended and whose points were dropped. */
+/** Returns the number of created trials, except ended trials whose points were dropped. */
 export function presentTotal(sweep: Sweep): number {
   const { pending, offered, running, held, interrupted } = sweep.counts ?? noCounts();
   return pending + offered + running + held + interrupted + endedTotal(sweep);
 }
 
-/** Returns the number of trials that a sweep has not created yet. The number is infinite if its search has no limit. */
+/** Returns the number of trials that a sweep has not created yet. Infinite if its search has no limit. */
 export function trialsToCome(sweep: Sweep): number {
   if (!sweep.searching) return 0;
   return sweep.planned === undefined ? Number.POSITIVE_INFINITY : Math.max(0, sweep.planned - createdTotal(sweep));

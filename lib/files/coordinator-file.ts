@@ -11,7 +11,7 @@ import { writeDurablySync } from './write-durably.ts';
 const coordinatorFile = z.object({
   /** The HOST:PORT of the gRPC server. */
   address: z.string(),
-  /** The HOST:PORT of /metrics and the other operator pages. The field is empty in the file of an older version. */
+  /** The HOST:PORT of /metrics and the other operator pages. Empty in the file of an older version. */
   metrics: z.string().default(''),
   pid: z.number().int().positive(),
   /** Whether the gRPC server requires TLS. */
@@ -34,7 +34,7 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
 }
 
 /**
- * Returns the content of the file. The content is undefined if the file is missing, damaged or written by another
+ * Returns the content of the file. Undefined if the file is missing, damaged or written by another
  * program.
  */
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {

@@ -124,8 +124,7 @@ export function requireFolder(name: string, path: string, mode = 0o777): string 
 }
 
 /**
- * In contrast to Node's recursive `mkdirSync`, this function ends with an error on file systems that answer ENOENT for
- * every new folder.
+ * Unlike Node's recursive `mkdirSync`, this function fails on file systems that answer ENOENT for every new folder.
  */
 function makeFolder(folder: string, mode: number): void {
   if (entryAt(folder)?.isDirectory() === true) return;

@@ -33,7 +33,7 @@ export function matches(filter: Filter, trial: Trial): boolean {
 
 /** The fields that a filter compares. */
 export interface Filterable {
-  /** Returns the value of a field by its name. The value is undefined if no field has this name. */
+  /** Returns the value of a field by its name. Undefined if no field has this name. */
   readonly field: (name: string) => number | string | undefined;
   /** Returns the text in which a single word is searched. */
   readonly text: () => string;

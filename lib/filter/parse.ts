@@ -21,7 +21,7 @@ export type Filter =
       readonly comparison: ComparisonOperator;
       /** The value as written in the filter. */
       readonly text: string;
-      /** The value as a number. The field is undefined if the value is not a number. */
+      /** The value as a number. Undefined if the value is not a number. */
       readonly number: number | undefined;
     };
 

@@ -18,8 +18,8 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /**
- * Returns the name or address in a Host header in lower case, without port, brackets and final dot. The result is
- * undefined if the header is malformed.
+ * Returns the name or address in a Host header in lower case, without port, brackets and final dot.
+ * Undefined if the header is malformed.
  */
 export function hostOf(header: string): string | undefined {
   const groups = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^\s:/@[\]]+?)\.?)(?::\d{1,5})?$/.exec(header)?.groups;

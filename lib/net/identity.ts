@@ -17,7 +17,7 @@ export const IDENTITY_FILES = {
   authority: 'ca.pem',
   certificate: 'cert.pem',
   key: 'key.pem',
-  /** The file is absent in the coordinator's identity. */
+  /** Absent in the coordinator's identity. */
   token: 'token',
   /** The addresses of the servers, from `certs init`. */
   servers: 'servers.json',
@@ -38,7 +38,7 @@ export interface Identity {
   readonly authority: Buffer;
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** The field is empty in the coordinator's identity. */
+  /** Empty in the coordinator's identity. */
   readonly token: string;
   readonly servers: Servers;
   /** The time at which the certificate expires, as Unix time in seconds. */

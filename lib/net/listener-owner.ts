@@ -7,7 +7,7 @@ const LISTENING = '0A';
 const [LOCAL, STATE, USER] = [1, 3, 7];
 
 /**
- * Returns the users whose processes listen on a port, on any address. The list is undefined if the system does not
+ * Returns the users whose processes listen on a port, on any address. Undefined if the system does not
  * report the users; only Linux reports them.
  */
 export function listenerOwners(port: number): ReadonlySet<number> | undefined {

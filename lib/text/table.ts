@@ -37,7 +37,7 @@ export interface TableLayout {
 }
 
 export interface TableRoom {
-  /** The number of columns of the terminal. The number is undefined for a pipe; nothing is then cut. */
+  /** The number of columns of the terminal. Undefined for a pipe; nothing is then cut. */
   readonly width: number | undefined;
   /** Whether the text is ASCII only. */
   readonly ascii?: boolean | undefined;

@@ -29,7 +29,7 @@ export interface TpeSearch {
 /** The observation of a trial that has ended. */
 export interface Observation {
   readonly point: Point;
-  /** The value is undefined if the trial failed. A failed trial counts as worse than every other trial. */
+  /** Undefined if the trial failed. A failed trial counts as worse than every other trial. */
   readonly value: number | undefined;
 }
 

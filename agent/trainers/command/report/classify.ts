@@ -134,7 +134,7 @@ function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): str
 }
 
 /**
- * Returns the first line of the last error, including its causes. The line is undefined if the error does not contain
+ * Returns the first line of the last error, including its causes. Undefined if the error does not contain
  * its reason.
  */
 function startOfLastError(lines: readonly string[]): number | undefined {

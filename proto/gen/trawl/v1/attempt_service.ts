@@ -235,7 +235,7 @@ export interface AttemptKey {
   attempt: number;
 }
 
-/** An invitation on NATS to run a trial. The agent needs a lease to run the trial, and requests the lease with Open. */
+/** A message on NATS that offers a trial. To run the trial, the agent needs a lease, which it requests with Open. */
 export interface Offer {
   key: AttemptKey | undefined;
 }
@@ -310,7 +310,7 @@ export interface ProgramSpec {
   classify: ClassifyRule[];
   wandb: WandbMode;
   /**
-   * The code that each attempt runs in a folder of its own. The code is absent if programs run in the agent's working
+   * The code that each attempt runs in a folder of its own. Absent if programs run in the agent's working
    * folder.
    */
   code:
@@ -318,7 +318,7 @@ export interface ProgramSpec {
     | undefined;
   /** Parameters whose whole numbers are all written as floats (`1.0`), as in the sweep file. */
   floatParameters: string[];
-  /** The metric that ranks the sweep. The name is empty if the sweep file names no metric. */
+  /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
   /** Milliseconds without a first report after which the sweep shows a warning. */
   firstReportMs: number;
@@ -396,7 +396,7 @@ export interface Hello {
   gpus: string[];
   /** Number of trials that one slot can train as a pack. 0 and 1 mean one trial at a time. */
   pack: number;
-  /** HOST:PORT of the agent's metrics for Prometheus. The address is empty if the agent serves no metrics. */
+  /** HOST:PORT of the agent's metrics for Prometheus. Empty if the agent serves no metrics. */
   metrics: string;
   /** Labels from the agent's command line. proto/limits.ts has the limits. */
   labels: { [key: string]: string };
@@ -545,7 +545,7 @@ export interface Heartbeat {
   held: AttemptKey[];
   /** The agent starts no new trials, and exits when its attempts have ended. */
   leaving: boolean;
-  /** The measurements of each GPU, at most a few seconds old. The list is empty if the driver reports no measurements. */
+  /** The measurements of each GPU, at most a few seconds old. Empty if the driver reports no measurements. */
   gpuFigures: GpuFigures[];
   /** The claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
   claimed: AttemptKey[];

@@ -643,7 +643,7 @@ export interface Shortfall_Vram {
 export interface Shortfall_Label {
   name: string;
   required: string;
-  /** The field is unset if the agent does not have the label. */
+  /** Unset if the agent does not have the label. */
   actual?:
     | string
     | undefined;

@@ -751,16 +751,22 @@ export interface Sweep {
    * unknown.
    */
   stateBy: string;
-  /** Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty: one can. */
+  /**
+   * Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty if one
+   * can.
+   */
   blocked: string;
-  /** Number of trials once all are created; absent if the search has no limit. The trials in `counts` are created. */
+  /**
+   * The number of trials when all have been created; absent if the search has no limit. The trials in `counts`
+   * are created.
+   */
   planned?:
     | number
     | undefined;
   /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
   searching: boolean;
   /**
-   * Until the last trial that still runs has ended. Absent if the sweep has ended, has more than 20,000 trials, or nothing was
+   * The estimated time until the last trial ends. Absent if the sweep has ended, has more than 20,000 trials, or nothing was
    * measured yet.
    */
   timeLeft:
@@ -768,7 +774,7 @@ export interface Sweep {
     | undefined;
   /** The most trials that run at the same time; 0: no limit. */
   concurrency: number;
-  /** Up to the time of the message. */
+  /** The slot time up to the time of the message. */
   slotTime:
     | SlotTime
     | undefined;
@@ -785,7 +791,7 @@ export interface Sweep {
   slotShare:
     | SlotShare
     | undefined;
-  /** All objectives of a sweep with several. The first objective is `metric`. Empty if the sweep has one objective. */
+  /** All objectives, if the sweep has several; the first is `metric`. Empty if the sweep has one objective. */
   objectives: Metric[];
 }
 
