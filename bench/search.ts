@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from 'd3-array';
-import { tpeSearcher } from '../coordinator/search/tpe/searcher.ts';
+import type { SearchState } from '../coordinator/search/searcher.ts';
+import { INITIAL_TPE_STATE, nextTpePoint } from '../coordinator/search/tpe/searcher.ts';
 import { nextPoint, type Observation, type TpeSearch } from '../coordinator/search/tpe/tpe.ts';
 import { tableFunction } from './search/autoencoder-table.ts';
 import { FURTHER, type Point, REQUIRED, type TestFunction } from './search/functions.ts';
@@ -88,12 +89,12 @@ async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: numbe
 
 /** Runs a search as a sweep does: a point that is equal to an earlier point is dropped, and does not become a trial. */
 function searched(f: TestFunction, seed: number): Point[] {
-  const searcher = tpeSearcher(searchOf(f, seed), 1);
+  const search = searchOf(f, seed);
   const results: { parameters: Point; value: number | undefined }[] = [];
   const known = new Set<string>();
-  let state = searcher.initialState;
+  let state: SearchState = INITIAL_TPE_STATE;
   for (let points = 0; results.length < trials && points < MAX_POINTS; points++) {
-    const step = searcher.next(state, { goal: 'minimize', results, live: [] });
+    const step = nextTpePoint(search, 1, state, { goal: 'minimize', results, live: [] });
     if (step.kind !== 'point') break;
     state = step.state;
     const key = JSON.stringify(step.point);

@@ -11,12 +11,13 @@ import { leasesOf } from '../core/leases.ts';
 import type { Sweep } from '../core/model.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { type SweepSpec, sweptParameters } from '../grid/spec.ts';
-import { parseSourceState, trialSource } from '../grid/trials.ts';
+import { initialState } from '../grid/trials.ts';
 import type { SourceState } from '../search/trial-source.ts';
 import { loadSweep } from '../store/load.ts';
 import { loadCurve, loadResumableCurve, loadScores } from '../store/load-early-stopping.ts';
 import { loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
+import { parseSourceState } from '../store/rows.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { checkLength } from '../transport/limits.ts';
@@ -239,13 +240,12 @@ function searchOf(
   { after, request, space, outside, total }: NewSpace,
 ): ApplyRequest['search'] {
   const { text, fileName } = request;
-  const trials = trialSource(after);
-  const source = runtime.openSource({ id: sweep.id, text, fileName }, { text, source: trials });
+  const source = runtime.openSource({ id: sweep.id, text, fileName }, { text, spec: after });
   const stored = storedSearch(runtime, sweep.id);
   const created = runtime.queries.trials.created(sweep.id);
   const state: SourceState =
     space.kind === 'grid' || stored === undefined
-      ? { ...trials.initialState, created, outside, merges: true }
+      ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
   // The end of a sweep at its target ended the creation, although the search had further trials.

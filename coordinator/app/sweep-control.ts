@@ -5,15 +5,15 @@ import type { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
+import { MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
 import { forgetIfEnded } from '../core/ended-trials.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import type { Step } from '../core/step.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
-import { noTrials } from '../grid/enumerate.ts';
+import { firstTrials, noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
-import { trialSource } from '../grid/trials.ts';
 import { configsOf } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
 import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
@@ -28,7 +28,6 @@ import type { ControlRequest, Retried, SweepControl } from '../transport/sweep-s
 import { applyVersion } from './apply-version.ts';
 import type { Runtime } from './runtime.ts';
 import { policyOf } from './sweep-policy.ts';
-import { firstTrials } from './trial-sources.ts';
 import { readWarmStart } from './warm-start.ts';
 
 /**
@@ -136,8 +135,8 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   const planned = planWithoutDrawing(spec);
-  const parsed = { text: request.text, source: trialSource(spec) };
-  const { trials, state, done } = firstTrials(parsed.source, runtime.core.creationWindow.trials);
+  const limit = { trials: runtime.core.creationWindow.trials, points: MAX_POINTS_PER_PASS };
+  const { trials, state, done } = firstTrials(spec, limit);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   // Without a flush, the store could lack results of the earlier sweeps.
   if (spec.search?.method === 'tpe' && spec.search.warmStart.length > 0) runtime.flush();
@@ -165,6 +164,7 @@ async function submit(
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
   if (!runtime.core.sweeps.has(id) && !isEnded(runtime.queries.sweeps.state(id))) {
+    const parsed = { text: request.text, spec };
     runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), (stored) => runtime.openSource(stored, parsed)));
   }
   return id;

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
-import { trialSource } from '../grid/trials.ts';
+import { firstTrials } from '../grid/enumerate.ts';
+import { initialState } from '../grid/trials.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
 import { insertSweep } from '../store/submit.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
-import { firstTrials, sourceOpener } from './trial-sources.ts';
+import { sourceOpener } from './trial-sources.ts';
 
 const GRID =
   'trainer: noop\nparameters: {a: {min: 1, max: 5, step: 1}, b: {values: [1, 2]}}\nwhen: [{if: {a: 2}, set: {b: 7}}]\n';
@@ -20,7 +21,7 @@ function storeWith(text: string) {
     db.close();
     rmSync(dir, { recursive: true, force: true });
   });
-  const { trials, state, done } = firstTrials(trialSource(parseSweep(GRID, 's.yaml')), 3);
+  const { trials, state, done } = firstTrials(parseSweep(GRID, 's.yaml'), { trials: 3, points: 100 });
   const facts = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's.yaml', text, trainer: 'noop' };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 9, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(db, { ...facts, ...counts, policy: PLAIN_POLICY, search: { planned: 9, state, done } }, trials, 1);
@@ -49,9 +50,9 @@ test('a coordinator starts although this version rejects a stored sweep file', (
 test('a source uses the parsed file of a request only if the stored file has the same text', () => {
   const open = sourceOpener(storeWith(GRID));
   const text = 'trainer: noop\nparameters: {a: {value: 100}}\n';
-  const source = trialSource(parseSweep(text, 's.yaml'));
+  const spec = parseSweep(text, 's.yaml');
   const first = (stored: string) =>
-    open({ id: '2', text: stored, fileName: 's.yaml' }, { text, source }).next(source.initialState, () => false);
+    open({ id: '2', text: stored, fileName: 's.yaml' }, { text, spec }).next(initialState(spec), () => false);
   expect(first(text)).toMatchObject({ trial: { parameters: { a: 100 } } });
   expect(first(GRID)).toMatchObject({ trial: { parameters: { a: 1 } } });
 });

@@ -1,21 +1,19 @@
 /** Opens the sources of the trials of submitted sweeps. */
 import type { Database } from 'libsql';
 import { BadInputError } from '../../proto/errors.ts';
-import { MAX_POINTS_PER_PASS } from '../core/create-trials.ts';
 import { adaptiveSource } from '../grid/adaptive-trials.ts';
 import type { SweepSpec } from '../grid/spec.ts';
-import { type SpecSource, trialSource } from '../grid/trials.ts';
-import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
+import { nextStep, usesResults } from '../grid/trials.ts';
+import type { TrialSource } from '../search/trial-source.ts';
 import { endedTrials } from '../store/judged-trials.ts';
 import type { StoredFile } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
 import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 
-/** A sweep file and the source of its trials. */
 interface ParsedFile {
   readonly text: string;
-  readonly source: SpecSource;
+  readonly spec: SweepSpec;
 }
 
 /**
@@ -32,25 +30,28 @@ export function sourceOpener(db: Database): SourceOpener {
   const queries = new Queries(db);
   const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
   return ({ id, text, fileName }, parsed) => {
-    const history = storedSearchHistory(db, id);
-    let source: SpecSource;
+    let spec: SweepSpec;
     try {
-      source = parsed?.text === text ? parsed.source : trialSource(parseSweep(text, fileName));
+      spec = parsed?.text === text ? parsed.spec : parseSweep(text, fileName);
     } catch (error) {
       if (!(error instanceof BadInputError)) throw error;
       const problem = `this version of trawl rejects its sweep file: ${error.message}`;
       return { usesResults: false, problem, next: () => ({ kind: 'wait' }) };
     }
-    const { spec } = source;
-    const first: TrialSource = {
-      usesResults: source.usesResults,
-      next: (state, isKnown) => source.next(state, isKnown, () => history.read()),
-    };
-    const all = withReplicates(spec, first, (created) => endedTrials(db, queries, id, created, needsCurves(spec)));
+    const history = storedSearchHistory(db, id);
+    const isStored = (trialId: string) => select.get(id, trialId) !== undefined;
+    const source = withReplicates(
+      spec,
+      {
+        usesResults: usesResults(spec),
+        next: (state, isKnown) => nextStep(spec, state, isKnown, () => history.read()),
+      },
+      (created) => endedTrials(db, queries, id, created, needsCurves(spec)),
+    );
     return {
       usesResults: source.usesResults,
       next(state, isKnown) {
-        const step = all.next(state, (trialId) => isKnown(trialId) || select.get(id, trialId) !== undefined);
+        const step = source.next(state, (trialId) => isKnown(trialId) || isStored(trialId));
         if (source.usesResults && step.kind === 'trial') history.add(step.trial);
         return step;
       },
@@ -58,7 +59,7 @@ export function sourceOpener(db: Database): SourceOpener {
   };
 }
 
-/** Adds adaptive replicates to a source. @param first the source, which is returned if the number of replicates is fixed */
+/** Adds adaptive replicates to a source. Returns the source itself if the number of replicates is fixed. */
 function withReplicates(
   spec: SweepSpec,
   first: TrialSource,
@@ -69,29 +70,3 @@ function withReplicates(
 }
 
 const needsCurves = ({ hypotheses }: SweepSpec): boolean => hypotheses.some(({ claim }) => claim.kind === 'trend');
-
-interface FirstTrials {
-  readonly trials: readonly PlannedTrial[];
-  readonly state: SourceState;
-  /** Whether the source has no further trials. */
-  readonly done: boolean;
-}
-
-/** Returns up to `limit` trials to create when a sweep is submitted. Returns no trials if they depend on results. */
-export function firstTrials(source: SpecSource, limit: number): FirstTrials {
-  const all = withReplicates(source.spec, source, () => undefined);
-  const trials: PlannedTrial[] = [];
-  const known = new Set<string>();
-  let state = source.initialState;
-  if (source.usesResults) return { trials, state, done: false };
-  for (let points = 0; points < MAX_POINTS_PER_PASS && trials.length < limit; points++) {
-    const step = all.next(state, (trialId) => known.has(trialId));
-    if (step.kind === 'done') return { trials, state, done: true };
-    if (step.kind === 'wait') break;
-    state = step.state;
-    if (step.kind === 'dropped') continue;
-    known.add(step.trial.trialId);
-    trials.push(step.trial);
-  }
-  return { trials, state, done: false };
-}

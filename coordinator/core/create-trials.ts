@@ -2,14 +2,11 @@
  * Creates the trials of a sweep while the sweep runs. A bounded number of trials is created ahead of the free slots, so
  * that memory does not depend on the size of the grid.
  */
-import { epochsOf, packKey } from '../../proto/trainers.ts';
-import type { PlannedTrial } from '../search/trial-source.ts';
 import type { Core, Sweep } from './model.ts';
-import type { SweepPolicy } from './policy.ts';
 import { presentPools } from './pools.ts';
 import { stopHeldTrials } from './promotions.ts';
 import type { Change } from './step.ts';
-import type { Trial } from './trial-model.ts';
+import { newTrial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
 /** The number of trials per slot that are created ahead: one trial that starts, and one trial that is offered. */
@@ -17,36 +14,6 @@ const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
 export const MAX_POINTS_PER_PASS = 5_000;
-
-/** Returns a trial that has not started. */
-export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: PlannedTrial): Trial {
-  return {
-    id: planned.trialId,
-    index: planned.index,
-    configId: planned.configId,
-    state: 'pending',
-    packKey: packKey(trainer, planned.parameters),
-    epochs: epochsOf(trainer, planned.parameters),
-    rung: 0,
-    rungScore: 0,
-    promotedFrom: 0,
-    attempts: 0,
-    failures: {},
-    failedAttempts: [],
-    avoidUntil: 0,
-    failure: undefined,
-    offeredAt: 0,
-    pool: undefined,
-    earlierPools: [],
-    readyAt: 0,
-    checkpoint: undefined,
-    lease: undefined,
-    speculation: undefined,
-    speculativeOffer: undefined,
-    dropped: false,
-    speculated: false,
-  };
-}
 
 /** Creates trials for all running sweeps, and ends sweeps that have no further trials. */
 export function createTrials(core: Core, now: number): Change[] {

@@ -1,5 +1,8 @@
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
+import { epochsOf, packKey } from '../../proto/trainers.ts';
+import type { PlannedTrial } from '../search/trial-source.ts';
 import type { Checkpoint, FailedAttempt, Lease } from './attempt-model.ts';
+import type { SweepPolicy } from './policy.ts';
 
 export interface Trial {
   readonly id: string;
@@ -71,6 +74,36 @@ interface SpeculativeOffer {
 
 /** The states of a trial in the store. The state `interrupted` exists only in the views for users. */
 export type TrialState = Exclude<TrialStateName, 'interrupted'>;
+
+/** Returns a trial that has not started. */
+export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: PlannedTrial): Trial {
+  return {
+    id: planned.trialId,
+    index: planned.index,
+    configId: planned.configId,
+    state: 'pending',
+    packKey: packKey(trainer, planned.parameters),
+    epochs: epochsOf(trainer, planned.parameters),
+    rung: 0,
+    rungScore: 0,
+    promotedFrom: 0,
+    attempts: 0,
+    failures: {},
+    failedAttempts: [],
+    avoidUntil: 0,
+    failure: undefined,
+    offeredAt: 0,
+    pool: undefined,
+    earlierPools: [],
+    readyAt: 0,
+    checkpoint: undefined,
+    lease: undefined,
+    speculation: undefined,
+    speculativeOffer: undefined,
+    dropped: false,
+    speculated: false,
+  };
+}
 
 /** Whether a trial in this state has ended. Only a user's retry changes a state in which the trial has ended. */
 export function isFinal(state: TrialState): boolean {

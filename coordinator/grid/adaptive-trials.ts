@@ -1,9 +1,17 @@
 /** Adds replicates to the trials of a grid, until the hypotheses or the best config are decided. */
 import { type MissingReplicate, missingReplicates } from '../analysis/adaptive-replicates.ts';
 import type { JudgedTrial } from '../analysis/judgement.ts';
-import type { PlannedTrial, TrialSource } from '../search/trial-source.ts';
+import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
+
+/** Returns whether the results of a sweep's trials can add replicates, because it has fewer trials than run_cap. */
+export function canAddReplicates(
+  { adaptiveReplicates, runCap }: SweepSpec,
+  { created, outside = 0 }: SourceState,
+): boolean {
+  return adaptiveReplicates !== undefined && (runCap === undefined || created - outside < runCap);
+}
 
 /**
  * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits until
@@ -24,7 +32,7 @@ export function adaptiveSource(
     next(state, isKnown) {
       const step = first.next(state, isKnown);
       if (step.kind !== 'done') return step;
-      if (spec.runCap !== undefined && state.created - (state.outside ?? 0) >= spec.runCap) return { kind: 'done' };
+      if (!canAddReplicates(spec, state)) return step;
       if (missing.length === 0) {
         const trials = endedTrials(state.created);
         if (trials === undefined) return { kind: 'wait' };

@@ -1,8 +1,9 @@
 /** Enumerates the trials of a sweep that do not depend on results. */
 import { BadInputError } from '../../proto/errors.ts';
-import type { PlannedTrial } from '../search/trial-source.ts';
+import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
+import { canAddReplicates } from './adaptive-trials.ts';
 import type { SweepSpec } from './spec.ts';
-import { allSteps } from './trials.ts';
+import { allSteps, initialState, nextStep, usesResults } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
@@ -22,4 +23,32 @@ export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void,
 
 export function noTrials({ name }: Pick<SweepSpec, 'name'>): BadInputError {
   return new BadInputError(`sweep ${name} has no trials: exclude drops every point`);
+}
+
+interface FirstTrials {
+  readonly trials: readonly PlannedTrial[];
+  readonly state: SourceState;
+  /** Whether the sweep has no further trials. */
+  readonly done: boolean;
+}
+
+/**
+ * Returns the trials to create when a sweep is submitted. Returns no trials if they depend on results.
+ * @param limit the maximum numbers of trials and of points, including dropped points
+ */
+export function firstTrials(spec: SweepSpec, limit: { readonly trials: number; readonly points: number }): FirstTrials {
+  const trials: PlannedTrial[] = [];
+  const known = new Set<string>();
+  let state = initialState(spec);
+  if (usesResults(spec)) return { trials, state, done: false };
+  for (let points = 0; points < limit.points && trials.length < limit.trials; points++) {
+    const step = nextStep(spec, state, (trialId) => known.has(trialId));
+    if (step.kind === 'done') return { trials, state, done: !canAddReplicates(spec, state) };
+    if (step.kind === 'wait') break;
+    state = step.state;
+    if (step.kind === 'dropped') continue;
+    known.add(step.trial.trialId);
+    trials.push(step.trial);
+  }
+  return { trials, state, done: false };
 }

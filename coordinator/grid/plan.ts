@@ -5,7 +5,7 @@
  * names are not divided, and only multiply the counts.
  */
 import { BadInputError } from '../../proto/errors.ts';
-import { type Parameters, type ParameterValue, trainerSpec } from '../../proto/trainers.ts';
+import { type Parameters, type ParameterValue, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { SourceState } from '../search/trial-source.ts';
 import type { Axis } from './axes.ts';
 import {
@@ -152,12 +152,12 @@ function gridPlan(spec: SweepSpec): Plan {
 }
 
 function defaultsOf(spec: SweepSpec): Parameters {
-  const known = new Map(Object.entries(trainerSpec(spec.trainer)?.parameters ?? {}));
+  const trainer: TrainerSpec = TRAINERS[spec.trainer];
   const names = new Set(spec.when.flatMap(({ set }) => Object.keys(set)));
   for (const { name } of spec.axes) names.delete(name);
   return Object.fromEntries(
     [...names].flatMap((name) => {
-      const parameter = known.get(name);
+      const parameter = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
       return parameter === undefined ? [] : [[name, parameter.default]];
     }),
   );

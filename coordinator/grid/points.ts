@@ -1,4 +1,5 @@
 /** Computes the dimensions of the grid. A dimension is one axis, or one group of zipped axes. */
+import { group } from 'd3-array';
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
@@ -16,20 +17,16 @@ const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
  * Returns the dimensions in the order of their axes. The position of a group is the position of its first axis. The
  * last dimension varies fastest.
  */
-export function dimensionsOf(spec: {
+export function dimensionsOf({
+  axes,
+  zip,
+}: {
   readonly axes: readonly Axis[];
   readonly zip: readonly (readonly string[])[];
 }): Dimension[] {
-  const dimensions: Dimension[] = [];
-  const placed = new Set<string>();
-  for (const axis of spec.axes) {
-    if (placed.has(axis.name)) continue;
-    const group = spec.zip.find((names) => names.includes(axis.name)) ?? [axis.name];
-    const axes = spec.axes.filter(({ name }) => group.includes(name));
-    for (const { name } of axes) placed.add(name);
-    dimensions.push({ axes, size: axis.size });
-  }
-  return dimensions;
+  const groupOf = new Map(zip.flatMap((names) => names.map((name) => [name, names])));
+  const dimensions = group(axes, (axis) => groupOf.get(axis.name) ?? axis);
+  return [...dimensions.values()].map((members) => ({ axes: members, size: members[0]?.size ?? 1 }));
 }
 
 /**
@@ -47,12 +44,16 @@ export function pointCount(dimensions: readonly Dimension[], factor: number): nu
   return Number(count);
 }
 
-/** Returns the point with the given index in each dimension. */
-export function pointAt(dimensions: readonly Dimension[], indexes: readonly number[]): Record<string, ParameterValue> {
+/** Returns the point with the given index in grid order. */
+export function pointAt(dimensions: readonly Dimension[], index: number): Record<string, ParameterValue> {
+  const digits = digitsOf(
+    dimensions.map(({ size }) => size),
+    index,
+  );
   // The object has no prototype, because a parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   for (const [position, { axes }] of dimensions.entries()) {
-    for (const axis of axes) point[axis.name] = axis.at(indexes[position] ?? 0);
+    for (const axis of axes) point[axis.name] = axis.at(digits[position] ?? 0);
   }
   return point;
 }

@@ -1,7 +1,7 @@
 /** Takes a sample of the points of a sweep, without enumerating its grid. */
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
-import { drawnPoint } from '../search/drawn-points.ts';
-import { digitsOf, dimensionsOf, effectOf, type GridPoint, pointAt, pointCount } from './points.ts';
+import { drawnPoint } from '../search/drawn.ts';
+import { dimensionsOf, effectOf, type GridPoint, pointAt, pointCount } from './points.ts';
 import type { SweepSpec } from './spec.ts';
 
 /**
@@ -19,13 +19,12 @@ export function samplePoints(spec: SweepSpec, limit: number): Parameters[] {
 
 function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[] {
   const dimensions = dimensionsOf(spec);
-  const sizes = dimensions.map(({ size }) => size);
   const count = pointCount(dimensions, 1);
   const taken = Math.min(count, limit);
   // A fixed step could select the same values of the last axes each time.
   return Array.from({ length: taken }, (_, index) => {
     const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
-    return pointAt(dimensions, digitsOf(sizes, Math.min(position, count - 1)));
+    return pointAt(dimensions, Math.min(position, count - 1));
   });
 }
 

@@ -9,7 +9,7 @@ import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
-import type { Drawing } from '../search/drawn-points.ts';
+import type { Drawing } from '../search/drawn.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 

@@ -1,19 +1,12 @@
 /** Applies the rules of a sweep to the points of its searcher, and yields the sweep's trials. */
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
-import { parseParameters } from '../../proto/values.ts';
-import { drawingSearcher } from '../search/drawn.ts';
-import { gridSearcher } from '../search/grid.ts';
-import type { Searcher, SearchHistory } from '../search/searcher.ts';
-import { tpeSearcher } from '../search/tpe/searcher.ts';
+import { nextDrawnPoint } from '../search/drawn.ts';
+import { nextGridPoint } from '../search/grid.ts';
+import type { SearchHistory, SearchState, Suggestion } from '../search/searcher.ts';
+import { INITIAL_TPE_STATE, nextTpePoint } from '../search/tpe/searcher.ts';
 import { STARTUP_TRIALS } from '../search/tpe/tpe.ts';
-import {
-  configsOf,
-  type PlannedTrial,
-  type SourceState,
-  type SourceStep,
-  type TrialSource,
-} from '../search/trial-source.ts';
+import { configsOf, type PlannedTrial, type SourceState, type SourceStep } from '../search/trial-source.ts';
 import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
 import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
@@ -27,13 +20,6 @@ import { idsOf } from './trial-id.ts';
 const MAX_REPEATED_POINTS = 10_000;
 
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
-
-function searcherOf(spec: SweepSpec): Searcher {
-  if (spec.search === undefined) return gridSearcher(spec);
-  if (isDrawn(spec.search)) return drawingSearcher(spec.search);
-  const { seed, space } = spec.search;
-  return tpeSearcher({ seed, space, isActive: activityOf(spec) }, spec.seeds.length);
-}
 
 /** Returns whether a parameter has an effect at a point: whether no `when` rule sets the parameter there. */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
@@ -49,71 +35,73 @@ export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
   return new Map(axes.map((axis) => [axis.name, kindOfValues(valuesOf(axis))]));
 }
 
-/** Reads the state of a source from JSON. */
-export function parseSourceState(json: string): SourceState {
-  const { config, ...state } = JSON.parse(json) as SourceState;
-  if (config === undefined) return state;
-  return { ...state, config: { ...config, parameters: parseParameters(JSON.stringify(config.parameters)) } };
+/** Returns whether the points of a sweep depend on the results of its trials. */
+export function usesResults({ search }: Pick<SweepSpec, 'search'>): boolean {
+  return search?.method === 'tpe';
 }
 
-/** A source of trials that is not bound to a stored sweep. */
-export interface SpecSource extends TrialSource {
-  readonly spec: SweepSpec;
-  /** The state before the first trial. */
-  readonly initialState: SourceState;
-  /** @param history returns the trials so far, for searchers that use results; default: none */
-  next(state: SourceState, isKnown: (trialId: string) => boolean, history?: () => SearchHistory): SourceStep;
+/** Returns the state before the first trial. */
+export function initialState(spec: SweepSpec): SourceState {
+  return {
+    search: usesResults(spec) ? INITIAL_TPE_STATE : 0,
+    created: 0,
+    points: 0,
+    excluded: spec.exclude.map(() => 0),
+    duplicates: 0,
+    repeated: 0,
+  };
 }
 
-export function trialSource(spec: SweepSpec): SpecSource {
+function suggestionOf(spec: SweepSpec, state: SearchState, history: () => SearchHistory): Suggestion {
+  const { search } = spec;
+  if (search === undefined) return nextGridPoint(spec, state);
+  if (isDrawn(search)) return nextDrawnPoint(search, state);
+  return nextTpePoint({ ...search, isActive: activityOf(spec) }, spec.seeds.length, state, history());
+}
+
+/**
+ * Returns the step after a state.
+ * @param isKnown returns whether the sweep already has a trial with the given id
+ * @param history returns the trials so far, for searches that use results; default: none
+ */
+export function nextStep(
+  spec: SweepSpec,
+  state: SourceState,
+  isKnown: (trialId: string) => boolean,
+  history: () => SearchHistory = () => NO_HISTORY,
+): SourceStep {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
-  const searcher = searcherOf(spec);
   const mayRepeat = spec.search !== undefined;
   const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
-  const replicatesPerConfig = spec.adaptiveReplicates?.min ?? spec.seeds.length;
-  return {
-    spec,
-    usesResults: searcher.usesResults,
-    initialState: {
-      search: searcher.initialState,
-      created: 0,
-      points: 0,
-      excluded: spec.exclude.map(() => 0),
-      duplicates: 0,
-      repeated: 0,
-    },
-    next(state, isKnown, history = () => NO_HISTORY) {
-      if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
-      let { config } = state;
-      let after = state;
-      if (config === undefined) {
-        if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
-        const suggestion = searcher.next(state.search, searcher.usesResults ? history() : NO_HISTORY);
-        if (suggestion.kind !== 'point') return suggestion;
-        const { point, state: search } = suggestion;
-        after = { ...state, search, points: state.points + 1, repeated: state.repeated + 1 };
-        const effect = effectOf(spec, point);
-        if ('excludedBy' in effect) {
-          const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
-          return { kind: 'dropped', state: { ...after, excluded } };
-        }
-        config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
-      }
-      const { parameters, replicates } = config;
-      const seed = spec.seeds[replicates] ?? 0;
-      const { configId, trialId } = idsOf(spec.trainer, parameters);
-      const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
-      // The replicates of a config are created in order, so the first one shows whether the config exists. A new version
-      // can have more replicates of a config than an earlier version.
-      if (replicates === 0 && !state.merges && isKnown(trial.trialId))
-        return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 } };
-      const isLast = replicates + 1 >= replicatesPerConfig;
-      const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
-      const next = { ...after, repeated: 0, config: rest };
-      if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: next };
-      return { kind: 'trial', trial, state: { ...next, created: state.created + 1 } };
-    },
-  };
+  if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
+  let { config } = state;
+  let after = state;
+  if (config === undefined) {
+    if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
+    const suggestion = suggestionOf(spec, state.search, history);
+    if (suggestion.kind !== 'point') return suggestion;
+    const { point, state: search } = suggestion;
+    after = { ...state, search, points: state.points + 1, repeated: state.repeated + 1 };
+    const effect = effectOf(spec, point);
+    if ('excludedBy' in effect) {
+      const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
+      return { kind: 'dropped', state: { ...after, excluded } };
+    }
+    config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
+  }
+  const { parameters, replicates } = config;
+  const seed = spec.seeds[replicates] ?? 0;
+  const { configId, trialId } = idsOf(spec.trainer, parameters);
+  const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
+  // The replicates of a config are created in order, so the first one shows whether the config exists. A new version can
+  // have more replicates of a config than an earlier version.
+  if (replicates === 0 && !state.merges && isKnown(trial.trialId))
+    return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 } };
+  const isLast = replicates + 1 >= (spec.adaptiveReplicates?.min ?? spec.seeds.length);
+  const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
+  const next = { ...after, repeated: 0, config: rest };
+  if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: next };
+  return { kind: 'trial', trial, state: { ...next, created: state.created + 1 } };
 }
 
 /**
@@ -121,13 +109,12 @@ export function trialSource(spec: SweepSpec): SpecSource {
  * @throws {BadInputError} after the random points with which a search begins, if its further points depend on results
  */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
-  const source = trialSource(spec);
   const known = new Set<string>();
-  let state = source.initialState;
+  let state = initialState(spec);
   const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
   for (;;) {
     // The points of the search are random until this many trials have ended.
-    if (source.usesResults && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
+    if (usesResults(spec) && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
       const listed = startsWarm
         ? 'with warm_start, no config can be listed before the sweep runs'
         : `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`;
@@ -135,7 +122,7 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
         `method ${spec.search?.method ?? 'grid'} chooses its points from the results of earlier trials; ${listed}`,
       );
     }
-    const step = source.next(state, (id) => known.has(id));
+    const step = nextStep(spec, state, (id) => known.has(id));
     if (step.kind === 'done' || step.kind === 'wait') return;
     state = step.state;
     if (step.kind === 'trial') known.add(step.trial.trialId);

@@ -1,19 +1,44 @@
-/** Implements the random and Sobol searches. The state of the searcher is the number of the next point. */
-import { type Drawing, drawnPoint } from './drawn-points.ts';
-import type { Searcher } from './searcher.ts';
+/** Implements the random and Sobol searches, whose points do not depend on results. */
+import type { ParameterValue } from '../../proto/trainers.ts';
+import type { Distribution } from './distribution.ts';
+import { valueAt } from './quantile.ts';
+import { randomCoordinate } from './random.ts';
+import type { SearchState, Suggestion } from './searcher.ts';
+import { SOBOL_POINTS, sobolCoordinate } from './sobol.ts';
 
-/** The number of points of a Sobol sequence without its first point. */
-const SOBOL_POINTS = 2 ** 30 - 1;
+/** A search whose points are independent of results. */
+export interface Drawing {
+  readonly method: 'random' | 'sobol';
+  /** Random searches with different seeds have different points. Sobol sequences have no seed. */
+  readonly seed: number;
+  /** The distribution of each parameter, in the file's order. */
+  readonly space: ReadonlyMap<string, Distribution>;
+}
 
-export function drawingSearcher(drawing: Drawing): Searcher {
-  const points = drawing.method === 'sobol' ? SOBOL_POINTS : Number.MAX_SAFE_INTEGER;
-  return {
-    initialState: 0,
-    usesResults: false,
-    next(state) {
-      const index = Number(state);
-      if (index >= points) return { kind: 'done' };
-      return { kind: 'point', point: drawnPoint(drawing, index), state: index + 1 };
-    },
-  };
+/**
+ * Returns a point. A point depends only on its number, so a longer search begins with the same points.
+ * @param index the number of the point, from 0
+ */
+export function drawnPoint({ method, seed, space }: Drawing, index: number): Record<string, ParameterValue> {
+  // The object has no prototype, because a parameter can be named `__proto__`.
+  const point: Record<string, ParameterValue> = Object.create(null);
+  let dimension = 0;
+  for (const [name, distribution] of space) {
+    if (distribution.kind === 'constant') point[name] = distribution.value;
+    else {
+      const share = method === 'sobol' ? sobolCoordinate(index, dimension++) : randomCoordinate(seed, index, name);
+      point[name] = valueAt(distribution, share);
+    }
+  }
+  return point;
+}
+
+/**
+ * Returns the next point of a search.
+ * @param state the number of the point, from 0
+ */
+export function nextDrawnPoint(drawing: Drawing, state: SearchState): Suggestion {
+  const index = Number(state);
+  if (drawing.method === 'sobol' && index >= SOBOL_POINTS) return { kind: 'done' };
+  return { kind: 'point', point: drawnPoint(drawing, index), state: index + 1 };
 }

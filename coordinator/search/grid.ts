@@ -1,11 +1,8 @@
-/**
- * Implements grid search: every point of the grid, in order of index. The state of the searcher is the position of the
- * next point.
- */
+/** Implements grid search: every point of the grid, in the order of the sweep. */
 import type { Axis } from '../grid/axes.ts';
-import { digitsOf, dimensionsOf, pointAt, pointCount } from '../grid/points.ts';
+import { dimensionsOf, pointAt, pointCount } from '../grid/points.ts';
 import { shuffledIndex } from './permutation.ts';
-import type { Searcher } from './searcher.ts';
+import type { SearchState, Suggestion } from './searcher.ts';
 
 export interface GridSearch {
   readonly axes: readonly Axis[];
@@ -13,19 +10,16 @@ export interface GridSearch {
   readonly order: { readonly kind: 'grid' } | { readonly kind: 'shuffled'; readonly seed: number };
 }
 
-/** @throws {BadInputError} if the grid has more than MAX_GRID_POINTS points */
-export function gridSearcher({ axes, zip, order }: GridSearch): Searcher {
+/**
+ * Returns the next point of a grid.
+ * @param state the position of the point, from 0
+ * @throws {BadInputError} if the grid has more than MAX_GRID_POINTS points
+ */
+export function nextGridPoint({ axes, zip, order }: GridSearch, state: SearchState): Suggestion {
+  const position = Number(state);
   const dimensions = dimensionsOf({ axes, zip });
-  const sizes = dimensions.map(({ size }) => size);
   const points = pointCount(dimensions, 1);
-  return {
-    initialState: 0,
-    usesResults: false,
-    next(state) {
-      const position = Number(state);
-      if (position >= points) return { kind: 'done' };
-      const index = order.kind === 'grid' ? position : shuffledIndex(position, points, order.seed);
-      return { kind: 'point', point: pointAt(dimensions, digitsOf(sizes, index)), state: position + 1 };
-    },
-  };
+  if (position >= points) return { kind: 'done' };
+  const index = order.kind === 'grid' ? position : shuffledIndex(position, points, order.seed);
+  return { kind: 'point', point: pointAt(dimensions, index), state: position + 1 };
 }

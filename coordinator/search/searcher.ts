@@ -1,7 +1,7 @@
 /**
- * Defines searchers. A searcher yields the points of a sweep one at a time. A searcher is a pure state machine. The
- * same state and history give the same suggestion, so a suggestion that was lost in a crash is repeated exactly after
- * the restart.
+ * Defines searchers. A searcher yields the points of a sweep one at a time. A searcher is a pure function of its state
+ * and of the history. The same state and history give the same suggestion, so a suggestion that was lost in a crash is
+ * repeated exactly after the restart.
  */
 import type { GoalName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -10,7 +10,7 @@ import type { Json } from '../../proto/values.ts';
 /** The state of a searcher between two suggestions, as JSON. Only the searcher itself interprets the state. */
 export type SearchState = Json;
 
-type Suggestion =
+export type Suggestion =
   /** The next point, before `exclude` and `when` are applied, and the state after the point. */
   | { readonly kind: 'point'; readonly point: Parameters; readonly state: SearchState }
   /** The searcher needs further results before its next point. */
@@ -40,14 +40,4 @@ export interface SearchHistory {
   readonly results: readonly SearchResult[];
   /** The parameters of the trials that have not ended, in order of index. */
   readonly live: readonly Parameters[];
-}
-
-export interface Searcher {
-  readonly initialState: SearchState;
-  /**
-   * Whether the searcher's suggestions depend on results. Trials of such a searcher are created as late as possible, so
-   * that each suggestion is based on as many results as possible.
-   */
-  readonly usesResults: boolean;
-  next(state: SearchState, history: SearchHistory): Suggestion;
 }

@@ -8,6 +8,9 @@ import { DIRECTIONS } from './sobol-directions.ts';
 /** The number of bits of a coordinate, as in SciPy. A Sobol sequence has 2^30 points. */
 const BITS = 30;
 
+/** The number of points of a Sobol sequence without its first point. */
+export const SOBOL_POINTS = 2 ** BITS - 1;
+
 /** The direction numbers of the dimensions after the first dimension. */
 const INITIAL = DIRECTIONS.trim()
   .split('\n')

@@ -56,7 +56,10 @@ export type SourceStep =
   | { readonly kind: 'done' };
 
 export interface TrialSource {
-  /** See `Searcher.usesResults`. */
+  /**
+   * Whether the points depend on results. Trials of such a source are created as late as possible, so that each point is
+   * based on as many results as possible.
+   */
   readonly usesResults: boolean;
   /**
    * The reason why the source cannot yield trials, although the sweep can have further trials. The reason is undefined

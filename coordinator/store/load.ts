@@ -24,13 +24,12 @@ import {
   type StoredWarnings,
   tracksProgram,
 } from '../core/warnings.ts';
-import { parseSourceState } from '../grid/trials.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
 import { loadCurve, loadScores } from './load-early-stopping.ts';
 import { loadLeases, loadProgress } from './load-leases.ts';
 import { loadTrials, sinceRetry } from './load-trials.ts';
-import { foldReports, type ReportColumns } from './rows.ts';
+import { foldReports, parseSourceState, type ReportColumns } from './rows.ts';
 
 /** The file of a stored sweep. */
 export interface StoredFile {

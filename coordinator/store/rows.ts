@@ -333,6 +333,13 @@ export function parseMetrics(json: string): Record<string, number> {
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));
 }
 
+/** Reads the column `search` of a sweep. */
+export function parseSourceState(json: string): SourceState {
+  const { config, ...state } = JSON.parse(json) as SourceState;
+  if (config === undefined) return state;
+  return { ...state, config: { ...config, parameters: parseParameters(JSON.stringify(config.parameters)) } };
+}
+
 /** Reads the columns `metrics` and `metric_steps` of a trial. */
 export function parseValues(row: { readonly metrics: string; readonly metric_steps: string }): MetricValues {
   const steps: Record<string, number> = JSON.parse(row.metric_steps);

@@ -56,8 +56,8 @@ export function changeWriter(db: Database): (change: Change, at: number, written
       add({ sweepId: AGENT_EVENTS, trialId: '', attempt: 0, agentId, kind, detail });
     switch (change.kind) {
       case 'created':
-        trials.create(change, addEvent);
         sweeps.search({ ...change, done: false });
+        trials.create(change, addEvent);
         break;
       case 'searched':
         sweeps.search(change);

@@ -11,7 +11,7 @@ import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
 import { enterRung, type PromotionRung } from '../../coordinator/early-stop/promotion.ts';
-import { trialSource } from '../../coordinator/grid/trials.ts';
+import { nextStep, usesResults } from '../../coordinator/grid/trials.ts';
 import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
@@ -490,8 +490,8 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a new version creates the trials of kept points again',
     onLoaded: (runtime) => {
       const forgetful: Runtime['openSource'] = ({ text, fileName }) => {
-        const source = trialSource(parseSweep(text, fileName));
-        return { ...source, next: (state) => source.next(state, () => false) };
+        const spec = parseSweep(text, fileName);
+        return { usesResults: usesResults(spec), next: (state) => nextStep(spec, state, () => false) };
       };
       Object.assign(runtime, { openSource: forgetful });
     },

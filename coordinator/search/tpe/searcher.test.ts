@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Distribution } from '../distribution.ts';
-import type { SearchHistory, SearchResult } from '../searcher.ts';
-import { tpeSearcher } from './searcher.ts';
+import type { SearchHistory, SearchResult, SearchState } from '../searcher.ts';
+import { INITIAL_TPE_STATE, nextTpePoint } from './searcher.ts';
 
 const space = new Map<string, Distribution>([
   ['x', { kind: 'uniform', min: 0, max: 10, q: undefined }],
@@ -16,11 +16,10 @@ const valuesAt = ({ x, y }: Readonly<Record<string, unknown>>) => [
 ];
 
 function run(trials: number, goals: SearchHistory['goals'], replicates: number): SearchResult[] {
-  const searcher = tpeSearcher(search, replicates);
   const results: SearchResult[] = [];
-  let state = searcher.initialState;
+  let state: SearchState = INITIAL_TPE_STATE;
   for (let trial = 0; trial < trials; trial++) {
-    const step = searcher.next(state, { goal: 'minimize', goals, results, live: [] });
+    const step = nextTpePoint(search, replicates, state, { goal: 'minimize', goals, results, live: [] });
     if (step.kind !== 'point') break;
     state = step.state;
     const values = valuesAt(step.point);
@@ -57,7 +56,9 @@ test('a trial that lacks an objective counts as worse than all others', () => {
     const parameters = { x: isComplete ? 3 + at / 100 : 9, y: isComplete ? 0.1 : 9 };
     return { parameters, value: -100, values: isComplete ? [1 + at, 1] : [-100, undefined] };
   });
-  const step = tpeSearcher(search, 1).next(
+  const step = nextTpePoint(
+    search,
+    1,
     { points: 20, trials: 20, repeated: 0 },
     {
       goal: 'minimize',

@@ -3,9 +3,8 @@ import { mean } from 'd3-array';
 import { lossesOf, rankByLosses } from '../../../lib/domain/pareto.ts';
 import type { GoalName } from '../../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
-import type { Json } from '../../../proto/values.ts';
-import { drawnPoint } from '../drawn-points.ts';
-import type { Searcher, SearchHistory, SearchResult } from '../searcher.ts';
+import { drawnPoint } from '../drawn.ts';
+import type { SearchHistory, SearchResult, SearchState, Suggestion } from '../searcher.ts';
 import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
@@ -24,28 +23,32 @@ interface TpeState {
   readonly repeated: number;
 }
 
-/** @param replicates the number of trials per config. The value of a config is the mean over its replicates. */
-export function tpeSearcher(search: Omit<TpeSearch, 'goal'>, replicates: number): Searcher {
-  const initial: TpeState = { points: 0, trials: 0, repeated: 0 };
-  return {
-    initialState: { ...initial },
-    usesResults: true,
-    next(state, history) {
-      const { points, trials: before, repeated: previous } = parsed(state);
-      const trials = history.results.length + history.live.length;
-      const repeated = points > 0 && trials === before ? previous + 1 : 0;
-      const { ended, running } = replicates > 1 ? configsOf(history) : observationsOf(history);
-      const { goal, observations } = ranked(history, ended);
-      const point =
-        repeated > MAX_REPEATED_SUGGESTIONS
-          ? drawnPoint({ method: 'random', seed: search.seed, space: search.space }, points)
-          : nextPoint({ ...search, goal }, points, { ended: observations, running });
-      return { kind: 'point', point, state: { points: points + 1, trials, repeated } };
-    },
-  };
+/** The state before the first suggestion. */
+export const INITIAL_TPE_STATE = { points: 0, trials: 0, repeated: 0 } satisfies TpeState;
+
+/**
+ * Returns the next point of a search.
+ * @param replicates the number of trials per config. The value of a config is the mean over its replicates.
+ */
+export function nextTpePoint(
+  search: Omit<TpeSearch, 'goal'>,
+  replicates: number,
+  state: SearchState,
+  history: SearchHistory,
+): Suggestion {
+  const { points, trials: before, repeated: previous } = parsed(state);
+  const trials = history.results.length + history.live.length;
+  const repeated = points > 0 && trials === before ? previous + 1 : 0;
+  const { ended, running } = replicates > 1 ? configsOf(history) : observationsOf(history);
+  const { goal, observations } = ranked(history, ended);
+  const point =
+    repeated > MAX_REPEATED_SUGGESTIONS
+      ? drawnPoint({ method: 'random', seed: search.seed, space: search.space }, points)
+      : nextPoint({ ...search, goal }, points, { ended: observations, running });
+  return { kind: 'point', point, state: { points: points + 1, trials, repeated } };
 }
 
-function parsed(state: Json): TpeState {
+function parsed(state: SearchState): TpeState {
   const { points, trials, repeated } = state as unknown as TpeState;
   return { points, trials, repeated };
 }

@@ -12,7 +12,7 @@
 import { bisector, sort } from 'd3-array';
 import type { ParameterValue } from '../../../proto/trainers.ts';
 import type { Distribution } from '../distribution.ts';
-import { drawnPoint } from '../drawn-points.ts';
+import { drawnPoint } from '../drawn.ts';
 import { randomCoordinate } from '../random.ts';
 import { type EstimatorOptions, ParzenEstimator } from './parzen.ts';
 import { type Coordinates, coordinatesOf, dimensionsOf, type IsActive, type Point, pointAt } from './space.ts';
