@@ -36,7 +36,7 @@ console.log(
     .join(', ')} replicates\n`,
 );
 console.log(
-  '| effect (standard deviations) | supported | refuted | mean replicates | a fixed number for a power of 80 % |',
+  '| effect (standard deviations) | supported | refuted | mean replicates | fixed number for a power of 80 % |',
 );
 console.log('| ---: | ---: | ---: | ---: | ---: |');
 for (const [index, effect] of EFFECTS.entries()) {

@@ -7,7 +7,7 @@ import type { DatasetUse } from '../data/cache.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
 import type { KeptArtifact, NoticeKind } from '../trainers/trainer.ts';
 
-/** The configuration of a worker: The configuration is JSON in the first argument of the worker. */
+/** The configuration of a worker, passed as JSON in its first argument. */
 export interface WorkerSetup {
   readonly dataDir: string;
   /** The absolute path of the folder in which users' programs run. */

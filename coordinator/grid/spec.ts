@@ -38,7 +38,7 @@ export interface SweepSpec {
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
-  /** The objectives of a sweep with several. The first one is `metric`. Empty if the sweep has one objective. */
+  /** All objectives, if the sweep has several; the first is `metric`. Empty if the sweep has one objective. */
   readonly objectives: readonly Objective[];
   /** The axes in the file's order. Single values are axes of size 1. Empty for a search. */
   readonly axes: readonly Axis[];

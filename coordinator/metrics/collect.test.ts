@@ -164,7 +164,7 @@ test('a lost agent is reported for an hour', async () => {
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
 });
 
-test('the GPU time of a sweep counts all attempts, also after a restart, and its counter agrees', async () => {
+test('the GPU time of a sweep counts all attempts, even after a restart, and its counter has the same value', async () => {
   const dir = newFolder();
   const first = await busyCluster(dir, SMALL);
   onTestFinished(() => first.stop());

@@ -38,7 +38,7 @@ export function coordinatorMetrics() {
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
     trialsExpected: gauge(
       'trials_expected',
-      'Total trials of the sweep, trials to come included. Without a limit on the search, the number created so far.',
+      'Total trials of the sweep, including trials that are not created yet. Without a limit on the search, the number created so far.',
       ['sweep'],
     ),
     trialsExcluded: gauge('trials_excluded', 'Grid points that the exclude rules of the sweep dropped.', ['sweep']),
@@ -50,7 +50,7 @@ export function coordinatorMetrics() {
     ]),
     queueWait: histogram(
       'trial_queue_wait_seconds',
-      "From a trial's submit, or its return to the queue, to its grant.",
+      "From a trial's submission, or its return to the queue, to its grant.",
       SECONDS_WAIT,
       ['sweep'],
     ),
@@ -64,7 +64,7 @@ export function coordinatorMetrics() {
       ['sweep'],
     ),
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
-    eta: gauge('eta_seconds', 'Estimated time until the last trial that still runs has ended.', ['sweep']),
+    eta: gauge('eta_seconds', 'Estimated time until the last trial ends.', ['sweep']),
     gpuSeconds: counter('gpu_seconds_total', "GPU time used by the sweep's attempts.", ['sweep']),
     stragglers: gauge('stragglers', 'Running attempts that take much longer than comparable attempts.', ['sweep']),
     stragglersFound: counter('stragglers_found_total', 'Attempts that became stragglers.', ['sweep']),
@@ -111,7 +111,7 @@ export function coordinatorMetrics() {
       'Attempts lost because their agent stopped sending heartbeats, restarted or shut down.',
     ),
     dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
-    storeCommit: histogram('store_commit_seconds', 'One transaction of the store, its flush included.', SECONDS_FAST),
+    storeCommit: histogram('store_commit_seconds', 'One transaction of the store, including its flush.', SECONDS_FAST),
     schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
     reportsIngested: counter('reports_ingested_total', 'Epoch reports stored.'),
     reportsLag: gauge(

@@ -24,14 +24,14 @@ export interface SearchResult {
   readonly parameters: Parameters;
   /** The value of the ranking metric in the trial. Undefined if the trial has no value. */
   readonly value: number | undefined;
-  /** The values of all objectives, in a sweep with several. */
+  /** The values of all objectives, if the sweep has several. */
   readonly values?: readonly (number | undefined)[];
 }
 
 /** The trials that a sweep has created so far. */
 export interface SearchHistory {
   readonly goal: GoalName;
-  /** The goals of all objectives, in a sweep with several. Undefined: one objective. */
+  /** The goals of all objectives, if the sweep has several. Undefined: one objective. */
   readonly goals?: readonly GoalName[] | undefined;
   /**
    * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store committed

@@ -94,7 +94,7 @@ export function warmStartOf(
   };
 }
 
-/** Returns whether a distribution has a value. With `q`, every value between the limits counts. */
+/** Returns whether a distribution contains a value. With `q`, it contains every value between the limits. */
 export function contains(distribution: Distribution, value: ParameterValue): boolean {
   if (distribution.kind === 'constant') return distribution.value === value;
   if (distribution.kind === 'categorical') return distribution.values.includes(value);

@@ -26,7 +26,7 @@ interface TrialRow {
 interface SweepRow {
   readonly metric: string;
   readonly goal: GoalName;
-  /** JSON of the objectives of a sweep with several. */
+  /** All objectives as JSON, if the sweep has several. */
   readonly objectives: string | null;
 }
 

@@ -108,7 +108,9 @@ const maxFailedError = 'expected a count such as 10, or a percentage such as "10
 const count = z.int({ error: maxFailedError }).min(0, { error: maxFailedError });
 const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxFailedError });
 
-/** The maximum of adaptive replicates. An effect that needs more is too small to matter in practice. */
+/**
+ * The maximum number of adaptive replicates. An effect that needs more replicates is too small to matter in practice.
+ */
 const MAX_ADAPTIVE_REPLICATES = 100;
 const replicatesError =
   `expected a whole number from 1 to ${MAX_SEEDS}, or {min: 3, max: 20, until: decided} with min from 2 and max up to ` +

@@ -55,8 +55,8 @@ export interface TimeLeft {
 
 export interface Eta {
   /**
-   * The time until the last trial that still runs has ended. Undefined if nothing is left, nothing was
-   * measured, or no slot is free.
+   * The time until the last trial ends. Undefined if nothing is left, nothing was measured, or no slot
+   * is free.
    */
   readonly sweep: TimeLeft | undefined;
   /**

@@ -85,7 +85,7 @@ interface OrderedParameters {
   /** The parameters that vary on their own. */
   readonly own: readonly string[];
   /**
-   * The parameters that other parameters determine, such as a parameter with a single value that exists only for one value
+   * The parameters that other parameters determine. Example: a parameter with one value, which is set only for one value
    * of another parameter.
    */
   readonly determined: readonly string[];

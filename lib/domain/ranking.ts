@@ -67,7 +67,7 @@ export function goalOf(sweep: Sweep, metric: string): GoalName {
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
 }
 
-/** Returns the objectives of a sweep with several. Empty if the sweep has one objective. */
+/** Returns all objectives of a sweep; empty if the sweep has only one. */
 export function objectivesOf({ objectives }: Pick<Sweep, 'objectives'>): Objective[] {
   return objectives.map(({ name, goal: direction }) => ({ name, goal: goal.of(direction) }));
 }

@@ -123,7 +123,7 @@ test('invalid labels and slots are rejected before the agent connects', { timeou
   ]);
 });
 
-test('a sweep whose priority is raised runs first, also after a restart of the coordinator', {
+test('a sweep whose priority is raised runs first, even after a restart of the coordinator', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the dashboard for docs/dashboard.md from a real run: a sweep of small autoencoders and a sweep
- * of a user's program, on their own coordinator and agent.
+ * Takes the screenshots of the dashboard for docs/dashboard.md from a real run: a sweep of small autoencoders and a
+ * sweep of a user's program, on their own coordinator and agent.
  *
  *   npm run screenshots
  */
@@ -21,8 +21,8 @@ import { indexedPng } from './indexed-png.ts';
 import { svgOf } from './svg.ts';
 
 /**
- * The sizes of the terminal. The picture of a wide terminal is smaller, because a page does not show the picture in
- * full size.
+ * The sizes of the terminal. A screenshot of a wide terminal is smaller, because a page does not show it in full
+ * size.
  */
 const SIZES = [
   { columns: 80, rows: 24, zoom: 1 },
@@ -67,7 +67,7 @@ reconstruct_every: 2
 replicates: 2
 `,
 };
-/** The number of trials of each sweep that must have ended before the pictures are taken. */
+/** The number of trials of each sweep that must have ended before the screenshots are taken. */
 const ENOUGH = { descent: 21, autoencoders: 9 };
 
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [
@@ -93,7 +93,7 @@ async function until(what: string, look: () => boolean | Promise<boolean>): Prom
   }
 }
 
-/** Takes the pictures of every view at one size. */
+/** Takes the screenshots of every view at one size. */
 async function take(address: string, folder: string, { columns, rows, zoom }: (typeof SIZES)[number]): Promise<void> {
   const env = { ...process.env, LANG: 'C.UTF-8', NO_COLOR: '' };
   const screen = new PseudoTerminal(['top', '--server', address], { columns, rows, env });
