@@ -122,9 +122,13 @@ function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.
   return member.session.run(feeds, FETCHES.losses) as tf.Tensor2D;
 }
 
+/**
+ * libtensorflow uses the memory of an aligned array without a copy, and its variables can then update the array in place.
+ * Each variable therefore gets its own copy, so that arrays passed twice or used later are safe.
+ */
 function setState(session: NativeSession, state: readonly Float32Array[]): void {
   tf.tidy(() => {
-    const feeds = state.map((values, part) => [itemAt(FEEDS.state, part), tf.tensor1d(values)] as const);
+    const feeds = state.map((values, part) => [itemAt(FEEDS.state, part), tf.tensor1d(values.slice())] as const);
     session.run(Object.fromEntries(feeds), FETCHES.restored);
   });
 }

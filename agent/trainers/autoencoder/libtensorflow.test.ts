@@ -13,6 +13,16 @@ test.runIf(isNative)('libtensorflow writes nothing to stderr after its first ses
   expect(stderr).toMatch(/(^|\n)ready\n$/);
 });
 
+test.runIf(isNative)(
+  'networks with the same seed have the same parameters after a step',
+  { timeout: 120_000 },
+  async () => {
+    // Before, about a quarter of the networks had parameters that are not a number: both moments used the same memory.
+    const { stdout } = await runFixture(new URL('./repeated-steps.fixture.ts', import.meta.url), '40');
+    expect(stdout).toBe('0\n');
+  },
+);
+
 const PROGRAM = new URL('./one-trial.fixture.ts', import.meta.url);
 const TRIAL = { depth: 5, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 200, epochs: 1 };
 
