@@ -28,6 +28,7 @@ import { logChange } from './app/commit-log.ts';
 import { type NatsPart, startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
+import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
 import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
 import { ArtifactFiles } from './artifacts/files.ts';
@@ -290,7 +291,7 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
  * Moves files aside that no row of the store names. The files of a running attempt are kept, because the next record of
  * the attempt can name them.
  */
-async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger): Promise<void> {
+async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
     (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
     now(),
@@ -298,7 +299,7 @@ async function moveOrphans(runtime: Runtime, files: ArtifactFiles, log: Logger):
   if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);
 }
 
-function afterCommit({ changes, dropped }: Commit, files: ArtifactFiles, log: Logger): void {
+function afterCommit({ changes, dropped }: Commit, files: ArtifactStore, log: Logger): void {
   for (const change of changes) logChange(log, change);
   for (const { key, name } of dropped) {
     files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'could not remove an old checkpoint'));
@@ -347,7 +348,7 @@ class Readiness {
 
 interface ServiceParts {
   readonly runtime: Runtime;
-  readonly files: ArtifactFiles;
+  readonly files: ArtifactStore;
   readonly cleaner: AttemptFileCleaner;
   readonly archives: CodeArchives;
   readonly guard: Guard;

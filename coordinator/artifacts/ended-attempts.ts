@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Step } from '../core/step.ts';
 import type { Commit } from '../store/journal.ts';
-import type { ArtifactFiles } from './files.ts';
+import type { ArtifactStore } from './artifact-store.ts';
 
 interface DurableStore {
   settle(step: Step): Promise<void>;
@@ -19,7 +19,11 @@ export interface AttemptFileCleaner {
   afterUpload(key: AttemptKey): void;
 }
 
-export function attemptFileCleaner(store: DurableStore, files: ArtifactFiles, log: Logger): AttemptFileCleaner {
+export function attemptFileCleaner(
+  store: DurableStore,
+  files: Pick<ArtifactStore, 'removeUnnamed'>,
+  log: Logger,
+): AttemptFileCleaner {
   const clean = (key: AttemptKey) => files.removeUnnamed(key, (name) => store.queries.artifacts.has(key, name));
   const onError = (error: unknown) => log.warn({ err: error }, 'could not remove the files of an ended attempt');
   return {

@@ -8,9 +8,10 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
-import { ConflictError, RejectedError } from '../../proto/errors.ts';
+import { ConflictError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/attempt-model.ts';
+import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
 import { IncomingFile, isStored } from './incoming-file.ts';
 import { moveToOrphans } from './orphans.ts';
 
@@ -22,7 +23,7 @@ export const ARTIFACTS_FOLDER = 'artifacts';
  */
 const PARTS = '.parts';
 
-export class ArtifactFiles {
+export class ArtifactFiles implements ArtifactStore {
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
@@ -46,6 +47,10 @@ export class ArtifactFiles {
     return existsSync(this.path(key, name));
   }
 
+  isMissing(key: AttemptKey, name: string): boolean {
+    return !this.has(key, name);
+  }
+
   /**
    * Returns whether the artifact file is complete. A complete file is flushed to disk here, because the process that
    * wrote it can have ended before the flush.
@@ -54,11 +59,6 @@ export class ArtifactFiles {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
   }
 
-  /**
-   * Starts or resumes an upload. The caller must close the returned file.
-   * @throws {RejectedError} if the attempt is already uploading the same contents
-   * @throws {ConflictError} if the name uses a stored file as a folder, or a stored folder as a file
-   */
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
     const part = join(this.#folder(key), PARTS, artifact.sha256);
     await this.#checkConflicts(key, artifact.name);
@@ -68,9 +68,11 @@ export class ArtifactFiles {
     return IncomingFile.begin(place, artifact, () => this.#uploading.delete(part));
   }
 
-  /** Reads the file in chunks, starting at `offset`. */
-  read(key: AttemptKey, name: string, offset: number): AsyncIterable<Buffer> {
-    return createReadStream(this.path(key, name), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
+  async *read(key: AttemptKey, { name }: StoredArtifact, offset: number): AsyncIterable<Buffer> {
+    if (!this.has(key, name)) {
+      throw new NotFoundError(`the file of artifact ${name} of trial ${key.trialId} is missing`);
+    }
+    yield* createReadStream(this.path(key, name), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
   }
 
   async remove(key: AttemptKey, name: string): Promise<void> {
@@ -82,14 +84,12 @@ export class ArtifactFiles {
     else this.#deferredRemovals.push(path);
   }
 
-  /** Removes all artifacts of an ended sweep. */
   async removeSweep(sweepId: string): Promise<void> {
     const path = innerPath(this.#root, sweepId);
     if (this.#deferredRemovals === undefined) await rm(path, { recursive: true, force: true });
     else this.#deferredRemovals.push(path);
   }
 
-  /** Defers the removal of all artifacts until the returned function is called. Calls of `keepAll` must not overlap. */
   keepAll(): () => Promise<void> {
     const deferred: string[] = [];
     this.#deferredRemovals = deferred;
@@ -99,11 +99,6 @@ export class ArtifactFiles {
     };
   }
 
-  /**
-   * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
-   * @param at the time in Unix milliseconds
-   * @returns the number of moved files
-   */
   async moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
     if (!existsSync(this.#root)) return 0;
     const orphans: string[] = [];
@@ -133,10 +128,6 @@ export class ArtifactFiles {
     return files;
   }
 
-  /**
-   * Removes the files of an ended attempt that `isNamed` rejects, such as partial uploads. An ended attempt
-   * accepts no further records. Files that are being uploaded are kept.
-   */
   async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {
     const folder = this.#folder(key);
     const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);

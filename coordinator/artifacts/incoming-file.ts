@@ -7,6 +7,7 @@ import { dirname, relative } from 'node:path';
 import { type Checksum, checksumOfFile } from '../../lib/files/checksum.ts';
 import { syncPath } from '../../lib/files/write-durably.ts';
 import { ConflictError } from '../../proto/errors.ts';
+import type { IncomingArtifact } from './artifact-store.ts';
 
 export interface UploadPlace {
   /** The path of the partial file. */
@@ -17,12 +18,11 @@ export interface UploadPlace {
   readonly top: string;
 }
 
-export class IncomingFile {
+export class IncomingFile implements IncomingArtifact {
   readonly #file: FileHandle;
   readonly #place: UploadPlace;
   readonly #announced: Checksum;
   readonly #onClosed: () => void;
-  /** The number of bytes that an earlier, interrupted upload has written. */
   readonly offset: number;
   #size: number;
 
@@ -53,12 +53,10 @@ export class IncomingFile {
     }
   }
 
-  /** Whether all bytes of the file have arrived. */
   get whole(): boolean {
     return this.#size === this.#announced.size;
   }
 
-  /** @returns false if the file would exceed its announced size */
   async append(bytes: Uint8Array): Promise<boolean> {
     if (this.#size + bytes.byteLength > this.#announced.size) return false;
     await this.#file.appendFile(bytes);

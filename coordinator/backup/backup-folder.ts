@@ -8,6 +8,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as DatabaseType } from 'libsql';
 import { z } from 'zod';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { syncPath, writeDurably } from '../../lib/files/write-durably.ts';
@@ -44,6 +45,8 @@ export interface StoredFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
+  /** The attempt and the name of an artifact; undefined for a code archive. */
+  readonly of?: { readonly key: AttemptKey; readonly name: string };
 }
 
 /**
@@ -62,15 +65,18 @@ function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
 export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   const artifacts = db
     .prepare(
-      `select sweep_id || '/' || trial_id || '/' || attempt || '/' || name as path, size, sha256 from artifacts
-       order by path`,
+      `select cast(sweep_id as text) as sweepId, trial_id as trialId, attempt, name, size, sha256 from artifacts
+       order by sweepId || '/' || trialId || '/' || attempt || '/' || name`,
     )
-    .all() as StoredFile[];
+    .all() as (AttemptKey & Omit<StoredFile, 'path'> & { readonly name: string })[];
   const hasCode =
     db.prepare("select 1 from sqlite_master where type = 'table' and name = 'sources'").get() !== undefined;
   const code = hasCode ? db.prepare('select distinct sha256, size from sources order by sha256').all() : [];
   return checkPaths([
-    ...artifacts.map((file) => ({ ...file, path: `${ARTIFACTS_FOLDER}/${file.path}` })),
+    ...artifacts.map(({ sweepId, trialId, attempt, name, size, sha256 }): StoredFile => {
+      const path = `${ARTIFACTS_FOLDER}/${sweepId}/${trialId}/${attempt}/${name}`;
+      return { path, size, sha256, of: { key: { sweepId, trialId, attempt }, name } };
+    }),
     ...(code as Omit<StoredFile, 'path'>[]).map((file) => {
       return { ...file, path: `${CODE_FOLDER}/${codeArchiveName(file.sha256)}` };
     }),

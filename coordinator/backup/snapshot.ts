@@ -3,17 +3,16 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
-import { RejectedError } from '../../proto/errors.ts';
+import { NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { BackupResponse } from '../../proto/gen/trawl/v1/operations_service.ts';
-import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
-import type { ArtifactFiles } from '../artifacts/files.ts';
 import { BACKUP_STORE, storedFiles } from './backup-folder.ts';
 
 /** The default interval between checkpoints of SQLite, in pages. */
@@ -22,7 +21,7 @@ const CHECKPOINT_PAGES = 1_000;
 export interface SnapshotSource {
   readonly dir: string;
   readonly db: Database;
-  readonly files: ArtifactFiles;
+  readonly files: ArtifactStore;
   readonly archives: CodeArchives;
   readonly log: Logger;
 }
@@ -44,14 +43,22 @@ export function snapshots({ dir, db, files, archives, log }: SnapshotSource): ()
       const store = join(dir, STORE_FILE);
       yield header(BACKUP_STORE, statSync(store).size);
       yield* chunks(readInChildProcess(store));
-      for (const { path, size } of named) {
-        const file = join(dir, path);
-        if (!existsSync(file)) {
-          log.warn({ file }, 'a file of the store is missing; the backup does not contain it');
-          continue;
+      for (const file of named) {
+        const content =
+          file.of === undefined ? archives.read(file.sha256, 0) : files.read(file.of.key, { ...file, ...file.of }, 0);
+        const pieces = content[Symbol.asyncIterator]();
+        try {
+          // A missing file is reported by the first read.
+          const first = await pieces.next();
+          yield header(file.path, file.size);
+          if (first.done !== true) yield* chunks([first.value]);
+          yield* chunks({ [Symbol.asyncIterator]: () => pieces });
+        } catch (error) {
+          if (!isMissingFile(error)) throw error;
+          log.warn({ file: file.path }, 'a file of the store is missing; the backup does not contain it');
+        } finally {
+          await pieces.return?.();
         }
-        yield header(path, size);
-        yield* chunks(createReadStream(file, { highWaterMark: ARTIFACT_CHUNK_BYTES }));
       }
     } finally {
       busy = false;
@@ -87,6 +94,10 @@ function header(name: string, size: number): BackupResponse {
   return { message: { $case: 'file', file: { name, size } } };
 }
 
-async function* chunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<BackupResponse> {
+function isMissingFile(error: unknown): boolean {
+  return error instanceof NotFoundError || (error instanceof Error && 'code' in error && error.code === 'ENOENT');
+}
+
+async function* chunks(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<BackupResponse> {
   for await (const chunk of pieces) yield { message: { $case: 'chunk', chunk } };
 }

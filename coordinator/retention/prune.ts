@@ -6,8 +6,8 @@ import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { BadInputError } from '../../proto/errors.ts';
 import type { SweepStateName } from '../../proto/names.ts';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
-import type { ArtifactFiles } from '../artifacts/files.ts';
 import { type OrphanSet, removeOrphanSets } from '../artifacts/orphans.ts';
 import { commitCounted } from '../store/high-water.ts';
 
@@ -63,7 +63,7 @@ const SWEEP_TABLES = `
 
 export class Pruner {
   readonly #db: Database;
-  readonly #files: Pick<ArtifactFiles, 'removeSweep'>;
+  readonly #files: Pick<ArtifactStore, 'removeSweep'>;
   readonly #archives: Pick<CodeArchives, 'removeUnused'>;
 
   readonly #isLive: (sweepId: string) => boolean;
@@ -71,7 +71,7 @@ export class Pruner {
   /** @param isLive whether a sweep runs again because a user retried its trials */
   constructor(
     db: Database,
-    files: Pick<ArtifactFiles, 'removeSweep'>,
+    files: Pick<ArtifactStore, 'removeSweep'>,
     archives: Pick<CodeArchives, 'removeUnused'>,
     isLive: (sweepId: string) => boolean = () => false,
   ) {

@@ -17,7 +17,7 @@ import type {
   ReadResponse,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { MAX_ARTIFACTS } from '../../proto/limits.ts';
-import type { ArtifactFiles } from '../artifacts/files.ts';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -35,7 +35,7 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
-  readonly files: ArtifactFiles;
+  readonly files: ArtifactStore;
   /**
    * The core. Its running attempts can upload files. Undefined if the store is read-only; uploads are then
    * rejected.
@@ -137,11 +137,11 @@ async function* read(
   }
   const artifact = queries.artifacts.get(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };
-  if (!files.has(key, artifact.name)) {
+  if (files.isMissing(key, artifact.name)) {
     throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
   }
   yield { message: { $case: 'artifact', artifact } };
-  for await (const chunk of files.read(key, artifact.name, request.offset)) {
+  for await (const chunk of files.read(key, artifact, request.offset)) {
     yield { message: { $case: 'chunk', chunk } };
   }
 }

@@ -25,7 +25,7 @@ import { artifactKind } from '../../proto/names.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { agentIdProblem } from '../../proto/subjects.ts';
 import type { Runtime } from '../app/runtime.ts';
-import type { ArtifactFiles } from '../artifacts/files.ts';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { certificateExpiry, type Guard } from '../auth/guard.ts';
 import { type AgentHello, onHeartbeat, onHello } from '../core/agents.ts';
 import type { Checkpoint } from '../core/attempt-model.ts';
@@ -51,7 +51,7 @@ type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 
 export interface AttemptServiceOptions {
   readonly runtime: Runtime;
-  readonly files: Pick<ArtifactFiles, 'has'>;
+  readonly files: Pick<ArtifactStore, 'has' | 'isMissing'>;
   readonly cluster: string;
   readonly heartbeatMs: number;
   readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
@@ -132,7 +132,7 @@ export class AttemptService {
     const { runtime, files, log } = this.#options;
     const { checkpointEvery, reconstructEvery, command, program } = policy;
     const whole =
-      checkpoint !== undefined && files.has({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
+      checkpoint !== undefined && !files.isMissing({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
         ? checkpoint
         : undefined;
     if (checkpoint !== undefined && whole === undefined) {

@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
 import { BadInputError, DamagedError, isDiskFull, NoSpaceError, StalledError } from '../../proto/errors.ts';
-import type { IncomingFile } from '../artifacts/incoming-file.ts';
+import type { IncomingArtifact } from '../artifacts/artifact-store.ts';
 import type { Reservation, SpaceLedger } from '../artifacts/space-ledger.ts';
 import { statusOf } from './handlers.ts';
 import { MIN_UPLOAD_BYTES_PER_S, STALL_MS } from './limits.ts';
@@ -82,7 +82,7 @@ export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boo
  * @throws {NoSpaceError | OverloadedError} if the disk space does not suffice
  */
 export async function receiveChunks(
-  incoming: IncomingFile,
+  incoming: IncomingArtifact,
   { name, size, space }: { readonly name: string; readonly size: number; readonly space: SpaceLedger },
   onReserved: () => void,
   nextChunk: () => Promise<Uint8Array | undefined>,
@@ -97,7 +97,7 @@ export async function receiveChunks(
 }
 
 async function storeChunks(
-  incoming: IncomingFile,
+  incoming: IncomingArtifact,
   { name, size, reservation }: { readonly name: string; readonly size: number; readonly reservation: Reservation },
   nextChunk: () => Promise<Uint8Array | undefined>,
 ): Promise<void> {

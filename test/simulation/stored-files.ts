@@ -17,6 +17,10 @@ export class StoredFiles {
     return this.#files.has(pathOf(key, name));
   }
 
+  isMissing(key: AttemptKey, name: string): boolean {
+    return !this.has(key, name);
+  }
+
   sumOf(key: AttemptKey, name: string): string | undefined {
     return this.#files.get(pathOf(key, name))?.sha256;
   }

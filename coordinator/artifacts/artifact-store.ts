@@ -1,0 +1,66 @@
+/**
+ * The interface of artifact stores. `ArtifactFiles` keeps artifacts in the coordinator's folder. `S3Artifacts` keeps them
+ * in an S3-compatible store. Both pass one contract test.
+ */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Artifact } from '../core/attempt-model.ts';
+
+/** A file that is being uploaded through the coordinator. */
+export interface IncomingArtifact {
+  /** The number of bytes that an earlier, interrupted upload has written. */
+  readonly offset: number;
+  /** Whether all bytes of the file have arrived. */
+  readonly whole: boolean;
+  /** @returns false if the file would exceed its announced size */
+  append(bytes: Uint8Array): Promise<boolean>;
+  /**
+   * Stores the complete file durably.
+   * @returns false if the checksum is wrong, in which case the received bytes are deleted
+   * @throws {ConflictError} if the name uses a stored file as a folder, or a stored folder as a file
+   */
+  finish(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The name and the content of a stored file. */
+export type StoredArtifact = Pick<Artifact, 'name' | 'size' | 'sha256'>;
+
+export interface ArtifactStore {
+  /**
+   * Returns whether the file of an artifact's record was uploaded. The answer is synchronous, because the records of an
+   * attempt are processed in their order. Before each such record, the agent uploads the file or asks `holds`.
+   */
+  has(key: AttemptKey, name: string): boolean;
+  /** Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false. */
+  isMissing(key: AttemptKey, name: string): boolean;
+  /** Returns whether the artifact's file is complete, intact and durable. */
+  holds(key: AttemptKey, artifact: Artifact): Promise<boolean>;
+  /**
+   * Starts or resumes an upload. The caller must close the returned file.
+   * @throws {RejectedError} if the attempt is already uploading the same contents
+   * @throws {ConflictError} if the name uses a stored file as a folder, or a stored folder as a file
+   */
+  begin(key: AttemptKey, artifact: Artifact): Promise<IncomingArtifact>;
+  /**
+   * Reads a file in chunks of at most ARTIFACT_CHUNK_BYTES, starting at `offset`.
+   * @throws {NotFoundError} before the first chunk, if the file is missing
+   */
+  read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
+  /** Removes a file whose record was removed by a durable commit. */
+  remove(key: AttemptKey, name: string): Promise<void>;
+  /** Removes all artifacts of a sweep whose rows were removed by a durable commit. */
+  removeSweep(sweepId: string): Promise<void>;
+  /** Defers the removal of all artifacts until the returned function is called. Calls must not overlap. */
+  keepAll(): () => Promise<void>;
+  /**
+   * Removes the files of an ended attempt that `isNamed` rejects, such as partial uploads. An ended attempt accepts no
+   * further records. Files that are being uploaded are kept.
+   */
+  removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void>;
+  /**
+   * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
+   * @param at the time in Unix milliseconds
+   * @returns the number of moved files
+   */
+  moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number>;
+}
