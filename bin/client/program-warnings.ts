@@ -39,10 +39,12 @@ export async function programWarnings(
   const places = folder === undefined ? likely : [folder.dir];
   const text = script === undefined ? undefined : await textOf(places.map((place) => resolve(place, script)));
   const missing = script === undefined ? undefined : await missingScript(script, places, folder);
-  const options = script?.endsWith('.py') === true ? argparseWarnings(spec, text ?? '', basename(script)) : [];
-  return [metricWarning(spec), missing, parametersWarning(spec, text ?? ''), ...options].filter(
+  const warnings = [metricWarning(spec), missing, parametersWarning(spec, text ?? '')].filter(
     (one) => one !== undefined,
   );
+  return script?.endsWith('.py') === true
+    ? [...warnings, ...argparseWarnings(spec, text ?? '', basename(script))]
+    : warnings;
 }
 
 /** Returns a warning if all reports come from patterns and no pattern has a group for the ranking metric. */

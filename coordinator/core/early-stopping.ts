@@ -3,7 +3,7 @@ import { bisector, bisectRight } from 'd3-array';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { enterRung, newPromotionRung } from '../early-stop/promotion.ts';
-import { addPoint, type Curve, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
+import { addPoint, type Curve, type CurvePoint, signOf } from '../early-stop/rule.ts';
 import { ruleOf } from '../early-stop/rules.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Artifact, Lease } from './attempt-model.ts';
@@ -114,8 +114,8 @@ export function judge(sweep: Sweep, trial: Trial, report: JudgedReport): Judgeme
   const curve = earlyStopping?.curves.get(keyText(report.key));
   const value = ownValue(report.metrics, policy.ranking.metric);
   if (earlyStopping === undefined || curve === undefined || value === undefined) return NO_JUDGEMENT;
-  const { goal } = policy.ranking;
-  if (!addPoint(curve, report.epoch, scoreOf(value, goal))) return NO_JUDGEMENT;
+  const sign = signOf(policy.ranking.goal);
+  if (!addPoint(curve, report.epoch, sign * value)) return NO_JUDGEMENT;
   const hold = holdAtReport(sweep, trial, report.epoch);
   if (hold.reason !== undefined) return judgementOf(sweep, hold);
   const reached = earlyStopping.rule.entryOf(curve);
@@ -140,7 +140,7 @@ export function judge(sweep: Sweep, trial: Trial, report: JudgedReport): Judgeme
       at,
       rung: entered.rung,
       step: epoch,
-      value: scoreOf(entered.score, goal),
+      value: sign * entered.score,
       detail,
     });
     if (promotion !== undefined) changes.push(...promoteAt(sweep, promotion, entered.rung));

@@ -6,7 +6,7 @@
 import { bisectLeft } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
-import { CONTINUE, type EarlyStopRule, rankedScore, scoreText } from './rule.ts';
+import { CONTINUE, type EarlyStopRule, scoreText } from './rule.ts';
 import { reachedRung, risingRungs } from './rungs.ts';
 import type { AshaSettings } from './settings.ts';
 
@@ -24,7 +24,7 @@ export function ashaRule({ minIter, maxIter, eta, variant }: AshaSettings, { at,
       if (point === undefined || rung === undefined) return undefined;
       const before = curve.at(-2);
       const isNew = before === undefined || before.step < rung;
-      return isNew ? { rung, score: rankedScore(point, at) } : undefined;
+      return isNew ? { rung, score: at === 'best' ? point.best : point.score } : undefined;
     },
     decide(_curve, scoresOf, entered) {
       // Trials that wait for a promotion are compared in promotion.ts.

@@ -1,7 +1,7 @@
 /** Simulates trials under an early-stopping rule, one report at a time, as in the coordinator. */
 import { bisectRight } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
-import { addPoint, type CurvePoint, type Decision, scoreOf } from './rule.ts';
+import { addPoint, type CurvePoint, type Decision, signOf } from './rule.ts';
 import { ruleOf } from './rules.ts';
 import type { EarlyTerminate } from './settings.ts';
 
@@ -27,7 +27,7 @@ export class Race {
   report(trial: string, step: number, value: number): Decision {
     const curve = this.#curves.get(trial) ?? [];
     this.#curves.set(trial, curve);
-    if (!addPoint(curve, step, scoreOf(value, this.#ranking.goal))) return { kind: 'continue', reason: '' };
+    if (!addPoint(curve, step, signOf(this.#ranking.goal) * value)) return { kind: 'continue', reason: '' };
     const entry = this.#rule.entryOf(curve);
     if (entry !== undefined) {
       const scores = this.#rungs.get(entry.rung) ?? [];

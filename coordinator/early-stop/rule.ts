@@ -45,13 +45,14 @@ export interface EarlyStopRule {
   readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => Decision;
 }
 
-export function scoreOf(value: number, goal: GoalName): number {
-  return goal === 'minimize' ? value : -value;
+/** Returns the factor between a value and its score, which is the same in both directions. */
+export function signOf(goal: GoalName): 1 | -1 {
+  return goal === 'minimize' ? 1 : -1;
 }
 
 /** Formats the metric value of a score, rounded for display. */
 export function scoreText(score: number, goal: GoalName): string {
-  return `${Number(scoreOf(score, goal).toPrecision(6))}`;
+  return `${Number((signOf(goal) * score).toPrecision(6))}`;
 }
 
 /**
@@ -65,9 +66,4 @@ export function addPoint(curve: CurvePoint[], step: number, score: number): bool
   const mean = last === undefined ? score : last.mean + (score - last.mean) / (curve.length + 1);
   curve.push({ step, score, best, mean });
   return true;
-}
-
-/** Returns the score that ranks the trial at the newest point. */
-export function rankedScore({ score, best }: CurvePoint, at: 'last' | 'best'): number {
-  return at === 'best' ? best : score;
 }

@@ -5,7 +5,7 @@ import type { GoalName, TrialStateName } from '../../proto/names.ts';
 import { keptAt } from './asha.ts';
 import { hyperbandBound } from './hyperband.ts';
 import { promotedAt } from './promotion.ts';
-import { scoreOf } from './rule.ts';
+import { signOf } from './rule.ts';
 import type { EarlyTerminate } from './settings.ts';
 
 /** The entry of one trial at a rung. */
@@ -20,10 +20,11 @@ export interface RungEntryRow {
 
 /** Returns a summary of each rung, in ascending order of the rungs. */
 export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerminate, goal: GoalName): RungSummary[] {
+  const sign = signOf(goal);
   return groups(rows, ({ rung }) => rung)
     .sort(([a], [b]) => a - b)
     .map(([rung, entries]) => {
-      const scores = entries.map(({ value }) => scoreOf(value, goal)).sort(ascending);
+      const scores = entries.map(({ value }) => sign * value).sort(ascending);
       const bound = boundOf(scores, settings);
       const last = entries.filter(({ isLast }) => isLast);
       return {
@@ -32,8 +33,8 @@ export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerm
         stopped: last.filter(({ state }) => state === 'stopped').length,
         running: last.filter(({ state }) => state === 'running').length,
         held: last.filter(({ state }) => state === 'held').length,
-        best: scoreOf(scores[0] ?? Number.NaN, goal),
-        bound: bound === undefined ? undefined : scoreOf(bound, goal),
+        best: sign * (scores[0] ?? Number.NaN),
+        bound: bound === undefined ? undefined : sign * bound,
       };
     });
 }

@@ -1,11 +1,11 @@
 /** Stops a trial whose metric is worse than a fixed value. */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
-import { CONTINUE, type EarlyStopRule, scoreOf, scoreText } from './rule.ts';
+import { CONTINUE, type EarlyStopRule, scoreText, signOf } from './rule.ts';
 import type { ThresholdSettings } from './settings.ts';
 
 export function thresholdRule({ worseThan, minIter }: ThresholdSettings, { goal }: RankingRule): EarlyStopRule {
-  const bound = scoreOf(worseThan, goal);
+  const bound = signOf(goal) * worseThan;
   return {
     entryOf: () => undefined,
     decide(curve) {

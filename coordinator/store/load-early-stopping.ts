@@ -3,30 +3,29 @@ import { ascending, group } from 'd3-array';
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import type { GoalName } from '../../proto/names.ts';
 import type { Checkpoint, Lease } from '../core/attempt-model.ts';
 import { upTo } from '../core/early-stopping.ts';
 import type { Sweep } from '../core/model.ts';
 import type { Trial } from '../core/trial-model.ts';
 import { inRungOrder, type PromotionRung } from '../early-stop/promotion.ts';
-import { addPoint, type CurvePoint, scoreOf } from '../early-stop/rule.ts';
+import { addPoint, type CurvePoint, signOf } from '../early-stop/rule.ts';
 import { parseMetrics, type ReportColumns } from './rows.ts';
 
 /** Loads the scores of the rungs of a sweep. */
 export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): void {
   if (earlyStopping === undefined) return;
-  const { goal } = policy.ranking;
+  const sign = signOf(policy.ranking.goal);
   const rows = db
     .prepare('select trial_id as trialId, rung, value, detail from rungs where sweep_id = ?')
     .all(id) as RungColumns[];
   if (earlyStopping.promotion !== undefined) {
     for (const [rung, entries] of group(rows, (row) => row.rung)) {
-      earlyStopping.promotion.rungs.set(rung, loadPromotionRung(entries, goal));
+      earlyStopping.promotion.rungs.set(rung, loadPromotionRung(entries, sign));
     }
     return;
   }
   for (const [rung, entries] of group(rows, (row) => row.rung)) {
-    const sorted = entries.map(({ value }) => scoreOf(value, goal)).sort((a, b) => a - b);
+    const sorted = entries.map(({ value }) => sign * value).sort((a, b) => a - b);
     earlyStopping.scores.set(rung, sorted);
   }
 }
@@ -40,8 +39,8 @@ interface RungColumns {
 }
 
 /** Adds all trials of a rung at once, because entries one by one take quadratic time. */
-function loadPromotionRung(entries: readonly RungColumns[], goal: GoalName): PromotionRung {
-  const scored = entries.map(({ trialId, value, detail }) => ({ trialId, score: scoreOf(value, goal), detail }));
+function loadPromotionRung(entries: readonly RungColumns[], sign: 1 | -1): PromotionRung {
+  const scored = entries.map(({ trialId, value, detail }) => ({ trialId, score: sign * value, detail }));
   const scores = (of: typeof scored) => of.map(({ score }) => score).sort(ascending);
   const waiting = scored.filter(({ detail }) => detail === '').map(({ trialId, score }) => ({ trialId, score }));
   return {
@@ -69,7 +68,7 @@ export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep, li
   for (const { trialId, rung, value, detail } of rows) {
     const isPromoted = earlyStopping?.promotion !== undefined && detail !== '';
     const promotedFrom = isPromoted ? rung : (byTrial.get(trialId)?.promotedFrom ?? 0);
-    byTrial.set(trialId, { rung, rungScore: scoreOf(value, policy.ranking.goal), promotedFrom });
+    byTrial.set(trialId, { rung, rungScore: signOf(policy.ranking.goal) * value, promotedFrom });
   }
   return byTrial;
 }
@@ -117,7 +116,7 @@ function readCurve(
     curve = upTo(curve, resumedFrom);
     for (const { epoch, metrics } of select.all(sweepId, trialId, number) as ReportColumns[]) {
       const value = ownValue(parseMetrics(metrics), metric);
-      if (value !== undefined) addPoint(curve, epoch, scoreOf(value, goal));
+      if (value !== undefined) addPoint(curve, epoch, signOf(goal) * value);
     }
   }
   return curve;

@@ -1,13 +1,12 @@
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
-import { hasResult } from '../../lib/domain/trial-result.ts';
+import { configSpread, hasResult } from '../../lib/domain/trial-result.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { trialState } from '../../proto/names.ts';
 import { pointOf } from '../state/compared.ts';
-import { rowSpread } from '../state/config-row.ts';
 import type { MarkedRow } from '../state/selectors.ts';
 import { seriesLetter } from './Plot.tsx';
 import { Table } from './Table.tsx';
@@ -63,7 +62,5 @@ function finishedText({ trial, config }: MarkedRow): string {
 
 function metricText({ trial, config }: MarkedRow, name: string): string {
   if (config === undefined) return formatMetric(ownValue(trial.metrics, name));
-  const spread = rowSpread(config, name);
-  if (spread === undefined) return '-';
-  return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
+  return formatSpread(configSpread(config.trials, name));
 }

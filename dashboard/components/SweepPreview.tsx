@@ -4,7 +4,7 @@ import { percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { countText, formatMetric, formatSpread } from '../../lib/text/numbers.ts';
+import { countText, formatSpread } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
@@ -100,11 +100,7 @@ function BestConfigs({ sweep, configs, columns }: BestProps) {
       header: metric,
       numeric: true,
       required: true,
-      cell: ({ metrics }) => {
-        const spread = ownValue(metrics, metric);
-        if (spread === undefined) return '-';
-        return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
-      },
+      cell: ({ metrics }) => formatSpread(ownValue(metrics, metric)),
     },
     ...parameters.own,
     ...parameters.determined,

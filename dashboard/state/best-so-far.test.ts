@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { Goal, SweepState, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { bestOverTime, bestTexts } from './best-so-far.ts';
+import type { ConfigRow } from './board.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
-import type { ConfigRow } from './config-row.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
 
 const configOf = (trial: Trial): ConfigRow => ({ id: trial.configId, index: trial.index, trials: [trial] });

@@ -1,12 +1,11 @@
 /** Computes the best value of a sweep so far, and its trend. */
-import { countedReplicates } from '../../lib/domain/trial-result.ts';
+import { configValue, countedReplicates } from '../../lib/domain/trial-result.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { sparkline } from '../draw/sparkline.ts';
-import type { Board } from './board.ts';
-import { type ConfigRow, rowValue } from './config-row.ts';
+import type { Board, ConfigRow } from './board.ts';
 import type { Model } from './model.ts';
 
 interface BestSoFar {
@@ -21,7 +20,7 @@ interface BestSoFar {
 function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   const [metric] = metrics;
   const [row] = ranked[0]?.rows ?? [];
-  const value = metric && row && rowValue(row, metric.name);
+  const value = metric && row && configValue(row.trials, metric.name);
   if (metric === undefined || row === undefined || value === undefined) return undefined;
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
@@ -50,7 +49,7 @@ export function bestOverTime(
   const best = new Array<number>(parts).fill(Number.NaN);
   for (const config of configs) {
     const atMs = resultTimeMs(config);
-    const value = atMs === undefined ? undefined : rowValue(config, name);
+    const value = atMs === undefined ? undefined : configValue(config.trials, name);
     if (atMs === undefined || value === undefined) continue;
     const part = Math.floor(((atMs - fromMs) / Math.max(1, untilMs - fromMs)) * parts);
     const at = Math.min(Math.max(0, part), parts - 1);

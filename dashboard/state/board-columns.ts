@@ -2,6 +2,7 @@ import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { leasedMs } from '../../lib/domain/slot-time.ts';
+import { bestReplicate, configSpread, configValue } from '../../lib/domain/trial-result.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -11,12 +12,11 @@ import type { Column } from '../../lib/text/table.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
 import { sparkline } from '../draw/sparkline.ts';
-import type { Board } from './board.ts';
+import type { Board, ConfigRow } from './board.ts';
 import type { BoardRow } from './board-rows.ts';
-import { bestTrial, type ConfigRow, configState, rowSpread, rowValue } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
 import { rankOf, type SortKey } from './order.ts';
-import { failedText, trialStateText } from './trial-state-text.ts';
+import { configState, failedText, trialStateText } from './trial-state-text.ts';
 
 /** A column of the leaderboard, with the key that sorts the rows. */
 export interface BoardColumn extends Column<BoardRow> {
@@ -42,7 +42,7 @@ export interface ColumnContext {
 /** Returns the row's own trial, or the trial that represents its config. */
 export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
   const [own] = board.metrics;
-  return trial ?? bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+  return trial ?? bestReplicate(config.trials, own?.name ?? '', own?.goal ?? 'minimize');
 }
 
 const fixed = (columns: readonly (BoardColumn | undefined)[]): BoardColumn[] =>
@@ -74,7 +74,7 @@ export function boardColumns(context: ColumnContext): BoardColumn[] {
 function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
   const rank = (row: ConfigRow, m: number): number | undefined => {
     const order = ranked[m];
-    const value = rowValue(row, metrics[m]?.name ?? '');
+    const value = configValue(row.trials, metrics[m]?.name ?? '');
     return order === undefined || value === undefined ? undefined : rankOf(order, value);
   };
   return metrics.map(({ name, goal }, m): BoardColumn => {
@@ -85,7 +85,7 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
       fixed: true,
       // Sorts by the ranked value, because a rank changes whenever another row changes.
       descending: goal === 'maximize',
-      key: (row) => rowValue(row, name),
+      key: ({ trials }) => configValue(trials, name),
       cell: ({ config, trial }) => {
         if (trial !== undefined) return '';
         const star = own && metrics.length > 1 ? (pareto.has(config.id) ? '★' : ' ') : '';
@@ -101,13 +101,11 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
     header: name,
     numeric: true,
     descending,
-    key: (row) => rowValue(row, name),
+    key: ({ trials }) => configValue(trials, name),
     cell: ({ config, trial }) => {
       if (trial !== undefined) return formatMetric(ownValue(trial.metrics, name));
       if (config.trials.length === 1) return formatMetric(ownValue(config.trials[0].metrics, name));
-      const spread = rowSpread(config, name);
-      if (spread === undefined) return '-';
-      return spread.n === 1 ? formatMetric(spread.mean) : formatSpread(spread.mean, spread.std);
+      return formatSpread(configSpread(config.trials, name));
     },
   };
 }
@@ -184,15 +182,15 @@ function progress({ board, now, timeLeft }: ColumnContext): BoardColumn[] {
       header: 'state',
       neverCut: true,
       descending: false,
-      key: (row) => configState(row).state,
+      key: (row) => configState(row.trials).state,
       cell: ({ config, trial }) => {
         if (trial !== undefined) return trialStateText(trial);
-        const { state, count } = configState(config);
+        const { state, count } = configState(config.trials);
         const share = count === config.trials.length ? '' : `${count} of ${config.trials.length} `;
         return share + (state === 'failed' ? failedText(config.trials) : state);
       },
       style: ({ config, trial }) =>
-        trialStyle(trial === undefined ? configState(config).state : trialState.of(trial.state)),
+        trialStyle(trial === undefined ? configState(config.trials).state : trialState.of(trial.state)),
     },
     {
       header: 'attempts',

@@ -1,6 +1,6 @@
 /** The rows of the leaderboard in order: configs, with the replicates of unfolded configs below them. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import type { ConfigRow } from './config-row.ts';
+import type { ConfigRow } from './board.ts';
 import type { RowOrder } from './order.ts';
 
 export interface BoardRow {

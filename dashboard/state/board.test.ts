@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { configValue } from '../../lib/domain/trial-result.ts';
 import { Goal, MetricAt } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-import { type Board, EMPTY_BOARD, updateBoard } from './board.ts';
-import { type ConfigRow, rowValue } from './config-row.ts';
+import { type Board, type ConfigRow, EMPTY_BOARD, updateBoard } from './board.ts';
 import { orderOf, rankOf, reorder } from './order.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
 
@@ -27,7 +27,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
 test('a board that is updated incrementally equals a new board of the same trials, for any split of the reports', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
-      const ordering = { key: (row: ConfigRow) => rowValue(row, 'psnr'), descending: true, keep: () => true };
+      const ordering = { key: (row: ConfigRow) => configValue(row.trials, 'psnr'), descending: true, keep: () => true };
       const choose = (board: Board): Board => ({
         ...board,
         chosen: board.chosen ?? { key: 'psnr', order: orderOf(board.configs, ordering) },
@@ -54,7 +54,7 @@ test('the Pareto front holds exactly the configs that no other config dominates'
     fc.property(reports, (all) => {
       const board = updateBoard(EMPTY_BOARD, stateOf(all), undefined);
       const points = board.configs.flatMap((row) => {
-        const [loss, psnr] = [rowValue(row, 'test_loss'), rowValue(row, 'psnr')];
+        const [loss, psnr] = [configValue(row.trials, 'test_loss'), configValue(row.trials, 'psnr')];
         return loss === undefined || psnr === undefined ? [] : [{ id: row.id, loss, psnr }];
       });
       const front = points.filter(

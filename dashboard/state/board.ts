@@ -3,10 +3,20 @@
 import { configIdOf } from '../../lib/domain/configs.ts';
 import { frontsOf, lossesOf } from '../../lib/domain/pareto.ts';
 import { type RankedMetric, rankedMetrics } from '../../lib/domain/ranking.ts';
+import { configValue } from '../../lib/domain/trial-result.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type ConfigRow, rowValue } from './config-row.ts';
 import { orderOf, paretoFront, type RowChange, type RowOrder, reorder } from './order.ts';
 import type { DashboardState } from './reducer.ts';
+
+/** A row of the leaderboard: a config with its replicates. */
+export interface ConfigRow {
+  /** The config's id. */
+  readonly id: string;
+  /** The index of the config's first trial. */
+  readonly index: number;
+  /** The replicates, by index. */
+  readonly trials: readonly [Trial, ...Trial[]];
+}
 
 export interface Board {
   /** The configs by index. Configs that arrived later come last, in order of arrival. */
@@ -84,7 +94,7 @@ function frontOf(
   const goals = metrics.map(({ goal }) => goal);
   const points = configs.flatMap((row) => {
     const losses = lossesOf(
-      metrics.map(({ name }) => rowValue(row, name)),
+      metrics.map(({ name }) => configValue(row.trials, name)),
       goals,
     );
     return losses === undefined ? [] : [{ row, losses }];
@@ -131,7 +141,7 @@ const sameMetrics = (a: readonly RankedMetric[], b: readonly RankedMetric[]): bo
   a.length === b.length && a.every(({ name, goal }, i) => name === b[i]?.name && goal === b[i]?.goal);
 
 const rankingOf = ({ name, goal }: RankedMetric) => ({
-  key: (row: ConfigRow) => rowValue(row, name),
+  key: (row: ConfigRow) => configValue(row.trials, name),
   descending: goal === 'maximize',
-  keep: (row: ConfigRow) => rowValue(row, name) !== undefined,
+  keep: (row: ConfigRow) => configValue(row.trials, name) !== undefined,
 });

@@ -4,7 +4,7 @@ import { extent } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';
 import { finishedValue, meanOf } from '../../lib/domain/trial-result.ts';
 import type { EffectLevel } from '../source.ts';
-import type { ConfigRow } from './config-row.ts';
+import type { ConfigRow } from './board.ts';
 
 const MAX_LEVELS = 60;
 

@@ -4,10 +4,9 @@ import type { Config, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types
 import type { PixelImage } from '../draw/pixel-image.ts';
 import type { ParameterImportance, Source } from '../source.ts';
 import type { Size, TerminalStyle } from '../terminal.ts';
-import type { Board } from './board.ts';
+import type { Board, ConfigRow } from './board.ts';
 import type { BoardColumn } from './board-columns.ts';
 import type { BoardRows } from './board-rows.ts';
-import type { ConfigRow } from './config-row.ts';
 import type { ReportPoint } from './curve-cache.ts';
 import type { LogText } from './log-text.ts';
 import type { DashboardState } from './reducer.ts';

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
+import { configSpread } from '../../lib/domain/trial-result.ts';
 import { Goal, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { goal as goalNames } from '../../proto/names.ts';
 import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { EMPTY_BOARD, updateBoard } from './board.ts';
-import { rowSpread } from './config-row.ts';
 import { rankOf } from './order.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
 
@@ -33,7 +33,7 @@ function leaderboardOf(trials: readonly Trial[], goal: Goals): Shown[] {
   const [order] = updateBoard(EMPTY_BOARD, state, undefined).ranked;
   if (order === undefined) throw new Error('the board has no ranking');
   return order.rows.flatMap((row, at) => {
-    const spread = rowSpread(row, 'test_loss');
+    const spread = configSpread(row.trials, 'test_loss');
     const place = rankOf(order, order.keys[at] ?? Number.NaN);
     return spread === undefined ? [] : [{ id: row.id, place, ...spread, mean: order.keys[at] ?? Number.NaN }];
   });

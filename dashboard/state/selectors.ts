@@ -1,9 +1,9 @@
 /** Values derived from the model that several views and the key handling share. */
 import { SEED } from '../../lib/domain/parameters.ts';
+import { bestReplicate } from '../../lib/domain/trial-result.ts';
 import type { Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass } from '../../proto/names.ts';
-import type { Board } from './board.ts';
-import { bestTrial, type ConfigRow } from './config-row.ts';
+import type { Board, ConfigRow } from './board.ts';
 import { logLine } from './log-line.ts';
 import type { Model, TrialDetail } from './model.ts';
 import { cursorOf, type Ui, windowOf } from './ui.ts';
@@ -62,7 +62,7 @@ export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'b
     if (trial !== undefined) return [{ id, trial, config: undefined }];
     const config = board.configs[board.at.get(id) ?? -1];
     if (config === undefined) return [];
-    const best = bestTrial(config, own?.name ?? '', own?.goal !== 'maximize');
+    const best = bestReplicate(config.trials, own?.name ?? '', own?.goal ?? 'minimize');
     return config.trials.length > 1 ? [{ id, trial: best, config }] : [{ id: best.id, trial: best, config: undefined }];
   });
 }

@@ -1,8 +1,8 @@
-/** Formats the state of a trial for tables. */
+/** Determines and formats the states of trials and configs for tables. */
 
 import { failureClassOf } from '../../lib/domain/failure-groups.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { trialState } from '../../proto/names.ts';
+import { type TrialStateName, trialState } from '../../proto/names.ts';
 
 /** Returns the state of a trial, with the class of a failure, such as `running` or `failed (oom)`. */
 export function trialStateText(trial: Trial): string {
@@ -14,4 +14,27 @@ export function trialStateText(trial: Trial): string {
 export function failedText(trials: readonly Trial[]): string {
   const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
   return `failed (${[...new Set(failed.map(failureClassOf))].join(', ')})`;
+}
+
+const PRECEDENCE: readonly TrialStateName[] = [
+  'running',
+  'interrupted',
+  'failed',
+  'offered',
+  'pending',
+  'held',
+  'cancelled',
+  'stopped',
+  'succeeded',
+];
+
+/** Returns the most important state among a config's replicates, and the number of replicates in this state. */
+export function configState(trials: readonly [Trial, ...Trial[]]): {
+  readonly state: TrialStateName;
+  readonly count: number;
+} {
+  if (trials.length === 1) return { state: trialState.of(trials[0].state), count: 1 };
+  const states = trials.map((trial) => trialState.of(trial.state));
+  const state = PRECEDENCE.find((name) => states.includes(name)) ?? 'pending';
+  return { state, count: states.filter((name) => name === state).length };
 }

@@ -2,7 +2,7 @@
 
 import { deviation, mean } from 'd3-array';
 import type { Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import type { TrialStateName } from '../../proto/names.ts';
+import type { GoalName, TrialStateName } from '../../proto/names.ts';
 import { ownValue } from './own-value.ts';
 
 /** Whether the last report of a trial in this state is its result. Failed and cancelled trials have no result. */
@@ -85,6 +85,19 @@ export function configValue(replicates: readonly Trial[], metric: string): numbe
 export function configSpread(replicates: readonly Trial[], metric: string): Spread | undefined {
   const values = replicateValues(replicates, metric);
   return values.length === 0 ? undefined : spreadOf(values);
+}
+
+/**
+ * Returns the trial that represents a config: the replicate with the best value, or else the replicate with the most
+ * epochs.
+ */
+export function bestReplicate([first, ...others]: readonly [Trial, ...Trial[]], metric: string, goal: GoalName): Trial {
+  const sign = goal === 'minimize' ? 1 : -1;
+  return others.reduce((best, trial) => {
+    const [a, b] = [trialValue(best, metric), trialValue(trial, metric)];
+    if (a === undefined || b === undefined) return b !== undefined || trial.epoch > best.epoch ? trial : best;
+    return sign * (b - a) < 0 ? trial : best;
+  }, first);
 }
 
 /**

@@ -134,11 +134,11 @@ test('no line of a table exceeds the terminal width', () => {
 });
 
 test('a standard deviation has two digits and no more decimals than its mean', () => {
-  expect(formatSpread(0.168401, 0.00151)).toBe('0.16840 ±0.0015');
-  expect(formatSpread(0.170051, 0.0000831)).toBe('0.17005 ±0.00008');
-  expect(formatSpread(0.170051, 8.31e-9)).toBe('0.17005 ±8e-9');
-  expect(formatSpread(14.0251, 0)).toBe('14.025 ±0');
-  expect(formatSpread(3.1e-7, 2.2e-8)).toBe('3.100e-7 ±2.2e-8');
+  expect(formatSpread({ mean: 0.168401, std: 0.00151, n: 3 })).toBe('0.16840 ±0.0015');
+  expect(formatSpread({ mean: 0.170051, std: 0.0000831, n: 3 })).toBe('0.17005 ±0.00008');
+  expect(formatSpread({ mean: 0.170051, std: 8.31e-9, n: 3 })).toBe('0.17005 ±8e-9');
+  expect(formatSpread({ mean: 14.0251, std: 0, n: 3 })).toBe('14.025 ±0');
+  expect(formatSpread({ mean: 3.1e-7, std: 2.2e-8, n: 3 })).toBe('3.100e-7 ±2.2e-8');
 });
 
 test('metrics have five significant digits, and nan and missing values are shown', () => {

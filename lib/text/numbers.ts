@@ -1,3 +1,5 @@
+import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
+
 /** The number of significant digits of a metric. */
 const METRIC_DIGITS = 5;
 const PLAIN_FROM = 1e-4;
@@ -17,10 +19,14 @@ export function formatMetric(value: number | undefined): string {
 
 /**
  * Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the mean,
- * but at least one digit that is not zero. A deviation of exactly zero is `±0`.
+ * but at least one digit that is not zero. A deviation of exactly zero is `±0`. A single value has no deviation. Returns
+ * `-` for undefined.
  */
-export function formatSpread(mean: number, std: number): string {
+export function formatSpread(spread: Spread | undefined): string {
+  if (spread === undefined) return '-';
+  const { mean, std, n } = spread;
   const shown = formatMetric(mean);
+  if (n === 1) return shown;
   if (std === 0) return `${shown} ±0`;
   const two = std.toPrecision(2);
   const decimals = /^-?\d+\.(\d+)$/.exec(shown)?.[1]?.length;
