@@ -49,7 +49,7 @@ export const TRAINERS = {
     open: false,
     metrics: ['test_loss', 'train_loss', 'train_total_loss', 'last_batch_loss', 'psnr', 'psnr_peak1', 'psnr_input'],
     usesBackend: true,
-    packsBy: ['dataset', 'depth', 'batch_size', 'train_size'],
+    packsBy: ['dataset', 'depth', 'batch_size', 'train_size', 'test_size'],
     parameters: {
       dataset: { rule: { kind: 'choice', values: ['mnist', 'fashion-mnist'] }, default: 'mnist', about: 'data set' },
       depth: {
@@ -76,6 +76,11 @@ export const TRAINERS = {
         rule: integer(1, 60_000),
         default: 60_000,
         about: 'number of training images, from the start of the data set',
+      },
+      test_size: {
+        rule: integer(100, 10_000),
+        default: 10_000,
+        about: 'number of test images, from the start of the data set, for short runs',
       },
       l1_in_gradient: {
         rule: { kind: 'flag' },

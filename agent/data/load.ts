@@ -16,6 +16,17 @@ export interface LabelledImages extends Images {
   readonly labels: Uint8Array;
 }
 
+/** Returns the first images with their labels, or all images if there are fewer. The pixels are a view, not a copy. */
+export function firstOf(images: LabelledImages, limit: number): LabelledImages {
+  const count = Math.min(limit, images.count);
+  return {
+    ...images,
+    count,
+    pixels: images.pixels.subarray(0, count * images.rows * images.columns),
+    labels: images.labels.subarray(0, count),
+  };
+}
+
 /** The last data set is kept open, because a worker usually runs many trials on the same data set. */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 

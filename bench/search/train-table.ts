@@ -5,15 +5,14 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { defaultDataDir } from '../../agent/data/cache.ts';
-import { loadImages } from '../../agent/data/load.ts';
 import { chooseBackend, forcedBackend } from '../../agent/machine/backend.ts';
-import { autoencoder, type LoadImages } from '../../agent/trainers/autoencoder/train.ts';
+import { autoencoder } from '../../agent/trainers/autoencoder/train.ts';
 import { TrainingError, type TrainingRun } from '../../agent/trainers/trainer.ts';
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { AXES, pointOfRow, ROWS } from './autoencoder-table.ts';
 
+/** A short training spends most of its time evaluating the test images. */
 const TEST_IMAGES = 200;
-const PIXELS = 28 * 28;
 
 const [, , file] = process.argv;
 if (file === undefined) throw new Error('usage: train-table.js FILE');
@@ -30,7 +29,7 @@ for (let row = Math.max(0, done); row < ROWS; row++) {
 async function lossOf(point: Readonly<Record<string, number>>): Promise<number | undefined> {
   let last: number | undefined;
   const run: TrainingRun = {
-    parameters: withDefaults(TRAINERS.autoencoder, { ...point, epochs: 1, train_size: 256 }),
+    parameters: withDefaults(TRAINERS.autoencoder, { ...point, epochs: 1, train_size: 256, test_size: TEST_IMAGES }),
     seed: 0,
     dataDir: defaultDataDir(process.env),
     dir: tmpdir(),
@@ -52,24 +51,10 @@ async function lossOf(point: Readonly<Record<string, number>>): Promise<number |
     keep: async () => {},
   };
   try {
-    await autoencoder(run, fewTestImages);
+    await autoencoder(run);
     return last;
   } catch (error) {
     if (error instanceof TrainingError && error.failureClass === 'nan') return undefined;
     throw error;
   }
-}
-
-/**
- * Loads a data set with only some of its test images, because a short training spends most of its time evaluating them.
- */
-async function fewTestImages(...args: Parameters<LoadImages>): ReturnType<LoadImages> {
-  const { train, test } = await loadImages(...args);
-  const few = {
-    ...test,
-    count: TEST_IMAGES,
-    pixels: test.pixels.subarray(0, TEST_IMAGES * PIXELS),
-    labels: test.labels.subarray(0, TEST_IMAGES),
-  };
-  return { train, test: few };
 }

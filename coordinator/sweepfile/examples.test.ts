@@ -95,6 +95,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
     batch_size: 64,
     learning_rate: 0.001,
     train_size: 60_000,
+    test_size: 10_000,
     l1_in_gradient: true,
   });
   return { dataset, latent, noise, depth, lambda, epochs };

@@ -14,6 +14,7 @@ test('the defaults are the values of the study: batch size, learning rate, epoch
     batchSize: 64,
     learningRate: 0.001,
     trainSize: 60_000,
+    testSize: 10_000,
     l1InGradient: true,
   });
 });
@@ -30,6 +31,7 @@ test('each parameter sets the field of the same name', () => {
     batch_size: 32,
     learning_rate: 0.01,
     train_size: 640,
+    test_size: 200,
     l1_in_gradient: false,
   };
   expect(settingsOf(given)).toEqual({
@@ -43,8 +45,14 @@ test('each parameter sets the field of the same name', () => {
     batchSize: 32,
     learningRate: 0.01,
     trainSize: 640,
+    testSize: 200,
     l1InGradient: false,
   });
+});
+
+test('a trial without test_size, as earlier versions created it, uses all test images', () => {
+  const { test_size: _, ...earlier } = withDefaults(TRAINERS.autoencoder, {});
+  expect(settingsOf(earlier).testSize).toBe(10_000);
 });
 
 test.each([

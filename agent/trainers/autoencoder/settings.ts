@@ -1,8 +1,11 @@
 /** The trainer's parameters in typed form. proto/trainers.ts defines their meaning and limits. */
-import type { Parameters } from '../../../proto/trainers.ts';
+import { type Parameters, TRAINERS } from '../../../proto/trainers.ts';
 import { type DatasetName, datasetNamed } from '../../data/catalogue.ts';
 import { TrainingError } from '../trainer.ts';
 import type { Depth } from './model.ts';
+
+/** Trials that an earlier version of the coordinator created have no `test_size`. */
+const ALL_TEST_IMAGES = TRAINERS.autoencoder.parameters.test_size.default;
 
 export interface Settings {
   readonly dataset: DatasetName;
@@ -15,6 +18,7 @@ export interface Settings {
   readonly batchSize: number;
   readonly learningRate: number;
   readonly trainSize: number;
+  readonly testSize: number;
   readonly l1InGradient: boolean;
 }
 
@@ -41,6 +45,7 @@ export function settingsOf(parameters: Parameters): Settings {
     batchSize: number('batch_size'),
     learningRate: number('learning_rate'),
     trainSize: number('train_size'),
+    testSize: parameters.test_size === undefined ? ALL_TEST_IMAGES : number('test_size'),
     l1InGradient,
   };
 }

@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { errorMessage } from '../../../lib/text/error-message.ts';
-import { type ImageSet, loadImages } from '../../data/load.ts';
+import { firstOf, type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { checkFinite, isOutOfMemory, RunCompletion } from './completion.ts';
 import type { Strategy } from './engine.ts';
@@ -101,7 +101,8 @@ async function trainAll(
 
 async function imagesOf({ settings, run }: PreparedRun, load: LoadImages): Promise<ImageSet> {
   try {
-    return await load(settings.dataset, run.dataDir);
+    const { train, test } = await load(settings.dataset, run.dataDir);
+    return { train, test: firstOf(test, settings.testSize) };
   } catch (error) {
     const message = errorMessage(error);
     throw new TrainingError('preflight', message, { cause: error });
