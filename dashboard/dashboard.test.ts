@@ -270,7 +270,7 @@ test('the mouse wheel moves the cursor; a mouse press moves the cursor to the pr
 test('D drains the agent under the cursor after a confirmation', async () => {
   const at = await start();
   await at.press('3', 'D');
-  expect(at.status()).toContain('drain agent agent-1?');
+  expect(at.status()).toContain('drain agent-1?');
   await at.press('y');
   expect(at.source.drains).toEqual([['agent-1', true]]);
   expect(at.status()).toBe('drain: agent agent-1 is draining; 1 slot busy');

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
+import { shownState } from '../../lib/domain/trial-state.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { AmbiguousError, NotFoundError } from '../../proto/errors.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { trialState } from '../../proto/names.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { controlSweep, getSweep, killTrial } from '../client/sweeps.ts';
@@ -35,7 +35,7 @@ async function kill(selector: string, options: Options): Promise<void> {
 }
 
 async function killOne(connection: Connection, { sweepId, id, state }: Trial, options: Options): Promise<void> {
-  const question = `Kill trial ${trialSelector(sweepId, id)}, which is ${trialState.of(state)}?`;
+  const question = `Kill trial ${trialSelector(sweepId, id)}, which is ${shownState(state)}?`;
   if (!options.yes && hasTerminal() && !(await confirm(question))) return note('kill cancelled');
   await printTrial(await killTrial(connection, sweepId, id, options.reason), options.output);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { timeLeftRange } from '../../lib/domain/eta.ts';
-import { progressText } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText } from '../../lib/domain/progress.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -28,7 +28,10 @@ const WARNINGS: Column<Sweep> = {
 
 const TIME_LEFT: Column<Sweep> = {
   header: 'time left',
-  cell: ({ timeLeft }) => (timeLeft === undefined ? '-' : timeLeftRange(timeLeft)),
+  cell: (sweep) => {
+    if (sweep.timeLeft !== undefined) return timeLeftRange(sweep.timeLeft);
+    return hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '-';
+  },
 };
 
 function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
@@ -46,7 +49,7 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
     number('running', (sweep) => String(sweep.counts?.running ?? 0)),
     number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
     ...(sweeps.some(({ warnings }) => warnings.length > 0) ? [WARNINGS] : []),
-    ...(sweeps.some(({ timeLeft }) => timeLeft !== undefined) ? [TIME_LEFT] : []),
+    ...(sweeps.some((sweep) => sweep.timeLeft !== undefined || hasNoEstimate(sweep)) ? [TIME_LEFT] : []),
     { header: 'created', cell: (sweep) => agoText(sweep.createdAtMs, now) },
     { header: 'reason', cell: (sweep) => sweep.reason },
   ];

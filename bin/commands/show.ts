@@ -5,7 +5,7 @@ import { fromWire } from '../../lib/domain/parameters.ts';
 import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { leasedMs, NO_SLOT_TIME, slotTimeText } from '../../lib/domain/slot-time.ts';
-import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
+import { shownState, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatCount, formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -126,7 +126,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
     ['config', trial.configId],
     ['sweep', trial.sweepId],
     ['index', String(trial.index)],
-    ['state', trialState.of(trial.state)],
+    ['state', shownState(trial.state)],
     ...failureFields(trial),
     ...(trial.stopReason === ''
       ? []

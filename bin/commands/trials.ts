@@ -55,6 +55,12 @@ function parseStates(text: string): TrialStateName[] {
   });
 }
 
+/** Returns the states that the table shows as this state. */
+function statesShownAs(name: TrialStateName): TrialState[] {
+  const names: readonly TrialStateName[] = name === 'pending' ? ['pending', 'offered'] : [name];
+  return names.map(trialState.to);
+}
+
 async function trials(selector: string, options: Options): Promise<void> {
   const rankBy = options.by ?? options.sort ?? '';
   await withConnection(options, async (connection) => {
@@ -76,7 +82,7 @@ async function trials(selector: string, options: Options): Promise<void> {
     const all = await listTrials(connection, {
       ...request,
       limit: options.filter === undefined ? request.limit : 0,
-      states: (options.state ?? []).map((name): TrialState => trialState.to(name)),
+      states: (options.state ?? []).flatMap(statesShownAs),
     });
     const listed =
       options.filter === undefined ? all : filterTrials(all, options.filter).slice(0, options.limit ?? all.length);
@@ -102,7 +108,11 @@ export function registerTrials(program: Command): void {
         .argParser(filterOption)
         .conflicts('configs'),
     )
-    .option('--state <states>', `only trials in these comma-separated states: ${STATES.join(', ')}`, parseStates);
+    .option(
+      '--state <states>',
+      `only trials in these comma-separated states: ${STATES.join(', ')}; pending includes offered`,
+      parseStates,
+    );
   withHelp(withQuiet(withOutput(withServer(withRanking(command)))), {
     examples: [
       ['trawl trials', 'all trials of the newest sweep, ranked by its metric'],

@@ -1,9 +1,10 @@
 /** One-line results of the verbs that change a sweep or an agent. */
 import { trialSelector } from '../../lib/domain/selectors.ts';
+import { shownState } from '../../lib/domain/trial-state.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Agent, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { agentState, sweepState, trialState } from '../../proto/names.ts';
+import { agentState, sweepState } from '../../proto/names.ts';
 import type { OutputFormat } from '../options/common.ts';
 import { agentJson, sweepJson, trialJson } from './json.ts';
 import { print, printJson } from './print.ts';
@@ -27,7 +28,7 @@ export function printSweep(sweep: Sweep, output: OutputFormat): Promise<void> {
 export function printTrial(trial: Trial, output: OutputFormat): Promise<void> {
   if (output === 'json') return printJson(trialJson(trial));
   const { sweepId, id, state } = trial;
-  return print(`${visibleText(`trial ${trialSelector(sweepId, id)} ${trialState.of(state)}`)}\n`);
+  return print(`${visibleText(`trial ${trialSelector(sweepId, id)} ${shownState(state)}`)}\n`);
 }
 
 /** Prints an agent after it was drained, undrained or released. */

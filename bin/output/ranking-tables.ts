@@ -1,6 +1,7 @@
 import { extent } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { type ParameterPoint, type ParameterSplit, splitParameters } from '../../lib/domain/parameters.ts';
+import { shownState } from '../../lib/domain/trial-state.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -8,7 +9,7 @@ import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, required } from '../../lib/text/table.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { failureClass, trialState } from '../../proto/names.ts';
+import { failureClass } from '../../proto/names.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
 import { spreadText } from './format.ts';
 import { renderTable, sharedLine } from './table.ts';
@@ -74,8 +75,8 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
       header: 'state',
       neverCut: true,
       required: true,
-      cell: (trial) => trialState.of(trial.state),
-      style: (trial) => trialStyle(trialState.of(trial.state)),
+      cell: (trial) => shownState(trial.state),
+      style: (trial) => trialStyle(shownState(trial.state)),
     },
     ...own,
     ...(first === undefined ? [] : [required(metric(first))]),

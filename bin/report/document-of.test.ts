@@ -334,5 +334,5 @@ test('the state of a report has the slot time that the sweep has used', () => {
   const data = reportData(GRID, () => ({ state: 'pending' }));
   const slotTime = { slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 };
   const { state } = documentOf({ ...data, sweep: { ...data.sweep, slotTime } }, NOW);
-  expect(state).toBe('Sweep 1 running: 12 trials, 12 pending, 1.00 GPU-hours used.');
+  expect(state).toBe('Sweep 1 running: 12 trials, 12 pending, 1.0 GPU-hours used.');
 });

@@ -138,6 +138,22 @@ describe('failures that the program causes', () => {
     expect(cluster.core.quarantines.size).toBe(0);
   });
 
+  test('the reason of a pause counts errors that differ only in numbers as one error', () => {
+    let step = 0;
+    const numbered = {
+      ...broken,
+      get message() {
+        return `ValueError: bad loss at step ${++step}`;
+      },
+    };
+    const cluster = new VirtualCluster([agent('only', numbered, 1)]);
+    const sweep = cluster.submit(30, NO_RETRY);
+    cluster.runUntilDone(sweep);
+    expect(cluster.changes.filter(({ kind }) => kind === 'sweep')).toMatchObject([
+      { reason: `10 failures in a row on 1 agent: 10 × "crash: ValueError: bad loss at step 1"` },
+    ]);
+  });
+
   test('a bad program on several agents pauses its sweep, and quarantines no agent', () => {
     const cluster = new VirtualCluster(['a', 'b', 'c', 'd'].map((id) => agent(id, broken)));
     const sweep = cluster.submit(200);

@@ -2,6 +2,8 @@
  * Decides whether the machine or the program caused a failure. Only failures of trials that then succeed elsewhere count against
  * an agent; failures on several agents count against the program.
  */
+import { groups } from 'd3-array';
+import { errorPattern } from '../../lib/domain/error-pattern.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { AttemptEnd, AttributableClass, Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
@@ -130,13 +132,17 @@ export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string
   return `${failures.length} failures in a row ${on}: ${groupedErrors(failures.map(({ error }) => error))}`;
 }
 
-/** Returns the errors in order of frequency, such as `7 × "crash: no module torch"`. */
+/**
+ * Returns the errors in order of frequency, such as `7 × "crash: no module torch"`. Errors that differ only in numbers,
+ * addresses and paths count as one error, and the first of them is shown.
+ */
 function groupedErrors(errors: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const error of errors) counts.set(error, (counts.get(error) ?? 0) + 1);
-  const groups = [...counts].sort(([, a], [, b]) => b - a);
-  const named = groups.slice(0, NAMED_ERRORS).map(([error, count]) => `${count} × ${JSON.stringify(error)}`);
-  const others = groups.slice(NAMED_ERRORS).reduce((sum, [, count]) => sum + count, 0);
+  const all = groups(errors, errorPattern).map(([, members]) => members);
+  const sorted = all.sort((a, b) => b.length - a.length);
+  const named = sorted
+    .slice(0, NAMED_ERRORS)
+    .map(([first, ...rest]) => `${rest.length + 1} × ${JSON.stringify(first)}`);
+  const others = sorted.slice(NAMED_ERRORS).reduce((sum, members) => sum + members.length, 0);
   return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
 }
 

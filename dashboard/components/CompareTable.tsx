@@ -13,6 +13,9 @@ import { Table } from './Table.tsx';
 
 interface Props {
   readonly all: readonly MarkedRow[];
+  readonly facts: ComparedFacts;
+  /** The number of metrics that the table shows. */
+  readonly maxMetrics: number;
   readonly columns: number;
 }
 
@@ -21,26 +24,32 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** Returns the differing parameters, finished replicates, epoch and metrics of the compared rows: mean ± standard deviation. */
-export function comparedFacts(all: readonly MarkedRow[]): TableRow[] {
+/** The facts of the compared rows: rows of the table. */
+interface ComparedFacts {
+  /** The differing parameters, the finished replicates and the epoch. */
+  readonly points: readonly TableRow[];
+  /** The metrics as mean ± standard deviation, the shown metric first. */
+  readonly metrics: readonly TableRow[];
+}
+
+/** @param metric the name of the metric that comes first */
+export function comparedFacts(all: readonly MarkedRow[], metric: string): ComparedFacts {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
   const parameters = varying.map(
     (name): TableRow => ({ name, cells: points.map((point) => parameterText(point, name)) }),
   );
   const names = [...new Set(all.flatMap(({ trial }) => Object.keys(trial.metrics)))].sort();
-  const metrics = names.map((name): TableRow => ({ name, cells: all.map((one) => metricText(one, name)) }));
-  const states: TableRow = {
-    name: 'epoch',
-    cells: all.map(({ trial }) => formatStep(trial.epoch)),
-  };
+  const ordered = names.includes(metric) ? [metric, ...names.filter((name) => name !== metric)] : names;
+  const metrics = ordered.map((name): TableRow => ({ name, cells: all.map((one) => metricText(one, name)) }));
+  const epoch: TableRow = { name: 'epoch', cells: all.map(({ trial }) => formatStep(trial.epoch)) };
   const finished: TableRow = { name: 'finished', cells: all.map(finishedText) };
   const hasReplicates = all.some(({ config }) => config !== undefined);
-  return [...parameters, ...(hasReplicates ? [finished] : []), states, ...metrics];
+  return { points: [...parameters, ...(hasReplicates ? [finished] : []), epoch], metrics };
 }
 
 /** The facts of the compared rows, one column per row. */
-export function CompareTable({ all, columns: width }: Props) {
+export function CompareTable({ all, facts, maxMetrics, columns: width }: Props) {
   const columns: Column<TableRow>[] = [
     { header: '', cell: ({ name }) => name },
     ...all.map(
@@ -52,7 +61,7 @@ export function CompareTable({ all, columns: width }: Props) {
       }),
     ),
   ];
-  return <Table table={columns} rows={comparedFacts(all)} columns={width} />;
+  return <Table table={columns} rows={[...facts.points, ...facts.metrics.slice(0, maxMetrics)]} columns={width} />;
 }
 
 function finishedText({ trial, config }: MarkedRow): string {

@@ -47,3 +47,30 @@ test('reconstructions of two rows are side by side on a wide terminal, and below
   expect(count(await compared(160, 2))).toBe(1);
   expect(count(await compared(80, 2))).toBe(0);
 });
+
+test('with many metrics, a small terminal shows the verdicts and the curves without scrolling, and counts the omitted metrics', async () => {
+  const names = ['test_loss', 'accuracy', 'f1', 'precision', 'psnr', 'recall', 'throughput'];
+  const wide = trials.map((trial) => {
+    const loss = trial.metrics.test_loss ?? 0;
+    return { ...trial, metrics: Object.fromEntries(names.map((name) => [name, loss])) };
+  });
+  const source = new SampleSource({
+    ...midAnswers,
+    updates: [snapshot(sampleSweep({ configs: 4, replicates: 2 }), wide)],
+  });
+  for (const size of [
+    { columns: 80, rows: 23 },
+    { columns: 160, rows: 23 },
+  ]) {
+    const at = await sampleDashboard(source, size);
+    await at.press(' ', ' ', ' ', 'c');
+    await at.settle();
+    const text = at.frame().join('\n');
+    expect(text).toMatch(/b is worse than a/);
+    expect(text).toMatch(/c is worse than a/);
+    expect(text).toMatch(/test_loss +0\.2/);
+    expect(text).toMatch(/3 compared; \d more metrics? \(m: next metric\)/);
+    expect(text).toContain('test_loss, mean ±');
+    at.stop();
+  }
+});

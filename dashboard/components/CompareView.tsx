@@ -1,7 +1,10 @@
+import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { usualGoal } from '../../lib/domain/ranking.ts';
+import { countText } from '../../lib/text/numbers.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import { shrinkToFit } from '../draw/pixel-image.ts';
+import { wrapWords } from '../draw/wrap-words.ts';
 import {
   comparedNames,
   comparisonOf,
@@ -36,7 +39,7 @@ interface Props {
 }
 
 /** The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images. */
-export function CompareView({ model, columns, lines }: Props) {
+export function CompareView({ model, columns, lines: visible }: Props) {
   const comparison = comparisonOf(model);
   const { shown } = comparison;
   if (shown.length === 0) {
@@ -49,10 +52,22 @@ export function CompareView({ model, columns, lines }: Props) {
   const wide = columns >= WIDE && tableColumns(shown.length) <= Math.floor(columns / 2);
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
-  // On a small terminal, the gaps and the legend are omitted, and the plot is smaller.
-  const needed = HEADING_LINES + comparedFacts(shown).length + (shown.length - 1);
-  const isTight = !wide && lines < needed + PLOT_LINES + 3;
-  const plotLines = isTight ? Math.max(LEAST_PLOT_LINES, Math.min(PLOT_LINES, lines - needed)) : PLOT_LINES;
+  const hasPictures = shown.some(({ trial }) => (model.details.get(trial.id)?.epochs.length ?? 0) > 0);
+  // The last line shows that there are pictures below.
+  const lines = hasPictures ? visible - 1 : visible;
+  const facts = comparedFacts(shown, metric);
+  const verdicts = verdictsOf(model, shown, metric);
+  const least = HEADING_LINES + facts.points.length + sum(verdicts, (text) => wrapWords(text, left).length);
+  const needed = least + facts.metrics.length;
+  // On a small terminal, the gaps, the legend and some metrics are omitted, and the plot is smaller.
+  const isTight = lines < (wide ? needed + 2 : needed + PLOT_LINES + 3);
+  const plotLines = isTight
+    ? Math.max(LEAST_PLOT_LINES, Math.min(PLOT_LINES, wide ? lines - 1 : lines - needed))
+    : PLOT_LINES;
+  const room = lines - least - (wide ? 0 : LEAST_PLOT_LINES);
+  const maxMetrics = isTight && facts.metrics.length > room ? Math.max(1, room) : facts.metrics.length;
+  const omitted = facts.metrics.length - maxMetrics;
+  const note = omitted === 0 ? '' : `; ${countText(omitted, 'more metric')} (m: next metric)`;
   const gap = isTight ? 0 : 1;
   const hasBand = series.some(({ band }) => band !== undefined);
   const deviation = `${metric}, mean ± standard deviation (m: next metric)`;
@@ -61,14 +76,18 @@ export function CompareView({ model, columns, lines }: Props) {
   return (
     <Box flexDirection="column" rowGap={gap} flexShrink={0}>
       <Label
-        text={comparisonTitle(comparison)}
+        text={comparisonTitle(comparison) + note}
         columns={columns}
         style={comparison.hidden.length > 0 ? 'yellow' : 'dim'}
       />
       <Box flexDirection={wide ? 'row' : 'column'} columnGap={2} rowGap={gap} flexShrink={0}>
         <Box flexDirection="column" width={left} rowGap={gap} flexShrink={0}>
-          <CompareTable all={shown} columns={left} />
-          <Verdicts model={model} shown={shown} metric={metric} columns={left} />
+          <CompareTable all={shown} facts={facts} maxMetrics={maxMetrics} columns={left} />
+          <Verdicts
+            texts={verdicts}
+            title={`${metric}, ${isMinimized(model, metric) ? 'lower' : 'higher'} is better`}
+            columns={left}
+          />
         </Box>
         <Box flexDirection="column" flexShrink={0}>
           <Plot title={title} series={series} columns={right} lines={plotLines} />
@@ -98,17 +117,32 @@ interface ShownProps {
   readonly shown: readonly MarkedRow[];
 }
 
-function Verdicts({ model, shown, metric, columns }: ShownProps & { readonly metric: string }) {
-  if (shown.length < 2) return null;
-  const { board } = model;
-  const minimize = (board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric)) === 'minimize';
+/** Returns a verdict on each row but the first, compared with the first row. */
+function verdictsOf(model: Model, shown: readonly MarkedRow[], metric: string): string[] {
+  if (shown.length < 2) return [];
   const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));
+  return shown
+    .slice(1)
+    .map((_, i) => verdictText([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], isMinimized(model, metric)));
+}
+
+const isMinimized = ({ board }: Model, metric: string): boolean =>
+  (board.metrics.find(({ name }) => name === metric)?.goal ?? usualGoal(metric)) === 'minimize';
+
+interface VerdictsProps {
+  readonly texts: readonly string[];
+  readonly title: string;
+  readonly columns: number;
+}
+
+function Verdicts({ texts, title, columns }: VerdictsProps) {
+  if (texts.length === 0) return null;
   return (
     <Box flexDirection="column" flexShrink={0}>
-      <Label text={`${metric}, ${minimize ? 'lower' : 'higher'} is better`} columns={columns} style="bold" />
-      {shown.slice(1).map(({ id }, i) => (
-        <Box key={id} width={columns} flexShrink={0}>
-          <Paragraph text={verdictText([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], minimize)} />
+      <Label text={title} columns={columns} style="bold" />
+      {texts.map((text) => (
+        <Box key={text} width={columns} flexShrink={0}>
+          <Paragraph text={text} />
         </Box>
       ))}
     </Box>

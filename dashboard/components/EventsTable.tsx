@@ -1,10 +1,8 @@
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { shortId } from '../../lib/text/short-id.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
-import { clockText, eventId, eventRows } from '../state/event-rows.ts';
+import { clockText, eventDetail, eventId, eventRows, trialText } from '../state/event-rows.ts';
 import type { Model } from '../state/model.ts';
 import { ListTable } from './ListTable.tsx';
 
@@ -33,15 +31,14 @@ export function EventsTable({ model, columns, lines }: Props) {
   const table: Column<Event>[] = [
     { header: 'time', numeric: true, cell: ({ atMs }) => clockText(atMs, model.now) },
     ...(isWide ? [after] : []),
-    { header: 'trial', cell: ({ trialId }) => shortId(trialId) || '-' },
-    { header: 'attempt', numeric: true, cell: ({ attempt }) => (attempt === 0 ? '' : String(attempt)) },
+    { header: 'trial', neverCut: true, cell: trialText },
     {
       header: 'event',
       neverCut: true,
       cell: ({ kind }) => kind,
       style: ({ kind, detail }) => (detail.startsWith('failed') || ALARMING.includes(kind) ? 'yellow' : undefined),
     },
-    { header: 'detail', required: true, minWidth: 24, cell: detailOf },
+    { header: 'detail', required: true, minWidth: 36, cell: eventDetail },
     ...(isWide ? [] : [after]),
     {
       header: 'parameters',
@@ -63,9 +60,4 @@ export function EventsTable({ model, columns, lines }: Props) {
       lines={lines}
     />
   );
-}
-
-/** Returns the first line of the detail, with the user who caused the event. */
-function detailOf({ detail, by }: Event): string {
-  return [firstLine(detail), by === '' ? '' : `(by ${by})`].filter((part) => part !== '').join(' ');
 }

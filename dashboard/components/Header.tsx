@@ -2,7 +2,7 @@ import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { timeLeftAfter, timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { percentText, progressText } from '../../lib/domain/progress.ts';
+import { NO_ESTIMATE_TEXT, percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { noCounts, presentTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -123,6 +123,7 @@ const wholeSpan = (ms: number): string => formatSpan(Math.floor(ms / 1000) * 100
 
 function trialCounts({ now }: Model, sweep: Sweep, { elapsedMs, failures }: Summary): Part[] {
   const { offered, ...counts } = sweep.counts ?? noCounts();
+  const slotTime = slotTimeAt(sweep.slotTime ?? NO_SLOT_TIME, now);
   const classes = failures.map(([name, count]) => `${count} ${name}`).join(', ');
   const parts = Object.entries({ ...counts, pending: counts.pending + offered })
     .filter(([, count]) => count > 0)
@@ -135,7 +136,7 @@ function trialCounts({ now }: Model, sweep: Sweep, { elapsedMs, failures }: Summ
     ...parts,
     { forms: [toComeText(sweep)], rank: 3 },
     { forms: [elapsedText(sweep, wholeSpan(elapsedMs)), ''], rank: 1 },
-    { forms: [slotTimeText(slotTimeAt(sweep.slotTime ?? NO_SLOT_TIME, now)), ''], style: 'dim', rank: 0 },
+    { forms: [slotTime.slotMs > 0 ? slotTimeText(slotTime) : '', ''], style: 'dim', rank: 0 },
   ];
 }
 
@@ -154,8 +155,7 @@ function pace({ state, now }: Model, { id }: Sweep, { perMinute, eta, summarized
   const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
   const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
-  const rate =
-    perMinute === undefined ? waitingText(state) || 'no trial finished yet' : `${perMinute.toFixed(1)} trials/min`;
+  const rate = perMinute === undefined ? waitingText(state) || NO_ESTIMATE_TEXT : `${perMinute.toFixed(1)} trials/min`;
   const left = eta.sweep && timeLeftAfter(eta.sweep, now - summarizedAtMs);
   const expected = left === undefined ? '' : `${formatSpan(left.expectedMs)} left`;
   return [

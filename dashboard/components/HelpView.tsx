@@ -7,7 +7,7 @@ const KEY_COLUMN = 12;
 const WIDE = 130;
 
 const NOTES = [
-  'filter: NAME = != < <= > >= ~ (contains) !~ VALUE, combined with and, or, not, ( )',
+  'filter: NAME = != < <= > >= ~ (contains) !~ VALUE, combined with and, or, not, parentheses',
   'names: metrics, parameters, state, agent, trial, config, epoch, attempts, seed, index, backend, failure',
   '★ on the Pareto front of the metrics   ● marked   ▸ has replicates (→ shows them)   × failed',
 ];

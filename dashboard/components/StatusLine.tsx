@@ -1,7 +1,7 @@
 import { formatSpan } from '../../lib/text/duration.ts';
-import { shortId } from '../../lib/text/short-id.ts';
-import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { truncate } from '../../lib/text/width.ts';
+import { eventDetail, trialText } from '../state/event-rows.ts';
 import type { Model } from '../state/model.ts';
 import type { Prompt } from '../state/ui.ts';
 import { Label, Line } from './Line.tsx';
@@ -23,7 +23,8 @@ export function StatusLine({ model: { ui, state }, columns }: Props) {
   const event = state.events.at(-1);
   if (event === undefined) return <Label text="" columns={columns} />;
   const at = formatSpan(event.atMs - (state.sweep?.createdAtMs ?? 0));
-  const text = `+${at} ${shortId(event.trialId)} ${event.kind} ${firstLine(event.detail)}`;
+  const trial = event.trialId === '' ? [] : [trialText(event)];
+  const text = [`+${at}`, ...trial, event.kind, eventDetail(event)].join(' ');
   return <Label text={text} columns={columns} style="dim" />;
 }
 

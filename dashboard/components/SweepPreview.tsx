@@ -1,16 +1,18 @@
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { percentText, progressText } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT, percentText, progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { countText, formatSpread } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
+import type { Segment } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { columnsOf } from '../../lib/text/width.ts';
 import type { Config, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { wrapWords } from '../draw/wrap-words.ts';
@@ -27,7 +29,7 @@ interface Props {
 
 /** The number of warnings that are shown, newest first. */
 const MAX_WARNINGS = 3;
-/** The lines with the state, the counts and the plan. */
+/** The lines with the name, the counts and the plan. */
 const FACT_LINES = 3;
 
 /** The sweep under the cursor of the list of sweeps: its state, its warnings and its best configs. */
@@ -37,17 +39,20 @@ export function SweepPreview({ model, sweep, columns, lines }: Props) {
     .slice(-MAX_WARNINGS)
     .toReversed()
     .flatMap(({ message }) => wrapWords(`warning: ${visibleText(message)}`, columns));
-  const rows = lines - 1 - FACT_LINES - warnings.length - 1;
+  const reason = sweep.reason === '' ? '' : `: ${sweep.reason}`;
+  const state = visibleText(sweepStateText(sweep, model.now) + reason);
+  const stateStyle = sweepStyle(sweepState.of(sweep.state));
+  const title: Segment = { text: visibleText(`sweep ${sweep.id}  ${sweep.name}`), style: 'bold' };
+  const isShort = columnsOf(`${title.text}  ${state}`) <= columns;
+  const below = isShort ? [] : wrapWords(state, columns);
+  const rows = lines - 1 - FACT_LINES - below.length - warnings.length - 1;
   return (
     <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
-      <Line
-        segments={[
-          { text: `sweep ${visibleText(sweep.id)}  ${visibleText(sweep.name)}`, style: 'bold' },
-          { text: `  ${visibleText(sweepStateText(sweep, model.now))}`, style: sweepStyle(sweepState.of(sweep.state)) },
-          { text: sweep.reason === '' ? '' : `: ${visibleText(sweep.reason)}` },
-        ]}
-        columns={columns}
-      />
+      <Line segments={isShort ? [title, { text: `  ${state}`, style: stateStyle }] : [title]} columns={columns} />
+      {below.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style={stateStyle} />
+      ))}
       <Label text={countsText(sweep)} columns={columns} />
       <Label text={planText(sweep, model.now)} columns={columns} style="dim" />
       {warnings.map((text, at) => (
@@ -65,7 +70,8 @@ function countsText(sweep: Sweep): string {
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`);
   const done = `${percentText(sweep)}, ${progressText(sweep)} finished`;
-  return [done, ...parts, toComeText(sweep)].filter(Boolean).join(' · ');
+  const estimate = hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '';
+  return [done, ...parts, estimate, toComeText(sweep)].filter(Boolean).join(' · ');
 }
 
 function planText(sweep: Sweep, now: number): string {

@@ -1,6 +1,6 @@
 import { Box } from 'ink';
-import { type TimeLeft, timeLeftRange } from '../../lib/domain/eta.ts';
-import { progressText, sweepProgress } from '../../lib/domain/progress.ts';
+import { timeLeftRange } from '../../lib/domain/eta.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText, sweepProgress } from '../../lib/domain/progress.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
@@ -32,16 +32,19 @@ export function SweepsTable({ model, columns, lines }: Props) {
   const isWide = listWidth >= WIDE;
   const timeLeft: Column<Sweep> = {
     header: 'time left',
-    cell: ({ id, timeLeft: left }) =>
-      timeLeftText(id === model.state.sweep?.id ? model.summary.eta.sweep : left, isWide),
+    cell: (sweep) => {
+      const left = sweep.id === model.state.sweep?.id ? model.summary.eta.sweep : sweep.timeLeft;
+      if (left === undefined) return isWide && hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '-';
+      return isWide ? timeLeftRange(left) : `~${formatSpan(left.expectedMs)}`;
+    },
   };
   const table: Column<Sweep>[] = [
     { header: 'sweep', cell: ({ id }) => `${id === model.state.sweep?.id ? '▸' : ' '}${id}` },
-    { header: 'name', elide: 'middle', minWidth: 16, cell: ({ name }) => name },
+    { header: 'name', elide: 'middle', minWidth: 12, cell: ({ name }) => name },
     {
       header: 'state',
       required: true,
-      minWidth: 18,
+      minWidth: 28,
       cell: (sweep) => sweepStateText(sweep, model.now),
       style: ({ state }) => sweepStyle(sweepState.of(state)),
     },
@@ -87,11 +90,6 @@ export function SweepsTable({ model, columns, lines }: Props) {
       )}
     </Box>
   );
-}
-
-function timeLeftText(left: TimeLeft | undefined, isRange: boolean): string {
-  if (left === undefined) return '-';
-  return isRange ? timeLeftRange(left) : `~${formatSpan(left.expectedMs)}`;
 }
 
 function bar(sweep: Sweep): string {

@@ -6,11 +6,11 @@ import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.t
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 import { TrialHeading } from './TrialHeading.tsx';
 
-async function heading(change: (trial: Trial) => Trial): Promise<string[]> {
+async function heading(change: (trial: Trial) => Trial, columns = 100): Promise<string[]> {
   const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 100, rows: 30 });
   const [, , , , succeeded] = midTrials;
   if (succeeded === undefined) throw new Error('the sample has too few trials');
-  const app = render(<TrialHeading model={at.dashboard.model()} trial={change(succeeded)} columns={100} />);
+  const app = render(<TrialHeading model={at.dashboard.model()} trial={change(succeeded)} columns={columns} />);
   const frame = app.lastFrame() ?? '';
   app.unmount();
   at.stop();
@@ -32,4 +32,20 @@ test('a failed trial has no rank, and shows its error and its output line by lin
 test('a trial with a value that is not finite has no rank', async () => {
   const lines = await heading((trial) => ({ ...trial, metrics: { test_loss: Number.NaN } }));
   expect(lines.at(-1)).toBe('test_loss=nan');
+});
+
+test('a narrow terminal shortens the agent in its middle, and omits facts instead of cutting the line', async () => {
+  const long = (trial: Trial): Trial => ({ ...trial, attempts: 3, agentId: 'gpu-node-rack17-host-0001.example.org' });
+  const [wide] = await heading(long, 120);
+  expect(wide).toMatch(
+    /^trial \w+ {2}succeeded {2}epoch 4\/4 · attempt 3 · gpu-node-rack17-host-0001\.example\.org · wasm · \d/,
+  );
+  const [narrow] = await heading(long, 80);
+  expect(narrow).toMatch(/^trial \w+ {2}succeeded {2}epoch 4\/4 · attempt 3 · gpu-no\S*…\S*\.org · \d/);
+  expect(narrow?.length).toBeLessThanOrEqual(80);
+});
+
+test('a trial without an attempt has not started', async () => {
+  const [line] = await heading((trial) => ({ ...trial, attempts: 0, state: 'TRIAL_STATE_OFFERED', epoch: 0 }));
+  expect(line).toMatch(/^trial \w+ {2}pending {2}not started/);
 });

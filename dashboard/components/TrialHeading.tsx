@@ -4,13 +4,15 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { leasedMs } from '../../lib/domain/slot-time.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
+import { shownState } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { columnsOf, truncate } from '../../lib/text/width.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { trialState } from '../../proto/names.ts';
+import { fitParts, type Part } from '../draw/fit-parts.ts';
 import type { Model } from '../state/model.ts';
 import { rankOf } from '../state/order.ts';
 import { failureLines } from '../state/selectors.ts';
@@ -26,8 +28,10 @@ interface Props {
 /** The state, failure, parameters and metrics of a trial. */
 export function TrialHeading({ model, trial, columns }: Props) {
   const { state, ui } = model;
-  const name = trialState.of(trial.state);
+  const name = shownState(trial.state);
+  const title = `trial ${shortId(trial.id)}`;
   const marked = ui.marks.has(trial.id) || ui.marks.has(trial.configId);
+  const mark = marked ? ' ●' : '';
   const shared = Object.keys(trial.parameters)
     .filter((parameter) => !state.varying.includes(parameter))
     .sort();
@@ -35,17 +39,16 @@ export function TrialHeading({ model, trial, columns }: Props) {
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Line
         segments={[
-          { text: `trial ${shortId(trial.id)}`, style: 'bold' },
-          { text: marked ? ' ●' : '', style: 'magenta' },
-          { text: `  ${name}`, style: trialStyle(name) },
-          { text: `  ${visibleText(factsOf(model, trial))}` },
+          { text: title, style: 'bold' },
+          { text: mark, style: 'magenta' },
+          { text: GAP + name, style: trialStyle(name) },
+          { text: GAP },
+          ...fitParts(factsOf(model, trial), BETWEEN, columns - columnsOf(title + mark + GAP + name + GAP)),
         ]}
         columns={columns}
       />
       {trial.failure === undefined ? null : <FailureLines lines={failureLines(trial.failure)} columns={columns} />}
-      {trial.stopReason === '' ? null : (
-        <Paragraph text={`${trialState.of(trial.state)} by ${trial.stopReason}`} style="yellow" />
-      )}
+      {trial.stopReason === '' ? null : <Paragraph text={`${name} by ${trial.stopReason}`} style="yellow" />}
       <Paragraph text={parametersText(trial, withSeed(state.varying))} style="bold" />
       <Paragraph text={parametersText(trial, shared)} style="dim" />
       <Paragraph text={metricsText(model, trial)} style="bold" />
@@ -53,18 +56,29 @@ export function TrialHeading({ model, trial, columns }: Props) {
   );
 }
 
-function factsOf({ now, summary }: Model, trial: Trial): string {
+const GAP = '  ';
+const BETWEEN = ' · ';
+/** An agent's name is shortened in its middle to this width before facts are omitted. */
+const SHORT_AGENT = 20;
+
+function factsOf({ now, summary }: Model, trial: Trial): Part[] {
   const left = timeLeftOf(summary, trial.id, now);
+  const expected = left === undefined ? '' : `${formatSpan(left.expectedMs)} left`;
+  const timeLeft: Part = {
+    forms: left === undefined ? [''] : [`${expected} (${timeLeftRange(left)})`, expected],
+    rank: 3,
+  };
+  if (trial.attempts === 0) return [{ forms: ['not started'], rank: 5 }, timeLeft];
   const epochs = parameterText(trial, 'epochs');
-  const facts = [
-    `epoch ${formatStep(trial.epoch)}${epochs === '' ? '' : `/${epochs}`}`,
-    `attempt ${trial.attempts}`,
-    trial.agentId || 'no agent',
-    trial.backend,
-    formatSpan(leasedMs(trial, now)),
-    left === undefined ? '' : `${formatSpan(left.expectedMs)} left (${timeLeftRange(left)})`,
+  const agent = visibleText(trial.agentId || 'no agent');
+  return [
+    { forms: [`epoch ${formatStep(trial.epoch)}${epochs === '' ? '' : `/${epochs}`}`], rank: 5 },
+    { forms: [`attempt ${trial.attempts}`, ''], rank: trial.attempts > 1 ? 4 : 1 },
+    { forms: [agent, truncate(agent, SHORT_AGENT, 'middle'), ''], rank: 2 },
+    { forms: [visibleText(trial.backend), ''], rank: 0 },
+    { forms: [formatSpan(leasedMs(trial, now))], rank: 5 },
+    timeLeft,
   ];
-  return facts.filter(Boolean).join(' · ');
 }
 
 /** The first line shows the failure class and the error. The program's output follows below the first line. */

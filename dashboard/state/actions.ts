@@ -149,7 +149,7 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
 export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   if (agent === undefined) return { ui };
   if (agent.drained) return sendAction(ui, { name: 'undrain', agentId: agent.id });
-  const question = `drain agent ${agent.id}? No new trials; trials still running in 10 min move to other agents`;
+  const question = `drain ${agent.id}? Trials still running in 10 min move`;
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 

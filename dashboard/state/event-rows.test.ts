@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseFilter } from '../../lib/filter/parse.ts';
 import { midTrials } from '../../test/support/dashboard/mid-sweep.ts';
 import { event } from '../../test/support/dashboard/sample.ts';
-import { clockText, eventKinds, eventRows } from './event-rows.ts';
+import { clockText, eventDetail, eventKinds, eventRows } from './event-rows.ts';
 import { EMPTY_STATE } from './reducer.ts';
 import { initialUi, withList } from './ui.ts';
 
@@ -35,4 +35,16 @@ test('a time of day is shown with its date if the date is not today', () => {
   const at = new Date(2026, 4, 3, 7, 8, 9).getTime();
   expect(clockText(at, at + 1_000)).toBe('07:08:09');
   expect(clockText(at, at + 86_400_000)).toBe('05-03 07:08:09');
+});
+
+test('the detail of an event names its agent once, and the user', () => {
+  const drained = { ...event('drained', undefined, 3, 'replace the disk'), agentId: 'gpu-1', by: 'ann' };
+  expect(eventDetail(drained)).toBe('gpu-1: replace the disk (by ann)');
+  expect(eventDetail({ ...drained, kind: 'undrained', detail: '' })).toBe('gpu-1 (by ann)');
+  expect(eventDetail({ ...drained, detail: 'agent gpu-1 on box, 2 slots', by: '' })).toBe(
+    'agent gpu-1 on box, 2 slots',
+  );
+  expect(eventDetail(event('ended', trial, 4, 'failed (crash): bad width\nTraceback'))).toBe(
+    'failed (crash): bad width',
+  );
 });

@@ -1,6 +1,8 @@
 /** The rows of the events view: the filtered events of the sweep and of the agents. */
 import { matchesFields } from '../../lib/filter/matches.ts';
 import { quote } from '../../lib/text/quote.ts';
+import { shortId } from '../../lib/text/short-id.ts';
+import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Model } from './model.ts';
 
@@ -47,4 +49,16 @@ export function clockText(atMs: number, nowMs: number): string {
   if (at.toDateString() === now.toDateString()) return clock;
   const [month, day] = [at.getMonth() + 1, at.getDate()].map((part) => String(part).padStart(2, '0'));
   return `${month}-${day} ${clock}`;
+}
+
+/** Returns the trial of an event with the attempt, such as `3f2a91bc/2`; `-` if the event belongs to no trial. */
+export function trialText({ trialId, attempt }: Event): string {
+  return trialId === '' ? '-' : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
+}
+
+/** Returns the agent of an agent's event, the first line of the detail, and the user who caused the event. */
+export function eventDetail({ agentId, detail, by }: Event): string {
+  const text = firstLine(detail);
+  const agent = text.includes(agentId) ? '' : agentId;
+  return [[agent, text].filter(Boolean).join(': '), by === '' ? '' : `(by ${by})`].filter(Boolean).join(' ');
 }

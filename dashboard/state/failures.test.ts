@@ -9,7 +9,13 @@ import { EMPTY_STATE, reduce } from './reducer.ts';
 const failed = (index: number, message: string, endedAtMs = 0): Trial =>
   trialAt(index, { state: TrialState.FAILED, failure: { class: 'FAILURE_CLASS_OOM', message }, endedAtMs });
 
-const groupOf = (...trials: Trial[]): FailureGroup => ({ class: 'oom', message: 'm', trials, agents: [] });
+const groupOf = (...trials: Trial[]): FailureGroup => ({
+  class: 'oom',
+  pattern: 'm',
+  message: 'm',
+  trials,
+  agents: [],
+});
 
 test('the groups of failures change with the trials, and are computed once per change', () => {
   const state = reduce(EMPTY_STATE, snapshot(sampleSweep(), sampleTrials()));

@@ -21,7 +21,7 @@ export function failureRows({ trials }: Pick<DashboardState, 'trials'>): readonl
 }
 
 /** An id that stays the same while the trials of the group change. */
-export const failureGroupId = ({ class: name, message }: FailureGroup): string => `${name}: ${message}`;
+export const failureGroupId = ({ class: name, pattern }: FailureGroup): string => `${name}: ${pattern}`;
 
 /** Returns the trial of the group that failed last. */
 export function newestFailure({ trials }: FailureGroup): Trial | undefined {

@@ -1,12 +1,13 @@
 /** Determines and formats the states of trials and configs for tables. */
 
 import { failureClassOf } from '../../lib/domain/failure-groups.ts';
+import { shownState } from '../../lib/domain/trial-state.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { type TrialStateName, trialState } from '../../proto/names.ts';
+import type { TrialStateName } from '../../proto/names.ts';
 
 /** Returns the state of a trial, with the class of a failure, such as `running` or `failed (oom)`. */
 export function trialStateText(trial: Trial): string {
-  const state = trialState.of(trial.state);
+  const state = shownState(trial.state);
   return state === 'failed' ? failedText([trial]) : state;
 }
 
@@ -20,7 +21,6 @@ const PRECEDENCE: readonly TrialStateName[] = [
   'running',
   'interrupted',
   'failed',
-  'offered',
   'pending',
   'held',
   'cancelled',
@@ -33,8 +33,8 @@ export function configState(trials: readonly [Trial, ...Trial[]]): {
   readonly state: TrialStateName;
   readonly count: number;
 } {
-  if (trials.length === 1) return { state: trialState.of(trials[0].state), count: 1 };
-  const states = trials.map((trial) => trialState.of(trial.state));
+  if (trials.length === 1) return { state: shownState(trials[0].state), count: 1 };
+  const states = trials.map((trial) => shownState(trial.state));
   const state = PRECEDENCE.find((name) => states.includes(name)) ?? 'pending';
   return { state, count: states.filter((name) => name === state).length };
 }

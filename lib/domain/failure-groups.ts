@@ -1,14 +1,17 @@
 /** Groups failed trials by their error. */
 import { ascending, descending, groups, rollups } from 'd3-array';
-import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Failure, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import { firstLine } from '../text/visible-text.ts';
+import { errorPattern } from './error-pattern.ts';
 
 export interface FailureGroup {
   readonly class: FailureClassName | 'unknown';
+  /** The pattern that the errors of the group have in common. Two groups of the same class have different patterns. */
+  readonly pattern: string;
   /**
-   * The error, which is the first line of the message. The other lines of the message differ between trials. The error
-   * is empty if the failure has no message.
+   * The error of the first trial, which is the first line of its message. The errors of other trials can differ in
+   * numbers, addresses and paths. The error is empty if the failure has no message.
    */
   readonly message: string;
   /** The failed trials of the group, at least one, in the order of the input. */
@@ -23,19 +26,35 @@ export function failureClassOf({ failure }: Pick<Trial, 'failure'>): FailureGrou
 }
 
 /**
- * Groups the failed trials by failure class and error, largest group first, then by class and error. Trials that did
- * not fail are ignored.
+ * Groups the failed trials by failure class and error, largest group first, then by class and error. Errors that differ
+ * only in numbers, addresses and paths are one group. Trials that did not fail are ignored.
  */
 export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
   const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
-  return groups(failed, failureClassOf, errorOf)
-    .flatMap(([name, byMessage]) =>
-      byMessage.map(([message, members]) => ({ class: name, message, trials: members, agents: agentsOf(members) })),
+  return groups(failed, failureClassOf, patternOf)
+    .flatMap(([name, byPattern]) =>
+      byPattern.map(([pattern, members]) => ({
+        class: name,
+        pattern,
+        message: members[0] === undefined ? '' : errorOf(members[0]),
+        trials: members,
+        agents: agentsOf(members),
+      })),
     )
     .sort(
       (a, b) =>
-        descending(a.trials.length, b.trials.length) || ascending(a.class, b.class) || ascending(a.message, b.message),
+        descending(a.trials.length, b.trials.length) || ascending(a.class, b.class) || ascending(a.pattern, b.pattern),
     );
+}
+
+/** A sweep can have many failures, and is grouped after each change. */
+const patterns = new WeakMap<Failure, string>();
+
+function patternOf({ failure }: Trial): string {
+  if (failure === undefined) return '';
+  const pattern = patterns.get(failure) ?? errorPattern(firstLine(failure.message));
+  patterns.set(failure, pattern);
+  return pattern;
 }
 
 const errorOf = ({ failure }: Trial): string => firstLine(failure?.message ?? '');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sampleSweep } from '../../test/support/dashboard/sample.ts';
-import { percentText, progressText, sweepProgress } from './progress.ts';
+import { hasNoEstimate, percentText, progressText, sweepProgress } from './progress.ts';
 import { noCounts } from './trial-state.ts';
 
 test('a killed sweep is incomplete, because cancelled trials are not finished', () => {
@@ -43,4 +43,12 @@ test('a sweep is complete if and only if every trial succeeded, was stopped or f
       expect(percentText(sweep) === '100%').toBe(total > 0 && unfinished === 0);
     }),
   );
+});
+
+test('a running sweep has no estimate until one of its trials has finished', () => {
+  const running = sampleSweep({ counts: { pending: 3, running: 1 } });
+  expect(hasNoEstimate(running)).toBe(true);
+  expect(hasNoEstimate(sampleSweep({ counts: { pending: 3, failed: 1 } }))).toBe(false);
+  expect(hasNoEstimate({ ...running, state: SweepState.PAUSED })).toBe(false);
+  expect(hasNoEstimate({ ...running, timeLeft: { expectedMs: 2, lowMs: 1, highMs: 3 } })).toBe(false);
 });

@@ -1,5 +1,6 @@
 /** Defines the progress of a sweep as the share of finished trials. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
+import { sweepState } from '../../proto/names.ts';
 import { endedTotal, trialTotal } from './trial-state.ts';
 
 export interface SweepProgress {
@@ -22,6 +23,14 @@ export function sweepProgress(sweep: Sweep): SweepProgress {
   const finished = finishedTotal(sweep);
   const total = trialTotal(sweep);
   return { finished, total, share: total === 0 ? 0 : finished / total };
+}
+
+/** Shown instead of the time left. */
+export const NO_ESTIMATE_TEXT = 'no trial finished yet';
+
+/** Whether a sweep has no time left yet, because the sweep runs and none of its trials has finished. */
+export function hasNoEstimate(sweep: Sweep): boolean {
+  return sweep.timeLeft === undefined && sweepState.of(sweep.state) === 'running' && finishedTotal(sweep) === 0;
 }
 
 /** Returns the finished trials and all trials, such as `31/500`. */

@@ -10,9 +10,14 @@ test('the slot time grows with the slots that are held, and the GPU time with th
   expect(slotTimeAt(paused, 99_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
 });
 
-test('the slot time is shown in GPU-hours if there are GPUs', () => {
-  expect(slotTimeText({ slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 })).toBe('1.00 GPU-hours');
-  expect(slotTimeText({ slotMs: 7_200_000, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 })).toBe('2.00 slot-hours');
+test('the GPU time, or without GPUs the slot time, is shown in hours, minutes or seconds', () => {
+  const textOf = (slotMs: number, gpuMs: number) => slotTimeText({ slotMs, gpuMs, slots: 0, gpus: 0, atMs: 0 });
+  expect(textOf(7_200_000, 3_600_000)).toBe('1.0 GPU-hours');
+  expect(textOf(44_640_000, 0)).toBe('12.4 slot-hours');
+  expect(textOf(3_599_000, 0)).toBe('60.0 slot-minutes');
+  expect(textOf(90_000, 72_000)).toBe('1.2 GPU-minutes');
+  expect(textOf(38_900, 0)).toBe('38 slot-seconds');
+  expect(textOf(0, 0)).toBe('0 slot-seconds');
 });
 
 test('the time of a trial counts all its attempts, and not the time between them', () => {

@@ -9,13 +9,19 @@ export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs }: SlotTime, now: 
   return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now };
 }
 
-const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 /**
- * Formats the GPU time in hours; without GPUs, the slot time. Examples: `12.40 GPU-hours`, `0.23 slot-hours`.
+ * Formats the GPU time; without GPUs, the slot time. The unit is the largest unit in which the time is at least 1.
+ * Examples: `12.4 GPU-hours`, `7.5 slot-minutes`, `38 slot-seconds`.
  */
 export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
-  return gpuMs > 0 ? `${hours(gpuMs)} GPU-hours` : `${hours(slotMs)} slot-hours`;
+  const [ms, what] = gpuMs > 0 ? [gpuMs, 'GPU'] : [slotMs, 'slot'];
+  if (ms >= HOUR_MS) return `${(ms / HOUR_MS).toFixed(1)} ${what}-hours`;
+  if (ms >= MINUTE_MS) return `${(ms / MINUTE_MS).toFixed(1)} ${what}-minutes`;
+  return `${Math.floor(ms / SECOND_MS)} ${what}-seconds`;
 }
 
 /**

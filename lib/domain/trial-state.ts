@@ -1,6 +1,6 @@
 /** Determines whether trials and sweeps have ended, and counts the ended trials. */
 import type { Sweep, Trial, TrialCounts, TrialState } from '../../proto/gen/trawl/v1/types.ts';
-import { sweepState, trialState } from '../../proto/names.ts';
+import { sweepState, type TrialStateName, trialState } from '../../proto/names.ts';
 
 const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
   (['succeeded', 'stopped', 'failed', 'cancelled'] as const).map(trialState.to),
@@ -16,6 +16,15 @@ export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.
 /** Whether the sweep is paused and none of its trials is running. The sweep makes no progress until it is resumed. */
 export function isHalted({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
+}
+
+/**
+ * Returns the state that tables show. An offered trial is shown as pending, because only the coordinator distinguishes
+ * the two states.
+ */
+export function shownState(state: TrialState): TrialStateName {
+  const name = trialState.of(state);
+  return name === 'offered' ? 'pending' : name;
 }
 
 /** Returns the count that includes the trial: the trial's state, or `dropped` if it has ended and its point was dropped. */

@@ -101,3 +101,10 @@ test('any text parses as a filter or throws BadInputError, at any nesting depth'
 test('namesIn returns each compared name once, without bare words', () => {
   expect(namesIn(parseFilter('psnr>1 and (psnr<9 or not depth=3) and mnist'))).toEqual(['psnr', 'depth']);
 });
+
+test('an offered trial matches state=pending', () => {
+  const offered = trialAt(0, { state: TrialState.OFFERED });
+  expect(matches(parseFilter('state=pending'), offered)).toBe(true);
+  expect(matches(parseFilter('pending'), offered)).toBe(true);
+  expect(matches(parseFilter('state=running'), offered)).toBe(false);
+});

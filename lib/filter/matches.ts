@@ -1,7 +1,8 @@
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { failureClass, trialState } from '../../proto/names.ts';
+import { failureClass } from '../../proto/names.ts';
 import { ownValue } from '../domain/own-value.ts';
 import { parameterText } from '../domain/parameters.ts';
+import { shownState } from '../domain/trial-state.ts';
 import type { Filter } from './parse.ts';
 import type { ComparisonOperator } from './tokens.ts';
 
@@ -11,7 +12,7 @@ const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
   config: (trial) => trial.configId,
   index: (trial) => trial.index,
   seed: (trial) => trial.seed,
-  state: (trial) => trialState.of(trial.state),
+  state: (trial) => shownState(trial.state),
   attempts: (trial) => trial.attempts,
   agent: (trial) => trial.agentId,
   backend: (trial) => trial.backend,
@@ -106,7 +107,7 @@ function textOf(trial: Trial): string {
   return [
     trial.id,
     trial.configId,
-    trialState.of(trial.state),
+    shownState(trial.state),
     trial.agentId,
     failure,
     trial.stopReason,

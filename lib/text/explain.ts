@@ -1,4 +1,5 @@
 /** Formats explanations for `trawl explain` and the dashboard's explain view. */
+
 import type {
   AgentReason,
   AgentVerdict,
@@ -8,6 +9,7 @@ import type {
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
+import { shownState } from '../domain/trial-state.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { formatSpan } from './duration.ts';
 import { countText } from './numbers.ts';
@@ -25,7 +27,7 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
   if (trial === undefined) throw new Error('the coordinator answered without a trial');
   const span = formatSpan(Math.max(0, now - sinceMs));
   const since = sinceMs === 0 ? '' : trial.endedAtMs === 0 ? ` for ${span}` : ` ${span} ago`;
-  const state = `trial ${trial.id} of sweep ${trial.sweepId}: ${trialState.of(trial.state)}${since}`;
+  const state = `trial ${trial.id} of sweep ${trial.sweepId}: ${shownState(trial.state)}${since}`;
   const lines = [state, ...explanationTexts(explained).map((text) => `  ${text}`)];
   if (agents.length > 0) lines.push('agents:', ...agents.map((agent) => `  ${verdictText(agent)}`));
   return lines;

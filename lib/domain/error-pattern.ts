@@ -1,0 +1,30 @@
+/** Recognizes errors that differ only in a number, an address or a path. */
+
+/** A number after one of these words names the kind of error, as in `exited with code 137` or `[Errno 28]`. */
+const KEPT = /\b(?:code|errno|error|signal|status)[ :=]+-?\d+\b/;
+const URL = /\b[a-z][a-z\d+.-]*:\/\/[^\s'"<>)\]]+/;
+const UUID = /\b[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\b/;
+const HEXADECIMAL = /\b0x[\da-f]+\b|\b(?=[a-f]*\d)[\da-f]{8,}\b/;
+/** An absolute or relative path with at least one separator, of Unix or Windows. */
+const PATH = /(?:[a-z]:\\|\\\\)[^\s'"<>:,;)\]]+|[\w.@%+~-]*\/[\w.@%+~/-]*\w/;
+const NUMBER = /[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/;
+
+/** The rest of a longer error is not compared, because the time for long words grows with the square of their length. */
+const MAX_LENGTH = 500;
+
+const PARTS = new RegExp(
+  `(?<kept>${KEPT.source})|(?<place>${URL.source}|${PATH.source})|${UUID.source}|${HEXADECIMAL.source}|${NUMBER.source}`,
+  'gi',
+);
+
+/**
+ * Returns an error with its numbers, memory and network addresses, identifiers, URLs and paths replaced by placeholders.
+ * Errors with equal patterns have the same cause. The codes of exits, signals and system errors remain.
+ * Example: `bad batch 17 in /data/a.npz` becomes `bad batch # in PATH`.
+ */
+export function errorPattern(error: string): string {
+  return error.slice(0, MAX_LENGTH).replaceAll(PARTS, (text, ...rest) => {
+    const { kept, place }: { kept?: string; place?: string } = rest.at(-1);
+    return kept !== undefined ? text : place !== undefined ? 'PATH' : '#';
+  });
+}
