@@ -36,28 +36,44 @@ alter table ${table} rename column step to ${column};
 /** Version 3 stored the end of the grace period in Unix milliseconds. */
 const DRAINS_OF_VERSION_3 = DRAINS.replace('grace_left_ms', 'grace_ends_at');
 
+interface Migration {
+  /** The tables, columns and indices that the version added, in their present form. A new store has all of them. */
+  readonly adds?: string;
+  /** The statements before the additions. They change only older stores. */
+  readonly before?: string;
+  /** The statements after the additions. They change only older stores. */
+  readonly after?: string;
+}
+
 /** The statements that upgrade the store to a version, by this version. */
-export const MIGRATIONS: Readonly<Record<number, string>> = {
-  2: `
+export const MIGRATIONS: Readonly<Record<number, Migration>> = {
+  2: {
+    before: `
 alter table attempts add column resumed_from integer not null default 0;
 update sweeps set policy = json_set(policy, '$.checkpointEvery', 1, '$.reconstructEvery', 4, '$.command', json('[]'));
-${ARTIFACTS}
 `,
-  3: DRAINS_OF_VERSION_3,
+    adds: ARTIFACTS,
+  },
+  3: { before: DRAINS_OF_VERSION_3 },
   // Version 3 granted one pack at a time to a slot, so the time of the grant identifies the pack.
-  4: `
+  4: {
+    before: `
 alter table attempts add column pack text not null default '';
 update attempts set pack = agent_id || '/' || incarnation || '/' || slot || '/' || granted_at where outcome is null;
 alter table drains rename column grace_ends_at to grace_left_ms;
 update drains set grace_left_ms = max(0, grace_left_ms - 1000 * cast(strftime('%s', 'now') as integer));
 `,
-  5: `
+  },
+  5: {
+    before: `
 alter table sweeps add column priority integer not null default 0;
 update sweeps set policy =
   json_set(policy, '$.trainer', trainer, '$.resources', json('{"labels":{}}'), '$.weight', 1);
 `,
-  6: RETRIES,
-  7: `
+  },
+  6: { adds: RETRIES },
+  7: {
+    before: `
 ${toReal('trials', 'epoch')}
 ${toReal('reports', 'epoch')}
 ${toReal('artifacts', 'epoch')}
@@ -67,41 +83,54 @@ update trials set metric_steps =
   (select json_group_object(metric.key, trials.epoch) from json_each(trials.metrics) as metric);
 update sweeps set policy =
   json_set(policy, '$.ranking', json_object('metric', metric, 'goal', goal, 'at', 'last'));
-${NOTICES}
-${WARNINGS}
 `,
-  8: `${SOURCES}${PROGRAMS}`,
-  9: `
+    adds: `${NOTICES}${WARNINGS}`,
+  },
+  8: {
+    adds: `${SOURCES}${PROGRAMS}`,
+  },
+  9: {
+    before: `
 alter table sweeps add column resumed_at integer not null default 0;
 alter table attempts add column early integer not null default 0;
-${QUARANTINES}
 `,
-  10: AGENTS_OF_VERSION_10,
-  11: AGENT_INSTANCES,
-  12: 'alter table attempts add column straggler text;',
-  13: `
+    adds: QUARANTINES,
+  },
+  10: { adds: AGENTS_OF_VERSION_10 },
+  11: { adds: AGENT_INSTANCES },
+  12: { before: 'alter table attempts add column straggler text;' },
+  13: {
+    before: `
 alter table attempts add column speculative integer not null default 0;
 alter table attempts add column free integer not null default 0;
 update sweeps set policy = json_set(policy, '$.speculate', json('false'));
 `,
-  14: `
-${TRIAL_COUNTS}
+  },
+  14: {
+    adds: TRIAL_COUNTS,
+    after: `
 insert into trial_counts select sweep_id, state, count(*) from trials group by sweep_id, state;
 `,
-  15: `
-${USERS}
+  },
+  15: {
+    adds: USERS,
+    after: `
 update sweeps set state_at = coalesce(
   (select max(at) from events where sweep_id = sweeps.id and kind = 'sweep ' || sweeps.state), created_at);
 `,
-  16: RUNGS,
+  },
+  16: { adds: RUNGS },
   // Versions before 17 created all trials of a sweep when the sweep was submitted.
-  17: `
-${TRIAL_SOURCES}
+  17: {
+    adds: TRIAL_SOURCES,
+    after: `
 update sweeps set planned = (select count(*) from trials where sweep_id = sweeps.id);
 `,
+  },
   // Replicates that reported their metrics in different orders are not recognized as identical.
-  18: `
-${ENDED_TRIALS}
+  18: {
+    adds: ENDED_TRIALS,
+    after: `
 update sweeps set
   reported = (
     select json_group_array(distinct metric.key) from trials, json_each(trials.metrics) as metric
@@ -119,9 +148,11 @@ insert into identical_configs
     and count(distinct case when t.state in ('succeeded', 'stopped') then t.metrics end) = 1
     and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
 `,
+  },
   // Versions before 19 did not store the GPUs of an attempt, so the GPUs of its agent are counted.
-  19: `
-${SLOT_TIME}
+  19: {
+    adds: SLOT_TIME,
+    after: `
 update attempts set gpus = coalesce(
   (select case when json_array_length(gpus) < slots then 1.0 * json_array_length(gpus) / slots
                else json_array_length(gpus) / slots end
@@ -134,20 +165,27 @@ update sweeps set (slot_ms, gpu_ms) =
     (select max(0, max(ended_at) - min(granted_at)) as ms, max(gpus) as gpus from attempts where sweep_id = sweeps.id
      group by iif(pack = '', trial_id || '/' || number, pack) having sum(outcome is null) = 0));
 `,
-  20: `
-${RANKED_RESULTS}
+  },
+  20: {
+    adds: RANKED_RESULTS,
+    after: `
 ${setValues("exists (select 1 from sweeps where id = trials.sweep_id and metric <> '')")};
 `,
-  21: `
-${AGENT_SUCCESSES}
+  },
+  21: {
+    adds: AGENT_SUCCESSES,
+    after: `
 insert into agent_successes
   select sweep_id, agent_id, count(*) from attempts where outcome in ('succeeded', 'stopped') group by sweep_id, agent_id;
 `,
-  22: VERSIONS,
-  23: `
-${DROPPED_COUNTS}
+  },
+  22: { adds: VERSIONS },
+  23: {
+    adds: DROPPED_COUNTS,
+    after: `
 insert into dropped_counts
   select sweep_id, state, count(*) from trials where dropped_in > 0 group by sweep_id, state;
 `,
-  24: WARM_STARTS,
+  },
+  24: { adds: WARM_STARTS },
 };

@@ -1,60 +1,14 @@
 /** Creates the store's tables, and upgrades older versions. */
 import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
-import {
-  AGENT_INSTANCES,
-  AGENTS_OF_VERSION_10,
-  ARTIFACTS,
-  DRAINS,
-  NOTICES,
-  PROGRAMS,
-  QUARANTINES,
-  RETRIES,
-  RUNGS,
-  SOURCES,
-  TRIAL_SOURCES,
-  USERS,
-  VERSIONS,
-  WARM_STARTS,
-  WARNINGS,
-} from './added-tables.ts';
+import { DRAINS } from './added-tables.ts';
 import { BASE_TABLES } from './base-tables.ts';
-import {
-  AGENT_SUCCESSES,
-  DROPPED_COUNTS,
-  ENDED_TRIALS,
-  RANKED_RESULTS,
-  SLOT_TIME,
-  TRIAL_COUNTS,
-} from './derived-tables.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 export const SCHEMA_VERSION = 24;
 
-const TABLES = `
-${BASE_TABLES}
-${ARTIFACTS}
-${DRAINS}
-${RETRIES}
-${NOTICES}
-${WARNINGS}
-${SOURCES}
-${PROGRAMS}
-${QUARANTINES}
-${AGENTS_OF_VERSION_10}
-${AGENT_INSTANCES}
-${TRIAL_COUNTS}
-${USERS}
-${RUNGS}
-${TRIAL_SOURCES}
-${ENDED_TRIALS}
-${SLOT_TIME}
-${RANKED_RESULTS}
-${AGENT_SUCCESSES}
-${VERSIONS}
-${DROPPED_COUNTS}
-${WARM_STARTS}
-`;
+/** A new store has the tables of the first version and all additions, in their final form. */
+const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');
 
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
@@ -76,7 +30,10 @@ export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (vers
       db.exec(TABLES);
       db.prepare('insert into meta (name, value) values (?, ?)').run('cluster', cluster);
     } else {
-      for (let to = version + 1; to <= SCHEMA_VERSION; to++) db.exec(MIGRATIONS[to] ?? '');
+      for (let to = version + 1; to <= SCHEMA_VERSION; to++) {
+        const { before = '', adds = '', after = '' } = MIGRATIONS[to] ?? {};
+        db.exec(`${before}\n${adds}\n${after}`);
+      }
     }
     db.exec(`pragma user_version = ${SCHEMA_VERSION}`);
   })();
