@@ -2,8 +2,8 @@
 import type { Database } from 'libsql';
 import { BadInputError } from '../../proto/errors.ts';
 import { adaptiveSource } from '../grid/adaptive-trials.ts';
-import type { SweepSpec } from '../grid/spec.ts';
-import { nextStep, usesResults } from '../grid/trials.ts';
+import { type SweepSpec, usesResults } from '../grid/spec.ts';
+import { nextStep } from '../grid/trials.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { endedTrials } from '../store/judged-trials.ts';
 import type { StoredFile } from '../store/load.ts';
@@ -43,7 +43,7 @@ export function sourceOpener(db: Database): SourceOpener {
     const source = withReplicates(
       spec,
       {
-        usesResults: usesResults(spec),
+        usesResults: usesResults(spec.search),
         next: (state, isKnown) => nextStep(spec, state, isKnown, () => history.read()),
       },
       (created) => endedTrials(db, queries, id, created, needsCurves(spec)),

@@ -2,8 +2,8 @@
 import { BadInputError } from '../../proto/errors.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { canAddReplicates } from './adaptive-trials.ts';
-import type { SweepSpec } from './spec.ts';
-import { allSteps, initialState, nextStep, usesResults } from './trials.ts';
+import { type SweepSpec, usesResults } from './spec.ts';
+import { allSteps, initialState, nextStep } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
@@ -37,10 +37,10 @@ interface FirstTrials {
  * @param limit the maximum numbers of trials and of points, including dropped points
  */
 export function firstTrials(spec: SweepSpec, limit: { readonly trials: number; readonly points: number }): FirstTrials {
+  if (usesResults(spec.search)) return { trials: [], state: initialState(spec), done: false };
   const trials: PlannedTrial[] = [];
   const known = new Set<string>();
   let state = initialState(spec);
-  if (usesResults(spec)) return { trials, state, done: false };
   for (let points = 0; points < limit.points && trials.length < limit.trials; points++) {
     const step = nextStep(spec, state, (trialId) => known.has(trialId));
     if (step.kind === 'done') return { trials, state, done: !canAddReplicates(spec, state) };

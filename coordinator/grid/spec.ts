@@ -144,9 +144,14 @@ interface TpeSettings {
   readonly warmStart: readonly string[];
 }
 
+/** Returns whether the points of a search depend on the results of its trials. */
+export function usesResults(search: Search | undefined): search is TpeSettings {
+  return search?.method === 'tpe';
+}
+
 /** Returns whether the points of a search do not depend on results. */
 export function isDrawn(search: Search | undefined): search is Drawing {
-  return search !== undefined && search.method !== 'tpe';
+  return search !== undefined && !usesResults(search);
 }
 
 export interface Metric {

@@ -10,7 +10,7 @@ import { configsOf, type PlannedTrial, type SourceState, type SourceStep } from 
 import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
 import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
-import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
+import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec, usesResults } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /**
@@ -35,15 +35,10 @@ export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
   return new Map(axes.map((axis) => [axis.name, kindOfValues(valuesOf(axis))]));
 }
 
-/** Returns whether the points of a sweep depend on the results of its trials. */
-export function usesResults({ search }: Pick<SweepSpec, 'search'>): boolean {
-  return search?.method === 'tpe';
-}
-
 /** Returns the state before the first trial. */
 export function initialState(spec: SweepSpec): SourceState {
   return {
-    search: usesResults(spec) ? INITIAL_TPE_STATE : 0,
+    search: spec.search?.method === 'tpe' ? INITIAL_TPE_STATE : 0,
     created: 0,
     points: 0,
     excluded: spec.exclude.map(() => 0),
@@ -114,7 +109,11 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
   const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
   for (;;) {
     // The points of the search are random until this many trials have ended.
-    if (usesResults(spec) && state.config === undefined && configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)) {
+    if (
+      usesResults(spec.search) &&
+      state.config === undefined &&
+      configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)
+    ) {
       const listed = startsWarm
         ? 'with warm_start, no config can be listed before the sweep runs'
         : `only the first ${STARTUP_TRIALS} configs can be listed before the sweep runs`;

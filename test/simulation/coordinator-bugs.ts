@@ -11,7 +11,8 @@ import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
 import { enterRung, type PromotionRung } from '../../coordinator/early-stop/promotion.ts';
-import { nextStep, usesResults } from '../../coordinator/grid/trials.ts';
+import { usesResults } from '../../coordinator/grid/spec.ts';
+import { nextStep } from '../../coordinator/grid/trials.ts';
 import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
@@ -491,7 +492,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     onLoaded: (runtime) => {
       const forgetful: Runtime['openSource'] = ({ text, fileName }) => {
         const spec = parseSweep(text, fileName);
-        return { usesResults: usesResults(spec), next: (state) => nextStep(spec, state, () => false) };
+        return { usesResults: usesResults(spec.search), next: (state) => nextStep(spec, state, () => false) };
       };
       Object.assign(runtime, { openSource: forgetful });
     },
