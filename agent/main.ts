@@ -29,7 +29,7 @@ import { MachineWatch } from './machine/machine-watch.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
-import { type Operator, startOperator } from './metrics/operator.ts';
+import { type AgentPages, startAgentPages } from './metrics/agent-pages.ts';
 import { AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
 import { LeftoverPrograms } from './supervisor/leftover-programs.ts';
@@ -121,7 +121,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; the trials of its attempts run again');
   }
   let nats: NatsConnection | undefined;
-  let operator: Operator | undefined;
+  let pages: AgentPages | undefined;
   let gpuWatch: GpuWatch | undefined;
   let machineWatch: MachineWatch | undefined;
   let agent: AgentRuntime | undefined;
@@ -134,7 +134,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     const machine = new MachineWatch(dir);
     machineWatch = machine;
     let natsProblem: () => string | undefined = () => undefined;
-    operator = await startMetrics(options, id, {
+    pages = await startMetrics(options, id, {
       gpuFigures,
       spool,
       unreadyReason: () => natsProblem() ?? (agent === undefined ? 'the agent is starting' : agent.unreadyReason()),
@@ -142,10 +142,10 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     nats = await awaitNats(natsUrl, 'trawl agent', identity, log, (problem) => {
       natsProblem = () => problem;
     });
-    const onReconnect = () => operator?.countReconnect();
+    const onReconnect = () => pages?.countReconnect();
     const state = new NatsState(nats, log, { onReconnect });
     natsProblem = () => state.problem;
-    const hello = helloOf(options, id, resources, operator);
+    const hello = helloOf(options, id, resources, pages);
     const leftovers = new LeftoverPrograms(hello.location, log);
     // The agent does not wait until these programs have ended.
     leftovers.endEarlier().catch(onLeftoverError(log));
@@ -163,12 +163,12 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),
-      onUnreadableOffer: () => operator?.countUnreadable('nats'),
-      onDatasetUse: (use) => operator?.countDatasetUse(use),
+      onUnreadableOffer: () => pages?.countUnreadable('nats'),
+      onDatasetUse: (use) => pages?.countDatasetUse(use),
     });
     agent = started;
     live?.watch((renewed) => {
-      operator?.renew(renewed);
+      pages?.renew(renewed);
       started.renewIdentity();
     });
     const backend = await started.up().catch(async (error) => {
@@ -182,7 +182,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     let closed: Promise<void> | undefined;
     const close = () => {
       live?.stop();
-      operator?.stop();
+      pages?.stop();
       gpuWatch?.stop();
       machineWatch?.stop();
       closed ??= closeNats(connection).then(() => spool.close());
@@ -198,7 +198,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     };
   } catch (error) {
     live?.stop();
-    operator?.stop();
+    pages?.stop();
     gpuWatch?.stop();
     machineWatch?.stop();
     await nats?.close();
@@ -223,11 +223,11 @@ async function startMetrics(
   options: AgentOptions,
   agentId: string,
   sources: { gpuFigures: () => readonly GpuFigures[]; spool: Spool; unreadyReason: () => string | undefined },
-): Promise<Operator | undefined> {
+): Promise<AgentPages | undefined> {
   const { metrics, metricsAuth, metricsHosts, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
   if (metrics === undefined) return undefined;
   const isOpen = !options.requireToken || metricsTls || !isLoopback(metrics);
-  return startOperator({
+  return startAgentPages({
     at: metrics,
     auth: metricsAuth ?? (isOpen ? undefined : metricsToken(options)),
     hosts: metricsHosts,
@@ -259,7 +259,7 @@ function helloOf(
   { dir, labels, version }: AgentOptions,
   agentId: string,
   { gpus, slots }: Resources,
-  operator: Operator | undefined,
+  pages: AgentPages | undefined,
 ): Omit<Hello, 'backend' | 'pack'> {
   return {
     agentId,
@@ -270,7 +270,7 @@ function helloOf(
     host: hostname(),
     slots: slots.length,
     gpus: gpus.map((gpu) => gpu.name),
-    metrics: operator?.advertised ?? '',
+    metrics: pages?.advertised ?? '',
     labels: { ...labels },
     slotFacts: slots.map((slot) => ({ gpus: slot.gpus.length, vramBytes: slot.vramBytes })),
     trainers: [...trainerNames()],

@@ -43,7 +43,7 @@ import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
 import type { Output } from './core/step.ts';
 import { agentTargets } from './metrics/agent-series.ts';
-import { type Collecting, startCollecting } from './metrics/collect.ts';
+import { type MetricsCollector, startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
 import { Pruner, pruneAll, startRetention } from './retention/prune.ts';
@@ -401,7 +401,7 @@ function closing(close: () => void): (error: unknown) => never {
  */
 interface LoadedParts {
   runtime?: Runtime;
-  collecting?: Collecting;
+  collecting?: MetricsCollector;
 }
 
 interface PageParts {

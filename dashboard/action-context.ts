@@ -6,7 +6,7 @@ import type { ActionContext } from './state/actions.ts';
 import { agentColumns, agentRows, chosenAgent } from './state/agent-rows.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
-import { comparisonOf, curveTrials } from './state/compared.ts';
+import { curveTrials, markedComparison } from './state/compared.ts';
 import { eventId, eventKinds, eventRows } from './state/event-rows.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
 import { bodyLines, hasPreview, LOG_HEADING_LINES, listLines } from './state/layout.ts';
@@ -208,7 +208,7 @@ export function visibleTrials(model: Model): Trial[] {
       return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((row) => row.trial)];
     }
     case 'compare':
-      return comparisonOf(model).shown.flatMap((row) => [row.trial, ...curveTrials(row)]);
+      return markedComparison(model).shown.flatMap((row) => [row.trial, ...curveTrials(row)]);
     default:
       return [];
   }

@@ -4,7 +4,7 @@ import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-c
 import type { Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
 import { actionContext, previewedTrial, visibleTrials } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
-import { keyNames, type Press } from './keys.ts';
+import { type KeyPress, keyNames } from './keys.ts';
 import { runAction } from './run-action.ts';
 import type { MeanDifference, Source } from './source.ts';
 import type { KeyEffect } from './state/actions.ts';
@@ -14,7 +14,7 @@ import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { boardColumns } from './state/board-columns.ts';
 import { chosenOrder } from './state/board-order.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
-import { comparisonOf } from './state/compared.ts';
+import { markedComparison } from './state/compared.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
 import { handleMouse, type MouseEvent } from './state/mouse.ts';
@@ -222,7 +222,7 @@ export class Dashboard {
     this.#ui = { ...this.#ui, stack: view.kind === 'sweep' ? [view] : [{ kind: 'sweep' }, view] };
   }
 
-  press(press: Press): void {
+  press(press: KeyPress): void {
     for (const key of keyNames(press)) {
       const before = this.#ui;
       const { ui, effect } = handleKey(this.#ui, key, actionContext(this.#build()));
@@ -405,7 +405,7 @@ export class Dashboard {
       if (sweep !== undefined) details.requestBest(sweep, now);
     }
     if (view.kind === 'compare') {
-      const shown = comparisonOf(model).shown.map(({ trial }) => trial);
+      const shown = markedComparison(model).shown.map(({ trial }) => trial);
       const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
       const epoch = first && epochShown(first, ui.epochsBack);
       for (const trial of shown) {

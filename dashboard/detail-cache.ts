@@ -8,7 +8,7 @@ import type { Artifact, Config, Event, Sweep, Trial } from '../proto/gen/trawl/v
 import { artifactKind } from '../proto/names.ts';
 import type { PixelImage } from './draw/pixel-image.ts';
 import type { ParameterImportance, Source } from './source.ts';
-import { attemptOf, CurveCache } from './state/curve-cache.ts';
+import { attemptIdOf, CurveCache } from './state/curve-cache.ts';
 import { logLine } from './state/log-line.ts';
 import { appendLines, EMPTY_LOG, type LogText } from './state/log-text.ts';
 import type { ReconstructionImage, TrialDetail } from './state/model.ts';
@@ -255,7 +255,7 @@ export class DetailCache {
   }
 }
 
-const slotKey = (trial: Trial): string => `${trial.id} ${attemptOf(trial)}`;
+const slotKey = (trial: Trial): string => `${trial.id} ${attemptIdOf(trial)}`;
 
 function reconstructionsOf({ artifacts }: GetTrialResponse): Artifact[] {
   return artifacts.filter(({ kind, name, size }) => {

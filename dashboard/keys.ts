@@ -212,7 +212,7 @@ export const KEYS: readonly KeyBinding[] = [
 ];
 
 /** A key press as reported by Ink. */
-export interface Press {
+export interface KeyPress {
   readonly input: string;
   readonly key: Partial<
     Record<
@@ -252,7 +252,7 @@ const NAMES = [
   ['delete', 'backspace'],
 ] as const;
 
-function keyName({ input, key }: Press): string {
+function keyName({ input, key }: KeyPress): string {
   const named = NAMES.find(([flag]) => key[flag]);
   if (named !== undefined) return named[1];
   if (key.ctrl) return `ctrl-${input}`;
@@ -271,7 +271,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
 };
 
 /** Returns the keys of one input event. Over a slow connection, or with pasted text, one event holds several keys. */
-export function keyNames(press: Press): string[] {
+export function keyNames(press: KeyPress): string[] {
   const name = keyName(press);
   if (name !== press.input) return name === '' ? [] : [name];
   return [...name].map((one) => CONTROLS[one] ?? (/\p{Cc}/u.test(one) ? '' : keyName({ input: one, key: {} })));

@@ -19,7 +19,7 @@ import {
   type Trial,
 } from '../proto/gen/trawl/v1/types.ts';
 import { failureClass, sweepState, trialState } from '../proto/names.ts';
-import { attemptOf } from './state/curve-cache.ts';
+import { attemptIdOf } from './state/curve-cache.ts';
 import { type FirstReports, withFirstReports } from './state/first-reports.ts';
 import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
@@ -101,7 +101,7 @@ function endedLine(trial: Trial, state: LinesState, ended: number): string {
   }
   const last = trial.metrics.train_loss;
   const first = state.firstReports.get(trial.id);
-  const from = first?.attempt === attemptOf(trial) && trial.epoch > 1 ? first.metrics.train_loss : undefined;
+  const from = first?.attempt === attemptIdOf(trial) && trial.epoch > 1 ? first.metrics.train_loss : undefined;
   if (last !== undefined) {
     parts.push(`train_loss ${from === undefined ? '' : `${formatMetric(from)} -> `}${formatMetric(last)}`);
   }

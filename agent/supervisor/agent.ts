@@ -25,11 +25,10 @@ import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
 import { GATHER_MS, RecordWriter } from './record-writer.ts';
 import {
-  type Effect,
+  areSlotsIdle,
   type Granted,
   idleSlots,
   isHeld,
-  isQuiet,
   newSlots,
   onDismissed,
   onGraceExpired,
@@ -39,6 +38,7 @@ import {
   onShutdown,
   onSuspended,
   type Slot,
+  type SlotEffect,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { type Clocks, SuspensionWatch } from './suspension.ts';
@@ -286,17 +286,17 @@ export class AgentRuntime {
     this.#perform(effects);
   }
 
-  #perform(effects: readonly Effect[]): void {
+  #perform(effects: readonly SlotEffect[]): void {
     this.#suspension.check();
-    this.#idle.set(!isQuiet(this.#slots), performance.now());
+    this.#idle.set(!areSlotsIdle(this.#slots), performance.now());
     for (const effect of effects) this.#performOne(effect);
     if (!this.#closing) {
       this.#offers.want((pool) => (this.#isTaking ? idleSlots(this.#slots, (slot) => this.#isInPool(slot, pool)) : 0));
     }
-    if (isQuiet(this.#slots)) this.#onQuiet?.();
+    if (areSlotsIdle(this.#slots)) this.#onQuiet?.();
   }
 
-  #performOne(effect: Effect): void {
+  #performOne(effect: SlotEffect): void {
     switch (effect.kind) {
       case 'claim': {
         const { key, slot } = effect;

@@ -5,13 +5,13 @@ import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { GATHER_MS } from './record-writer.ts';
-import { type Effect, type OfferToken, onDecision, type Slot } from './slots.ts';
+import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
 
 const RETRY_MS = 500;
 
 export interface ClaimEvents {
   /** Called with the decisions of the slots after an answer of the coordinator. */
-  onEffects(effects: readonly Effect[]): void;
+  onEffects(effects: readonly SlotEffect[]): void;
   /** Called repeatedly while an offer waits for its answer, so that NATS does not redeliver the offer. */
   onDelayed(offer: OfferToken): void;
 }

@@ -2,11 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FromAttempt } from '../worker/ipc.ts';
 import {
-  type Effect,
+  areSlotsIdle,
   heldAttempts,
   idleSlots,
   isHeld,
-  isQuiet,
   LOG_HEAD_CHARACTERS,
   LOG_TAIL_CHARACTERS,
   newSlots,
@@ -21,6 +20,7 @@ import {
   onWorkerLog,
   onWorkerMessage,
   type Slot,
+  type SlotEffect,
 } from './slots.ts';
 
 const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
@@ -41,7 +41,7 @@ function running(): Slot[] {
   return slots;
 }
 
-const kinds = (effects: Effect[] | 'retry') => (effects === 'retry' ? effects : effects.map(({ kind }) => kind));
+const kinds = (effects: SlotEffect[] | 'retry') => (effects === 'retry' ? effects : effects.map(({ kind }) => kind));
 
 test('an offer is claimed for an idle slot, and its attempt runs after the claim is granted and the offer is acknowledged', () => {
   const slots = ready(2);
@@ -113,7 +113,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
 
 test('the head of a long log is sent immediately, and the tail when the attempt ends, with a note in between', () => {
   const slots = running();
-  const texts = (effects: Effect[]) =>
+  const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
   const head = 'h'.repeat(LOG_HEAD_CHARACTERS);
   const tail = 't'.repeat(LOG_TAIL_CHARACTERS - 4);
@@ -190,9 +190,9 @@ describe('a pack', () => {
     send(slots, 't', { kind: 'done' });
     expect(onGraceExpired(slots)).toEqual(['u', 'v'].map((id) => ({ kind: 'stop', slot: 0, key: key(id) })));
     expect(send(slots, 'u', { kind: 'stopped' })).toMatchObject([{ key: key('u'), body: { class: 'drained' } }, {}]);
-    expect(isQuiet(slots)).toBe(false);
+    expect(areSlotsIdle(slots)).toBe(false);
     expect(send(slots, 'v', { kind: 'stopped' })).toMatchObject([{ key: key('v'), body: { class: 'drained' } }, {}]);
-    expect(isQuiet(slots)).toBe(true);
+    expect(areSlotsIdle(slots)).toBe(true);
   });
 
   test('the death of a worker ends only those attempts of the pack that still run', () => {
@@ -215,7 +215,7 @@ describe('offers and attempts of a drained agent', () => {
     onOffer(slots, key('t'), 1);
     const refusal = { code: RefusalCode.DRAINED, message: '' };
     expect(onDecision(slots, 0, key('t'), { refusal })).toEqual([{ kind: 'return', offer: 1 }]);
-    expect(isQuiet(slots)).toBe(true);
+    expect(areSlotsIdle(slots)).toBe(true);
   });
 
   test('after the grace period, a drained agent stops each running attempt once, and hands the attempt back when it has stopped', () => {
@@ -228,7 +228,7 @@ describe('offers and attempts of a drained agent', () => {
       { kind: 'record', body: { kind: 'failed', class: 'drained' } },
       { kind: 'finished' },
     ]);
-    expect(isQuiet(slots)).toBe(true);
+    expect(areSlotsIdle(slots)).toBe(true);
   });
 
   test('a drained agent records the late reports of an attempt, and records its success if the attempt ends before the agent stops it', () => {

@@ -68,7 +68,7 @@ export type RecordBody =
   | { readonly kind: 'succeeded' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
 
-export type Effect =
+export type SlotEffect =
   | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
   /** Acknowledges the offer, so that NATS does not redeliver it. */
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
@@ -117,7 +117,7 @@ export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
 }
 
 /** Returns whether no slot runs or claims an attempt. */
-export function isQuiet(slots: readonly Slot[]): boolean {
+export function areSlotsIdle(slots: readonly Slot[]): boolean {
   return slots.every(({ state }) => state === 'idle' || state === 'starting');
 }
 
@@ -140,7 +140,7 @@ export function onOffer(
   key: AttemptKey,
   offer: OfferToken,
   isEligible: (slot: number) => boolean = () => true,
-): Effect[] {
+): SlotEffect[] {
   const isKnown = (slot: Slot) =>
     slot.state === 'claiming' ? sameAttempt(slot.key, key) : attemptOf(slot, key) !== undefined;
   if (slots.some(isKnown)) return [{ kind: 'acknowledge', offer }];
@@ -154,13 +154,20 @@ export function onOffer(
  * The answer of the coordinator to a claim. `mates` are the attempts that run together with the claimed attempt as a
  * pack.
  */
-export type Decision = { readonly grant: Grant; readonly mates: readonly Granted[] } | { readonly refusal: Refusal };
+export type ClaimDecision =
+  | { readonly grant: Grant; readonly mates: readonly Granted[] }
+  | { readonly refusal: Refusal };
 
 /**
  * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
  * @returns `retry` if the coordinator has no session of the agent yet; the agent must then repeat the claim
  */
-export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision: Decision): Effect[] | 'retry' {
+export function onDecision(
+  slots: Slot[],
+  at: number,
+  key: AttemptKey,
+  decision: ClaimDecision,
+): SlotEffect[] | 'retry' {
   const slot = slots[at];
   if (slot?.state !== 'claiming' || !sameAttempt(slot.key, key)) return [];
   if ('refusal' in decision) {
@@ -181,12 +188,12 @@ export function onDecision(slots: Slot[], at: number, key: AttemptKey, decision:
 }
 
 /** Ends an attempt that could not be handed to its worker. */
-export function onPreflightFailure(slots: Slot[], at: number, key: AttemptKey, message: string): Effect[] {
+export function onPreflightFailure(slots: Slot[], at: number, key: AttemptKey, message: string): SlotEffect[] {
   if (!isHeld(slots[at], key)) return [];
   return end(slots, at, key, { kind: 'failed', class: 'preflight', message });
 }
 
-export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker): Effect[] {
+export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker): SlotEffect[] {
   const slot = slots[at];
   switch (message.kind) {
     case 'ready':
@@ -222,7 +229,7 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
 }
 
 /** Records the packages of an attempt's program, unless the attempt has ended in the meantime. */
-export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgram): Effect[] {
+export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgram): SlotEffect[] {
   const slot = slots.find((one) => attemptOf(one, key) !== undefined);
   return record(attemptOf(slot, key), { kind: 'program', program });
 }
@@ -231,7 +238,7 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
  * Adds a worker's output to the logs of all attempts that the worker runs, because the output does not identify an
  * attempt.
  */
-export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
+export function onWorkerLog(slots: Slot[], at: number, text: string): SlotEffect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => {
     const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
     attempt.logCharacters += text.length;
@@ -242,12 +249,12 @@ export function onWorkerLog(slots: Slot[], at: number, text: string): Effect[] {
   });
 }
 
-function logTail(attempt: SlotAttempt): Effect[] {
+function logTail(attempt: SlotAttempt): SlotEffect[] {
   const text = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
   const missing = attempt.logCharacters - LOG_HEAD_CHARACTERS - text.length;
   const note = missing > 0 ? `\n[trawl] ${missing} characters of the log are missing here\n` : '';
   attempt.logTail = '';
-  const effects: Effect[] = [];
+  const effects: SlotEffect[] = [];
   for (let rest = `${note}${text}`; rest !== ''; rest = rest.slice(LOG_RECORD_CHARACTERS)) {
     effects.push(...record(attempt, { kind: 'log', text: rest.slice(0, LOG_RECORD_CHARACTERS) }));
   }
@@ -255,9 +262,9 @@ function logTail(attempt: SlotAttempt): Effect[] {
 }
 
 /** @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
-export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
+export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {
   const slot = slots[at];
-  const effects: Effect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
+  const effects: SlotEffect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
   for (const attempt of attemptsOf(slot)) {
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
     effects.push(
@@ -270,7 +277,7 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): Effect[] {
 }
 
 /** Stops an attempt whose records the coordinator no longer accepts. */
-export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
+export function onDismissed(slots: Slot[], key: AttemptKey): SlotEffect[] {
   const at = slots.findIndex((slot) => attemptOf(slot, key) !== undefined);
   const attempt = attemptOf(slots[at], key);
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
@@ -280,9 +287,9 @@ export function onDismissed(slots: Slot[], key: AttemptKey): Effect[] {
 }
 
 /** Stops and hands back the attempts that still run when the grace period of a drain expires. */
-export function onGraceExpired(slots: Slot[]): Effect[] {
+export function onGraceExpired(slots: Slot[]): SlotEffect[] {
   return slots.flatMap((slot, at) =>
-    attemptsOf(slot).flatMap((attempt): Effect[] => {
+    attemptsOf(slot).flatMap((attempt): SlotEffect[] => {
       if (attempt.stopping !== undefined) return [];
       attempt.stopping = 'drained';
       return [{ kind: 'stop', slot: at, key: attempt.key }];
@@ -295,13 +302,13 @@ export function onGraceExpired(slots: Slot[]): Effect[] {
  * their trials elsewhere. The attempts are handed back. If a lease is still valid, the trial is pending again
  * immediately. The slots drop their claims, because the lease of a claim can expire before the grant arrives.
  */
-export function onSuspended(slots: Slot[]): Effect[] {
-  return slots.flatMap((slot, at): Effect[] => {
+export function onSuspended(slots: Slot[]): SlotEffect[] {
+  return slots.flatMap((slot, at): SlotEffect[] => {
     if (slot.state === 'claiming') {
       slots[at] = { state: 'idle' };
       return [{ kind: 'return', offer: slot.offer }];
     }
-    return attemptsOf(slot).flatMap((attempt): Effect[] => {
+    return attemptsOf(slot).flatMap((attempt): SlotEffect[] => {
       if (attempt.stopping !== undefined) return [];
       attempt.stopping = 'suspended';
       return [{ kind: 'stop', slot: at, key: attempt.key }];
@@ -313,8 +320,8 @@ export function onSuspended(slots: Slot[]): Effect[] {
  * Hands back all running attempts as drained and returns the claimed offers. The retry budgets of the trials are not
  * used.
  */
-export function onShutdown(slots: Slot[]): Effect[] {
-  return slots.flatMap((slot, at): Effect[] => {
+export function onShutdown(slots: Slot[]): SlotEffect[] {
+  return slots.flatMap((slot, at): SlotEffect[] => {
     const effects = attemptsOf(slot).flatMap(handBack);
     if (slot.state === 'claiming') effects.push({ kind: 'return', offer: slot.offer });
     slots[at] = { state: 'starting' };
@@ -322,21 +329,21 @@ export function onShutdown(slots: Slot[]): Effect[] {
   });
 }
 
-function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Effect[] {
+function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): SlotEffect[] {
   const attempt = attemptOf(slots[at], key);
   // A dismissed attempt leaves its slot only when the worker reports it as stopped.
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
   return [...logTail(attempt), ...record(attempt, body), ...remove(slots, at, key)];
 }
 
-function remove(slots: Slot[], at: number, key: AttemptKey): Effect[] {
+function remove(slots: Slot[], at: number, key: AttemptKey): SlotEffect[] {
   const attempts = attemptsOf(slots[at]).filter((attempt) => !sameAttempt(attempt.key, key));
   slots[at] = attempts.length === 0 ? { state: 'idle' } : { state: 'running', attempts };
   return [{ kind: 'finished', key }];
 }
 
 /** The trial's next attempt resumes from the checkpoints that are uploaded or spooled. */
-function handBack(attempt: SlotAttempt): Effect[] {
+function handBack(attempt: SlotAttempt): SlotEffect[] {
   return [
     ...logTail(attempt),
     ...record(attempt, {
@@ -350,7 +357,7 @@ function handBack(attempt: SlotAttempt): Effect[] {
   ];
 }
 
-function record(attempt: SlotAttempt | undefined, body: RecordBody): Effect[] {
+function record(attempt: SlotAttempt | undefined, body: RecordBody): SlotEffect[] {
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
   attempt.seq += 1;
   return [{ kind: 'record', key: attempt.key, seq: attempt.seq, body }];

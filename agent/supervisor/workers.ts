@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { Assignment, FromWorker } from '../worker/ipc.ts';
-import { type Effect, onWorkerExit, onWorkerLog, onWorkerMessage, type Slot } from './slots.ts';
+import { onWorkerExit, onWorkerLog, onWorkerMessage, type Slot, type SlotEffect } from './slots.ts';
 import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 const YOUNG_WORKER_MS = 5_000;
@@ -21,7 +21,7 @@ export interface WorkersEvents {
   onUnfit(message: string): void;
   onDatasetUse(use: DatasetUse): void;
   /** Called with the decisions of the slots after a message, an output or the exit of a worker. */
-  onEffects(effects: readonly Effect[]): void;
+  onEffects(effects: readonly SlotEffect[]): void;
 }
 
 export class Workers {

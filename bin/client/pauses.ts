@@ -1,5 +1,5 @@
 /** Reports pauses of a sweep while a command waits for the sweep. */
-import { isHalted } from '../../lib/domain/trial-state.ts';
+import { isPausedAndIdle } from '../../lib/domain/trial-state.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 
@@ -24,7 +24,7 @@ export async function* followPauses(
     const isPaused = sweep.state === SweepState.PAUSED;
     if (isPaused && !wasPaused) onPause(sweep);
     wasPaused = isPaused;
-    if (endWhenHalted && isHalted(sweep)) return;
+    if (endWhenHalted && isPausedAndIdle(sweep)) return;
   }
 }
 

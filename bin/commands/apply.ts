@@ -13,7 +13,7 @@ import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
-import { comparisonText, versionChangesJson } from '../output/version-changes.ts';
+import { versionChangesJson, versionChangesText } from '../output/version-changes.ts';
 
 type Options = ServerOptions & OutputOptions & { readonly sweep?: string; readonly dryRun?: true; readonly yes?: true };
 
@@ -24,7 +24,7 @@ async function apply(fileName: string, options: Options): Promise<void> {
     const request = { sweep: sweep.id, fileName: file.fileName, text: file.text };
     const { changes } = await applySweep(connection, { ...request, dryRun: true });
     if (changes === undefined) throw new NotFoundError(`the coordinator did not compare ${fileName}`);
-    if (options.output !== 'json') await print(comparisonText(sweepJson(sweep), versionChangesJson(changes)));
+    if (options.output !== 'json') await print(versionChangesText(sweepJson(sweep), versionChangesJson(changes)));
     if (options.dryRun || !changes.differs) return printResult(sweep, changes, options);
     if (!options.yes && !(await confirmed(fileName, sweep, options))) return note('apply cancelled');
     const applied = await applySweep(connection, { ...request, baseVersion: changes.version - 1 });

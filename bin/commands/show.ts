@@ -38,7 +38,7 @@ import {
   withServer,
 } from '../options/common.ts';
 import { parseCount } from '../options/values.ts';
-import { environmentJson, gitText, pythonText, reproductionFields, sourceJson } from '../output/code.ts';
+import { environmentJson, gitText, pythonVersionText, reproductionFields, sourceJson } from '../output/code.ts';
 import { countsText, isoTime } from '../output/format.ts';
 import {
   artifactJson,
@@ -115,7 +115,7 @@ function programFields(programs: readonly ProgramStart[]): [string, string][] {
   const last = programs.at(-1);
   if (last === undefined) return [];
   const python =
-    last.interpreter === '' ? [] : [['python', `${last.interpreter}, ${pythonText(last)}`] as [string, string]];
+    last.interpreter === '' ? [] : [['python', `${last.interpreter}, ${pythonVersionText(last)}`] as [string, string]];
   return [['command', shellLine(last.command)], ...python];
 }
 

@@ -9,7 +9,7 @@ import type { Connection } from '../client/connect.ts';
 import { type GlobalOptions, type ServerOptions, withHelp, withServer } from '../options/common.ts';
 import { countUpTo, parseSpeed } from '../options/values.ts';
 import { print } from '../output/print.ts';
-import { isAttended } from '../output/terminal.ts';
+import { isInteractive } from '../output/terminal.ts';
 import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
 
 interface Options extends GlobalOptions, ServerOptions {
@@ -44,7 +44,7 @@ async function top(sweep: string, options: Options): Promise<void> {
     const { withConnection } = await loadClient();
     return withConnection(options, (connection) => printFrame(connection, sweep, style, options));
   }
-  if (!isAttended()) throw new BadInputError('top needs a terminal; use --once to print one frame');
+  if (!isInteractive()) throw new BadInputError('top needs a terminal; use --once to print one frame');
   await untilSignalled((signal) => showSweep(sweep, style, options, signal));
 }
 

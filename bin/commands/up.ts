@@ -9,7 +9,7 @@ import type { DashboardResult } from '../../dashboard/main.tsx';
 import type { Source } from '../../dashboard/source.ts';
 import { StartProgress } from '../../dashboard/state/start-progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
-import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { isPausedAndIdle, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { withResolvers } from '../../lib/net/within.ts';
@@ -38,7 +38,7 @@ import { planText } from '../output/plan-text.ts';
 import { holdNotes, note, print, printJson } from '../output/print.ts';
 import { noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
-import { isAttended, resultTerminal } from '../output/terminal.ts';
+import { isInteractive, resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 import { coordinatorSource } from '../top/coordinator-source.ts';
 import { hasKittyGraphics, onTerminal, terminalLook } from '../top/terminal.ts';
@@ -71,7 +71,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   // This check runs before the processes start, so that an unusable folder is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
-  const screen = options.output !== 'json' && isAttended() ? openScreen(file, options, interrupt.signal) : undefined;
+  const screen = options.output !== 'json' && isInteractive() ? openScreen(file, options, interrupt.signal) : undefined;
   try {
     const cluster = await startLocalCluster({
       dir: options.dir,
@@ -173,7 +173,7 @@ async function run(
   const { sweep } = await getSweep(connection, id);
   warnings.take(sweep);
   const wallSeconds = Math.round(performance.now() - startedMs) / 1000;
-  const isPaused = !signal.aborted && isHalted(sweep);
+  const isPaused = !signal.aborted && isPausedAndIdle(sweep);
   if (isPaused) process.exitCode = EXIT.failedTrials;
   else if (!sweepEnded(sweep)) process.exitCode = EXIT.interrupted;
   else if (sweep.counts?.failed || (sweep.counts?.cancelled && !endedByTarget(sweep)))
@@ -203,14 +203,14 @@ async function follow(
       signal,
       ...outageNotes(connection),
     });
-  const attended = isAttended();
+  const attended = isInteractive();
   if (screen !== undefined) {
     const result = await screen.show(connection, id);
     if (result === 'ended' || signal.aborted) return;
     note('the sweep continues; press Ctrl-C to interrupt it');
   }
   const onPause = (sweep: Sweep) => {
-    if (!attended && isHalted(sweep)) return;
+    if (!attended && isPausedAndIdle(sweep)) return;
     const next = attended
       ? `resume it with: ${suggested(`resume ${sweep.id}`, options)}`
       : 'this command exits when no trial is running';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sweepProgress } from '../../lib/domain/progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
-import { isHalted, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { isPausedAndIdle, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
@@ -17,7 +17,7 @@ import { countsText } from '../output/format.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
-import { isAttended } from '../output/terminal.ts';
+import { isInteractive } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
@@ -53,7 +53,7 @@ async function follow(
   const onPause = (paused: Sweep) => {
     note(`${pauseText(paused)}; resume it with: ${suggested(`resume ${paused.id}`, options)}`);
   };
-  for await (const { update } of followPauses(updates, { endWhenHalted: !isAttended(), onPause })) {
+  for await (const { update } of followPauses(updates, { endWhenHalted: !isInteractive(), onPause })) {
     const next = update?.$case === 'snapshot' ? update.snapshot.sweep : update?.delta.sweep;
     if (next === undefined) continue;
     warnings.take(next);
@@ -80,7 +80,7 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
     const sweep = await follow(connection, first, options, stop.signal);
     if (sweepEnded(sweep)) return sweep;
     if (interrupted) return undefined;
-    if (!stop.signal.aborted && isHalted(sweep)) return sweep;
+    if (!stop.signal.aborted && isPausedAndIdle(sweep)) return sweep;
     const { finished, total } = sweepProgress(sweep);
     const progress = `${finished} of ${total} trials finished`;
     throw new UnreachableError(
@@ -115,7 +115,7 @@ export async function waitFor(connection: Connection, first: Sweep, options: Wai
     return;
   }
   const cancelled = endedByTarget(sweep) ? 0 : (sweep.counts?.cancelled ?? 0);
-  if (isHalted(sweep) || cancelled + (sweep.counts?.failed ?? 0) > 0) process.exitCode = EXIT.failedTrials;
+  if (isPausedAndIdle(sweep) || cancelled + (sweep.counts?.failed ?? 0) > 0) process.exitCode = EXIT.failedTrials;
   if (options.quiet) return;
   if (options.output === 'json') return printJson(sweepJson(sweep));
   const duration = formatSpan((sweep.endedAtMs || Date.now()) - sweep.createdAtMs);

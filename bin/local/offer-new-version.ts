@@ -9,7 +9,7 @@ import { confirm, hasTerminal } from '../output/confirm.ts';
 import type { sweepJson } from '../output/json.ts';
 import { note } from '../output/print.ts';
 import { repeated, suggested } from '../output/suggested.ts';
-import { comparisonText, type VersionChangesJson } from '../output/version-changes.ts';
+import { type VersionChangesJson, versionChangesText } from '../output/version-changes.ts';
 import { packageRoot } from '../package.ts';
 
 type SweepJson = ReturnType<typeof sweepJson>;
@@ -33,7 +33,7 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   }
   const { changes }: { changes: VersionChangesJson } = JSON.parse(compared.stdout);
   if (!changes.differs) return;
-  note(comparisonText(sweep, changes).trimEnd());
+  note(versionChangesText(sweep, changes).trimEnd());
   if (!hasTerminal()) throw confirmationError(sweep.sweep, file.fileName, dir);
   if (!(await confirm(`Apply ${file.fileName} to sweep ${sweep.sweep}? Otherwise, it runs as a new sweep.`))) return;
   const applied = await trawl(...apply, '--yes');

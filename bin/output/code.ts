@@ -36,7 +36,13 @@ export function diffSummary(diff: string): string | undefined {
 }
 
 /** Returns the version of Python and the number of its packages, such as `3.12.4, 42 packages`. */
-export function pythonText({ python, packages }: { readonly python: string; readonly packages: string }): string {
+export function pythonVersionText({
+  python,
+  packages,
+}: {
+  readonly python: string;
+  readonly packages: string;
+}): string {
   const count = packages === '' ? 'packages not listed' : countText(packages.split('\n').length, 'package');
   return `${python || 'version unknown'}, ${count}`;
 }
@@ -51,7 +57,7 @@ export function reproductionFields({ source, environments }: GetSourceResponse):
   }
   for (const environment of environments) {
     const where = `${countText(environment.attempts, 'attempt')} on ${environment.agents.join(', ')}`;
-    fields.push(['python', `${pythonText(environment)}: ${where} (--packages lists them)`]);
+    fields.push(['python', `${pythonVersionText(environment)}: ${where} (--packages lists them)`]);
   }
   return fields;
 }

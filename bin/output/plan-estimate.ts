@@ -26,7 +26,7 @@ export interface HistoryEstimate extends SweepEstimate {
   readonly slots: number;
 }
 
-export function estimateText({ duration, slotTime, slots, history }: HistoryEstimate): string {
+export function planEstimateText({ duration, slotTime, slots, history }: HistoryEstimate): string {
   const range = `${formatSpan(duration.low)} to ${formatSpan(duration.high)}`;
   const trials = `${formatCount(history.trials.length)} trials of ${history.sweeps} earlier sweep${history.sweeps === 1 ? '' : 's'}`;
   return (

@@ -7,7 +7,7 @@ import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { PackedCode } from '../client/code.ts';
 import { codeFields } from './code.ts';
-import { estimateText, type HistoryEstimate } from './plan-estimate.ts';
+import { type HistoryEstimate, planEstimateText } from './plan-estimate.ts';
 import { renderFields, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -52,7 +52,7 @@ export function planText(
     const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
     fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
-  if (estimate !== undefined) fields.push(['estimate', estimateText(estimate)]);
+  if (estimate !== undefined) fields.push(['estimate', planEstimateText(estimate)]);
   if (search?.method === 'tpe' && search.warmStart.length > 0) fields.push(['warm_start', search.warmStart.join(', ')]);
   if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);

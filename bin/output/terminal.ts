@@ -56,6 +56,6 @@ export function paintLine(segments: readonly Segment[], terminal: Terminal): str
 }
 
 /** Whether a person can watch the output and react: stdin and stdout are a terminal. */
-export function isAttended(): boolean {
+export function isInteractive(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true;
 }

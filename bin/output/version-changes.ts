@@ -7,13 +7,7 @@ import type { sweepJson } from './json.ts';
 
 export type VersionChangesJson = ReturnType<typeof versionChangesJson>;
 
-function versionChangesText({
-  kept,
-  added,
-  dropped,
-  dropped_started: droppedStarted,
-  settings,
-}: VersionChangesJson): string {
+function changeLines({ kept, added, dropped, dropped_started: droppedStarted, settings }: VersionChangesJson): string {
   const started = droppedStarted === 0 ? '' : ` (${formatCount(droppedStarted)} already started; results are kept)`;
   const lines = [
     `kept     ${countText(kept, 'trial')}`,
@@ -27,13 +21,13 @@ function versionChangesText({
 }
 
 /** Returns the differences of a file from the current version of a sweep, as several lines. */
-export function comparisonText(
+export function versionChangesText(
   { sweep, name, state, version }: Pick<ReturnType<typeof sweepJson>, 'sweep' | 'name' | 'state' | 'version'>,
   changes: VersionChangesJson,
 ): string {
   const heading = visibleText(`sweep ${sweep} (${name}, ${state}), version ${version}`);
   if (!changes.differs) return `${heading}: the file has the same content\n`;
-  return `${heading}\n${versionChangesText(changes)}`;
+  return `${heading}\n${changeLines(changes)}`;
 }
 
 export function versionChangesJson({

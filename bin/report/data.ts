@@ -1,7 +1,7 @@
 import { judgeAtLooks } from '../../coordinator/analysis/adaptive-replicates.ts';
 import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
 import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
-import { judge } from '../../coordinator/analysis/verdict.ts';
+import { judgeHypotheses } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import { type Hypothesis, type SweepSpec, sweptParameters } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -14,7 +14,7 @@ import { trialState } from '../../proto/names.ts';
 import { type ServerOptions, serverFlags } from '../options/common.ts';
 import { trawlVersion } from '../package.ts';
 
-export interface Reconstruction {
+export interface TrialReconstruction {
   readonly trialId: string;
   readonly attempt: number;
   readonly epoch: number;
@@ -49,7 +49,7 @@ export interface ReportData {
   /** Undefined if no trial has a result or no parameter varies. */
   readonly importance: Importance | undefined;
   /** The last image of each trial that stored an image, by trial id. */
-  readonly reconstructions: ReadonlyMap<string, Reconstruction>;
+  readonly reconstructions: ReadonlyMap<string, TrialReconstruction>;
   readonly agents: readonly Agent[];
   /** The code that was submitted, and the Python environments in which it ran. */
   readonly facts: GetSourceResponse;
@@ -96,7 +96,7 @@ export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportDa
     trials,
     judged:
       spec.adaptiveReplicates === undefined
-        ? judge(hypotheses, judged)
+        ? judgeHypotheses(hypotheses, judged)
         : judgeAtLooks(hypotheses, spec.adaptiveReplicates, judged),
     hypothesisFile: asked?.file,
     judgedMetrics: metricsOf(hypotheses),

@@ -4,11 +4,11 @@
  */
 
 /** Style of a verdict. */
-export type Tone = 'good' | 'bad' | 'open';
+export type VerdictStyle = 'good' | 'bad' | 'open';
 
 export interface Badge {
   readonly text: string;
-  readonly tone: Tone;
+  readonly tone: VerdictStyle;
 }
 
 export interface ReportTable {
@@ -22,11 +22,11 @@ export interface Panel {
   readonly title: string;
   /** Alternative text of the drawing. */
   readonly alt: string;
-  readonly drawing: Drawing;
+  readonly drawing: ChartDrawing;
 }
 
 /** SVG without its outer element. The classes of CHART_STYLE set the colours. Sizes are in pixels. */
-export interface Drawing {
+export interface ChartDrawing {
   readonly width: number;
   readonly height: number;
   readonly content: string;

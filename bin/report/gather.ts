@@ -8,7 +8,7 @@ import type { Connection } from '../client/connect.ts';
 import { unary } from '../client/rpc.ts';
 import { getSource, getSweep, listConfigs, listCurves, listTrials } from '../client/sweeps.ts';
 import { loadSweepFile } from '../options/sweep-file.ts';
-import type { Reconstruction, ReportData, SweepLocation } from './data.ts';
+import type { ReportData, SweepLocation, TrialReconstruction } from './data.ts';
 import { type HypothesisFile, reportDataOf } from './data.ts';
 import { MAX_IMAGE_BYTES } from './limits.ts';
 import { chosenReconstructions } from './sections/reconstructions.ts';
@@ -58,8 +58,11 @@ async function lastStart(
   return (await unary(connection, connection.client.getTrial, { sweep, trial: trial.id })).programs.at(-1);
 }
 
-async function readReconstructions(connection: Connection, data: ReportData): Promise<Map<string, Reconstruction>> {
-  const found = new Map<string, Reconstruction>();
+async function readReconstructions(
+  connection: Connection,
+  data: ReportData,
+): Promise<Map<string, TrialReconstruction>> {
+  const found = new Map<string, TrialReconstruction>();
   const ids = new Set(chosenReconstructions(data, variedParameters(data)).map(({ trial }) => trial.id));
   for (const trial of ids) {
     const left = await listArtifacts(connection, { sweep: data.sweep.id, trial });

@@ -12,7 +12,7 @@ export interface Factor {
   readonly values: readonly ParameterValue[];
 }
 
-export interface Observation {
+export interface TrialValue {
   readonly trial: JudgedTrial;
   readonly value: number;
 }
@@ -23,7 +23,7 @@ export interface BalancedGrid {
    * the first parameter.
    */
   readonly factors: readonly Factor[];
-  readonly observations: readonly Observation[];
+  readonly observations: readonly TrialValue[];
   /** One sentence per parameter that always changes together with another parameter. */
   readonly dependencies: readonly string[];
   /** One sentence for each group of trials that was skipped to balance the grid. */
@@ -41,7 +41,7 @@ const MAX_FACTOR_LEVELS = 100;
  * that `when` sets
  */
 export function balancedGrid(
-  all: readonly Observation[],
+  all: readonly TrialValue[],
   axes: readonly string[],
   others: readonly string[],
 ): BalancedGrid | string {
@@ -65,7 +65,7 @@ export function balancedGrid(
  * @param others see `balancedGrid`
  */
 export function independentFactors(
-  all: readonly Observation[],
+  all: readonly TrialValue[],
   axes: readonly string[],
   others: readonly string[],
 ): Pick<BalancedGrid, 'factors' | 'dependencies'> | string {
@@ -79,7 +79,7 @@ export function independentFactors(
   return withoutDetermined(withoutAliases(varying, all), axes, all);
 }
 
-function factorsOf(all: readonly Observation[], names: readonly string[]): Factor[] {
+function factorsOf(all: readonly TrialValue[], names: readonly string[]): Factor[] {
   return names.flatMap((name) => {
     const values = [...new Set(all.flatMap(({ trial }) => ownValue(trial.parameters, name) ?? []))];
     if (values.every((value) => typeof value === 'number')) values.sort((a, b) => Number(a) - Number(b));
@@ -91,13 +91,13 @@ function factorsOf(all: readonly Observation[], names: readonly string[]): Facto
  * Returns the name of a factor with a different value in each config, as in a random search, if there are other factors
  * and no replicates. In a model, such a factor would explain all of the variation even if it has no effect.
  */
-function valueOfEachConfig(varying: readonly Factor[], all: readonly Observation[]): string | undefined {
+function valueOfEachConfig(varying: readonly Factor[], all: readonly TrialValue[]): string | undefined {
   if (varying.length < 2) return undefined;
   return varying.find(({ values }) => values.length === all.length)?.name;
 }
 
 /** Removes each factor whose values correspond one to one to the values of an earlier factor. */
-function withoutAliases(varying: readonly Factor[], all: readonly Observation[]) {
+function withoutAliases(varying: readonly Factor[], all: readonly TrialValue[]) {
   const factors: Factor[] = [];
   const dependencies: string[] = [];
   for (const factor of varying) {
@@ -111,7 +111,7 @@ function withoutAliases(varying: readonly Factor[], all: readonly Observation[])
 function withoutDetermined(
   { factors, dependencies }: { factors: readonly Factor[]; dependencies: readonly string[] },
   axes: readonly string[],
-  all: readonly Observation[],
+  all: readonly TrialValue[],
 ) {
   const leading = factors.map(({ name }) => name).filter((name) => axes.includes(name));
   const determined = factors.flatMap(({ name }) => {
@@ -125,7 +125,7 @@ function withoutDetermined(
   };
 }
 
-function determine(names: readonly string[], other: string, all: readonly Observation[]): boolean {
+function determine(names: readonly string[], other: string, all: readonly TrialValue[]): boolean {
   const seen = new Map<string, ParameterValue | undefined>();
   return all.every(({ trial: { parameters } }) => {
     const key = JSON.stringify(names.map((name) => ownValue(parameters, name) ?? null));
@@ -134,14 +134,14 @@ function determine(names: readonly string[], other: string, all: readonly Observ
   });
 }
 
-function correspond(a: Factor, b: Factor, all: readonly Observation[]): boolean {
+function correspond(a: Factor, b: Factor, all: readonly TrialValue[]): boolean {
   const pairs = new Set(
     all.map(({ trial }) => JSON.stringify([ownValue(trial.parameters, a.name), ownValue(trial.parameters, b.name)])),
   );
   return pairs.size === a.values.length;
 }
 
-function fullGrid(factors: readonly Factor[], all: readonly Observation[]) {
+function fullGrid(factors: readonly Factor[], all: readonly TrialValue[]) {
   const levels = new Map(factors.map(({ name, values }) => [name, new Set(values)]));
   const dropped = new Map<string, ParameterValue[]>();
   let remaining = all;
@@ -169,7 +169,7 @@ type ByLevel = ReadonlyMap<string, ReadonlyMap<ParameterValue, number>>;
 
 function countCells(
   factors: readonly Factor[],
-  observations: readonly Observation[],
+  observations: readonly TrialValue[],
 ): { cells: number; byLevel: ByLevel } {
   const configs = new Map(observations.map(({ trial }) => [trial.configId, trial.parameters]));
   const byLevel = new Map(factors.map(({ name }) => [name, new Map<ParameterValue, number>()]));
@@ -194,7 +194,7 @@ function sparsestValue(levels: ReadonlyMap<string, ReadonlySet<ParameterValue>>,
   return worst;
 }
 
-function commonSeeds(observations: readonly Observation[]): Set<number> {
+function commonSeeds(observations: readonly TrialValue[]): Set<number> {
   const configs = new Set(observations.map(({ trial }) => trial.configId)).size;
   const counts = rollup(
     observations,

@@ -6,7 +6,7 @@
 import { mean as meanOf } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { Factor, Observation } from './balanced-grid.ts';
+import type { Factor, TrialValue } from './balanced-grid.ts';
 
 /** A main effect has one factor, and an interaction has two factors. Each factor is given by its index. */
 export type ModelTerm = readonly [number] | readonly [number, number];
@@ -42,7 +42,7 @@ export class FactorModel {
   readonly #offset: number;
 
   /** @param observations the observations, each with a value for every factor */
-  constructor(factors: readonly Factor[], observations: readonly Observation[]) {
+  constructor(factors: readonly Factor[], observations: readonly TrialValue[]) {
     this.#factors = factors;
     this.#levels = factors.map(({ values }) => new Map(values.map((value, level) => [value, level])));
     this.#observations = observations.map(({ trial }) =>

@@ -4,7 +4,7 @@ import { extent, sum } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { meanOf } from '../../lib/domain/trial-result.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { type Factor, independentFactors, type Observation } from './balanced-grid.ts';
+import { type Factor, independentFactors, type TrialValue } from './balanced-grid.ts';
 import { ERROR_RATE } from './comparison.ts';
 import { type AdjustedMean, FactorModel, type ModelFit, type ModelTerm } from './factor-model.ts';
 import { fTestOf, type Importance, importanceOf, observationsOf, otherParameters } from './importance.ts';
@@ -117,7 +117,7 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
 };
 
 /** Returns the analysis of a balanced grid that is too large for a model. */
-function withoutIntervals(exact: Importance, all: readonly Observation[]): ImportanceEstimate {
+function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;
   const effects = exact.effects.map(({ parameter, share, p, levels }) => ({
     ...{ parameter, share, p, significant: isSignificant(p) },
@@ -126,7 +126,7 @@ function withoutIntervals(exact: Importance, all: readonly Observation[]): Impor
   return { metric, why, interactions, estimated: !balanced, effects };
 }
 
-const isSetInAll = ({ name }: Factor, all: readonly Observation[]): boolean =>
+const isSetInAll = ({ name }: Factor, all: readonly TrialValue[]): boolean =>
   all.every(({ trial }) => ownValue(trial.parameters, name) !== undefined);
 
 const isSignificant = (p: number | undefined): boolean | undefined => (p === undefined ? undefined : p < ERROR_RATE);
@@ -162,7 +162,7 @@ function explained(without: ModelFit, whole: ModelFit, total: number): number {
 }
 
 function levelOf(
-  all: readonly Observation[],
+  all: readonly TrialValue[],
   name: string,
   value: ParameterValue,
   adjusted: AdjustedMean | undefined,

@@ -5,7 +5,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import { type BalancedGrid, balancedGrid, type Factor, type Observation } from './balanced-grid.ts';
+import { type BalancedGrid, balancedGrid, type Factor, type TrialValue } from './balanced-grid.ts';
 import type { JudgedTrial } from './judgement.ts';
 import { fTail } from './statistics.ts';
 
@@ -75,7 +75,7 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
 }
 
 /** Returns the trials that have a result, with their values. */
-export function observationsOf(trials: readonly JudgedTrial[], metric: string): Observation[] {
+export function observationsOf(trials: readonly JudgedTrial[], metric: string): TrialValue[] {
   return trials.flatMap((trial) => {
     const value = resultOf(trial, metric);
     return value === undefined ? [] : [{ trial, value }];
@@ -83,7 +83,7 @@ export function observationsOf(trials: readonly JudgedTrial[], metric: string): 
 }
 
 /** Returns the parameters that are not axes. */
-export function otherParameters(all: readonly Observation[], axes: readonly string[]): string[] {
+export function otherParameters(all: readonly TrialValue[], axes: readonly string[]): string[] {
   const names = new Set(all.flatMap(({ trial }) => Object.keys(trial.parameters)));
   return [...names].filter((name) => !axes.includes(name));
 }
@@ -92,7 +92,7 @@ function noEffects(metric: string, why: string): Importance {
   return { metric, balanced: false, why, effects: [], interactions: [], residual: 0 };
 }
 
-function spreadAt(observations: readonly Observation[], name: string, value: ParameterValue): Spread {
+function spreadAt(observations: readonly TrialValue[], name: string, value: ParameterValue): Spread {
   return spreadOf(observations.flatMap((one) => (ownValue(one.trial.parameters, name) === value ? one.value : [])));
 }
 
@@ -144,7 +144,7 @@ function anovaOf({ factors, observations }: Pick<BalancedGrid, 'factors' | 'obse
   return { terms: parts.map((part) => ({ ...part, ...fTestOf(part, residual, df) })), total, residual };
 }
 
-function between(observations: readonly Observation[], factors: readonly Factor[], grandMean: number): number {
+function between(observations: readonly TrialValue[], factors: readonly Factor[], grandMean: number): number {
   const groups = group(observations, ({ trial }) =>
     JSON.stringify(factors.map(({ name }) => ownValue(trial.parameters, name) ?? null)),
   );

@@ -5,7 +5,7 @@ import { replicates, trial, withCurve } from '../../test/support/coordinator/jud
 import type { Hypothesis } from '../grid/spec.ts';
 import { parseClaim } from './claim.ts';
 import type { JudgedTrial } from './judgement.ts';
-import { judge } from './verdict.ts';
+import { judgeHypotheses } from './verdict.ts';
 
 function hypothesis(text: string, where: Parameters = {}): Hypothesis {
   const claim = parseClaim(text);
@@ -15,7 +15,7 @@ function hypothesis(text: string, where: Parameters = {}): Hypothesis {
 }
 
 function verdictOn(text: string, trials: readonly JudgedTrial[], where?: Parameters) {
-  const [judged] = judge([hypothesis(text, where)], trials);
+  const [judged] = judgeHypotheses([hypothesis(text, where)], trials);
   if (judged === undefined) throw new Error('the verdict is undecided if the sweep has no results');
   return judged;
 }

@@ -22,7 +22,7 @@ import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 
 /** Judges each hypothesis once, by all trials that have a result. */
-export function judge(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
+export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => judgeHypothesis(hypothesis, trials));
 }
 

@@ -6,7 +6,7 @@ import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import { NatsState } from '../../lib/net/nats-state.ts';
 import type { RejectionLog } from '../auth/rejections.ts';
-import { livePools, standingOffers, takeStuckPools } from '../core/scheduler.ts';
+import { livePools, openOffers, takeStuckPools } from '../core/scheduler.ts';
 import { onTick, recordOutage } from '../core/tick.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { natsReason, type Offers } from '../transport/offers.ts';
@@ -92,7 +92,7 @@ class Reconciler {
     this.#onProblem = onProblem;
     this.#offers = offers;
     this.#log = log;
-    this.#expected = { pools: () => livePools(runtime.core), offers: () => standingOffers(runtime.core) };
+    this.#expected = { pools: () => livePools(runtime.core), offers: () => openOffers(runtime.core) };
   }
 
   /** Publishes missing offers. Logs errors instead of rejecting. */

@@ -14,7 +14,7 @@ import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../c
 import { firstTrials, noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
-import { configsOf } from '../search/trial-source.ts';
+import { createdConfigs } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
 import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
 import { loadTrials } from '../store/load-trials.ts';
@@ -155,7 +155,7 @@ async function submit(
     axes: sweptParameters(spec),
     policy,
     priority: spec.priority,
-    configs: done ? configsOf(state) : Number(planned.configs),
+    configs: done ? createdConfigs(state) : Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
     source,

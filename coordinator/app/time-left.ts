@@ -2,7 +2,7 @@
 import { type EtaTrial, etaOf, MAX_ESTIMATED_TRIALS, type TimeLeft, timeLeftAfter } from '../../lib/domain/eta.ts';
 import type { SlotShare } from '../../proto/gen/trawl/v1/types.ts';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
-import { createdTrials, trialsToCome } from '../core/trials.ts';
+import { createdTrials, uncreatedTrials } from '../core/trials.ts';
 import { slotShareOf } from './slot-share.ts';
 
 /** An estimate reads thousands of trials, so the estimate of a large sweep is reused for a longer time. */
@@ -72,6 +72,6 @@ export class TimeLeftEstimates {
 
 /** A sweep that will have too many trials has no estimate, like a sweep without a limit. */
 function toComeOf(sweep: Sweep): number {
-  const toCome = trialsToCome(sweep);
+  const toCome = uncreatedTrials(sweep);
   return createdTrials(sweep) + toCome > MAX_ESTIMATED_TRIALS ? Number.POSITIVE_INFINITY : toCome;
 }

@@ -6,7 +6,7 @@ import { type SweepSpec, usesResults } from '../grid/spec.ts';
 import { nextStep } from '../grid/trials.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { endedTrials } from '../store/judged-trials.ts';
-import type { StoredFile } from '../store/load.ts';
+import type { StoredSweepFile } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
 import { storedSearchHistory } from '../store/search-history.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
@@ -20,7 +20,7 @@ interface ParsedFile {
  * Opens the source of the trials that a stored sweep has not created yet.
  * @param parsed the file that a request has parsed. It is used if the stored file has the same text.
  */
-export type SourceOpener = (sweep: StoredFile, parsed?: ParsedFile) => TrialSource;
+export type SourceOpener = (sweep: StoredSweepFile, parsed?: ParsedFile) => TrialSource;
 
 /**
  * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, the

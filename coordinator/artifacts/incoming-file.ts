@@ -9,7 +9,7 @@ import { syncPath } from '../../lib/files/write-durably.ts';
 import { ConflictError } from '../../proto/errors.ts';
 import type { IncomingArtifact } from './artifact-store.ts';
 
-export interface UploadPlace {
+export interface UploadPaths {
   /** The path of the partial file. */
   readonly part: string;
   /** The path of the complete file. */
@@ -20,13 +20,13 @@ export interface UploadPlace {
 
 export class IncomingFile implements IncomingArtifact {
   readonly #file: FileHandle;
-  readonly #place: UploadPlace;
+  readonly #place: UploadPaths;
   readonly #announced: Checksum;
   readonly #onClosed: () => void;
   readonly offset: number;
   #size: number;
 
-  private constructor(file: FileHandle, place: UploadPlace, announced: Checksum, offset: number, onClosed: () => void) {
+  private constructor(file: FileHandle, place: UploadPaths, announced: Checksum, offset: number, onClosed: () => void) {
     this.#file = file;
     this.#place = place;
     this.#announced = announced;
@@ -39,7 +39,7 @@ export class IncomingFile implements IncomingArtifact {
    * Starts or resumes an upload. The caller must close the file.
    * @param onClosed called when the file is closed, and also if this call fails
    */
-  static async begin(place: UploadPlace, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
+  static async begin(place: UploadPaths, announced: Checksum, onClosed: () => void): Promise<IncomingFile> {
     try {
       await mkdir(dirname(place.part), { recursive: true });
       const file = await open(place.part, 'a+');
@@ -107,7 +107,7 @@ function conflictOf(error: unknown, path: string): unknown {
  * Returns whether the uploaded file is complete. A complete file is flushed to disk here, because the process that
  * wrote it can have ended before the flush.
  */
-export async function isStored({ path, top }: Omit<UploadPlace, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
+export async function isStored({ path, top }: Omit<UploadPaths, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== size) return false;
   if ((await checksumOfFile(path)).sha256 !== sha256) return false;

@@ -60,7 +60,7 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   if (!ended) return stepOf([...changes, ...retries, ...stopHeldTrials(sweep, now), ...closeIfDone(sweep)]);
   if (isUnfinished(sweep)) {
     insertInOrder(core, sweep);
-    sweep.streak = [];
+    sweep.consecutiveFailures = [];
     changes.push(setSweepState(sweep, 'running', ''));
   }
   return stepOf([...changes, ...retries]);

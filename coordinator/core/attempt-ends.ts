@@ -3,21 +3,21 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { AttemptEnd, Failure, FinalEnd, Lease } from './attempt-model.ts';
 import {
+  agentRecordOf,
   attributableClass,
   earlyAgents,
   errorOf,
   isEarly,
   isExempt,
+  MAX_CONSECUTIVE_FAILURES,
   MAX_PREFLIGHT_AGENTS,
-  MAX_STREAK,
   PROGRAM_FAILURES,
   programFault,
-  recordOf,
 } from './attribution.ts';
 import { forgetCurve, type RuleEnd } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
-import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasSoundAgent, isOnlyAgent } from './placement.ts';
+import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasHealthyAgent, isOnlyAgent } from './placement.ts';
 import { stopHeldTrials } from './promotions.ts';
 import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
 import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts';
@@ -144,28 +144,28 @@ function keepFailure(
   const attributable = attributableClass(end);
   if (attributable !== undefined) {
     trial.failedAttempts = [...trial.failedAttempts, { agentId, class: attributable, early, free }];
-    if (early) recordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
+    if (early) agentRecordOf(sweep, agentId).failures.set(trial.id, { pack, refuted: false });
   }
   if (attributable === undefined && failure.class !== 'rejected') return;
   const agents = earlyAgents(trial).size;
   const failed = { trialId: trial.id, agentId, early, earlyAgents: agents, error: errorOf(failure) };
-  sweep.streak = [...sweep.streak, failed].slice(-MAX_STREAK);
+  sweep.consecutiveFailures = [...sweep.consecutiveFailures, failed].slice(-MAX_CONSECUTIVE_FAILURES);
 }
 
 /** The attempt ran without a failure, so earlier failures in a row no longer count against the program or the agent. */
 function onHold(sweep: Sweep, { agentId }: Lease): Change[] {
-  sweep.streak = [];
+  sweep.consecutiveFailures = [];
   return clearFailures(sweep, agentId);
 }
 
 /** The trial succeeded on this agent, so its early failures on other agents count against those agents. */
 function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
-  sweep.streak = [];
-  recordOf(sweep, agentId).successes += 1;
+  sweep.consecutiveFailures = [];
+  agentRecordOf(sweep, agentId).successes += 1;
   const changes = clearFailures(sweep, agentId);
   for (const id of earlyAgents(trial)) {
     if (id === agentId) continue;
-    const record = recordOf(sweep, id);
+    const record = agentRecordOf(sweep, id);
     record.refuted += 1;
     const failed = record.failures.get(trial.id);
     if (failed === undefined) continue;
@@ -211,7 +211,7 @@ function decideFor(
   const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
   if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
   // If every agent is faulty, uncharged failures would retry the trial forever.
-  const hasSound = hasSoundAgent(core, sweep, now);
+  const hasSound = hasHealthyAgent(core, sweep, now);
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
   const charged = counted.filter((one) => !one.free).filter((one) => one.class === failure.class).length;
@@ -230,7 +230,8 @@ function decideFor(
 }
 
 function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: number): Change[] {
-  if (sweep.state !== 'running' || !isUnfinished(sweep) || sweep.streak.length < PROGRAM_FAILURES) return [];
+  if (sweep.state !== 'running' || !isUnfinished(sweep) || sweep.consecutiveFailures.length < PROGRAM_FAILURES)
+    return [];
   const reason = programFault(core, sweep, isOnlyAgent(core, sweep, agentId, now));
   return reason === undefined ? [] : pause(sweep, reason);
 }

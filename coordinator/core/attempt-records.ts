@@ -6,7 +6,7 @@ import type { WarningKindName } from '../../proto/names.ts';
 import { countLog, countProgram, countReport } from './agent-limits.ts';
 import { endAttempt, endByRule } from './attempt-ends.ts';
 import type { Artifact, FinalEnd, Lease } from './attempt-model.ts';
-import { type Judgement, judge, judgeCheckpoint, keepCurve } from './early-stopping.ts';
+import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgement } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
@@ -74,7 +74,7 @@ export function onRecord(
   const checkpoint = change.kind === 'artifact' && change.artifact.kind === 'checkpoint' ? change.artifact : undefined;
   if (checkpoint !== undefined) keepCheckpoint(core, key, checkpoint);
   const step = stepOf([change, ...effectsOf(core, lease, record, now)]);
-  if (record.kind === 'report') return { step: combine([step, applyRule(core, record, judge, now)]), answer };
+  if (record.kind === 'report') return { step: combine([step, applyRule(core, record, judgeReport, now)]), answer };
   if (checkpoint === undefined) return { step, answer };
   const judgeIt = (sweep: Sweep, trial: Trial) => judgeCheckpoint(sweep, trial, checkpoint);
   return { step: combine([step, applyRule(core, record, judgeIt, now)]), answer };
@@ -84,7 +84,7 @@ export function onRecord(
 function applyRule<R extends AttemptRecord>(
   core: Core,
   record: R,
-  judgeRecord: (sweep: Sweep, trial: Trial, record: R) => Judgement,
+  judgeRecord: (sweep: Sweep, trial: Trial, record: R) => StopJudgement,
   now: number,
 ): Step {
   const { key } = record;

@@ -14,7 +14,7 @@ import { shortfallsOf } from './fitness.ts';
 import { addLease, leasesOf, packMatesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
-import { agentsFor, agentsForSpeculation, standingOf } from './placement.ts';
+import { agentsFor, agentsForSpeculation, placementCandidates } from './placement.ts';
 import type { SweepPolicy } from './policy.ts';
 import { capabilityOf } from './pools.ts';
 import { preferredSweep } from './scheduler.ts';
@@ -94,10 +94,10 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     return rejectClaim(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
   const isSpeculative = trial.state === 'running';
-  const standing = standingOf(core, sweep, now);
+  const placement = placementCandidates(core, sweep, now);
   const agents = isSpeculative
-    ? agentsForSpeculation(core, sweep, trial, standing)
-    : agentsFor(core, sweep, trial, standing, now);
+    ? agentsForSpeculation(core, sweep, trial, placement)
+    : agentsFor(core, sweep, trial, placement, now);
   if (!agents.has(agent.id)) {
     return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
   }

@@ -19,7 +19,7 @@ export const MAX_PREFLIGHT_AGENTS = 3;
 /** A sweep is paused after this many consecutive failures. */
 export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
-export const MAX_STREAK = 1_000;
+export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
  * The probability that a sound machine has as many failures as the agent, given how often trials of the program fail
  * early. An agent is quarantined only below this probability.
@@ -46,7 +46,7 @@ export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
   return failure === 'timeout' && !lease.reported;
 }
 
-export function recordOf(sweep: Sweep, agentId: string): AgentRecord {
+export function agentRecordOf(sweep: Sweep, agentId: string): AgentRecord {
   const known = sweep.records.get(agentId);
   if (known !== undefined) return known;
   const record: AgentRecord = { successes: 0, refuted: 0, failures: new Map() };
@@ -117,12 +117,12 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
  * @param isAlone whether no other agent can run the sweep's trials
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {
-  if (sweep.streak.length < PROGRAM_FAILURES) return undefined;
+  if (sweep.consecutiveFailures.length < PROGRAM_FAILURES) return undefined;
   const agentsOfTrials = new Map<string, number>();
-  for (const { trialId, earlyAgents: agents } of sweep.streak) {
+  for (const { trialId, earlyAgents: agents } of sweep.consecutiveFailures) {
     agentsOfTrials.set(trialId, Math.max(agents, agentsOfTrials.get(trialId) ?? 0));
   }
-  const failures = sweep.streak.filter(({ trialId, agentId, early }) => {
+  const failures = sweep.consecutiveFailures.filter(({ trialId, agentId, early }) => {
     if (isAlone || !early) return true;
     return (agentsOfTrials.get(trialId) ?? 0) > 1 && !isQuarantinedFor(core, sweep, agentId);
   });

@@ -76,7 +76,7 @@ export interface RuleEnd {
   readonly reason: string;
 }
 
-export interface Judgement {
+export interface StopJudgement {
   readonly changes: readonly Change[];
   /** Undefined if the trial continues. */
   readonly end: RuleEnd | undefined;
@@ -85,7 +85,7 @@ export interface Judgement {
 /** The reason why a trial that enters a rung with its last report continues. */
 const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
 
-const NO_JUDGEMENT: Judgement = { changes: [], end: undefined };
+const NO_JUDGEMENT: StopJudgement = { changes: [], end: undefined };
 
 export interface JudgedReport {
   readonly key: AttemptKey;
@@ -96,11 +96,11 @@ export interface JudgedReport {
 }
 
 /** Decides whether a trial continues after its checkpoint is stored. */
-export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): Judgement {
+export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): StopJudgement {
   return judgementOf(sweep, holdAtCheckpoint(sweep, trial, artifact));
 }
 
-function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): Judgement {
+function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): StopJudgement {
   const isHeld = earlyStopping !== undefined && reason !== undefined;
   return { changes, end: isHeld ? { outcome: 'held', rule: earlyStopping.name, reason } : undefined };
 }
@@ -109,7 +109,7 @@ function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): Judge
  * Decides whether a trial continues after a report. A trial enters each rung once, even if a later attempt repeats the
  * steps. The report of the last epoch never stops a trial.
  */
-export function judge(sweep: Sweep, trial: Trial, report: JudgedReport): Judgement {
+export function judgeReport(sweep: Sweep, trial: Trial, report: JudgedReport): StopJudgement {
   const { earlyStopping, policy } = sweep;
   const curve = earlyStopping?.curves.get(keyText(report.key));
   const value = ownValue(report.metrics, policy.ranking.metric);

@@ -8,7 +8,7 @@ import { isQuarantinedFor } from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import type { Core, Sweep } from './model.ts';
-import { agentsFor, avoidedAgents, type Standing, standingOf } from './placement.ts';
+import { agentsFor, avoidedAgents, type PlacementCandidates, placementCandidates } from './placement.ts';
 import { capabilityOf, isEligible, presentPools } from './pools.ts';
 import { hasOfferableTrial } from './scheduler.ts';
 import type { Trial } from './trial-model.ts';
@@ -28,8 +28,8 @@ export function explainWaiting(core: Core, sweepId: string, trialId: string, now
   if (sweep === undefined || trial === undefined) return undefined;
   if (trial.state !== 'pending' && trial.state !== 'offered') return undefined;
   const known = [...core.agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const standing = standingOf(core, sweep, now);
-  const agents = known.map((agent) => verdictOn(core, { sweep, trial, standing }, agent, now));
+  const placement = placementCandidates(core, sweep, now);
+  const agents = known.map((agent) => verdictOn(core, { sweep, trial, placement }, agent, now));
   return {
     reasons: [...ownReasons(sweep, trial, now), ...rivalReasons(core, sweep, now), ...agentsReason(agents)],
     agents,
@@ -91,7 +91,7 @@ function agentsReason(agents: readonly AgentVerdict[]): WaitReason[] {
 interface Waiting {
   readonly sweep: Sweep;
   readonly trial: Trial;
-  readonly standing: Standing;
+  readonly placement: PlacementCandidates;
 }
 
 function verdictOn(core: Core, waiting: Waiting, agent: Agent, now: number): AgentVerdict {
@@ -134,12 +134,12 @@ function unavailableReason(core: Core, agent: Agent, now: number): AgentReason |
 /** The reason why the trial must not run on the agent, although the agent takes work. */
 function avoidedReason(
   core: Core,
-  { sweep, trial, standing }: Waiting,
+  { sweep, trial, placement }: Waiting,
   { id }: Agent,
   now: number,
 ): AgentReason | undefined {
-  if (!standing.usable.has(id) || agentsFor(core, sweep, trial, standing, now).has(id)) return undefined;
-  if (!standing.excluded.has(id)) {
+  if (!placement.usable.has(id) || agentsFor(core, sweep, trial, placement, now).has(id)) return undefined;
+  if (!placement.excluded.has(id)) {
     // Another agent is preferred, because none of the sweep's trials has failed on that agent.
     if (!avoidedAgents(trial).has(id) && sweep.records.get(id)?.failures.size === 0) return undefined;
     return { reason: { $case: 'failedHere', failedHere: { remainingMs: Math.max(0, trial.avoidUntil - now) } } };

@@ -20,7 +20,7 @@ import type { Claim, PackMate } from './attempts.ts';
 import { shortfallsOf } from './fitness.ts';
 import type { SweepPolicy } from './policy.ts';
 import { capabilityOf, presentPools } from './pools.ts';
-import { standingOffers } from './scheduler.ts';
+import { openOffers } from './scheduler.ts';
 
 const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -202,7 +202,7 @@ class Judge {
       this.apply({ do: 'tick', ms: LEASE_MS - 1 });
     }
     this.apply({ do: 'schedule' });
-    for (const { pool, key } of standingOffers(core)) {
+    for (const { pool, key } of openOffers(core)) {
       const pick = this.world.offers.findLastIndex((offer) => keyText(offer) === keyText(key));
       const agent = AGENT_IDS.findIndex((id) => core.agents.get(id)?.pools.includes(pool));
       this.apply({ do: 'open', agent, pick, shift: 0 });

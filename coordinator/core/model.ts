@@ -39,8 +39,8 @@ import type { SlotTimeMeter } from './slot-time.ts';
 import type {
   AgentRecord,
   AttemptDurations,
+  ConsecutiveFailure,
   EarlyStopping,
-  StreakFailure,
   SweepWarnings,
 } from './sweep-observations.ts';
 import type { Trial, TrialState } from './trial-model.ts';
@@ -57,7 +57,7 @@ export interface Sweep {
   priority: number;
   readonly share: Share;
   /** The source of the sweep's further trials. Undefined if the sweep creates no more trials. */
-  search: Search | undefined;
+  search: TrialCreation | undefined;
   /** The total number of trials. Infinite if the search has no limit. */
   planned: number;
   /**
@@ -107,11 +107,11 @@ export interface Sweep {
   /** The state of the sweep's early-stopping rule. Undefined if the sweep has no rule. */
   earlyStopping: EarlyStopping | undefined;
   /** The consecutive failures since the last success or the last resume. */
-  streak: readonly StreakFailure[];
+  consecutiveFailures: readonly ConsecutiveFailure[];
 }
 
 /** The state that is needed to create further trials of a sweep (create-trials.ts). */
-export interface Search {
+export interface TrialCreation {
   readonly source: TrialSource;
   state: SourceState;
 }

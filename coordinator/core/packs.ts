@@ -1,6 +1,6 @@
 /** Chooses the trials that are leased to a slot together with the trial that it claims. */
 import type { Core, Sweep } from './model.ts';
-import { agentsFor, standingOf } from './placement.ts';
+import { agentsFor, placementCandidates } from './placement.ts';
 import { freeSlotsFor } from './pools.ts';
 import type { Trial } from './trial-model.ts';
 import { remainingConcurrency } from './trials.ts';
@@ -26,7 +26,7 @@ export function takePackMates(
   let startable = remainingConcurrency(sweep);
   const queue = sweep.packable.get(packKey);
   const mates: Trial[] = [];
-  const standing = standingOf(core, sweep, now);
+  const placement = placementCandidates(core, sweep, now);
   const left: Trial[] = [];
   while (room > 0) {
     const trial = queue?.pop();
@@ -37,7 +37,7 @@ export function takePackMates(
       left.push(trial);
       continue;
     }
-    if (!agentsFor(core, sweep, trial, standing, now).has(lease?.agentId ?? '')) {
+    if (!agentsFor(core, sweep, trial, placement, now).has(lease?.agentId ?? '')) {
       left.push(trial);
       continue;
     }

@@ -15,7 +15,7 @@ import type { Trial } from './trial-model.ts';
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 
 /** The agents that a trial of the sweep can be placed on. */
-export interface Standing {
+export interface PlacementCandidates {
   /** The agents that take work and can run the sweep's trials, including excluded agents. */
   readonly usable: ReadonlySet<string>;
   /** The excluded agents, which receive no trial of the sweep. */
@@ -26,7 +26,7 @@ export interface Standing {
 
 const NONE: ReadonlySet<string> = new Set();
 
-export function standingOf(core: Core, sweep: Sweep, now: number): Standing {
+export function placementCandidates(core: Core, sweep: Sweep, now: number): PlacementCandidates {
   const usable = new Set<string>();
   for (const agent of core.agents.values()) if (takesWork(core, agent) && canRun(sweep, agent)) usable.add(agent.id);
   const quarantined = [...core.quarantines.keys()].filter((id) => isQuarantinedFor(core, sweep, id));
@@ -60,7 +60,7 @@ function hasOthers(
 
 /** Whether no other agent can run the sweep's trials. */
 export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
-  return !hasOthers(core, sweep, standingOf(core, sweep, now).usable, new Set([agentId]), now);
+  return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
 
 /** After a start of the coordinator, agents have the duration of one lease to reconnect. */
@@ -85,15 +85,15 @@ export function agentElsewhere(
   trial: Trial,
   now: number,
 ): 'present' | 'expected' | undefined {
-  const { usable, excluded } = standingOf(core, sweep, now);
+  const { usable, excluded } = placementCandidates(core, sweep, now);
   const others = new Set([...excluded, ...earlyAgents(trial)]);
   if ([...usable].some((id) => !others.has(id))) return 'present';
   return hasOthers(core, sweep, usable, others, now) ? 'expected' : undefined;
 }
 
 /** Whether an agent that is neither quarantined nor suspect can run the sweep's trials. */
-export function hasSoundAgent(core: Core, sweep: Sweep, now: number): boolean {
-  const { usable } = standingOf(core, sweep, now);
+export function hasHealthyAgent(core: Core, sweep: Sweep, now: number): boolean {
+  const { usable } = placementCandidates(core, sweep, now);
   const faulty = new Set([...usable, ...sweep.records.keys()].filter((id) => isExempt(core, sweep, id)));
   return hasOthers(core, sweep, usable, faulty, now);
 }
@@ -121,10 +121,10 @@ export function agentsFor(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  standing: Standing,
+  placement: PlacementCandidates,
   now: number,
 ): ReadonlySet<string> {
-  const { usable, excluded, probes } = standing;
+  const { usable, excluded, probes } = placement;
   const allowed = new Set([...usable].filter((id) => !excluded.has(id) || probes.has(id)));
   if (trial.avoidUntil === 0) return allowed;
   const failed = failedAgents(trial);
@@ -143,7 +143,7 @@ export function agentsForSpeculation(
   core: Core,
   sweep: Sweep,
   trial: Trial,
-  { usable, excluded }: Standing,
+  { usable, excluded }: PlacementCandidates,
 ): ReadonlySet<string> {
   const failed = new Set(trial.failedAttempts.map(({ agentId }) => agentId));
   const allowed = [...usable].filter(

@@ -4,7 +4,14 @@
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
-import { type Entrant, isWaitingAt, promoteBest, promotedAt, promoteFrom, rankOf } from '../early-stop/promotion.ts';
+import {
+  isWaitingAt,
+  promoteBest,
+  promotedAt,
+  promoteFrom,
+  promotionRank,
+  type WaitingTrial,
+} from '../early-stop/promotion.ts';
 import { scoreText } from '../early-stop/rule.ts';
 import type { Artifact } from './attempt-model.ts';
 import type { Sweep } from './model.ts';
@@ -19,7 +26,7 @@ function isGated({ rung, promotedFrom }: Trial): boolean {
   return rung > promotedFrom;
 }
 
-function entrantOf({ id, rungScore }: Trial): Entrant {
+function entrantOf({ id, rungScore }: Trial): WaitingTrial {
   return { trialId: id, score: rungScore };
 }
 
@@ -89,7 +96,7 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
   const count = promotedAt(total, eta);
   const best = count === 0 ? 'none' : `the best ${count}`;
   const promoted = count === 1 ? `${verb === 'are' ? 'is' : 'was'} promoted` : `${verb} promoted`;
-  return `${value} is number ${rankOf(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
+  return `${value} is number ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
 }
 
 /** Decides about a trial whose checkpoint is stored. The checkpoint must include the rung. */

@@ -2,7 +2,7 @@
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { AmbiguousError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type { FailureClassName } from '../../proto/names.ts';
-import { type Core, isEnded, type Search, type Sweep } from './model.ts';
+import { type Core, isEnded, type Sweep, type TrialCreation } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 import type { Trial } from './trial-model.ts';
 import { makeReady, setState, setSweepState } from './trials.ts';
@@ -28,7 +28,7 @@ export interface RetryRequest {
    * The source of the trials that were not created because of a stop or a kill. Undefined if all trials
    * were created.
    */
-  readonly unfinishedSearch?: Search | undefined;
+  readonly unfinishedSearch?: TrialCreation | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch
   const changes: Change[] = [];
   if (isEnded(sweep.state)) {
     insertInOrder(core, sweep);
-    sweep.streak = [];
+    sweep.consecutiveFailures = [];
     changes.push(setSweepState(sweep, 'running', ''));
   }
   if (search !== undefined) {
@@ -56,7 +56,9 @@ export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch
     changes.push({ kind: 'searched', sweepId: sweep.id, state: search.state, done: false });
   }
   const ids = new Set(trials.map(({ id }) => id));
-  sweep.streak = sweep.streak.map((one) => (ids.has(one.trialId) ? { ...one, earlyAgents: 0 } : one));
+  sweep.consecutiveFailures = sweep.consecutiveFailures.map((one) =>
+    ids.has(one.trialId) ? { ...one, earlyAgents: 0 } : one,
+  );
   for (const trial of trials) changes.push(retryTrial(sweep, trial, requestId));
   return stepOf(changes);
 }

@@ -18,8 +18,8 @@ import {
   livePools,
   OFFER_PATIENCE_MS,
   OFFERS_AHEAD_PER_SLOT,
+  openOffers,
   schedule,
-  standingOffers,
   takeStuckPools,
 } from './scheduler.ts';
 import { onPause } from './sweeps.ts';
@@ -33,10 +33,10 @@ function coreWith(slots: number): Core {
   return core;
 }
 
-const offered = (core: Core) => standingOffers(core).map(({ key }) => `${key.sweepId}/${key.trialId}`);
+const offered = (core: Core) => openOffers(core).map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
 function grant(core: Core, count: number): void {
-  for (const { key } of standingOffers(core).slice(0, count)) {
+  for (const { key } of openOffers(core).slice(0, count)) {
     onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: core.leases.size }, NOW);
   }
 }
@@ -66,8 +66,8 @@ describe('the window of offers', () => {
           for (const count of grants) {
             schedule(core, NOW);
             const free = slots - core.leases.size;
-            expect(standingOffers(core).length).toBeLessThanOrEqual(Math.max(0, free) + slots * OFFERS_AHEAD_PER_SLOT);
-            const open = standingOffers(core).length < free;
+            expect(openOffers(core).length).toBeLessThanOrEqual(Math.max(0, free) + slots * OFFERS_AHEAD_PER_SLOT);
+            const open = openOffers(core).length < free;
             const waiting = [...core.sweeps.values()].some(
               ({ counts, policy }) =>
                 counts.pending > 0 &&
@@ -161,7 +161,7 @@ describe('offers', () => {
 
   const poolOfAgent = (core: Core, id: string) => core.agents.get(id)?.pools[0];
   const offeredTo = (core: Core, id: string) =>
-    standingOffers(core)
+    openOffers(core)
       .filter(({ pool }) => pool === poolOfAgent(core, id))
       .map(({ key }) => `${key.sweepId}/${key.trialId}`);
 

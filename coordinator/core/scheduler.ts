@@ -6,7 +6,7 @@ import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { createTrials } from './create-trials.ts';
 import type { Core, Sweep } from './model.ts';
-import { agentsFor, agentsToIsolate, avoidKey, type Standing, standingOf } from './placement.ts';
+import { agentsFor, agentsToIsolate, avoidKey, type PlacementCandidates, placementCandidates } from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { offerSpeculative } from './speculation.ts';
@@ -30,7 +30,7 @@ export const IDLE_PATIENCE_MS = 5_000;
 export const OFFER_PATIENCE_MS = 30_000;
 
 /** An offer, and the pool that the offer was made to. */
-export interface StandingOffer {
+export interface OpenOffer {
   readonly pool: string;
   readonly key: AttemptKey;
 }
@@ -43,13 +43,13 @@ export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
   const created = createTrials(core, now);
   const pools = presentPools(core);
-  const pass: Pass = { core, pools, now, standings: new Map(), agents: new Map(), changes: created, outputs: moved };
+  const pass: Pass = { core, pools, now, candidates: new Map(), agents: new Map(), changes: created, outputs: moved };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
   for (const peers of byPriority(core)) {
     for (const sweep of peers) countOffers(sweep, pools);
     offerPending(pass, peers);
     offerToIdle(pass, peers);
-    pass.outputs.push(...offerSpeculative(core, peers, pools, (sweep) => standing(pass, sweep), now));
+    pass.outputs.push(...offerSpeculative(core, peers, pools, (sweep) => candidatesFor(pass, sweep), now));
   }
   return stepOf(pass.changes, pass.outputs);
 }
@@ -58,7 +58,7 @@ interface Pass {
   readonly core: Core;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly now: number;
-  readonly standings: Map<Sweep, Standing>;
+  readonly candidates: Map<Sweep, PlacementCandidates>;
   /** The results of `agentsFor`, by sweep and by the agents that the trial avoids. */
   readonly agents: Map<string, ReadonlySet<string>>;
   readonly changes: Change[];
@@ -81,9 +81,9 @@ function isolate(core: Core): Output[] {
   return outputs;
 }
 
-function standing({ core, standings, now }: Pass, sweep: Sweep): Standing {
-  const known = standings.get(sweep) ?? standingOf(core, sweep, now);
-  standings.set(sweep, known);
+function candidatesFor({ core, candidates, now }: Pass, sweep: Sweep): PlacementCandidates {
+  const known = candidates.get(sweep) ?? placementCandidates(core, sweep, now);
+  candidates.set(sweep, known);
   return known;
 }
 
@@ -92,7 +92,7 @@ function standing({ core, standings, now }: Pass, sweep: Sweep): Standing {
  */
 function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   if (!isEligible(sweep, pool)) return false;
-  const { excluded, probes } = standing(pass, sweep);
+  const { excluded, probes } = candidatesFor(pass, sweep);
   if (pool.owner === undefined || !excluded.has(pool.owner)) return true;
   return probes.has(pool.owner) && pool.offered === 0;
 }
@@ -101,7 +101,7 @@ function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
 function maySuit(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): boolean {
   if (pool.owner === undefined) return true;
   const key = `${sweep.id} ${avoidKey(trial)}`;
-  const agents = pass.agents.get(key) ?? agentsFor(pass.core, sweep, trial, standing(pass, sweep), pass.now);
+  const agents = pass.agents.get(key) ?? agentsFor(pass.core, sweep, trial, candidatesFor(pass, sweep), pass.now);
   pass.agents.set(key, agents);
   return agents.has(pool.owner);
 }
@@ -195,10 +195,10 @@ export function hasOfferableTrial(sweep: Sweep, now: number): boolean {
 /** Whether the sweep has a pending trial that may be offered to the agent now. */
 function hasOfferableTrialFor(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   if (!mayOffer(sweep)) return false;
-  const standing = standingOf(core, sweep, now);
+  const placement = placementCandidates(core, sweep, now);
   return readyQueues(sweep).some((queue) => {
     const trial = nextReady(sweep, queue, now);
-    return trial !== undefined && agentsFor(core, sweep, trial, standing, now).has(agentId);
+    return trial !== undefined && agentsFor(core, sweep, trial, placement, now).has(agentId);
   });
 }
 
@@ -333,7 +333,7 @@ export function livePools(core: Core): Set<string> {
   return new Set([...core.agents.values()].flatMap(({ state, pools }) => (state === 'connected' ? pools : [])));
 }
 
-export function standingOffers(core: Core): StandingOffer[] {
+export function openOffers(core: Core): OpenOffer[] {
   return [...core.sweeps.values()].flatMap((sweep) =>
     [...sweep.offers, ...sweep.speculations].flatMap((trial) => {
       const pool = trial.state === 'offered' ? trial.pool : trial.speculativeOffer?.pool;

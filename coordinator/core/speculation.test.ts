@@ -11,7 +11,7 @@ import { type ClaimAnswer, onOpen } from './attempts.ts';
 import { onDrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
-import { schedule, standingOffers } from './scheduler.ts';
+import { openOffers, schedule } from './scheduler.ts';
 import type { Change, Output, Step } from './step.ts';
 import { addDuration } from './stragglers.ts';
 import { onKill, onPause, onStop } from './sweeps.ts';
@@ -107,7 +107,7 @@ describe('offers of second attempts', () => {
     expect(offersOf()).toEqual([]);
     wait(1);
     expect(offersOf()).toEqual(['1/t0/2']);
-    expect(standingOffers(core)).toEqual([{ key: SECOND, pool: core.agents.get('b')?.pools[0] }]);
+    expect(openOffers(core)).toEqual([{ key: SECOND, pool: core.agents.get('b')?.pools[0] }]);
     expect(core.agents.get('a')?.pools).not.toEqual(core.agents.get('b')?.pools);
     wait(1);
     expect(offersOf()).toEqual(['1/t0/2']);
@@ -218,7 +218,7 @@ describe('offers of second attempts', () => {
     act();
     take(schedule(core, now));
     expect(sweep.speculations.size).toBe(0);
-    expect(standingOffers(core)).toEqual([]);
+    expect(openOffers(core)).toEqual([]);
     expect(open('b', 't0', 2)).toMatchObject({ granted: false });
     expect(end('a', FIRST, 'succeeded')).toEqual({ result: 'accepted' });
   });

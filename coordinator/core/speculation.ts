@@ -3,7 +3,7 @@
  * the same or a higher priority can use. A trial has at most one speculative attempt.
  */
 import type { Core, Sweep } from './model.ts';
-import { agentsForSpeculation, type Standing } from './placement.ts';
+import { agentsForSpeculation, type PlacementCandidates } from './placement.ts';
 import { isEligible, type Pool } from './pools.ts';
 import type { Output } from './step.ts';
 import { speculationCandidates } from './stragglers.ts';
@@ -18,7 +18,7 @@ export function offerSpeculative(
   core: Core,
   peers: readonly Sweep[],
   pools: ReadonlyMap<string, Pool>,
-  standingOf: (sweep: Sweep) => Standing,
+  candidatesOf: (sweep: Sweep) => PlacementCandidates,
   now: number,
 ): Output[] {
   const outputs: Output[] = [];
@@ -26,7 +26,7 @@ export function offerSpeculative(
     let room = remainingConcurrency(sweep);
     for (const trial of sweep.speculations) {
       if (trial.speculativeOffer === undefined) continue;
-      if (room > 0 && keeps(core, sweep, trial, pools, standingOf(sweep))) room -= 1;
+      if (room > 0 && keeps(core, sweep, trial, pools, candidatesOf(sweep))) room -= 1;
       else withdrawSpeculativeOffer(sweep, trial);
     }
   }
@@ -36,8 +36,8 @@ export function offerSpeculative(
   for (const sweep of peers) {
     for (const trial of speculationCandidates(core, sweep)) {
       if (trial.speculativeOffer !== undefined) continue;
-      if (remainingConcurrency(sweep) <= openOffers(sweep)) break;
-      const agents = agentsForSpeculation(core, sweep, trial, standingOf(sweep));
+      if (remainingConcurrency(sweep) <= openSpeculativeOffers(sweep)) break;
+      const agents = agentsForSpeculation(core, sweep, trial, candidatesOf(sweep));
       const pool = idlestPool([...pools.values()].filter((one) => isSuitable(core, sweep, one, agents)));
       if (pool === undefined) continue;
       trial.speculativeOffer = { pool: pool.id, offeredAt: now };
@@ -49,15 +49,21 @@ export function offerSpeculative(
   return outputs;
 }
 
-function openOffers({ speculations }: Sweep): number {
+function openSpeculativeOffers({ speculations }: Sweep): number {
   return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
 }
 
 /** Whether a speculative offer still suits its pool. If the offer is suitable, the pool counts the offer. */
-function keeps(core: Core, sweep: Sweep, trial: Trial, pools: ReadonlyMap<string, Pool>, standing: Standing): boolean {
+function keeps(
+  core: Core,
+  sweep: Sweep,
+  trial: Trial,
+  pools: ReadonlyMap<string, Pool>,
+  placement: PlacementCandidates,
+): boolean {
   const pool = pools.get(trial.speculativeOffer?.pool ?? '');
   if (pool === undefined) return false;
-  if (!isSuitable(core, sweep, pool, agentsForSpeculation(core, sweep, trial, standing))) return false;
+  if (!isSuitable(core, sweep, pool, agentsForSpeculation(core, sweep, trial, placement))) return false;
   pool.offered += 1;
   return true;
 }

@@ -65,7 +65,7 @@ interface EarlyFailure {
 }
 
 /** One of several consecutive failures. */
-export interface StreakFailure {
+export interface ConsecutiveFailure {
   readonly trialId: string;
   readonly agentId: string;
   readonly early: boolean;

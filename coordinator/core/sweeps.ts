@@ -43,7 +43,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     durations: newDurations(),
     records: new Map(),
     earlyStopping: newEarlyStopping(policy),
-    streak: [],
+    consecutiveFailures: [],
   };
 }
 
@@ -69,7 +69,7 @@ export function onResume(core: Core, { sweepId }: Pick<SweepRequest, 'sweepId'>)
   const sweep = activeSweep(core, sweepId, 'resume');
   if (sweep.state === 'running') return NO_STEP;
   if (sweep.state === 'stopping') throw new RejectedError(`sweep ${sweepId} is stopping: it cannot be resumed`);
-  sweep.streak = [];
+  sweep.consecutiveFailures = [];
   return stepOf([setSweepState(sweep, 'running', '')]);
 }
 

@@ -138,7 +138,7 @@ export function createdTrials({ counts }: Sweep): number {
 }
 
 /** Returns the number of trials that are not created yet. Infinite if the search has no limit. */
-export function trialsToCome({ search, planned }: Sweep): number {
+export function uncreatedTrials({ search, planned }: Sweep): number {
   return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }
 

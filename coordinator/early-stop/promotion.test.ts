@@ -2,53 +2,54 @@ import { ascending } from 'd3-array';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  type Entrant,
   enterRung,
   isWaitingAt,
   newPromotionRung,
   promoteBest,
   promotedAt,
   promoteFrom,
-  rankOf,
+  promotionRank,
+  type WaitingTrial,
 } from './promotion.ts';
 
-const entrants = (scores: readonly number[]): Entrant[] => scores.map((score, at) => ({ trialId: `t${at}`, score }));
+const waitingTrials = (scores: readonly number[]): WaitingTrial[] =>
+  scores.map((score, at) => ({ trialId: `t${at}`, score }));
 
 const LIVE = () => true;
 
 /** Enters the trials in order, and returns the ids that each entry promotes. */
-function promotions(all: readonly Entrant[], eta: number, isLive: (id: string) => boolean = LIVE): string[][] {
+function promotions(all: readonly WaitingTrial[], eta: number, isLive: (id: string) => boolean = LIVE): string[][] {
   const rung = newPromotionRung();
-  return all.map((entrant) => {
-    enterRung(rung, entrant);
+  return all.map((trial) => {
+    enterRung(rung, trial);
     return promoteBest(rung, eta, isLive).map(({ trialId }) => trialId);
   });
 }
 
 test('no trial is promoted before eta trials have reached the rung', () => {
-  expect(promotions(entrants([5, 4, 3, 2]), 3)).toEqual([[], [], ['t2'], ['t3']]);
+  expect(promotions(waitingTrials([5, 4, 3, 2]), 3)).toEqual([[], [], ['t2'], ['t3']]);
 });
 
 test('a trial that waits is promoted when enough worse trials have reached the rung', () => {
-  expect(promotions(entrants([1, 5, 6, 2, 7, 8]), 3)).toEqual([[], [], ['t0'], [], [], ['t3']]);
+  expect(promotions(waitingTrials([1, 5, 6, 2, 7, 8]), 3)).toEqual([[], [], ['t0'], [], [], ['t3']]);
 });
 
 test('a trial that has ended keeps its rank, and is not promoted', () => {
-  const promoted = promotions(entrants([1, 2, 3, 4]), 2, (id) => id !== 't0');
+  const promoted = promotions(waitingTrials([1, 2, 3, 4]), 2, (id) => id !== 't0');
   expect(promoted).toEqual([[], [], [], ['t1']]);
 });
 
 test('trials with equal scores are promoted in the order of their ids, and no more trials than 1/eta of the rung', () => {
-  expect(promotions(entrants([1, 1, 1, 1, 1, 1]), 2)).toEqual([[], ['t0'], [], ['t1'], [], ['t2']]);
+  expect(promotions(waitingTrials([1, 1, 1, 1, 1, 1]), 2)).toEqual([[], ['t0'], [], ['t1'], [], ['t2']]);
 });
 
 test('the rank of a trial counts all better trials of the rung', () => {
   const rung = newPromotionRung();
-  const all = entrants([3, 1, 2, 2]);
-  for (const entrant of all) enterRung(rung, entrant);
-  expect(all.map((entrant) => rankOf(rung, entrant))).toEqual([4, 1, 2, 3]);
+  const all = waitingTrials([3, 1, 2, 2]);
+  for (const trial of all) enterRung(rung, trial);
+  expect(all.map((trial) => promotionRank(rung, trial))).toEqual([4, 1, 2, 3]);
   promoteFrom(rung, { trialId: 't3', score: 2 });
-  expect(rankOf(rung, { trialId: 't2', score: 2 })).toBe(3);
+  expect(promotionRank(rung, { trialId: 't2', score: 2 })).toBe(3);
   expect(isWaitingAt(rung, { trialId: 't3', score: 2 })).toBe(false);
 });
 
@@ -60,8 +61,8 @@ test('after each entry, no live trial among the best 1/eta waits, and no trial w
       const isLive = (id: string) => !dead(id);
       const rung = newPromotionRung();
       const promoted = new Set<string>();
-      for (const [at, entrant] of entrants(values).entries()) {
-        enterRung(rung, entrant);
+      for (const [at, trial] of waitingTrials(values).entries()) {
+        enterRung(rung, trial);
         const count = promotedAt(at + 1, eta);
         const bound = [...values.slice(0, at + 1)].sort(ascending)[count - 1] ?? Number.NEGATIVE_INFINITY;
         for (const { trialId, score } of promoteBest(rung, eta, isLive)) {
@@ -70,7 +71,7 @@ test('after each entry, no live trial among the best 1/eta waits, and no trial w
           expect(score).toBeLessThanOrEqual(bound);
         }
         for (const waiting of rung.waiting.filter(({ trialId }) => isLive(trialId))) {
-          expect(rankOf(rung, waiting)).toBeGreaterThan(count);
+          expect(promotionRank(rung, waiting)).toBeGreaterThan(count);
         }
         expect(rung.waiting.length + rung.promoted.length).toBe(at + 1);
       }
@@ -83,12 +84,12 @@ test('with distinct scores, the same trials are promoted if the rung is loaded a
   fc.assert(
     fc.property(distinct, fc.integer({ min: 2, max: 4 }), (values, eta) => {
       const promoted = new Set<string>();
-      const expected = promotions(entrants(values), eta);
+      const expected = promotions(waitingTrials(values), eta);
       for (const at of values.keys()) {
         const rung = newPromotionRung();
-        for (const entrant of entrants(values.slice(0, at + 1)).toReversed()) {
-          enterRung(rung, entrant);
-          if (promoted.has(entrant.trialId)) promoteFrom(rung, entrant);
+        for (const trial of waitingTrials(values.slice(0, at + 1)).toReversed()) {
+          enterRung(rung, trial);
+          if (promoted.has(trial.trialId)) promoteFrom(rung, trial);
         }
         const ids = promoteBest(rung, eta, LIVE).map(({ trialId }) => trialId);
         expect(ids).toEqual(expected[at]);

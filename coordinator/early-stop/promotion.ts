@@ -6,7 +6,7 @@
 import { bisectLeft, bisector, bisectRight } from 'd3-array';
 
 /** A trial that waits at a rung. */
-export interface Entrant {
+export interface WaitingTrial {
   readonly trialId: string;
   readonly score: number;
 }
@@ -18,7 +18,7 @@ export interface PromotionRung {
   /** The scores of the promoted trials, in ascending order. */
   readonly promoted: number[];
   /** The trials that were not promoted, in ascending order of their scores, then of their ids. */
-  readonly waiting: Entrant[];
+  readonly waiting: WaitingTrial[];
 }
 
 export function newPromotionRung(): PromotionRung {
@@ -26,13 +26,13 @@ export function newPromotionRung(): PromotionRung {
 }
 
 /** Compares trials by their scores, then by their ids. */
-export function inRungOrder(a: Entrant, b: Entrant): number {
+export function inRungOrder(a: WaitingTrial, b: WaitingTrial): number {
   if (a.score !== b.score) return a.score - b.score;
   return a.trialId < b.trialId ? -1 : a.trialId > b.trialId ? 1 : 0;
 }
 
 const byOrder = bisector(inRungOrder);
-const byScore = bisector(({ score }: Entrant) => score);
+const byScore = bisector(({ score }: WaitingTrial) => score);
 
 /** Returns the number of trials that are promoted from a rung. Unlike in the form that stops trials, this can be 0. */
 export function promotedAt(trials: number, eta: number): number {
@@ -40,41 +40,41 @@ export function promotedAt(trials: number, eta: number): number {
 }
 
 /** Adds a trial that has entered the rung. */
-export function enterRung(rung: PromotionRung, entrant: Entrant): void {
-  rung.scores.splice(bisectRight(rung.scores, entrant.score), 0, entrant.score);
-  rung.waiting.splice(byOrder.left(rung.waiting, entrant), 0, entrant);
+export function enterRung(rung: PromotionRung, trial: WaitingTrial): void {
+  rung.scores.splice(bisectRight(rung.scores, trial.score), 0, trial.score);
+  rung.waiting.splice(byOrder.left(rung.waiting, trial), 0, trial);
 }
 
-export function isWaitingAt({ waiting }: PromotionRung, entrant: Entrant): boolean {
-  return waiting[byOrder.left(waiting, entrant)]?.trialId === entrant.trialId;
+export function isWaitingAt({ waiting }: PromotionRung, trial: WaitingTrial): boolean {
+  return waiting[byOrder.left(waiting, trial)]?.trialId === trial.trialId;
 }
 
 /** Returns the rank of a waiting trial at its rung, from 1. Promoted trials precede waiting trials with equal scores. */
-export function rankOf({ scores, promoted, waiting }: PromotionRung, entrant: Entrant): number {
-  const { score } = entrant;
+export function promotionRank({ scores, promoted, waiting }: PromotionRung, trial: WaitingTrial): number {
+  const { score } = trial;
   const promotedTies = bisectRight(promoted, score) - bisectLeft(promoted, score);
-  const waitingTies = byOrder.left(waiting, entrant) - byScore.left(waiting, score);
+  const waitingTies = byOrder.left(waiting, trial) - byScore.left(waiting, score);
   return bisectLeft(scores, score) + promotedTies + waitingTies + 1;
 }
 
 /** Promotes a waiting trial. Does nothing if the trial does not wait at the rung. */
-export function promoteFrom(rung: PromotionRung, entrant: Entrant): void {
-  if (!isWaitingAt(rung, entrant)) return;
-  rung.waiting.splice(byOrder.left(rung.waiting, entrant), 1);
-  rung.promoted.splice(bisectRight(rung.promoted, entrant.score), 0, entrant.score);
+export function promoteFrom(rung: PromotionRung, trial: WaitingTrial): void {
+  if (!isWaitingAt(rung, trial)) return;
+  rung.waiting.splice(byOrder.left(rung.waiting, trial), 1);
+  rung.promoted.splice(bisectRight(rung.promoted, trial.score), 0, trial.score);
 }
 
 /**
  * Promotes every waiting trial that is among the best 1/eta of its rung, and returns these trials, best first.
  * @param isLive whether a trial has not ended. A trial that has ended keeps its rank, and is not promoted
  */
-export function promoteBest(rung: PromotionRung, eta: number, isLive: (trialId: string) => boolean): Entrant[] {
+export function promoteBest(rung: PromotionRung, eta: number, isLive: (trialId: string) => boolean): WaitingTrial[] {
   const count = promotedAt(rung.scores.length, eta);
-  const best: Entrant[] = [];
-  for (const entrant of rung.waiting) {
-    if (rankOf(rung, entrant) > count) break;
-    if (isLive(entrant.trialId)) best.push(entrant);
+  const best: WaitingTrial[] = [];
+  for (const trial of rung.waiting) {
+    if (promotionRank(rung, trial) > count) break;
+    if (isLive(trial.trialId)) best.push(trial);
   }
-  for (const entrant of best) promoteFrom(rung, entrant);
+  for (const trial of best) promoteFrom(rung, trial);
   return best;
 }

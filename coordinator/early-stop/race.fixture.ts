@@ -1,7 +1,7 @@
 /** Simulates trials under an early-stopping rule, one report at a time, as in the coordinator. */
 import { bisectRight } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
-import { addPoint, type CurvePoint, type Decision, signOf } from './rule.ts';
+import { addPoint, type CurvePoint, type StopDecision, signOf } from './rule.ts';
 import { ruleOf } from './rules.ts';
 import type { EarlyTerminate } from './settings.ts';
 
@@ -24,7 +24,7 @@ export class Race {
     return [...this.#rungs.keys()].sort((a, b) => a - b);
   }
 
-  report(trial: string, step: number, value: number): Decision {
+  report(trial: string, step: number, value: number): StopDecision {
     const curve = this.#curves.get(trial) ?? [];
     this.#curves.set(trial, curve);
     if (!addPoint(curve, step, signOf(this.#ranking.goal) * value)) return { kind: 'continue', reason: '' };
@@ -41,8 +41,8 @@ export class Race {
    * Reports these values at steps 1, 2, ... until the rule stops the trial. The last step and the last decision are
    * returned.
    */
-  run(trial: string, values: readonly number[]): Decision & { readonly step: number } {
-    let last: Decision = { kind: 'continue', reason: '' };
+  run(trial: string, values: readonly number[]): StopDecision & { readonly step: number } {
+    let last: StopDecision = { kind: 'continue', reason: '' };
     for (const [index, value] of values.entries()) {
       last = this.report(trial, index + 1, value);
       if (last.kind === 'stop') return { ...last, step: index + 1 };

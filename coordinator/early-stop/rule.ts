@@ -27,13 +27,13 @@ interface RungEntry {
 /** Returns the scores of all trials that entered a rung, including the current trial, in ascending order. */
 type RungScores = (rung: number) => readonly number[];
 
-export interface Decision {
+export interface StopDecision {
   readonly kind: 'continue' | 'stop';
   /** One human-readable phrase. Empty if the rule compared nothing. */
   readonly reason: string;
 }
 
-export const CONTINUE: Decision = { kind: 'continue', reason: '' };
+export const CONTINUE: StopDecision = { kind: 'continue', reason: '' };
 
 export interface EarlyStopRule {
   /**
@@ -42,7 +42,7 @@ export interface EarlyStopRule {
    */
   readonly entryOf: (curve: Curve) => RungEntry | undefined;
   /** @param entered the result of `entryOf` for the newest point */
-  readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => Decision;
+  readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => StopDecision;
 }
 
 /** Returns the factor between a value and its score, which is the same in both directions. */

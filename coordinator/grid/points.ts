@@ -146,13 +146,15 @@ export interface Rules {
  * The position of the first `exclude` rule that drops a point. If no rule drops the point, the parameters that `when`
  * sets.
  */
-export type Effect = { readonly excludedBy: number } | { readonly overrides: Readonly<Record<string, ParameterValue>> };
+export type RuleEffect =
+  | { readonly excludedBy: number }
+  | { readonly overrides: Readonly<Record<string, ParameterValue>> };
 
 /**
  * Returns the effect of the rules on a point. Conditions refer to the point before any `when` rule is applied. Later
  * `when` rules take precedence.
  */
-export function effectOf({ exclude, when }: Rules, point: GridPoint): Effect {
+export function effectOf({ exclude, when }: Rules, point: GridPoint): RuleEffect {
   const excludedBy = exclude.findIndex((rule) => matchesConditions(rule.conditions, point));
   if (excludedBy >= 0) return { excludedBy };
   const overrides: Record<string, ParameterValue> = Object.create(null);

@@ -9,7 +9,7 @@ import type { HypothesisClaim } from '../analysis/claim.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
-import type { Drawing } from '../search/drawn.ts';
+import type { DrawnSearch } from '../search/drawn.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 
@@ -134,7 +134,7 @@ export interface Hypothesis {
 }
 
 /** A search. The points of `random` and `sobol` do not depend on results. */
-export type Search = Drawing | TpeSettings;
+export type Search = DrawnSearch | TpeSettings;
 
 interface TpeSettings {
   readonly method: 'tpe';
@@ -150,7 +150,7 @@ export function usesResults(search: Search | undefined): search is TpeSettings {
 }
 
 /** Returns whether the points of a search do not depend on results. */
-export function isDrawn(search: Search | undefined): search is Drawing {
+export function isDrawn(search: Search | undefined): search is DrawnSearch {
   return search !== undefined && !usesResults(search);
 }
 

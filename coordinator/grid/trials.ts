@@ -6,7 +6,7 @@ import { nextGridPoint } from '../search/grid.ts';
 import type { SearchHistory, SearchState, Suggestion } from '../search/searcher.ts';
 import { INITIAL_TPE_STATE, nextTpePoint } from '../search/tpe/searcher.ts';
 import { STARTUP_TRIALS } from '../search/tpe/tpe.ts';
-import { configsOf, type PlannedTrial, type SourceState, type SourceStep } from '../search/trial-source.ts';
+import { createdConfigs, type PlannedTrial, type SourceState, type SourceStep } from '../search/trial-source.ts';
 import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
 import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
@@ -112,7 +112,7 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
     if (
       usesResults(spec.search) &&
       state.config === undefined &&
-      configsOf(state) >= (startsWarm ? 0 : STARTUP_TRIALS)
+      createdConfigs(state) >= (startsWarm ? 0 : STARTUP_TRIALS)
     ) {
       const listed = startsWarm
         ? 'with warm_start, no config can be listed before the sweep runs'

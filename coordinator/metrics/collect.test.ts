@@ -5,7 +5,7 @@ import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { now } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import { onRecord } from '../core/attempt-records.ts';
-import { schedule, standingOffers } from '../core/scheduler.ts';
+import { openOffers, schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import { findStragglers } from '../core/stragglers.ts';
 import { onKill, onPause } from '../core/sweeps.ts';
@@ -119,7 +119,7 @@ test('offers are reported per pool while the pool has an agent', async () => {
   const { core } = served.runtime;
   await served.runtime.settle(schedule(core, now()));
   const pool = core.agents.get('agent-0')?.pools[0] ?? '';
-  const stand = standingOffers(core).filter((offer) => offer.pool === pool).length;
+  const stand = openOffers(core).filter((offer) => offer.pool === pool).length;
   expect(stand).toBeGreaterThan(0);
   expect(figure(await scrape(), `trawl_offers_outstanding{pool="${pool}"}`)).toBe(stand);
   for (const agent of core.agents.values()) agent.state = 'lost';

@@ -9,7 +9,7 @@ import type { Runtime } from '../app/runtime.ts';
 import { now } from '../app/runtime.ts';
 import { REJECTION_REASONS } from '../auth/rejections.ts';
 import { type Core, isEnded } from '../core/model.ts';
-import { livePools, standingOffers } from '../core/scheduler.ts';
+import { livePools, openOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import { expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
@@ -34,7 +34,7 @@ export interface CollectingOptions {
   readonly lingerMs?: number;
 }
 
-export interface Collecting {
+export interface MetricsCollector {
   /** Updates the gauges from the state in memory. */
   measure(): void;
   stop(): void;
@@ -44,7 +44,7 @@ export function startCollecting(
   runtime: Runtime,
   metrics: CoordinatorMetrics,
   { version, trialMetrics, lingerMs = SERIES_RETENTION_MS }: CollectingOptions,
-): Collecting {
+): MetricsCollector {
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
   metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
@@ -309,5 +309,5 @@ function measureOffers(core: Core, { offersOutstanding }: CoordinatorMetrics): v
   const isolated = new Set([...core.agents.values()].flatMap((agent) => (agent.isolated ? agent.pools : [])));
   const labelOf = (pool: string) => (isolated.has(pool) ? 'isolated' : pool);
   for (const pool of livePools(core)) offersOutstanding.set({ pool: labelOf(pool) }, 0);
-  for (const { pool } of standingOffers(core)) offersOutstanding.inc({ pool: labelOf(pool) });
+  for (const { pool } of openOffers(core)) offersOutstanding.inc({ pool: labelOf(pool) });
 }

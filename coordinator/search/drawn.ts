@@ -7,7 +7,7 @@ import type { SearchState, Suggestion } from './searcher.ts';
 import { SOBOL_POINTS, sobolCoordinate } from './sobol.ts';
 
 /** A search whose points are independent of results. */
-export interface Drawing {
+export interface DrawnSearch {
   readonly method: 'random' | 'sobol';
   /** Random searches with different seeds have different points. Sobol sequences have no seed. */
   readonly seed: number;
@@ -19,7 +19,7 @@ export interface Drawing {
  * Returns a point. A point depends only on its number, so a longer search begins with the same points.
  * @param index the number of the point, from 0
  */
-export function drawnPoint({ method, seed, space }: Drawing, index: number): Record<string, ParameterValue> {
+export function drawnPoint({ method, seed, space }: DrawnSearch, index: number): Record<string, ParameterValue> {
   // The object has no prototype, because a parameter can be named `__proto__`.
   const point: Record<string, ParameterValue> = Object.create(null);
   let dimension = 0;
@@ -37,7 +37,7 @@ export function drawnPoint({ method, seed, space }: Drawing, index: number): Rec
  * Returns the next point of a search.
  * @param state the number of the point, from 0
  */
-export function nextDrawnPoint(drawing: Drawing, state: SearchState): Suggestion {
+export function nextDrawnPoint(drawing: DrawnSearch, state: SearchState): Suggestion {
   const index = Number(state);
   if (drawing.method === 'sobol' && index >= SOBOL_POINTS) return { kind: 'done' };
   return { kind: 'point', point: drawnPoint(drawing, index), state: index + 1 };

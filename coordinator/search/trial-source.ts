@@ -42,7 +42,7 @@ export interface SourceState {
 }
 
 /** Returns the number of configs created so far. */
-export function configsOf({ points, excluded, duplicates }: SourceState): number {
+export function createdConfigs({ points, excluded, duplicates }: SourceState): number {
   return points - duplicates - excluded.reduce((sum, count) => sum + count, 0);
 }
 

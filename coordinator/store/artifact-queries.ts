@@ -10,13 +10,13 @@ const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.swee
   and a.number = r.attempt and a.speculative = 1)`;
 
 /** The position of an artifact in the order of trial, attempt and name. */
-export interface ArtifactPlace {
+export interface ArtifactPosition {
   readonly trialId: string;
   readonly attempt: number;
   readonly name: string;
 }
 
-const FIRST_ARTIFACT: ArtifactPlace = { trialId: '', attempt: 0, name: '' };
+const FIRST_ARTIFACT: ArtifactPosition = { trialId: '', attempt: 0, name: '' };
 
 export class ArtifactQueries {
   readonly #reader: Reader;
@@ -33,7 +33,7 @@ export class ArtifactQueries {
   page(
     sweepId: string,
     trialId: string,
-    { after = FIRST_ARTIFACT, limit }: { readonly after?: ArtifactPlace; readonly limit: number },
+    { after = FIRST_ARTIFACT, limit }: { readonly after?: ArtifactPosition; readonly limit: number },
   ): { trialId: string; artifact: Artifact }[] {
     return this.#reader
       .all<ArtifactRow>(

@@ -8,7 +8,7 @@ import type { Reader } from './reader.ts';
 import { type AttemptRow, attemptOf, type ProgramRow, type ReportRow, reportOf } from './rows.ts';
 
 /** The position of a report in the order of step, attempt and arrival. */
-export interface ReportPlace {
+export interface ReportPosition {
   readonly epoch: number;
   readonly attempt: number;
   readonly seq: number;
@@ -76,8 +76,8 @@ export class AttemptQueries {
       attempts,
       after,
       limit,
-    }: { readonly attempts: readonly number[]; readonly after: ReportPlace; readonly limit: number },
-  ): (ReportPlace & { readonly bytes: number })[] {
+    }: { readonly attempts: readonly number[]; readonly after: ReportPosition; readonly limit: number },
+  ): (ReportPosition & { readonly bytes: number })[] {
     return this.#reader.all(
       `select epoch, attempt, seq, octet_length(metrics) as bytes from reports
        where sweep_id = ?1 and trial_id = ?2 and attempt in (select value from json_each(?3))
@@ -93,7 +93,7 @@ export class AttemptQueries {
   }
 
   /** Returns the reports at the given positions, in order of the positions. */
-  reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPlace, 'attempt' | 'seq'>[]): Report[] {
+  reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPosition, 'attempt' | 'seq'>[]): Report[] {
     return this.#reader
       .all<ReportRow>(
         `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r

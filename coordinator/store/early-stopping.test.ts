@@ -17,7 +17,7 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
-import type { Written } from './write-events.ts';
+import type { TransactionResult } from './write-events.ts';
 
 type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
 
@@ -34,7 +34,7 @@ function coordinator(earlyTerminate: EarlyTerminate) {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', policy };
   const counts = { metric: 'loss', goal: 'maximize', axes: [], configs: 4, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(db, { ...sweep, ...counts }, trials, 1);
-  const written: Written = { events: [], dropped: [] };
+  const written: TransactionResult = { events: [], dropped: [] };
   const write = changeWriter(db);
   const seqs = new Map<string, number>();
   const now = 1_000;

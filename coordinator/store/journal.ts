@@ -6,7 +6,7 @@ import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
 import { commitCounted } from './high-water.ts';
 import { changeWriter } from './write.ts';
-import type { DroppedArtifact, StoredEvent, Written } from './write-events.ts';
+import type { DroppedArtifact, StoredEvent, TransactionResult } from './write-events.ts';
 
 /**
  * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on disk
@@ -100,7 +100,7 @@ export class Journal {
     const begun = performance.now();
     this.#lastBegun = begun;
     const at = this.#now();
-    const written: Written = { events: [], dropped: [] };
+    const written: TransactionResult = { events: [], dropped: [] };
     commitCounted(this.#db, () => {
       for (const { change, by } of attributed) this.#write(change, at, written, by);
     });

@@ -6,14 +6,21 @@ import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
-import { errorOf, MAX_STREAK, recordOf } from '../core/attribution.ts';
+import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
 import { addLease } from '../core/leases.ts';
-import { type Core, type CreationWindow, newCore, type Search, type Sweep, type SweepState } from '../core/model.ts';
+import {
+  type Core,
+  type CreationWindow,
+  newCore,
+  type Sweep,
+  type SweepState,
+  type TrialCreation,
+} from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
 import { recordDuration } from '../core/stragglers.ts';
-import type { StreakFailure, Warning } from '../core/sweep-observations.ts';
+import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
 import type { TrialState } from '../core/trial-model.ts';
 import {
@@ -32,14 +39,14 @@ import { loadTrials, sinceRetry } from './load-trials.ts';
 import { foldReports, parseSourceState, type ReportColumns } from './rows.ts';
 
 /** The file of a stored sweep. */
-export interface StoredFile {
+export interface StoredSweepFile {
   readonly id: string;
   readonly text: string;
   readonly fileName: string;
 }
 
 /** Opens the source of the trials that a sweep has not created yet. */
-type OpenSource = (sweep: StoredFile) => TrialSource;
+type OpenSource = (sweep: StoredSweepFile) => TrialSource;
 
 /** A trial source that yields no trial. */
 const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });
@@ -148,7 +155,7 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   restoreWarnings(sweep, loadWarnings(db, id));
   loadRecords(db, sweep);
   loadDurations(db, sweep);
-  sweep.streak = loadStreak(db, id);
+  sweep.consecutiveFailures = loadConsecutiveFailures(db, id);
   return sweep;
 }
 
@@ -156,7 +163,7 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
  * Returns the source of the trials that were not created because of a stop or a kill of a sweep.
  * Undefined if all trials of the sweep were created, or if an older version created them at the submission.
  */
-export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): Search | undefined {
+export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): TrialCreation | undefined {
   const { text, fileName, planned, searching, search } = db
     .prepare('select text, file_name as fileName, planned, searching, search from sweeps where id = ?')
     .get(id) as Pick<SweepColumns, 'text' | 'fileName' | 'planned' | 'searching' | 'search'>;
@@ -221,7 +228,7 @@ function loadRecords(db: Database, sweep: Sweep): void {
   const successes = db
     .prepare('select agent_id as agentId, n from agent_successes where sweep_id = ?')
     .all(sweep.id) as { agentId: string; n: number }[];
-  for (const { agentId, n } of successes) recordOf(sweep, agentId).successes = n;
+  for (const { agentId, n } of successes) agentRecordOf(sweep, agentId).successes = n;
   const early = db
     .prepare(
       `select trial_id as trialId, agent_id as agentId, pack, early,
@@ -241,7 +248,7 @@ function loadRecords(db: Database, sweep: Sweep): void {
   }[];
   const counted = new Set<string>();
   for (const { trialId, agentId, pack, early: state, trialState, successAgent } of early) {
-    const record = recordOf(sweep, agentId);
+    const record = agentRecordOf(sweep, agentId);
     const refuted = successAgent !== null && successAgent !== agentId;
     const name = JSON.stringify([trialId, agentId]);
     if (refuted && !counted.has(name)) record.refuted += 1;
@@ -254,7 +261,7 @@ function loadRecords(db: Database, sweep: Sweep): void {
 /**
  * The newest failure has the largest time. Failures within one millisecond can be in a different order than in memory.
  */
-function loadStreak(db: Database, sweepId: string): StreakFailure[] {
+function loadConsecutiveFailures(db: Database, sweepId: string): ConsecutiveFailure[] {
   const { since } = db
     .prepare(
       `select max((select resumed_at from sweeps where id = ?1), coalesce(
@@ -271,7 +278,7 @@ function loadStreak(db: Database, sweepId: string): StreakFailure[] {
        from attempts as a indexed by ended_attempts
        where sweep_id = ?1 and outcome is not null and outcome = 'failed' and ended_at > ?2
          and failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
-       order by ended_at desc limit ${MAX_STREAK}`,
+       order by ended_at desc limit ${MAX_CONSECUTIVE_FAILURES}`,
     )
     .all(sweepId, since) as {
     trial_id: string;

@@ -13,7 +13,7 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
-import type { Written } from './write-events.ts';
+import type { TransactionResult } from './write-events.ts';
 
 const START: ProgramStart = {
   command: ['python3', 'train.py', '--lr=0.1'],
@@ -52,7 +52,7 @@ test('each list of packages is stored once, and the next record number survives 
   }));
   insertSweep(db, sweep, trials, 1);
   const write = changeWriter(db);
-  const written: Written = { events: [], dropped: [] };
+  const written: TransactionResult = { events: [], dropped: [] };
   let core = loadCore(db, LEASE_MS, 10);
   onHello(core, agentHello('a', 'a1', 3), 10);
   const queries = new Queries(db);

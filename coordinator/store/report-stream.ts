@@ -2,7 +2,7 @@
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import { curveBounds } from '../analysis/curve.ts';
-import type { ReportPlace } from './attempt-queries.ts';
+import type { ReportPosition } from './attempt-queries.ts';
 import type { Queries } from './queries.ts';
 
 /** The maximum number of report positions per query. Each query reads all reports of the attempts. */
@@ -11,7 +11,7 @@ const PLACES_PER_READ = 50_000;
 const REPORTS_PER_READ = 500;
 const BYTES_PER_READ = 256 * 1024;
 
-const FIRST: ReportPlace = { epoch: Number.NEGATIVE_INFINITY, attempt: 0, seq: 0 };
+const FIRST: ReportPosition = { epoch: Number.NEGATIVE_INFINITY, attempt: 0, seq: 0 };
 
 /** The page sizes. The defaults are the limits in production. */
 export interface PageSizes {

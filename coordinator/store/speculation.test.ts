@@ -18,7 +18,7 @@ import { Queries } from './queries.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
-import type { Written } from './write-events.ts';
+import type { TransactionResult } from './write-events.ts';
 
 const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
 const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
@@ -38,7 +38,7 @@ function coordinator() {
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'command', policy };
   const counts = { metric: 'loss', goal: 'minimize', axes: [], configs: 1, replicates: 6, excluded: 0, priority: 0 };
   insertSweep(db, { ...sweep, ...counts }, trials, 1);
-  const written: Written = { events: [], dropped: [] };
+  const written: TransactionResult = { events: [], dropped: [] };
   const write = changeWriter(db);
   const seqs = new Map<number, number>();
   let now = 1_000;

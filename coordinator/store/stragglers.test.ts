@@ -15,7 +15,7 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
-import type { Written } from './write-events.ts';
+import type { TransactionResult } from './write-events.ts';
 
 test('durations, stragglers and the warning about stragglers survive a restart, and each straggler is one event', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
@@ -27,7 +27,7 @@ test('durations, stragglers and the warning about stragglers survive a restart, 
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
   const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 7, excluded: 0, priority: 0 };
   insertSweep(db, { ...sweep, policy: PLAIN_POLICY, ...counts }, trials, 1);
-  const written: Written = { events: [], dropped: [] };
+  const written: TransactionResult = { events: [], dropped: [] };
   const write = changeWriter(db);
   let now = 1_000;
   let core = loadCore(db, LEASE_MS, now);

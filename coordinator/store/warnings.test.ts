@@ -13,7 +13,7 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
-import type { Written } from './write-events.ts';
+import type { TransactionResult } from './write-events.ts';
 
 function coordinator(trials: number, metric: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-warnings-'));
@@ -45,7 +45,7 @@ function coordinator(trials: number, metric: string) {
   });
   insertSweep(db, sweep, rows, 1);
   const write = changeWriter(db);
-  const written: Written = { events: [], dropped: [] };
+  const written: TransactionResult = { events: [], dropped: [] };
   let core = loadCore(db, LEASE_MS, 10);
   const connect = () => onHello(core, agentHello('a', 'a1', trials), 10);
   connect();

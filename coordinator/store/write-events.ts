@@ -29,7 +29,7 @@ export interface DroppedArtifact {
 }
 
 /** The results of a transaction that the caller needs after the transaction is durable. */
-export interface Written {
+export interface TransactionResult {
   readonly events: StoredEvent[];
   readonly dropped: DroppedArtifact[];
 }

@@ -5,7 +5,7 @@
 
 import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
-import { configsOf } from '../search/trial-source.ts';
+import { createdConfigs } from '../search/trial-source.ts';
 import { agentWriter, drainWriter, quarantineWriter } from './write-agents.ts';
 import {
   type AddAgentEvent,
@@ -14,7 +14,7 @@ import {
   type ChangeOf,
   eventWriter,
   type StoredEvent,
-  type Written,
+  type TransactionResult,
 } from './write-events.ts';
 import {
   artifactWriter,
@@ -32,7 +32,9 @@ import { versionWriter } from './write-versions.ts';
  * Prepares every statement once.
  * @returns the function that writes one change at the time `at`; `by` is the user who made the change (default: none)
  */
-export function changeWriter(db: Database): (change: Change, at: number, written: Written, by?: string) => void {
+export function changeWriter(
+  db: Database,
+): (change: Change, at: number, written: TransactionResult, by?: string) => void {
   const insertEvent = eventWriter(db);
   const artifacts = artifactWriter(db);
   const policies = sweepPolicies(db);
@@ -157,7 +159,14 @@ function sweepWriter(db: Database) {
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
     search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
-      search.run(JSON.stringify(state), done ? 0 : 1, state.created, configsOf(state), state.merges ? 1 : 0, sweepId);
+      search.run(
+        JSON.stringify(state),
+        done ? 0 : 1,
+        state.created,
+        createdConfigs(state),
+        state.merges ? 1 : 0,
+        sweepId,
+      );
     },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
       move.run(state, reason ?? null, at, sweepId, by);

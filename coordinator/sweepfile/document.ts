@@ -20,10 +20,10 @@ import { quote, show } from '../../lib/text/quote.ts';
 import {
   type Located,
   MAX_SWEEP_FILE_BYTES,
-  type Place,
   START,
   SweepFileError,
   SweepFileTooLargeError,
+  type TextPosition,
 } from './problems.ts';
 import { isNonFinite, pyyamlArgument, pyyamlValue } from './pyyaml.ts';
 import { isFloat } from './values.ts';
@@ -51,8 +51,8 @@ export interface SweepDocument {
    */
   readonly definitions: readonly string[];
   /** Keys that a W&B file has more than once, with their positions. The last value counts, as in PyYAML. */
-  readonly duplicates: readonly (Place & { readonly name: string })[];
-  placeOf(offset: number): Place;
+  readonly duplicates: readonly (TextPosition & { readonly name: string })[];
+  placeOf(offset: number): TextPosition;
 }
 
 /** Regular expressions and Windows paths in double quotes contain backslashes, which YAML reads as escape sequences. */
@@ -60,7 +60,7 @@ const SINGLE_QUOTES_HINT = '; use single quotes to keep backslashes as they are'
 
 interface SyntaxTree {
   readonly contents: Node | null;
-  readonly placeOf: (offset: number) => Place;
+  readonly placeOf: (offset: number) => TextPosition;
   readonly fail: Fail;
 }
 
@@ -73,7 +73,7 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
     throw new SweepFileTooLargeError(fileName, `${Buffer.byteLength(text).toLocaleString('en')} bytes`);
   }
   const lines = lineCounterOf(text);
-  const placeOf = (offset: number): Place => {
+  const placeOf = (offset: number): TextPosition => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line, column: col };
   };

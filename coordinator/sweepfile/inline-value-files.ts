@@ -3,7 +3,7 @@ import { isMap, isScalar, type Node, type Pair, parseDocument, type Scalar } fro
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { quote } from '../../lib/text/quote.ts';
 import { parseSyntax } from './document.ts';
-import { type Place, type Problem, SweepFileError } from './problems.ts';
+import { type Problem, SweepFileError, type TextPosition } from './problems.ts';
 
 interface FileKey {
   readonly key: Scalar;
@@ -39,7 +39,7 @@ export async function inlineValueFiles(
   return inlined + text.slice(done);
 }
 
-function problemAt(place: Place, path: string, error: unknown): Problem {
+function problemAt(place: TextPosition, path: string, error: unknown): Problem {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a folder' : errorMessage(error);
   return { ...place, message: `file: ${quote(path)}: ${reason}` };

@@ -9,7 +9,7 @@ export const MAX_PARAMETER_NAME = 256;
 /** The syntax of a parameter's name. The syntax accepts Hydra's names, such as `+a`, `++a.b`, `~a` and `a/b`. */
 const PARAMETER_NAME = new RegExp(`^(?!\\s)[^\\p{Cc}=]{1,${MAX_PARAMETER_NAME}}(?<!\\s)$`, 'u');
 
-export const parameterName = z.string().regex(PARAMETER_NAME);
+export const parameterNameSchema = z.string().regex(PARAMETER_NAME);
 
 const parameterError = 'expected a mapping, such as {value: 3} or {values: [3, 5]}';
 
@@ -46,7 +46,7 @@ export const parameter = z.strictObject(
     b: finite.optional().describe('second parameter of beta; default 1'),
     get parameters() {
       return z
-        .record(parameterName, parameter, {
+        .record(parameterNameSchema, parameter, {
           error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
         })
         .optional()
@@ -56,7 +56,7 @@ export const parameter = z.strictObject(
   { error: parameterError },
 );
 
-export const conditions = z.record(parameterName, anyValue, {
+export const conditions = z.record(parameterNameSchema, anyValue, {
   error: 'expected a mapping of parameters to values, such as {depth: 5, noise_std: [0.1, 0.5]}',
 });
 

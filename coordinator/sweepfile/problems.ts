@@ -2,19 +2,19 @@
 import { BadInputError } from '../../proto/errors.ts';
 
 /** A position. Lines and columns count from 1. A column counts UTF-16 code units, as in editors. */
-export interface Place {
+export interface TextPosition {
   readonly line: number;
   readonly column: number;
 }
 
-export interface Problem extends Place {
+export interface Problem extends TextPosition {
   readonly message: string;
 }
 
 /** The maximum number of problems that an error lists. Further problems are only counted. */
 export const MAX_PROBLEMS = 20;
 
-export const START: Place = { line: 1, column: 1 };
+export const START: TextPosition = { line: 1, column: 1 };
 
 /** An invalid sweep file. The message has one line per problem, in the order of the file. */
 export class SweepFileError extends BadInputError {
@@ -83,9 +83,9 @@ export function has(root: Located, path: Path): boolean {
 export class Findings {
   readonly problems: Problem[] = [];
   readonly root: Located;
-  readonly #placeOf: (offset: number) => Place;
+  readonly #placeOf: (offset: number) => TextPosition;
 
-  constructor(root: Located, placeOf: (offset: number) => Place) {
+  constructor(root: Located, placeOf: (offset: number) => TextPosition) {
     this.root = root;
     this.#placeOf = placeOf;
   }

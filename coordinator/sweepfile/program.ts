@@ -86,7 +86,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
 }
 
 /** Undefined if agents run a program that is already on their machine. */
-export function codeOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
+export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
   const { dir = '.', exclude = [], diff = true, limit } = code;
   const maxBytes = limit === undefined ? DEFAULT_CODE_BYTES : (parseSize(limit) ?? DEFAULT_CODE_BYTES);

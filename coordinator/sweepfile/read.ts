@@ -2,7 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { MAX_SWEEP_FILE_BYTES, type Place, SweepFileError, SweepFileTooLargeError } from './problems.ts';
+import { MAX_SWEEP_FILE_BYTES, SweepFileError, SweepFileTooLargeError, type TextPosition } from './problems.ts';
 
 /**
  * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected without reading it.
@@ -88,7 +88,7 @@ function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: numb
   return undefined;
 }
 
-function placeIn(text: string, offset: number): Place {
+function placeIn(text: string, offset: number): TextPosition {
   const before = text.slice(0, offset);
   return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
 }

@@ -16,7 +16,7 @@ import {
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { earlyTerminate } from './early-terminate-schema.ts';
 import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
-import { conditions, parameter, parameterName } from './parameter-schema.ts';
+import { conditions, parameter, parameterNameSchema } from './parameter-schema.ts';
 import { programKeys } from './program-schema.ts';
 
 const MAX_DESCRIPTION = 10_000;
@@ -181,7 +181,7 @@ export const sweepFileSchema = z.strictObject(
     trainer: z.enum(trainers).describe('the trainer; default: command, if the file has a command or program'),
     ...programKeys,
     parameters: z
-      .record(parameterName, parameter, {
+      .record(parameterNameSchema, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
       })
       .refine((parameters) => Object.keys(parameters).length <= MAX_PARAMETERS, {
@@ -207,7 +207,7 @@ export const sweepFileSchema = z.strictObject(
         {
           if: conditions.describe('conditions on the point before any rule is applied'),
           set: z
-            .record(parameterName, anyValue, {
+            .record(parameterNameSchema, anyValue, {
               error: 'expected a mapping of parameters to values, such as {epochs: 13}',
             })
             .describe('the new values of parameters; later rules take precedence'),

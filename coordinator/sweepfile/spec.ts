@@ -27,7 +27,7 @@ import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { declarationsOf, spaceOf, zipOf } from './parameters.ts';
 import { type Findings, has, type Located, type Path } from './problems.ts';
-import { canOmitMetric, codeOf, isWandbFile, programOf } from './program.ts';
+import { canOmitMetric, codeSpecOf, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
 import { metricProblem } from './trainer-rules.ts';
@@ -108,7 +108,7 @@ export function specOf(
     trainer: file.trainer,
     command: commandOf(file, context.declared, root, findings),
     program: programOf(file, named, root, findings),
-    code: codeOf(file, findings),
+    code: codeSpecOf(file, findings),
     isWandbFile: isWandb,
     metric,
     objectives,

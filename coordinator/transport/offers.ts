@@ -21,7 +21,7 @@ import { errorMessage } from '../../lib/text/error-message.ts';
 import { Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { OFFER_CONSUMER, offerStream, offerStreams, offerSubject, poolOffers } from '../../proto/subjects.ts';
 import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
-import type { StandingOffer } from '../core/scheduler.ts';
+import type { OpenOffer } from '../core/scheduler.ts';
 
 /**
  * The time after which an unanswered offer is delivered again. An Open call takes milliseconds, and an agent that waits
@@ -57,7 +57,7 @@ export interface ExpectedOffers {
   /** The pools that agents can pull from. */
   pools(): ReadonlySet<string>;
   /** The current offers. */
-  offers(): readonly StandingOffer[];
+  offers(): readonly OpenOffer[];
 }
 
 export class Offers {
@@ -85,7 +85,7 @@ export class Offers {
   }
 
   /** Publishes an offer. A failure is logged, and the next `reconcile` repeats the work. */
-  async publish(offer: StandingOffer): Promise<void> {
+  async publish(offer: OpenOffer): Promise<void> {
     try {
       await this.#publish(offer);
     } catch (error) {
@@ -93,7 +93,7 @@ export class Offers {
     }
   }
 
-  async #publish({ pool, key }: StandingOffer): Promise<void> {
+  async #publish({ pool, key }: OpenOffer): Promise<void> {
     try {
       await this.#ensured(pool);
       await this.#js.publish(offerSubject(this.#cluster, pool, key), Offer.encode({ key }).finish());

@@ -38,7 +38,7 @@ import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { indicesByObjectives, type RankedIndices, requestedObjectives } from './objectives.ts';
 import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
 import { RungReader } from './rung-reader.ts';
-import { AgentRoster, type WatchSource, watchMessages } from './watch.ts';
+import { AgentListCache, type WatchSource, watchMessages } from './watch.ts';
 
 const LOG_POLL_MS = 250;
 /** The maximum number of artifacts in the answer to GetTrial. The ArtifactService lists all artifacts. */
@@ -79,7 +79,7 @@ export interface SweepSource extends WatchSource {
 
 export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
   const { queries } = source;
-  const roster = new AgentRoster(source.agents);
+  const agentList = new AgentListCache(source.agents);
   const rungs = new RungReader(queries);
   return {
     submit: unaryHandler(log, async (request, call) => ({
@@ -132,7 +132,7 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     listRungs: unaryHandler(log, (request) => rungs.of(queries.selectors.findSweep(request.sweep))),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
     watch: streamHandler(log, (request, signal) =>
-      watchMessages(source, roster, queries.selectors.findSweep(request.sweep), request.sinceEventSeq, signal),
+      watchMessages(source, agentList, queries.selectors.findSweep(request.sweep), request.sinceEventSeq, signal),
     ),
     readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
     explainTrial: unaryHandler(log, (request) => {

@@ -5,7 +5,7 @@ import { newFolder, noopSweep, type Served, serve } from '../../test/support/coo
 import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { WATCH_BACKLOG } from './limits.ts';
-import { AgentRoster, EVENTS_PER_MESSAGE, watchMessages } from './watch.ts';
+import { AgentListCache, EVENTS_PER_MESSAGE, watchMessages } from './watch.ts';
 
 const TRIALS = 2 * EVENTS_PER_MESSAGE + 1;
 
@@ -46,7 +46,7 @@ class Watcher {
     this.kinds = [];
     const stream = watchMessages(
       source(),
-      new AgentRoster(() => []),
+      new AgentListCache(() => []),
       sweepId,
       this.since,
       new AbortController().signal,
@@ -103,7 +103,7 @@ test('an event that occurs while a watcher catches up is sent once', async () =>
   await control.act(sweepId, { action: 'SWEEP_ACTION_PAUSE', reason: 'a', priority: 0 }, 'ann@desk');
   for await (const response of watchMessages(
     source(),
-    new AgentRoster(() => []),
+    new AgentListCache(() => []),
     sweepId,
     watcher.since,
     new AbortController().signal,
@@ -133,7 +133,7 @@ test('a watcher that falls too far behind is closed, and continues from its last
   const [trial] = runtime.queries.trials.all(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
   const watch = (since: number) =>
-    watchMessages(source(), new AgentRoster(() => []), small, since, new AbortController().signal);
+    watchMessages(source(), new AgentListCache(() => []), small, since, new AbortController().signal);
   const left = runtime.queries.sweeps.lastEvent();
   const slow = watch(0);
   expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });

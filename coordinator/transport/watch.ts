@@ -24,7 +24,7 @@ export interface WatchSource {
 }
 
 /** The agents. They are read at most once per interval for all watchers together. */
-export class AgentRoster {
+export class AgentListCache {
   readonly #read: () => Agent[];
   #agents: readonly Agent[] = [];
   #text = '';
@@ -52,7 +52,7 @@ export class AgentRoster {
  */
 export async function* watchMessages(
   { queries, onCommit }: Pick<WatchSource, 'queries' | 'onCommit'>,
-  roster: AgentRoster,
+  agentList: AgentListCache,
   sweepId: string,
   since: number,
   signal: AbortSignal,
@@ -65,7 +65,7 @@ export async function* watchMessages(
     if (since !== 0 && since <= queries.sweeps.lastEvent()) {
       sentUpTo = yield* catchUp(queries, sweepId, Math.max(0, since));
     } else {
-      const { agents, text } = roster.current();
+      const { agents, text } = agentList.current();
       lastAgents = text;
       sentUpTo = queries.sweeps.lastEvent();
       yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
@@ -75,7 +75,7 @@ export async function* watchMessages(
     while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
       if (signal.aborted) return;
-      const { agents, text } = roster.current();
+      const { agents, text } = agentList.current();
       const agentsChanged = text !== lastAgents;
       lastAgents = text;
       if (!pending.any && !agentsChanged) continue;

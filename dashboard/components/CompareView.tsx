@@ -7,12 +7,12 @@ import { shrinkToFit } from '../draw/pixel-image.ts';
 import { wrapWords } from '../draw/wrap-words.ts';
 import {
   comparedNames,
-  comparisonOf,
   comparisonTitle,
+  comparisonVerdict,
   curveTrials,
+  markedComparison,
   resultsOf,
   tableColumns,
-  verdictText,
 } from '../state/compared.ts';
 import type { Model } from '../state/model.ts';
 import { meanCurve } from '../state/replicate-curve.ts';
@@ -40,7 +40,7 @@ interface Props {
 
 /** The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images. */
 export function CompareView({ model, columns, lines: visible }: Props) {
-  const comparison = comparisonOf(model);
+  const comparison = markedComparison(model);
   const { shown } = comparison;
   if (shown.length === 0) {
     const text = 'nothing is marked; on the leaderboard, Space marks a config and c compares';
@@ -123,7 +123,9 @@ function verdictsOf(model: Model, shown: readonly MarkedRow[], metric: string): 
   const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));
   return shown
     .slice(1)
-    .map((_, i) => verdictText([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], isMinimized(model, metric)));
+    .map((_, i) =>
+      comparisonVerdict([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], isMinimized(model, metric)),
+    );
 }
 
 const isMinimized = ({ board }: Model, metric: string): boolean =>

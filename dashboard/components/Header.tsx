@@ -2,7 +2,7 @@ import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { timeLeftAfter, timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { NO_ESTIMATE_TEXT, percentText, progressText } from '../../lib/domain/progress.ts';
+import { NO_ESTIMATE_TEXT, progressText, sweepPercentText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { noCounts, presentTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -72,7 +72,7 @@ function withTrialsToCome(sweep: Sweep): TrialCounts {
 }
 
 function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns: number }) {
-  const tally = ` ${percentText(sweep).padStart(4)} ${progressText(sweep)}`;
+  const tally = ` ${sweepPercentText(sweep).padStart(4)} ${progressText(sweep)}`;
   const width = Math.max(10, columns - TALLY_COLUMNS);
   return (
     <Box>

@@ -1,6 +1,6 @@
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { hasNoEstimate, NO_ESTIMATE_TEXT, percentText, progressText } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText, sweepPercentText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -69,7 +69,7 @@ function countsText(sweep: Sweep): string {
   const parts = Object.entries({ ...counts, pending: counts.pending + offered })
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`);
-  const done = `${percentText(sweep)}, ${progressText(sweep)} finished`;
+  const done = `${sweepPercentText(sweep)}, ${progressText(sweep)} finished`;
   const estimate = hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '';
   return [done, ...parts, estimate, toComeText(sweep)].filter(Boolean).join(' · ');
 }

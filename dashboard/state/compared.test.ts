@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { midTrials } from '../../test/support/dashboard/mid-sweep.ts';
 import type { MeanDifference } from '../source.ts';
-import { comparisonTitle, curveTrials, resultsOf, verdictText } from './compared.ts';
+import { comparisonTitle, comparisonVerdict, curveTrials, resultsOf } from './compared.ts';
 import type { MarkedRow } from './selectors.ts';
 
 const [first, second, , , , failed, running] = midTrials;
@@ -32,7 +32,8 @@ test('the mean curve includes running replicates, but the results include only f
 const FOUND: MeanDifference = { difference: 0.5, low: 0.2, high: 0.8, level: 0.975, verdict: 'higher', moreSeeds: '' };
 
 test('a verdict says in words which row is better', () => {
-  const words = (found: MeanDifference | undefined, minimize: boolean) => verdictText(['b', 'a'], found, minimize);
+  const words = (found: MeanDifference | undefined, minimize: boolean) =>
+    comparisonVerdict(['b', 'a'], found, minimize);
   expect(words(FOUND, false)).toBe('b is better than a: +0.50000 (97.5% interval +0.20000 to +0.80000)');
   expect(words(FOUND, true)).toMatch(/^b is worse than a: /);
   expect(words({ ...FOUND, verdict: 'lower' }, true)).toMatch(/^b is better than a: /);

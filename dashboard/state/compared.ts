@@ -26,7 +26,7 @@ export interface Comparison {
 }
 
 /** Returns the marked rows in the order of marking, divided into rows that fit a width and rows that do not. */
-export function comparisonOf(model: Pick<Model, 'ui' | 'state' | 'board' | 'size'>): Comparison {
+export function markedComparison(model: Pick<Model, 'ui' | 'state' | 'board' | 'size'>): Comparison {
   const all = markedRows(model);
   const fitting = Math.floor((model.size.columns - NAME_COLUMNS) / ROW_COLUMNS);
   const count = Math.min(MAX_COMPARED, Math.max(1, fitting));
@@ -72,7 +72,7 @@ const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(
  * Returns the verdict on a row, compared with the first row, in words.
  * @param letters of the row and of the first row
  */
-export function verdictText(
+export function comparisonVerdict(
   [letter, first]: readonly [string, string],
   found: MeanDifference | undefined,
   minimize: boolean,

@@ -14,7 +14,7 @@ const MAX_CURVES = 400;
  * Identifies the attempt in a trial's row. The start time distinguishes two attempts that run at the same time. A row
  * can change from one attempt to the other although no attempt is new.
  */
-export function attemptOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
+export function attemptIdOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;
 }
 
@@ -38,7 +38,7 @@ export class CurveCache {
     const missing: string[] = [];
     for (const trial of trials) {
       const known = this.#entries.get(trial.id);
-      const entry = known ?? { attempt: attemptOf(trial), points: [], fetched: trial.epoch === 0 };
+      const entry = known ?? { attempt: attemptIdOf(trial), points: [], fetched: trial.epoch === 0 };
       this.#entries.delete(trial.id);
       this.#entries.set(trial.id, entry);
       if (known === undefined) this.#append(entry, trial);
@@ -73,9 +73,9 @@ export class CurveCache {
 
   #append(entry: Entry, trial: Trial): void {
     const { epoch, metrics } = trial;
-    if (attemptOf(trial) !== entry.attempt) {
+    if (attemptIdOf(trial) !== entry.attempt) {
       // The new attempt may resume from a checkpoint, and only the coordinator has the earlier points.
-      entry.attempt = attemptOf(trial);
+      entry.attempt = attemptIdOf(trial);
       entry.fetched = epoch === 0;
       entry.points = [];
     }

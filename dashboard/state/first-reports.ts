@@ -1,5 +1,5 @@
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { attemptOf } from './curve-cache.ts';
+import { attemptIdOf } from './curve-cache.ts';
 
 interface FirstReport {
   readonly attempt: string;
@@ -14,7 +14,7 @@ export function withFirstReports(known: FirstReports, rows: readonly Trial[]): F
   let next: Map<string, FirstReport> | undefined;
   for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {
     const first = (next ?? known).get(id);
-    const attempt = attemptOf({ attempts, startedAtMs });
+    const attempt = attemptIdOf({ attempts, startedAtMs });
     const stale = first !== undefined && first.attempt !== attempt;
     if (epoch !== 1 && !stale) continue;
     next ??= new Map(known);

@@ -14,7 +14,7 @@ export interface LogText {
 export const EMPTY_LOG: LogText = { dropped: 0, lines: [] };
 
 /** A position in a log. */
-export interface LogPlace {
+export interface LogPosition {
   /** The number of the line, from 0, including the lines that are no longer kept. */
   readonly line: number;
   /** The index of a UTF-16 code unit in the line. */
@@ -22,17 +22,17 @@ export interface LogPlace {
 }
 
 /** A line of the terminal, which is a line of the log or a part of a line that is too wide. */
-export interface LogRow extends LogPlace {
+export interface LogRow extends LogPosition {
   readonly text: string;
 }
 
-export interface LogMatch extends LogPlace {
+export interface LogMatch extends LogPosition {
   /** The index after the match. */
   readonly to: number;
 }
 
 /** Returns a negative number if `a` is before `b`, and zero if the two places are equal. */
-export const comparePlaces = (a: LogPlace, b: LogPlace): number => a.line - b.line || a.from - b.from;
+export const comparePlaces = (a: LogPosition, b: LogPosition): number => a.line - b.line || a.from - b.from;
 
 /** Returns a log with further lines. The log keeps at most `maxLines` lines. */
 export function appendLines({ dropped, lines }: LogText, more: readonly string[], maxLines: number): LogText {

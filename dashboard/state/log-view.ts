@@ -2,7 +2,7 @@
 import {
   comparePlaces,
   type LogMatch,
-  type LogPlace,
+  type LogPosition,
   type LogRow,
   type LogText,
   searchLog,
@@ -13,11 +13,11 @@ export interface LogUi {
   /** Whether the last line stays visible as the log grows. */
   readonly follow: boolean;
   /** The place of the first visible row. Has no effect while `follow` is set. */
-  readonly top: LogPlace;
+  readonly top: LogPosition;
   /** The text of the search; empty without a search. */
   readonly search: string;
   /** The place of the current match. */
-  readonly match: LogPlace | undefined;
+  readonly match: LogPosition | undefined;
 }
 
 /** A log opens at its end. */
@@ -34,7 +34,7 @@ export interface LogPage {
 const rowsOf = ({ text, columns }: LogPage): readonly LogRow[] => wrapLog(text, columns);
 
 /** Returns the index of the row at a place, or of the row before the place. */
-function rowAt(rows: readonly LogRow[], place: LogPlace): number {
+function rowAt(rows: readonly LogRow[], place: LogPosition): number {
   return Math.max(
     0,
     rows.findLastIndex((row) => comparePlaces(row, place) <= 0),

@@ -1,7 +1,7 @@
 /** The dashboard of the coordinator: store, scheduler, transports and process. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardFrame } from './frame.ts';
-import { figure, graph, type PanelQueries } from './panels.ts';
+import { graph, type PanelQueries, statPanel } from './panels.ts';
 
 const PROCESS = '{job="trawl-coordinator"}';
 
@@ -22,28 +22,28 @@ export const coordinator = () =>
     'Store, scheduler, gRPC, NATS and process of the coordinator.',
   )
     .withRow(new RowBuilder('Now'))
-    .withPanel(figure({ title: 'Up', about: '1 if the coordinator answers.', unit: 'short' }, `up${PROCESS}`))
+    .withPanel(statPanel({ title: 'Up', about: '1 if the coordinator answers.', unit: 'short' }, `up${PROCESS}`))
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Uptime', about: 'Time since the process started.', unit: 's' },
         `time() - trawl_start_time_seconds${PROCESS}`,
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Grants per second', about: 'Leases granted for trials.', unit: 'short' },
         perSecond('trawl_dispatch_latency_seconds_count'),
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Reports per second', about: 'Reports committed to the store.', unit: 'short' },
         perSecond('trawl_reports_ingested_total'),
       ),
     )
-    .withPanel(figure({ title: 'Offers', about: 'Current offers.', unit: 'short' }, 'sum(trawl_offers_outstanding)'))
+    .withPanel(statPanel({ title: 'Offers', about: 'Current offers.', unit: 'short' }, 'sum(trawl_offers_outstanding)'))
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Disk free', about: "Free share of the disk with the coordinator's folder.", unit: 'percentunit' },
         'trawl_disk_free_bytes / trawl_disk_size_bytes',
       ),

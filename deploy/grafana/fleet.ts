@@ -1,19 +1,19 @@
 /** The dashboard of the fleet: agents, their slots, GPUs and disks. */
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardFrame } from './frame.ts';
-import { figure, graph, table } from './panels.ts';
+import { graph, statPanel, table } from './panels.ts';
 
 export const fleet = () =>
   dashboardFrame('trawl-fleet', 'trawl: fleet', 'Agents, their slots, GPUs, data sets and disks.')
     .withRow(new RowBuilder('Now'))
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Agents connected', about: 'Agents with a heartbeat within the lease time.', unit: 'short' },
         'sum(trawl_agents{state="connected"})',
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         {
           title: 'Agents lost',
           about: 'Agents without a heartbeat for longer than the lease time. They stay listed for an hour.',
@@ -23,25 +23,25 @@ export const fleet = () =>
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Slots busy', about: 'Slots that run an attempt or a pack.', unit: 'short' },
         'sum(trawl_agent_slots{state="busy"})',
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Slots free', about: 'Idle slots of connected agents.', unit: 'short' },
         'sum(trawl_agent_slots{state="free"})',
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Sweeps running', about: 'Sweeps that are neither paused nor stopping.', unit: 'short' },
         'sum(trawl_sweeps{state="running"})',
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'GPU utilization', about: 'Mean utilization of all GPUs.', unit: 'percentunit' },
         'avg(trawl_agent_gpu_utilization_ratio)',
       ),

@@ -19,7 +19,7 @@ import { PanelBuilder as GraphPanel } from '@grafana/grafana-foundation-sdk/time
 /** The data source that the user selects at the top of each dashboard. */
 export const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
-export interface Look {
+export interface PanelOptions {
   readonly title: string;
   /** The description that the user sees. */
   readonly about: string;
@@ -35,7 +35,11 @@ export type PanelQueries = Readonly<Record<string, string>>;
 const REF_IDS = 'ABCDEFGH';
 
 /** Returns a panel with lines over time; `stacked` adds them up. */
-export function graph({ title, about, unit, width = 12 }: Look, queries: PanelQueries, stacked = false): GraphPanel {
+export function graph(
+  { title, about, unit, width = 12 }: PanelOptions,
+  queries: PanelQueries,
+  stacked = false,
+): GraphPanel {
   const panel = new GraphPanel()
     .title(title)
     .description(about)
@@ -57,7 +61,7 @@ export function graph({ title, about, unit, width = 12 }: Look, queries: PanelQu
 }
 
 /** Returns a panel that shows the newest value. */
-export function figure({ title, about, unit, width = 4 }: Look, expr: string): StatPanel {
+export function statPanel({ title, about, unit, width = 4 }: PanelOptions, expr: string): StatPanel {
   return new StatPanel()
     .title(title)
     .description(about)
@@ -72,7 +76,7 @@ export function figure({ title, about, unit, width = 4 }: Look, expr: string): S
 }
 
 /** Returns a table with one row per series. */
-export function table({ title, about, unit, width = 24 }: Look, expr: string): TablePanel {
+export function table({ title, about, unit, width = 24 }: PanelOptions, expr: string): TablePanel {
   return new TablePanel()
     .title(title)
     .description(about)

@@ -6,7 +6,7 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { dashboardFrame } from './frame.ts';
-import { DATASOURCE, figure, graph, type PanelQueries } from './panels.ts';
+import { DATASOURCE, graph, type PanelQueries, statPanel } from './panels.ts';
 
 const OF_SWEEP = 'sweep="$sweep"';
 const ENDED = 'state=~"succeeded|stopped|failed|cancelled"';
@@ -37,13 +37,13 @@ export const sweep = () =>
     .withVariable(choice)
     .withRow(new RowBuilder('Now'))
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Done', about: 'Share of trials that have ended, in any state.', unit: 'percentunit' },
         `sum(trawl_trials{${OF_SWEEP}, ${ENDED}}) / sum(trawl_trials_expected{${OF_SWEEP}})`,
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         {
           title: 'Time remaining',
           about: 'Estimated from the throughput of the last ten minutes.',
@@ -53,25 +53,25 @@ export const sweep = () =>
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Best value', about: 'Best value of the metric of the sweep.', unit: 'short' },
         `trawl_best_metric{${OF_SWEEP}} * on (sweep, metric) group_left () trawl_sweep_info`,
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Running', about: 'Running trials.', unit: 'short' },
         `trawl_trials{${OF_SWEEP}, state="running"}`,
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         { title: 'Failed', about: 'Trials that failed and are not retried.', unit: 'short' },
         `trawl_trials{${OF_SWEEP}, state="failed"}`,
       ),
     )
     .withPanel(
-      figure(
+      statPanel(
         {
           title: 'GPU hours',
           about: 'GPU time of the attempts of the sweep since the coordinator started.',

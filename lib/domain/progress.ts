@@ -40,6 +40,6 @@ export function progressText(sweep: Sweep): string {
 }
 
 /** Returns the progress as a whole percentage, such as `6%`. Only a complete sweep has `100%`. */
-export function percentText(sweep: Sweep): string {
+export function sweepPercentText(sweep: Sweep): string {
   return `${Math.floor(sweepProgress(sweep).share * 100)}%`;
 }

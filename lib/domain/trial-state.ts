@@ -14,7 +14,7 @@ export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
 /** Whether the sweep is paused and none of its trials is running. The sweep makes no progress until it is resumed. */
-export function isHalted({ state, counts }: Sweep): boolean {
+export function isPausedAndIdle({ state, counts }: Sweep): boolean {
   return sweepState.of(state) === 'paused' && (counts?.running ?? 0) === 0;
 }
 

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
 import type { AgentReason, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { agentReasonText, explainLines, explanationTexts, isBlocking, verdictText, waitReasonText } from './explain.ts';
+import {
+  agentReasonText,
+  agentVerdictText,
+  explainLines,
+  explanationTexts,
+  isBlocking,
+  waitReasonText,
+} from './explain.ts';
 
 const trial = (fields: Partial<Trial>): Trial => Trial.fromPartial({ id: 't', sweepId: '7', ...fields });
 const attempt = (fields: Partial<Attempt> = {}): Attempt =>
@@ -57,11 +64,13 @@ test.each<[AgentReason['reason'], string]>([
 test('the text about an agent starts with whether the agent can run the trial', () => {
   const leaving: AgentReason = { reason: { $case: 'leaving', leaving: {} } };
   const busy: AgentReason = { reason: { $case: 'busy', busy: { allSlots: true } } };
-  expect(verdictText({ agentId: 'a', fitSlots: 0, freeSlots: 0, reasons: [leaving] })).toBe('a: no: shutting down');
-  expect(verdictText({ agentId: 'a', fitSlots: 2, freeSlots: 1, reasons: [] })).toBe(
+  expect(agentVerdictText({ agentId: 'a', fitSlots: 0, freeSlots: 0, reasons: [leaving] })).toBe(
+    'a: no: shutting down',
+  );
+  expect(agentVerdictText({ agentId: 'a', fitSlots: 2, freeSlots: 1, reasons: [] })).toBe(
     'a: can run it: 1 of 2 slots free',
   );
-  expect(verdictText({ agentId: 'a', fitSlots: 1, freeSlots: 0, reasons: [busy] })).toBe(
+  expect(agentVerdictText({ agentId: 'a', fitSlots: 1, freeSlots: 0, reasons: [busy] })).toBe(
     'a: can run it in 1 slot; all slots are busy',
   );
 });

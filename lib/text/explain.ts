@@ -29,7 +29,7 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
   const since = sinceMs === 0 ? '' : trial.endedAtMs === 0 ? ` for ${span}` : ` ${span} ago`;
   const state = `trial ${trial.id} of sweep ${trial.sweepId}: ${shownState(trial.state)}${since}`;
   const lines = [state, ...explanationTexts(explained).map((text) => `  ${text}`)];
-  if (agents.length > 0) lines.push('agents:', ...agents.map((agent) => `  ${verdictText(agent)}`));
+  if (agents.length > 0) lines.push('agents:', ...agents.map((agent) => `  ${agentVerdictText(agent)}`));
   return lines;
 }
 
@@ -156,7 +156,7 @@ export function missingText({ kind }: Shortfall): string {
 }
 
 /** Returns a text such as `agent-1: no: no GPU (the sweep requires 1)`. */
-export function verdictText(verdict: AgentVerdict): string {
+export function agentVerdictText(verdict: AgentVerdict): string {
   const { agentId, fitSlots, freeSlots } = verdict;
   const reasons = verdict.reasons.map(agentReasonText);
   if (fitSlots === 0) return `${agentId}: no: ${reasons.join('; ')}`;

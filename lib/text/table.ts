@@ -5,7 +5,7 @@ import { type CommonParts, commonParts } from './common-parts.ts';
 import type { Segment } from './segment.ts';
 import type { Style } from './style.ts';
 import { visibleText } from './visible-text.ts';
-import { columnsOf, type Elision, pad, truncate } from './width.ts';
+import { columnsOf, type OmittedPart, pad, truncate } from './width.ts';
 
 /** A column of a table of `Row`s. Numbers are right-aligned and never cut. */
 export interface Column<Row> {
@@ -17,7 +17,7 @@ export interface Column<Row> {
    * The part of a long text that is left out: the middle of names, the start of values such as paths, the end of
    * sentences (default), or the parts that all rows have in common.
    */
-  readonly elide?: Elision | 'common';
+  readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
   readonly minWidth?: number;
   /** Whether the column is visible on every terminal. Other columns are hidden first. */

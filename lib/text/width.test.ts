@@ -28,14 +28,14 @@ test('a truncated text fits its width and ends after a whole grapheme', () => {
 test('a text that is shortened at its start or in its middle fits, and keeps its other parts', () => {
   fc.assert(
     fc.property(texts, fc.integer({ min: 1, max: 12 }), (text, width) => {
-      for (const elision of ['start', 'middle'] as const) {
-        const cut = truncate(text, width, elision);
+      for (const omitted of ['start', 'middle'] as const) {
+        const cut = truncate(text, width, omitted);
         expect(columnsOf(cut)).toBeLessThanOrEqual(width);
         if (columnsOf(text) <= width) expect(cut).toBe(text);
         else {
           const [before = '', after = ''] = cut.split('…');
           expect(text.startsWith(before) && text.endsWith(after)).toBe(true);
-          if (elision === 'start') expect(before).toBe('');
+          if (omitted === 'start') expect(before).toBe('');
         }
       }
     }),

@@ -13,7 +13,7 @@ export function columnsOf(text: string): number {
 }
 
 /** The part of a text that is left out when the text is too long. */
-export type Elision = 'end' | 'middle' | 'start';
+export type OmittedPart = 'end' | 'middle' | 'start';
 
 const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
@@ -23,12 +23,12 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
  * default.
  * Never splits a grapheme, so the result can be a few columns shorter.
  */
-export function truncate(text: string, width: number, elision: Elision = 'end'): string {
+export function truncate(text: string, width: number, omitted: OmittedPart = 'end'): string {
   if (columnsOf(text) <= width) return text;
   if (width <= 0) return '';
   const parts = Array.from(graphemes.segment(text), ({ segment }) => segment);
   const room = width - 1;
-  const head = elision === 'start' ? 0 : elision === 'end' ? room : Math.ceil(room / 2);
+  const head = omitted === 'start' ? 0 : omitted === 'end' ? room : Math.ceil(room / 2);
   return fitting(parts, head) + ELLIPSIS + fitting(parts.reverse(), room - head, true);
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { GpuWatch } from '../../agent/machine/gpus.ts';
-import { startOperator } from '../../agent/metrics/operator.ts';
+import { startAgentPages } from '../../agent/metrics/agent-pages.ts';
 import { busyCluster } from '../support/coordinator/busy-cluster.ts';
 import { newFolder } from '../support/coordinator/serve.ts';
 import { testFolder } from '../support/folder.ts';
@@ -63,7 +63,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   });
   const watch = new GpuWatch();
   onTestFinished(() => watch.stop());
-  const operator = await startOperator({
+  const pages = await startAgentPages({
     at: { host: '127.0.0.1', port: 0 },
     agentId: 'agent-0',
     certificateExpires: undefined,
@@ -77,8 +77,8 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
     spooled: () => 0,
     unreadyReason: () => undefined,
   });
-  onTestFinished(() => operator.stop());
-  const scrape = async () => (await fetch(`http://${operator.advertised}/metrics`)).text();
+  onTestFinished(() => pages.stop());
+  const scrape = async () => (await fetch(`http://${pages.advertised}/metrics`)).text();
   return until('every metric is exported', async () => {
     const text = await scrape();
     const isComplete = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');

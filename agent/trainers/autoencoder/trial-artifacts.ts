@@ -9,7 +9,7 @@ import { type ExampleImages, isReconstructed } from './reconstructions.ts';
 import type { Settings } from './settings.ts';
 
 /** The position of a trial in a learner. */
-export interface LearnerPlace {
+export interface LearnerPosition {
   readonly learner: Learner;
   readonly member: number;
 }
@@ -29,7 +29,7 @@ export class TrialArtifacts {
   }
 
   /** Keeps the artifacts that are due after an epoch's report: reconstructions, then the model (last epoch) or a checkpoint. */
-  async keep(place: LearnerPlace, epoch: number, shuffleState: ShuffleState): Promise<void> {
+  async keep(place: LearnerPosition, epoch: number, shuffleState: ShuffleState): Promise<void> {
     const { checkpointEvery, reconstructEvery } = this.run;
     const { epochs } = this.settings;
     if (isReconstructed(epoch, reconstructEvery, epochs)) await this.keepReconstructions(place, epoch);
@@ -42,7 +42,7 @@ export class TrialArtifacts {
     this.examples.dispose();
   }
 
-  private async keepReconstructions({ learner, member }: LearnerPlace, epoch: number): Promise<void> {
+  private async keepReconstructions({ learner, member }: LearnerPosition, epoch: number): Promise<void> {
     const { png, safetensors } = await this.examples.reconstruct(epoch, (input) => learner.reconstruct(member, input));
     await this.run.keep({ name: `reconstructions/epoch-${epoch}.png`, kind: 'reconstruction', epoch }, png);
     const name = `reconstructions/epoch-${epoch}.safetensors`;
@@ -50,7 +50,7 @@ export class TrialArtifacts {
   }
 
   private async keepCheckpoint(
-    { learner, member }: LearnerPlace,
+    { learner, member }: LearnerPosition,
     epoch: number,
     shuffleState: ShuffleState,
   ): Promise<void> {
@@ -58,7 +58,7 @@ export class TrialArtifacts {
     await this.run.keep({ name: `checkpoints/epoch-${epoch}.safetensors`, kind: 'checkpoint', epoch }, bytes);
   }
 
-  private async keepModel({ learner, member }: LearnerPlace, epoch: number): Promise<void> {
+  private async keepModel({ learner, member }: LearnerPosition, epoch: number): Promise<void> {
     const flat = await learner.parametersOf(member);
     const bytes = writeModel(this.run, learner.layersOf(member), flat);
     await this.run.keep({ name: 'model.safetensors', kind: 'model', epoch }, bytes);

@@ -1,6 +1,6 @@
 /** Reads a program's output: reports and log lines from stdout, log text from stderr. */
 import type { Readable } from 'node:stream';
-import { LogText, type OutputLine, OutputLines } from './report/output-lines.ts';
+import { LogTextFormatter, type OutputLine, OutputLines } from './report/output-lines.ts';
 
 const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
@@ -52,7 +52,7 @@ export type TakeLine = (line: OutputLine) => Promise<TakenLine> | undefined;
 /** Reads stdout or stderr to its end. Lines that are no reports are written to the log. */
 export async function readStream(stream: Readable, takeLine: TakeLine, tail: OutputTail, log: AttemptLog) {
   const lines = new OutputLines();
-  const shown = new LogText();
+  const shown = new LogTextFormatter();
   let added = '';
   const flush = () => {
     if (added === '') return;

@@ -32,7 +32,13 @@ import { metricsFile } from './metrics-file.ts';
 import { oomKills } from './oom-kills.ts';
 import { type AttemptLog, OutputTail, readStream, type TakeLine, workerLog } from './output.ts';
 import { type Exit, Program, STOP_GRACE_S } from './program.ts';
-import { type ClassifyRule, errorLine, failureClassOf, type ProgramFailureClass, RULE_MS } from './report/classify.ts';
+import {
+  type ClassifyRule,
+  errorLine,
+  type ProgramFailureClass,
+  programFailureClass,
+  RULE_MS,
+} from './report/classify.ts';
 import { Reports } from './reports.ts';
 import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
@@ -245,7 +251,7 @@ function exitFailure(
 ): TrainingError | undefined {
   if (code === 0) return undefined;
   const end = { code, signal, stderr: stderr.text, stdout: stdout.text, oomKills: kills };
-  const kind = failureClassOf(end, rules, ({ pattern }) =>
+  const kind = programFailureClass(end, rules, ({ pattern }) =>
     log.note(`skipped the rule ${JSON.stringify(pattern)} of classify: it takes more than ${RULE_MS} ms`),
   );
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;

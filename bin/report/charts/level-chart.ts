@@ -1,6 +1,6 @@
 import { scalePoint } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
-import type { Drawing } from '../document.ts';
+import type { ChartDrawing } from '../document.ts';
 import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
 import { clipped, element, line, text } from './svg.ts';
 
@@ -20,7 +20,7 @@ export function levelChart(
   y: ValueScale,
   names: { readonly metric: string; readonly parameter: string },
   ordered: boolean,
-): Drawing {
+): ChartDrawing {
   const places = points.map((_, i) => i);
   const x = scalePoint(places, [AREA.left + 6, AREA.right - 6]).padding(0.5);
   const at = (i: number) => x(i) ?? AREA.left;
@@ -51,7 +51,7 @@ const MOST_CHARACTERS = 18;
  * Draws the mean at each value of a parameter, with a whisker, one row per value. Suitable for labels that are too long
  * for places side by side.
  */
-export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): Drawing {
+export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): ChartDrawing {
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
   const x = (value: number) => LEFT + (AREA.bottom - scale.at(value)) * stretch;
   const bottom = TOP + points.length * ROW;

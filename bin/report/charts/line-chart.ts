@@ -1,7 +1,7 @@
 import { scaleLinear } from 'd3-scale';
 import { area, line as lineOf } from 'd3-shape';
 import { formatStep } from '../../../lib/text/numbers.ts';
-import type { Drawing } from '../document.ts';
+import type { ChartDrawing } from '../document.ts';
 import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
 import { element } from './svg.ts';
 
@@ -27,7 +27,7 @@ export function lineChart(
   epochs: readonly number[],
   y: ValueScale,
   metric: string,
-): Drawing {
+): ChartDrawing {
   const [first = 1, last = first] = [epochs[0], epochs.at(-1)];
   const x = scaleLinear([first, last > first ? last : first + 1], [AREA.left + 4, AREA.right - 4]);
   const band = area<EpochPoint>()

@@ -1,5 +1,5 @@
 import { scalePoint } from 'd3-scale';
-import type { Drawing } from '../document.ts';
+import type { ChartDrawing } from '../document.ts';
 import type { ValueScale } from './plot-area.ts';
 import { AREA } from './plot-area.ts';
 import { clipped, element, line, text } from './svg.ts';
@@ -29,7 +29,7 @@ export function parallelChart(
   lines: readonly ParallelLine[],
   metric: string,
   scale: ValueScale,
-): Drawing {
+): ChartDrawing {
   const width = COLUMN * (axes.length + 1);
   const x = (i: number) => COLUMN * (i + 0.5);
   const scales = axes.map(({ labels }) =>

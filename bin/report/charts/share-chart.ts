@@ -1,5 +1,5 @@
 import { scaleLinear } from 'd3-scale';
-import type { Drawing } from '../document.ts';
+import type { ChartDrawing } from '../document.ts';
 import { WIDTH } from './plot-area.ts';
 import { clipped, element, text } from './svg.ts';
 
@@ -16,7 +16,7 @@ export interface ChartShare {
 }
 
 /** Draws the shares of a total as bars, each below its label. */
-export function shareChart(shares: readonly ChartShare[]): Drawing {
+export function shareChart(shares: readonly ChartShare[]): ChartDrawing {
   const width = scaleLinear([0, 1], [0, WIDTH - VALUE]).clamp(true);
   const rows = shares.map(({ label, share, rest }, i) => {
     const y = i * ROW;

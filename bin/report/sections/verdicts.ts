@@ -9,9 +9,9 @@ import {
 import { MAX_SEEDS_NEEDED } from '../../../coordinator/analysis/statistics.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';
-import type { Badge, ReportBlock, ReportTable, Section, Tone } from '../document.ts';
+import type { Badge, ReportBlock, ReportTable, Section, VerdictStyle } from '../document.ts';
 
-const TONE: Readonly<Record<Verdict, Tone>> = { supported: 'good', refuted: 'bad', undecided: 'open' };
+const TONE: Readonly<Record<Verdict, VerdictStyle>> = { supported: 'good', refuted: 'bad', undecided: 'open' };
 
 const badge = (verdict: Verdict): Badge => ({ text: verdict, tone: TONE[verdict] });
 

@@ -9,7 +9,7 @@ import type { Distribution } from '../distribution.ts';
  * The coordinates of one value of a parameter. A value with `q` or a whole number covers an interval of coordinates;
  * any other number has a single coordinate.
  */
-export interface Cell {
+export interface CoordinateCell {
   readonly low: number;
   readonly high: number;
 }
@@ -22,7 +22,7 @@ export function isNumeric(distribution: Distribution): distribution is NumericDi
 }
 
 /** Returns the coordinates of a value. A value outside the distribution has the coordinate of the nearest end. */
-export function cellOf(distribution: NumericDistribution, value: number): Cell {
+export function cellOf(distribution: NumericDistribution, value: number): CoordinateCell {
   switch (distribution.kind) {
     case 'int_uniform': {
       const { min, max } = distribution;
@@ -48,7 +48,7 @@ export function cellOf(distribution: NumericDistribution, value: number): Cell {
   }
 }
 
-function point(coordinate: number): Cell {
+function point(coordinate: number): CoordinateCell {
   return { low: coordinate, high: coordinate };
 }
 

@@ -6,7 +6,7 @@
 import { bisectLeft, bisectRight } from 'd3-array';
 import { categoryIndexAt } from '../quantile.ts';
 import { normalShare, normalValue } from './normal.ts';
-import { type Coordinates, type Dimension, INACTIVE, STRIDE } from './space.ts';
+import { type Coordinates, INACTIVE, type SearchDimension, STRIDE } from './space.ts';
 
 export interface EstimatorOptions {
   /** The minimum bandwidth of n kernels, as a share of the space, is this constant divided by n + 2. */
@@ -24,7 +24,7 @@ export type Draw = () => number;
 const SQRT_2_PI = Math.sqrt(2 * Math.PI);
 
 export class ParzenEstimator {
-  readonly #dimensions: readonly Dimension[];
+  readonly #dimensions: readonly SearchDimension[];
   readonly #count: number;
   /** For each dimension, the centres of the kernels. */
   readonly #centres: readonly Float64Array[];
@@ -37,7 +37,7 @@ export class ParzenEstimator {
   /** The share of a categorical kernel that is distributed over all categories. */
   readonly #spread: number;
 
-  constructor(dimensions: readonly Dimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
+  constructor(dimensions: readonly SearchDimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
     this.#dimensions = dimensions;
     this.#count = kernels.length;
     this.#centres = dimensions.map((_, at) => Float64Array.from(kernels, (kernel) => kernel[at * STRIDE] ?? INACTIVE));

@@ -11,7 +11,7 @@ export type IsActive = (point: Point, name: string) => boolean;
 
 type Categorical = Distribution & { readonly kind: 'categorical' };
 
-export type Dimension =
+export type SearchDimension =
   | { readonly kind: 'numeric'; readonly name: string; readonly distribution: NumericDistribution }
   | {
       readonly kind: 'categorical';
@@ -34,8 +34,8 @@ export type Coordinates = Float64Array;
 export const STRIDE = 3;
 
 /** Returns a dimension for each parameter whose value varies. */
-export function dimensionsOf(space: ReadonlyMap<string, Distribution>): Dimension[] {
-  return [...space].flatMap(([name, distribution]): Dimension[] => {
+export function searchDimensions(space: ReadonlyMap<string, Distribution>): SearchDimension[] {
+  return [...space].flatMap(([name, distribution]): SearchDimension[] => {
     if (isNumeric(distribution)) return isSingle(distribution) ? [] : [{ kind: 'numeric', name, distribution }];
     if (distribution.kind === 'constant' || distribution.values.length < 2) return [];
     const { values } = distribution;
@@ -51,7 +51,7 @@ function isSingle(distribution: NumericDistribution): boolean {
 }
 
 /** Returns the coordinates of a point. A category that is not in the space counts as inactive. */
-export function coordinatesOf(dimensions: readonly Dimension[], point: Point, isActive: IsActive): Coordinates {
+export function coordinatesOf(dimensions: readonly SearchDimension[], point: Point, isActive: IsActive): Coordinates {
   const coordinates = new Float64Array(dimensions.length * STRIDE).fill(INACTIVE);
   for (const [at, dimension] of dimensions.entries()) {
     const value = point[dimension.name];
@@ -76,7 +76,7 @@ const MAX = 1 - 1e-9;
  * @param coordinate returns a share of a numeric dimension, the index of a category, or undefined for a parameter with
  * a single value
  */
-export function pointAt(
+export function pointAtCoordinates(
   space: ReadonlyMap<string, Distribution>,
   coordinate: (name: string) => number | undefined,
 ): Record<string, ParameterValue> {

@@ -15,7 +15,14 @@ import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn.ts';
 import { randomCoordinate } from '../random.ts';
 import { type EstimatorOptions, ParzenEstimator } from './parzen.ts';
-import { type Coordinates, coordinatesOf, dimensionsOf, type IsActive, type Point, pointAt } from './space.ts';
+import {
+  type Coordinates,
+  coordinatesOf,
+  type IsActive,
+  type Point,
+  pointAtCoordinates,
+  searchDimensions,
+} from './space.ts';
 
 export interface TpeSearch {
   /** Searches with different seeds have different points. */
@@ -80,9 +87,9 @@ export function nextPoint(
     return drawnPoint({ method: 'random', seed, space }, index);
   }
 
-  const dimensions = dimensionsOf(space);
+  const dimensions = searchDimensions(space);
   const positions = new Map(dimensions.map(({ name }, at) => [name, at]));
-  const pointOf = (drawn: readonly number[]) => pointAt(space, (name) => drawn[positions.get(name) ?? -1]);
+  const pointOf = (drawn: readonly number[]) => pointAtCoordinates(space, (name) => drawn[positions.get(name) ?? -1]);
   const [best, others] = divided(search, ended, Math.min(successes, MAX_BEST, Math.ceil(BEST_SHARE * ended.length)));
   const coordinates = (point: Point) => coordinatesOf(dimensions, point, isActive);
   const promising = new ParzenEstimator(dimensions, best.map(coordinates), BEST);

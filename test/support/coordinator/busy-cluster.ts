@@ -7,7 +7,7 @@ import type { AttemptEnd } from '../../../coordinator/core/attempt-model.ts';
 import { type AttemptRecord, onRecord } from '../../../coordinator/core/attempt-records.ts';
 import { onOpen } from '../../../coordinator/core/attempts.ts';
 import { combine } from '../../../coordinator/core/step.ts';
-import { type Collecting, startCollecting } from '../../../coordinator/metrics/collect.ts';
+import { type MetricsCollector, startCollecting } from '../../../coordinator/metrics/collect.ts';
 import { initializeCallSeries } from '../../../coordinator/metrics/grpc-calls.ts';
 import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
@@ -32,7 +32,7 @@ export interface BusyOptions {
 
 export interface BusyCluster {
   readonly served: Served;
-  readonly collecting: Collecting;
+  readonly collecting: MetricsCollector;
   /** Returns the text of a scrape. */
   scrape(): Promise<string>;
   stop(): void;

@@ -4,7 +4,7 @@ import { setColours } from '../../../dashboard/colours.ts';
 import { Screen } from '../../../dashboard/components/Screen.tsx';
 import { ScreenContext } from '../../../dashboard/components/ScreenContext.ts';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
-import type { Press } from '../../../dashboard/keys.ts';
+import type { KeyPress } from '../../../dashboard/keys.ts';
 import type { Source } from '../../../dashboard/source.ts';
 import { bodyLines, HEADER_LINES } from '../../../dashboard/state/layout.ts';
 import { StartProgress } from '../../../dashboard/state/start-progress.ts';
@@ -13,7 +13,7 @@ import { START_MS } from './sample.ts';
 
 export const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
 
-const KEYS: Readonly<Record<string, Press>> = {
+const KEYS: Readonly<Record<string, KeyPress>> = {
   enter: { input: '', key: { return: true } },
   escape: { input: '', key: { escape: true } },
   tab: { input: '', key: { tab: true } },

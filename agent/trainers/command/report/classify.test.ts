@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { errorLine, failureClassOf, type ProgramEnd } from './classify.ts';
+import { errorLine, type ProgramEnd, programFailureClass } from './classify.ts';
 
 const ended = (end: Partial<ProgramEnd>): ProgramEnd => ({
   code: 1,
@@ -34,15 +34,15 @@ describe('out-of-memory failures', () => {
     'RuntimeError: No executable batch size found, reached zero.',
     'slurmstepd: error: Detected 1 oom_kill event in StepId=1.0. Some of the step tasks have been OOM Killed.',
   ])('the line %s means out of memory', (line) => {
-    expect(failureClassOf(ended({ stderr: `Traceback\n${line}\n` }))).toBe('oom');
-    expect(failureClassOf(ended({ stdout: line }))).toBe('oom');
+    expect(programFailureClass(ended({ stderr: `Traceback\n${line}\n` }))).toBe('oom');
+    expect(programFailureClass(ended({ stdout: line }))).toBe('oom');
   });
 
   test('SIGKILL is an out-of-memory failure only if the kernel counted a kill for lack of memory', () => {
-    expect(failureClassOf(ended({ code: null, signal: 'SIGKILL', oomKills: 1 }))).toBe('oom');
-    expect(failureClassOf(ended({ code: 137, oomKills: 1 }))).toBe('oom');
-    expect(failureClassOf(ended({ code: null, signal: 'SIGKILL' }))).toBe('crash');
-    expect(failureClassOf(ended({ code: 1, oomKills: 1 }))).toBe('crash');
+    expect(programFailureClass(ended({ code: null, signal: 'SIGKILL', oomKills: 1 }))).toBe('oom');
+    expect(programFailureClass(ended({ code: 137, oomKills: 1 }))).toBe('oom');
+    expect(programFailureClass(ended({ code: null, signal: 'SIGKILL' }))).toBe('crash');
+    expect(programFailureClass(ended({ code: 1, oomKills: 1 }))).toBe('crash');
   });
 
   const frames =
@@ -69,12 +69,12 @@ describe('out-of-memory failures', () => {
     'an out-of-memory error that the program handled is not the reason for a later error: %j',
     (error) => {
       for (const caught of [traceback(error), `caught ${error}, with half the batch now\n`, `${error}\nepoch 1\n`]) {
-        expect(failureClassOf(ended({ stderr: caught }))).toBe('oom');
-        expect(failureClassOf(ended({ stderr: `${caught}${later}` }))).toBe('crash');
-        expect(failureClassOf(ended({ stdout: caught, stderr: later }))).toBe('crash');
-        expect(failureClassOf(ended({ stdout: `${caught}${later}` }))).toBe('crash');
-        expect(failureClassOf(ended({ stderr: `${later}${caught}` }))).toBe('oom');
-        expect(failureClassOf(ended({ stderr: `${caught}failed\n`, stdout: 'epoch 1\n' }))).toBe('oom');
+        expect(programFailureClass(ended({ stderr: caught }))).toBe('oom');
+        expect(programFailureClass(ended({ stderr: `${caught}${later}` }))).toBe('crash');
+        expect(programFailureClass(ended({ stdout: caught, stderr: later }))).toBe('crash');
+        expect(programFailureClass(ended({ stdout: `${caught}${later}` }))).toBe('crash');
+        expect(programFailureClass(ended({ stderr: `${later}${caught}` }))).toBe('oom');
+        expect(programFailureClass(ended({ stderr: `${caught}failed\n`, stdout: 'epoch 1\n' }))).toBe('oom');
       }
     },
   );
@@ -91,7 +91,7 @@ describe('out-of-memory failures', () => {
         `${error}\n${from}${later}`,
       ];
       for (const chain of chains)
-        expect(failureClassOf(ended({ stderr: `epoch 1\n${chain}wandb: done\n` }))).toBe('oom');
+        expect(programFailureClass(ended({ stderr: `epoch 1\n${chain}wandb: done\n` }))).toBe('oom');
     },
   );
 
@@ -108,7 +108,7 @@ describe('out-of-memory failures', () => {
         `RuntimeError: Caught MemoryError in DataLoader worker process 0.\nOriginal ${traceback('MemoryError')}`,
       ),
     ];
-    for (const stderr of all) expect(failureClassOf(ended({ stderr }))).toBe('oom');
+    for (const stderr of all) expect(programFailureClass(ended({ stderr }))).toBe('oom');
   });
 
   test('an out-of-memory error is the reason even if destructors, threads and exit handlers fail later', () => {
@@ -120,7 +120,7 @@ describe('out-of-memory failures', () => {
       '--- Logging error ---',
     ]) {
       const stderr = `${traceback(torch)}${heading}\n${traceback("TypeError: 'NoneType' object is not callable")}`;
-      expect(failureClassOf(ended({ stderr }))).toBe('oom');
+      expect(programFailureClass(ended({ stderr }))).toBe('oom');
       expect(errorLine(stderr)).toBe(torch);
     }
   });
@@ -130,22 +130,24 @@ describe('out-of-memory failures', () => {
       '2026-01-01 10:00:00.1: E external/local_xla/xla/stream_executor/cuda/cuda_driver.cc:1] failed to allocate 2.2GiB: ' +
       'CUDA_ERROR_OUT_OF_MEMORY: out of memory\n2026-01-01 10:00:00.2: W tensorflow/core/framework/op_kernel.cc:1] failed\n';
     const error = traceback('tensorflow.python.framework.errors_impl.InternalError: cuDNN launch failure');
-    expect(failureClassOf(ended({ stderr: log + error }))).toBe('oom');
-    expect(failureClassOf(ended({ stderr: `${log}with half the batch now\n${error}` }))).toBe('crash');
+    expect(programFailureClass(ended({ stderr: log + error }))).toBe('oom');
+    expect(programFailureClass(ended({ stderr: `${log}with half the batch now\n${error}` }))).toBe('crash');
   });
 
   test.each(['ValueError: bad shape', 'the room is out of memory foam', 'loss exhausted', ''])(
     '%j is a crash',
     (line) => {
-      expect(failureClassOf(ended({ stderr: line }))).toBe('crash');
+      expect(programFailureClass(ended({ stderr: line }))).toBe('crash');
     },
   );
 });
 
 test('the rules of a sweep take precedence over the built-in rules', () => {
   const rules = [{ pattern: 'NCCL (error|timeout)', class: 'preflight' } as const];
-  expect(failureClassOf(ended({ stderr: 'x\nNCCL error: unhandled\nCUDA out of memory' }), rules)).toBe('preflight');
-  expect(failureClassOf(ended({ stderr: 'CUDA out of memory' }), rules)).toBe('oom');
+  expect(programFailureClass(ended({ stderr: 'x\nNCCL error: unhandled\nCUDA out of memory' }), rules)).toBe(
+    'preflight',
+  );
+  expect(programFailureClass(ended({ stderr: 'CUDA out of memory' }), rules)).toBe('oom');
 });
 
 describe('the line of a failure that is shown first', () => {

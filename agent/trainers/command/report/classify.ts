@@ -59,7 +59,7 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
  * Returns the failure class of a program that did not succeed. The sweep's rules are applied first, then the kernel's
  * counter, then the patterns above. The patterns are applied only to the last error.
  */
-export function failureClassOf(
+export function programFailureClass(
   end: ProgramEnd,
   rules: readonly ClassifyRule[] = [],
   onLimit: (rule: ClassifyRule) => void = () => {},

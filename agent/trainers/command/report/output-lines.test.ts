@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LogText, MAX_LINE, type OutputLine, OutputLines } from './output-lines.ts';
+import { LogTextFormatter, MAX_LINE, type OutputLine, OutputLines } from './output-lines.ts';
 
 const cut = (...pieces: readonly string[]): OutputLine[] => {
   const lines = new OutputLines();
@@ -8,7 +8,7 @@ const cut = (...pieces: readonly string[]): OutputLine[] => {
 };
 
 const logOf = (output: string, isReport: (text: string) => boolean = () => false): string => {
-  const log = new LogText();
+  const log = new LogTextFormatter();
   return cut(output)
     .map((line) => log.text(line, isReport(line.text)))
     .concat(log.end())

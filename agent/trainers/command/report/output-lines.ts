@@ -76,7 +76,7 @@ export function withoutControl(text: string): string {
  * Converts output lines to log text: without control sequences, and with only the last state of a progress line. `text`
  * returns the text to append to the log. Empty for a state that a later state can overwrite.
  */
-export class LogText {
+export class LogTextFormatter {
   /** The newest state of the current progress line. */
   #state = '';
 

@@ -11,7 +11,7 @@ import { cachedBytes } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 import { agentMetrics, setGpuGauges } from './families.ts';
 
-export interface OperatorOptions {
+export interface AgentPagesOptions {
   readonly at: Address;
   /** Credentials for `/metrics`. Undefined if no password is required. */
   readonly auth: BasicAuth | TokenAuth | undefined;
@@ -37,7 +37,7 @@ export interface OperatorOptions {
   readonly unreadyReason: () => string | undefined;
 }
 
-export interface Operator {
+export interface AgentPages {
   /** The HOST:PORT under which other machines can reach the pages. */
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
@@ -50,7 +50,7 @@ export interface Operator {
 }
 
 /** @throws {UnreachableError} if the address is already in use */
-export async function startOperator(options: OperatorOptions): Promise<Operator> {
+export async function startAgentPages(options: AgentPagesOptions): Promise<AgentPages> {
   const { agentId: agent, dir, dataDir } = options;
   const metrics = agentMetrics();
   metrics.buildInfo.set({ version: options.version }, 1);
