@@ -70,7 +70,7 @@ export function holdNotes(show: (text: string) => void): () => void {
 }
 
 /** C1 and bidirectional controls. JSON does not escape these characters, but terminals interpret them. */
-const UNSAFE = /[\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const UNSAFE = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes terminal control characters in JSON text without changing its meaning. */
 export function jsonSafe(json: string): string {

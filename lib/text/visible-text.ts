@@ -13,7 +13,7 @@ const DELETE_PICTURE = '\u2421';
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern must match control characters
-  /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\p{Surrogate}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]|\p{Surrogate}/gu;
 
 function visible(character: string): string {
   const code = character.codePointAt(0) ?? 0;
