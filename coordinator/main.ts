@@ -31,7 +31,7 @@ import { sweepControl } from './app/sweep-control.ts';
 import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
 import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
-import { ArtifactFiles } from './artifacts/files.ts';
+import { type OpenArtifacts, openArtifacts } from './artifacts/open-artifacts.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
 import { admit, admitOwner } from './auth/admit.ts';
@@ -85,6 +85,11 @@ export interface CoordinatorOptions {
   readonly metricsHosts: readonly string[];
   /** Whether the metrics are served over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
+  /**
+   * The location of artifacts in an S3-compatible store. By default, the location that the store has recorded or, without
+   * one, the data folder.
+   */
+  readonly artifacts: string | undefined;
   readonly leaseMs: number;
   /**
    * The time in milliseconds after which ended sweeps are pruned. If undefined, sweeps are never pruned automatically.
@@ -137,10 +142,23 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const pages = await servePages(options, identity, token, { loaded, metrics, readiness, rejections }).catch(
     closing(() => db.close()),
   );
+  const artifacts = await openArtifacts(
+    { db, dir, cluster, location: options.artifacts, log },
+    {
+      onRequest: (operation, seconds, problem) => measureStoreRequest(metrics, operation, seconds, problem),
+      onProblem: (problem) => readiness.set('artifacts', problem),
+    },
+  ).catch(
+    closing(() => {
+      pages.stop();
+      db.close();
+    }),
+  );
   const nats = await awaitNats(natsUrl, `trawl coordinator ${cluster}`, identity, log, (problem) =>
     onProblem('connection', problem),
   ).catch(
     closing(() => {
+      artifacts.close();
       pages.stop();
       db.close();
     }),
@@ -153,7 +171,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     send: (output) => send(output, offers, attempts),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
   });
-  const files = new ArtifactFiles(dir);
+  const { files } = artifacts;
+  if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
   const archives = new CodeArchives(dir);
   await moveOrphans(runtime, files, log);
   runtime.onCommit((commit) => afterCommit(commit, files, log));
@@ -172,7 +191,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 
   initializeCallSeries(metrics, SERVICES);
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log });
+  addServices(server, { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, db, log });
   const tooMany = new SparseLog(log, 'too many connections: closed one');
   const listener = await listen(server, options.listen, {
     identity,
@@ -231,6 +250,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopDiskWatch();
       collecting.stop();
       runtime.flush();
+      artifacts.close();
       await closeNats(nats);
       db.close();
     },
@@ -281,6 +301,17 @@ function watchIdentities({ identityDir, log }: CoordinatorOptions): Identities |
   return new Identities(identityDir, (error) => log.error({ err: error }, 'could not reload the identities'));
 }
 
+function measureStoreRequest(
+  metrics: CoordinatorMetrics,
+  operation: string,
+  seconds: number,
+  problem: Error | undefined,
+): void {
+  metrics.artifactStoreRequests.inc({ operation, outcome: problem === undefined ? 'ok' : 'error' });
+  metrics.artifactStoreSeconds.observe(seconds);
+  metrics.artifactStoreUp.set(problem === undefined ? 1 : 0);
+}
+
 function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamFill): void {
   metrics.natsStreamMessages.set(messages);
   if (limit === undefined) metrics.natsStreamLimit.remove();
@@ -323,16 +354,20 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
   }
 }
 
+/** The parts of a coordinator that can make it unready. */
+type Part = NatsPart | 'start' | 'artifacts';
+
 class Readiness {
   readonly #health: Health;
-  readonly #problems = new Map<NatsPart | 'start', string>([['start', 'the coordinator is starting']]);
+  readonly #problems = new Map<Part, string>([['start', 'the coordinator is starting']]);
 
   constructor(health: Health) {
     this.#health = health;
   }
 
   /** @param problem the problem; undefined if the part works */
-  set(part: NatsPart | 'start', problem: string | undefined): void {
+  set(part: Part, problem: string | undefined): void {
+    if (this.#problems.get(part) === problem) return;
     if (problem === undefined) this.#problems.delete(part);
     else this.#problems.set(part, problem);
     this.#health.set(this.problem === undefined);
@@ -348,7 +383,7 @@ class Readiness {
 
 interface ServiceParts {
   readonly runtime: Runtime;
-  readonly files: ArtifactStore;
+  readonly artifacts: OpenArtifacts;
   readonly cleaner: AttemptFileCleaner;
   readonly archives: CodeArchives;
   readonly guard: Guard;
@@ -360,7 +395,8 @@ interface ServiceParts {
 }
 
 function addServices(server: Server, parts: ServiceParts): void {
-  const { runtime, files, cleaner, archives, guard, attempts, pruner, dir, db, log } = parts;
+  const { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, db, log } = parts;
+  const { files, quota } = artifacts;
   const { core, queries } = runtime;
   const space = SpaceLedger.of(dir);
   const source = {
@@ -372,7 +408,7 @@ function addServices(server: Server, parts: ServiceParts): void {
   server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries, files, core, guard, space, onEndedUpload: cleaner.afterUpload, log }),
+    artifactService({ queries, files, core, guard, space, quota, onEndedUpload: cleaner.afterUpload, log }),
   );
   server.addService(CodeServiceService, codeService({ archives, core, guard, space, log }));
   server.addService(AttemptServiceService, attempts.implementation);
@@ -381,7 +417,7 @@ function addServices(server: Server, parts: ServiceParts): void {
     operationsService(
       agentControl(runtime),
       snapshots({ dir, db, files, archives, log }),
-      (request) => pruneAll(pruner, dir, request, now()),
+      (request) => pruneAll(pruner, request, now()),
       log,
     ),
   );

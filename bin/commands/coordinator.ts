@@ -14,7 +14,7 @@ import { untilSignal } from '../local/signals.ts';
 import { withAuth, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
-import { ageOption, durationFrom, pathOption } from '../options/values.ts';
+import { ageOption, artifactsLocation, durationFrom, pathOption } from '../options/values.ts';
 import { packageRoot, trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
@@ -24,6 +24,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly metrics: string;
   readonly lease: number;
   readonly retain?: number;
+  readonly artifacts?: string;
   readonly identity?: string;
   readonly insecure?: true;
   readonly auth: boolean;
@@ -54,6 +55,7 @@ async function coordinator(options: Options): Promise<void> {
     metricsAuth: metricsAuth(options),
     metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,
+    artifacts: artifactsLocation(options.artifacts),
     leaseMs: options.lease,
     retainMs: options.retain,
     version: trawlVersion(),
@@ -95,6 +97,11 @@ export function registerCoordinator(program: Command): void {
       )
         .argParser(durationFrom(MIN_LEASE_MS, `${MIN_LEASE_MS / 1000}s`))
         .default(DEFAULT_LEASE_MS, `${DEFAULT_LEASE_MS / 1000}s`),
+    )
+    .option(
+      '--artifacts <s3-url>',
+      'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
+        '(default: TRAWL_ARTIFACTS, or else the location of the last start, or else the data folder)',
     )
     .option('--retain <duration>', 'delete sweeps this long after they end (default: never)', ageOption)
     .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"', pathOption)

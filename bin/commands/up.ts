@@ -53,6 +53,7 @@ interface Options extends GlobalOptions, OutputOptions, SlotOptions {
   readonly auth: boolean;
   readonly retry?: RetriedFailures;
   readonly new?: true;
+  readonly artifacts?: string;
 }
 
 const PATIENCE_MS = 120_000;
@@ -83,6 +84,7 @@ async function up(fileName: string, options: Options): Promise<void> {
       pack: options.pack,
       logLevel: options.logLevel,
       requireToken: options.auth,
+      artifacts: options.artifacts,
       report: note,
       onStep: (step) => screen?.report(step),
     });
@@ -323,6 +325,7 @@ export function registerUp(program: Command): void {
     .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)', pathOption)
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
+    .option('--artifacts <s3-url>', 'keep artifacts in an S3-compatible store (see "trawl coordinator --help")')
     .option('--new', 'run an edited file as a new sweep, without the offer to apply it to its earlier sweep')
     .option(
       '--retry <failures>',

@@ -25,6 +25,8 @@ export interface LocalClusterOptions {
   readonly logLevel: string;
   /** Whether the coordinator requires its token. */
   readonly requireToken: boolean;
+  /** The value of the coordinator's --artifacts. */
+  readonly artifacts?: string | undefined;
   /** Called with messages for the user. */
   readonly report: (line: string) => void;
   /** Called with each step of the start, such as `starting the coordinator`. */
@@ -94,7 +96,8 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     options.onStep?.('starting the coordinator');
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
-      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses, ...auth], natsUrl);
+      const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
+      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses, ...artifacts, ...auth], natsUrl);
       at = await coordinatorAddress(dir, process);
       return process;
     });

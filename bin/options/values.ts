@@ -25,6 +25,11 @@ export function countUpTo(max: number): (text: string) => number {
   };
 }
 
+/** Returns the value of --artifacts or, without the option, of TRAWL_ARTIFACTS. */
+export function artifactsLocation(option: string | undefined): string | undefined {
+  return option ?? (process.env.TRAWL_ARTIFACTS || undefined);
+}
+
 /** Parses the path of a file or a folder. */
 export function pathOption(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected a path.');

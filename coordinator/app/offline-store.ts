@@ -7,14 +7,14 @@ import { CodeServiceService } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
-import { ArtifactFiles } from '../artifacts/files.ts';
+import { openRecordedArtifacts } from '../artifacts/open-artifacts.ts';
 import { SpaceLedger } from '../artifacts/space-ledger.ts';
 import { admitOwner } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
 import { loadAgents } from '../store/load-agents.ts';
-import { openStore } from '../store/open.ts';
+import { clusterName, openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { artifactService } from '../transport/artifact-service.ts';
 import { codeService } from '../transport/code-service.ts';
@@ -65,14 +65,24 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     SweepServiceService,
     sweepService(source, { submit: reject, act: reject, killTrial: reject, retry, apply }, log),
   );
-  const files = new ArtifactFiles(dir);
+  const artifacts = await openRecordedArtifacts({ db, dir, cluster: clusterName(db), log });
+  const { files } = artifacts;
   const archives = new CodeArchives(dir);
   const space = SpaceLedger.of(dir);
   const pruner = new Pruner(db, files, archives);
-  const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, dir, options, now());
+  const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, options, now());
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries: source.queries, files, core: undefined, guard, space, onEndedUpload: () => {}, log }),
+    artifactService({
+      queries: source.queries,
+      files,
+      core: undefined,
+      guard,
+      space,
+      quota: undefined,
+      onEndedUpload: () => {},
+      log,
+    }),
   );
   server.addService(CodeServiceService, codeService({ archives, core: undefined, guard, space, log }));
   server.addService(
@@ -91,6 +101,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     async close() {
       server.forceShutdown();
       runtime?.stop();
+      artifacts.close();
       listener.close();
       db.close();
     },

@@ -4,6 +4,7 @@
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Artifact } from '../core/attempt-model.ts';
+import type { OrphanSet } from './orphans.ts';
 
 /** A file that is being uploaded through the coordinator. */
 export interface IncomingArtifact {
@@ -25,7 +26,37 @@ export interface IncomingArtifact {
 /** The name and the content of a stored file. */
 export type StoredArtifact = Pick<Artifact, 'name' | 'size' | 'sha256'>;
 
+/** One HTTP request that an agent makes without credentials, and the bytes of the file that it sends. */
+interface DirectRequest {
+  readonly start: number;
+  readonly size: number;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** An upload from an agent straight to a remote store. */
+export interface DirectUpload {
+  /** The requests that send the missing bytes. */
+  readonly requests: readonly DirectRequest[];
+  /**
+   * Verifies size and SHA-256 of the object. A wrong object is removed.
+   * @returns false if the object is missing, truncated or wrong
+   */
+  finish(): Promise<boolean>;
+  close(): void;
+}
+
+/** Transfers between agents or clients and a remote store, which bypass the coordinator. */
+export interface DirectTransfers {
+  /** Starts or resumes an upload. The caller must close it. @throws as ArtifactStore.begin */
+  begin(key: AttemptKey, artifact: Artifact): Promise<DirectUpload>;
+  /** Returns a presigned URL from which the file can be read for an hour. */
+  urlOf(key: AttemptKey, artifact: StoredArtifact): Promise<string>;
+}
+
 export interface ArtifactStore {
+  /** Undefined if all transfers pass through the coordinator. */
+  readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file of an artifact's record was uploaded. The answer is synchronous, because the records of an
    * attempt are processed in their order. Before each such record, the agent uploads the file or asks `holds`.
@@ -48,19 +79,36 @@ export interface ArtifactStore {
   read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
   /** Removes a file whose record was removed by a durable commit. */
   remove(key: AttemptKey, name: string): Promise<void>;
-  /** Removes all artifacts of a sweep whose rows were removed by a durable commit. */
-  removeSweep(sweepId: string): Promise<void>;
+  /**
+   * Removes all artifacts of a sweep whose rows were removed by a durable commit. Removing the artifacts of a sweep twice
+   * is harmless.
+   * @returns whether the removal is complete; false if it was deferred
+   */
+  removeSweep(sweepId: string): Promise<boolean>;
   /** Defers the removal of all artifacts until the returned function is called. Calls must not overlap. */
   keepAll(): () => Promise<void>;
   /**
    * Removes the files of an ended attempt that `isNamed` rejects, such as partial uploads. An ended attempt accepts no
    * further records. Files that are being uploaded are kept.
    */
-  removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void>;
+  removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => boolean): Promise<void>;
   /**
    * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
    * @param at the time in Unix milliseconds
    * @returns the number of moved files
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number>;
+  /**
+   * Removes orphans: sets of files that a start at or before `before` moved, and the objects of a remote store that
+   * `isNamed` rejects and that were stored before. Objects that are younger than an hour are kept.
+   * @param before the time in Unix milliseconds
+   * @param now the current time in Unix milliseconds
+   * @param dryRun whether orphans are only counted
+   */
+  removeOrphans(
+    isNamed: (key: AttemptKey, name: string, sha256: string) => boolean,
+    before: number,
+    dryRun: boolean,
+    now: number,
+  ): Promise<OrphanSet[]>;
 }

@@ -6,7 +6,7 @@ import { innerPath } from '../../lib/files/inner-path.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
-import { IncomingFile, isStored } from './incoming-file.ts';
+import { IncomingFile, isStored, moveIntoPlace } from './incoming-file.ts';
 
 /** The name of the folder of archives, inside the coordinator's folder. */
 export const CODE_FOLDER = 'code';
@@ -85,8 +85,9 @@ export class CodeArchives {
    */
   begin(archive: CodeArchive): Promise<IncomingFile> {
     const { sha256 } = archive;
-    const place = { part: join(this.#root, PARTS, sha256), path: this.path(sha256), top: this.dir };
-    return IncomingFile.begin(place, archive, () => {});
+    const place = { path: this.path(sha256), top: this.dir };
+    const store = (part: string) => moveIntoPlace(part, place);
+    return IncomingFile.begin({ part: join(this.#root, PARTS, sha256), store }, archive, () => {});
   }
 
   /** Reads an archive in chunks, starting at `offset`. */

@@ -9,7 +9,7 @@ import type { ArtifactStore } from './artifact-store.ts';
 
 interface DurableStore {
   settle(step: Step): Promise<void>;
-  readonly queries: { readonly artifacts: { has(key: AttemptKey, name: string): boolean } };
+  readonly queries: { readonly artifacts: { has(key: AttemptKey, name: string, sha256?: string): boolean } };
 }
 
 export interface AttemptFileCleaner {
@@ -24,7 +24,8 @@ export function attemptFileCleaner(
   files: Pick<ArtifactStore, 'removeUnnamed'>,
   log: Logger,
 ): AttemptFileCleaner {
-  const clean = (key: AttemptKey) => files.removeUnnamed(key, (name) => store.queries.artifacts.has(key, name));
+  const clean = (key: AttemptKey) =>
+    files.removeUnnamed(key, (name, sha256) => store.queries.artifacts.has(key, name, sha256));
   const onError = (error: unknown) => log.warn({ err: error }, 'could not remove the files of an ended attempt');
   return {
     afterCommit({ changes }) {

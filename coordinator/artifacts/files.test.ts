@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ConflictError, RejectedError } from '../../proto/errors.ts';
+import { testArtifactStore } from '../../test/support/coordinator/artifact-contract.ts';
 import type { Artifact } from '../core/attempt-model.ts';
 import { ArtifactFiles } from './files.ts';
 
@@ -12,6 +13,8 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'trawl-artifacts-'));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+testArtifactStore(async () => ({ store: new ArtifactFiles(dir), restarted: () => new ArtifactFiles(dir) }));
 
 const key = (attempt: number) => ({ sweepId: '1', trialId: 't', attempt });
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -12,8 +12,8 @@ import { ConflictError, NotFoundError, RejectedError } from '../../proto/errors.
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/attempt-model.ts';
 import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
-import { IncomingFile, isStored } from './incoming-file.ts';
-import { moveToOrphans } from './orphans.ts';
+import { IncomingFile, isStored, moveIntoPlace } from './incoming-file.ts';
+import { moveToOrphans, type OrphanSet, removeOrphanSets } from './orphans.ts';
 
 /** The name of the folder of artifacts, inside the coordinator's folder. */
 export const ARTIFACTS_FOLDER = 'artifacts';
@@ -24,6 +24,7 @@ export const ARTIFACTS_FOLDER = 'artifacts';
 const PARTS = '.parts';
 
 export class ArtifactFiles implements ArtifactStore {
+  readonly direct = undefined;
   /** The coordinator's folder. */
   readonly dir: string;
   readonly #root: string;
@@ -60,12 +61,21 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingFile> {
-    const part = join(this.#folder(key), PARTS, artifact.sha256);
     await this.#checkConflicts(key, artifact.name);
+    const place = { path: this.path(key, artifact.name), top: this.dir };
+    return this.receive(key, artifact, (part) => moveIntoPlace(part, place));
+  }
+
+  /**
+   * Starts or resumes an upload to a partial file. The caller must close the returned file.
+   * @param store stores the complete, verified partial file
+   * @throws {RejectedError} if the attempt is already uploading the same contents
+   */
+  async receive(key: AttemptKey, artifact: Artifact, store: (part: string) => Promise<void>): Promise<IncomingFile> {
+    const part = join(this.#folder(key), PARTS, artifact.sha256);
     if (this.#uploading.has(part)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
     this.#uploading.add(part);
-    const place = { part, path: this.path(key, artifact.name), top: this.dir };
-    return IncomingFile.begin(place, artifact, () => this.#uploading.delete(part));
+    return IncomingFile.begin({ part, store }, artifact, () => this.#uploading.delete(part));
   }
 
   async *read(key: AttemptKey, { name }: StoredArtifact, offset: number): AsyncIterable<Buffer> {
@@ -84,10 +94,14 @@ export class ArtifactFiles implements ArtifactStore {
     else this.#deferredRemovals.push(path);
   }
 
-  async removeSweep(sweepId: string): Promise<void> {
+  async removeSweep(sweepId: string): Promise<boolean> {
     const path = innerPath(this.#root, sweepId);
-    if (this.#deferredRemovals === undefined) await rm(path, { recursive: true, force: true });
-    else this.#deferredRemovals.push(path);
+    if (this.#deferredRemovals !== undefined) {
+      this.#deferredRemovals.push(path);
+      return false;
+    }
+    await rm(path, { recursive: true, force: true });
+    return true;
   }
 
   keepAll(): () => Promise<void> {
@@ -111,6 +125,10 @@ export class ArtifactFiles implements ArtifactStore {
     }
     await moveToOrphans(this.dir, orphans, at);
     return orphans.length;
+  }
+
+  removeOrphans(_isNamed: unknown, before: number, dryRun: boolean): Promise<OrphanSet[]> {
+    return removeOrphanSets(this.dir, before, dryRun);
   }
 
   /**

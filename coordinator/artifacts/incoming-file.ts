@@ -1,6 +1,6 @@
 /**
  * Represents a file that is being uploaded. The upload writes a partial file, which a later upload can resume. Once all
- * bytes have arrived, the file is moved durably to its path.
+ * bytes have arrived, the file is verified and stored.
  */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
@@ -12,7 +12,12 @@ import type { IncomingArtifact } from './artifact-store.ts';
 export interface UploadPaths {
   /** The path of the partial file. */
   readonly part: string;
-  /** The path of the complete file. */
+  /** Stores the complete, verified partial file durably, and removes the partial file. */
+  readonly store: (part: string) => Promise<void>;
+}
+
+/** The place of a complete file. */
+export interface FilePlace {
   readonly path: string;
   /** The coordinator's folder. Every new folder on the way to the file is made durable. */
   readonly top: string;
@@ -65,25 +70,18 @@ export class IncomingFile implements IncomingArtifact {
   }
 
   /**
-   * Moves the complete file to its path. The move is durable.
+   * Verifies the complete file and stores it durably.
    * @returns false if the checksum is wrong, in which case the partial file is deleted
-   * @throws {ConflictError} if a part of the file's path is a file, or if the path is a folder
+   * @throws as the place's `store`
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();
-    const { part, path, top } = this.#place;
+    const { part, store } = this.#place;
     if ((await checksumOfFile(part)).sha256 !== this.#announced.sha256) {
       await rm(part, { force: true });
       return false;
     }
-    const folder = dirname(path);
-    try {
-      await mkdir(folder, { recursive: true });
-      await rename(part, path);
-    } catch (error) {
-      throw conflictOf(error, relative(top, path));
-    }
-    await syncFolders(folder, top);
+    await store(part);
     return true;
   }
 
@@ -94,6 +92,21 @@ export class IncomingFile implements IncomingArtifact {
       this.#onClosed();
     }
   }
+}
+
+/**
+ * Moves a complete, synced file to its path. The move is durable.
+ * @throws {ConflictError} if a part of the file's path is a file, or if the path is a folder
+ */
+export async function moveIntoPlace(part: string, { path, top }: FilePlace): Promise<void> {
+  const folder = dirname(path);
+  try {
+    await mkdir(folder, { recursive: true });
+    await rename(part, path);
+  } catch (error) {
+    throw conflictOf(error, relative(top, path));
+  }
+  await syncFolders(folder, top);
 }
 
 const CONFLICTS: readonly unknown[] = ['ENOTDIR', 'EEXIST', 'EISDIR', 'ENOTEMPTY'];
@@ -107,7 +120,7 @@ function conflictOf(error: unknown, path: string): unknown {
  * Returns whether the uploaded file is complete. A complete file is flushed to disk here, because the process that
  * wrote it can have ended before the flush.
  */
-export async function isStored({ path, top }: Omit<UploadPaths, 'part'>, { size, sha256 }: Checksum): Promise<boolean> {
+export async function isStored({ path, top }: FilePlace, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== size) return false;
   if ((await checksumOfFile(path)).sha256 !== sha256) return false;

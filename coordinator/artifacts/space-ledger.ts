@@ -1,5 +1,5 @@
 /**
- * Reserves disk space for uploads. Bytes that an upload has announced but not sent yet are reserved, so that concurrent
+ * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. Bytes that an upload has announced but not sent yet are reserved, so that concurrent
  * uploads cannot fill the disk together. Reservations exist only in memory, and end with their stream or with the
  * process.
  */
@@ -17,10 +17,11 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
  * @param need the bytes that must still arrive
  * @param free the free bytes on the disk, after the bytes that have arrived
  * @param reserved the bytes that other uploads may still send
+ * @param keep the bytes that uploads leave free
  * @returns `later` if the file fits only without the reservations, and `never` if it does not fit even then
  */
-export function spaceAnswer(need: number, free: number, reserved: number): SpaceAnswer {
-  const available = free - MIN_FREE_BYTES;
+export function spaceAnswer(need: number, free: number, reserved: number, keep = MIN_FREE_BYTES): SpaceAnswer {
+  const available = free - keep;
   if (need > available) return 'never';
   return need > available - reserved ? 'later' : 'fits';
 }
@@ -35,11 +36,18 @@ export interface Reservation {
 
 export class SpaceLedger {
   readonly #freeBytes: () => Promise<number>;
+  readonly #of: string;
+  readonly #keepBytes: number;
   #reserved = 0;
 
-  /** @param freeBytes returns the free space of the disk */
-  constructor(freeBytes: () => Promise<number>) {
+  /**
+   * @param freeBytes returns the free space
+   * @param of what has the space, for messages
+   */
+  constructor(freeBytes: () => Promise<number>, { of = "the coordinator's disk", keepBytes = MIN_FREE_BYTES } = {}) {
     this.#freeBytes = freeBytes;
+    this.#of = of;
+    this.#keepBytes = keepBytes;
   }
 
   /** Returns the ledger of the disk of a folder. */
@@ -64,13 +72,13 @@ export class SpaceLedger {
   async reserve(name: string, bytes: number): Promise<Reservation> {
     const free = await this.#freeBytes();
     // This code awaits nothing from here on, so that two uploads cannot reserve the same space.
-    const answer = spaceAnswer(bytes, free, this.#reserved);
-    const space = `${formatSize(bytes)}, but the coordinator's disk has ${formatSize(Math.max(0, free))} free`;
-    const kept = `and keeps ${formatSize(MIN_FREE_BYTES)} free`;
-    if (answer === 'never') throw new NoSpaceError(`${name} does not fit: it needs ${space} ${kept}`);
+    const answer = spaceAnswer(bytes, free, this.#reserved, this.#keepBytes);
+    const space = `${formatSize(bytes)}, but ${this.#of} has ${formatSize(Math.max(0, free))} free`;
+    const kept = this.#keepBytes === 0 ? '' : ` and keeps ${formatSize(this.#keepBytes)} free`;
+    if (answer === 'never') throw new NoSpaceError(`${name} does not fit: it needs ${space}${kept}`);
     if (answer === 'later') {
       throw new OverloadedError(
-        `${name} must wait for other uploads: it needs ${space}, has reserved ${formatSize(this.#reserved)} for them ${kept}`,
+        `${name} must wait for other uploads: it needs ${space}, has reserved ${formatSize(this.#reserved)} for them${kept}`,
       );
     }
     return this.#add(bytes);

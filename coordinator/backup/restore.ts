@@ -128,6 +128,8 @@ function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);
   try {
     db.prepare("update meta set value = ? where name = 'cluster'").run(randomBytes(4).toString('hex'));
+    // A backup contains the artifacts as files, wherever they were.
+    db.prepare("delete from meta where name = 'artifacts' or name like 'removing %'").run();
     return storedFiles(db);
   } finally {
     db.close();

@@ -141,6 +141,20 @@ export function coordinatorMetrics() {
       SECONDS_CALL,
       ['grpc_service', 'grpc_method'],
     ),
+    artifactStoreRequests: counter(
+      'artifact_store_requests_total',
+      'Requests to the S3-compatible store of artifacts. The retries of a request are not counted.',
+      ['operation', 'outcome'],
+    ),
+    artifactStoreSeconds: histogram(
+      'artifact_store_request_seconds',
+      'Duration of a request to the S3-compatible store of artifacts, its retries included.',
+      SECONDS_CALL,
+    ),
+    artifactStoreUp: gauge(
+      'artifact_store_up',
+      'Whether the last request to the S3-compatible store of artifacts succeeded. Absent if artifacts are in the data folder.',
+    ),
     diskFree: gauge('disk_free_bytes', "Free bytes on the disk of the coordinator's folder."),
     diskSize: gauge('disk_size_bytes', "Size of the disk of the coordinator's folder."),
   };

@@ -6,6 +6,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
+import { pendingRemovals } from '../store/artifact-location.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { insertSweep } from '../store/submit.ts';
@@ -97,6 +98,7 @@ test.each([
 });
 
 const all = { olderThanMs: 0, keep: 0, dryRun: false };
+const withoutOrphans = { removeOrphans: async () => [] };
 const ids = (gone: readonly { id: string }[]) => gone.map(({ id }) => id);
 
 test('sweeps that ended long enough ago are removed with their rows and files, and the freed space is reported', async () => {
@@ -161,7 +163,7 @@ test('a sweep that runs again before the prune reaches it is kept', async () => 
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);
   const revived = new Set<string>();
-  const slow = { removeSweep: async () => void revived.add(second) };
+  const slow = { ...withoutOrphans, removeSweep: async () => revived.add(second).has(second) };
   expect(ids(await new Pruner(db, slow, archives, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
   expect(sweeps()).toContain(second);
 });
@@ -188,13 +190,31 @@ test('the rows of a sweep are removed atomically', async () => {
 test('if a process dies after it removed the rows of a sweep, the next start moves the remaining files aside', async () => {
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
-  const dies = new Pruner(db, { removeSweep: () => Promise.reject(new Error('killed here')) }, archives);
+  const dies = new Pruner(
+    db,
+    { ...withoutOrphans, removeSweep: () => Promise.reject(new Error('killed here')) },
+    archives,
+  );
   await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
   expect(sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
   const queries = new Queries(db);
   expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.artifacts.has(key, name), NOW)).toBe(1);
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
+});
+
+test('if a process dies after it removed the rows of a sweep, the next prune removes its files', async () => {
+  const old = sweep('finished', 1);
+  sweep('finished', 2);
+  const dies = new Pruner(
+    db,
+    { ...withoutOrphans, removeSweep: () => Promise.reject(new Error('killed here')) },
+    archives,
+  );
+  await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
+  expect(pendingRemovals(db)).toEqual([old]);
+  expect(await pruner.prune(all, NOW)).toEqual([]);
+  expect([existsSync(fileOf(old)), pendingRemovals(db)]).toEqual([false, []]);
 });
 
 test('files of a pruned sweep are kept until a running backup has finished', async () => {
@@ -222,7 +242,7 @@ test('code that only pruned sweeps name is removed no earlier than one hour afte
     const hoursAgo = name === archives.path(young) ? 0.9 : 1.1;
     utimesSync(name, (NOW - hoursAgo * 3_600_000) / 1_000, (NOW - hoursAgo * 3_600_000) / 1_000);
   }
-  expect((await pruneAll(pruner, dir, { ...all, orphans: false, dryRun: true }, NOW)).code).toEqual({
+  expect((await pruneAll(pruner, { ...all, orphans: false, dryRun: true }, NOW)).code).toEqual({
     archives: 2,
     bytes: 8,
   });
@@ -230,7 +250,7 @@ test('code that only pruned sweeps name is removed no earlier than one hour afte
   const release = archives.keepAll();
   expect((await pruner.pruneCode([], false, NOW)).archives).toBe(0);
   release();
-  expect((await pruneAll(pruner, dir, { ...all, orphans: false }, NOW)).code).toEqual({ archives: 2, bytes: 8 });
+  expect((await pruneAll(pruner, { ...all, orphans: false }, NOW)).code).toEqual({ archives: 2, bytes: 8 });
   expect([gone, used, young].map((sha256) => archives.has(sha256))).toEqual([false, true, true]);
   expect(db.prepare('select sha256 from environments').all()).toEqual([{ sha256: 'e2' }]);
 });

@@ -1,15 +1,20 @@
 /**
- * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. If the process
- * dies in between, the next start of the coordinator moves the files to `orphans/` (artifacts/orphans.ts).
+ * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. The transaction
+ * records the removal, so that the next prune continues if the process dies in between. A start of the coordinator moves
+ * files that remain in its folder to `orphans/` (artifacts/orphans.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { SweepStateName } from '../../proto/names.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
-import { type OrphanSet, removeOrphanSets } from '../artifacts/orphans.ts';
+import type { OrphanSet } from '../artifacts/orphans.ts';
+import { endRemoval, noteRemoval, pendingRemovals } from '../store/artifact-location.ts';
+import { ArtifactQueries } from '../store/artifact-queries.ts';
 import { commitCounted } from '../store/high-water.ts';
+import { Reader } from '../store/reader.ts';
 
 export interface PruneOptions {
   /** Removes only sweeps that ended at least this time ago, in milliseconds. */
@@ -63,7 +68,7 @@ const SWEEP_TABLES = `
 
 export class Pruner {
   readonly #db: Database;
-  readonly #files: Pick<ArtifactStore, 'removeSweep'>;
+  readonly #files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>;
   readonly #archives: Pick<CodeArchives, 'removeUnused'>;
 
   readonly #isLive: (sweepId: string) => boolean;
@@ -71,7 +76,7 @@ export class Pruner {
   /** @param isLive whether a sweep runs again because a user retried its trials */
   constructor(
     db: Database,
-    files: Pick<ArtifactStore, 'removeSweep'>,
+    files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>,
     archives: Pick<CodeArchives, 'removeUnused'>,
     isLive: (sweepId: string) => boolean = () => false,
   ) {
@@ -88,11 +93,12 @@ export class Pruner {
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
     const chosen = this.#choose(options, now);
     if (options.dryRun) return chosen;
+    for (const sweepId of pendingRemovals(this.#db)) await this.#removeFiles(sweepId);
     const pruned: PrunedSweep[] = [];
     for (const sweep of chosen) {
       if (this.#isLive(sweep.id)) continue;
       this.#removeRows(sweep.id);
-      await this.#files.removeSweep(sweep.id);
+      await this.#removeFiles(sweep.id);
       pruned.push(sweep);
     }
     return pruned;
@@ -107,6 +113,22 @@ export class Pruner {
     const gone = new Set(pruned.map(({ id }) => id));
     const isUsed = (sha256: string) => (uses.all(sha256) as { id: string }[]).some(({ id }) => !gone.has(id));
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
+  }
+
+  /** If the removal is deferred, the next prune repeats it. */
+  async #removeFiles(sweepId: string): Promise<void> {
+    if (await this.#files.removeSweep(sweepId)) endRemoval(this.#db, sweepId);
+  }
+
+  /** Removes orphans (see ArtifactStore.removeOrphans). Files of sweeps that have not ended are no orphans. */
+  pruneOrphans(before: number, dryRun: boolean, now: number): Promise<OrphanSet[]> {
+    const artifacts = new ArtifactQueries(new Reader(this.#db));
+    const live = this.#db.prepare(
+      "select 1 as found from sweeps where cast(id as text) = ? and state not in ('finished', 'stopped', 'killed')",
+    );
+    const isNamed = (key: AttemptKey, name: string, sha256: string) =>
+      live.get(key.sweepId) !== undefined || artifacts.has(key, name, sha256);
+    return this.#files.removeOrphans(isNamed, before, dryRun, now);
   }
 
   /** Selects the sweeps to remove, oldest first. The newest sweep is never selected, so that its id is not reused. */
@@ -131,6 +153,7 @@ export class Pruner {
       for (const { name: table } of this.#db.prepare(SWEEP_TABLES).all() as { name: string }[])
         this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
       this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
+      noteRemoval(this.#db, sweepId);
       this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
     });
   }
@@ -142,20 +165,16 @@ export interface Pruned {
   readonly orphans: OrphanSet[];
 }
 
-/**
- * Prunes sweeps, code archives that only the pruned sweeps named and, on request, orphans.
- * @param dir the coordinator's folder
- */
+/** Prunes sweeps, code archives that only the pruned sweeps named and, on request, orphans. */
 export async function pruneAll(
   pruner: Pruner,
-  dir: string,
   options: PruneOptions & { readonly orphans: boolean },
   now: number,
 ): Promise<Pruned> {
   const { olderThanMs, dryRun } = options;
   const sweeps = await pruner.prune(options, now);
   const code = await pruner.pruneCode(sweeps, dryRun, now);
-  return { sweeps, code, orphans: options.orphans ? await removeOrphanSets(dir, now - olderThanMs, dryRun) : [] };
+  return { sweeps, code, orphans: options.orphans ? await pruner.pruneOrphans(now - olderThanMs, dryRun, now) : [] };
 }
 
 const RETENTION_INTERVAL_MS = 3_600_000;

@@ -67,10 +67,11 @@ export class ArtifactQueries {
     return artifactOf(row);
   }
 
-  /** Returns whether a row of the store names the file. */
-  has({ sweepId, trialId, attempt }: AttemptKey, name: string): boolean {
-    const sql = 'select 1 as found from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
-    return this.#reader.get(sql, sweepId, trialId, attempt, name) !== undefined;
+  /** Returns whether a row of the store names the file. @param sha256 if set, the row must have this checksum */
+  has({ sweepId, trialId, attempt }: AttemptKey, name: string, sha256?: string): boolean {
+    const sql = 'select sha256 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
+    const row = this.#reader.get<{ sha256: string }>(sql, sweepId, trialId, attempt, name);
+    return row !== undefined && (sha256 === undefined || row.sha256 === sha256);
   }
 
   /** Returns the number of an attempt's artifacts, checkpoints included. */

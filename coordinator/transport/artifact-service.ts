@@ -43,6 +43,8 @@ export interface ArtifactServiceOptions {
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly space: SpaceLedger;
+  /** The quota of a remote store; undefined without a quota. */
+  readonly quota: SpaceLedger | undefined;
   /** Called when an upload ended later than its attempt. No later record can name the uploaded file. */
   readonly onEndedUpload: (key: AttemptKey) => void;
   readonly log: Logger;

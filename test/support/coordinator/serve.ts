@@ -7,6 +7,7 @@ import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { Runtime } from '../../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../../coordinator/app/sweep-control.ts';
+import type { ArtifactStore } from '../../../coordinator/artifacts/artifact-store.ts';
 import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
 import { attemptFileCleaner } from '../../../coordinator/artifacts/ended-attempts.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
@@ -59,6 +60,9 @@ export interface ServeOptions {
   readonly at?: Address;
   /** Requires TLS, and accepts only the identities in `dir`. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };
+  /** Returns the artifact store. Default: the files of the folder. */
+  readonly files?: (dir: string, cluster: string) => ArtifactStore;
+  readonly quota?: SpaceLedger;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;
   /** Called with each line of the log. */
@@ -74,7 +78,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
   const metrics = coordinatorMetrics();
   const offers: AttemptKey[] = [];
   const broken: unknown[] = [];
-  const files = new ArtifactFiles(dir);
+  const files = options.files?.(dir, cluster) ?? new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
   const runtime: Runtime = new Runtime({
     db,
@@ -112,6 +116,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       core: runtime.core,
       guard,
       space,
+      quota: options.quota,
       onEndedUpload: cleaner.afterUpload,
       log,
       ...(stallMs === undefined ? {} : { stallMs }),

@@ -1,0 +1,158 @@
+/** Opens the artifact store of a coordinator's store: the coordinator's folder, or an S3-compatible store. */
+import type { Database } from 'libsql';
+import type { Logger } from 'pino';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { countText } from '../../lib/text/numbers.ts';
+import { RejectedError } from '../../proto/errors.ts';
+import { artifactBytes, artifactLocation, countArtifacts, setArtifactLocation } from '../store/artifact-location.ts';
+import type { ArtifactStore } from './artifact-store.ts';
+import { ArtifactFiles } from './files.ts';
+import { MAX_INCOMPLETE_UPLOAD_MS, S3Artifacts } from './s3-artifacts.ts';
+import { S3Bucket, type S3Observer } from './s3-bucket.ts';
+import { S3UnavailableError } from './s3-errors.ts';
+import { parseS3Location, s3Place } from './s3-location.ts';
+import { SpaceLedger } from './space-ledger.ts';
+
+const RETRY_CHECK_MS = 5_000;
+const UPKEEP_MS = 3_600_000;
+
+export interface OpenArtifacts {
+  readonly files: ArtifactStore;
+  readonly isRemote: boolean;
+  /** The quota of the location; undefined without a quota. */
+  readonly quota: SpaceLedger | undefined;
+  close(): void;
+}
+
+/**
+ * Returns the location to use: the requested location or, without a request, the recorded location.
+ * @param artifacts the number of artifacts in the store
+ * @throws {BadInputError} if the requested location is invalid
+ * @throws {RejectedError} if the store's artifacts are in another place
+ */
+export function chooseLocation(
+  requested: string | undefined,
+  recorded: string | undefined,
+  artifacts: number,
+): string | undefined {
+  if (requested === undefined) return recorded;
+  const place = s3Place(parseS3Location(requested));
+  const current = recorded === undefined ? "the coordinator's folder" : s3Place(parseS3Location(recorded));
+  if (place === current || artifacts === 0) return requested;
+  throw new RejectedError(
+    `--artifacts names ${place}, but ${countText(artifacts, 'artifact')} of this store ${artifacts === 1 ? 'is' : 'are'} in ${current}: ` +
+      `${recorded === undefined ? 'omit --artifacts' : `pass --artifacts ${recorded}`}, or use a new data folder`,
+  );
+}
+
+export interface OpenOptions {
+  readonly db: Database;
+  /** The coordinator's folder. */
+  readonly dir: string;
+  readonly cluster: string;
+  /** The value of --artifacts. */
+  readonly location: string | undefined;
+  readonly log: Logger;
+}
+
+/**
+ * Opens the artifact store of a command that reads the folder while no coordinator runs. The store is not checked.
+ */
+export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location'>): Promise<OpenArtifacts> {
+  const recorded = artifactLocation(options.db);
+  if (recorded === undefined) return openFiles(options.dir);
+  return openS3(recorded, options, { onRequest: () => {} });
+}
+
+/**
+ * Opens the artifact store of a coordinator, and records its location. If the location cannot be reached, the check is
+ * repeated until it can be, and uploads are rejected and retried in the meantime.
+ * @param observer reports requests and whether the location can be used
+ * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
+ * used until a person corrects it
+ */
+export async function openArtifacts(
+  { location: requested, ...options }: OpenOptions,
+  observer: S3Observer & { onProblem(problem: string | undefined): void },
+): Promise<OpenArtifacts> {
+  const { db, log } = options;
+  const recorded = artifactLocation(db);
+  const location = chooseLocation(requested, recorded, countArtifacts(db));
+  if (location === undefined) return openFiles(options.dir);
+  const opened = await openS3(location, options, {
+    onRequest(operation, seconds, problem) {
+      observer.onRequest(operation, seconds, problem);
+      if (problem === undefined) observer.onProblem(undefined);
+      else if (problem instanceof S3UnavailableError) observer.onProblem(problem.message);
+    },
+  });
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const check = async () => {
+    const { verifiesChecksums } = await opened.files.check();
+    log.info(
+      { place: opened.files.place, direct: opened.files.direct !== undefined },
+      'the artifact store can be used',
+    );
+    if (!verifiesChecksums) {
+      log.warn('the artifact store does not verify SHA-256 checksums: all transfers pass through the coordinator');
+    }
+  };
+  const recheck = () => {
+    timer = setTimeout(() => {
+      check().catch((error) => {
+        log.warn({ reason: errorMessage(error) }, 'the artifact store cannot be used; retrying');
+        if (!closed) recheck();
+      });
+    }, RETRY_CHECK_MS);
+  };
+  try {
+    await check();
+  } catch (error) {
+    if (error instanceof S3UnavailableError && error.needsPerson) {
+      opened.close();
+      throw new RejectedError(error.message, { cause: error });
+    }
+    log.warn({ reason: errorMessage(error) }, 'the artifact store cannot be used; retrying');
+    recheck();
+  }
+  if (location !== recorded) setArtifactLocation(db, location);
+  const upkeep = setInterval(() => {
+    opened.files.abortIncomplete(Date.now() - MAX_INCOMPLETE_UPLOAD_MS).then(
+      (uploads) => uploads > 0 && log.info({ uploads }, 'aborted incomplete uploads'),
+      (error) => log.warn({ reason: errorMessage(error) }, 'could not abort incomplete uploads; retrying in an hour'),
+    );
+  }, UPKEEP_MS);
+  upkeep.unref();
+  return {
+    ...opened,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      clearInterval(upkeep);
+      opened.close();
+    },
+  };
+}
+
+function openFiles(dir: string): OpenArtifacts {
+  return { files: new ArtifactFiles(dir), isRemote: false, quota: undefined, close: () => {} };
+}
+
+async function openS3(
+  text: string,
+  { db, dir, cluster }: Omit<OpenOptions, 'location'>,
+  observer: S3Observer,
+): Promise<OpenArtifacts & { readonly files: S3Artifacts }> {
+  const location = parseS3Location(text);
+  const bucket = await S3Bucket.open(location, observer);
+  const { quotaBytes } = location;
+  const quota =
+    quotaBytes === undefined
+      ? undefined
+      : new SpaceLedger(async () => quotaBytes - artifactBytes(db), {
+          of: 'the quota of the artifact store',
+          keepBytes: 0,
+        });
+  return { files: new S3Artifacts(bucket, dir, cluster), isRemote: true, quota, close: () => bucket.close() };
+}

@@ -1,0 +1,362 @@
+/**
+ * Keeps artifacts in an S3-compatible store, as PREFIX/CLUSTER/artifacts/SWEEP/TRIAL/ATTEMPT/NAME/SHA256. The cluster
+ * name separates coordinators that share a bucket. The checksum in the key means that a late or repeated upload can
+ * never replace other contents, whoever sends it.
+ *
+ * A file that is uploaded through the coordinator is received as a partial file in the coordinator's folder, verified,
+ * and then stored. A file that an agent uploads directly is verified in the store.
+ */
+import { rm } from 'node:fs/promises';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { type Checksum, checksumOfStream } from '../../lib/files/checksum.ts';
+import { innerPath } from '../../lib/files/inner-path.ts';
+import { ConflictError, NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
+import type { Artifact } from '../core/attempt-model.ts';
+import type {
+  ArtifactStore,
+  DirectTransfers,
+  DirectUpload,
+  IncomingArtifact,
+  StoredArtifact,
+} from './artifact-store.ts';
+import { ArtifactFiles } from './files.ts';
+import { type OrphanSet, removeOrphanSets } from './orphans.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { s3Place } from './s3-location.ts';
+
+/** Incomplete uploads in parts that began longer ago are aborted. An agent retries an upload for less than a day. */
+export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
+/** Objects that no record names are kept for this time, because a record can still arrive. */
+const MIN_ORPHAN_AGE_MS = 3_600_000;
+/** The validity of a presigned URL: the slowest permitted transfer of the largest part fits. */
+const URL_EXPIRES_S = 3_600;
+/** Larger files are uploaded directly in parts, so that an interrupted upload resumes. */
+const MAX_SINGLE_PUT_BYTES = 64 * 2 ** 20;
+
+/** The name and the checksum in the key of an object. */
+interface NamedObject {
+  readonly key: AttemptKey;
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** Parses the part of a key after `PREFIX/CLUSTER/artifacts/`; undefined if the key has another form. */
+export function parseObjectKey(path: string): NamedObject | undefined {
+  const [, sweepId = '', trialId = '', attempt = '', name = '', sha256 = ''] =
+    /^(\d+)\/([^/]+)\/(\d+)\/(.+)\/([0-9a-f]{64})$/.exec(path) ?? [];
+  return sweepId === '' ? undefined : { key: { sweepId, trialId, attempt: Number(attempt) }, name, sha256 };
+}
+
+/** Returns the stored name that conflicts with a new name, because one of the two would be a folder in the other. */
+export function conflictingName(names: Iterable<string>, name: string): string | undefined {
+  for (const other of names) if (other.startsWith(`${name}/`) || name.startsWith(`${other}/`)) return other;
+  return undefined;
+}
+
+export class S3Artifacts implements ArtifactStore {
+  readonly #bucket: S3Bucket;
+  readonly #root: string;
+  /** The partial files of uploads through the coordinator. */
+  readonly #parts: ArtifactFiles;
+  /** The verified uploads of running attempts since the start: for each name, the checksum. */
+  readonly #uploaded = new Map<string, Map<string, string>>();
+  /** The names of the stored objects of running attempts, which are listed once. */
+  readonly #names = new Map<string, Promise<Set<string>>>();
+  readonly #uploading = new Set<string>();
+  #deferredRemovals: (() => Promise<void>)[] | undefined;
+  /** Undefined if direct transfers are turned off, or if the server does not verify checksums. */
+  direct: DirectTransfers | undefined;
+
+  /**
+   * @param dir the coordinator's folder
+   * @param cluster the cluster name of the store
+   */
+  constructor(bucket: S3Bucket, dir: string, cluster: string) {
+    this.#bucket = bucket;
+    this.#root = `${bucket.location.prefix}${cluster}/artifacts/`;
+    this.#parts = new ArtifactFiles(dir);
+  }
+
+  /** Where the artifacts are, for messages. */
+  get place(): string {
+    return `${s3Place(this.#bucket.location)}${this.#root.slice(this.#bucket.location.prefix.length)}`;
+  }
+
+  /**
+   * Checks that objects can be written, read, listed and deleted, and whether the server verifies checksums.
+   * @throws {S3UnavailableError | NoSpaceError} if the store cannot be used
+   */
+  async check(): Promise<{ verifiesChecksums: boolean }> {
+    const key = `${this.#root}.check`;
+    const bytes = Buffer.from('trawl checks that this location can be used\n');
+    const { sha256 } = await checksumOfStream(one(bytes));
+    await this.#bucket.put(key, bytes, sha256);
+    const found = await this.#bucket.head(key);
+    const verifiesChecksums = found?.sha256 === sha256 && (await this.#rejectsWrongChecksum(key));
+    for await (const chunk of this.#bucket.read(key, 0, bytes.byteLength)) void chunk;
+    for await (const _ of this.#bucket.list(key)) break;
+    await this.#bucket.remove([key]);
+    this.direct = this.#bucket.location.direct && verifiesChecksums ? this.#directTransfers() : undefined;
+    return { verifiesChecksums };
+  }
+
+  async #rejectsWrongChecksum(key: string): Promise<boolean> {
+    try {
+      await this.#bucket.put(key, Buffer.from('x'), '0'.repeat(64));
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  has(key: AttemptKey, name: string): boolean {
+    return this.#uploaded.get(keyText(key))?.has(name) === true;
+  }
+
+  isMissing(): boolean {
+    return false;
+  }
+
+  /**
+   * Verifies an object. A server that computed the SHA-256 of the whole object reports it. Otherwise, the object is read.
+   */
+  async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
+    if (this.#uploaded.get(keyText(key))?.get(artifact.name) === artifact.sha256) return true;
+    if (!(await this.#isIntact(this.#objectOf(key, artifact), artifact))) return false;
+    this.#remember(key, artifact);
+    return true;
+  }
+
+  async #isIntact(object: string, { size, sha256 }: Checksum): Promise<boolean> {
+    const found = await this.#bucket.head(object);
+    if (found?.size !== size) return false;
+    if (found.sha256 !== undefined) return found.sha256 === sha256;
+    return (await checksumOfStream(this.#bucket.read(object, 0, size))).sha256 === sha256;
+  }
+
+  async begin(key: AttemptKey, artifact: Artifact): Promise<IncomingArtifact> {
+    await this.#requireFreeName(key, artifact.name);
+    const object = this.#objectOf(key, artifact);
+    if (this.#uploading.has(object)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
+    return this.#parts.receive(key, artifact, async (part) => {
+      await this.#requireFreeName(key, artifact.name);
+      await this.#bucket.putFile(object, part, artifact);
+      await rm(part, { force: true });
+      this.#remember(key, artifact);
+    });
+  }
+
+  async *read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer> {
+    try {
+      for await (const chunk of this.#bucket.read(this.#objectOf(key, artifact), offset, artifact.size)) {
+        for (let at = 0; at < chunk.byteLength; at += ARTIFACT_CHUNK_BYTES)
+          yield chunk.subarray(at, at + ARTIFACT_CHUNK_BYTES);
+      }
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      throw new NotFoundError(
+        `the file of artifact ${artifact.name} of trial ${key.trialId} is missing in ${this.#bucket.where}`,
+      );
+    }
+  }
+
+  async remove(key: AttemptKey, name: string): Promise<void> {
+    this.#uploaded.get(keyText(key))?.delete(name);
+    await this.#orDefer(() => this.#removeBelow(`${this.#attemptRoot(key)}${name}/`));
+  }
+
+  async removeSweep(sweepId: string): Promise<boolean> {
+    await this.#parts.removeSweep(sweepId);
+    return this.#orDefer(() => this.#removeBelow(`${this.#root}${innerPath('', sweepId)}/`));
+  }
+
+  keepAll(): () => Promise<void> {
+    const deferred: (() => Promise<void>)[] = [];
+    this.#deferredRemovals = deferred;
+    const releaseParts = this.#parts.keepAll();
+    return async () => {
+      this.#deferredRemovals = undefined;
+      await releaseParts();
+      for (const remove of deferred) await remove();
+    };
+  }
+
+  async removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256: string) => boolean): Promise<void> {
+    const attempt = keyText(key);
+    const hadUploads = this.#uploaded.delete(attempt);
+    const wasListed = this.#names.delete(attempt);
+    await this.#parts.removeUnnamed(key, () => false);
+    // An attempt without uploads since the start has at most orphans, which `prune --orphans` removes.
+    if (!hadUploads && !wasListed) return;
+    const root = this.#attemptRoot(key);
+    await this.#orDefer(async () => {
+      await this.#removeWhere(
+        root,
+        ({ name, sha256, object }) => !isNamed(name, sha256) && !this.#uploading.has(object),
+      );
+      for (const upload of await this.#bucket.uploads(root)) {
+        if (!this.#uploading.has(upload.key)) await this.#bucket.abort(upload.key, upload.uploadId);
+      }
+    });
+  }
+
+  /** Objects are not moved at a start: only `prune --orphans` lists all objects. Partial files are moved. */
+  moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
+    return this.#parts.moveOrphans(isNamed, at);
+  }
+
+  async removeOrphans(
+    isNamed: (key: AttemptKey, name: string, sha256: string) => boolean,
+    before: number,
+    dryRun: boolean,
+    now: number,
+  ): Promise<OrphanSet[]> {
+    const sets = await removeOrphanSets(this.#parts.dir, before, dryRun);
+    const limit = Math.min(before, now - MIN_ORPHAN_AGE_MS);
+    const found = { files: 0, bytes: 0 };
+    await this.#removeWhere(this.#root, ({ key, name, sha256, at, size, object }) => {
+      if (at > limit || isNamed(key, name, sha256) || this.#uploading.has(object)) return false;
+      found.files += 1;
+      found.bytes += size;
+      return !dryRun;
+    });
+    if (!dryRun) await this.abortIncomplete(limit);
+    return found.files === 0 ? sets : [...sets, { name: this.place, ...found }];
+  }
+
+  /** Aborts incomplete uploads in parts that began before a time in Unix milliseconds. @returns their number */
+  async abortIncomplete(before: number): Promise<number> {
+    const old = (await this.#bucket.uploads(this.#root)).filter(
+      ({ key, at }) => at < before && !this.#uploading.has(key),
+    );
+    for (const { key, uploadId } of old) await this.#bucket.abort(key, uploadId);
+    return old.length;
+  }
+
+  close(): void {
+    this.#bucket.close();
+  }
+
+  #directTransfers(): DirectTransfers {
+    return {
+      begin: async (key, artifact) => {
+        await this.#requireFreeName(key, artifact.name);
+        const object = this.#objectOf(key, artifact);
+        if (this.#uploading.has(object)) throw new RejectedError(`artifact ${artifact.name} is already being uploaded`);
+        this.#uploading.add(object);
+        try {
+          return await this.#beginDirect(key, artifact, object);
+        } catch (error) {
+          this.#uploading.delete(object);
+          throw error;
+        }
+      },
+      urlOf: async (key, artifact) => (await this.#bucket.presignGet(this.#objectOf(key, artifact), URL_EXPIRES_S)).url,
+    };
+  }
+
+  async #beginDirect(key: AttemptKey, artifact: Artifact, object: string): Promise<DirectUpload> {
+    const { size } = artifact;
+    const inParts = size > MAX_SINGLE_PUT_BYTES;
+    const upload = inParts ? await this.#bucket.beginParts(object, size) : undefined;
+    const requests =
+      upload === undefined
+        ? [{ start: 0, size, ...(await this.#bucket.presignPut(object, artifact, URL_EXPIRES_S)) }]
+        : await Promise.all(
+            upload.missing.map(async (piece) => {
+              const request = await this.#bucket.presignPart(object, upload.uploadId, piece, URL_EXPIRES_S);
+              return { start: piece.start, size: piece.size, ...request };
+            }),
+          );
+    return {
+      requests,
+      finish: async () => {
+        await this.#requireFreeName(key, artifact.name);
+        if (upload !== undefined) await this.#bucket.finishParts(object, upload.uploadId, size);
+        if (await this.#isIntact(object, artifact)) {
+          this.#remember(key, artifact);
+          return true;
+        }
+        await this.#bucket.remove([object]);
+        return false;
+      },
+      close: () => this.#uploading.delete(object),
+    };
+  }
+
+  #remember(key: AttemptKey, { name, sha256 }: StoredArtifact): void {
+    const attempt = keyText(key);
+    const uploaded = this.#uploaded.get(attempt) ?? new Map<string, string>();
+    uploaded.set(name, sha256);
+    this.#uploaded.set(attempt, uploaded);
+  }
+
+  /** @throws {ConflictError} */
+  async #requireFreeName(key: AttemptKey, name: string): Promise<void> {
+    const attempt = keyText(key);
+    let listed = this.#names.get(attempt);
+    if (listed === undefined) {
+      listed = this.#listNames(key);
+      this.#names.set(attempt, listed);
+      listed.catch(() => this.#names.delete(attempt));
+    }
+    const names = new Set([...(await listed), ...(this.#uploaded.get(attempt)?.keys() ?? [])]);
+    const other = conflictingName(names, name);
+    if (other === undefined) return;
+    const text = other.startsWith(name) ? `the artifacts in the folder ${name}` : `the artifact ${other}`;
+    throw new ConflictError(`artifact ${name} conflicts with ${text}: a name cannot be both a file and a folder`);
+  }
+
+  async #listNames(key: AttemptKey): Promise<Set<string>> {
+    const names = new Set<string>();
+    for await (const { key: object } of this.#bucket.list(this.#attemptRoot(key))) {
+      const parsed = parseObjectKey(object.slice(this.#root.length));
+      if (parsed !== undefined) names.add(parsed.name);
+    }
+    return names;
+  }
+
+  #removeBelow(prefix: string): Promise<void> {
+    return this.#removeWhere(prefix, () => true).then(async () => {
+      for (const { key, uploadId } of await this.#bucket.uploads(prefix)) await this.#bucket.abort(key, uploadId);
+    });
+  }
+
+  async #removeWhere(
+    prefix: string,
+    which: (found: NamedObject & { at: number; size: number; object: string }) => boolean,
+  ): Promise<void> {
+    let batch: string[] = [];
+    for await (const { key: object, at, size } of this.#bucket.list(prefix)) {
+      const parsed = parseObjectKey(object.slice(this.#root.length));
+      if (parsed !== undefined && which({ ...parsed, at, size, object })) batch.push(object);
+      if (batch.length < 1_000) continue;
+      await this.#bucket.remove(batch);
+      batch = [];
+    }
+    await this.#bucket.remove(batch);
+  }
+
+  /** @returns whether the removal is complete */
+  async #orDefer(remove: () => Promise<void>): Promise<boolean> {
+    if (this.#deferredRemovals !== undefined) {
+      this.#deferredRemovals.push(remove);
+      return false;
+    }
+    await remove();
+    return true;
+  }
+
+  #objectOf(key: AttemptKey, { name, sha256 }: Pick<StoredArtifact, 'name' | 'sha256'>): string {
+    return `${this.#attemptRoot(key)}${innerPath('', name)}/${sha256}`;
+  }
+
+  #attemptRoot({ sweepId, trialId, attempt }: AttemptKey): string {
+    return `${this.#root}${innerPath('', sweepId, trialId, `${attempt}`)}/`;
+  }
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
