@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { bundleDashboard, bundleFile } from './bundle.mjs';
+import { bundleDashboard, bundleFile, isBundleCurrent } from './bundle.mjs';
 import { sha256 } from './download.mjs';
 import { runQuietly } from './run.mjs';
 
@@ -55,7 +55,8 @@ export function buildProblem(root) {
   if (!existsSync(stampFile(root))) return 'dist is missing or incomplete';
   const outputs = [...paths.map((path) => join(root, outputOf(path))), bundleFile(root)];
   if (outputs.some((path) => !existsSync(path))) return 'part of dist is missing';
-  return readFileSync(stampFile(root), 'utf8') === fingerprint(root, paths) ? null : 'sources have changed';
+  if (readFileSync(stampFile(root), 'utf8') !== fingerprint(root, paths)) return 'sources have changed';
+  return isBundleCurrent(root) ? null : 'the bundle of the dashboard is older than the compiled files';
 }
 
 /**

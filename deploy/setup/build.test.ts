@@ -1,9 +1,19 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { build, buildProblem } from './build.mjs';
-import { bundleFile } from './bundle.mjs';
+import { bundleFile, isBundleCurrent } from './bundle.mjs';
 import { CHECKOUT } from './common.mjs';
 import { CommandError } from './run.mjs';
 import { setUp } from './set-up.mjs';
@@ -44,6 +54,18 @@ test('build output that was deleted is built again', async () => {
   expect(buildProblem(root)).toBe('part of dist is missing');
   await build(root);
   expect(readFileSync(bundleFile(root), 'utf8')).toContain('one = 1');
+});
+
+test('a bundle that is older than the compiled files is built again', async () => {
+  await build(root);
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(join(root, 'dist', '.tsbuildinfo'), later, later);
+  expect(buildProblem(root)).toBe('the bundle of the dashboard is older than the compiled files');
+  expect(isBundleCurrent(root)).toBe(false);
+  utimesSync(join(root, 'dist', '.tsbuildinfo'), new Date(0), new Date(0));
+  await build(root);
+  expect(buildProblem(root)).toBeNull();
+  expect(isBundleCurrent(root)).toBe(true);
 });
 
 test('the output of a deleted source is removed', async () => {

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
 /** The commands that the bundle contains: the commands that open the dashboard. bin/trawl.mjs starts them from the bundle. */
-const COMMANDS = ['top', 'up'];
+export const BUNDLED = ['top', 'up'];
 
 /** Packages that load files by path, native packages, and a package that only the development build of Ink loads. */
 const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
@@ -12,6 +12,18 @@ const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react
  * @returns {string} the path of the bundle
  */
 export const bundleFile = (root) => join(root, 'dist', 'bundle', 'main.js');
+
+/**
+ * Whether the bundle exists and is at least as new as the output of the compiler. A package contains no file of the
+ * incremental compiler, and its bundle is always current.
+ * @param {string} root
+ */
+export function isBundleCurrent(root) {
+  const bundle = bundleFile(root);
+  const compiler = join(root, 'dist', '.tsbuildinfo');
+  if (!existsSync(bundle)) return false;
+  return !existsSync(compiler) || statSync(bundle).mtimeMs >= statSync(compiler).mtimeMs;
+}
 
 /**
  * Writes the commands that open the dashboard and their libraries into few files in dist/bundle/. Node loads hundreds of
@@ -57,7 +69,7 @@ function otherCommands(folder) {
     name: 'other-commands',
     setup({ onResolve }) {
       onResolve({ filter: /^\.\/commands\/.+\.js$/ }, ({ path, resolveDir }) => {
-        if (COMMANDS.some((name) => path === `./commands/${name}.js`)) return undefined;
+        if (BUNDLED.some((name) => path === `./commands/${name}.js`)) return undefined;
         return { path: relative(folder, resolve(resolveDir, path)), external: true };
       });
     },
