@@ -7,7 +7,7 @@ import { agentColumns, agentRows, chosenAgent } from './state/agent-rows.ts';
 import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
 import { curveTrials, markedComparison } from './state/compared.ts';
-import { eventId, eventKinds, eventRows } from './state/event-rows.ts';
+import { eventId, eventKinds, eventRows, eventUnderCursor } from './state/event-rows.ts';
 import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
 import { bodyLines, hasPreview, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
@@ -106,10 +106,7 @@ function trialIdOf(model: Model): string | undefined {
     return row && rowTrial(row, model.board).id;
   }
   if (view.kind === 'errors') return failuresUnderCursor(model)[0]?.id;
-  if (view.kind !== 'events') return undefined;
-  const events = eventRows(model);
-  const indexOf = (id: string) => events.findIndex((event) => eventId(event) === id);
-  return events[windowOf(cursorOf(model.ui), events.length, 1, indexOf).at]?.trialId || undefined;
+  return view.kind === 'events' ? eventUnderCursor(model)?.trialId || undefined : undefined;
 }
 
 function selectedTrials(model: Model): Trial[] {
@@ -162,6 +159,40 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
   return -1;
 }
 
+interface Position {
+  /** From 0 on. */
+  readonly at: number;
+  /** The length of the list. */
+  readonly of: number;
+}
+
+/**
+ * Returns the place of the cursor in the list of the view. For an open trial, returns its place in the list that the
+ * keys to the next and the previous trial follow. Undefined without such a list.
+ */
+export function positionIn(model: Model): Position | undefined {
+  const view = viewOf(model.ui);
+  if (view.kind === 'trial') return trialPosition(model, view.trialId);
+  const { rowCount, indexOf } = listOf(model);
+  const { at } = windowOf(cursorOf(model.ui), rowCount, 1, indexOf);
+  return at < 0 ? undefined : { at, of: rowCount };
+}
+
+function trialPosition({ ui, state, rows }: Model, trialId: string): Position | undefined {
+  const trial = state.trials.get(trialId);
+  if (trial === undefined) return undefined;
+  const group = failureRows(state).find(({ trials }) => trials.includes(trial))?.trials;
+  const isInGroup = ui.stack[0].kind === 'errors' && group !== undefined;
+  const at = isInGroup ? group.indexOf(trial) : rowOf(rows, trial);
+  return at < 0 ? undefined : { at, of: isInGroup ? group.length : rows.length };
+}
+
+/** Returns the row of a trial, or the row of its config; -1 if the leaderboard has no such row. */
+function rowOf(rows: Model['rows'], trial: Trial): number {
+  const own = rows.indexOf(trial.id);
+  return own >= 0 ? own : rows.indexOf(trial.configId || trial.id);
+}
+
 /**
  * Returns the trial next to the open trial: in the same group of failures if the trial was opened from the errors view,
  * otherwise on the leaderboard.
@@ -171,8 +202,7 @@ function neighbourOf(model: Model, by: 1 | -1): string | undefined {
   const trial = state.trials.get(trialIdOf(model) ?? '');
   if (trial === undefined) return undefined;
   if (model.ui.stack[0].kind === 'errors') return groupNeighbour(failureRows(state), trial.id, by);
-  const own = rows.indexOf(trial.id);
-  const at = own >= 0 ? own : rows.indexOf(trial.configId || trial.id);
+  const at = rowOf(rows, trial);
   const [row] = at < 0 || at + by < 0 ? [] : rows.slice(at + by, at + by + 1);
   return row && rowTrial(row, board).id;
 }
@@ -186,9 +216,11 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
   return agent && { id: agent.id, drained };
 }
 
-/** Returns the trial that the leaderboard previews; undefined if the leaderboard previews no trial. */
+/** Returns the trial that the leaderboard or the events view previews; undefined if the view previews no trial. */
 export function previewedTrial(model: Model): Trial | undefined {
-  if (viewOf(model.ui).kind !== 'sweep' || !hasPreview(model)) return undefined;
+  const { kind } = viewOf(model.ui);
+  if (kind === 'events') return model.state.trials.get(eventUnderCursor(model)?.trialId ?? '');
+  if (kind !== 'sweep' || !hasPreview(model)) return undefined;
   const row = boardRowUnderCursor(model);
   return row && rowTrial(row, model.board);
 }
@@ -207,6 +239,8 @@ export function visibleTrials(model: Model): Trial[] {
       const trial = state.trials.get(view.trialId);
       return [...(trial === undefined ? [] : [trial]), ...markedRows(model).map((row) => row.trial)];
     }
+    case 'events':
+      return [previewedTrial(model) ?? []].flat();
     case 'compare':
       return markedComparison(model).shown.flatMap((row) => [row.trial, ...curveTrials(row)]);
     default:

@@ -6,10 +6,13 @@ import { leasedMs } from '../../lib/domain/slot-time.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
+import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { trialState } from '../../proto/names.ts';
 import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
+import { trialStateText } from '../state/trial-state-text.ts';
 import { Label, Paragraph } from './Line.tsx';
 import { Table } from './Table.tsx';
 
@@ -22,8 +25,8 @@ interface Props {
   readonly columns: number;
 }
 
-/** The machine, the GPUs and the running trials of an agent. */
-export function AgentDetail({ model, row: { agent, running }, columns }: Props) {
+/** The machine, the GPUs, the running trials and the newest ended trials of an agent. */
+export function AgentDetail({ model, row: { agent, running, recent }, columns }: Props) {
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Paragraph text={[agent.id, ...machineTexts(agent)].join('  ')} style="bold" />
@@ -36,6 +39,12 @@ export function AgentDetail({ model, row: { agent, running }, columns }: Props) 
         <Label text="idle for this sweep" columns={columns} style="dim" />
       ) : (
         <Table table={trialColumns(model, agent)} rows={running} columns={columns} />
+      )}
+      {recent.length === 0 ? null : (
+        <Box flexDirection="column" flexShrink={0} paddingTop={1}>
+          <Label text="ended last on this agent, in this sweep" columns={columns} style="bold" />
+          <Table table={endedColumns(model)} rows={recent} columns={columns} />
+        </Box>
       )}
     </Box>
   );
@@ -97,6 +106,23 @@ function trialColumns({ board, state, now, slotOf }: Model, agent: Agent): Colum
     },
     { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(ownValue(metrics, metric)) },
     { header: 'time', numeric: true, cell: (trial) => formatSpan(leasedMs(trial, now)) },
+    { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
+  ];
+}
+
+function endedColumns({ board, state, now }: Model): Column<Trial>[] {
+  const metric = board.metrics[0]?.name ?? '';
+  return [
+    { header: 'trial', neverCut: true, cell: ({ id }) => shortId(id) },
+    {
+      header: 'state',
+      neverCut: true,
+      cell: trialStateText,
+      style: (trial) => trialStyle(trialState.of(trial.state)),
+    },
+    { header: metric, numeric: true, cell: ({ metrics }) => formatMetric(ownValue(metrics, metric)) },
+    { header: 'time', numeric: true, cell: (trial) => formatSpan(leasedMs(trial, now)) },
+    { header: 'ended', numeric: true, cell: ({ endedAtMs }) => `${formatSpan(Math.max(0, now - endedAtMs))} ago` },
     { header: 'parameters', cell: (trial) => parametersText(trial, state.varying) },
   ];
 }

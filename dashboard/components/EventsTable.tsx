@@ -1,10 +1,16 @@
+import { Box } from 'ink';
 import { parametersText } from '../../lib/domain/parameters.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
-import { clockText, eventDetail, eventId, eventRows, trialText } from '../state/event-rows.ts';
+import { wrapWords } from '../draw/wrap-words.ts';
+import { clockText, eventDetail, eventId, eventRows, eventUnderCursor, trialText } from '../state/event-rows.ts';
+import { listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
+import { Label } from './Line.tsx';
 import { ListTable } from './ListTable.tsx';
+import { TrialPreview } from './TrialPreview.tsx';
 
 interface Props {
   readonly model: Model;
@@ -18,7 +24,7 @@ const WIDE = 100;
 /** Kinds of agent events that need attention. */
 const ALARMING = ['lost', 'quarantined'];
 
-/** The events of the sweep and of the agents, newest first. */
+/** The events of the sweep and of the agents, newest first; below the list, the event under the cursor. */
 export function EventsTable({ model, columns, lines }: Props) {
   const { state } = model;
   const startedAtMs = state.sweep?.createdAtMs ?? 0;
@@ -48,16 +54,49 @@ export function EventsTable({ model, columns, lines }: Props) {
       },
     },
   ];
+  const listed = Math.min(lines, listLines(model));
+  const event = eventUnderCursor(model);
   return (
-    <ListTable
-      model={model}
-      view="events"
-      table={table}
-      rows={eventRows(model)}
-      id={eventId}
-      empty={model.ui.lists.events.filterText === '' ? 'no events yet' : 'no event matches the filter (q clears it)'}
-      columns={columns}
-      lines={lines}
-    />
+    <>
+      <Box flexDirection="column" height={listed} flexShrink={0}>
+        <ListTable
+          model={model}
+          view="events"
+          table={table}
+          rows={eventRows(model)}
+          id={eventId}
+          empty={
+            model.ui.lists.events.filterText === '' ? 'no events yet' : 'no event matches the filter (q clears it)'
+          }
+          columns={columns}
+          lines={listed}
+        />
+      </Box>
+      {event === undefined || lines === listed ? null : (
+        <EventPreview model={model} event={event} columns={columns} lines={lines - listed} />
+      )}
+    </>
+  );
+}
+
+interface PreviewProps {
+  readonly model: Model;
+  readonly event: Event;
+  readonly columns: number;
+  readonly lines: number;
+}
+
+/** The whole detail of an event, and its trial if there is room. */
+function EventPreview({ model, event, columns, lines }: PreviewProps) {
+  const detail = wrapWords(visibleText([event.kind, eventDetail(event)].join(' ')), columns).slice(0, lines - 1);
+  const room = lines - 1 - detail.length;
+  return (
+    <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
+      {detail.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} />
+      ))}
+      <TrialPreview model={model} trial={model.state.trials.get(event.trialId)} columns={columns} lines={room} />
+    </Box>
   );
 }

@@ -1,6 +1,6 @@
 import { Box } from 'ink';
 import type { Segment } from '../../lib/text/segment.ts';
-import type { BoardColumn } from '../state/board-columns.ts';
+import { type BoardColumn, rowTrial } from '../state/board-columns.ts';
 import type { BoardRow } from '../state/board-rows.ts';
 import { listColumns, listLines } from '../state/layout.ts';
 import type { Model } from '../state/model.ts';
@@ -53,11 +53,12 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
     </>
   );
   const row = window[at - offset];
+  const trial = row && rowTrial(row, model.board);
   if (beside === 0) {
     return (
       <>
         {list}
-        <TrialPreview model={model} row={row} columns={width} lines={lines - listed} />
+        <TrialPreview model={model} trial={trial} columns={width} lines={lines - listed} />
       </>
     );
   }
@@ -67,7 +68,7 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
         {list}
       </Box>
       <Box paddingLeft={PREVIEW_GAP} flexShrink={0}>
-        <TrialPreview model={model} row={row} columns={beside - PREVIEW_GAP} lines={lines} />
+        <TrialPreview model={model} trial={trial} columns={beside - PREVIEW_GAP} lines={lines} />
       </Box>
     </Box>
   );

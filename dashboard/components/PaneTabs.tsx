@@ -1,11 +1,10 @@
 import { Box } from 'ink';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
+import { positionIn } from '../action-context.ts';
 import { PANES } from '../source.ts';
-import { agentRows } from '../state/agent-rows.ts';
-import { eventRows } from '../state/event-rows.ts';
 import type { Model } from '../state/model.ts';
-import { cursorOf, listViewOf, viewOf, windowOf } from '../state/ui.ts';
+import { listViewOf, viewOf } from '../state/ui.ts';
 import { Line } from './Line.tsx';
 
 /** The panes with their keys; on the right, the filter and the position of the cursor. */
@@ -37,21 +36,19 @@ function tabsOf({ ui, state }: Model, isNarrow: boolean): Segment[] {
   });
 }
 
+/** The position of the cursor in the list; with a filter, the filter and the number of rows without it. */
 function positionOf(model: Model): Segment[] {
-  const { ui, rows, board } = model;
+  const { ui, board, state, earlierEvents } = model;
   const list = listViewOf(ui);
-  if (list !== undefined && ui.lists[list].filterText !== '') {
-    const [shown, all] = list === 'agents' ? agentCounts(model) : eventCounts(model);
-    return [{ text: `${shown} of ${all}, filter: ${visibleText(ui.lists[list].filterText)}`, style: 'magenta' }];
-  }
-  if (viewOf(ui).kind !== 'sweep' || board.configs.length === 0) return [];
-  const { at } = windowOf(cursorOf(ui, 'sweep'), rows.length, 1, rows.indexOf);
-  const position: Segment = { text: `${at + 1} of ${rows.length}`, style: 'dim' };
-  if (ui.filterText === '') return [position];
-  return [position, { text: ` of ${board.configs.length}, filter: ${visibleText(ui.filterText)}`, style: 'magenta' }];
+  const isBoard = viewOf(ui).kind === 'sweep';
+  const filter = list === undefined ? (isBoard ? ui.filterText : '') : ui.lists[list].filterText;
+  const place = positionIn(model);
+  const position = place === undefined ? '' : `${place.at + 1} of ${place.of}`;
+  if (filter === '') return [{ text: position, style: 'dim' }];
+  const all = isBoard
+    ? board.configs.length
+    : list === 'agents'
+      ? state.agents.length
+      : earlierEvents.length + state.events.length;
+  return [{ text: `${position || '0'} of ${all}, filter: ${visibleText(filter)}`, style: 'magenta' }];
 }
-
-const agentCounts = (model: Model) => [agentRows(model).length, model.state.agents.length] as const;
-
-const eventCounts = (model: Model) =>
-  [eventRows(model).length, model.earlierEvents.length + model.state.events.length] as const;

@@ -1,6 +1,5 @@
 import { Box } from 'ink';
-import { rowTrial } from '../state/board-columns.ts';
-import type { BoardRow } from '../state/board-rows.ts';
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { Model } from '../state/model.ts';
 import { epochShown } from '../state/selectors.ts';
 import { Reconstruction } from './Reconstruction.tsx';
@@ -18,19 +17,18 @@ const LEAST_IMAGE_LINES = 6;
 
 interface Props {
   readonly model: Model;
-  readonly row: BoardRow | undefined;
+  readonly trial: Trial | undefined;
   readonly columns: number;
   readonly lines: number;
 }
 
 /**
- * The trial under the cursor of the leaderboard: its state, failure, parameters and curves, and its reconstructions if
+ * The trial under the cursor of a list: its state, failure, parameters and curves, and its reconstructions if
  * they fit.
  */
-export function TrialPreview({ model, row, columns, lines }: Props) {
+export function TrialPreview({ model, trial, columns, lines }: Props) {
   const room = lines - 1;
-  if (row === undefined || room < HEADING_LINES) return null;
-  const trial = rowTrial(row, model.board);
+  if (trial === undefined || room < HEADING_LINES) return null;
   const wide = columns >= WIDE;
   const left = wide ? Math.floor((columns - GAP) / 2) : columns;
   const right = wide ? columns - left - GAP : columns;

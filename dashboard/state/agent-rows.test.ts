@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseFilter } from '../../lib/filter/parse.ts';
 import { midAgents, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
-import { START_MS, sampleAgent, snapshot } from '../../test/support/dashboard/sample.ts';
+import { endedTrial, START_MS, sampleAgent, snapshot } from '../../test/support/dashboard/sample.ts';
 import { agentRows, trialsPerHour } from './agent-rows.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
 import { initialUi, type ListChoice, withList } from './ui.ts';
@@ -23,6 +23,21 @@ test('the row of an agent contains its running trials and its results per hour',
   // Creates five trials with a result in the ten minutes of the sweep.
   expect(first?.perHour).toBe(30);
   expect(second).toMatchObject({ running: [], perHour: 0 });
+});
+
+test('the row of an agent contains its ended trials, failures included, newest first, up to 40', () => {
+  const many = Array.from({ length: 60 }, (_, at) => ({ ...endedTrial(at % 8, {}, at), id: `t${at}` }));
+  const shuffled = [...many.filter((_, at) => at % 2 === 0), ...many.filter((_, at) => at % 2 === 1)];
+  const state = reduce(EMPTY_STATE, snapshot(midSweep, shuffled, AGENTS));
+  const [first, second] = agentRows({ state, ui: initialUi({ kind: 'agents' }), now: NOW });
+  expect(first?.recent.map(({ id }) => id)).toEqual(
+    many
+      .slice(20)
+      .map(({ id }) => id)
+      .reverse(),
+  );
+  expect(second?.recent).toEqual([]);
+  expect(rows({})[0]?.recent.map(({ state: of }) => of)).toContain('TRIAL_STATE_FAILED');
 });
 
 test('the rate of an agent covers the last hour, and is unknown for the first minute', () => {

@@ -1,4 +1,6 @@
 /** The rows of the agents view: each agent with its trials of the sweep, filtered and sorted. */
+
+import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { matchesFields } from '../../lib/filter/matches.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Style } from '../../lib/text/style.ts';
@@ -14,6 +16,8 @@ export interface AgentRow {
   readonly agent: Agent;
   /** The running trials of the sweep. */
   readonly running: readonly Trial[];
+  /** The trials of the sweep that ended on the agent last, newest first, up to MAX_RECENT. */
+  readonly recent: readonly Trial[];
   /**
    * Trials of the sweep that ended with a result in the last hour, per hour. Undefined if the agent has been connected
    * for less than a minute.
@@ -28,11 +32,16 @@ export interface AgentColumn extends Column<AgentRow> {
   readonly descending?: boolean;
 }
 
+/** A terminal of 60 rows shows fewer trials below the list of agents. */
+const MAX_RECENT = 40;
+
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 
 interface AgentUse {
   readonly running: Trial[];
+  /** See AgentRow. */
+  readonly recent: Trial[];
   /** The times at which trials ended with a result, in Unix milliseconds. */
   readonly ends: number[];
 }
@@ -47,14 +56,23 @@ function usesOf(trials: TrialMap): ReadonlyMap<string, AgentUse> {
     const { agentId, state, endedAtMs } = trial;
     const isRunning = state === 'TRIAL_STATE_RUNNING';
     const hasResult = state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
-    if (agentId === '' || !(isRunning || hasResult)) continue;
-    const use = found.get(agentId) ?? { running: [], ends: [] };
+    if (agentId === '' || !(isRunning || trialEnded(trial))) continue;
+    const use = found.get(agentId) ?? { running: [], recent: [], ends: [] };
     found.set(agentId, use);
     if (isRunning) use.running.push(trial);
-    else use.ends.push(endedAtMs);
+    else addRecent(use.recent, trial);
+    if (hasResult) use.ends.push(endedAtMs);
   }
   uses.set(trials, found);
   return found;
+}
+
+/** Adds a trial to a list of the newest trials. Sorting all trials of an agent would take too long in a large sweep. */
+function addRecent(recent: Trial[], trial: Trial): void {
+  const at = recent.findIndex(({ endedAtMs }) => endedAtMs < trial.endedAtMs);
+  if (at >= 0) recent.splice(at, 0, trial);
+  else if (recent.length < MAX_RECENT) recent.push(trial);
+  if (recent.length > MAX_RECENT) recent.pop();
 }
 
 /**
@@ -78,6 +96,9 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
     agent,
     get running() {
       return usesOf(trials).get(agent.id)?.running ?? [];
+    },
+    get recent() {
+      return usesOf(trials).get(agent.id)?.recent ?? [];
     },
     get perHour() {
       const ends = usesOf(trials).get(agent.id)?.ends ?? [];

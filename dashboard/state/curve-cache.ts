@@ -23,14 +23,18 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
+  /** Whether the points have been complete before, so that at most the newest points are missing. */
+  begun: boolean;
 }
 
 export class CurveCache {
   /** The cached curves, least recently visible first. */
   readonly #entries = new Map<string, Entry>();
 
+  /** Returns the points of a trial; empty until the points before the newest report have been fetched. */
   get(trialId: string): readonly ReportPoint[] {
-    return this.#entries.get(trialId)?.points ?? [];
+    const entry = this.#entries.get(trialId);
+    return entry?.begun ? entry.points : [];
   }
 
   /** Marks trials as visible. @returns the ids of the trials whose points must be fetched */
@@ -38,7 +42,12 @@ export class CurveCache {
     const missing: string[] = [];
     for (const trial of trials) {
       const known = this.#entries.get(trial.id);
-      const entry = known ?? { attempt: attemptIdOf(trial), points: [], fetched: trial.epoch === 0 };
+      const entry = known ?? {
+        attempt: attemptIdOf(trial),
+        points: [],
+        fetched: trial.epoch === 0,
+        begun: trial.epoch <= 1,
+      };
       this.#entries.delete(trial.id);
       this.#entries.set(trial.id, entry);
       if (known === undefined) this.#append(entry, trial);
@@ -58,6 +67,7 @@ export class CurveCache {
     const last = reports.at(-1)?.epoch ?? 0;
     entry.points = [...reports, ...entry.points.filter(({ epoch }) => epoch > last)];
     entry.fetched = true;
+    entry.begun = true;
   }
 
   /** Requests every curve again, because the dashboard may have missed reports. */
@@ -77,6 +87,7 @@ export class CurveCache {
       // The new attempt may resume from a checkpoint, and only the coordinator has the earlier points.
       entry.attempt = attemptIdOf(trial);
       entry.fetched = epoch === 0;
+      entry.begun = epoch <= 1;
       entry.points = [];
     }
     const last = entry.points.at(-1)?.epoch ?? 0;

@@ -5,6 +5,7 @@ import { shortId } from '../../lib/text/short-id.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Model } from './model.ts';
+import { cursorOf, windowOf } from './ui.ts';
 
 const FIELDS: Readonly<Record<string, (event: Event) => number | string>> = {
   kind: ({ kind }) => kind,
@@ -61,4 +62,11 @@ export function eventDetail({ agentId, detail, by }: Event): string {
   const text = firstLine(detail);
   const agent = text.includes(agentId) ? '' : agentId;
   return [[agent, text].filter(Boolean).join(': '), by === '' ? '' : `(by ${by})`].filter(Boolean).join(' ');
+}
+
+/** Returns the event under the cursor of the events view. */
+export function eventUnderCursor(model: Pick<Model, 'state' | 'earlierEvents' | 'ui'>): Event | undefined {
+  const events = eventRows(model);
+  const indexOf = (id: string) => events.findIndex((event) => eventId(event) === id);
+  return events[windowOf(cursorOf(model.ui, 'events'), events.length, 1, indexOf).at];
 }

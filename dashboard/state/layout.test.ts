@@ -11,6 +11,7 @@ function linesOf(sweeps: number, rows: number): number {
     ui: initialUi({ kind: 'sweeps' }),
     rows: { length: 0, slice: () => [], indexOf: () => -1 },
     state: EMPTY_STATE,
+    earlierEvents: [],
     sweeps: Array.from({ length: sweeps }, (_, at) => sampleSweep({ id: `${at}` })),
   });
 }
@@ -34,7 +35,14 @@ test.each([
 ])('$preview: $columns columns and $rows rows', ({ columns, rows, list }) => {
   const sweeps = Array.from({ length: 100 }, (_, at) => sampleSweep({ id: `${at}` }));
   const none = { length: 0, slice: () => [], indexOf: () => -1 };
-  const model = { size: { columns, rows }, ui: initialUi({ kind: 'sweeps' }), rows: none, state: EMPTY_STATE, sweeps };
+  const model = {
+    size: { columns, rows },
+    ui: initialUi({ kind: 'sweeps' }),
+    rows: none,
+    state: EMPTY_STATE,
+    sweeps,
+    earlierEvents: [],
+  };
   expect(listColumns(model)).toBe(list);
   expect(hasPreview(model)).toBe(columns !== 159);
 });

@@ -1,5 +1,6 @@
 /** The parts of the screen, in lines. */
 import type { Size } from '../terminal.ts';
+import { eventRows } from './event-rows.ts';
 import { failureRows } from './failures.ts';
 import type { Model } from './model.ts';
 import { sweepRows } from './selectors.ts';
@@ -24,14 +25,25 @@ const MIN_BOARD_LINES = 20;
 /** The minimum number of unused lines of a short list that the preview uses. */
 const LEAST_PREVIEW_LINES = 7;
 
+type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;
+
 /** Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor. */
-export function listLines(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): number {
+export function listLines(model: ListModel): number {
   const lines = bodyLines(model.size);
   const { kind } = viewOf(model.ui);
   if (kind === 'errors') return Math.min(Math.max(1, failureRows(model.state).length) + 1, Math.ceil(lines / 2));
   if (kind === 'sweep') return linesBesidePreview(model.rows.length, lines);
   if (kind === 'sweeps') return linesBesidePreview(sweepRows(model).length, lines);
+  if (kind === 'events') return eventLines(eventRows(model).length, lines);
   return lines;
+}
+
+/** The preview of an event has at least a gap and two lines of its detail, and on a tall terminal the trial of the event. */
+const LEAST_EVENT_LINES = 3;
+
+function eventLines(rows: number, lines: number): number {
+  const preview = lines - PREVIEW_LINES >= MIN_BOARD_LINES ? PREVIEW_LINES : LEAST_EVENT_LINES;
+  return rows === 0 ? lines : Math.min(rows + 1, Math.max(1, lines - preview));
 }
 
 /** At this width or above, a list without a preview below has a preview on its right side. */
@@ -39,7 +51,7 @@ const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
 /** Returns the width of the list. The rest of a wide terminal with few rows shows the row under the cursor. */
-export function listColumns(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): number {
+export function listColumns(model: ListModel): number {
   const { columns } = model.size;
   const { kind } = viewOf(model.ui);
   const rows = kind === 'sweep' ? model.rows.length : kind === 'sweeps' ? sweepRows(model).length : 0;
@@ -48,7 +60,7 @@ export function listColumns(model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' 
 }
 
 /** Whether the body shows the row under the cursor, below the list or beside it. */
-export const hasPreview = (model: Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps'>): boolean =>
+export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 
 /** Returns the number of lines of a list of `rows` rows that has a preview of the row under the cursor below it. */
