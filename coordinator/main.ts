@@ -47,6 +47,7 @@ import { type MetricsCollector, startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
 import { Pruner, pruneAll, startRetention } from './retention/prune.ts';
+import { startSampler } from './search/optuna/process.ts';
 import type { Commit } from './store/journal.ts';
 import { clusterName, openStore } from './store/open.ts';
 import { artifactService } from './transport/artifact-service.ts';
@@ -100,6 +101,10 @@ export interface CoordinatorOptions {
   readonly trialMetrics: boolean;
   /** The folder of the .proto files, for gRPC reflection. */
   readonly protoDir: string;
+  /** The Python interpreter of the processes of optuna searches. */
+  readonly python: string;
+  /** Whether a sweep file may name a sampler of its author or an interpreter, which run code on this machine. */
+  readonly allowSamplerCode: boolean;
   readonly log: Logger;
   /** Called when writing the store fails. The process must then end. */
   readonly onBroken: (error: unknown) => void;
@@ -170,6 +175,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onBroken: options.onBroken,
     send: (output) => send(output, offers, attempts),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
+    samplers: { start: startSampler, python: options.python, allowsOwnCode: options.allowSamplerCode },
   });
   const { files } = artifacts;
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
@@ -249,7 +255,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopRetention();
       stopDiskWatch();
       collecting.stop();
-      runtime.flush();
+      runtime.stop();
       artifacts.close();
       await closeNats(nats);
       db.close();

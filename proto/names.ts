@@ -46,6 +46,7 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'silent',
   'straggler',
   'warm_start',
+  'sampler',
 ];
 
 /** Kinds of the events of agents, which belong to no sweep. */

@@ -30,6 +30,8 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly auth: boolean;
   readonly metricsTls?: true;
   readonly trialMetrics?: true;
+  readonly python: string;
+  readonly allowSamplerCode?: true;
 }
 
 async function coordinator(options: Options): Promise<void> {
@@ -60,6 +62,8 @@ async function coordinator(options: Options): Promise<void> {
     retainMs: options.retain,
     version: trawlVersion(),
     trialMetrics: options.trialMetrics ?? false,
+    python: options.python,
+    allowSamplerCode: options.allowSamplerCode ?? false,
     protoDir: join(packageRoot(), 'proto'),
     log,
     onBroken: exitBroken,
@@ -102,6 +106,11 @@ export function registerCoordinator(program: Command): void {
       '--artifacts <s3-url>',
       'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
         '(default: TRAWL_ARTIFACTS, or else the location of the last start, or else the data folder)',
+    )
+    .option('--python <program>', 'Python interpreter with Optuna, for sweeps with method: optuna', 'python3')
+    .option(
+      '--allow-sampler-code',
+      'permit sweep files to name a sampler class of their author (module:Class) or a Python interpreter; both run code on this machine',
     )
     .option('--retain <duration>', 'delete sweeps this long after they end (default: never)', ageOption)
     .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"', pathOption)

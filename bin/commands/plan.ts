@@ -3,7 +3,7 @@ import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import { earlyTerminateJson } from '../../coordinator/early-stop/settings-text.ts';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
-import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { earlierSweepsOf, type SweepSpec } from '../../coordinator/grid/spec.ts';
 import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { codeFolderOf, withPackedCode } from '../client/code.ts';
@@ -31,13 +31,15 @@ function planJson(
   { code, warnings, estimate }: PlanFacts,
 ): Record<string, unknown> {
   const { search, runCap, earlyTerminate, metric } = spec;
+  const warmStart = earlierSweepsOf(search);
   return {
     ...counts,
     at_most: isBound || undefined,
     min_replicates: spec.adaptiveReplicates?.min,
     method: search?.method ?? 'grid',
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
-    warm_start: search?.method === 'tpe' && search.warmStart.length > 0 ? search.warmStart : undefined,
+    sampler: search?.method === 'optuna' ? search.sampler : undefined,
+    warm_start: warmStart.length > 0 ? warmStart : undefined,
     run_cap: runCap,
     target: metric.target,
     speculate: spec.speculate,

@@ -7,6 +7,7 @@ export type ParameterDraft = Readonly<Record<string, unknown>>;
 interface SweepDraft {
   readonly name?: string | undefined;
   readonly method?: 'grid' | 'random' | 'sobol' | 'tpe' | 'optuna' | 'pbt' | undefined;
+  readonly optuna?: { readonly sampler: string } | undefined;
   readonly metric?:
     | { readonly name: string; readonly goal: 'minimize' | 'maximize'; readonly target?: number }
     | undefined;

@@ -61,6 +61,7 @@ export function fromKatib(data: unknown): Converted {
     sweep: {
       name: textAt(recordAt(data, 'metadata'), 'name'),
       method: method ?? 'random',
+      optuna: method === 'optuna' ? { sampler: 'CmaEsSampler' } : undefined,
       metric:
         metricName === undefined
           ? undefined

@@ -54,6 +54,7 @@ export function fromNni(data: unknown, space: unknown): Converted {
     sweep: {
       name: textAt(data, 'experimentName'),
       method: method ?? 'random',
+      optuna: method === 'optuna' ? { sampler: 'NSGAIISampler' } : undefined,
       metric: { name: 'default', goal: mode === 'minimize' ? 'minimize' : 'maximize' },
       command: command === undefined ? undefined : [...parseArgsStringToArgv(command), '${args}'],
       parameters: spaceOf(space, notes, ''),

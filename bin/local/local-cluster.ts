@@ -97,7 +97,10 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
       const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
-      const process = startVerb(options, 'coordinator', ['--dir', dir, ...addresses, ...artifacts, ...auth], natsUrl);
+      // The author of every sweep file has the token of this user. Without a token, other users could run code.
+      const permitted = requireToken ? ['--allow-sampler-code'] : [];
+      const args = ['--dir', dir, ...addresses, ...artifacts, ...auth, ...permitted];
+      const process = startVerb(options, 'coordinator', args, natsUrl);
       at = await coordinatorAddress(dir, process);
       return process;
     });

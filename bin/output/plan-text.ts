@@ -1,8 +1,9 @@
 import { earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
 import type { Axis } from '../../coordinator/grid/axes.ts';
 import type { Plan } from '../../coordinator/grid/plan.ts';
-import type { SweepSpec } from '../../coordinator/grid/spec.ts';
+import { earlierSweepsOf, type SweepSpec } from '../../coordinator/grid/spec.ts';
 import { type Distribution, distributionText } from '../../coordinator/search/distribution.ts';
+import { samplerText } from '../../coordinator/search/optuna/samplers.ts';
 import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { PackedCode } from '../client/code.ts';
@@ -53,7 +54,9 @@ export function planText(
     fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
   if (estimate !== undefined) fields.push(['estimate', planEstimateText(estimate)]);
-  if (search?.method === 'tpe' && search.warmStart.length > 0) fields.push(['warm_start', search.warmStart.join(', ')]);
+  if (search?.method === 'optuna') fields.push(['sampler', samplerText(search)]);
+  const warmStart = earlierSweepsOf(search);
+  if (warmStart.length > 0) fields.push(['warm_start', warmStart.join(', ')]);
   if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
   if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);

@@ -162,6 +162,7 @@ export async function applyVersion(
   const { db, core, queries } = runtime;
   const comparison = compareVersion(queries, sweepId, request);
   const { changes, before, after, space, dropped, restored, resumed } = comparison;
+  runtime.checkSampler(after);
   if (request.dryRun || !changes.differs) return changes;
   const current = queries.sweeps.file(sweepId);
   if (request.baseVersion !== 0 && request.baseVersion !== current.version) {

@@ -1,5 +1,6 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
 import type { Database } from 'libsql';
+import { RejectedError } from '../../proto/errors.ts';
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 import { blockedReason } from '../core/blocked.ts';
 import { forgetEndedTrials } from '../core/ended-trials.ts';
@@ -7,6 +8,10 @@ import { type Core, type CreationWindow, isEnded, type Sweep } from '../core/mod
 import { schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import type { Change, Output, Step } from '../core/step.ts';
+import { onSamplerProblem } from '../core/warnings.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+import { ownCodeOf, ownCodeText } from '../search/optuna/samplers.ts';
+import { Samplers, type SamplersOptions } from '../search/optuna/sweep-samplers.ts';
 import { type Commit, Journal } from '../store/journal.ts';
 import { loadCore } from '../store/load.ts';
 import { Queries } from '../store/queries.ts';
@@ -34,7 +39,11 @@ export interface RuntimeOptions {
   readonly now?: () => number;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow;
+  /** How the processes of optuna searches are run. Default: such searches yield no trials. */
+  readonly samplers?: SamplerOptions | undefined;
 }
+
+export type SamplerOptions = Omit<SamplersOptions, 'onReady' | 'onProblem'>;
 
 export class Runtime {
   readonly db: Database;
@@ -47,13 +56,24 @@ export class Runtime {
   readonly #send: (output: Output) => void;
   readonly #onBroken: (error: unknown) => void;
   readonly #onPass: (seconds: number) => void;
+  readonly #samplers: Samplers | undefined;
   #scheduling = false;
   #stopped = false;
 
-  constructor({ db, leaseMs, send, onBroken, onPass = () => {}, now: clock = now, creationWindow }: RuntimeOptions) {
+  constructor({
+    db,
+    leaseMs,
+    send,
+    onBroken,
+    onPass = () => {},
+    now: clock = now,
+    creationWindow,
+    samplers,
+  }: RuntimeOptions) {
     this.db = db;
     this.now = clock;
-    this.openSource = sourceOpener(db);
+    this.#samplers = samplers && this.#samplersOf(samplers);
+    this.openSource = sourceOpener(db, this.#samplers);
     this.core = loadCore(db, leaseMs, clock(), this.openSource, creationWindow);
     this.timeLeft = new TimeLeftEstimates(this.core, (sweepId) => this.queries.trials.etaTrials(sweepId), clock);
     this.queries = new Queries(db, {
@@ -126,9 +146,32 @@ export class Runtime {
     return sweep && slotTimeOf(sweep.slotTime, this.now());
   }
 
-  /** Stops the scheduler, and writes the gathered changes. */
+  /**
+   * Rejects a sweep whose sampler runs code that the coordinator does not permit.
+   * @throws {RejectedError}
+   */
+  checkSampler({ search }: Pick<SweepSpec, 'search'>): void {
+    if (search?.method !== 'optuna') return;
+    const code = ownCodeOf(search);
+    if (code !== undefined && this.#samplers?.options.allowsOwnCode !== true)
+      throw new RejectedError(ownCodeText(code));
+  }
+
+  #samplersOf(options: SamplerOptions): Samplers {
+    return new Samplers({
+      ...options,
+      onReady: () => this.reschedule(),
+      onProblem: (sweepId, problem, failures) => {
+        // `settle` has already reported the error.
+        this.settle(onSamplerProblem(this.core, { sweepId, problem, failures }, this.now())).catch(() => {});
+      },
+    });
+  }
+
+  /** Stops the scheduler and the samplers, and writes the gathered changes. */
   stop(): void {
     this.#stopped = true;
+    this.#samplers?.closeAll();
     this.flush();
   }
 
@@ -140,7 +183,10 @@ export class Runtime {
   /** Removes ended sweeps and trials from memory. Ended sweeps and trials are read only from the store. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
-      if (change.kind === 'sweep' && isEnded(change.state)) this.core.sweeps.delete(change.sweepId);
+      if (change.kind === 'searched' && change.done) this.#samplers?.close(change.sweepId);
+      if (change.kind !== 'sweep' || !isEnded(change.state)) continue;
+      this.#samplers?.close(change.sweepId);
+      this.core.sweeps.delete(change.sweepId);
     }
     forgetEndedTrials(this.core, changes);
   }

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
-import type { SweepSpec } from '../grid/spec.ts';
+import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
 import { activityOf, parameterKinds } from '../grid/trials.ts';
 import { spaceDifference, type WarmStart, warmStartOf } from '../search/warm-start.ts';
 import type { Queries } from '../store/queries.ts';
@@ -16,9 +16,10 @@ import { parseSweep } from '../sweepfile/parse.ts';
  */
 export function readWarmStart(db: Database, queries: Queries, spec: SweepSpec): WarmStart | undefined {
   const { search } = spec;
-  if (search?.method !== 'tpe' || search.warmStart.length === 0) return undefined;
+  const selectors = earlierSweepsOf(search);
+  if (search === undefined || selectors.length === 0) return undefined;
   const ids = new Set<string>();
-  for (const selector of search.warmStart) {
+  for (const selector of selectors) {
     const id = findEarlier(queries, selector);
     if (ids.has(id)) throw new BadInputError(`warm_start names sweep ${id} twice`);
     mustMatch(queries, id, spec);

@@ -58,6 +58,8 @@ function fillWindow(sweep: Sweep, window: number): Change[] {
     }
     sweep.search.state = step.state;
     dropped = step.kind === 'dropped';
+    const { suggestion } = step;
+    if (suggestion !== undefined) changes.push({ kind: 'suggested', sweepId: sweep.id, suggestion });
     if (step.kind === 'dropped') continue;
     addTrial(sweep, newTrial(sweep.policy, step.trial));
     changes.push({ kind: 'created', sweepId: sweep.id, trial: step.trial, state: step.state });

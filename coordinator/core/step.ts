@@ -7,7 +7,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentEventKind, FailureClassName, WarningKindName } from '../../proto/names.ts';
-import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
+import type { PlannedTrial, SourceState, StoredSuggestion } from '../search/trial-source.ts';
 import type { AgentFacts, Quarantine } from './agent-model.ts';
 import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
 import type { SweepState } from './model.ts';
@@ -48,6 +48,8 @@ export type Change =
       readonly trial: PlannedTrial;
       readonly state: SourceState;
     }
+  /** An external process has suggested a point. This change is not recorded in the event log. */
+  | { readonly kind: 'suggested'; readonly sweepId: string; readonly suggestion: StoredSuggestion }
   /**
    * The source of a sweep's trials has dropped points, or has no further trials. This change is not recorded in the
    * event log.

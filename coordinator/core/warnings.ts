@@ -12,7 +12,7 @@ import type { WarningKindName } from '../../proto/names.ts';
 import type { Lease } from './attempt-model.ts';
 import { type CurveDigest, EMPTY_CURVE, withCurveReport } from './curve-digest.ts';
 import type { Core, Sweep } from './model.ts';
-import type { Change } from './step.ts';
+import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 import type { ConfigResults, NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
 import { isFinal, type Trial, type TrialState } from './trial-model.ts';
 
@@ -249,6 +249,20 @@ function showSilent(sweep: Sweep, now: number): Change[] {
 export function showStragglers(sweep: Sweep, now: number): Change[] {
   const others = (n: number) => `${n} other ${n === 1 ? 'attempt is' : 'attempts are'} slow`;
   return show(sweep, 'straggler', newestOf(sweep.warnings.stragglers, others), now);
+}
+
+export interface SamplerProblem {
+  readonly sweepId: string;
+  readonly problem: string;
+  /** The number of failures in a row. 0: the sampler works. */
+  readonly failures: number;
+}
+
+/** Shows or removes the warning that the sampler of a search fails. */
+export function onSamplerProblem(core: Core, { sweepId, problem, failures }: SamplerProblem, now: number): Step {
+  const sweep = core.sweeps.get(sweepId);
+  if (sweep === undefined) return NO_STEP;
+  return stepOf(show(sweep, 'sampler', failures === 0 ? undefined : { message: problem, count: failures }, now));
 }
 
 function newestOf(

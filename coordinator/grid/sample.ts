@@ -2,7 +2,7 @@
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
 import { drawnPoint } from '../search/drawn.ts';
 import { dimensionsOf, effectOf, type GridPoint, pointAt, pointCount } from './points.ts';
-import type { SweepSpec } from './spec.ts';
+import { isDrawn, type SweepSpec } from './spec.ts';
 
 /**
  * Returns the parameters of up to `limit` points, after `exclude` and `when`. The points of a grid are evenly spaced. The
@@ -35,6 +35,6 @@ function fractionAt(index: number, isSample: boolean): number {
 
 function drawn({ search, runCap }: SweepSpec, limit: number): (Parameters & GridPoint)[] {
   if (search === undefined) return [];
-  const drawing = search.method === 'tpe' ? { ...search, method: 'random' as const } : search;
+  const drawing = isDrawn(search) ? search : { ...search, method: 'random' as const };
   return Array.from({ length: Math.min(runCap ?? limit, limit) }, (_, index) => drawnPoint(drawing, index));
 }

@@ -10,6 +10,7 @@ import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
 import type { DrawnSearch } from '../search/drawn.ts';
+import type { SamplerSettings } from '../search/optuna/samplers.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 
@@ -134,7 +135,7 @@ export interface Hypothesis {
 }
 
 /** A search. The points of `random` and `sobol` do not depend on results. */
-export type Search = DrawnSearch | TpeSettings;
+export type Search = DrawnSearch | TpeSettings | OptunaSettings;
 
 interface TpeSettings {
   readonly method: 'tpe';
@@ -144,9 +145,22 @@ interface TpeSettings {
   readonly warmStart: readonly string[];
 }
 
+export interface OptunaSettings extends SamplerSettings {
+  readonly method: 'optuna';
+  readonly seed: number;
+  readonly space: ReadonlyMap<string, Distribution>;
+  /** The ids or names of the earlier sweeps with whose results the search starts. */
+  readonly warmStart: readonly string[];
+}
+
 /** Returns whether the points of a search depend on the results of its trials. */
-export function usesResults(search: Search | undefined): search is TpeSettings {
-  return search?.method === 'tpe';
+export function usesResults(search: Search | undefined): search is TpeSettings | OptunaSettings {
+  return search?.method === 'tpe' || search?.method === 'optuna';
+}
+
+/** Returns the ids or names of the earlier sweeps with whose results a search starts. */
+export function earlierSweepsOf(search: Search | undefined): readonly string[] {
+  return usesResults(search) ? search.warmStart : [];
 }
 
 /** Returns whether the points of a search do not depend on results. */

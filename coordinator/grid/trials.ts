@@ -3,14 +3,22 @@ import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
 import { nextDrawnPoint } from '../search/drawn.ts';
 import { nextGridPoint } from '../search/grid.ts';
-import type { SearchHistory, SearchState, Suggestion } from '../search/searcher.ts';
+import { OptunaDimensions } from '../search/optuna/dimensions.ts';
+import { INITIAL_OPTUNA_STATE, nextOptunaPoint } from '../search/optuna/searcher.ts';
+import type { SearchHistory, SearchState, Suggestion, SuggestionRecord } from '../search/searcher.ts';
 import { INITIAL_TPE_STATE, nextTpePoint } from '../search/tpe/searcher.ts';
 import { STARTUP_TRIALS } from '../search/tpe/tpe.ts';
-import { createdConfigs, type PlannedTrial, type SourceState, type SourceStep } from '../search/trial-source.ts';
+import {
+  createdConfigs,
+  type PlannedTrial,
+  type SourceState,
+  type SourceStep,
+  type StoredSuggestion,
+} from '../search/trial-source.ts';
 import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
 import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
-import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec, usesResults } from './spec.ts';
+import { DEFAULT_RUN_CAP, earlierSweepsOf, isDrawn, type Search, type SweepSpec, usesResults } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /**
@@ -38,7 +46,7 @@ export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
 /** Returns the state before the first trial. */
 export function initialState(spec: SweepSpec): SourceState {
   return {
-    search: spec.search?.method === 'tpe' ? INITIAL_TPE_STATE : 0,
+    search: initialSearchState(spec.search),
     created: 0,
     points: 0,
     excluded: spec.exclude.map(() => 0),
@@ -47,10 +55,19 @@ export function initialState(spec: SweepSpec): SourceState {
   };
 }
 
+function initialSearchState(search: Search | undefined): SearchState {
+  if (!usesResults(search)) return 0;
+  return search.method === 'tpe' ? INITIAL_TPE_STATE : INITIAL_OPTUNA_STATE;
+}
+
 function suggestionOf(spec: SweepSpec, state: SearchState, history: () => SearchHistory): Suggestion {
   const { search } = spec;
   if (search === undefined) return nextGridPoint(spec, state);
   if (isDrawn(search)) return nextDrawnPoint(search, state);
+  if (search.method === 'optuna') {
+    const { seed, space } = search;
+    return nextOptunaPoint({ seed, space, dimensions: new OptunaDimensions(space, spec.when) }, state, history());
+  }
   return nextTpePoint({ ...search, isActive: activityOf(spec) }, spec.seeds.length, state, history());
 }
 
@@ -71,32 +88,37 @@ export function nextStep(
   if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
   let { config } = state;
   let after = state;
+  let record: SuggestionRecord | undefined;
+  const stored = (configId: string | undefined): StoredSuggestion | undefined =>
+    record && { number: state.points, configId, record };
   if (config === undefined) {
     if (mayRepeat && state.repeated >= MAX_REPEATED_POINTS) return { kind: 'done' };
     const suggestion = suggestionOf(spec, state.search, history);
     if (suggestion.kind !== 'point') return suggestion;
     const { point, state: search } = suggestion;
+    record = suggestion.record;
     after = { ...state, search, points: state.points + 1, repeated: state.repeated + 1 };
     const effect = effectOf(spec, point);
     if ('excludedBy' in effect) {
       const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
-      return { kind: 'dropped', state: { ...after, excluded } };
+      return { kind: 'dropped', state: { ...after, excluded }, suggestion: stored(undefined) };
     }
     config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
   }
   const { parameters, replicates } = config;
   const seed = spec.seeds[replicates] ?? 0;
   const { configId, trialId } = idsOf(spec.trainer, parameters);
+  const suggestion = stored(configId);
   const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
   // The replicates of a config are created in order, so the first one shows whether the config exists. A new version can
   // have more replicates of a config than an earlier version.
   if (replicates === 0 && !state.merges && isKnown(trial.trialId))
-    return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 } };
+    return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 }, suggestion };
   const isLast = replicates + 1 >= (spec.adaptiveReplicates?.min ?? spec.seeds.length);
   const rest = isLast ? undefined : { parameters, replicates: replicates + 1 };
   const next = { ...after, repeated: 0, config: rest };
   if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: next };
-  return { kind: 'trial', trial, state: { ...next, created: state.created + 1 } };
+  return { kind: 'trial', trial, state: { ...next, created: state.created + 1 }, suggestion };
 }
 
 /**
@@ -106,8 +128,13 @@ export function nextStep(
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
   const known = new Set<string>();
   let state = initialState(spec);
-  const startsWarm = spec.search?.method === 'tpe' && spec.search.warmStart.length > 0;
+  const startsWarm = earlierSweepsOf(spec.search).length > 0;
   for (;;) {
+    if (spec.search?.method === 'optuna') {
+      throw new BadInputError(
+        'method optuna chooses its points in a Python process of the coordinator; no config can be listed before the sweep runs',
+      );
+    }
     // The points of the search are random until this many trials have ended.
     if (
       usesResults(spec.search) &&

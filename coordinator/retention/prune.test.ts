@@ -149,6 +149,7 @@ test('a prune removes the rows of a sweep from every table that names the sweep'
     insert into sweep_versions values (${id}, 1, 's', '', 'f', 9);
     update trials set dropped_in = 1 where sweep_id = ${id} and id = 't0';
     insert into warm_starts values (${id}, 0, '{}', 0.5);
+    insert into suggestions values (${id}, 0, null, '{}', '');
   `);
   const filled = () =>
     tables.flatMap(({ name }) =>

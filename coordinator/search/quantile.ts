@@ -78,15 +78,18 @@ interface Limits {
 const UNLIMITED: Limits = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
 
 function rounded(value: number, q: number | undefined, { min, max }: Limits = UNLIMITED): number {
-  if (q === undefined) return clamped(toDigits(value), min, max);
+  if (q === undefined) return clamped(roundedValue(value), min, max);
   const multiple = Math.round(value / q);
-  const first = Math.ceil(toDigits(min / q));
-  const last = Math.floor(toDigits(max / q));
-  return toDigits((first <= last ? clamped(multiple, first, last) : multiple) * q);
+  const first = Math.ceil(roundedValue(min / q));
+  const last = Math.floor(roundedValue(max / q));
+  return roundedValue((first <= last ? clamped(multiple, first, last) : multiple) * q);
 }
 
-/** Adding 0 turns -0 into 0, because not every program writes -0 as 0. */
-function toDigits(value: number): number {
+/**
+ * Returns a number with the number of digits that the values of parameters have. Adding 0 turns -0 into 0, because not
+ * every program writes -0 as 0.
+ */
+export function roundedValue(value: number): number {
   return Number(value.toPrecision(DIGITS)) + 0;
 }
 

@@ -12,11 +12,61 @@ export type SearchState = Json;
 
 export type Suggestion =
   /** The next point, before `exclude` and `when` are applied, and the state after the point. */
-  | { readonly kind: 'point'; readonly point: Parameters; readonly state: SearchState }
-  /** The searcher needs further results before its next point. */
-  | { readonly kind: 'wait' }
+  | {
+      readonly kind: 'point';
+      readonly point: Parameters;
+      readonly state: SearchState;
+      /** The facts about the suggestion that later suggestions need, for searchers with an external process. */
+      readonly record?: SuggestionRecord;
+    }
+  /**
+   * The searcher needs further results before its next point, or the answer of an external process to `request`. An
+   * adapter sends the request, and adds the answer to the history.
+   */
+  | { readonly kind: 'wait'; readonly request?: SamplerRequest }
   /** The searcher has no further points. */
   | { readonly kind: 'done' };
+
+/** A suggestion of an external process. The record is stored together with the trial. */
+export interface SuggestionRecord {
+  /** The values that the process has chosen, by parameter. */
+  readonly values: Readonly<Record<string, number>>;
+  /** The data that the process keeps about the suggestion. Only the process interprets the text. */
+  readonly attributes: string;
+}
+
+/** The outcome of a suggestion. An ended suggestion without a value has failed. */
+export type SuggestionOutcome =
+  | { readonly kind: 'running' }
+  /** One value per objective; a single value in a sweep with one objective. */
+  | { readonly kind: 'ended'; readonly values: readonly (number | undefined)[] };
+
+export interface PastSuggestion {
+  readonly record: SuggestionRecord;
+  readonly outcome: SuggestionOutcome;
+}
+
+/** A request to an external process for the next suggestion. */
+export interface SamplerRequest {
+  /** The number of the suggestion in its search, from 0. */
+  readonly number: number;
+  /** The results of earlier sweeps, and then all earlier suggestions in order. */
+  readonly trials: readonly PastSuggestion[];
+}
+
+/** The answer to the request with the same number. */
+export interface SamplerAnswer {
+  readonly number: number;
+  readonly record: SuggestionRecord;
+}
+
+/** The part of a history for searchers with an external process. */
+interface SamplerHistory {
+  /** All suggestions of the search so far, in order, including suggestions that added no trial. */
+  readonly suggestions: readonly PastSuggestion[];
+  /** The newest answer of the process. Undefined if the process has not answered yet. */
+  readonly answer: SamplerAnswer | undefined;
+}
 
 /** A trial that has ended, with or without a result. */
 export interface SearchResult {
@@ -38,6 +88,10 @@ export interface SearchHistory {
    * their ends.
    */
   readonly results: readonly SearchResult[];
+  /** The results of earlier sweeps, which `results` begins with. Default: none. */
+  readonly warm?: readonly SearchResult[];
   /** The parameters of the trials that have not ended, in order of index. */
   readonly live: readonly Parameters[];
+  /** Defined for searchers with an external process. */
+  readonly sampler?: SamplerHistory | undefined;
 }

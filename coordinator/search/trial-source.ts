@@ -3,7 +3,7 @@
  * trials are created one at a time, while the sweep runs (coordinator/core/create-trials.ts).
  */
 import type { Parameters } from '../../proto/trainers.ts';
-import type { SearchState } from './searcher.ts';
+import type { SamplerRequest, SearchState, SuggestionRecord } from './searcher.ts';
 
 /** A trial that has not been created yet. */
 export interface PlannedTrial {
@@ -46,12 +46,26 @@ export function createdConfigs({ points, excluded, duplicates }: SourceState): n
   return points - duplicates - excluded.reduce((sum, count) => sum + count, 0);
 }
 
+/** A suggestion of a searcher with an external process, as it is stored. */
+export interface StoredSuggestion {
+  /** The number of the suggestion in its search, from 0. */
+  readonly number: number;
+  /** The config of the suggestion. Undefined if a rule excludes the point. */
+  readonly configId: string | undefined;
+  readonly record: SuggestionRecord;
+}
+
 export type SourceStep =
-  | { readonly kind: 'trial'; readonly trial: PlannedTrial; readonly state: SourceState }
+  | {
+      readonly kind: 'trial';
+      readonly trial: PlannedTrial;
+      readonly state: SourceState;
+      readonly suggestion?: StoredSuggestion | undefined;
+    }
   /** The next point was dropped, because a rule excludes the point or because the point equals an earlier point. */
-  | { readonly kind: 'dropped'; readonly state: SourceState }
-  /** The searcher needs further results before its next point. */
-  | { readonly kind: 'wait' }
+  | { readonly kind: 'dropped'; readonly state: SourceState; readonly suggestion?: StoredSuggestion | undefined }
+  /** The searcher needs further results before its next point, or the answer of an external process to `request`. */
+  | { readonly kind: 'wait'; readonly request?: SamplerRequest }
   /** The source has no further trials. */
   | { readonly kind: 'done' };
 

@@ -191,3 +191,19 @@ create table warm_starts (
   primary key (sweep_id, place)
 ) strict, without rowid;
 `;
+
+/**
+ * Adds the suggestions of external samplers, in the order of `number`. `config_id` is null if a rule excludes the point.
+ * `choices` are the values that the sampler has chosen, as JSON. `attributes` is text that only the sampler's process
+ * interprets.
+ */
+export const SUGGESTIONS = `
+create table suggestions (
+  sweep_id integer not null,
+  number integer not null,
+  config_id text,
+  choices text not null,
+  attributes text not null,
+  primary key (sweep_id, number)
+) strict, without rowid;
+`;

@@ -10,6 +10,7 @@ import {
   RETRIES,
   RUNGS,
   SOURCES,
+  SUGGESTIONS,
   TRIAL_SOURCES,
   USERS,
   VERSIONS,
@@ -188,4 +189,5 @@ insert into dropped_counts
 `,
   },
   24: { adds: WARM_STARTS },
+  25: { adds: SUGGESTIONS },
 };

@@ -12,7 +12,13 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_24 = `
+drop table suggestions;
+pragma user_version = 24;
+`;
+
 const TO_VERSION_23 = `
+${TO_VERSION_24}
 drop table warm_starts;
 pragma user_version = 23;
 `;

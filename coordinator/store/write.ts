@@ -49,6 +49,7 @@ export function changeWriter(
   const writeNotice = noticeWriter(db);
   const writeProgram = programWriter(db);
   const warnings = warningWriter(db);
+  const writeSuggestion = suggestionWriter(db);
   return (change, at, written, by = '') => {
     const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
       written.events.push(insertEvent({ ...event, at, by }));
@@ -60,6 +61,9 @@ export function changeWriter(
       case 'created':
         sweeps.search({ ...change, done: false });
         trials.create(change, addEvent);
+        break;
+      case 'suggested':
+        writeSuggestion(change);
         break;
       case 'searched':
         sweeps.search(change);
@@ -176,6 +180,15 @@ function sweepWriter(db: Database) {
       prioritize.run(priority, sweepId);
       addEvent(sweepId, '', 0, 'priority', `${priority}, previously ${before}`);
     },
+  };
+}
+
+function suggestionWriter(db: Database) {
+  const insert = db.prepare(
+    'insert into suggestions (sweep_id, number, config_id, choices, attributes) values (?, ?, ?, ?, ?)',
+  );
+  return ({ sweepId, suggestion: { number, configId, record } }: ChangeOf<'suggested'>): void => {
+    insert.run(sweepId, number, configId ?? null, JSON.stringify(record.values), record.attributes);
   };
 }
 

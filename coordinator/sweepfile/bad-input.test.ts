@@ -138,8 +138,26 @@ const order: [string, string][] = [
 
 const unsupported: [string, string][] = [
   ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write early_terminate'],
-  ['method: optuna', '4:9: method: "optuna" is not yet supported; write method: grid'],
   ['method: pbt', '4:9: method: "pbt" is not yet supported; write method: grid'],
+  ['optuna: {}', '4:1: optuna applies to method: optuna only, and the method is grid'],
+  [
+    'method: optuna\noptuna: {sampler: CmaESampler}',
+    '5:19: sampler: expected TPESampler, CmaEsSampler, GPSampler, NSGAIISampler, NSGAIIISampler, QMCSampler, ' +
+      'BruteForceSampler, RandomSampler or module:Class, got "CmaESampler"; did you mean "CmaEsSampler"?',
+  ],
+  [
+    'method: optuna\noptuna: {sampler: GridSampler}',
+    '5:19: sampler: GridSampler walks a grid; write method: grid, or BruteForceSampler',
+  ],
+  [
+    'method: optuna\noptuna: {options: {seed: 3}}',
+    '5:20: seed is not an option: the key seed at the top of the file sets the seed',
+  ],
+  ['method: optuna\noptuna: {sampelr: TPESampler}', '5:10: unknown key "sampelr"; did you mean "sampler"?'],
+  [
+    'method: optuna\noptuna: TPESampler',
+    '5:9: optuna: expected a mapping, such as {sampler: TPESampler, options: {multivariate: true}}, got "TPESampler"',
+  ],
 ];
 
 const search: [string, string][] = [
@@ -245,11 +263,14 @@ const types: [string, string][] = [
     'metric: {name: psnr}\nmetrics: [{name: psnr}, {name: test_loss}]',
     '5:1: metric and metrics exclude each other; remove one of them',
   ],
-  ['warm_start: [1]', '4:1: warm_start: method grid uses no earlier results; write method: tpe'],
+  ['warm_start: [1]', '4:1: warm_start: method grid uses no earlier results; write method: tpe or optuna'],
   ['warm_start: []', '4:13: warm_start: expected at least one value in the list, got an empty list'],
   ['warm_start: [true]', '4:14: expected the id or the name of a sweep, got true'],
   ['warm_start: [0]', '4:14: expected the id or the name of a sweep, got 0'],
-  ['method: gird', '4:9: method: expected grid or random or bayes or tpe or sobol, got "gird"; did you mean "grid"?'],
+  [
+    'method: gird',
+    '4:9: method: expected grid or random or bayes or tpe or sobol or optuna, got "gird"; did you mean "grid"?',
+  ],
   ['metric: psnr', '4:9: metric: expected a mapping, such as {name: test_loss, goal: minimize}, got "psnr"'],
   ['metric: {goal: minimize}', '4:1: missing key "name"'],
   ['metric: {name: pnsr}', '4:16: trainer autoencoder has no metric "pnsr"; did you mean "psnr"?'],
@@ -270,7 +291,7 @@ const types: [string, string][] = [
   ['order: shuffled', '4:8: order: shuffled requires a seed, such as seed: 1'],
   [
     'seed: 3',
-    '4:1: seed applies to order: shuffled and methods random and tpe only; for the seeds of the trials write seeds: [0, 1, 2]',
+    '4:1: seed applies to order: shuffled and methods random, tpe and optuna only; for the seeds of the trials write seeds: [0, 1, 2]',
   ],
 ];
 

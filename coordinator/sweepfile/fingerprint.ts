@@ -53,7 +53,10 @@ function searchData(search: Search): Record<string, Json> {
   const space = [...search.space].map(([name, distribution]) => [name, JSON.parse(JSON.stringify(distribution))]);
   const data = { method: search.method, space };
   if (isDrawn(search)) return search.seed === 0 ? data : { ...data, searchSeed: search.seed };
-  return search.warmStart.length === 0 ? data : { ...data, warmStart: search.warmStart };
+  const warm = search.warmStart.length === 0 ? data : { ...data, warmStart: search.warmStart };
+  if (search.method === 'tpe') return warm;
+  const { sampler, options, seed } = search;
+  return { ...warm, optuna: { sampler, options, seed } };
 }
 
 /**

@@ -16,6 +16,7 @@ import {
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { earlyTerminate } from './early-terminate-schema.ts';
 import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
+import { optunaKeys } from './optuna-schema.ts';
 import { conditions, parameter, parameterNameSchema } from './parameter-schema.ts';
 import { programKeys } from './program-schema.ts';
 
@@ -80,7 +81,7 @@ const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sw
   error: sweepIdError,
 });
 
-const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol'] as const;
+const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna'] as const;
 
 /**
  * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
@@ -234,7 +235,9 @@ export const sweepFileSchema = z.strictObject(
       .describe('the order in which trials start; shuffled requires seed; default: grid'),
     seed: whole(0, MAX_SEED)
       .optional()
-      .describe('the seed of order: shuffled (required) and of method: random (default 0), from 0 to 4294967295'),
+      .describe(
+        'the seed of order: shuffled (required) and of methods random, tpe and optuna (default 0), from 0 to 4294967295',
+      ),
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
       .describe(
@@ -322,8 +325,9 @@ export const sweepFileSchema = z.strictObject(
     warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
       .optional()
       .describe(
-        `ids or names of earlier sweeps with the same parameters, with whose results method tpe starts; up to ${MAX_WARM_SWEEPS}; default: none`,
+        `ids or names of earlier sweeps with the same parameters, with whose results methods tpe and optuna start; up to ${MAX_WARM_SWEEPS}; default: none`,
       ),
+    optuna: optunaKeys.optional().describe('the sampler of method optuna; default: the TPE sampler of Optuna'),
     early_terminate: earlyTerminate.optional().describe('the rule that stops trials early; default: none'),
     project: ignored,
     entity: ignored,
@@ -347,8 +351,15 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   const shape = sweepFileSchema.shape;
   const [top, second] = path;
   if (top === undefined) return Object.keys(shape);
-  if (top === 'resources' && second !== undefined) return undefined;
-  if (top === 'metric' || top === 'retry' || top === 'resources' || top === 'early_terminate' || top === 'code')
+  if ((top === 'resources' || top === 'optuna') && second !== undefined) return undefined;
+  if (
+    top === 'metric' ||
+    top === 'retry' ||
+    top === 'resources' ||
+    top === 'early_terminate' ||
+    top === 'code' ||
+    top === 'optuna'
+  )
     return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
   if (top === 'when' || top === 'hypotheses' || top === 'classify' || top === 'metrics')

@@ -13,7 +13,7 @@ import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported, not as unknown. */
 const UNSUPPORTED_KEYS = ['parent'];
-const UNSUPPORTED_METHODS = ['optuna', 'pbt'];
+const UNSUPPORTED_METHODS = ['pbt'];
 
 /**
  * Returns the data as a sweep file if their shape is valid. Adds a finding for each problem of the shape, and removes

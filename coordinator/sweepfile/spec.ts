@@ -25,6 +25,7 @@ import { commandOf } from './command.ts';
 import { earlyTerminateOf } from './early-terminate.ts';
 import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
+import { samplerOf } from './optuna.ts';
 import { declarationsOf, spaceOf, zipOf } from './parameters.ts';
 import { type Findings, has, type Located, type Path } from './problems.ts';
 import { canOmitMetric, codeSpecOf, isWandbFile, programOf } from './program.ts';
@@ -94,6 +95,9 @@ export function specOf(
   };
   const when = whenRulesOf(file.when, context);
   checkWarmStart(file, findings);
+  if (file.optuna !== undefined && file.method !== 'optuna') {
+    findings.atKey(['optuna'], `optuna applies to method: optuna only, and the method is ${file.method ?? 'grid'}`);
+  }
   const objectives = objectivesOf(file, trainer, findings);
   const metric = metricOf(file, trainer, root, findings);
   const named = {
@@ -138,11 +142,11 @@ export function specOf(
   };
 }
 
-function searchOf(
-  { method, seed, warm_start: warmStart = [] }: SweepFile,
-  space: ReadonlyMap<string, Distribution>,
-  findings: Findings,
-): Search {
+function searchOf(file: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {
+  const { method, seed, warm_start: warmStart = [] } = file;
+  if (method === 'optuna') {
+    return { method, seed: seed ?? 0, space, warmStart: warmStart.map(String), ...samplerOf(file, findings) };
+  }
   if (method === 'bayes' || method === 'tpe') {
     return { method: 'tpe', seed: seed ?? 0, space, warmStart: warmStart.map(String) };
   }
@@ -156,7 +160,7 @@ function searchOf(
 }
 
 /** The methods that can start with results of earlier sweeps. */
-const WARM_METHODS: readonly SweepFile['method'][] = ['tpe', 'bayes'];
+const WARM_METHODS: readonly SweepFile['method'][] = ['tpe', 'bayes', 'optuna'];
 
 function checkWarmStart(
   { method = 'grid', warm_start: warmStart, metric, metrics, trainer }: SweepFile,
@@ -164,7 +168,7 @@ function checkWarmStart(
 ): void {
   if (warmStart === undefined) return;
   if (!WARM_METHODS.includes(method)) {
-    findings.atKey(['warm_start'], `warm_start: method ${method} uses no earlier results; write method: tpe`);
+    findings.atKey(['warm_start'], `warm_start: method ${method} uses no earlier results; write method: tpe or optuna`);
   }
   if (metric === undefined && metrics === undefined && TRAINERS[trainer].metrics.length === 0) {
     findings.atKey(['warm_start'], 'warm_start requires a metric, such as metric: {name: test_loss, goal: minimize}');
@@ -303,7 +307,7 @@ function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
 }
 
 /** The methods whose points depend on a seed. */
-const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes'];
+const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes', 'optuna'];
 
 function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.order === 'shuffled') {
@@ -313,7 +317,7 @@ function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.seed !== undefined && !SEEDED_METHODS.includes(file.method)) {
     findings.atKey(
       ['seed'],
-      'seed applies to order: shuffled and methods random and tpe only; for the seeds of the trials write seeds: [0, 1, 2]',
+      'seed applies to order: shuffled and methods random, tpe and optuna only; for the seeds of the trials write seeds: [0, 1, 2]',
     );
   }
   return { kind: 'grid' };

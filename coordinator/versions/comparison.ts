@@ -5,7 +5,7 @@ import { canonicalJson, type Json } from '../../proto/values.ts';
 import { type Axis, listedAxis } from '../grid/axes.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { plan, planWithoutDrawing } from '../grid/plan.ts';
-import type { SweepSpec } from '../grid/spec.ts';
+import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
 import { trialId } from '../grid/trial-id.ts';
 import { gridContains, type TrialPoint } from './grid-points.ts';
 
@@ -80,7 +80,7 @@ function spaceOf(spec: SweepSpec): Json {
   const conditions = (rule: SweepSpec['exclude'][number]) => rule.conditions.map(({ name, anyOf }) => [name, anyOf]);
   const rules = [exclude.map(conditions), when.map((rule) => [conditions(rule), { ...rule.set }])];
   const axes = spec.axes.map(({ name, definition }) => [name, definition]);
-  const warmStart = search?.method === 'tpe' ? search.warmStart : [];
+  const warmStart = earlierSweepsOf(search);
   const space = search && [search.method, search.seed, [...search.space], warmStart];
   return JSON.parse(
     JSON.stringify([trainer, axes, zip, rules, seeds, adaptiveReplicates ?? null, order, space ?? null]),

@@ -30,6 +30,7 @@ const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSp
   { key: 'metric.target', text: ({ metric }) => `${metric.target ?? 'none'}` },
   { key: 'checkpoint_every', text: ({ checkpointEvery }) => `${checkpointEvery}` },
   { key: 'reconstruct_every', text: ({ reconstructEvery }) => `${reconstructEvery}` },
+  { key: 'optuna', text: ({ search }) => samplerText(search) },
   { key: 'hypotheses', text: ({ hypotheses }) => hypotheses.map(({ name }) => name).join(', ') || 'none' },
 ];
 
@@ -66,6 +67,12 @@ export function compareSettings(before: SweepSpec, after: SweepSpec): SettingCha
 /** The names of hypotheses can be equal while their claims differ. */
 function isEdited(key: string, before: SweepSpec, after: SweepSpec): boolean {
   return key === 'hypotheses' && jsonText(before.hypotheses) !== jsonText(after.hypotheses);
+}
+
+function samplerText(search: SweepSpec['search']): string {
+  if (search?.method !== 'optuna') return 'none';
+  const { sampler, options, python } = search;
+  return jsonText({ sampler, options, python });
 }
 
 function maxFailedText(limit: MaxFailed | undefined): string {

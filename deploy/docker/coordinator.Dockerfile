@@ -14,6 +14,7 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=build /app/bin/trawl.mjs bin/trawl.mjs
 COPY --from=build /app/deploy/setup deploy/setup
+COPY --from=build /app/coordinator/search/optuna/sampler.py coordinator/search/optuna/sampler.py
 COPY --from=build /app/proto/trawl proto/trawl
 RUN mkdir /data && chown node:node /data
 USER node

@@ -67,6 +67,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'sweep_versions',
     'dropped_counts',
     'warm_starts',
+    'suggestions',
   ];
   const triggers = [
     ...['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'],

@@ -34,7 +34,7 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.OperationsService/Prune': [
     ...['sweeps', 'trials', 'attempts', 'reports', 'logs', 'artifacts', 'events', 'retries', 'notices', 'warnings'],
     ...['sources', 'programs', 'environments', 'agent_successes', 'identical_configs', 'rungs', 'sweep_versions'],
-    'warm_starts',
+    ...['warm_starts', 'suggestions'],
   ],
 };
 

@@ -27,6 +27,8 @@ export const WarningKind = {
   STRAGGLER: "WARNING_KIND_STRAGGLER",
   /** WARM_START - Configs of the earlier sweeps of warm_start are left out. */
   WARM_START: "WARNING_KIND_WARM_START",
+  /** SAMPLER - The process of an optuna search fails. The coordinator restarts it. */
+  SAMPLER: "WARNING_KIND_SAMPLER",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -41,6 +43,7 @@ export namespace WarningKind {
   export type SILENT = typeof WarningKind.SILENT;
   export type STRAGGLER = typeof WarningKind.STRAGGLER;
   export type WARM_START = typeof WarningKind.WARM_START;
+  export type SAMPLER = typeof WarningKind.SAMPLER;
   export type UNRECOGNIZED = typeof WarningKind.UNRECOGNIZED;
 }
 
@@ -70,6 +73,9 @@ export function warningKindFromJSON(object: any): WarningKind {
     case 7:
     case "WARNING_KIND_WARM_START":
       return WarningKind.WARM_START;
+    case 8:
+    case "WARNING_KIND_SAMPLER":
+      return WarningKind.SAMPLER;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -95,6 +101,8 @@ export function warningKindToNumber(object: WarningKind): number {
       return 6;
     case WarningKind.WARM_START:
       return 7;
+    case WarningKind.SAMPLER:
+      return 8;
     case WarningKind.UNRECOGNIZED:
     default:
       return -1;

@@ -1,0 +1,133 @@
+/** Runs the Python process of a sampler, and exchanges lines with it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { packageRoot } from '../../../lib/files/package-root.ts';
+import { visibleText } from '../../../lib/text/visible-text.ts';
+
+/** The longest line of an answer, in characters. An answer has a few kilobytes. */
+const MAX_LINE = 16 * 1024 * 1024;
+/** The number of characters of stderr that are kept for messages. */
+const KEPT_OUTPUT = 4_000;
+const MAX_DETAIL = 300;
+
+interface ProcessEvents {
+  /** Called for each line of the process. */
+  readonly onLine: (line: string) => void;
+  /** Called once when the process has ended, or could not start. Not called after `end`. */
+  readonly onEnd: (reason: string) => void;
+}
+
+export interface LineProcess {
+  /** @param line a line without its end */
+  send(line: string): void;
+  /** Ends the process and the programs that it started. */
+  end(): void;
+}
+
+/** Starts a process. Must not throw. */
+export type StartProcess = (python: string, events: ProcessEvents) => LineProcess;
+
+/** Starts sampler.py. The process ends when its input ends, and so also when the coordinator is killed. */
+export const startSampler: StartProcess = (python, events) => {
+  const script = join(packageRoot(), 'coordinator', 'search', 'optuna', 'sampler.py');
+  return new PythonProcess(spawnPython(python, script), python, events);
+};
+
+function spawnPython(python: string, script: string): ChildProcess {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TRAWL_'));
+  const env = {
+    // The studies are so small that more than one thread would only add waiting time, and could change results.
+    OMP_NUM_THREADS: '1',
+    OPENBLAS_NUM_THREADS: '1',
+    ...Object.fromEntries(inherited),
+    // The order of a set of names must not differ between two processes.
+    PYTHONHASHSEED: '0',
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONIOENCODING: 'utf-8',
+  };
+  // The process has its own group, so that the programs that it starts end with it, and Ctrl-C does not reach it.
+  return spawn(python, [script], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'], detached: true });
+}
+
+class PythonProcess implements LineProcess {
+  readonly #child: ChildProcess;
+  readonly #python: string;
+  readonly #events: ProcessEvents;
+  readonly #input: Writable;
+  #line = '';
+  #output = '';
+  #hasEnded = false;
+
+  constructor(child: ChildProcess, python: string, events: ProcessEvents) {
+    this.#child = child;
+    this.#python = python;
+    this.#events = events;
+    this.#input = child.stdio[3] as Writable;
+    const answers = child.stdio[4] as Readable;
+    // The end of the process is reported by its exit.
+    for (const stream of [this.#input, answers, child.stdout, child.stderr]) stream?.on('error', () => {});
+    answers.setEncoding('utf8').on('data', (text: string) => this.#read(text));
+    child.stdout?.resume();
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#output = (this.#output + text).slice(-KEPT_OUTPUT);
+    });
+    child.once('error', (error: NodeJS.ErrnoException) => this.#finish(this.#startProblem(error)));
+    child.once('close', (code, signal) => this.#finish(endText(code, signal, this.#output)));
+  }
+
+  send(line: string): void {
+    this.#input.write(`${line}\n`);
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    this.#kill();
+  }
+
+  #read(text: string): void {
+    if (this.#hasEnded) return;
+    const [first = '', ...rest] = text.split('\n');
+    this.#line += first;
+    for (const next of rest) {
+      const line = this.#line;
+      this.#line = next;
+      this.#events.onLine(line);
+    }
+    if (this.#line.length <= MAX_LINE || this.#hasEnded) return;
+    this.#kill();
+    this.#finish(
+      `the Python process of the sampler sent a line of more than ${MAX_LINE.toLocaleString('en')} characters`,
+    );
+  }
+
+  #kill(): void {
+    const { pid } = this.#child;
+    this.#line = '';
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // The process has already ended.
+    }
+  }
+
+  #finish(reason: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#events.onEnd(reason);
+  }
+
+  #startProblem({ code, message }: NodeJS.ErrnoException): string {
+    const remedy = 'install Python 3.9 or newer, or start the coordinator with --python';
+    if (code === 'ENOENT') return `there is no program ${JSON.stringify(this.#python)} to run the sampler; ${remedy}`;
+    return `could not start ${JSON.stringify(this.#python)}: ${message}; ${remedy}`;
+  }
+}
+
+function endText(code: number | null, signal: NodeJS.Signals | null, output: string): string {
+  const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+  const last = output.trimEnd().split('\n').at(-1)?.trim() ?? '';
+  const detail = last === '' ? '' : `: ${visibleText(last).slice(0, MAX_DETAIL)}`;
+  return `the Python process of the sampler ended ${how}${detail}`;
+}

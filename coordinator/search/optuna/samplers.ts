@@ -1,0 +1,48 @@
+/** Defines the settings of Optuna's samplers in a sweep file. */
+import type { Json } from '../../../proto/values.ts';
+
+/** The samplers of Optuna that choose points without objects of Python among their options. */
+export const OPTUNA_SAMPLERS = [
+  'TPESampler',
+  'CmaEsSampler',
+  'GPSampler',
+  'NSGAIISampler',
+  'NSGAIIISampler',
+  'QMCSampler',
+  'BruteForceSampler',
+  'RandomSampler',
+] as const;
+
+export const DEFAULT_SAMPLER = 'TPESampler';
+
+/** A sampler of the user's own: a class in a Python module. */
+export const OWN_SAMPLER = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$/;
+
+export interface SamplerSettings {
+  /** One of OPTUNA_SAMPLERS, or `module:Class`. */
+  readonly sampler: string;
+  /** The arguments of the sampler's constructor, by name. */
+  readonly options: Readonly<Record<string, Json>>;
+  /** The Python interpreter of the file. Undefined: the interpreter of the coordinator. */
+  readonly python: string | undefined;
+}
+
+/** Returns a sampler with its options on one line, such as `CmaEsSampler(popsize=8)`. */
+export function samplerText({ sampler, options }: SamplerSettings): string {
+  const listed = Object.entries(options).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return `${sampler}(${listed.join(', ')})`;
+}
+
+/** Returns the setting that runs a program or code of the file's author on the machine of the coordinator, if any. */
+export function ownCodeOf({ sampler, python }: SamplerSettings): string | undefined {
+  if (python !== undefined) return `optuna.python (${python})`;
+  return sampler.includes(':') ? `optuna.sampler (${sampler})` : undefined;
+}
+
+/** Returns the message about a setting that the coordinator does not permit. */
+export function ownCodeText(setting: string): string {
+  return (
+    `${setting} runs code of the file's author on the coordinator's machine, which this coordinator does not permit; ` +
+    'use a sampler of Optuna and no key python, or start the coordinator with --allow-sampler-code'
+  );
+}

@@ -1,0 +1,229 @@
+/**
+ * Sends the requests of optuna searchers to their Python processes, and keeps the answers. Each sweep has its own
+ * process, which is started by the first request. A process that ends, does not answer in time, or sends anything but an
+ * answer is replaced after a delay. The new process receives the whole study again.
+ */
+import { Backoff } from '../../../lib/net/backoff.ts';
+import type { SamplerAnswer, SamplerRequest } from '../searcher.ts';
+import { type KnownTrial, knownTrial, readAnswer, requestLine, type StudySettings } from './messages.ts';
+import type { LineProcess, StartProcess } from './process.ts';
+import { ownCodeOf, ownCodeText } from './samplers.ts';
+
+/** The maximum number of processes. If more sweeps need one, the process that has been idle for longest is ended. */
+const MAX_PROCESSES = 4;
+/** The time after which a process that has not answered is replaced. */
+const ANSWER_TIMEOUT_MS = 10 * 60_000;
+/** The time without an answer after which a sweep is shown as waiting for its sampler. */
+const SLOW_MS = 5_000;
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 60_000;
+
+export interface SamplersOptions {
+  readonly start: StartProcess;
+  /** The Python interpreter for sweeps whose file names none. */
+  readonly python: string;
+  /** Whether a sweep file may name a class of the user, or an interpreter. Both run code on this machine. */
+  readonly allowsOwnCode: boolean;
+  /** Called when a sweep has an answer, or can send its request again. */
+  readonly onReady: (sweepId: string) => void;
+  /** Called when the sampler of a sweep fails (`failures` in a row), and when it answers again (0). */
+  readonly onProblem: (sweepId: string, problem: string, failures: number) => void;
+  /** Default: ANSWER_TIMEOUT_MS */
+  readonly answerTimeoutMs?: number;
+  /** Default: FIRST_RETRY_MS */
+  readonly firstRetryMs?: number;
+}
+
+/** The samplers of all sweeps. */
+export class Samplers {
+  readonly options: SamplersOptions;
+  readonly #samplers = new Map<string, SweepSampler>();
+  #hasEnded = false;
+
+  constructor(options: SamplersOptions) {
+    this.options = options;
+  }
+
+  /** Returns the sampler of a sweep. An earlier sampler of the sweep is closed. */
+  open(sweepId: string, settings: StudySettings): SweepSampler {
+    this.close(sweepId);
+    const sampler = new SweepSampler(this, sweepId, settings);
+    this.#samplers.set(sweepId, sampler);
+    return sampler;
+  }
+
+  /** Ends the process of a sweep. */
+  close(sweepId: string): void {
+    this.#samplers.get(sweepId)?.end();
+    this.#samplers.delete(sweepId);
+    this.wake();
+  }
+
+  /** Ends all processes. No process is started afterwards. */
+  closeAll(): void {
+    this.#hasEnded = true;
+    for (const sampler of this.#samplers.values()) sampler.end();
+    this.#samplers.clear();
+  }
+
+  /** Returns whether a further process can start. Ends the process that has been idle for longest, if necessary. */
+  makeRoom(): boolean {
+    if (this.#hasEnded) return false;
+    const started = [...this.#samplers.values()].filter(({ hasProcess }) => hasProcess);
+    if (started.length < MAX_PROCESSES) return true;
+    const idle = started.filter(({ isAsking }) => !isAsking).sort((a, b) => a.usedAt - b.usedAt);
+    idle[0]?.stopProcess();
+    return idle.length > 0;
+  }
+
+  /** Lets the sweeps continue that wait for a process. */
+  wake(): void {
+    for (const sampler of this.#samplers.values()) sampler.wake();
+  }
+}
+
+/** The sampler of one sweep. */
+export class SweepSampler {
+  answer: SamplerAnswer | undefined;
+  usedAt = 0;
+  readonly #samplers: Samplers;
+  readonly #sweepId: string;
+  readonly #settings: StudySettings;
+  readonly #backoff: Backoff;
+  #process: LineProcess | undefined;
+  /** The trials of the study in the process. */
+  #known: KnownTrial[] = [];
+  /** The number of the suggestion that the process works on. */
+  #asked: number | undefined;
+  #askedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** Whether the sampler waits for the end of a delay or for another process to end. */
+  #waits: 'no' | 'delay' | 'room' = 'no';
+  #failure: string | undefined;
+  #failures = 0;
+  #hasAnswered = false;
+
+  constructor(samplers: Samplers, sweepId: string, settings: StudySettings) {
+    this.#samplers = samplers;
+    this.#sweepId = sweepId;
+    this.#settings = settings;
+    this.#backoff = new Backoff(samplers.options.firstRetryMs ?? FIRST_RETRY_MS, MAX_RETRY_MS);
+    const code = ownCodeOf(settings);
+    if (code !== undefined && !samplers.options.allowsOwnCode) {
+      this.#failure = ownCodeText(code);
+      this.#waits = 'delay';
+    }
+  }
+
+  get hasProcess(): boolean {
+    return this.#process !== undefined;
+  }
+
+  get isAsking(): boolean {
+    return this.#asked !== undefined;
+  }
+
+  /** Whether a request would have no effect now. */
+  get isBusy(): boolean {
+    return this.#asked !== undefined || this.#waits !== 'no';
+  }
+
+  /** The reason why the sweep has no further trials now. Undefined if the next suggestion is due soon. */
+  get problem(): string | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#waits === 'room') return `the samplers of ${MAX_PROCESSES} other sweeps are busy`;
+    const isSlow = this.#asked !== undefined && performance.now() - this.#askedAt >= SLOW_MS;
+    return isSlow ? `the sampler ${this.#settings.sampler} is choosing the next point` : undefined;
+  }
+
+  /** Sends a request to the process, unless the sampler is busy. */
+  request({ number, trials }: SamplerRequest): void {
+    if (this.isBusy) return;
+    const isNew = this.#process === undefined;
+    if (isNew && !this.#samplers.makeRoom()) {
+      this.#waits = 'room';
+      return;
+    }
+    this.#process ??= this.#start();
+    const line = requestLine(number, trials, isNew ? undefined : this.#known, this.#settings);
+    this.#known = trials.map(knownTrial);
+    this.#asked = number;
+    this.#askedAt = performance.now();
+    this.usedAt = this.#askedAt;
+    const limitMs = this.#samplers.options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+    this.#timer = setTimeout(() => this.#fail(`the sampler has not answered for ${limitMs / 1000} s`), limitMs);
+    this.#process.send(line);
+  }
+
+  /** Continues after a wait for another process. */
+  wake(): void {
+    if (this.#waits !== 'room') return;
+    this.#waits = 'no';
+    this.#samplers.options.onReady(this.#sweepId);
+  }
+
+  stopProcess(): void {
+    clearTimeout(this.#timer);
+    this.#process?.end();
+    this.#process = undefined;
+    this.#asked = undefined;
+    this.#known = [];
+  }
+
+  end(): void {
+    this.stopProcess();
+    this.#waits = 'delay';
+  }
+
+  #start(): LineProcess {
+    const { start, python } = this.#samplers.options;
+    const process: LineProcess = start(this.#settings.python ?? python, {
+      // A process that was replaced can still have lines on the way.
+      onLine: (line) => this.#process === process && this.#receive(line),
+      onEnd: (reason) => this.#process === process && this.#fail(reason),
+    });
+    return process;
+  }
+
+  #receive(line: string): void {
+    const { answer, problem } = readAnswer(line, this.#settings.python ?? this.#samplers.options.python);
+    if (answer === undefined) {
+      this.#fail(problem);
+      return;
+    }
+    if (answer.number !== this.#asked) {
+      this.#fail('the Python process of the sampler sent an unexpected answer');
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#asked = undefined;
+    this.#known.push({ record: answer.record, ended: undefined });
+    this.answer = answer;
+    // The store can still have a problem from before a restart of the coordinator.
+    if (this.#failures > 0 || !this.#hasAnswered) this.#samplers.options.onProblem(this.#sweepId, '', 0);
+    this.#hasAnswered = true;
+    this.#failures = 0;
+    this.#failure = undefined;
+    this.#backoff.reset();
+    this.#samplers.options.onReady(this.#sweepId);
+    this.#samplers.wake();
+  }
+
+  /** Ends the process, and lets the sweep send its request again after a delay. */
+  #fail(reason: string): void {
+    const wasAsking = this.isAsking;
+    this.stopProcess();
+    // The next request starts a new process.
+    if (!wasAsking) return;
+    this.#failures += 1;
+    this.#failure = reason;
+    this.#waits = 'delay';
+    this.#samplers.options.onProblem(this.#sweepId, reason, this.#failures);
+    this.#timer = setTimeout(() => {
+      this.#waits = 'no';
+      this.#samplers.options.onReady(this.#sweepId);
+    }, this.#backoff.next());
+    this.#timer.unref();
+    this.#samplers.wake();
+  }
+}
