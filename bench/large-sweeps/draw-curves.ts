@@ -7,7 +7,7 @@ import { element, figureSvg } from '../../bin/report/charts/svg.ts';
 export interface CostCurve {
   readonly title: string;
   readonly unit: string;
-  /** One cost per number of points. */
+  /** The cost for each number of points. */
   readonly costs: readonly number[];
 }
 

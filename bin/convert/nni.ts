@@ -83,7 +83,7 @@ function parameterOf(name: string, entry: unknown, notes: string[]): ParameterDr
     case 'choice':
       if (given.some((value) => isRecord(value) && '_name' in value)) {
         notes.push(
-          `parameter ${name} has nested choices; only their names are kept: add the inner ones with \`when\`.`,
+          `the choices of parameter ${name} have parameters of their own, which are left out: add them with \`when\`.`,
         );
         return { values: given.map((value) => (isRecord(value) && '_name' in value ? value._name : value)) };
       }

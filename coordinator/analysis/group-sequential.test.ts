@@ -15,11 +15,11 @@ test("five looks with the error spending of O'Brien and Fleming have the publish
   }
 });
 
-test('a single look has the whole error', () => {
+test('a single look spends the whole error rate', () => {
   expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
 });
 
-test('the level of the last of several looks is below the whole error, but above the error that the earlier looks left', () => {
+test('the level of the last of several looks is below the whole error rate, but above the rate that the earlier looks left', () => {
   const levels = lookLevels(
     SHARES,
     SHARES.map((share) => 0.05 * share ** 2),

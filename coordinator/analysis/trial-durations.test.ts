@@ -45,7 +45,7 @@ test('the durations of other epochs, of slow values and of a depth between known
   expect(estimate?.slotTime.high).toBeGreaterThan(truth);
 });
 
-test('a value that no trial had widens the interval of the estimate', () => {
+test('an untried value widens the interval of the estimate', () => {
   const width = (sample: readonly Parameters[]) => {
     const { low, high } = estimateSweep(past(grid(AXES)), { sample, trials: sample.length, slots: 2 })?.slotTime ?? {
       low: 1,

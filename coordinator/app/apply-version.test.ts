@@ -241,7 +241,7 @@ test('applying the current file, or repeating a call, changes nothing', async ()
   expect(world.events('applied')).toHaveLength(1);
 });
 
-test('a dry comparison of two versions changes nothing, and a call that compared with an older version is rejected', async () => {
+test('a dry run of apply changes nothing, and an apply based on an older version is rejected', async () => {
   const world = await coordinator(FILE);
   expect(await world.apply(EDITED, { dryRun: true })).toMatchObject({ version: 2, differs: true });
   expect(world.sweep().version).toBe(1);

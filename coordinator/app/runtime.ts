@@ -127,7 +127,7 @@ export class Runtime {
         // `settle` has already reported the error.
         this.settle(step).catch(() => {});
       }
-      // If a source drops many points, the next pass continues.
+      // A pass creates and drops a limited number of points, and the next pass continues.
       if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
     });
   }

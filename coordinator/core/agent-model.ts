@@ -87,7 +87,10 @@ export interface Drain {
  * probes while other agents can run the trials.
  */
 export interface Quarantine {
-  /** The sweeps whose trials failed on the quarantined agent. A quarantine with two sweeps applies to all sweeps. */
+  /**
+   * The sweeps whose trials failed on the quarantined agent. If the trials of two sweeps failed, the quarantine applies
+   * to all sweeps.
+   */
   readonly sweepIds: readonly string[];
   readonly since: number;
   readonly reason: string;

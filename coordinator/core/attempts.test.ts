@@ -126,7 +126,7 @@ describe('records', () => {
     expect(send(key, 2).answer).toEqual({ result: 'accepted' });
   });
 
-  test('a first record with a gap before it ends the attempt as lost', () => {
+  test('if the first record has a gap before it, the attempt ends as lost', () => {
     const key = run(sweepOf(1));
     const record: AttemptRecord = { key, seq: 3, at: now, kind: 'report', epoch: 3, metrics: {} };
     const { step, answer } = onRecord(core, { agentId: 'a', record, isFirst: true }, now);

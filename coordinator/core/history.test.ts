@@ -68,7 +68,7 @@ class Judge {
       for (const [failure, times] of Object.entries(trial.charged) as [FailureClassName, number][]) {
         assert.ok(policy && times <= budget(failure, policy), `${name}: ${failure} ${times} times`);
         if (policy && times === budget(failure, policy))
-          assert.ok(FINAL.includes(trial.state), 'a trial with a spent budget has ended');
+          assert.ok(FINAL.includes(trial.state), 'a trial that has used all its retries has ended');
       }
     }
   }

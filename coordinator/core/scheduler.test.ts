@@ -42,7 +42,7 @@ function grant(core: Core, count: number): void {
 }
 
 describe('the window of offers', () => {
-  test('the window of offers has one offer per free slot plus the offers ahead, however often the window is filled', () => {
+  test('the window of offers has one offer per free slot plus the offers made in advance, however often the window is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);
@@ -190,7 +190,7 @@ describe('offers', () => {
     expect([offeredTo(core, 'gpu'), offeredTo(core, 'cpu'), offeredTo(core, 'zone')]).toEqual([[], ['2/t0'], ['2/t1']]);
   });
 
-  test('an offer ahead to a busy slot is also made to a free slot when no other trial is pending', () => {
+  test('an offer made in advance to a busy slot is also made to a free slot when no other trial is pending', () => {
     const core = emptyCore();
     onHello(core, { ...agentHello('gpu', 'g1', 1), ...gpu }, NOW);
     const sweep = addSweep(core, '1', 2);

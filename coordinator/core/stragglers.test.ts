@@ -69,7 +69,7 @@ function tickAfter(ms: number): void {
 const found = () => changes.filter((change) => change.kind === 'straggler');
 const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
 
-test('an attempt that has run three times as long as the median of five gives a warning', () => {
+test('an attempt that has run three times as long as the median of five attempts causes a warning', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10_000);
   const key = start(sweep, 't5');

@@ -24,7 +24,7 @@ test.each(sweepFiles)('%s is a valid sweep', async (name) => {
   if (spec.search !== undefined && !isDrawn(spec.search)) expect(plan(spec).trials).toBe(spec.runCap);
   else {
     const { configs, trials } = plan(spec);
-    // The results decide on further replicates, so that only the first ones are listed.
+    // Only the first replicates are listed, because later replicates depend on results.
     const listed = spec.adaptiveReplicates === undefined ? trials : configs * spec.adaptiveReplicates.min;
     expect([...enumerateTrials(spec)]).toHaveLength(listed);
   }

@@ -38,7 +38,7 @@ test('spaces that are drawn in reverse keep their style', () => {
   expect(drawn([{ text: 'a' }, { text: ' ', style: 'inverse' }, { text: ' b' }])).toBe('a\u001b[7m \u001b[27m b');
 });
 
-test('spaces at the end of a line have no escape sequence, and keep their room', () => {
+test('spaces at the end of a line have no escape sequence, but still occupy columns', () => {
   const line = renderToString(
     <TerminalStyleContext value={COLOURED}>
       <Box>

@@ -39,7 +39,7 @@ export function radixOrder(values: Float64Array, descending: boolean): Uint32Arr
   return from;
 }
 
-/** The integer order of the digits, least significant first, is the order of the numbers. */
+/** Writes the digits of each number, least significant first. Numbers have the same order as their digits. */
 function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending: boolean): void {
   for (let i = 0; i < n; i++) {
     if (own[i] === 0) own[i] = 0;

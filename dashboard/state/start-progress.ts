@@ -1,4 +1,4 @@
-/** The steps of a start, such as the start of processes, until the sweep is known. */
+/** The steps of a start until the sweep is known, such as starting the processes. */
 export class StartProgress {
   /** Lines that are shown above the steps, such as the plan of the sweep. */
   readonly heading: readonly string[];

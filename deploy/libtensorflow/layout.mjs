@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, symlinkSync } from 'n
 import { join } from 'node:path';
 
 /**
- * The locations of a libtensorflow's files.
+ * The locations of the files of a libtensorflow library.
  * @typedef {object} Layout
  * @property {string} lib folder of the libraries
  * @property {string} main file name of the library with the C API, as the loader expects it
@@ -21,7 +21,7 @@ const FRAMEWORK = 'libtensorflow_framework.so.2';
 const C_API = 'tensorflow/c/c_api.h';
 
 /**
- * Finds the files of a libtensorflow in a folder.
+ * Finds the files of a libtensorflow library in a folder.
  * @param {string} folder
  * @returns {Layout}
  * @throws {Error} that lists the expected files

@@ -32,8 +32,8 @@ const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
 export const packageFolder = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
- * Adds a libtensorflow and the binding to the packages, and records it: a link `deps/lib`, where the binding looks for
- * its libraries, and a copy of the binding.
+ * Adds a libtensorflow library and the binding to the packages, and records the library: a link `deps/lib`, where the
+ * binding looks for its libraries, and a copy of the binding.
  * @param {string} root of the checkout
  * @param {Placement} placement
  */

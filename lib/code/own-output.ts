@@ -1,6 +1,7 @@
 /**
  * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. Such files are not code,
- * and each file would change the code of later sweeps. The content identifies these files and folders, not the name.
+ * and each file would change the code of later sweeps. These files and folders are recognized by their content, not
+ * by their names.
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

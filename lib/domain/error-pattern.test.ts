@@ -28,7 +28,7 @@ test.each([
   expect(errorPattern(one)).not.toBe(errorPattern(other));
 });
 
-test('the pattern names what it replaces', () => {
+test('each placeholder of a pattern names what it replaces', () => {
   expect(errorPattern('bad batch 17 in /data/a.npz (exited with code 3)')).toBe(
     'bad batch # in PATH (exited with code 3)',
   );

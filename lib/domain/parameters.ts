@@ -109,7 +109,7 @@ export function determinedLast(points: readonly ParameterPoint[], names: readonl
 
 interface Levels {
   readonly name: string;
-  /** For each point, the number of its value. */
+  /** For each point, the index of its value among the different values. */
   readonly at: readonly number[];
   readonly count: number;
   /** Whether every point has the parameter. */

@@ -13,7 +13,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
-test('a coordinator file that was written is read until it is removed', () => {
+test('a coordinator file can be read until it is removed', () => {
   const content = { address: '127.0.0.1:7070', metrics: '127.0.0.1:7071', pid: 5, tls: true };
   expect(readCoordinatorFile(dir)).toBeUndefined();
   writeCoordinatorFile(dir, content);

@@ -61,7 +61,7 @@ test.each<[AgentReason['reason'], string]>([
   expect(agentReasonText({ reason })).toBe(text);
 });
 
-test('the text about an agent starts with whether the agent can run the trial', () => {
+test('the text about an agent first states whether the agent can run the trial', () => {
   const leaving: AgentReason = { reason: { $case: 'leaving', leaving: {} } };
   const busy: AgentReason = { reason: { $case: 'busy', busy: { allSlots: true } } };
   expect(agentVerdictText({ agentId: 'a', fitSlots: 0, freeSlots: 0, reasons: [leaving] })).toBe(

@@ -33,7 +33,7 @@ function run(trials: number, goals: SearchHistory['goals'], replicates: number):
 
 const isOnFront = ({ parameters: { x, y } }: SearchResult) => Number(x) > 1.5 && Number(x) < 4.5 && Number(y) < 1;
 
-test.each([1, 2])('TPE with several objectives finds the Pareto front with %i replicates', (replicates) => {
+test.each([1, 2])('TPE with several objectives finds the Pareto front (replicates: %i)', (replicates) => {
   const results = run(100, ['minimize', 'maximize'], replicates);
   const share = (part: readonly SearchResult[]) => part.filter(isOnFront).length / part.length;
   expect(share(results.slice(-30))).toBeGreaterThan(0.5);

@@ -760,8 +760,8 @@ export interface Sweep {
    */
   stateBy: string;
   /**
-   * Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty if one
-   * can.
+   * Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty if a
+   * trial can start.
    */
   blocked: string;
   /**
@@ -774,8 +774,8 @@ export interface Sweep {
   /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
   searching: boolean;
   /**
-   * The estimated time until the last trial ends. Absent if the sweep has ended, has more than 20,000 trials, or nothing was
-   * measured yet.
+   * The estimated time until the last trial ends. Absent if nothing was measured yet, or if the sweep has ended or has more
+   * than 20,000 trials.
    */
   timeLeft:
     | TimeLeft
@@ -793,8 +793,8 @@ export interface Sweep {
     | number
     | undefined;
   /**
-   * The slots that the sweep gets from the scheduler. Absent if the sweep has ended, has more than 20,000 trials, or the share is
-   * unknown.
+   * The slots that the sweep gets from the scheduler. Absent if the share is unknown, or if the sweep has ended or has more
+   * than 20,000 trials.
    */
   slotShare:
     | SlotShare
