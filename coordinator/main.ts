@@ -31,6 +31,7 @@ import { sweepControl } from './app/sweep-control.ts';
 import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import { CodeArchives } from './artifacts/code-archives.ts';
 import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
+import { inheritedBy, shareCheckpoints } from './artifacts/inherited-checkpoints.ts';
 import { type OpenArtifacts, openArtifacts } from './artifacts/open-artifacts.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
@@ -180,8 +181,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const { files } = artifacts;
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
   const archives = new CodeArchives(dir);
+  await shareCheckpoints(runtime.queries.artifacts.inherited(), files, log);
   await moveOrphans(runtime, files, log);
-  runtime.onCommit((commit) => afterCommit(commit, files, log));
+  runtime.onCommit(commitFollower(files, log));
   const cleaner = attemptFileCleaner(runtime, files, log);
   runtime.onCommit(cleaner.afterCommit);
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
@@ -336,11 +338,19 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
   if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);
 }
 
-function afterCommit({ changes, dropped }: Commit, files: ArtifactStore, log: Logger): void {
-  for (const change of changes) logChange(log, change);
-  for (const { key, name } of dropped) {
-    files.remove(key, name).catch((error) => log.warn({ err: error, name }, 'could not remove an old checkpoint'));
-  }
+/** Returns the function that is called after each commit. Old files are removed once children have their files. */
+function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => void {
+  let shared = Promise.resolve();
+  return ({ changes, dropped }) => {
+    for (const change of changes) logChange(log, change);
+    const inherited = inheritedBy(changes);
+    if (inherited.length > 0) shared = Promise.all([shared, shareCheckpoints(inherited, files, log)]).then(() => {});
+    for (const { key, name } of dropped) {
+      shared
+        .then(() => files.remove(key, name))
+        .catch((error) => log.warn({ err: error, name }, 'could not remove an old checkpoint'));
+    }
+  };
 }
 
 function send(output: Output, offers: Offers, attempts: AttemptService): void {

@@ -19,6 +19,8 @@ export interface ParameterSpec {
   readonly default: ParameterValue;
   /** A one-line description for `--help`, error messages and the JSON Schema. */
   readonly about: string;
+  /** Whether training can continue from a checkpoint with another value of the parameter. Default: false */
+  readonly changesOnResume?: boolean;
 }
 
 export interface TrainerSpec {
@@ -58,20 +60,27 @@ export const TRAINERS = {
         about: 'dense layers in the encoder, and in the decoder',
       },
       latent_dim: { rule: integer(1, 784), default: 30, about: 'width of the code' },
-      lambda_l1: { rule: number(0, 1e6), default: 0, about: 'weight of sum|parameter| in the loss' },
+      lambda_l1: {
+        rule: number(0, 1e6),
+        default: 0,
+        about: 'weight of sum|parameter| in the loss',
+        changesOnResume: true,
+      },
       weight_decay: {
         rule: number(0, 1e6),
         default: 0,
         about: "L2 in Adam's coupled form: gradient += weight_decay * parameter",
+        changesOnResume: true,
       },
       noise_std: {
         rule: number(0, 10),
         default: 0,
         about: 'standard deviation of the noise on the input; 0: no noise',
+        changesOnResume: true,
       },
       epochs: { rule: integer(1, 100_000), default: 10, about: 'passes over the training images' },
       batch_size: { rule: integer(1, 60_000), default: 64, about: 'images per step' },
-      learning_rate: { rule: number(0, 10), default: 1e-3, about: "Adam's step size" },
+      learning_rate: { rule: number(0, 10), default: 1e-3, about: "Adam's step size", changesOnResume: true },
       train_size: {
         rule: integer(1, 60_000),
         default: 60_000,
@@ -86,6 +95,7 @@ export const TRAINERS = {
         rule: { kind: 'flag' },
         default: true,
         about: 'false: the L1 term is reported but not optimized',
+        changesOnResume: true,
       },
     },
   },
@@ -121,6 +131,12 @@ export function trainerSpec(name: string): TrainerSpec | undefined {
 export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameters {
   const defaults = Object.fromEntries(Object.entries(trainer.parameters).map(([name, spec]) => [name, spec.default]));
   return { ...defaults, ...given };
+}
+
+/** Returns whether training can continue from a checkpoint with another value of the parameter. */
+export function canChangeOnResume(trainer: string, parameter: string): boolean {
+  const parameters = trainerSpec(trainer)?.parameters ?? {};
+  return Object.hasOwn(parameters, parameter) && parameters[parameter]?.changesOnResume === true;
 }
 
 /** Parameters with which programs take their number of epochs. */

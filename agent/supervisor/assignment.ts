@@ -22,9 +22,10 @@ export interface Downloads {
 
 /**
  * Downloads the code of an attempt and the checkpoint to resume from, if the grant names them. Without an intact
- * checkpoint, the attempt starts from the first epoch.
+ * checkpoint, the attempt starts from the first epoch, unless its trial has a parent.
  * @param agentDir the agent's folder
- * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version)
+ * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version), or when
+ * a trial with a parent has no intact checkpoint
  * @throws {CodeUnavailableError} when the code could not be downloaded
  */
 export async function prepareAssignment(
@@ -33,19 +34,26 @@ export async function prepareAssignment(
   log: Logger,
   downloads: Downloads,
 ): Promise<Assignment> {
-  const { trainer, seed, command, program, checkpointEvery, reconstructEvery, resume: checkpoint } = grant;
+  const { trainer, seed, command, program, checkpointEvery, reconstructEvery, parent, resume: checkpoint } = grant;
   const parameters = parametersOf(grant);
   const folder = attemptFolder(agentDir, key);
   const resume = async () => {
     if (checkpoint === undefined) return undefined;
     const { epoch } = checkpoint;
-    if (await downloads.checkpoint(checkpoint)) return { epoch, path: resumeFile(folder) };
+    const inherited = checkpoint.attempt === 0;
+    if (await downloads.checkpoint(checkpoint)) return { epoch, path: resumeFile(folder), inherited };
+    if (parent !== '') return undefined;
     log.warn({ ...key, epoch }, 'no intact checkpoint: the attempt starts from the first epoch');
     return undefined;
   };
   const archive = program?.code;
   const code = archive && codeFile(folder);
   if (archive !== undefined && code !== undefined) await downloads.code(archive, code);
+  const resumed = await resume();
+  if (parent !== '' && resumed === undefined) {
+    const whose = checkpoint === undefined || checkpoint.attempt === 0 ? `its parent, trial ${parent},` : 'the trial';
+    throw new Error(`the checkpoint of ${whose} is missing or damaged, and the trial cannot start without it`);
+  }
   return {
     trainer,
     parameters,
@@ -57,7 +65,7 @@ export async function prepareAssignment(
     checkpointEvery,
     reconstructEvery,
     folder,
-    resume: await resume(),
+    resume: resumed,
   };
 }
 

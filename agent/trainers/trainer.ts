@@ -5,6 +5,17 @@ import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
 
+/** A checkpoint to resume from. */
+export interface ResumePoint {
+  readonly epoch: number;
+  readonly path: string;
+  /**
+   * Whether the checkpoint is from the trial's parent, whose seed and parameters differ. The parameters that shape the
+   * network and the data are the same. Default: false
+   */
+  readonly inherited?: boolean;
+}
+
 /** One attempt, from the point of view of the trainer. */
 export interface TrainingRun {
   /** All parameters, including defaults. The coordinator validated the parameters when the sweep was submitted. */
@@ -39,9 +50,10 @@ export interface TrainingRun {
    */
   readonly reconstructEvery: number;
   /**
-   * The intact checkpoint of an earlier attempt of the trial. The trainer resumes after the epoch of the checkpoint.
+   * The intact checkpoint of an earlier attempt of the trial, or of its parent. The trainer resumes after the epoch of the
+   * checkpoint.
    */
-  readonly resume: { readonly epoch: number; readonly path: string } | undefined;
+  readonly resume: ResumePoint | undefined;
   /**
    * Reports the metrics of a step. The built-in trainers count epochs from 1. The steps of a user's program can be any
    * non-negative numbers, in any order.

@@ -5,7 +5,7 @@ import type { FailureClassName } from '../../proto/names.ts';
 import type { Json } from '../../proto/values.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { PythonInterpreter } from '../machine/python-environments.ts';
-import type { KeptArtifact, NoticeKind } from '../trainers/trainer.ts';
+import type { KeptArtifact, NoticeKind, ResumePoint } from '../trainers/trainer.ts';
 
 /** The configuration of a worker, passed as JSON in its first argument. */
 export interface WorkerSetup {
@@ -45,7 +45,7 @@ export interface Assignment {
   readonly code: string | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;
-  readonly resume: { readonly epoch: number; readonly path: string } | undefined;
+  readonly resume: ResumePoint | undefined;
   /**
    * The attempt's folder (see folders.ts). The folder is created at the first write, and the supervisor removes the
    * folder.

@@ -111,6 +111,15 @@ function failureFields({ failure }: Trial): [string, string][] {
   return [['failure', error ?? ''], ...output.map((line): [string, string] => ['', line])];
 }
 
+function originFields({ origin }: Trial): [string, string][] {
+  return origin === undefined
+    ? []
+    : [
+        ['parent', `${origin.parent}, after epoch ${formatStep(origin.epoch)}`],
+        ['replaces', origin.replaces],
+      ];
+}
+
 function programFields(programs: readonly ProgramStart[]): [string, string][] {
   const last = programs.at(-1);
   if (last === undefined) return [];
@@ -131,6 +140,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
     ...(trial.stopReason === ''
       ? []
       : [[trialState.of(trial.state) === 'held' ? 'held by' : 'stopped by', trial.stopReason] as [string, string]]),
+    ...originFields(trial),
     ...warningFields(sweep),
     ['seed', String(trial.seed)],
     ['agent', trial.agentId || '-'],

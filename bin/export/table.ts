@@ -29,6 +29,12 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
 ];
 /** A column of sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
+/** Columns of populations. */
+const ORIGIN: readonly ExportColumn<TrialJson>[] = [
+  { name: 'parent', type: 'text', read: ({ parent }) => parent ?? null },
+  { name: 'parent_epoch', type: 'number', read: ({ parent_epoch }) => parent_epoch ?? null },
+  { name: 'replaces', type: 'text', read: ({ replaces }) => replaces ?? null },
+];
 const TRIAL_TRAILING: readonly ExportColumn<TrialJson>[] = [
   { name: 'attempts', type: 'integer', read: (t) => t.attempts },
   { name: 'agent', type: 'text', read: (t) => t.agent },
@@ -136,10 +142,11 @@ export function trialColumns(trials: readonly TrialJson[], ranking: string): rea
   const leading = hasFronts
     ? TRIAL_LEADING.flatMap((column) => (column.name === 'rank' ? [column, FRONT] : column))
     : TRIAL_LEADING;
-  const claim = uniqueNames([...leading, ...steps, ...TRIAL_TRAILING]);
+  const trailing = trials.some(({ parent }) => parent !== undefined) ? [...ORIGIN, ...TRIAL_TRAILING] : TRIAL_TRAILING;
+  const claim = uniqueNames([...leading, ...steps, ...trailing]);
   const parameters = parameterColumns(trials, claim);
   const metrics = metricColumns(new Set(trials.flatMap((trial) => Object.keys(trial.metrics))), claim);
-  return [...leading, ...parameters, ...metrics, ...steps, ...TRIAL_TRAILING];
+  return [...leading, ...parameters, ...metrics, ...steps, ...trailing];
 }
 
 /**

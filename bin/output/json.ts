@@ -64,6 +64,12 @@ export interface TrialJson {
   readonly failure: FailureJson | null;
   /** The rule that stopped the trial, with its reason. Null unless a rule stopped the trial early. */
   readonly stop_reason: string | null;
+  /** The trial whose checkpoint the trial started from (method pbt). Absent for a trial that started from scratch. */
+  readonly parent?: string | undefined;
+  /** The epoch of the parent's checkpoint. */
+  readonly parent_epoch?: number | undefined;
+  /** The trial that the trial replaced in its population. */
+  readonly replaces?: string | undefined;
   /**
    * The version of the sweep file that dropped the trial's point. Null if the current version of the sweep file
    * contains the point.
@@ -107,6 +113,9 @@ export function trialJson(trial: Trial): TrialJson {
     backend: trial.backend || null,
     failure: failureJson(trial.failure),
     stop_reason: trial.stopReason || null,
+    parent: trial.origin?.parent,
+    parent_epoch: trial.origin?.epoch,
+    replaces: trial.origin?.replaces,
     dropped_in: trial.droppedIn || null,
     started_at: isoTime(trial.startedAtMs),
     ended_at: isoTime(trial.endedAtMs),

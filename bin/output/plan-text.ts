@@ -57,9 +57,11 @@ export function planText(
   if (search?.method === 'optuna') fields.push(['sampler', samplerText(search)]);
   const warmStart = earlierSweepsOf(search);
   if (warmStart.length > 0) fields.push(['warm_start', warmStart.join(', ')]);
-  if (runCap !== undefined) fields.push(['run_cap', formatCount(runCap)]);
+  const isPopulation = earlyTerminate?.type === 'pbt';
+  if (runCap !== undefined && !isPopulation) fields.push(['run_cap', formatCount(runCap)]);
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
-  if (earlyTerminate !== undefined) fields.push(['early_terminate', earlyTerminateText(earlyTerminate)]);
+  if (earlyTerminate !== undefined)
+    fields.push([isPopulation ? 'population' : 'early_terminate', earlyTerminateText(earlyTerminate)]);
   if (spec.speculate) fields.push(['speculate', 'an idle slot runs a straggler a second time']);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
   for (const text of spec.notes) fields.push(['note', text]);

@@ -55,6 +55,9 @@ function compareVersion(
   const { kept, added, dropped } = countChanges(before, after, space);
   const differs = settings.length > 0 || space.kind !== 'same';
   const sweep = queries.sweeps.get(sweepId);
+  if (differs && [before, after].some(({ search }) => search?.method === 'pbt')) {
+    throw new RejectedError(`sweep ${sweepId}: a sweep of method pbt cannot change: submit the file as a new sweep`);
+  }
   if (differs) mustBeChangeable(sweep);
   const marks = marksOf(queries, sweepId, after, space);
   const hasReachedTarget = differs && sweepState.of(sweep.state) === 'stopped';

@@ -50,6 +50,7 @@ export function logChange(log: Logger, change: Change): void {
       log.debug({ ...change.key }, 'a trial continues with its speculative attempt');
       break;
     case 'created':
+    case 'inherited':
     case 'suggested':
     case 'searched':
     case 'facts':

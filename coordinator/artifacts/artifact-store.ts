@@ -77,6 +77,12 @@ export interface ArtifactStore {
    * @throws {NotFoundError} before the first chunk, if the file is missing
    */
   read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
+  /**
+   * Gives a stored file to another attempt too, durably. The file then exists until both attempts have removed it. Nothing
+   * changes if the other attempt already has a file of this name. The caller must wait before it removes the first file.
+   * @throws {Error} if the file does not exist
+   */
+  share(from: AttemptKey, to: AttemptKey, artifact: StoredArtifact): Promise<void>;
   /** Removes a file whose record was removed by a durable commit. */
   remove(key: AttemptKey, name: string): Promise<void>;
   /**

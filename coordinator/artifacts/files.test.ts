@@ -160,3 +160,17 @@ test('files of an ended attempt that no record names are removed, except files b
   await clean();
   expect(part(EMPTY)).toBe(false);
 });
+
+test('a shared file is kept until both attempts have removed it', async () => {
+  const files = new ArtifactFiles(dir);
+  const file = { name: 'checkpoints/e2', size: 0, sha256: EMPTY };
+  await put(files, 1, file.name);
+  await files.share(key(1), key(0), file);
+  await files.share(key(1), key(0), file);
+  await files.remove(key(1), file.name);
+  expect(files.has(key(0), file.name)).toBe(true);
+  await files.remove(key(0), file.name);
+  expect(files.has(key(0), file.name)).toBe(false);
+  await expect(files.share(key(1), key(0), file)).rejects.toThrow('ENOENT');
+  expect(files.has(key(0), file.name)).toBe(false);
+});

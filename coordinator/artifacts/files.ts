@@ -3,11 +3,12 @@
  * row of the store names to `orphans/`.
  */
 
-import { createReadStream, type Dirent, existsSync } from 'node:fs';
+import { copyFileSync, createReadStream, type Dirent, existsSync, linkSync, mkdirSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
+import { moveDurablySync, syncPathSync } from '../../lib/files/write-durably.ts';
 import { ConflictError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -22,6 +23,18 @@ export const ARTIFACTS_FOLDER = 'artifacts';
  * with a dot.
  */
 const PARTS = '.parts';
+
+/** Some file systems have no hard links. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!existsSync(from)) throw error;
+    const part = `${to}.part`;
+    copyFileSync(from, part);
+    moveDurablySync(part, to);
+  }
+}
 
 export class ArtifactFiles implements ArtifactStore {
   readonly direct = undefined;
@@ -87,6 +100,19 @@ export class ArtifactFiles implements ArtifactStore {
 
   async remove(key: AttemptKey, name: string): Promise<void> {
     await this.#removeFile(this.path(key, name));
+  }
+
+  async share(from: AttemptKey, to: AttemptKey, { name }: StoredArtifact): Promise<void> {
+    const target = this.path(to, name);
+    if (existsSync(target)) return;
+    const folder = dirname(target);
+    const created = mkdirSync(folder, { recursive: true });
+    linkOrCopy(this.path(from, name), target);
+    syncPathSync(folder);
+    // The name of a new folder is durable once the folder above it is synced.
+    for (let above = folder; created !== undefined && above.length >= created.length; above = dirname(above)) {
+      syncPathSync(dirname(above));
+    }
   }
 
   async #removeFile(path: string): Promise<void> {

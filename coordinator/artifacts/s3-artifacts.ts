@@ -161,6 +161,18 @@ export class S3Artifacts implements ArtifactStore {
     }
   }
 
+  async share(from: AttemptKey, to: AttemptKey, artifact: StoredArtifact): Promise<void> {
+    const copy: Artifact = { ...artifact, kind: 'file', epoch: 0 };
+    if (await this.holds(to, copy)) return;
+    const incoming = await this.begin(to, copy);
+    try {
+      for await (const chunk of this.read(from, artifact, incoming.offset)) await incoming.append(chunk);
+      if (!(await incoming.finish())) throw new NotFoundError(`the file of artifact ${artifact.name} is damaged`);
+    } finally {
+      await incoming.close();
+    }
+  }
+
   async remove(key: AttemptKey, name: string): Promise<void> {
     this.#uploaded.get(keyText(key))?.delete(name);
     await this.#orDefer(() => this.#removeBelow(`${this.#attemptRoot(key)}${name}/`));

@@ -4,6 +4,7 @@
  */
 import type { Core, Sweep } from './model.ts';
 import { presentPools } from './pools.ts';
+import { compareMembers } from './population.ts';
 import { stopHeldTrials } from './promotions.ts';
 import type { Change } from './step.ts';
 import { newTrial } from './trial-model.ts';
@@ -15,17 +16,19 @@ const STARTS_AND_OFFERS_PER_SLOT = 2;
 /** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
 export const MAX_POINTS_PER_PASS = 5_000;
 
-/** Creates trials for all running sweeps, and ends sweeps that have no further trials. */
+/** Creates trials for all running sweeps, compares the members of populations, and ends sweeps that have no further trials. */
 export function createTrials(core: Core, now: number): Change[] {
+  const compared = [...core.sweeps.values()].flatMap((sweep) => compareMembers(sweep, now));
   const sweeps = [...core.sweeps.values()].filter(({ state, search }) => state === 'running' && search !== undefined);
-  if (sweeps.length === 0) return [];
+  if (sweeps.length === 0) return compared;
   const slots = [...presentPools(core).values()].reduce((sum, pool) => sum + pool.slots, 0);
   const packs = [...core.agents.values()].reduce((sum, agent) => sum + agent.slots * agent.pack, 0);
-  return sweeps.flatMap((sweep) => [
+  const created = sweeps.flatMap((sweep) => [
     ...fillWindow(sweep, windowOf(core, sweep, slots, packs)),
     ...stopHeldTrials(sweep, now),
     ...closeIfDone(sweep),
   ]);
+  return [...compared, ...created];
 }
 
 /** Returns the maximum number of created trials of a sweep that have not started. */

@@ -9,7 +9,15 @@ import type { RuleName } from '../early-stop/settings.ts';
 import type { Artifact, Lease } from './attempt-model.ts';
 import type { Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
-import { type Hold, holdAtCheckpoint, holdAtReport, isAtLastEpoch, passLastRung, promoteAt } from './promotions.ts';
+import {
+  type Hold,
+  holdAtCheckpoint,
+  holdAtReport,
+  holdsTrials,
+  isAtLastEpoch,
+  passLastRung,
+  promoteAt,
+} from './promotions.ts';
 import type { Change } from './step.ts';
 import type { EarlyStopping } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
@@ -19,7 +27,10 @@ export function newEarlyStopping({ earlyTerminate, ranking }: SweepPolicy): Earl
   const rule = ruleOf(earlyTerminate, ranking);
   const promotes = earlyTerminate.type === 'asha' && earlyTerminate.variant === 'promotion';
   const promotion = promotes ? { eta: earlyTerminate.eta, rungs: new Map() } : undefined;
-  return { name: earlyTerminate.type, rule, curves: new Map(), resumable: new Map(), scores: new Map(), promotion };
+  const isPopulation = earlyTerminate.type === 'pbt';
+  const population = isPopulation ? { settings: earlyTerminate, compared: 0, vacant: new Set<string>() } : undefined;
+  const name = earlyTerminate.type;
+  return { name, rule, curves: new Map(), resumable: new Map(), scores: new Map(), promotion, population };
 }
 
 /** Begins the curve of an attempt. An attempt that resumes continues the curve up to its checkpoint. */
@@ -83,7 +94,7 @@ export interface StopJudgement {
 }
 
 /** The reason why a trial that enters a rung with its last report continues. */
-const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
+export const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
 
 const NO_JUDGEMENT: StopJudgement = { changes: [], end: undefined };
 
@@ -131,9 +142,9 @@ export function judgeReport(sweep: Sweep, trial: Trial, report: JudgedReport): S
   if (entered !== undefined) {
     const { key, at, epoch } = report;
     const { promotion } = earlyStopping;
-    const isLast = isAtLastEpoch(trial, epoch);
-    if (promotion !== undefined && isLast) passLastRung(promotion, trial);
-    const detail = stops ? '' : promotion !== undefined && isLast ? LAST_EPOCH_DETAIL : decision.reason;
+    const passes = holdsTrials(earlyStopping) && isAtLastEpoch(trial, epoch);
+    if (passes) passLastRung(promotion, trial);
+    const detail = stops ? '' : passes ? LAST_EPOCH_DETAIL : decision.reason;
     changes.push({
       kind: 'rung',
       key,

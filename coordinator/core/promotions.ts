@@ -1,6 +1,6 @@
 /**
- * Holds trials at their rungs, promotes the best trials, and stops the held trials when nothing else of their sweep is
- * left to run (variant promotion of asha).
+ * Holds trials at their rungs (variant promotion of asha, and population.ts), promotes the best trials, and stops the held
+ * trials when nothing else of their sweep is left to run (variant promotion of asha).
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -16,7 +16,7 @@ import { scoreText } from '../early-stop/rule.ts';
 import type { Artifact } from './attempt-model.ts';
 import type { Sweep } from './model.ts';
 import type { Change } from './step.ts';
-import type { EarlyStopping, Promotion } from './sweep-observations.ts';
+import type { EarlyStopping, Population, Promotion } from './sweep-observations.ts';
 import { isFinal, type Trial } from './trial-model.ts';
 import { isUnfinished, moveTrial, requeue } from './trials.ts';
 import { onHeldTrialStopped } from './warnings.ts';
@@ -35,9 +35,14 @@ export function isAtLastEpoch({ epochs }: Trial, epoch: number): boolean {
   return epochs !== undefined && epoch >= epochs;
 }
 
+/** Whether the rule holds trials at its rungs. */
+export function holdsTrials({ promotion, population }: EarlyStopping): boolean {
+  return promotion !== undefined || population !== undefined;
+}
+
 /** A trial at its last epoch needs no promotion. */
-export function passLastRung({ rungs }: Promotion, trial: Trial): void {
-  const rung = rungs.get(trial.rung);
+export function passLastRung(promotion: Promotion | undefined, trial: Trial): void {
+  const rung = promotion?.rungs.get(trial.rung);
   if (rung !== undefined) promoteFrom(rung, entrantOf(trial));
   trial.promotedFrom = trial.rung;
 }
@@ -54,16 +59,23 @@ export function promoteAt(sweep: Sweep, { eta, rungs }: Promotion, at: number): 
     if (trial === undefined || trial.promotedFrom >= at) continue;
     const place = `among the best ${count} of ${rung.scores.length} at rung ${formatStep(at)}`;
     const detail = `${scoreText(entrant.score, sweep.policy.ranking.goal)} is ${place}`;
-    changes.push(...advance(sweep, trial, at, detail));
+    changes.push(...advance(sweep, trial, at, { detail, verb: 'promoted' }));
   }
   return changes;
 }
 
-function advance(sweep: Sweep, trial: Trial, rung: number, detail: string): Change[] {
+interface Advance {
+  readonly detail: string;
+  /** How a held trial becomes pending. */
+  readonly verb: 'promoted' | 'continues';
+}
+
+/** Lets a trial train beyond a rung. A held trial becomes pending. */
+export function advance(sweep: Sweep, trial: Trial, rung: number, { detail, verb }: Advance): Change[] {
   trial.promotedFrom = Math.max(trial.promotedFrom, rung);
   const advanced: Change = { kind: 'advanced', sweepId: sweep.id, trialId: trial.id, rung, detail };
   if (trial.state !== 'held' || isGated(trial)) return [advanced];
-  return [advanced, requeue(sweep, trial, { detail: `promoted: ${detail}` })];
+  return [advanced, requeue(sweep, trial, { detail: `${verb}: ${detail}` })];
 }
 
 export interface Hold {
@@ -78,14 +90,27 @@ const NO_HOLD: Hold = { changes: [], reason: undefined };
  * Decides whether a running trial that waits for its promotion is held now. A trial of a sweep that is stopping is not
  * held, because such a trial could never resume.
  */
-function holdNow(sweep: Sweep, { promotion }: EarlyStopping, trial: Trial): Hold {
-  if (promotion === undefined || (sweep.state !== 'running' && sweep.state !== 'paused')) return NO_HOLD;
+function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: Trial): Hold {
+  if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
+  if (population !== undefined) return holdMember(sweep, population, trial);
+  if (promotion === undefined) return NO_HOLD;
   // The trial may have failed or been cancelled before its promotion, and have been retried later.
   const changes = promoteAt(sweep, promotion, trial.rung);
   const rung = promotion.rungs.get(trial.rung);
   const entrant = entrantOf(trial);
   if (!isGated(trial) || rung === undefined || !isWaitingAt(rung, entrant)) return { changes, reason: undefined };
   return { changes, reason: reasonOf(sweep, promotion, trial, 'are') };
+}
+
+/** A member of a population waits for the other members. The others do not wait for a member that was retried late. */
+function holdMember(sweep: Sweep, { compared }: Population, trial: Trial): Hold {
+  const { rung, rungScore } = trial;
+  if (rung <= compared) {
+    const detail = `the population was compared at epoch ${formatStep(compared)}`;
+    return { changes: advance(sweep, trial, rung, { detail, verb: 'continues' }), reason: undefined };
+  }
+  const score = scoreText(rungScore, sweep.policy.ranking.goal);
+  return { changes: [], reason: `${score} at epoch ${formatStep(rung)}; the other members are not there yet` };
 }
 
 function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, verb: 'are' | 'were'): string {
@@ -102,7 +127,7 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
 /** Decides about a trial whose checkpoint is stored. The checkpoint must include the rung. */
 export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Artifact, 'epoch'>): Hold {
   const { earlyStopping } = sweep;
-  if (earlyStopping?.promotion === undefined || !isGated(trial)) return NO_HOLD;
+  if (earlyStopping === undefined || !holdsTrials(earlyStopping) || !isGated(trial)) return NO_HOLD;
   return epoch < trial.rung || isAtLastEpoch(trial, epoch) ? NO_HOLD : holdNow(sweep, earlyStopping, trial);
 }
 
@@ -113,7 +138,7 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;
-  if (earlyStopping?.promotion === undefined || !isGated(trial)) return NO_HOLD;
+  if (earlyStopping === undefined || !holdsTrials(earlyStopping) || !isGated(trial)) return NO_HOLD;
   const isDue = epoch >= trial.rung + Math.max(1, policy.checkpointEvery);
   return !isDue || isAtLastEpoch(trial, epoch) ? NO_HOLD : holdNow(sweep, earlyStopping, trial);
 }
@@ -136,7 +161,7 @@ export function stopHeldTrials(sweep: Sweep, now: number): Change[] {
 export function releaseGates(sweep: Sweep): Change[] {
   return [...sweep.trials.values()].flatMap((trial) => {
     return isGated(trial) && !isFinal(trial.state)
-      ? advance(sweep, trial, trial.rung, 'early_terminate has changed')
+      ? advance(sweep, trial, trial.rung, { detail: 'early_terminate has changed', verb: 'promoted' })
       : [];
   });
 }

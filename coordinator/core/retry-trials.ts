@@ -99,8 +99,9 @@ function trialsInState(
   { failures, cancelled }: Exclude<RetryChoice, { trials: readonly string[] }>,
 ): Trial[] {
   const classes = failures === 'all' ? undefined : new Set(failures);
-  return [...sweep.trials.values()].filter(({ state, failure, dropped }) => {
-    if (dropped) return false;
+  return [...sweep.trials.values()].filter((trial) => {
+    const { state, failure, dropped } = trial;
+    if (dropped || memberRejection(sweep, trial) !== undefined) return false;
     if (state === 'cancelled') return cancelled;
     return state === 'failed' && (classes === undefined || (failure !== undefined && classes.has(failure)));
   });
@@ -123,7 +124,7 @@ function namedTrials(sweep: Sweep, names: readonly string[]): Trial[] {
         `trial ${name} is ambiguous in sweep ${sweep.id}: ${some.join(', ')}${found.length > 5 ? ', ...' : ''}`,
       );
     }
-    const rejection = rejectionReason(trial);
+    const rejection = rejectionReason(sweep, trial);
     if (rejection !== undefined) throw new RejectedError(`trial ${trial.id} ${rejection}: no trial was retried`);
     trials.add(trial);
   }
@@ -144,19 +145,27 @@ function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string,
   return byPrefix;
 }
 
-function rejectionReason({ state, attempts, dropped }: Trial): string | undefined {
+/** Returns why a member of a population cannot be retried. */
+function memberRejection({ earlyStopping }: Sweep, { id, state, failure, parent }: Trial): string | undefined {
+  if (earlyStopping?.population === undefined || state !== 'failed') return undefined;
+  if (!earlyStopping.population.vacant.has(id)) return 'was replaced in its population';
+  return failure === 'nan' && parent !== undefined ? 'diverged, and cannot start without its parent' : undefined;
+}
+
+function rejectionReason(sweep: Sweep, trial: Trial): string | undefined {
+  const { state, attempts, dropped } = trial;
   if (dropped) return 'is not in the current version of the sweep file';
   switch (state) {
     case 'failed':
     case 'cancelled':
-      return undefined;
+      return memberRejection(sweep, trial);
     case 'pending':
     case 'offered':
       return 'is already pending';
     case 'running':
       return `is running (attempt ${attempts})`;
     case 'held':
-      return 'waits at a rung for its promotion';
+      return 'waits for other trials';
     case 'succeeded':
       return 'has succeeded';
     case 'stopped':

@@ -9,7 +9,7 @@ import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { AgentEventKind, FailureClassName, WarningKindName } from '../../proto/names.ts';
 import type { PlannedTrial, SourceState, StoredSuggestion } from '../search/trial-source.ts';
 import type { AgentFacts, Quarantine } from './agent-model.ts';
-import type { Artifact, AttemptEnd, Failure } from './attempt-model.ts';
+import type { Artifact, AttemptEnd, Checkpoint, Failure } from './attempt-model.ts';
 import type { SweepState } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import type { UsedSlotTime } from './slot-time.ts';
@@ -47,6 +47,13 @@ export type Change =
       readonly sweepId: string;
       readonly trial: PlannedTrial;
       readonly state: SourceState;
+    }
+  /** A trial was created that continues from the checkpoint of another trial. */
+  | {
+      readonly kind: 'inherited';
+      readonly sweepId: string;
+      readonly trial: PlannedTrial;
+      readonly origin: TrialOrigin;
     }
   /** An external process has suggested a point. This change is not recorded in the event log. */
   | { readonly kind: 'suggested'; readonly sweepId: string; readonly suggestion: StoredSuggestion }
@@ -282,6 +289,19 @@ export type Change =
       readonly at: number;
       readonly artifact: Artifact;
     };
+
+/** Where a trial of a population comes from. */
+interface TrialOrigin {
+  readonly parent: string;
+  /** The id of the trial that the new trial replaces in the population. */
+  readonly replaces: string;
+  /** The rung of the comparison that created the trial. */
+  readonly rung: number;
+  /** The checkpoint of the parent. */
+  readonly checkpoint: Checkpoint;
+  /** The reason, for display. */
+  readonly detail: string;
+}
 
 /** The parts of a sweep that a version of its file determines. */
 export interface NewVersion {

@@ -2,7 +2,7 @@ import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { PromotionRung } from '../early-stop/promotion.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
-import type { RuleName } from '../early-stop/settings.ts';
+import type { PopulationSettings, RuleName } from '../early-stop/settings.ts';
 import type { CurveDigest } from './curve-digest.ts';
 
 /** The data that a sweep's early-stopping rule uses, such as the curves of running attempts. */
@@ -17,6 +17,17 @@ export interface EarlyStopping {
   readonly scores: Map<number, number[]>;
   /** The trials that wait for a promotion. Undefined if the rule stops trials. */
   readonly promotion: Promotion | undefined;
+  /** The population of population based training. Undefined for other methods. */
+  readonly population: Population | undefined;
+}
+
+/** The state of population based training (population.ts). */
+export interface Population {
+  readonly settings: PopulationSettings;
+  /** The rung of the last comparison of the members; 0 before the first comparison. */
+  compared: number;
+  /** The ids of failed members that have not been replaced. */
+  readonly vacant: Set<string>;
 }
 
 /** The state of the variant promotion of asha. */

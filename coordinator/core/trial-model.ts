@@ -1,5 +1,5 @@
 import type { FailureClassName, TrialStateName } from '../../proto/names.ts';
-import { epochsOf, packKey } from '../../proto/trainers.ts';
+import { epochsOf, type Parameters, packKey } from '../../proto/trainers.ts';
 import type { PlannedTrial } from '../search/trial-source.ts';
 import type { Checkpoint, FailedAttempt, Lease } from './attempt-model.ts';
 import type { SweepPolicy } from './policy.ts';
@@ -63,6 +63,10 @@ export interface Trial {
   speculativeOffer: SpeculativeOffer | undefined;
   /** Whether the current version of the sweep lacks the trial's point. A dropped trial does not start again. */
   dropped: boolean;
+  /** The id of the trial whose checkpoint the trial started from (population.ts). Undefined for a start from scratch. */
+  readonly parent: string | undefined;
+  /** The parameters of a member of a population. Undefined in other sweeps, to save memory. */
+  readonly parameters: Parameters | undefined;
   /** Whether the trial has had a speculative attempt. A manual retry resets this flag. */
   speculated: boolean;
 }
@@ -76,7 +80,10 @@ interface SpeculativeOffer {
 export type TrialState = Exclude<TrialStateName, 'interrupted'>;
 
 /** Returns a trial that has not started. */
-export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: PlannedTrial): Trial {
+export function newTrial(
+  { trainer, earlyTerminate }: Pick<SweepPolicy, 'trainer' | 'earlyTerminate'>,
+  planned: PlannedTrial,
+): Trial {
   return {
     id: planned.trialId,
     index: planned.index,
@@ -101,6 +108,8 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
     speculation: undefined,
     speculativeOffer: undefined,
     dropped: false,
+    parent: undefined,
+    parameters: earlyTerminate?.type === 'pbt' ? planned.parameters : undefined,
     speculated: false,
   };
 }

@@ -39,6 +39,9 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   const isRetry = (state === 'pending' || state === 'offered') && trial.failedAttempts.length > 0;
   if (isRetry) sweep.retries.add(trial);
   else sweep.retries.delete(trial);
+  const vacant = sweep.earlyStopping?.population?.vacant;
+  if (state === 'failed') vacant?.add(trial.id);
+  else vacant?.delete(trial.id);
   if (state === 'failed' || state === 'cancelled') withdrawEvidence(sweep, trial);
 }
 
@@ -119,9 +122,13 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
   sweep.speculations.delete(trial);
 }
 
-/** Whether the sweep has trials to run, or can have further trials. Held trials do not count. */
-export function isUnfinished({ counts, search }: Sweep): boolean {
-  return search !== undefined || counts.pending + counts.offered + counts.running > 0;
+/**
+ * Whether the sweep has trials to run, or can have further trials. Held trials count only as members of a population,
+ * because such trials always continue or are replaced.
+ */
+export function isUnfinished({ counts, search, earlyStopping }: Sweep): boolean {
+  const held = earlyStopping?.population === undefined ? 0 : counts.held;
+  return search !== undefined || counts.pending + counts.offered + counts.running + held > 0;
 }
 
 /**

@@ -4,6 +4,7 @@ import { ashaRule } from './asha.ts';
 import { hyperbandRule } from './hyperband.ts';
 import { medianRule } from './median.ts';
 import { patienceRule } from './patience.ts';
+import { populationRule } from './population.ts';
 import type { EarlyStopRule } from './rule.ts';
 import type { EarlyTerminate } from './settings.ts';
 import { thresholdRule } from './threshold.ts';
@@ -18,6 +19,8 @@ export function ruleOf(settings: EarlyTerminate, ranking: RankingRule): EarlySto
       return medianRule(settings, ranking);
     case 'patience':
       return patienceRule(settings, ranking);
+    case 'pbt':
+      return populationRule(settings, ranking);
     case 'threshold':
       return thresholdRule(settings, ranking);
   }

@@ -18,6 +18,11 @@ export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unk
       return { type, min_iter: settings.minIter, min_trials: settings.minTrials };
     case 'patience':
       return { type, min_iter: settings.minIter, patience: settings.patience, min_delta: settings.minDelta };
+    case 'pbt': {
+      const { population, interval, quantile, perturb, resample, explore, maxTrials } = settings;
+      const names = explore.map(([name]) => name);
+      return { type, population, interval, quantile, perturb, resample, explore: names, run_cap: maxTrials };
+    }
     case 'threshold':
       return { type, min_iter: settings.minIter, worse_than: settings.worseThan };
   }
@@ -28,7 +33,7 @@ export function earlyTerminateText(settings: EarlyTerminate): string {
   const { type, ...keys } = earlyTerminateJson(settings);
   const texts = Object.entries(keys).flatMap(([key, value]) => {
     if (value === undefined || value === false) return [];
-    return value === true ? key : `${key} ${value}`;
+    return value === true ? key : `${key} ${Array.isArray(value) ? value.join(' | ') : value}`;
   });
   return [type, ...texts].join(', ');
 }

@@ -3,7 +3,15 @@
  * reports.
  */
 
-export type EarlyTerminate = HyperbandSettings | AshaSettings | MedianSettings | PatienceSettings | ThresholdSettings;
+import type { Distribution } from '../search/distribution.ts';
+
+export type EarlyTerminate =
+  | HyperbandSettings
+  | AshaSettings
+  | MedianSettings
+  | PatienceSettings
+  | ThresholdSettings
+  | PopulationSettings;
 
 export type RuleName = EarlyTerminate['type'];
 
@@ -52,6 +60,36 @@ export interface PatienceSettings {
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;
 }
+
+/**
+ * The settings of population based training (`method: pbt`). A sweep file declares them under `population` and `pbt`, not
+ * under `early_terminate`.
+ */
+export interface PopulationSettings {
+  readonly type: 'pbt';
+  /** The number of members; at least 2. */
+  readonly population: number;
+  /** The number of epochs between two comparisons of the members. */
+  readonly interval: number;
+  /** The share of members that is replaced, and the share that can be a parent; above 0, up to 0.5. */
+  readonly quantile: number;
+  /** The factors of a perturbation. One of them is chosen at random for each parameter. */
+  readonly perturb: readonly number[];
+  /** The probability that a parameter is drawn anew from its distribution instead of being perturbed. */
+  readonly resample: number;
+  /** Determines all random choices. */
+  readonly seed: number;
+  /** The maximum number of trials of the sweep. Undefined: no limit. */
+  readonly maxTrials: number | undefined;
+  /** The distributions of the parameters that a child can change, in the file's order. */
+  readonly explore: readonly (readonly [name: string, distribution: ExploredDistribution])[];
+}
+
+/** A distribution whose values can be perturbed. */
+export type ExploredDistribution = Extract<
+  Distribution,
+  { readonly kind: 'categorical' | 'int_uniform' | 'uniform' | 'log_uniform' }
+>;
 
 export interface ThresholdSettings {
   readonly type: 'threshold';

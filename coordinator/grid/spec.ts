@@ -56,10 +56,10 @@ export interface SweepSpec {
   readonly search: Search | undefined;
   /**
    * The maximum number of trials of the sweep. If undefined, a grid has no limit, and a search has the limit
-   * DEFAULT_RUN_CAP.
+   * DEFAULT_RUN_CAP. For a population, the number of its first members.
    */
   readonly runCap: number | undefined;
-  /** The rule that stops trials early. If undefined, no trial is stopped early. */
+  /** The rule that stops trials early, or replaces the members of a population. If undefined, no trial is stopped early. */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
   readonly ignored: readonly string[];

@@ -84,6 +84,7 @@ export function nextStep(
 ): SourceStep {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
   const mayRepeat = spec.search !== undefined;
+  const isPopulation = spec.earlyTerminate?.type === 'pbt';
   const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
   if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
   let { config } = state;
@@ -106,7 +107,8 @@ export function nextStep(
     config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
   }
   const { parameters, replicates } = config;
-  const seed = spec.seeds[replicates] ?? 0;
+  // The members of a population start from different random states.
+  const seed = isPopulation ? state.created : (spec.seeds[replicates] ?? 0);
   const { configId, trialId } = idsOf(spec.trainer, parameters);
   const suggestion = stored(configId);
   const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };

@@ -6,9 +6,9 @@ import { randomCoordinate } from './random.ts';
 import type { SearchState, Suggestion } from './searcher.ts';
 import { SOBOL_POINTS, sobolCoordinate } from './sobol.ts';
 
-/** A search whose points are independent of results. */
+/** A search whose points are independent of results. The first members of a population (`pbt`) are random points. */
 export interface DrawnSearch {
-  readonly method: 'random' | 'sobol';
+  readonly method: 'random' | 'sobol' | 'pbt';
   /** Random searches with different seeds have different points. Sobol sequences have no seed. */
   readonly seed: number;
   /** The distribution of each parameter, in the file's order. */

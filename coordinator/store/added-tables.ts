@@ -179,6 +179,19 @@ create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 `;
 
 /**
+ * Adds the origins of the trials of populations. `parent` is the trial whose checkpoint, of the attempt `parent_attempt`
+ * at the epoch `parent_epoch`, the trial started from. `replaces` is the trial that the trial replaces, and `compared_at` is
+ * the rung of the comparison that created the trial. The texts are empty for a trial that started from scratch.
+ */
+export const ORIGINS = `
+alter table trials add column parent text not null default '';
+alter table trials add column parent_attempt integer not null default 0;
+alter table trials add column parent_epoch real not null default 0;
+alter table trials add column replaces text not null default '';
+alter table trials add column compared_at real not null default 0;
+`;
+
+/**
  * Adds the results of earlier sweeps with which searches start, in the order of `place`. `value` is null for a config
  * whose trials failed.
  */

@@ -2,6 +2,8 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import type { InheritedCheckpoint } from '../artifacts/inherited-checkpoints.ts';
+import { PARENT_ATTEMPT } from '../core/population.ts';
 import type { Reader } from './reader.ts';
 import { type ArtifactRow, artifactOf } from './rows.ts';
 
@@ -65,6 +67,17 @@ export class ArtifactQueries {
     );
     if (row === undefined) throw new NotFoundError(`trial ${trialId} has no artifact ${JSON.stringify(name)}`);
     return artifactOf(row);
+  }
+
+  /** Returns the checkpoints that trials have from their parents, in sweeps that have not ended. */
+  inherited(): InheritedCheckpoint[] {
+    return this.#reader.all<InheritedCheckpoint>(
+      `select cast(a.sweep_id as text) as sweepId, a.trial_id as trialId, t.parent, t.parent_attempt as attempt, a.name,
+         a.size, a.sha256
+       from sweeps as s cross join artifacts as a cross join trials as t
+       where s.state in ('running', 'paused', 'stopping') and a.sweep_id = s.id and a.attempt = ${PARENT_ATTEMPT}
+         and a.kind = 'checkpoint' and t.sweep_id = a.sweep_id and t.id = a.trial_id and t.parent <> ''`,
+    );
   }
 
   /** Returns whether a row of the store names the file. @param sha256 if set, the row must have this checksum */

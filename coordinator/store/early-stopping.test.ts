@@ -43,6 +43,9 @@ function coordinator(earlyTerminate: EarlyTerminate) {
     curves: new Map(earlyStopping?.curves),
     resumable: new Map(earlyStopping?.resumable),
     scores: new Map(earlyStopping?.scores),
+    compared: earlyStopping?.population?.compared,
+    vacant: [...(earlyStopping?.population?.vacant ?? [])].sort(),
+    origins: [...trials.values()].map(({ parent, checkpoint, parameters }) => [parent, checkpoint, parameters]),
     rungs: [...trials.values()].map(({ rung, rungScore, promotedFrom }) => [rung, rungScore, promotedFrom]),
     promotion: new Map(earlyStopping?.promotion?.rungs),
     states: [...trials.values()].map(({ state }) => state),
@@ -76,6 +79,7 @@ function coordinator(earlyTerminate: EarlyTerminate) {
       take(step);
       return key;
     },
+    pass: () => take(schedule(core, now)),
     send(key: AttemptKey, body: Body) {
       const name = keyText(key);
       const seq = (seqs.get(name) ?? 0) + 1;
@@ -161,4 +165,50 @@ test('a coordinator that restarts after every step holds and promotes the same t
     ['t0', 'promoted', '0.5 is among the best 1 of 2 at rung 1'],
     ['t1', 'held', 'asha: 0.4 is number 2 of 2 at rung 1; the best 1 is promoted'],
   ]);
+});
+
+const POPULATION: EarlyTerminate = {
+  type: 'pbt',
+  population: 4,
+  interval: 2,
+  quantile: 0.25,
+  perturb: [0.8, 1.2],
+  resample: 0.25,
+  seed: 0,
+  maxTrials: undefined,
+  explore: [['lr', { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }]],
+};
+
+test('a coordinator that restarts after every step replaces the same members of a population', () => {
+  const { open, send, sweep, queries, written, pass } = coordinator(POPULATION);
+  for (const [at, id] of ['t0', 't1', 't2'].entries()) {
+    const key = open(id, 'a');
+    send(key, report(2, at));
+    send(key, checkpoint(2));
+  }
+  expect(sweep().counts).toMatchObject({ held: 3 });
+  const failing = open('t3', 'b');
+  const nan: Body = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'nan', message: '' } } };
+  send(failing, nan);
+  expect([...(sweep().earlyStopping?.population?.vacant ?? [])]).toEqual(['t3']);
+  pass();
+  const child = [...sweep().trials.values()].find(({ parent }) => parent !== undefined);
+  expect(child).toMatchObject({ parent: 't2', index: 4, checkpoint: { epoch: 2, attempt: 0, name: 'c2' } });
+  const id = child?.id ?? '';
+  expect(queries.trials.get('1', id)).toMatchObject({ origin: { parent: 't2', epoch: 2, replaces: 't3' }, seed: 4 });
+  expect(queries.sweeps.get('1')).toMatchObject({ planned: 5, configs: 5 });
+  expect(queries.artifacts.inherited()).toEqual([
+    { sweepId: '1', trialId: id, parent: 't2', attempt: 1, name: 'c2', size: 1, sha256: '' },
+  ]);
+  // The parent continues, and its old checkpoint is dropped. The child keeps the file of its own until its own checkpoint.
+  const parent = open('t2', 'a');
+  send(parent, report(3, 3));
+  send(parent, checkpoint(3));
+  expect(written.dropped).toEqual([{ key: { sweepId: '1', trialId: 't2', attempt: 1 }, name: 'c2' }]);
+  expect(queries.artifacts.inherited()).toHaveLength(1);
+  const own = open(id, 'b');
+  send(own, report(3, 1));
+  send(own, checkpoint(3));
+  expect(written.dropped.at(-1)).toEqual({ key: { sweepId: '1', trialId: id, attempt: 0 }, name: 'c2' });
+  expect(queries.artifacts.inherited()).toEqual([]);
 });

@@ -4,8 +4,10 @@ import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Checkpoint, Lease } from '../core/attempt-model.ts';
-import { upTo } from '../core/early-stopping.ts';
+import { LAST_EPOCH_DETAIL, upTo } from '../core/early-stopping.ts';
 import type { Sweep } from '../core/model.ts';
+import { holdsTrials } from '../core/promotions.ts';
+import type { Population } from '../core/sweep-observations.ts';
 import type { Trial } from '../core/trial-model.ts';
 import { inRungOrder, type PromotionRung } from '../early-stop/promotion.ts';
 import { addPoint, type CurvePoint, signOf } from '../early-stop/rule.ts';
@@ -28,6 +30,26 @@ export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): 
     const sorted = entries.map(({ value }) => sign * value).sort((a, b) => a - b);
     earlyStopping.scores.set(rung, sorted);
   }
+  if (earlyStopping.population !== undefined) loadPopulation(db, id, earlyStopping.population);
+}
+
+/** Loads the last comparison of the members, and the failed members that were not replaced. */
+function loadPopulation(db: Database, sweepId: string, population: Population): void {
+  const { compared } = db
+    .prepare(
+      `select max(
+         coalesce((select max(rung) from rungs where sweep_id = ?1 and detail not in ('', ?2)), 0),
+         coalesce((select max(compared_at) from trials where sweep_id = ?1), 0)) as compared`,
+    )
+    .get(sweepId, LAST_EPOCH_DETAIL) as { compared: number };
+  population.compared = compared;
+  const rows = db
+    .prepare(
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed'
+         and id not in (select replaces from trials where sweep_id = ?1 and replaces <> '')`,
+    )
+    .all(sweepId) as { id: string }[];
+  for (const { id } of rows) population.vacant.add(id);
 }
 
 interface RungColumns {
@@ -64,9 +86,10 @@ export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep, li
        where sweep_id = ?1 and trial_id = wanted.value order by trial_id, rung`,
     )
     .all(id, list) as RungColumns[];
+  const holds = earlyStopping !== undefined && holdsTrials(earlyStopping);
   const byTrial = new Map<string, TrialRungs>();
   for (const { trialId, rung, value, detail } of rows) {
-    const isPromoted = earlyStopping?.promotion !== undefined && detail !== '';
+    const isPromoted = holds && detail !== '';
     const promotedFrom = isPromoted ? rung : (byTrial.get(trialId)?.promotedFrom ?? 0);
     byTrial.set(trialId, { rung, rungScore: signOf(policy.ranking.goal) * value, promotedFrom });
   }

@@ -6,6 +6,7 @@ import type { AttributableClass, Checkpoint, FailedAttempt } from '../core/attem
 import { CURVE_REPORTS, type CurveDigest } from '../core/curve-digest.ts';
 import type { Sweep } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
+import { PARENT_ATTEMPT } from '../core/population.ts';
 import { newTrial, type Trial, type TrialState } from '../core/trial-model.ts';
 import { placeTrial } from '../core/trials.ts';
 import { restoreConfig, restoreValues, tracksProgram } from '../core/warnings.ts';
@@ -24,6 +25,8 @@ interface TrialColumns {
   readonly metrics: string;
   readonly metric_steps: string;
   readonly dropped_in: number;
+  readonly parent: string;
+  readonly compared_at: number;
 }
 
 /**
@@ -38,7 +41,7 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
   const rows = db
     .prepare(
       `select t.id, idx, config_id, seed, state, attempts, failure_class, parameters, metrics, metric_steps,
-         dropped_in
+         dropped_in, t.parent, compared_at
        from json_each(?2) as wanted cross join trials as t where sweep_id = ?1 and t.id = wanted.value order by idx`,
     )
     .all(sweep.id, list) as TrialColumns[];
@@ -54,7 +57,10 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
     const trial: Trial = {
       ...newTrial(sweep.policy, planned),
       state: row.state,
+      rung: row.compared_at,
+      promotedFrom: row.compared_at,
       ...rungs.get(row.id),
+      parent: row.parent || undefined,
       attempts: row.attempts,
       failures: failures.get(row.id) ?? {},
       failedAttempts: failedAttempts.get(row.id) ?? [],
@@ -66,7 +72,10 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
       speculated: speculated.has(row.id),
     };
     placeTrial(sweep, trial);
-    if (trial.checkpoint !== undefined) loadResumableCurve(db, sweep, trial.id, trial.checkpoint);
+    const { checkpoint } = trial;
+    if (checkpoint !== undefined && checkpoint.attempt !== PARENT_ATTEMPT) {
+      loadResumableCurve(db, sweep, trial.id, checkpoint);
+    }
     if (tracksProgram(sweep)) restoreValues(sweep, trial, parseValues(row));
     trials.push(trial);
   }

@@ -5,6 +5,7 @@ import {
   ARTIFACTS,
   DRAINS,
   NOTICES,
+  ORIGINS,
   PROGRAMS,
   QUARANTINES,
   RETRIES,
@@ -190,4 +191,5 @@ insert into dropped_counts
   },
   24: { adds: WARM_STARTS },
   25: { adds: SUGGESTIONS },
+  26: { adds: ORIGINS },
 };

@@ -185,6 +185,10 @@ export interface TrialRow extends FailureColumns {
   readonly leased_ms: number;
   /** The number of the version that dropped the trial's point; 0 if the current version has the point. */
   readonly dropped_in: number;
+  /** Empty if the trial started from scratch. */
+  readonly parent: string;
+  readonly parent_epoch: number;
+  readonly replaces: string;
 }
 
 /** The columns of a trial that determine its rank. */
@@ -225,6 +229,7 @@ export function trialOf(row: TrialRow): Trial {
     stopReason: row.stop_reason,
     leasedMs: row.leased_ms,
     droppedIn: row.dropped_in || undefined,
+    origin: row.parent === '' ? undefined : { parent: row.parent, epoch: row.parent_epoch, replaces: row.replaces },
     rank: 0,
   };
 }

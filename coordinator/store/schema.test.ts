@@ -12,7 +12,17 @@ import { Queries } from './queries.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
+const TO_VERSION_25 = `
+alter table trials drop column parent;
+alter table trials drop column parent_attempt;
+alter table trials drop column parent_epoch;
+alter table trials drop column replaces;
+alter table trials drop column compared_at;
+pragma user_version = 25;
+`;
+
 const TO_VERSION_24 = `
+${TO_VERSION_25}
 drop table suggestions;
 pragma user_version = 24;
 `;

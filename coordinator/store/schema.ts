@@ -5,7 +5,7 @@ import { DRAINS } from './added-tables.ts';
 import { BASE_TABLES } from './base-tables.ts';
 import { MIGRATIONS } from './migrations.ts';
 
-export const SCHEMA_VERSION = 25;
+export const SCHEMA_VERSION = 26;
 
 /** A new store has the tables of the first version and all additions, in their final form. */
 const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');

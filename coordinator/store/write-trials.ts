@@ -7,6 +7,7 @@ import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd } from '../core/attempt-model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import { PARENT_ATTEMPT } from '../core/population.ts';
 import { setValues } from './derived-tables.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
 import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
@@ -71,6 +72,10 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
     `insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)
      on conflict (sweep_id, id) do nothing`,
   );
+  const setOrigin = db.prepare(
+    `update trials set parent = ?, parent_attempt = ?, parent_epoch = ?, replaces = ?, compared_at = ?
+     where sweep_id = ? and id = ?`,
+  );
   const move = db.prepare(
     `update trials set state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then ?4 else 0 end
@@ -103,6 +108,13 @@ export function trialWriter(db: Database, values: ReturnType<typeof valuesReader
       const { trialId, index, configId, seed, parameters } = trial;
       create.run(sweepId, trialId, index, configId, seed, JSON.stringify(parameters));
       addEvent(sweepId, trialId, 0, 'created', '');
+    },
+    inherit({ sweepId, trial, origin }: ChangeOf<'inherited'>, addEvent: AddEvent): void {
+      const { trialId, index, configId, seed, parameters } = trial;
+      const { parent, replaces, rung, checkpoint, detail } = origin;
+      create.run(sweepId, trialId, index, configId, seed, JSON.stringify(parameters));
+      setOrigin.run(parent, checkpoint.attempt, checkpoint.epoch, replaces, rung, sweepId, trialId);
+      addEvent(sweepId, trialId, 0, 'created', detail);
     },
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
       const stopReason = state === 'stopped' || state === 'held' ? detail : '';
@@ -268,6 +280,11 @@ export function artifactWriter(db: Database) {
   };
   return {
     dropCheckpoints,
+    /** The checkpoint of the parent is the child's until the child has a checkpoint of its own. */
+    inherit({ sweepId, trial: { trialId }, origin: { checkpoint } }: ChangeOf<'inherited'>, at: number): void {
+      const { name, kind, epoch, size, sha256 } = checkpoint;
+      insert.run(sweepId, trialId, PARENT_ATTEMPT, name, kind, epoch, size, sha256, 0, at);
+    },
     insert({ key, seq, at, artifact }: ChangeOf<'artifact'>, dropped: DroppedArtifact[]): void {
       const { sweepId, trialId, attempt } = key;
       const { name, kind, epoch, size, sha256 } = artifact;

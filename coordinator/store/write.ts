@@ -65,6 +65,11 @@ export function changeWriter(
       case 'suggested':
         writeSuggestion(change);
         break;
+      case 'inherited':
+        trials.inherit(change, addEvent);
+        artifacts.inherit(change, at);
+        sweeps.plan(change);
+        break;
       case 'searched':
         sweeps.search(change);
         break;
@@ -160,6 +165,7 @@ function sweepWriter(db: Database) {
     `update sweeps set search = ?1, searching = ?2, planned = case when ?2 = 1 then planned else ?3 end,
        configs = case when ?2 = 1 or ?5 = 1 then configs else ?4 end where id = ?6`,
   );
+  const addPlanned = db.prepare('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
   const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
   return {
     search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
@@ -171,6 +177,10 @@ function sweepWriter(db: Database) {
         state.merges ? 1 : 0,
         sweepId,
       );
+    },
+    /** The children of a population are not planned before they are created. */
+    plan({ sweepId }: ChangeOf<'inherited'>): void {
+      addPlanned.run(sweepId);
     },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
       move.run(state, reason ?? null, at, sweepId, by);

@@ -138,7 +138,6 @@ const order: [string, string][] = [
 
 const unsupported: [string, string][] = [
   ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write early_terminate'],
-  ['method: pbt', '4:9: method: "pbt" is not yet supported; write method: grid'],
   ['optuna: {}', '4:1: optuna applies to method: optuna only, and the method is grid'],
   [
     'method: optuna\noptuna: {sampler: CmaESampler}',
@@ -269,7 +268,7 @@ const types: [string, string][] = [
   ['warm_start: [0]', '4:14: expected the id or the name of a sweep, got 0'],
   [
     'method: gird',
-    '4:9: method: expected grid or random or bayes or tpe or sobol or optuna, got "gird"; did you mean "grid"?',
+    '4:9: method: expected grid or random or bayes or tpe or sobol or optuna or pbt, got "gird"; did you mean "grid"?',
   ],
   ['metric: psnr', '4:9: metric: expected a mapping, such as {name: test_loss, goal: minimize}, got "psnr"'],
   ['metric: {goal: minimize}', '4:1: missing key "name"'],
@@ -291,7 +290,7 @@ const types: [string, string][] = [
   ['order: shuffled', '4:8: order: shuffled requires a seed, such as seed: 1'],
   [
     'seed: 3',
-    '4:1: seed applies to order: shuffled and methods random, tpe and optuna only; for the seeds of the trials write seeds: [0, 1, 2]',
+    '4:1: seed applies to order: shuffled and methods random, tpe, optuna and pbt only; for the seeds of the trials write seeds: [0, 1, 2]',
   ],
 ];
 

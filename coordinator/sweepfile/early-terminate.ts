@@ -14,7 +14,7 @@ const DEFAULT_ETA = 3;
 const DEFAULT_MIN_TRIALS = 5;
 
 /** The valid keys of each rule. */
-const KEYS: Readonly<Record<RuleName, readonly Key[]>> = {
+const KEYS: Readonly<Record<Exclude<RuleName, 'pbt'>, readonly Key[]>> = {
   hyperband: ['min_iter', 'max_iter', 's', 'eta', 'strict'],
   asha: ['variant', 'min_iter', 'max_iter', 'eta'],
   median: ['min_iter', 'min_trials'],

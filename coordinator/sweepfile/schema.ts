@@ -18,6 +18,7 @@ import { earlyTerminate } from './early-terminate-schema.ts';
 import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
 import { optunaKeys } from './optuna-schema.ts';
 import { conditions, parameter, parameterNameSchema } from './parameter-schema.ts';
+import { MAX_POPULATION, pbt } from './population-schema.ts';
 import { programKeys } from './program-schema.ts';
 
 const MAX_DESCRIPTION = 10_000;
@@ -81,7 +82,7 @@ const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sw
   error: sweepIdError,
 });
 
-const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna'] as const;
+const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna', 'pbt'] as const;
 
 /**
  * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
@@ -236,7 +237,7 @@ export const sweepFileSchema = z.strictObject(
     seed: whole(0, MAX_SEED)
       .optional()
       .describe(
-        'the seed of order: shuffled (required) and of methods random, tpe and optuna (default 0), from 0 to 4294967295',
+        'the seed of order: shuffled (required) and of methods random, tpe, optuna and pbt (default 0), from 0 to 4294967295',
       ),
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
@@ -328,6 +329,10 @@ export const sweepFileSchema = z.strictObject(
         `ids or names of earlier sweeps with the same parameters, with whose results methods tpe and optuna start; up to ${MAX_WARM_SWEEPS}; default: none`,
       ),
     optuna: optunaKeys.optional().describe('the sampler of method optuna; default: the TPE sampler of Optuna'),
+    population: whole(2, MAX_POPULATION)
+      .optional()
+      .describe(`method pbt: the number of members, from 2 to ${MAX_POPULATION}; required for pbt`),
+    pbt: pbt.optional().describe('method pbt: how the members of the population are compared and changed'),
     early_terminate: earlyTerminate.optional().describe('the rule that stops trials early; default: none'),
     project: ignored,
     entity: ignored,
@@ -358,7 +363,8 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
     top === 'resources' ||
     top === 'early_terminate' ||
     top === 'code' ||
-    top === 'optuna'
+    top === 'optuna' ||
+    top === 'pbt'
   )
     return Object.keys(shape[top].unwrap().shape);
   if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);

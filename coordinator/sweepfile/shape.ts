@@ -13,7 +13,6 @@ import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
 
 /** Keys of planned features. They are rejected as not yet supported, not as unknown. */
 const UNSUPPORTED_KEYS = ['parent'];
-const UNSUPPORTED_METHODS = ['pbt'];
 
 /**
  * Returns the data as a sweep file if their shape is valid. Adds a finding for each problem of the shape, and removes
@@ -75,9 +74,6 @@ const VARIABLE_RULE = 'expected letters, digits and "_", not starting with a dig
 function wrongValue(issue: Issue, path: Path, data: unknown): string {
   if (issue.code === 'invalid_value') {
     const values = issue.values.map(String);
-    if (path[0] === 'method' && typeof data === 'string' && UNSUPPORTED_METHODS.includes(data)) {
-      return `${quote(data)} is not yet supported; write method: grid`;
-    }
     const meant = typeof data === 'string' ? didYouMean(data, values) : '';
     return `expected ${values.join(' or ')}, got ${show(data)}${meant}`;
   }

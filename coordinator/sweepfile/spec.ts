@@ -27,6 +27,7 @@ import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
 import { samplerOf } from './optuna.ts';
 import { declarationsOf, spaceOf, zipOf } from './parameters.ts';
+import { populationOf } from './population.ts';
 import { type Findings, has, type Located, type Path } from './problems.ts';
 import { canOmitMetric, codeSpecOf, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
@@ -121,8 +122,10 @@ export function specOf(
     exclude: excludeRulesOf(file.exclude, context),
     when,
     search: isGrid ? undefined : searchOf(file, space.distributions, findings),
-    runCap: file.run_cap,
-    earlyTerminate: earlyTerminateOf(file, metric.name, ignored, findings),
+    runCap: file.method === 'pbt' ? file.population : file.run_cap,
+    earlyTerminate:
+      populationOf(file, space.distributions, metric.name, findings) ??
+      earlyTerminateOf(file, metric.name, ignored, findings),
     ignored,
     notes: [...notesOf(file, metric), ...notes, ...spaceNotes],
     seeds: seedsOf(file, seedAxis, context, findings),
@@ -150,7 +153,7 @@ function searchOf(file: SweepFile, space: ReadonlyMap<string, Distribution>, fin
   if (method === 'bayes' || method === 'tpe') {
     return { method: 'tpe', seed: seed ?? 0, space, warmStart: warmStart.map(String) };
   }
-  if (method !== 'sobol') return { method: 'random', seed: seed ?? 0, space };
+  if (method !== 'sobol') return { method: method === 'pbt' ? 'pbt' : 'random', seed: seed ?? 0, space };
   const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) {
     const remedy = 'fix some of them, or write method: random';
@@ -178,7 +181,7 @@ function checkWarmStart(
 function notesOf(file: SweepFile, metric: Metric): string[] {
   const notes: string[] = [];
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
-  if ((file.method ?? 'grid') !== 'grid' && file.run_cap === undefined) {
+  if (!['grid', 'pbt'].includes(file.method ?? 'grid') && file.run_cap === undefined) {
     notes.push(`the file has no run_cap: the sweep has at most ${DEFAULT_RUN_CAP.toLocaleString('en')} trials`);
   }
   if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
@@ -307,7 +310,7 @@ function seedsOfAxis(axis: Axis, path: Path, findings: Findings): number[] {
 }
 
 /** The methods whose points depend on a seed. */
-const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes', 'optuna'];
+const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes', 'optuna', 'pbt'];
 
 function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.order === 'shuffled') {
@@ -317,7 +320,7 @@ function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.seed !== undefined && !SEEDED_METHODS.includes(file.method)) {
     findings.atKey(
       ['seed'],
-      'seed applies to order: shuffled and methods random, tpe and optuna only; for the seeds of the trials write seeds: [0, 1, 2]',
+      'seed applies to order: shuffled and methods random, tpe, optuna and pbt only; for the seeds of the trials write seeds: [0, 1, 2]',
     );
   }
   return { kind: 'grid' };

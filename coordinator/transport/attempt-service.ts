@@ -147,6 +147,7 @@ export class AttemptService {
       reconstructEvery,
       command: [...command],
       program,
+      parent: runtime.core.sweeps.get(key.sweepId)?.trials.get(key.trialId)?.parent ?? '',
       resume: whole && { ...whole, kind: artifactKind.to(whole.kind), atMs: 0 },
     };
   }

@@ -48,6 +48,12 @@ export function TrialHeading({ model, trial, columns }: Props) {
         columns={columns}
       />
       {trial.failure === undefined ? null : <FailureLines lines={failureLines(trial.failure)} columns={columns} />}
+      {trial.origin === undefined ? null : (
+        <Paragraph
+          text={`child of ${shortId(trial.origin.parent)} after epoch ${formatStep(trial.origin.epoch)}; replaces ${shortId(trial.origin.replaces)}`}
+          style="cyan"
+        />
+      )}
       {trial.stopReason === '' ? null : <Paragraph text={`${name} by ${trial.stopReason}`} style="yellow" />}
       <Paragraph text={parametersText(trial, withSeed(state.varying))} style="bold" />
       <Paragraph text={parametersText(trial, shared)} style="dim" />

@@ -67,7 +67,8 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-function syncPathSync(path: string): void {
+/** Does the same as `syncPath` synchronously. */
+export function syncPathSync(path: string): void {
   const file = openSync(path, 'r');
   try {
     fsyncSync(file);

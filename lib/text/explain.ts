@@ -28,7 +28,7 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
   const span = formatSpan(Math.max(0, now - sinceMs));
   const since = sinceMs === 0 ? '' : trial.endedAtMs === 0 ? ` for ${span}` : ` ${span} ago`;
   const state = `trial ${trial.id} of sweep ${trial.sweepId}: ${shownState(trial.state)}${since}`;
-  const lines = [state, ...explanationTexts(explained).map((text) => `  ${text}`)];
+  const lines = [state, ...[...originTexts(trial), ...explanationTexts(explained)].map((text) => `  ${text}`)];
   if (agents.length > 0) lines.push('agents:', ...agents.map((agent) => `  ${agentVerdictText(agent)}`));
   return lines;
 }
@@ -207,7 +207,7 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
     case 'interrupted':
       return `interrupted: ${attempt}; no coordinator is running`;
     case 'held':
-      return `waits without a slot for its promotion: ${firstLine(trial.stopReason)}; ${attempt}`;
+      return `waits without a slot for ${isMember(trial) ? 'the other members of its population' : 'its promotion'}: ${firstLine(trial.stopReason)}; ${attempt}`;
     case 'stopped':
       return `stopped early by ${firstLine(trial.stopReason)}; ${attempt}`;
     case 'failed': {
@@ -222,6 +222,17 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
     default:
       return `${state}: ${attempt}`;
   }
+}
+
+function originTexts({ origin }: Trial): string[] {
+  if (origin === undefined) return [];
+  const { parent, epoch, replaces } = origin;
+  return [`started from the checkpoint of trial ${parent} after epoch ${epoch}, and replaces trial ${replaces}`];
+}
+
+/** Whether the trial waits in a population, or was replaced in it. */
+function isMember({ stopReason }: Trial): boolean {
+  return stopReason.startsWith('pbt: ');
 }
 
 function withReason(text: string, reason: string): string {

@@ -111,6 +111,11 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'trials value',
     'trials dropped_in',
     'sweeps version',
+    'trials parent',
+    'trials parent_attempt',
+    'trials parent_epoch',
+    'trials replaces',
+    'trials compared_at',
   ];
   const removals = [
     ...triggers.map((trigger) => `drop trigger ${trigger}`),

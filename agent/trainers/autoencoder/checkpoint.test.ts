@@ -109,6 +109,19 @@ test('every epoch uses all images in a new order, which the seed determines', as
   expect(orders[1]).not.toEqual(orders[0]);
 });
 
+test('a trial continues from the checkpoint of its parent with another seed and other weights in the loss', async () => {
+  const whole = await train(plain, EVERYTHING);
+  const path = join(dir, 'inherited');
+  await checkpointFile(whole, 1, path);
+  const child = { seed: SEED + 1, resume: { epoch: 1, path, inherited: true } };
+  const same = await train(plain, child);
+  expect(same.reports).toEqual(whole.reports.slice(1));
+  const faster = await train({ ...plain, learning_rate: 0.01, weight_decay: 1e-3 }, child);
+  expect(faster.reports.map(({ epoch }) => epoch)).toEqual(same.reports.map(({ epoch }) => epoch));
+  expect(faster.reports).not.toEqual(same.reports);
+  await expect(train({ ...plain, train_size: 90 }, child)).rejects.toThrow('train_size is 100, expected 90');
+});
+
 test('runs that keep all artifacts, resume, or fail to resume leak no tensor', async () => {
   const before = tf.memory().numTensors;
   const whole = await train(denoising, EVERYTHING);

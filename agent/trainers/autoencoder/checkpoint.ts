@@ -10,8 +10,8 @@ import {
 } from '../../../lib/files/safetensors.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
-import type { Parameters } from '../../../proto/trainers.ts';
-import { TrainingError, type TrainingRun } from '../trainer.ts';
+import { canChangeOnResume, type Parameters } from '../../../proto/trainers.ts';
+import { type ResumePoint, TrainingError, type TrainingRun } from '../trainer.ts';
 import type { Moments } from './adam.ts';
 import type { LearnerState } from './learner.ts';
 import { ROW } from './model.ts';
@@ -70,7 +70,7 @@ export function writeCheckpoint(
  * @param rows rows of the network's flat parameter matrix
  * @param trainSize number of training images in use
  * @returns undefined for a checkpoint in the format of another version; the trial then starts from the first epoch
- * @throws {TrainingError} `preflight` when the file is not a checkpoint of this trial and epoch
+ * @throws {TrainingError} `preflight` when the file is not a checkpoint of this trial, or of its parent, and epoch
  */
 export async function readCheckpoint(
   resume: NonNullable<TrainingRun['resume']>,
@@ -79,7 +79,7 @@ export async function readCheckpoint(
 ): Promise<Progress | undefined> {
   try {
     const file = readSafetensors(await readFile(resume.path));
-    checkOrigin(file.metadata, trial, resume.epoch);
+    checkOrigin(file.metadata, trial, resume);
     if (file.metadata.format !== FORMAT) return undefined;
     const matrix = (name: string) => tensorOf(file, name, 'F32', [rows, ROW]);
     return {
@@ -103,14 +103,19 @@ export async function readCheckpoint(
   }
 }
 
-function checkOrigin(metadata: SafetensorsFile['metadata'], { seed, parameters }: TrialIdentity, epoch: number): void {
-  const expected = { trainer: 'autoencoder', epoch: `${epoch}`, seed: `${seed}` };
+function checkOrigin(
+  metadata: SafetensorsFile['metadata'],
+  { seed, parameters }: TrialIdentity,
+  { epoch, inherited = false }: ResumePoint,
+): void {
+  const expected = { trainer: 'autoencoder', epoch: `${epoch}`, ...(inherited ? {} : { seed: `${seed}` }) };
   for (const [name, value] of Object.entries(expected)) {
     const found = metadata[name];
     if (found !== value) throw new BadInputError(`${name} is ${found ?? 'missing'}, expected ${value}`);
   }
   const found = parametersIn(metadata.parameters ?? 'null');
   for (const name of new Set([...Object.keys(parameters), ...Object.keys(found)])) {
+    if (inherited && canChangeOnResume('autoencoder', name)) continue;
     const [has, wants] = [found[name], parameters[name]];
     if (has !== wants) throw new BadInputError(`${name} is ${has ?? 'missing'}, expected ${wants ?? 'none'}`);
   }

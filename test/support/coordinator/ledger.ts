@@ -157,6 +157,24 @@ export class Ledger {
         this.#addTrial(sweepId, trial.trialId);
         break;
       }
+      case 'inherited': {
+        const { sweepId, trial, origin } = change;
+        assert.equal(this.#sweep(sweepId).state, 'running', 'only a running sweep creates trials');
+        assert.ok(
+          !this.trials.has(`${sweepId}/${trial.trialId}`),
+          `trial ${sweepId}/${trial.trialId} is created twice`,
+        );
+        const parent = this.#entry({ sweepId, trialId: origin.parent });
+        const { epoch, attempt } = origin.checkpoint;
+        assert.deepEqual(
+          parent.checkpoint,
+          { attempt, epoch },
+          'a child starts from the newest checkpoint of its parent',
+        );
+        this.#addTrial(sweepId, trial.trialId);
+        this.#entry({ sweepId, trialId: trial.trialId }).checkpoint = { attempt: 0, epoch };
+        break;
+      }
       case 'searched':
       case 'facts':
       case 'identical':

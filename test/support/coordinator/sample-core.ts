@@ -69,6 +69,8 @@ export function addSweep(
       speculation: undefined,
       speculativeOffer: undefined,
       dropped: false,
+      parent: undefined,
+      parameters: undefined,
       speculated: false,
     });
   }

@@ -292,7 +292,14 @@ export interface Grant {
     | Artifact
     | undefined;
   /** How to run the program and read its reports. Used only for the trainer command. */
-  program: ProgramSpec | undefined;
+  program:
+    | ProgramSpec
+    | undefined;
+  /**
+   * The id of the trial whose checkpoint the trial started from; empty if the trial started from scratch. Without
+   * `resume`, such an attempt must fail. A checkpoint of attempt 0 is the parent's.
+   */
+  parent: string;
 }
 
 export interface Grant_ParametersEntry {
@@ -1082,6 +1089,7 @@ function createBaseGrant(): Grant {
     reconstructEvery: 0,
     resume: undefined,
     program: undefined,
+    parent: "",
   };
 }
 
@@ -1110,6 +1118,9 @@ export const Grant: MessageFns<Grant> = {
     }
     if (message.program !== undefined) {
       ProgramSpec.encode(message.program, writer.uint32(66).fork()).join();
+    }
+    if (message.parent !== "") {
+      writer.uint32(74).string(message.parent);
     }
     return writer;
   },
@@ -1194,6 +1205,14 @@ export const Grant: MessageFns<Grant> = {
             message.program = ProgramSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1231,6 +1250,7 @@ export const Grant: MessageFns<Grant> = {
     message.program = (object.program !== undefined && object.program !== null)
       ? ProgramSpec.fromPartial(object.program)
       : undefined;
+    message.parent = object.parent ?? "";
     return message;
   },
 };

@@ -975,7 +975,11 @@ export interface Trial {
    * The nondominated front of the trial in a ranking by several objectives, from 1, which is the Pareto front. Absent in
    * other rankings, and if the trial lacks an objective.
    */
-  front?: number | undefined;
+  front?:
+    | number
+    | undefined;
+  /** Where the trial comes from, in population based training. Absent for a trial that started from scratch. */
+  origin: Origin | undefined;
 }
 
 export interface Trial_ParametersEntry {
@@ -991,6 +995,16 @@ export interface Trial_MetricsEntry {
 export interface Trial_MetricStepsEntry {
   key: string;
   value: number;
+}
+
+/** The start of a trial that continues another trial with other parameters. */
+export interface Origin {
+  /** The id of the trial whose checkpoint the trial started from. */
+  parent: string;
+  /** The epoch of that checkpoint. */
+  epoch: number;
+  /** The id of the trial that this trial replaces in the population. */
+  replaces: string;
 }
 
 export interface ParameterValue {
@@ -2757,6 +2771,7 @@ function createBaseTrial(): Trial {
     leasedMs: 0,
     droppedIn: undefined,
     front: undefined,
+    origin: undefined,
   };
 }
 
@@ -2824,6 +2839,9 @@ export const Trial: MessageFns<Trial> = {
     }
     if (message.front !== undefined) {
       writer.uint32(176).uint32(message.front);
+    }
+    if (message.origin !== undefined) {
+      Origin.encode(message.origin, writer.uint32(186).fork()).join();
     }
     return writer;
   },
@@ -3018,6 +3036,14 @@ export const Trial: MessageFns<Trial> = {
             message.front = reader.uint32();
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.origin = Origin.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3082,6 +3108,9 @@ export const Trial: MessageFns<Trial> = {
     message.leasedMs = object.leasedMs ?? 0;
     message.droppedIn = object.droppedIn ?? undefined;
     message.front = object.front ?? undefined;
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? Origin.fromPartial(object.origin)
+      : undefined;
     return message;
   },
 };
@@ -3285,6 +3314,85 @@ export const Trial_MetricStepsEntry: MessageFns<Trial_MetricStepsEntry> = {
     const message = createBaseTrial_MetricStepsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseOrigin(): Origin {
+  return { parent: "", epoch: 0, replaces: "" };
+}
+
+export const Origin: MessageFns<Origin> = {
+  encode(message: Origin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(17).double(message.epoch);
+    }
+    if (message.replaces !== "") {
+      writer.uint32(26).string(message.replaces);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Origin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOrigin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.epoch = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.replaces = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Origin>): Origin {
+    return Origin.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Origin>): Origin {
+    const message = createBaseOrigin();
+    message.parent = object.parent ?? "";
+    message.epoch = object.epoch ?? 0;
+    message.replaces = object.replaces ?? "";
     return message;
   },
 };

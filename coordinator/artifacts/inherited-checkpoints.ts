@@ -1,0 +1,57 @@
+/**
+ * Gives the checkpoints of parents to their children (population based training). The rows of the store name the file of
+ * the parent as a file of the child too, so that the file is kept until the child has a checkpoint of its own. The file
+ * follows the commit that created the child, and precedes the removal of the parent's file.
+ */
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { PARENT_ATTEMPT } from '../core/population.ts';
+import type { Change } from '../core/step.ts';
+import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
+
+interface Warn {
+  warn(fields: object, message: string): void;
+}
+
+/** The checkpoint of a parent that its child starts from. */
+export interface InheritedCheckpoint extends StoredArtifact {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly parent: string;
+  /** The attempt of the parent that produced the checkpoint. */
+  readonly attempt: number;
+}
+
+/** Returns the checkpoints of the parents of the children that a commit created. */
+export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
+  return changes.flatMap((change): InheritedCheckpoint[] => {
+    if (change.kind !== 'inherited') return [];
+    const { sweepId, trial, origin } = change;
+    const { attempt, name, size, sha256 } = origin.checkpoint;
+    return [{ sweepId, trialId: trial.trialId, parent: origin.parent, attempt, name, size, sha256 }];
+  });
+}
+
+/**
+ * Adds the files of children. Files that exist are left alone, so a start adds the files that a crash after their commit
+ * prevented. If a parent's file is missing, the attempts of the child fail with the reason.
+ */
+export async function shareCheckpoints(
+  inherited: readonly InheritedCheckpoint[],
+  files: Pick<ArtifactStore, 'share'>,
+  log: Warn,
+): Promise<void> {
+  await Promise.all(
+    inherited.map(async ({ sweepId, trialId, parent, attempt, ...artifact }) => {
+      try {
+        const [from, to] = [
+          { sweepId, trialId: parent, attempt },
+          { sweepId, trialId, attempt: PARENT_ATTEMPT },
+        ];
+        await files.share(from, to, artifact);
+      } catch (error) {
+        const { name } = artifact;
+        log.warn({ sweepId, trialId, parent, name, reason: errorMessage(error) }, "a parent's checkpoint is missing");
+      }
+    }),
+  );
+}

@@ -1,0 +1,138 @@
+/** Validates the settings of `method: pbt` and fills in the defaults. */
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
+import { quote } from '../../lib/text/quote.ts';
+import { canChangeOnResume, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import { quantileCount } from '../early-stop/population.ts';
+import type { ExploredDistribution, PopulationSettings } from '../early-stop/settings.ts';
+import type { Distribution } from '../search/distribution.ts';
+import { type Findings, has } from './problems.ts';
+import type { SweepFile } from './schema.ts';
+
+const DEFAULT_QUANTILE = 0.25;
+const DEFAULT_PERTURB: readonly number[] = [0.8, 1.2];
+const DEFAULT_RESAMPLE = 0.25;
+
+/** Keys that method pbt excludes, with the reason. */
+const EXCLUDED_KEYS = {
+  early_terminate: 'the population replaces its worst members itself',
+  replicates: 'every trial has its own seed',
+  seeds: 'every trial has its own seed',
+  metrics: 'members are compared by a single metric; write metric',
+  exclude: 'the points of children cannot be excluded',
+  when: 'the parameters of children cannot be set by rules',
+  zip: 'parameters are drawn one by one',
+} as const satisfies Partial<Record<keyof SweepFile, string>>;
+
+/** Returns the settings, or undefined if the method is not pbt or if the file names no interval or population. */
+export function populationOf(
+  file: SweepFile,
+  space: ReadonlyMap<string, Distribution>,
+  metric: string,
+  findings: Findings,
+): PopulationSettings | undefined {
+  const { method, population, pbt, trainer } = file;
+  if (method !== 'pbt') {
+    for (const key of ['population', 'pbt'] as const) {
+      if (file[key] !== undefined) findings.atKey([key], `${key} applies to method: pbt only`);
+    }
+    return undefined;
+  }
+  if (population === undefined) findings.atKey([], 'missing key "population": write population: 8');
+  if (pbt === undefined) findings.atKey([], 'missing key "pbt": write pbt: {interval: 5}');
+  for (const [key, reason] of Object.entries(EXCLUDED_KEYS)) {
+    if (has(findings.root, [key])) findings.atKey([key], `${key} cannot be used with method pbt: ${reason}`);
+  }
+  if (has(findings.root, ['parameters', 'seed'])) {
+    findings.atKey(['parameters', 'seed'], `seed cannot be a parameter with method pbt: ${EXCLUDED_KEYS.seeds}`);
+  }
+  if (file.speculate === true) {
+    findings.atKey(
+      ['speculate'],
+      'speculate cannot be used with method pbt: a second attempt starts from the beginning',
+    );
+  }
+  if (trainer === 'noop')
+    findings.atKey(['trainer'], 'trainer noop stores no checkpoints, so method pbt cannot use it');
+  if (metric === '') {
+    const remedy = 'write metric: {name: val_loss, goal: minimize}';
+    findings.atKey(['method'], `method pbt compares the values of a metric, but the file names none; ${remedy}`);
+  }
+  checkCheckpoints(file, findings);
+  const explore = exploredOf(file, space, findings);
+  if (population === undefined || pbt === undefined) return undefined;
+  const { interval, quantile = DEFAULT_QUANTILE, perturb = DEFAULT_PERTURB, resample = DEFAULT_RESAMPLE } = pbt;
+  if (quantileCount(population, quantile) < 1) {
+    const least = Math.ceil(1 / quantile);
+    const message = `population: quantile ${quantile} of ${population} members is less than one member; expected ${least} or more`;
+    findings.atValue(['population'], message);
+  }
+  if (file.run_cap !== undefined && file.run_cap < population) {
+    findings.atValue(['run_cap'], `run_cap: expected at least the population ${population}, got ${file.run_cap}`);
+  }
+  const shares = { quantile, perturb, resample, seed: file.seed ?? 0 };
+  return { type: 'pbt', population, interval, ...shares, maxTrials: file.run_cap, explore };
+}
+
+/** Every comparison needs the checkpoint of its epoch. */
+function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findings: Findings): void {
+  if (every === 0) {
+    const message = 'checkpoint_every: method pbt continues trials from checkpoints; expected 1 or more, got 0';
+    findings.atValue(['checkpoint_every'], message);
+  } else if (pbt !== undefined && pbt.interval % every !== 0) {
+    const message = `interval: expected a multiple of checkpoint_every ${every}, got ${pbt.interval}`;
+    findings.atValue(['pbt', 'interval'], message);
+  }
+}
+
+function exploredOf(
+  { trainer, pbt }: SweepFile,
+  space: ReadonlyMap<string, Distribution>,
+  findings: Findings,
+): [string, ExploredDistribution][] {
+  const spec: TrainerSpec = TRAINERS[trainer];
+  const canChange = (name: string) => spec.open || canChangeOnResume(trainer, name);
+  const changeable = Object.keys(spec.parameters).filter((name) => canChangeOnResume(trainer, name));
+  if (pbt?.explore === undefined && spec.open) {
+    if (pbt !== undefined) {
+      const message = `pbt: expected explore, the parameters with which the program can resume, such as explore: [lr]`;
+      findings.atKey(['pbt'], message);
+    }
+    return [];
+  }
+  const named = pbt?.explore ?? [...space.keys()].filter((name) => canChange(name) && isExplorable(space.get(name)));
+  if (named.length === 0) {
+    const message = `method pbt needs a parameter that a child can change; give one of ${changeable.join(', ')} a distribution`;
+    findings.atKey(['parameters'], message);
+  }
+  return named.flatMap((name, at): [string, ExploredDistribution][] => {
+    const distribution = space.get(name);
+    const add = (message: string) => findings.atValue(['pbt', 'explore', at], `explore: ${message}`);
+    if (distribution === undefined) {
+      add(`the file has no parameter ${quote(name)}${didYouMean(name, [...space.keys()])}`);
+    } else if (!canChange(name)) {
+      add(`trainer ${trainer} cannot resume with another ${name}; it can change ${changeable.join(', ')}`);
+    } else if (!isExplorable(distribution)) {
+      add(`${name} must have a list of values, or min and max; ${kindText(distribution)} cannot be perturbed`);
+    } else if (named.indexOf(name) < at) {
+      add(`${name} is listed twice`);
+    } else return [[name, distribution]];
+    return [];
+  });
+}
+
+function isExplorable(distribution: Distribution | undefined): distribution is ExploredDistribution {
+  switch (distribution?.kind) {
+    case 'categorical':
+      return distribution.values.length > 1 && distribution.values.every((value) => typeof value !== 'object');
+    case 'int_uniform':
+    case 'uniform':
+    case 'log_uniform':
+      return distribution.min < distribution.max;
+    default:
+      return false;
+  }
+}
+
+function kindText({ kind }: Distribution): string {
+  return kind === 'constant' ? 'a single value' : `a parameter of kind ${kind}`;
+}
