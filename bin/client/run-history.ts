@@ -1,5 +1,5 @@
 /** Finds earlier trials of the same program, to estimate how long a sweep takes. */
-import { sort, sum } from 'd3-array';
+import { greatest, sort, sum } from 'd3-array';
 import type { PastTrial } from '../../coordinator/analysis/trial-durations.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
@@ -19,6 +19,8 @@ const MAX_SWEEPS = 20;
  */
 const MAX_PAST_TRIALS = 20_000;
 
+const ENDED = [TrialState.SUCCEEDED, TrialState.STOPPED];
+
 export interface RunHistory {
   readonly trials: readonly PastTrial[];
   /** The number of sweeps that the trials belong to. */
@@ -27,9 +29,17 @@ export interface RunHistory {
   readonly slots: number;
   /** The number of trials that ran on one slot at the same time, as packs. At least 1. */
   readonly perSlot: number;
+  /**
+   * All ended trials of the earlier sweeps with the same early stopping. Empty if the sweep has no early stopping, or if no
+   * earlier sweep had the same.
+   */
+  readonly underRule: readonly PastTrial[];
 }
 
-/** Reads the successful trials of the newest sweeps with the same trainer and the same command. */
+/**
+ * Reads the successful trials of the newest sweeps with the same trainer and the same command, and the trials that the same
+ * early stopping ended.
+ */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
   const candidates = sweeps.filter(({ trainer }) => trainer === spec.trainer).slice(-MAX_SWEEPS);
@@ -37,49 +47,59 @@ export async function runHistory(connection: Connection, spec: SweepSpec): Promi
   const agents = await listAgents(connection);
   const slotsOf = new Map(agents.map(({ id, slots }) => [id, slots]));
   let [found, usedSlots, perSlot] = [0, 0, 1];
+  const underRule: PastTrial[] = [];
   for (const sweep of candidates.reverse()) {
     if (trials.length >= MAX_PAST_TRIALS || trialTotal(sweep) > MAX_PAST_TRIALS) continue;
-    if (!(await runsSameCommand(connection, sweep, spec))) continue;
-    const ended = (await listTrials(connection, { sweep: sweep.id, states: [TrialState.SUCCEEDED] })).filter(
+    const earlier = await specOf(connection, sweep);
+    if (spec.command.length > 0 && !areEqual(earlier?.command, spec.command)) continue;
+    const ended = (await listTrials(connection, { sweep: sweep.id, states: ENDED })).filter(
       ({ startedAtMs, endedAtMs }) => startedAtMs > 0 && endedAtMs > startedAtMs,
     );
     if (ended.length === 0) continue;
     found += 1;
-    const atOnce = mostAtOnce(ended);
+    const atOnce = usualAtOnce(ended);
     const slots = sum(new Set(ended.map(({ agentId }) => agentId)), (id) => slotsOf.get(id) ?? 0) || atOnce;
     usedSlots = Math.max(usedSlots, Math.min(slots, atOnce));
     perSlot = Math.max(perSlot, atOnce / slots);
-    for (const { parameters, startedAtMs, endedAtMs } of ended) {
-      trials.push({ sweepId: sweep.id, parameters: fromWire(parameters), ms: endedAtMs - startedAtMs });
+    const { earlyTerminate } = spec;
+    const hasSameRule = earlyTerminate !== undefined && areEqual(earlier?.earlyTerminate, earlyTerminate);
+    for (const { state, parameters, startedAtMs, endedAtMs } of ended) {
+      const trial = { sweepId: sweep.id, parameters: fromWire(parameters), ms: endedAtMs - startedAtMs };
+      if (state === TrialState.SUCCEEDED) trials.push(trial);
+      if (hasSameRule) underRule.push(trial);
     }
   }
-  return { trials, sweeps: found, slots: connectedSlots(agents) || usedSlots, perSlot };
-}
-
-async function runsSameCommand(connection: Connection, sweep: Sweep, spec: SweepSpec): Promise<boolean> {
-  if (spec.command.length === 0) return true;
-  const { text } = await getSweep(connection, sweep.id);
-  return JSON.stringify(commandOf(text, sweep.name)) === JSON.stringify(spec.command);
+  return { trials, sweeps: found, slots: connectedSlots(agents) || usedSlots, perSlot, underRule };
 }
 
 /** Returns undefined for a sweep file that only an older version of trawl accepts. */
-function commandOf(text: string, name: string): readonly string[] | undefined {
+async function specOf(connection: Connection, { id, name }: Sweep): Promise<SweepSpec | undefined> {
+  const { text } = await getSweep(connection, id);
   try {
-    return parseSweep(text, name).command;
+    return parseSweep(text, name);
   } catch {
     return undefined;
   }
 }
 
-function mostAtOnce(trials: readonly Trial[]): number {
+function areEqual(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/**
+ * Returns the number of trials that ran at the same time for the largest part of the time in which trials ran. A short
+ * overlap, from the end of one trial to the start of the next, does not count.
+ */
+export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs'>[]): number {
   const changes = trials.flatMap(({ startedAtMs, endedAtMs }) => [
     { at: startedAtMs, by: 1 },
     { at: endedAtMs, by: -1 },
   ]);
-  let [running, most] = [0, 0];
-  for (const { by } of sort(changes, (a, b) => a.at - b.at || a.by - b.by)) {
-    running += by;
-    most = Math.max(most, running);
+  const times = new Map<number, number>();
+  let [running, since] = [0, 0];
+  for (const { at, by } of sort(changes, (a, b) => a.at - b.at || a.by - b.by)) {
+    if (running > 0) times.set(running, (times.get(running) ?? 0) + at - since);
+    [running, since] = [running + by, at];
   }
-  return most;
+  return greatest(times, ([, time]) => time)?.[0] ?? 0;
 }

@@ -24,15 +24,25 @@ export interface EstimateOptions {
 export interface HistoryEstimate extends SweepEstimate {
   readonly history: RunHistory;
   readonly slots: number;
+  /** Whether the sweep has early stopping. */
+  readonly stopsEarly: boolean;
 }
 
-export function planEstimateText({ duration, slotTime, slots, history }: HistoryEstimate): string {
+export function planEstimateText(estimate: HistoryEstimate): string {
+  const { duration, slotTime, slots, history } = estimate;
   const range = `${formatSpan(duration.low)} to ${formatSpan(duration.high)}`;
   const trials = `${formatCount(history.trials.length)} trials of ${history.sweeps} earlier sweep${history.sweeps === 1 ? '' : 's'}`;
   return (
     `about ${formatSpan(duration.expected)} on ${slots} slot${slots === 1 ? '' : 's'} (90% interval ${range}), ` +
-    `${slotHours(slotTime.expected)} slot-hours; from ${trials}`
+    `${slotHours(slotTime.expected)} slot-hours; from ${trials}${earlyStoppingText(estimate)}`
   );
+}
+
+function earlyStoppingText({ history, share, stopsEarly }: HistoryEstimate): string {
+  if (!stopsEarly) return '';
+  return history.underRule.length === 0
+    ? '; no earlier sweep had the same early_terminate, so whole trials are assumed'
+    : `; with early_terminate, trials run ${Math.round(100 * share)}% of their time on average`;
 }
 
 function slotHours(ms: number): string {
@@ -40,7 +50,14 @@ function slotHours(ms: number): string {
   return hours >= 10 ? formatCount(Math.round(hours)) : `${Number(hours.toPrecision(2))}`;
 }
 
-export function estimateJson({ duration, slotTime, slots, history }: HistoryEstimate): Record<string, unknown> {
+export function estimateJson({
+  duration,
+  slotTime,
+  slots,
+  history,
+  share,
+  stopsEarly,
+}: HistoryEstimate): Record<string, unknown> {
   const inUnits = ({ low, expected, high }: DurationInterval, ms: number) => ({
     low: low / ms,
     expected: expected / ms,
@@ -52,6 +69,7 @@ export function estimateJson({ duration, slotTime, slots, history }: HistoryEsti
     slot_hours: inUnits(slotTime, 3_600_000),
     past_trials: history.trials.length,
     past_sweeps: history.sweeps,
+    early_stopping_share: stopsEarly && history.underRule.length > 0 ? share : null,
   };
 }
 
@@ -83,7 +101,7 @@ async function estimateFrom(
   const history = await withConnection({ dir: options.dir }, (connection) => runHistory(connection, spec));
   const slots = Math.min(options.slots ?? history.slots, spec.concurrency ?? Number.POSITIVE_INFINITY);
   const sample = samplePoints(spec, SAMPLED_POINTS);
-  const { perSlot } = history;
-  const estimate = estimateSweep(history.trials, { sample, trials: plan.trials, slots, perSlot });
-  return estimate && { ...estimate, history, slots };
+  const { perSlot, underRule } = history;
+  const estimate = estimateSweep(history.trials, { sample, trials: plan.trials, slots, perSlot, underRule });
+  return estimate && { ...estimate, history, slots, stopsEarly: spec.earlyTerminate !== undefined };
 }

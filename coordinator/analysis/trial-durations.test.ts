@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Parameters } from '../../proto/trainers.ts';
+import { TestRandom } from '../../test/support/random.ts';
 import { estimateSweep, type PastTrial } from './trial-durations.ts';
 
 /**
@@ -69,6 +70,28 @@ test('more slots shorten the estimated duration down to the longest trial, and d
   expect(packed?.slotTime.expected).toBeCloseTo((on(4)?.slotTime.expected ?? 0) / 2, 5);
   expect(on(4)?.duration.expected).toBeLessThan((on(1)?.duration.expected ?? 0) / 3);
   expect(on(1000)?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
+});
+
+test('early stopping shortens the slot time by the share that trials run, but not the longest trial', () => {
+  const sample = grid(AXES);
+  const underRule = past(sample).map((trial) => ({ ...trial, ms: trial.ms / 4 }));
+  const whole = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
+  const early = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1, underRule });
+  expect(whole?.share).toBe(1);
+  expect(early?.share).toBeCloseTo(0.25, 1);
+  expect(early?.slotTime.expected).toBeCloseTo((whole?.slotTime.expected ?? 0) * (early?.share ?? 0), 5);
+  const parallel = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1000, underRule });
+  expect(parallel?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
+});
+
+test('a continuous parameter that does not matter does not make the estimate large or uncertain', () => {
+  const random = new TestRandom(3);
+  const drawn = (count: number) => Array.from({ length: count }, () => ({ epochs: 1, lr: 10 ** (-5 * random.next()) }));
+  const history = drawn(20).map((parameters) => ({ sweepId: '1', parameters, ms: 1000 * (0.9 + 0.2 * random.next()) }));
+  const estimate = estimateSweep(history, { sample: drawn(200), trials: 200, slots: 1 });
+  expect(estimate?.slotTime.expected).toBeGreaterThan(150_000);
+  expect(estimate?.slotTime.expected).toBeLessThan(300_000);
+  expect((estimate?.slotTime.high ?? 0) / (estimate?.slotTime.low ?? 1)).toBeLessThan(2.5);
 });
 
 test('two trials are not enough for an estimate', () => {

@@ -7,7 +7,7 @@
 import { deviation, groups, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** A trial that succeeded, with its duration. */
+/** A trial that has ended, with its duration. */
 export interface PastTrial {
   readonly sweepId: string;
   readonly parameters: Parameters;
@@ -27,6 +27,8 @@ export interface SweepEstimate {
   readonly slotTime: DurationInterval;
   /** The estimated time until the last trial ends, in milliseconds. */
   readonly duration: DurationInterval;
+  /** The share of the time of whole trials that the trials run, as early stopping ends some of them. At most 1. */
+  readonly share: number;
 }
 
 export interface PlannedWork {
@@ -37,6 +39,8 @@ export interface PlannedWork {
   readonly slots: number;
   /** The number of trials that run on one slot at the same time. Default: 1. */
   readonly perSlot?: number;
+  /** Ended trials under the same early stopping, which some of the trials ended. Default: none, for whole trials. */
+  readonly underRule?: readonly PastTrial[];
 }
 
 /** The minimum number of earlier trials for an estimate. */
@@ -66,12 +70,13 @@ const PRIOR = {
  * @returns the estimate; undefined with fewer than MIN_PAST_TRIALS earlier trials, or without trials to estimate
  */
 export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): SweepEstimate | undefined {
-  const { sample, trials, slots, perSlot = 1 } = work;
+  const { sample, trials, slots, perSlot = 1, underRule = [] } = work;
   if (past.length < MIN_PAST_TRIALS || sample.length === 0 || trials === 0) return undefined;
   const model = fitModel(past);
   const predictions = sample.map((parameters) => predict(model, parameters));
-  const each = predictions.map(({ logMs, unknown }) => Math.exp(logMs + (model.noise ** 2 + unknown ** 2) / 2));
-  const meanMs = mean(each) ?? 0;
+  const each = predictions.map((prediction) => meanOf(model, prediction));
+  const share = shareOf(model, underRule);
+  const meanMs = (mean(each) ?? 0) * share;
   const total = meanMs * trials;
   const longest = each.reduce((most, ms) => Math.max(most, ms), 0);
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
@@ -86,7 +91,20 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   return {
     slotTime: intervalOf(total / perSlot, spread),
     duration: intervalOf(expected, Math.hypot(spread, model.noise / 2)),
+    share,
   };
+}
+
+/** Returns the mean of a duration whose logarithm is predicted, in milliseconds. */
+function meanOf({ noise }: Model, { logMs, unknown }: Prediction): number {
+  return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);
+}
+
+/** Compares the durations of trials with the predicted durations of whole trials. */
+function shareOf(model: Model, trials: readonly PastTrial[]): number {
+  if (trials.length === 0) return 1;
+  const whole = sum(trials, ({ parameters }) => meanOf(model, predict(model, parameters)));
+  return Math.min(1, sum(trials, ({ ms }) => ms) / whole);
 }
 
 function intervalOf(expected: number, spread: number): DurationInterval {
@@ -183,11 +201,19 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
     .map(([number, effect]) => ({ at: scale(number), effect }))
     .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   const nearest = byDistance[0] ?? { at, effect: 0 };
-  // The nearest value on the other side. For a value beyond all known values, the second nearest value.
-  const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0) ?? byDistance[1] ?? nearest;
-  const slope = other.at === nearest.at ? 0 : (other.effect - nearest.effect) / (other.at - nearest.at);
+  const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0);
+  // Between two known values, the effect is interpolated. Beyond all known values, the slope is that of all values, because
+  // two values that are close to each other can have any slope.
+  const slope = slopeOf(other === undefined ? byDistance : [nearest, other]);
   const step = slope * (at - nearest.at);
   return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };
+}
+
+/** Returns the slope of the least-squares line. The slope is 0 if all points have the same position. */
+function slopeOf(points: readonly { readonly at: number; readonly effect: number }[]): number {
+  const middle = mean(points, ({ at }) => at) ?? 0;
+  const spread = sum(points, ({ at }) => (at - middle) ** 2);
+  return spread === 0 ? 0 : sum(points, ({ at, effect }) => (at - middle) * effect) / spread;
 }
 
 /** The parameter `epochs` multiplies the time, so it has no effect in the model. */

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { usualAtOnce } from './run-history.ts';
+
+const trial = (startedAtMs: number, endedAtMs: number) => ({ startedAtMs, endedAtMs });
+
+test('trials that follow one another in a slot do not run at the same time, even if their times overlap shortly', () => {
+  const slots = [0, 500].flatMap((offset) =>
+    [0, 1, 2].map((at) => trial(offset + at * 1000, offset + at * 1000 + 1010)),
+  );
+  expect(usualAtOnce(slots)).toBe(2);
+});
+
+test('the trials of a pack run at the same time until most of them have ended', () => {
+  expect(usualAtOnce([trial(0, 1000), trial(0, 1000), trial(0, 1000), trial(0, 1300)])).toBe(4);
+  expect(usualAtOnce([])).toBe(0);
+});
