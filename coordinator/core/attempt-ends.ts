@@ -16,6 +16,7 @@ import {
 } from './attribution.ts';
 import { forgetCurve, type RuleEnd } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
+import { lacksMetricFromTheStart } from './missing-metric.ts';
 import type { Core, Sweep } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasHealthyAgent, isOnlyAgent } from './placement.ts';
 import { stopHeldTrials } from './promotions.ts';
@@ -34,7 +35,7 @@ import {
   requeue,
   withdrawSpeculativeOffer,
 } from './trials.ts';
-import { lacksMetricFromTheStart, onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
+import { onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
  * Ends a running attempt, and retries or ends its trial. While another attempt of the trial runs, a failure only ends the

@@ -202,3 +202,8 @@ export function newCore(
 export function isEnded(state: SweepStateName): state is 'finished' | 'stopped' | 'killed' {
   return state === 'finished' || state === 'stopped' || state === 'killed';
 }
+
+/** Whether the sweep runs a user's program. The metrics that a user's program reports are not known in advance. */
+export function tracksProgram({ policy }: Sweep): boolean {
+  return policy.trainer === 'command';
+}

@@ -3,11 +3,11 @@ import TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Failure } from './attempt-model.ts';
 import { withdrawEvidence } from './attribution.ts';
+import { addToConfig, moveInConfig } from './identical-replicates.ts';
 import { isEnded, type Sweep } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
 import type { Trial, TrialState } from './trial-model.ts';
-import { addToConfig, moveInConfig } from './warnings.ts';
 
 interface Reason {
   readonly detail?: string;

@@ -3,32 +3,24 @@
  * of each kind. The message and the count of a warning are updated when the problem occurs again, and the warning is
  * removed when its cause disappears.
  */
-import { createHash } from 'node:crypto';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
-import { nearest } from '../../lib/text/did-you-mean.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { Lease } from './attempt-model.ts';
-import { type CurveDigest, EMPTY_CURVE, withCurveReport } from './curve-digest.ts';
-import type { Core, Sweep } from './model.ts';
+import { EMPTY_CURVE, withCurveReport } from './curve-digest.ts';
+import { addReplicate, compareReplicates, identicalReplicates, type ReplicateResult } from './identical-replicates.ts';
+import { addReported, countLacking, factsOf, missingMetric, STEPS_WITHOUT_METRIC } from './missing-metric.ts';
+import { type Core, type Sweep, tracksProgram } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
-import type { ConfigResults, NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
-import { isFinal, type Trial, type TrialState } from './trial-model.ts';
+import type { NoticeCounts, ReportProgress, SweepWarnings, Warning } from './sweep-observations.ts';
+import type { Trial } from './trial-model.ts';
 
-/** The number of trials that must succeed without the ranking metric before the sweep is paused. */
-const TRIALS_WITHOUT_METRIC = 5;
-/** The number of distinct steps after which a trial should have reported the ranking metric. */
-const STEPS_WITHOUT_METRIC = 3;
-const NAMED_METRICS = 8;
-const KEPT_METRICS = 1_000;
 /**
  * The shortest silence of a program that causes a warning, in milliseconds. The shortest silence is also the default
  * time limit for the first report.
  */
 const SILENCE_MS = 5 * 60_000;
-/** The maximum number of configs with identical replicates whose names are kept. */
-export const IDENTICAL_EXAMPLES = 20;
 /** A program counts as silent after this multiple of the longest interval between its reports. */
 const SILENT_INTERVALS = 3;
 
@@ -45,11 +37,6 @@ export function newWarnings(): SweepWarnings {
     stragglers: new Map(),
     notices: new Map(),
   };
-}
-
-/** Whether the sweep runs a user's program. The metrics that a user's program reports are not known in advance. */
-export function tracksProgram({ policy }: Sweep): boolean {
-  return policy.trainer === 'command';
 }
 
 /**
@@ -169,17 +156,6 @@ export function onHeldTrialStopped(sweep: Sweep, trial: Trial, now: number): Cha
   ];
 }
 
-/**
- * Returns a reason to pause the sweep if the first trials with a result all lack the ranking metric; returns undefined
- * otherwise.
- */
-export function lacksMetricFromTheStart(sweep: Sweep): string | undefined {
-  const { lacking } = sweep.warnings;
-  if (resultsOf(sweep) !== TRIALS_WITHOUT_METRIC || lacking !== TRIALS_WITHOUT_METRIC) return undefined;
-  const { metric } = sweep.policy.ranking;
-  return `the first ${TRIALS_WITHOUT_METRIC} trials ended without metric ${JSON.stringify(metric)}${hintOf(sweep)}`;
-}
-
 export interface NoticeEvent {
   readonly key: AttemptKey;
   readonly warning: WarningKindName;
@@ -291,86 +267,13 @@ function show(
   return [{ kind: 'warning', sweepId, warning, shown: after, appeared: before === undefined }];
 }
 
-function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'> | undefined {
-  const { metric } = sweep.policy.ranking;
-  if (metric === '') return undefined;
-  const { shown, reported, lacking } = sweep.warnings;
-  const name = JSON.stringify(metric);
-  if (lacking > 0) {
-    const trials = `${lacking} of ${resultsOf(sweep)} ended trials`;
-    return { message: `${trials} did not report metric ${name}${hintOf(sweep)}`, count: lacking };
-  }
-  if (reported.has(metric) || !(thirdStep || shown.has('missing_metric'))) return undefined;
-  return { message: `no trial has reported metric ${name}${hintOf(sweep)}`, count: 1 };
-}
-
-function hintOf({ policy: { ranking }, warnings: { reported } }: Sweep): string {
-  const names = [...reported].filter((name) => name !== ranking.metric);
-  if (names.length === 0) return '; no other metric is reported';
-  const more = names.length > NAMED_METRICS ? ` and ${names.length - NAMED_METRICS} more` : '';
-  const listed = `; reported: ${names.slice(0, NAMED_METRICS).join(', ')}${more}`;
-  const meant = reported.has(ranking.metric)
-    ? undefined
-    : (nearest(ranking.metric, names) ?? partOf(ranking.metric, names));
-  return meant === undefined ? listed : `${listed}; did you mean ${JSON.stringify(meant)}?`;
-}
-
-function partOf(metric: string, names: readonly string[]): string | undefined {
-  const [text, ...folded] = [metric, ...names].map((name) => name.toLowerCase().replaceAll(/[-_./ ]/g, ''));
-  const at = folded.findIndex((name) => text && name && (name.includes(text) || text.includes(name)));
-  return names[at];
-}
-
-/** @returns whether one of the names is new */
-function addReported({ policy, warnings: { reported } }: Sweep, names: readonly string[]): boolean {
-  const before = reported.size;
-  for (const name of names) {
-    if (reported.size < KEPT_METRICS || name === policy.ranking.metric) reported.add(name);
-  }
-  return reported.size > before;
-}
-
-function factsOf({ id: sweepId, warnings: { reported, lacking } }: Sweep): Change {
-  return { kind: 'facts', sweepId, reported: [...reported], lacking };
-}
-
-/** Returns the number of trials of the sweep with a result. */
-function resultsOf({ counts }: Sweep): number {
-  return counts.succeeded + counts.stopped;
-}
-
 function hasResult({ state }: Trial): boolean {
   return state === 'succeeded' || state === 'stopped';
 }
 
-function keepResult(sweep: Sweep, { configId }: Trial, result: ReplicateResult): Change[] {
-  const { policy, warnings } = sweep;
-  const config = warnings.configs.get(configId);
-  if (config !== undefined) addResult(config, result);
-  if (policy.ranking.metric === '' || result.values.has(policy.ranking.metric)) return [];
-  warnings.lacking += 1;
-  return [factsOf(sweep)];
-}
-
-function addResult(config: ConfigResults, result: ReplicateResult): void {
-  const digest = digestOf(result);
-  config.digest = config.results === 0 || config.digest === digest ? digest : undefined;
-  config.results += 1;
-}
-
-/** Counts a trial among the trials of its config. The result of an ended trial is not added. */
-export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
-  if (!tracksProgram(sweep)) return;
-  const { configs } = sweep.warnings;
-  const config = configs.get(configId) ?? { live: 0, results: 0, digest: undefined, isIdentical: false };
-  configs.set(configId, config);
-  if (!isFinal(state)) config.live += 1;
-}
-
-/** Updates the results of a trial's config when the trial changes its state. */
-export function moveInConfig({ warnings }: Sweep, { configId, state: before }: Trial, after: TrialState): void {
-  const config = warnings.configs.get(configId);
-  if (config !== undefined) config.live += Number(isFinal(before)) - Number(isFinal(after));
+function keepResult(sweep: Sweep, trial: Trial, result: ReplicateResult): Change[] {
+  addReplicate(sweep, trial, result);
+  return countLacking(sweep, result.values);
 }
 
 /**
@@ -382,71 +285,9 @@ export function forgetTrial({ warnings }: Sweep, { id, configId }: Trial): void 
   if (warnings.configs.get(configId)?.live === 0) warnings.configs.delete(configId);
 }
 
-/** The part of a trial's result that is compared with the results of other replicates. */
-export interface ReplicateResult {
-  readonly values: MetricValues;
-  /** The digest of the reports of the attempt that ended the trial (curve-digest.ts). */
-  readonly curve: CurveDigest;
-}
-
-/**
- * Returns a digest of the values and of the curve, because replicates with different curves can have equal final values, such as
- * an accuracy of 1. All values that are not finite count as equal, because the store does not distinguish them.
- */
-function digestOf({ values, curve }: ReplicateResult): string | undefined {
-  const entries = [...values].map(([name, { value }]) => [name, value] as const);
-  if (!entries.some(([, value]) => Number.isFinite(value))) return undefined;
-  const text = JSON.stringify([curve.sum, entries.sort(([a], [b]) => (a < b ? -1 : 1))]);
-  return createHash('sha256').update(text).digest('base64').slice(0, 22);
-}
-
-function compareReplicates({ id: sweepId, warnings }: Sweep, configId: string): Change[] {
-  const config = warnings.configs.get(configId);
-  if (config === undefined) return [];
-  const { live, results, digest } = config;
-  const isIdentical = live === 0 && results >= 2 && digest !== undefined;
-  if (isIdentical === config.isIdentical) return [];
-  config.isIdentical = isIdentical;
-  const { identical } = warnings;
-  identical.count += isIdentical ? 1 : -1;
-  if (!isIdentical) identical.examples.delete(configId);
-  else if (identical.examples.size < IDENTICAL_EXAMPLES) identical.examples.set(configId, results);
-  return [{ kind: 'identical', sweepId, configId, replicates: isIdentical ? results : 0 }];
-}
-
-function identicalReplicates({ warnings: { identical } }: Sweep): Omit<Warning, 'since'> | undefined {
-  const { count, examples } = identical;
-  if (count === 0) return undefined;
-  const [example] = examples;
-  const others = count - 1;
-  const more = others === 0 ? '' : ` (and of ${others} other ${others === 1 ? 'config' : 'configs'})`;
-  const whose =
-    example === undefined
-      ? `the replicates of ${count} configs`
-      : `all ${example[1]} replicates of config ${example[0]}${more}`;
-  return { message: `${whose} have identical results: the program may not use its seed`, count };
-}
-
 /** Restores the values that a trial without a result had reported. */
 export function restoreValues({ warnings }: Sweep, { id }: Trial, values: MetricValues): void {
   if (values.size > 0) warnings.values.set(id, values);
-}
-
-/**
- * Restores the results of a config with trials in memory.
- * @param results the results of the config's trials
- * @param isIdentical whether the config counts as one with identical replicates
- */
-export function restoreConfig(
-  { warnings }: Sweep,
-  configId: string,
-  results: readonly ReplicateResult[],
-  isIdentical: boolean,
-): void {
-  const config = warnings.configs.get(configId);
-  if (config === undefined) return;
-  Object.assign(config, { results: 0, digest: undefined, isIdentical });
-  for (const result of results) addResult(config, result);
 }
 
 /** Restores the values that a speculative attempt reported before the coordinator started. */

@@ -4,12 +4,13 @@ import type { FailureClassName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { AttributableClass, Checkpoint, FailedAttempt } from '../core/attempt-model.ts';
 import { CURVE_REPORTS, type CurveDigest } from '../core/curve-digest.ts';
-import type { Sweep } from '../core/model.ts';
+import { restoreConfig } from '../core/identical-replicates.ts';
+import { type Sweep, tracksProgram } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
 import { newTrial, type Trial, type TrialState } from '../core/trial-model.ts';
 import { placeTrial } from '../core/trials.ts';
-import { restoreConfig, restoreValues, tracksProgram } from '../core/warnings.ts';
+import { restoreValues } from '../core/warnings.ts';
 import { loadResumableCurve, loadRungs } from './load-early-stopping.ts';
 import { curveDigest, parseValues, type ReportColumns } from './rows.ts';
 

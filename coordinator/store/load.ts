@@ -7,6 +7,7 @@ import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
+import { IDENTICAL_EXAMPLES } from '../core/identical-replicates.ts';
 import { addLease } from '../core/leases.ts';
 import {
   type Core,
@@ -15,6 +16,7 @@ import {
   type Sweep,
   type SweepState,
   type TrialCreation,
+  tracksProgram,
 } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
@@ -23,14 +25,7 @@ import { recordDuration } from '../core/stragglers.ts';
 import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
 import type { TrialState } from '../core/trial-model.ts';
-import {
-  IDENTICAL_EXAMPLES,
-  restoreProgress,
-  restoreSpeculativeValues,
-  restoreWarnings,
-  type StoredWarnings,
-  tracksProgram,
-} from '../core/warnings.ts';
+import { restoreProgress, restoreSpeculativeValues, restoreWarnings, type StoredWarnings } from '../core/warnings.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
 import { loadCurve, loadScores } from './load-early-stopping.ts';
