@@ -2,28 +2,27 @@
 import { errorMessage } from '../lib/text/error-message.ts';
 import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
 import type { Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
-import { actionContext, previewedTrial, visibleTrials } from './action-context.ts';
+import { actionContext, previewedTrial } from './action-context.ts';
 import { DetailCache } from './detail-cache.ts';
 import { type KeyPress, keyNames } from './keys.ts';
+import { requestView } from './request-view.ts';
 import { runAction } from './run-action.ts';
 import type { MeanDifference, Source } from './source.ts';
 import type { KeyEffect } from './state/actions.ts';
-import { chosenAgent } from './state/agent-rows.ts';
-import type { ConfigRow } from './state/board.ts';
-import { type Board, EMPTY_BOARD, updateBoard } from './state/board.ts';
+import { type Board, type ConfigRow, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { boardColumns } from './state/board-columns.ts';
 import { chosenOrder } from './state/board-order.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
-import { markedComparison } from './state/compared.ts';
 import { handleKey } from './state/handle-key.ts';
 import type { Model } from './state/model.ts';
 import { handleMouse, type MouseEvent } from './state/mouse.ts';
 import type { RowOrder } from './state/order.ts';
 import { type DashboardState, EMPTY_STATE, reduceAll } from './state/reducer.ts';
 import { type ReplayClock, replayText, shownAt } from './state/replay-clock.ts';
-import { epochAt, epochShown, metricShown, sweepUnderCursor } from './state/selectors.ts';
+import { epochShown } from './state/selectors.ts';
 import type { StartProgress } from './state/start-progress.ts';
-import { type Summary, summaryOf, timeLeftOf } from './state/summary.ts';
+import { timeLeftOf } from './state/summary.ts';
+import { SummaryCache } from './state/summary-cache.ts';
 import { type Action, initialUi, type Ui, type View, viewOf, withStatus } from './state/ui.ts';
 import { SweepStream } from './sweep-stream.ts';
 import type { Size, TerminalStyle } from './terminal.ts';
@@ -59,25 +58,10 @@ export const FRAME_MS = 100;
  */
 const IDLE_FRAME_MS = 1_000;
 
-const SMALL_SWEEP = 2_000;
-
-/** The maximum share of the time that is spent on summaries of a large sweep. */
-const SUMMARY_SHARE = 0.05;
-
 /** The part of the model that a frozen display keeps. */
 interface SweepData {
   readonly state: DashboardState;
   readonly board: Board;
-}
-
-interface CachedSummary {
-  readonly state: DashboardState;
-  /** Whether every row has arrived. */
-  readonly complete: boolean;
-  readonly atMs: number;
-  /** The duration of the last summary, in milliseconds. */
-  readonly tookMs: number;
-  readonly summary: Summary;
 }
 
 interface CachedParameters {
@@ -102,13 +86,10 @@ export class Dashboard {
   #live: SweepData = EMPTY;
   #frozen: SweepData | undefined;
   #analysis: { readonly atMs: number; readonly configs: readonly ConfigRow[] } = { atMs: 0, configs: [] };
-  #summary: CachedSummary = {
-    state: EMPTY_STATE,
-    complete: false,
-    atMs: 0,
-    tookMs: 0,
-    summary: summaryOf(EMPTY_STATE, 0),
-  };
+  readonly #summaries = new SummaryCache({
+    sweeps: () => this.#details.sweeps,
+    isComplete: () => this.#stream.complete,
+  });
   #rows:
     | { readonly order: RowOrder<ConfigRow>; readonly unfolded: ReadonlySet<string>; readonly rows: BoardRows }
     | undefined;
@@ -189,7 +170,7 @@ export class Dashboard {
   tick(): void {
     if (this.#stream.hasUpdates) this.#changed = true;
     this.#applyUpdates();
-    this.#refreshSummary();
+    this.#summaries.refresh((this.#frozen ?? this.#live).state, this.#settings.now());
     this.#requestDetails();
     if (this.#changed || performance.now() - this.#publishedAtMs >= IDLE_FRAME_MS) this.publish();
   }
@@ -320,7 +301,7 @@ export class Dashboard {
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
     const { columns: width } = this.#size;
-    const summary = this.#summaryOf(state);
+    const summary = this.#summaries.of(state, this.#settings.now());
     const timeLeft = (trialId: string) => timeLeftOf(summary, trialId, now);
     const parameters = this.#parametersOf(state, board);
     const columns = boardColumns({ board, parameters, curveOf, timeLeft, now, width });
@@ -341,35 +322,6 @@ export class Dashboard {
     return columns;
   }
 
-  /**
-   * Returns the summary. For a large sweep, the summary can be from an earlier tick, so that a key does not wait until
-   * all trials have been read.
-   */
-  #summaryOf(state: DashboardState): Summary {
-    const { state: summarized, atMs, summary } = this.#summary;
-    const now = this.#settings.now();
-    const fresh = summarized === state && now === atMs;
-    const large = state.trials.size > SMALL_SWEEP && state.sweep?.id === summarized.sweep?.id;
-    return fresh || large ? summary : this.#summarize(state, now);
-  }
-
-  #summarize(state: DashboardState, atMs: number): Summary {
-    const begun = performance.now();
-    const listed = this.#details.sweeps.find(({ id }) => id === state.sweep?.id);
-    const summary = summaryOf(state, atMs, listed);
-    const tookMs = performance.now() - begun;
-    this.#summary = { state, complete: this.#stream.complete, atMs, tookMs, summary };
-    return summary;
-  }
-
-  #refreshSummary(): void {
-    const { state } = this.#frozen ?? this.#live;
-    const { atMs, complete, tookMs } = this.#summary;
-    const now = this.#settings.now();
-    if (now - atMs >= Math.max(ANALYSIS_INTERVAL_MS, tookMs / SUMMARY_SHARE) || (this.#stream.complete && !complete))
-      this.#summarize(state, now);
-  }
-
   #rowsOf(order: RowOrder<ConfigRow>): BoardRows {
     const { unfolded } = this.#ui;
     if (this.#rows?.order !== order || this.#rows.unfolded !== unfolded) {
@@ -388,40 +340,16 @@ export class Dashboard {
   #requestDetails(): void {
     const model = this.#build();
     const { ui, state } = model;
+    if (state.sweep === undefined || model.connection.lostSinceMs !== undefined) return;
     const now = this.#settings.now();
     const details = this.#details;
-    if (state.sweep === undefined || model.connection.lostSinceMs !== undefined) return;
     const view = viewOf(ui);
-    const trials = visibleTrials(model);
-    details.requestCurves(trials, now);
-    details.followLog(view.kind === 'trial' || view.kind === 'log' ? state.trials.get(view.trialId) : undefined);
-    if (view.kind === 'trial') {
-      const [trial] = trials;
-      if (trial !== undefined) details.requestTrial(trial, now, (detail) => epochShown(detail, ui.epochsBack));
-    }
+    if (view.kind === 'parameters' && this.#analysis.configs.length === 0)
+      this.#analysis = { atMs: now, configs: model.board.configs };
+    requestView(details, model, state.sweep, now);
     this.#requestPreview(previewedTrial(model), ui, now);
-    if (view.kind === 'sweeps') {
-      const sweep = sweepUnderCursor(model);
-      if (sweep !== undefined) details.requestBest(sweep, now);
-    }
-    if (view.kind === 'compare') {
-      const shown = markedComparison(model).shown.map(({ trial }) => trial);
-      const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);
-      const epoch = first && epochShown(first, ui.epochsBack);
-      for (const trial of shown) {
-        details.requestTrial(trial, now, (detail) => (epoch === undefined ? undefined : epochAt(detail, epoch)));
-      }
-    }
-    if (view.kind === 'agents') details.requestSlots(chosenAgent(model)?.running ?? [], now);
-    if (view.kind === 'rungs') details.requestRungs(now);
-    if (view.kind === 'explain') details.requestExplanation(view.trialId, now);
-    if (view.kind === 'events') details.requestEarlierEvents(state.firstSeq, now);
     this.#stream.restartIfRunning(details.sweeps, details.sweepsRequestedMs);
     if (view.kind === 'sweeps' || this.#stream.ended || isWaiting(state.sweep)) details.requestSweeps(now);
-    if (view.kind === 'parameters') {
-      if (this.#analysis.configs.length === 0) this.#analysis = { atMs: now, configs: model.board.configs };
-      details.requestImportance(() => [...state.trials.values()], metricShown(model), state.sweep.axes, now);
-    }
   }
 
   /** Requests the details of the trial under the cursor once the cursor rests on its row. */
