@@ -1,5 +1,4 @@
 /** Starts a coordinator with its store, core, transport and periodic work. */
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { Database } from 'libsql';
@@ -12,19 +11,18 @@ import { claimPrivateFolder, tightenedText } from '../lib/files/private-files.ts
 import { ensureToken, NO_AUTH_TEXT, tokenFile } from '../lib/files/token-file.ts';
 import { type Address, DEFAULT_NATS, isLoopback } from '../lib/net/address.ts';
 import { awaitNats, closeNats } from '../lib/net/connect-nats.ts';
-import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../lib/net/http.ts';
-import { type Identity, readIdentity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { SparseLog } from '../lib/net/sparse-log.ts';
-import { BadInputError } from '../proto/errors.ts';
 import { ArtifactServiceService } from '../proto/gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { CodeServiceService } from '../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from '../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
-import { COORDINATOR, withoutSecrets } from '../proto/subjects.ts';
+import { withoutSecrets } from '../proto/subjects.ts';
+import { type AccessOptions, admission, checkAddresses, readServerIdentity, watchIdentities } from './app/access.ts';
 import { agentControl, agentsOf } from './app/agent-control.ts';
 import { logChange } from './app/commit-log.ts';
+import { type LoadedParts, type PageOptions, Readiness, servePages } from './app/operator-pages.ts';
 import { type NatsPart, startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
@@ -35,16 +33,13 @@ import { inheritedBy, shareCheckpoints } from './artifacts/inherited-checkpoints
 import { type OpenArtifacts, openArtifacts } from './artifacts/open-artifacts.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
-import { admit, admitOwner } from './auth/admit.ts';
-import { type Admit, callerOf, Guard } from './auth/guard.ts';
-import { Identities } from './auth/identities.ts';
+import { callerOf, Guard } from './auth/guard.ts';
 import { RejectionLog } from './auth/rejections.ts';
 import { watchRevocations } from './auth/revocation.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
 import type { Output } from './core/step.ts';
-import { agentTargets } from './metrics/agent-series.ts';
-import { type MetricsCollector, startCollecting } from './metrics/collect.ts';
+import { startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
 import { Pruner, pruneAll, startRetention } from './retention/prune.ts';
@@ -58,35 +53,20 @@ import { concurrencyInterceptor } from './transport/concurrent-calls.ts';
 import { listen } from './transport/listener.ts';
 import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { addReflection, checkExposure, Health, newServer } from './transport/server.ts';
+import { addReflection, Health, newServer } from './transport/server.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly dir: string;
   /**
    * The URL of a NATS server, or the comma-separated URLs of a cluster. By default, the servers of the identity are
    * used or, without an identity, the local server.
    */
   readonly natsUrl: string | undefined;
-  readonly listen: Address;
-  readonly metrics: Address;
-  /** The path of the server's identity folder. If set, the coordinator requires TLS and a known identity. */
-  readonly identityDir: string | undefined;
-  /**
-   * Whether the coordinator may listen, without encryption or authentication, on addresses that other machines can
-   * reach.
-   */
-  readonly insecure: boolean;
-  /** The user and the password that `/metrics` requires. If undefined, `/metrics` requires no password. */
-  readonly metricsAuth: BasicAuth | undefined;
   /** Whether endpoints on the loopback address require the token of the data folder. */
   readonly requireToken: boolean;
-  /** The names that a Host header may contain, besides the address, `localhost` and the name of the machine. */
-  readonly metricsHosts: readonly string[];
-  /** Whether the metrics are served over TLS, with the server's certificate. */
-  readonly metricsTls: boolean;
   /**
    * The location of artifacts in an S3-compatible store. By default, the location that the store has recorded or, without
    * one, the data folder.
@@ -106,7 +86,6 @@ export interface CoordinatorOptions {
   readonly python: string;
   /** Whether a sweep file may name a sampler of its author or an interpreter, which run code on this machine. */
   readonly allowSamplerCode: boolean;
-  readonly log: Logger;
   /** Called when writing the store fails. The process must then end. */
   readonly onBroken: (error: unknown) => void;
 }
@@ -273,42 +252,6 @@ const SERVICES = [
   OperationsServiceService,
 ];
 
-function readServerIdentity({ identityDir, metricsTls }: CoordinatorOptions): Identity | undefined {
-  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
-  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
-  return identity;
-}
-
-function checkAddresses(options: CoordinatorOptions, identity: Identity | undefined): void {
-  const { insecure, metricsAuth, metricsTls } = options;
-  checkExposure(options.listen, insecure, identity !== undefined, 'pass --identity (see "trawl certs")');
-  checkExposure(
-    options.metrics,
-    insecure,
-    metricsTls || metricsAuth !== undefined,
-    'pass --metrics-tls, or --metrics-user with a password',
-  );
-}
-
-/**
- * Returns the rule by which calls are admitted: by their identities, or by the token on the loopback address. Returns
- * undefined if every call is admitted, because no token is required.
- */
-function admission(
-  { listen }: CoordinatorOptions,
-  identities: Identities | undefined,
-  token: TokenAuth | undefined,
-): Admit | undefined {
-  if (identities !== undefined) return (shown) => admit(shown, (given) => identities.find(given));
-  if (token === undefined || !isLoopback(listen)) return undefined;
-  return (shown) => admitOwner(shown, token.token, token.file);
-}
-
-function watchIdentities({ identityDir, log }: CoordinatorOptions): Identities | undefined {
-  if (identityDir === undefined) return undefined;
-  return new Identities(identityDir, (error) => log.error({ err: error }, 'could not reload the identities'));
-}
-
 function measureStoreRequest(
   metrics: CoordinatorMetrics,
   operation: string,
@@ -370,33 +313,6 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
   }
 }
 
-/** The parts of a coordinator that can make it unready. */
-type Part = NatsPart | 'start' | 'artifacts';
-
-class Readiness {
-  readonly #health: Health;
-  readonly #problems = new Map<Part, string>([['start', 'the coordinator is starting']]);
-
-  constructor(health: Health) {
-    this.#health = health;
-  }
-
-  /** @param problem the problem; undefined if the part works */
-  set(part: Part, problem: string | undefined): void {
-    if (this.#problems.get(part) === problem) return;
-    if (problem === undefined) this.#problems.delete(part);
-    else this.#problems.set(part, problem);
-    this.#health.set(this.problem === undefined);
-  }
-
-  /** Returns the reason why the coordinator is not ready, or undefined if it is ready. */
-  get problem(): string | undefined {
-    const connection = this.#problems.get('connection');
-    if (connection !== undefined) return connection;
-    return this.#problems.size === 0 ? undefined : [...this.#problems.values()].join('; ');
-  }
-}
-
 interface ServiceParts {
   readonly runtime: Runtime;
   readonly artifacts: OpenArtifacts;
@@ -445,45 +361,6 @@ function closing(close: () => void): (error: unknown) => never {
     close();
     throw error;
   };
-}
-
-/**
- * The parts of a coordinator that are loaded after the login to NATS. Before the login, the coordinator's pages are
- * served without these parts.
- */
-interface LoadedParts {
-  runtime?: Runtime;
-  collecting?: MetricsCollector;
-}
-
-interface PageParts {
-  readonly loaded: LoadedParts;
-  readonly metrics: CoordinatorMetrics;
-  readonly readiness: Readiness;
-  readonly rejections: RejectionLog;
-}
-
-function servePages(
-  { metrics: address, metricsAuth, metricsHosts, metricsTls }: CoordinatorOptions,
-  identity: Identity | undefined,
-  token: TokenAuth | undefined,
-  { loaded, metrics, readiness, rejections }: PageParts,
-): Promise<ServedPages> {
-  return serveOperatorPages(
-    {
-      registry: metrics.registry,
-      measure: () => loaded.collecting?.measure(),
-      unready: () => readiness.problem,
-      json: { '/sd': () => (loaded.runtime === undefined ? [] : agentTargets(loaded.runtime.core, hostname(), now())) },
-    },
-    address,
-    {
-      auth: metricsAuth ?? (isLoopback(address) && !metricsTls ? token : undefined),
-      hosts: metricsHosts,
-      identity: metricsTls ? identity : undefined,
-      onRejected: (from, why) => rejections.record('metrics', { from, why }),
-    },
-  );
 }
 
 function announce(address: Address, content: { dir: string; nats: string }, log: Logger): void {

@@ -1,0 +1,67 @@
+/** Decides who can reach a coordinator: its identity, its addresses, and the rule by which calls are admitted. */
+import type { Logger } from 'pino';
+import { type Address, isLoopback } from '../../lib/net/address.ts';
+import type { BasicAuth, TokenAuth } from '../../lib/net/http.ts';
+import { type Identity, readIdentity } from '../../lib/net/identity.ts';
+import { BadInputError } from '../../proto/errors.ts';
+import { COORDINATOR } from '../../proto/subjects.ts';
+import { admit, admitOwner } from '../auth/admit.ts';
+import type { Admit } from '../auth/guard.ts';
+import { Identities } from '../auth/identities.ts';
+import { checkExposure } from '../transport/server.ts';
+
+export interface AccessOptions {
+  readonly listen: Address;
+  readonly metrics: Address;
+  /** The path of the server's identity folder. If set, the coordinator requires TLS and a known identity. */
+  readonly identityDir: string | undefined;
+  /**
+   * Whether the coordinator may listen, without encryption or authentication, on addresses that other machines can
+   * reach.
+   */
+  readonly insecure: boolean;
+  /** The user and the password that `/metrics` requires. If undefined, `/metrics` requires no password. */
+  readonly metricsAuth: BasicAuth | undefined;
+  /** Whether the metrics are served over TLS, with the server's certificate. */
+  readonly metricsTls: boolean;
+  readonly log: Logger;
+}
+
+/** @throws {BadInputError} if the metrics need a certificate and there is no identity */
+export function readServerIdentity({ identityDir, metricsTls }: AccessOptions): Identity | undefined {
+  const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
+  if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
+  return identity;
+}
+
+/** @throws {BadInputError} if an address exposes the coordinator without encryption or authentication */
+export function checkAddresses(options: AccessOptions, identity: Identity | undefined): void {
+  const { insecure, metricsAuth, metricsTls } = options;
+  checkExposure(options.listen, insecure, identity !== undefined, 'pass --identity (see "trawl certs")');
+  checkExposure(
+    options.metrics,
+    insecure,
+    metricsTls || metricsAuth !== undefined,
+    'pass --metrics-tls, or --metrics-user with a password',
+  );
+}
+
+/**
+ * Returns the rule by which calls are admitted: by their identities, or by the token on the loopback address. Returns
+ * undefined if every call is admitted, because no token is required.
+ */
+export function admission(
+  { listen }: AccessOptions,
+  identities: Identities | undefined,
+  token: TokenAuth | undefined,
+): Admit | undefined {
+  if (identities !== undefined) return (shown) => admit(shown, (given) => identities.find(given));
+  if (token === undefined || !isLoopback(listen)) return undefined;
+  return (shown) => admitOwner(shown, token.token, token.file);
+}
+
+/** Returns the known identities, which follow the identity folder; undefined without an identity. */
+export function watchIdentities({ identityDir, log }: AccessOptions): Identities | undefined {
+  if (identityDir === undefined) return undefined;
+  return new Identities(identityDir, (error) => log.error({ err: error }, 'could not reload the identities'));
+}
