@@ -2,10 +2,9 @@
 
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import { sameAttempt } from '../../lib/domain/attempt-key.ts';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
-import { errorMessage } from '../../lib/text/error-message.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
@@ -13,8 +12,7 @@ import type { DatasetUse } from '../data/cache.ts';
 import type { GpuFigures } from '../machine/gpus.ts';
 import { PythonEnvironments } from '../machine/python-environments.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
-import type { Assignment } from '../worker/ipc.ts';
-import { prepareAssignment } from './assignment.ts';
+import { startGranted } from './assignment.ts';
 import { AttemptFolders } from './attempt-folders.ts';
 import { Claims } from './claims.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
@@ -310,7 +308,7 @@ export class AgentRuntime {
         this.#offers.giveBack(effect.offer);
         break;
       case 'run':
-        void this.#run(effect.slot, effect.granted);
+        void this.#start(effect.slot, effect.granted);
         break;
       case 'stop':
         this.#workers.stop(effect.slot, effect.key);
@@ -338,37 +336,22 @@ export class AgentRuntime {
     }
   }
 
-  async #run(slot: number, granted: readonly Granted[]): Promise<void> {
-    const prepared = await Promise.all(granted.map((one) => this.#prepare(slot, one)));
-    // The coordinator can dismiss attempts while their code and checkpoints are downloaded.
-    const assignments = prepared
-      .filter((assignment) => assignment !== undefined)
-      .filter(({ key }) => isHeld(this.#slots[slot], key));
-    for (const { key } of granted) {
-      const isAssigned = assignments.some((assignment) => sameAttempt(assignment.key, key));
-      // A download can create the folder again after the attempt has ended.
-      if (!isAssigned) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);
-    }
-    for (const { key } of assignments) this.#parts.log.debug({ ...key, slot }, 'an attempt starts');
-    if (assignments.length > 0) this.#workers.run(slot, assignments);
-  }
-
-  /**
-   * If this agent cannot read the grant or lacks the code, the attempt fails in preflight, and undefined is returned.
-   */
-  async #prepare(slot: number, { key, grant }: Granted): Promise<Assignment | undefined> {
+  #start(slot: number, granted: readonly Granted[]): Promise<void> {
     const { dir, log } = this.#parts;
-    try {
-      const isWanted = () => isHeld(this.#slots[slot], key);
-      return await prepareAssignment(dir, { key, grant }, log, {
-        checkpoint: async (checkpoint) => (await this.#session?.fetchCheckpoint(key, checkpoint, isWanted)) ?? false,
-        code: async (archive, path) => this.#session?.fetchCode(archive, path, isWanted),
-      });
-    } catch (error) {
-      if (isHeld(this.#slots[slot], key)) log.error({ err: error, ...key }, 'an attempt cannot start');
-      this.#perform(onPreflightFailure(this.#slots, slot, key, errorMessage(error)));
-      return undefined;
-    }
+    const isWanted = (key: AttemptKey) => isHeld(this.#slots[slot], key);
+    return startGranted(slot, granted, {
+      dir,
+      log,
+      isWanted,
+      workers: this.#workers,
+      downloads: ({ key }) => ({
+        checkpoint: async (file) => (await this.#session?.fetchCheckpoint(key, file, () => isWanted(key))) ?? false,
+        code: async (archive, path) => this.#session?.fetchCode(archive, path, () => isWanted(key)),
+      }),
+      // A download can create the folder again after the attempt has ended.
+      onDropped: (key) => this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS),
+      onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, key, message)),
+    });
   }
 
   #isInPool(slot: number, pool: string): boolean {

@@ -1,5 +1,6 @@
-/** Turns a grant into the assignment of a worker. */
+/** Turns grants into the assignments of a worker, and starts them. */
 import type { Logger } from 'pino';
+import { type AttemptKey, sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import type { Grant } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -8,9 +9,10 @@ import { StructuredValue } from '../../proto/values.ts';
 import { attemptFolder, codeFile, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
+import type { Workers } from './workers.ts';
 
 /** The files that were downloaded from the coordinator into the attempt's folder. */
-export interface Downloads {
+interface Downloads {
   /** Resolves with true if the intact checkpoint is in the attempt's folder. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
   /**
@@ -18,6 +20,44 @@ export interface Downloads {
    * @throws {CodeUnavailableError}
    */
   code(archive: CodeArchive, path: string): Promise<void>;
+}
+
+interface StartParts {
+  /** The agent's folder. */
+  readonly dir: string;
+  readonly log: Logger;
+  /** Whether the slot still holds the attempt. The coordinator can dismiss an attempt during its downloads. */
+  readonly isWanted: (key: AttemptKey) => boolean;
+  readonly downloads: (granted: Granted) => Downloads;
+  readonly workers: Pick<Workers, 'run'>;
+  /** Called for each attempt that does not start. */
+  readonly onDropped: (key: AttemptKey) => void;
+  /** Called if an attempt cannot start, because this agent cannot read its grant or lacks its code. */
+  readonly onFailed: (key: AttemptKey, message: string) => void;
+}
+
+/** Prepares the attempts that were granted to a slot, and starts those that are still wanted. */
+export async function startGranted(slot: number, granted: readonly Granted[], parts: StartParts): Promise<void> {
+  const { log, isWanted, workers, onDropped } = parts;
+  const prepared = await Promise.all(granted.map((one) => prepareWanted(one, parts)));
+  const assignments = prepared.filter((assignment) => assignment !== undefined).filter(({ key }) => isWanted(key));
+  for (const { key } of granted) {
+    if (!assignments.some((assignment) => sameAttempt(assignment.key, key))) onDropped(key);
+  }
+  for (const { key } of assignments) log.debug({ ...key, slot }, 'an attempt starts');
+  if (assignments.length > 0) workers.run(slot, assignments);
+}
+
+async function prepareWanted(granted: Granted, parts: StartParts): Promise<Assignment | undefined> {
+  const { dir, log, isWanted, downloads, onFailed } = parts;
+  const { key } = granted;
+  try {
+    return await prepareAssignment(dir, granted, log, downloads(granted));
+  } catch (error) {
+    if (isWanted(key)) log.error({ err: error, ...key }, 'an attempt cannot start');
+    onFailed(key, errorMessage(error));
+    return undefined;
+  }
 }
 
 /**
@@ -28,7 +68,7 @@ export interface Downloads {
  * a trial with a parent has no intact checkpoint
  * @throws {CodeUnavailableError} when the code could not be downloaded
  */
-export async function prepareAssignment(
+async function prepareAssignment(
   agentDir: string,
   { key, grant }: Granted,
   log: Logger,
