@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { showImage, transmitImage } from './terminal-escapes.ts';
+import { ENTER_SCREEN, showImage, transmitImage } from './terminal-escapes.ts';
 
 test('a PNG is sent in chunks that add up to the whole file', () => {
   const png = Uint8Array.from({ length: 10_000 }, (_, i) => i % 251);
@@ -9,4 +9,8 @@ test('a PNG is sent in chunks that add up to the whole file', () => {
   const payload = chunks.map((chunk) => chunk.slice(chunk.indexOf(';') + 1)).join('');
   expect(Uint8Array.from(Buffer.from(payload, 'base64'))).toEqual(png);
   expect(showImage(7, { row: 3, column: 2, columns: 40, lines: 6 })).toContain('\u001b[3;2H');
+});
+
+test('the line with keys that the terminal echoed before the start is cleared before the screen changes', () => {
+  expect(ENTER_SCREEN.startsWith('\r\u001b[K\u001b[?1049h')).toBe(true);
 });

@@ -2,8 +2,11 @@
  * The escape sequences for which Ink has no component: the alternate screen, Kitty's graphics protocol.
  */
 
-/** Enters the alternate screen. Ink hides the cursor. */
-export const ENTER_SCREEN = '\u001b[?1049h\u001b[2J\u001b[H';
+/**
+ * Enters the alternate screen. Ink hides the cursor. First clears the line of the cursor, because the shell's terminal
+ * has echoed the keys that were typed before the program started.
+ */
+export const ENTER_SCREEN = '\r\u001b[K\u001b[?1049h\u001b[2J\u001b[H';
 
 /** Leaves the alternate screen and shows the cursor. */
 export const LEAVE_SCREEN = '\u001b[0m\u001b[?25h\u001b[?1049l';

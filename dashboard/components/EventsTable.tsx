@@ -96,7 +96,13 @@ function EventPreview({ model, event, columns, lines }: PreviewProps) {
         // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
         <Label key={at} text={text} columns={columns} />
       ))}
-      <TrialPreview model={model} trial={model.state.trials.get(event.trialId)} columns={columns} lines={room} />
+      <TrialPreview
+        model={model}
+        trial={model.state.trials.get(event.trialId)}
+        replicates={[]}
+        columns={columns}
+        lines={room}
+      />
     </Box>
   );
 }

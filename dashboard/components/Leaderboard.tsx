@@ -58,7 +58,13 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
     return (
       <>
         {list}
-        <TrialPreview model={model} trial={trial} columns={width} lines={lines - listed} />
+        <TrialPreview
+          model={model}
+          trial={trial}
+          replicates={row?.config.trials ?? []}
+          columns={width}
+          lines={lines - listed}
+        />
       </>
     );
   }
@@ -68,7 +74,13 @@ export function Leaderboard({ model, columns: width, lines }: Props) {
         {list}
       </Box>
       <Box paddingLeft={PREVIEW_GAP} flexShrink={0}>
-        <TrialPreview model={model} trial={trial} columns={beside - PREVIEW_GAP} lines={lines} />
+        <TrialPreview
+          model={model}
+          trial={trial}
+          replicates={row?.config.trials ?? []}
+          columns={beside - PREVIEW_GAP}
+          lines={lines}
+        />
       </Box>
     </Box>
   );

@@ -29,10 +29,12 @@ interface Props {
    * The x of vertical lines, such as the rungs of early stopping. Lines outside the range of the curves are not drawn.
    */
   readonly marks?: readonly number[];
+  /** The text without values. Default: `no values yet`. */
+  readonly empty?: string | undefined;
 }
 
 /** Curves as braille dots, with the value range on the left and the first and last epoch below. */
-export function Plot({ title, series, columns: width, lines, marks = [] }: Props) {
+export function Plot({ title, series, columns: width, lines, marks = [], empty = 'no values yet' }: Props) {
   const rows = lines - 2;
   const columns = width - AXIS;
   const finite = series.flatMap(({ points, band = [] }) => [
@@ -43,7 +45,7 @@ export function Plot({ title, series, columns: width, lines, marks = [] }: Props
   return (
     <Box flexDirection="column" width={width} height={fits ? lines : 1} flexShrink={0}>
       <Label text={title} columns={width} style="bold" />
-      {fits && finite.length === 0 ? <Label text="no values yet" columns={width} style="dim" /> : null}
+      {fits && finite.length === 0 ? <Label text={empty} columns={width} style="dim" /> : null}
       {fits && finite.length > 0 ? <Curves {...{ series, finite, columns, rows, marks }} /> : null}
     </Box>
   );

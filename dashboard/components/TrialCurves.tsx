@@ -20,6 +20,8 @@ export function seriesOf(name: string, points: readonly ReportPoint[], metric: s
 
 interface Props {
   readonly points: readonly ReportPoint[];
+  /** The newest epoch of the trial. If the trial has an epoch and no points, the points have not arrived. */
+  readonly epoch: number;
   /** The metric that is drawn on top of the other metrics in its panel. */
   readonly metric: string;
   /** The steps of the rungs that the trial has entered. Default: none. */
@@ -29,9 +31,12 @@ interface Props {
 }
 
 /** Losses, PSNRs and other metrics of a trial in separate panels, side by side. */
-export function TrialCurves({ points, metric, rungs = [], columns, lines }: Props) {
+export function TrialCurves({ points, epoch, metric, rungs = [], columns, lines }: Props) {
   const groups = groupsOf(points, metric);
-  if (groups.length === 0) return <Plot title="curves" series={[]} columns={columns} lines={lines} />;
+  if (groups.length === 0) {
+    const empty = epoch > 0 ? 'loading the curves...' : undefined;
+    return <Plot title="curves" series={[]} empty={empty} columns={columns} lines={lines} />;
+  }
   const each = Math.floor((columns - 2 * (groups.length - 1)) / groups.length);
   return (
     <Box columnGap={2} flexShrink={0}>

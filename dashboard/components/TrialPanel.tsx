@@ -52,6 +52,7 @@ export function TrialPanel({ model, trialId, columns, lines }: Props) {
         <Box flexDirection="column" width={left} rowGap={1} flexShrink={0}>
           <TrialCurves
             points={model.curveOf(trialId)}
+            epoch={trial.epoch}
             metric={metric}
             rungs={detail?.answer.rungs.map(({ step }) => step) ?? []}
             columns={left}
