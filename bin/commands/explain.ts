@@ -31,7 +31,7 @@ export function registerExplain(program: Command): void {
     .command('explain')
     .description('explain why a trial does not run, agent by agent, or how it ended')
     .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
-    .option('--sweep <sweep>', 'sweep id, name or "last" of the trial; the same as SWEEP/ID');
+    .option('--sweep <sweep>', 'the sweep that has the trial: id, name or "last"; the same as SWEEP/ID');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl explain 3f2a91bc', 'list the reasons, for the sweep and for each agent'],

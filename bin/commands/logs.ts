@@ -76,7 +76,7 @@ export function registerLogs(program: Command): void {
     .argument('<trial>', 'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial')
     .option('-f, --follow', 'follow until the attempt ends')
     .option('--attempt <n>', 'attempt number (default: the latest attempt)', parseCount)
-    .option('--sweep <sweep>', 'sweep id, name or "last" of the trial; the same as SWEEP/ID', '');
+    .option('--sweep <sweep>', 'the sweep that has the trial: id, name or "last"; the same as SWEEP/ID', '');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl logs 3f2a91bc', 'log of the latest attempt'],

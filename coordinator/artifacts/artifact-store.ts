@@ -48,7 +48,7 @@ export interface DirectUpload {
 
 /** Transfers between agents or clients and a remote store, which bypass the coordinator. */
 export interface DirectTransfers {
-  /** Starts or resumes an upload. The caller must close it. @throws as ArtifactStore.begin */
+  /** Starts or resumes an upload. The caller must close the upload. @throws the errors of ArtifactStore.begin */
   begin(key: AttemptKey, artifact: Artifact): Promise<DirectUpload>;
   /** Returns a presigned URL from which the file can be read for an hour. */
   urlOf(key: AttemptKey, artifact: StoredArtifact): Promise<string>;
@@ -105,8 +105,8 @@ export interface ArtifactStore {
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number>;
   /**
-   * Removes orphans: sets of files that a start at or before `before` moved, and the objects of a remote store that
-   * `isNamed` rejects and that were stored before. Objects that are younger than an hour are kept.
+   * Removes orphans: sets of files that a start moved at `before` or earlier, and objects of a remote store that
+   * are older than `before` and that `isNamed` rejects. Objects that are younger than an hour are kept.
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted

@@ -66,7 +66,7 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 
 /**
  * Opens the artifact store of a coordinator, and records its location. If the location cannot be reached, the check is
- * repeated until it can be, and uploads are rejected and retried in the meantime.
+ * repeated until it succeeds, and uploads are rejected and retried in the meantime.
  * @param observer reports requests and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it

@@ -25,7 +25,7 @@ import { type OrphanSet, removeOrphanSets } from './orphans.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Place } from './s3-location.ts';
 
-/** Incomplete uploads in parts that began longer ago are aborted. An agent retries an upload for less than a day. */
+/** The age at which an incomplete upload in parts is aborted. An agent retries an upload for less than a day. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;

@@ -12,7 +12,7 @@ import { type S3Location, s3Place } from './s3-location.ts';
 
 /** Larger files are uploaded in parts of this size. S3 requires at least 5 MiB for each part but the last. */
 export const PART_BYTES = 16 * 2 ** 20;
-/** The number of requests of the client library for one request, with backoff in between. */
+/** The number of times that the client library tries a request, with backoff in between. */
 const MAX_ATTEMPTS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The time without data after which a request is retried. */
@@ -20,7 +20,7 @@ const IDLE_TIMEOUT_MS = 30_000;
 /** The number of objects that are deleted at once. Not every server can delete several objects in one request. */
 const CONCURRENT_REMOVALS = 16;
 
-/** An object as a list shows it. */
+/** An entry of a list of objects. */
 export interface ListedObject {
   readonly key: string;
   readonly size: number;
@@ -91,7 +91,8 @@ export class S3Bucket {
    * `~/.aws`, or from the role of the machine.
    */
   static async open(location: S3Location, observer: S3Observer): Promise<S3Bucket> {
-    // The supported versions of Node are trawl's own decision (package.json).
+    // package.json declares which versions of Node trawl supports, so the library's warning about
+    // Node is disabled.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     const [s3, sign] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/s3-request-presigner')]);
     const { endpoint, pathStyle } = location;

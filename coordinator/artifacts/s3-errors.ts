@@ -18,7 +18,8 @@ const NEEDS_PERSON: Readonly<Record<string, string>> = {
   NoSuchBucket: 'the bucket does not exist: create it, or correct --artifacts',
   InvalidAccessKeyId: 'the access key is unknown: check AWS_ACCESS_KEY_ID',
   SignatureDoesNotMatch: 'the secret key is wrong: check AWS_SECRET_ACCESS_KEY',
-  AccessDenied: 'access is denied: the credentials must allow to read, write, list and delete objects of the bucket',
+  AccessDenied:
+    'access is denied: the credentials must permit reading, writing, listing and deleting objects of the bucket',
   AllAccessDisabled: 'access is disabled: check the account and the bucket',
   ExpiredToken: 'the session token has expired: renew AWS_SESSION_TOKEN',
   InvalidToken: 'the session token is invalid: check AWS_SESSION_TOKEN',
@@ -28,7 +29,7 @@ const NEEDS_PERSON: Readonly<Record<string, string>> = {
   RequestTimeTooSkewed: 'the clock of this machine differs from the clock of the server: synchronise both with NTP',
   PermanentRedirect: 'the bucket is in another region: correct the region',
   AuthorizationHeaderMalformed: 'the server rejects the region: correct the region',
-  MethodNotAllowed: 'the server rejects the request: is the bucket read-only, or the endpoint no S3 server?',
+  MethodNotAllowed: 'the server rejects the request: is the bucket read-only, or is the endpoint not an S3 server?',
   InvalidBucketName: 'the server rejects the name of the bucket: correct --artifacts',
 };
 
@@ -53,7 +54,7 @@ export function s3Code(error: unknown): { readonly code: string; readonly status
   return { code: system ?? name, status: $metadata?.httpStatusCode };
 }
 
-/** Whether the error is an incomplete upload that is gone: completed, aborted or expired. */
+/** Whether the error means that an incomplete upload no longer exists: it was completed, was aborted or has expired. */
 export function isMissingUpload(error: unknown): boolean {
   return s3Code(error).code === MISSING_UPLOAD;
 }

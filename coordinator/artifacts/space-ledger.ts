@@ -1,7 +1,7 @@
 /**
- * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. Bytes that an upload has announced but not sent yet are reserved, so that concurrent
- * uploads cannot fill the disk together. Reservations exist only in memory, and end with their stream or with the
- * process.
+ * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. The bytes that an upload has
+ * announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. Reservations exist only in
+ * memory, and end with their stream or with the process.
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
@@ -42,7 +42,7 @@ export class SpaceLedger {
 
   /**
    * @param freeBytes returns the free space
-   * @param of what has the space, for messages
+   * @param of the disk or the quota that contains the space, for messages
    */
   constructor(freeBytes: () => Promise<number>, { of = "the coordinator's disk", keepBytes = MIN_FREE_BYTES } = {}) {
     this.#freeBytes = freeBytes;

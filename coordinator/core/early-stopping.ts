@@ -93,7 +93,7 @@ export interface StopJudgement {
   readonly end: RuleEnd | undefined;
 }
 
-/** The reason why a trial that enters a rung with its last report continues. */
+/** The reason why a trial is not held if it enters a rung with its last report. */
 export const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
 
 const NO_JUDGEMENT: StopJudgement = { changes: [], end: undefined };

@@ -86,8 +86,8 @@ function rounded(value: number, q: number | undefined, { min, max }: Limits = UN
 }
 
 /**
- * Returns a number with the number of digits that the values of parameters have. Adding 0 turns -0 into 0, because not
- * every program writes -0 as 0.
+ * Rounds a number to the digits that parameter values have. Adding 0 turns -0 into 0, because not every program writes
+ * -0 as 0.
  */
 export function roundedValue(value: number): number {
   return Number(value.toPrecision(DIGITS)) + 0;

@@ -30,7 +30,8 @@ const RELEASE_ROUNDS = {
 /** @type {Readonly<Record<string, Suite>>} */
 const SUITES = {
   fast: { checks: true, vitest: ['--project', 'unit', '--project', 'system'], env: {} },
-  // Slow test files wait for leases, outages and elections more than half of their time, so more of them run at once.
+  // Slow test files spend more than half of their time waiting for leases, outages and elections, so more of them run
+  // at once.
   slow: {
     checks: false,
     vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 3}`],

@@ -76,7 +76,7 @@ export class Samplers {
     return idle.length > 0;
   }
 
-  /** Lets the sweeps continue that wait for a process. */
+  /** Resumes the sweeps that wait for a process. */
   wake(): void {
     for (const sampler of this.#samplers.values()) sampler.wake();
   }
@@ -178,7 +178,7 @@ export class SweepSampler {
   #start(): LineProcess {
     const { start, python } = this.#samplers.options;
     const process: LineProcess = start(this.#settings.python ?? python, {
-      // A process that was replaced can still have lines on the way.
+      // Lines of a process that was replaced can still arrive.
       onLine: (line) => this.#process === process && this.#receive(line),
       onEnd: (reason) => this.#process === process && this.#fail(reason),
     });

@@ -331,7 +331,10 @@ export interface ProgramSpec {
   firstReportMs: number;
   /** The parameter that carries the seed, if the sweep file has one; it is passed like any other parameter. */
   seedParameter: string;
-  /** The names of all parameters, the seed's included, in the order of the sweep file. Arguments are in this order. */
+  /**
+   * The names of all parameters, including the seed's parameter, in the order of the sweep file. Arguments are in
+   * this order.
+   */
   parameterOrder: string[];
   /** Values of other parameters, in which the sweep file writes some whole numbers as floats. */
   floatValues: FloatValue[];
