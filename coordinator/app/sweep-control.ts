@@ -13,7 +13,7 @@ import type { Step } from '../core/step.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
 import { firstTrials, noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
-import { earlierSweepsOf, sweptParameters } from '../grid/spec.ts';
+import { sweptParameters } from '../grid/spec.ts';
 import { createdConfigs } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
 import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
@@ -139,9 +139,7 @@ async function submit(
   const limit = { trials: runtime.core.creationWindow.trials, points: MAX_POINTS_PER_PASS };
   const { trials, state, done } = firstTrials(spec, limit);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
-  // Without a flush, the store could lack results of the earlier sweeps.
-  if (earlierSweepsOf(spec.search).length > 0) runtime.flush();
-  const warmStart = readWarmStart(runtime.db, runtime.queries, spec);
+  const warmStart = readWarmStart(runtime, spec);
   const source = await submittedSource(spec.code, request.source, archives);
   const policy = policyOf(spec, source?.archive);
   const sweep = {

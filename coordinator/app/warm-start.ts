@@ -1,5 +1,4 @@
 /** Finds the earlier sweeps that a new sweep names, and reads the results with which its search starts. */
-import type { Database } from 'libsql';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
@@ -8,16 +7,19 @@ import { spaceDifference, type WarmStart, warmStartOf } from '../search/warm-sta
 import type { Queries } from '../store/queries.ts';
 import { earlierConfigs } from '../store/warm-starts.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
+import type { Runtime } from './runtime.ts';
 
 /**
- * Returns the results with which a search starts. Undefined if the sweep names no earlier sweep. All changes of the
- * earlier sweeps must be durable.
+ * Returns the results with which a search starts. Undefined if the sweep names no earlier sweep.
  * @throws {BadInputError} if an earlier sweep does not exist, or has another space
  */
-export function readWarmStart(db: Database, queries: Queries, spec: SweepSpec): WarmStart | undefined {
+export function readWarmStart(runtime: Runtime, spec: SweepSpec): WarmStart | undefined {
   const { search } = spec;
   const selectors = earlierSweepsOf(search);
   if (search === undefined || selectors.length === 0) return undefined;
+  // Without a flush, the store could lack results of the earlier sweeps.
+  runtime.flush();
+  const { db, queries } = runtime;
   const ids = new Set<string>();
   for (const selector of selectors) {
     const id = findEarlier(queries, selector);

@@ -56,8 +56,14 @@ export function initialState(spec: SweepSpec): SourceState {
 }
 
 function initialSearchState(search: Search | undefined): SearchState {
-  if (!usesResults(search)) return 0;
-  return search.method === 'tpe' ? INITIAL_TPE_STATE : INITIAL_OPTUNA_STATE;
+  switch (search?.method) {
+    case 'tpe':
+      return INITIAL_TPE_STATE;
+    case 'optuna':
+      return INITIAL_OPTUNA_STATE;
+    default:
+      return 0;
+  }
 }
 
 function suggestionOf(spec: SweepSpec, state: SearchState, history: () => SearchHistory): Suggestion {
