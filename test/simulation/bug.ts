@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { Runtime, RuntimeOptions } from '../../coordinator/app/runtime.ts';
+import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptServiceServer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -25,6 +26,7 @@ export interface Bug {
   offers?(nats: NatsConnection, cluster: string, log: Logger): Offers;
   service?(service: AttemptServiceServer, runtime: Runtime): AttemptServiceServer;
   nats?(nats: NatsConnection, runtime: Runtime): NatsConnection;
+  sampler?(start: StartProcess): StartProcess;
   spool?(spool: Spool): Spool;
   client?(client: CoordinatorClient): CoordinatorClient;
 }

@@ -260,7 +260,41 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
   }
 }
 
+/** Changes the requests to the processes of samplers. */
+function asksAs(about: string, changeRequest: (request: { add: unknown[]; end: unknown[][] }) => void): Bug {
+  return {
+    about,
+    sampler: (start) => (python, events) => {
+      const process = start(python, events);
+      return {
+        send(line) {
+          const request = JSON.parse(line);
+          changeRequest(request);
+          process.send(JSON.stringify(request));
+        },
+        end: () => process.end(),
+      };
+    },
+  };
+}
+
+class ForgetsSuggestions extends Runtime {
+  override settle(step: Step, by?: string): Promise<void> {
+    return super.settle({ ...step, changes: step.changes.filter(({ kind }) => kind !== 'suggested') }, by);
+  }
+}
+
 export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
+  'suggestions-not-stored': {
+    about: 'the suggestions of samplers are not stored',
+    runtime: (options) => new ForgetsSuggestions(options),
+  },
+  'study-not-rebuilt': asksAs('a new process of a sampler begins with an empty study', (request) => {
+    if ('settings' in request) request.add = [];
+  }),
+  'results-mixed-up': asksAs('a sampler gets other results than the trials have', (request) => {
+    for (const end of request.end) if (Array.isArray(end[2])) end[2] = end[2].map((value: number) => value + 1);
+  }),
   'ack-before-commit': {
     about: 'answers are sent before the commit is durable',
     runtime: (options) => new AnswersBeforeCommit(options),

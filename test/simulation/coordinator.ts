@@ -10,6 +10,7 @@ import { startRounds } from '../../coordinator/app/rounds.ts';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
+import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
@@ -55,6 +56,8 @@ export interface CoordinatorWorld {
   /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
+  /** Starts the process of a sampler. */
+  readonly startSampler: StartProcess;
   /** Called for each retry request, including repeated requests. */
   onRetryAsked(requestId: string, answer: Promise<Retried>): void;
   /** Called for each durable commit, before its messages are sent. */
@@ -94,7 +97,18 @@ export class SimulatedCoordinator {
 
   /** Starts the coordinator. Must be called by the code that runs as `process`. */
   start(process: SimulatedProcess): void {
-    const { bug, grpc, leaseMs, nats: server, onLoaded, onSubmitted, onRetryAsked, onCommit, onCrash } = this.#world;
+    const {
+      bug,
+      grpc,
+      leaseMs,
+      nats: server,
+      onLoaded,
+      onSubmitted,
+      onRetryAsked,
+      onCommit,
+      onCrash,
+      startSampler,
+    } = this.#world;
     const { clock } = grpc.network;
     const offMs = this.clockOffMs;
     const now = () => EPOCH + clock.now + offMs;
@@ -107,6 +121,12 @@ export class SimulatedCoordinator {
       leaseMs,
       now,
       creationWindow: SIMULATED_WINDOW,
+      samplers: {
+        start: bug.sampler?.(startSampler) ?? startSampler,
+        python: 'python3',
+        allowsOwnCode: false,
+        answerTimeoutMs: 10_000,
+      },
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
         if (output.kind === 'offer') void offers.publish(output);

@@ -20,6 +20,7 @@ import { SIMULATED_WINDOW } from './creation-window.ts';
 import { EarlyStoppingInvariant } from './early-stopping-invariant.ts';
 import { canRun, type MachineResources } from './placement.ts';
 import { PriorityInvariant } from './priority-invariant.ts';
+import { SamplerInvariant } from './sampler.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
@@ -64,6 +65,7 @@ export class Invariants {
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;
   readonly #earlyStopping = new EarlyStoppingInvariant();
+  readonly #samplers = new SamplerInvariant();
   #commits = 0;
   /** The events and states that occurred: a measure of coverage. */
   readonly reached = new Set<string>();
@@ -133,6 +135,9 @@ export class Invariants {
       }
       this.#budgetsHold(changes);
       this.#earlyStoppingHolds(changes, runtime);
+      const problem = this.#samplers.take(changes, runtime.db);
+      if (problem !== undefined) this.violated(problem);
+      for (const name of this.#samplers.reached) this.reached.add(name);
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
     });

@@ -5,6 +5,7 @@ import type { MachineOptions } from './machine.ts';
 import type { NetworkConditions } from './network.ts';
 import { type MachineResources, resourcesOf, resourcesText } from './placement.ts';
 import type { DeathPoint } from './process.ts';
+import { SIMULATED_SEARCH } from './sampler.ts';
 
 export type UserAction = 'PAUSE' | 'RESUME' | 'STOP' | 'KILL';
 
@@ -190,7 +191,7 @@ export function scenarioOf(seed: number): Scenario {
       ...sweeps.map(({ at, text }) => ({
         at,
         text:
-          withCheckpoints(withTarget(text, targetRandom), seed) +
+          withSearch(withCheckpoints(withTarget(text, targetRandom), seed), seed) +
           ruleText(seed, ruleRandom) +
           resourcesText(resourceRandom, staying) +
           priorityText(contestRandom) +
@@ -254,6 +255,17 @@ function ruleText(seed: number, random: TestRandom): string {
 /** Promoted trials resume from checkpoints. */
 function withCheckpoints(text: string, seed: number): string {
   return seed % 9 === 5 ? text.replace('checkpoint_every: 0', 'checkpoint_every: 1') : text;
+}
+
+/**
+ * Some seeds have searches by an external sampler, and some have TPE searches. Versions of a search cannot change its
+ * points, so these seeds have no new versions. The scenarios of the other seeds are unchanged.
+ */
+function withSearch(text: string, seed: number): string {
+  if (seed % 7 === 3 || seed % 7 === 5) return text;
+  const space = text.replace(/x: \{[^}]*\}/, 'x: {min: 1, max: 100000}');
+  if (seed % 20 === 9) return `${SIMULATED_SEARCH}${space}`;
+  return seed % 20 === 0 && seed % 3 !== 0 ? `method: tpe\nrun_cap: 14\n${space}` : text;
 }
 
 function faultyOf(random: TestRandom, places: readonly string[]): string | undefined {

@@ -32,6 +32,8 @@ const EXPECTED = [
     'a promotion of a held trial',
     'a promotion of a running trial',
     'a held trial stopped at the end of its sweep',
+    ...['dies before its answer', 'dies after its answer', 'hangs'].map((failure) => `a sampler ${failure}`),
+    'a suggestion that depends on a result',
     'a new version with further points',
     'a restored point',
     ...['running', 'succeeded', 'pending', 'offered'].map((state) => `a dropped ${state} trial`),

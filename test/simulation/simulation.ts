@@ -15,6 +15,7 @@ import { SimulatedMachine } from './machine.ts';
 import { SimulatedNatsServer } from './nats-server.ts';
 import { FAULTLESS, SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
+import { simulatedSamplers } from './sampler.ts';
 import { type Scenario, scenarioOf } from './scenario.ts';
 import { SimulatedUser } from './simulated-user.ts';
 import { artifactProblems, storeProblems } from './store-problems.ts';
@@ -97,6 +98,7 @@ class Simulation {
       leaseMs: this.scenario.leaseMs,
       bug,
       nats: () => this.#nats,
+      startSampler: simulatedSamplers(new TestRandom(seed ^ 0x0b7a), (what) => this.invariants.reached.add(what)),
       onLoaded: (runtime) => {
         this.invariants.loaded(runtime);
         for (const problem of artifactProblems(this.coordinator.disk.db, this.coordinator.files))

@@ -1,6 +1,7 @@
 /** Checks every row of the store after a simulation has ended. */
 import type { Database } from 'libsql';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import { usesResults } from '../../coordinator/grid/spec.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import type { StoredFiles } from './stored-files.ts';
 import { lossAt, sumAt } from './training.ts';
@@ -79,16 +80,21 @@ function creationProblems(db: Database): string[] {
   );
   return sweeps.flatMap(({ id, text, fileName, state, searching, planned, version }) => {
     const created = select.all(id) as CreatedRow[];
-    const points = [...enumerateTrials(parseSweep(text, fileName))].map(({ trialId }) => trialId);
+    const spec = parseSweep(text, fileName);
+    // The points of a search that uses results cannot be listed: its trials must be distinct, up to run_cap.
+    const points = usesResults(spec.search)
+      ? [...new Set(created.map((trial) => trial.id))]
+      : [...enumerateTrials(spec)].map(({ trialId }) => trialId);
+    const size = usesResults(spec.search) ? (spec.runCap ?? 0) : points.length;
     const kept = created.filter(({ droppedIn }) => droppedIn === 0);
     const isNumbered = created.every(({ idx }, index) => idx === index);
     const isPrefix = version > 1 ? areSome(kept, points) : created.every((trial, index) => trial.id === points[index]);
-    const isWhole = kept.length === points.length || state !== 'finished' || wasStopped.get(id) !== undefined;
-    const total = points.length + created.length - kept.length;
+    const isWhole = kept.length === size || state !== 'finished' || wasStopped.get(id) !== undefined;
+    const total = size + created.length - kept.length;
     const waiting = created.filter((trial) => trial.droppedIn > 0 && ['pending', 'offered'].includes(trial.state));
     return [
       ...(isPrefix && isNumbered ? [] : [`the trials of sweep ${id} are not its first ${created.length} points`]),
-      ...(isWhole ? [] : [`sweep ${id} finished with ${kept.length} of ${points.length} trials`]),
+      ...(isWhole ? [] : [`sweep ${id} finished with ${kept.length} of ${size} trials`]),
       ...(planned === total ? [] : [`sweep ${id} plans ${planned} of ${total} trials`]),
       ...(searching === 0 ? [] : [`sweep ${id} is ${state} and still creates trials`]),
       ...waiting.map((trial) => `trial ${id}/${trial.id} is ${trial.state}, but its point was dropped`),

@@ -29,10 +29,13 @@ export interface LineProcess {
 export type StartProcess = (python: string, events: ProcessEvents) => LineProcess;
 
 /** Starts sampler.py. The process ends when its input ends, and so also when the coordinator is killed. */
-export const startSampler: StartProcess = (python, events) => {
-  const script = join(packageRoot(), 'coordinator', 'search', 'optuna', 'sampler.py');
+export const startSampler: StartProcess = (python, events) =>
+  startScript(join(packageRoot(), 'coordinator', 'search', 'optuna', 'sampler.py'), python, events);
+
+/** Starts a Python program that reads requests from file descriptor 3 and writes answers to file descriptor 4. */
+export function startScript(script: string, ...[python, events]: Parameters<StartProcess>): LineProcess {
   return new PythonProcess(spawnPython(python, script), python, events);
-};
+}
 
 function spawnPython(python: string, script: string): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TRAWL_'));

@@ -1,0 +1,199 @@
+/** Searches with the real Optuna, in an environment of Python packages. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { OptunaSettings } from '../../coordinator/grid/spec.ts';
+import { OptunaDimensions } from '../../coordinator/search/optuna/dimensions.ts';
+import type { StudySettings } from '../../coordinator/search/optuna/messages.ts';
+import { startSampler } from '../../coordinator/search/optuna/process.ts';
+import { INITIAL_OPTUNA_STATE, nextOptunaPoint } from '../../coordinator/search/optuna/searcher.ts';
+import { Samplers } from '../../coordinator/search/optuna/sweep-samplers.ts';
+import type { PastSuggestion, SearchState } from '../../coordinator/search/searcher.ts';
+import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { alive, childrenOf, killNow } from '../support/processes.ts';
+import { activate, INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
+import { hasTool } from '../support/tool.ts';
+import { until } from '../support/until.ts';
+
+const LIMIT_MS = 240_000;
+const hasPython = hasTool('python3');
+
+let programs = '';
+beforeAll(async () => {
+  if (hasPython) programs = await pythonEnvironment('optuna==5.0.0\ncmaes==0.13.1\n');
+}, INSTALL_LIMIT_MS);
+afterEach(() => vi.unstubAllEnvs());
+
+const SPACE = `
+trainer: noop
+run_cap: 100
+parameters:
+  x: {min: -5.0, max: 5.0}
+  rate: {distribution: log_uniform_values, min: 1.0e-4, max: 1.0e-1}
+  layers: {min: 1, max: 6}
+  width: {distribution: q_uniform, min: 8, max: 64, q: 8}
+  noise: {distribution: normal}
+  kind: {values: [a, b, c]}
+when: [{if: {kind: a}, set: {noise: 0}}]
+`;
+
+interface Study {
+  readonly samplers: Samplers;
+  readonly problems: readonly string[];
+  next(number: number, suggestions: readonly PastSuggestion[], state: SearchState): Promise<PastSuggestion>;
+}
+
+/** Opens the sampler of a study, whose suggestions can be requested one after the other. */
+function openStudy(optuna: string, goals: StudySettings['goals'], python: string, allowsOwnCode = false): Study {
+  const { search, when } = parseSweep(`${SPACE}method: optuna\nseed: 3\noptuna: ${optuna}\n`, 's.yaml');
+  const { sampler, options, seed, space } = search as OptunaSettings;
+  const dimensions = new OptunaDimensions(space, when);
+  const problems: string[] = [];
+  const samplers = new Samplers({
+    start: startSampler,
+    python,
+    allowsOwnCode,
+    onReady: () => {},
+    onProblem: (_, problem) => problem !== '' && problems.push(problem),
+  });
+  const own = samplers.open('1', { sampler, options, python: undefined, seed, goals, space: dimensions.space });
+  return {
+    samplers,
+    problems,
+    async next(number, suggestions, state) {
+      const history = { goal: 'minimize' as const, results: [], live: [], sampler: { suggestions, answer: undefined } };
+      const step = nextOptunaPoint({ seed, space, dimensions }, state, history);
+      if (step.kind !== 'wait' || step.request === undefined) throw new Error('the searcher sends no request');
+      own.request(step.request);
+      await until('an answer', () => problems.length > 0 || own.answer?.number === number);
+      if (own.answer === undefined) throw new Error(problems[0]);
+      return { record: own.answer.record, outcome: { kind: 'running' } };
+    },
+  };
+}
+
+/** Returns the suggestions of a search with two trials at a time. @param restarts whether every third one has a new process */
+async function suggestionsOf(optuna: string, objectives: number, count: number, restarts: boolean) {
+  const goals = Array.from({ length: objectives }, () => 'minimize' as const);
+  const python = join(programs, 'python3');
+  const suggestions: PastSuggestion[] = [];
+  let study = openStudy(optuna, goals, python);
+  for (let number = 0; number < count; number++) {
+    if (restarts && number % 3 === 2) {
+      study.samplers.closeAll();
+      study = openStudy(optuna, goals, python);
+    }
+    suggestions.push(await study.next(number, suggestions, { ...INITIAL_OPTUNA_STATE, points: number }));
+    const done = suggestions[number - 1];
+    if (done === undefined) continue;
+    const { x = 0, layers = 0 } = done.record.values;
+    const values = number % 7 === 5 ? [undefined] : [x ** 2 + layers, (x - 2) ** 2].slice(0, objectives);
+    suggestions[number - 1] = { record: done.record, outcome: { kind: 'ended', values } };
+  }
+  study.samplers.closeAll();
+  // The attributes of CMA-ES contain memory that no suggestion depends on, so only the values are compared.
+  return suggestions.map(({ record }) => record.values);
+}
+
+describe.runIf(hasPython)('a sampler of Optuna', () => {
+  test.each([
+    ['{sampler: TPESampler, options: {n_startup_trials: 3, multivariate: true, group: true}}', 1, 7],
+    ['{sampler: CmaEsSampler, options: {popsize: 3}}', 1, 9],
+    ['{sampler: NSGAIISampler, options: {population_size: 3}}', 2, 9],
+  ])(
+    '%s makes the same suggestions if its process is restarted',
+    {
+      timeout: LIMIT_MS,
+    },
+    async (optuna, objectives, count) => {
+      const [whole, restarted] = await Promise.all([
+        suggestionsOf(optuna, objectives, count, false),
+        suggestionsOf(optuna, objectives, count, true),
+      ]);
+      expect(restarted).toEqual(whole);
+      expect(new Set(whole.map((values) => JSON.stringify(values))).size).toBe(count);
+    },
+  );
+
+  test('with an unknown option is rejected with the nearest name', { timeout: LIMIT_MS }, async () => {
+    const study = openStudy('{options: {multivarate: true}}', ['minimize'], join(programs, 'python3'));
+    const answer = study.next(0, [], INITIAL_OPTUNA_STATE);
+    await expect(answer).rejects.toThrow(
+      'the options of the sampler are invalid: TPESampler has no option "multivarate"; did you mean "multivariate"?',
+    );
+    study.samplers.closeAll();
+  });
+
+  test('is not found in a Python without Optuna, and the message has the command that installs it', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const study = openStudy('{}', ['minimize'], 'python3');
+    vi.stubEnv('PYTHONPATH', withoutOptuna());
+    await expect(study.next(0, [], INITIAL_OPTUNA_STATE)).rejects.toThrow(
+      /^Optuna is not installed for python3; install it with: \S*python3\S* -m pip install optuna$/,
+    );
+    study.samplers.closeAll();
+  });
+});
+
+/** Returns a folder that hides an installed Optuna. */
+function withoutOptuna(): string {
+  const folder = testFolder();
+  writeFileSync(join(folder, 'optuna.py'), 'raise ModuleNotFoundError("No module named \'optuna\'", name="optuna")\n');
+  return folder;
+}
+
+const TRIALS = 7;
+const SWEEP = `method: optuna
+optuna: {sampler: TPESampler, options: {n_startup_trials: 2}}
+run_cap: ${TRIALS}
+trainer: noop
+parameters:
+  duration_ms: {value: 1000}
+  x: {min: 0.0, max: 1.0}
+  rate: {distribution: log_uniform_values, min: 1.0e-4, max: 1.0e-1}
+`;
+
+const samplersOf = (cluster: Cluster) =>
+  childrenOf(cluster.coordinator.pid, (command) => command.includes('sampler.py'));
+
+/** Runs the sweep on one slot. Returns the parameters of the trials in order. @param disturb called once it has started */
+async function searched(folder: string, disturb: (cluster: Cluster, sweep: string) => Promise<void>) {
+  mkdirSync(folder, { recursive: true });
+  const cluster = await Cluster.start(folder);
+  await cluster.startAgent('agent', 1);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
+  await disturb(cluster, sweep);
+  await until('the end of the sweep', async () => (await cluster.sweep(sweep))?.state === 'SWEEP_STATE_FINISHED');
+  const trials = await cluster.trials(sweep);
+  await until('the end of the sampler', () => samplersOf(cluster).length === 0);
+  return trials.toSorted((a, b) => a.index - b.index).map(({ parameters }) => parameters);
+}
+
+describe.runIf(hasPython)('a search on a cluster', () => {
+  test('has the same trials if its process and its coordinator are killed', { timeout: LIMIT_MS }, async () => {
+    activate(programs);
+    const folder = testFolder();
+    const created = async (cluster: Cluster, sweep: string, count: number) =>
+      until(`${count} trials`, async () => (await cluster.trials(sweep).catch(() => [])).length >= count);
+    const [whole, disturbed] = await Promise.all([
+      searched(join(folder, 'whole'), async () => {}),
+      searched(join(folder, 'disturbed'), async (cluster, sweep) => {
+        await created(cluster, sweep, 4);
+        const [sampler = 0] = samplersOf(cluster);
+        expect(sampler).toBeGreaterThan(0);
+        killNow(sampler);
+        await created(cluster, sweep, 5);
+        const [next = 0] = samplersOf(cluster);
+        expect(next).not.toBe(sampler);
+        await cluster.coordinator.killNow();
+        await until('the end of the process of a killed coordinator', () => alive([next]).length === 0);
+        await cluster.startCoordinator();
+      }),
+    ]);
+    expect(whole).toHaveLength(TRIALS);
+    expect(disturbed).toEqual(whole);
+  });
+});
