@@ -5,13 +5,22 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { status } from '@grpc/grpc-js';
+import { type ClientDuplexStream, status } from '@grpc/grpc-js';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
+import { type DirectPart, DirectPath, sendDirectly } from '../../lib/net/direct-transfer.ts';
 import { sendFile } from '../../lib/net/send-file.ts';
-import type { ArtifactServiceClient, PutRequest, PutResponse } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import type {
+  ArtifactServiceClient,
+  PutRequest,
+  PutResponse,
+  ReadResponse,
+} from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { CodeServiceClient, ReadCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+
+/** The interval at which a direct upload reports its progress. The coordinator ends an upload without progress. */
+const PROGRESS_MS = 1_000;
 
 /** An artifact to upload, and the path of its file. */
 export interface Upload {
@@ -28,24 +37,32 @@ export class LostFileError extends Error {}
  * Uploads the bytes of a file that the coordinator does not have yet.
  * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
  * @throws {LostFileError} if the file is missing or was changed
+ * @throws {DirectTransferError} if the file could not be sent to the artifact store. The next upload passes through the
+ * coordinator
  * @throws {ServiceError | NodeJS.ErrnoException} if the call failed, or if the file cannot be read
  */
 export async function uploadArtifact(
   client: ArtifactServiceClient,
   upload: Upload,
   signal: AbortSignal,
+  direct = new DirectPath(),
 ): Promise<'stored' | Refusal> {
   const { agentId, key, artifact, path } = upload;
   const call = client.put();
   const ended = new AbortController();
   for (const event of ['error', 'end', 'close'] as const) call.on(event, () => ended.abort());
   const cancel = () => call.cancel();
+  let isDirect = false;
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    call.write({ message: { $case: 'header', header: { key, agentId, artifact } } });
+    call.write({ message: { $case: 'header', header: { key, agentId, artifact, direct: direct.isOpen } } });
     for await (const { message } of call as AsyncIterable<PutResponse>) {
       if (message?.$case === 'refusal') return message.refusal;
       if (message?.$case === 'stored') return 'stored';
+      if (message?.$case === 'direct') {
+        isDirect = true;
+        await sendParts(call, path, message.direct.parts, AbortSignal.any([ended.signal, signal]));
+      }
       if (message?.$case !== 'offset') continue;
       const part = { path, start: message.offset, size: artifact.size };
       const isWhole = await sendFile<PutRequest>(
@@ -58,6 +75,7 @@ export async function uploadArtifact(
     }
     throw new Error(`the coordinator did not answer the upload of ${artifact.name}`);
   } catch (error) {
+    if (isDirect && !signal.aborted) direct.close();
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') throw new LostFileError(`the file ${path} is missing`);
     if (code === status.DATA_LOSS && (await checksumOfFile(path)).sha256 !== artifact.sha256) throw changedFile(path);
@@ -65,6 +83,38 @@ export async function uploadArtifact(
   } finally {
     signal.removeEventListener('abort', cancel);
     call.cancel();
+  }
+}
+
+/** Sends the parts of a file to the artifact store, and reports the progress to the coordinator. */
+async function sendParts(
+  call: ClientDuplexStream<PutRequest, PutResponse>,
+  path: string,
+  parts: readonly DirectPart[],
+  signal: AbortSignal,
+): Promise<void> {
+  let unreported = 0;
+  const report = () => {
+    if (unreported === 0) return;
+    call.write({ message: { $case: 'progress', progress: unreported } });
+    unreported = 0;
+  };
+  const timer = setInterval(report, PROGRESS_MS);
+  try {
+    for (const part of parts) {
+      await sendDirectly(
+        path,
+        part,
+        (bytes) => {
+          unreported += bytes;
+        },
+        signal,
+      );
+    }
+    report();
+    call.write({ message: { $case: 'sent', sent: true } });
+  } finally {
+    clearInterval(timer);
   }
 }
 
@@ -82,18 +132,22 @@ export async function downloadArtifact(
   key: AttemptKey,
   artifact: Artifact,
   path: string,
+  direct = new DirectPath(),
 ): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true });
   const hash = createHash('sha256');
   const { sweepId: sweep, trialId: trial } = key;
-  const call = client.read({ sweep, trial, attempt: artifact.attempt, name: artifact.name, offset: 0 });
+  const of = { sweep, trial, attempt: artifact.attempt, name: artifact.name, offset: 0 };
+  const call = client.read({ ...of, direct: direct.isOpen });
   await pipeline(
     call,
-    async function* (messages: AsyncIterable<{ message?: { $case: string; chunk?: Uint8Array } }>) {
+    async function* (messages: AsyncIterable<ReadResponse>) {
       for await (const { message } of messages) {
-        if (message?.$case !== 'chunk' || message.chunk === undefined) continue;
-        hash.update(message.chunk);
-        yield message.chunk;
+        if (message?.$case === 'artifact' || message === undefined) continue;
+        for await (const chunk of message.$case === 'chunk' ? [message.chunk] : direct.read(message.url)) {
+          hash.update(chunk);
+          yield chunk;
+        }
       }
     },
     createWriteStream(path),

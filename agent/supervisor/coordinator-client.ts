@@ -1,6 +1,7 @@
 /** Makes the calls of an agent to its coordinator over gRPC. */
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { channelTo } from '../../lib/net/channel.ts';
+import { DirectPath } from '../../lib/net/direct-transfer.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import type { TokenSource } from '../../lib/net/token-source.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -51,13 +52,14 @@ export function coordinatorClient(
   tokenOf?: TokenSource,
 ): CoordinatorClient {
   let { attempts, artifacts, code, close } = connections(server, identity(), tokenOf);
+  const direct = new DirectPath();
   return {
     report: () => attempts.report(),
     open: (request, timeoutMs, onAnswer) => {
       attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
     },
-    upload: (upload, signal) => uploadArtifact(artifacts, upload, signal),
-    download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path),
+    upload: (upload, signal) => uploadArtifact(artifacts, upload, signal, direct),
+    download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path, direct),
     downloadCode: (archive, path) => downloadCode(code, archive, path),
     renew() {
       close();

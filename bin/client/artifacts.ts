@@ -1,5 +1,6 @@
 /** Lists and downloads artifacts. */
 import { sha256Of } from '../../lib/files/checksum.ts';
+import { DirectTransferError, readDirectly } from '../../lib/net/direct-transfer.ts';
 import { DamagedError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
 import type { ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
@@ -52,17 +53,21 @@ function checkedName(artifact: Artifact, { address }: Connection): Artifact {
  */
 export async function readArtifact(
   connection: Connection,
-  of: Omit<ReadRequest, 'offset'>,
+  of: Omit<ReadRequest, 'offset' | 'direct'>,
+  direct = true,
 ): Promise<{ artifact: Artifact; bytes: Uint8Array }> {
   let artifact: Artifact | undefined;
   const chunks: Uint8Array[] = [];
-  const call = connection.artifacts.read({ ...of, offset: 0 });
+  const call = connection.artifacts.read({ ...of, offset: 0, direct });
   try {
     for await (const { message } of call) {
       if (message?.$case === 'artifact') artifact = message.artifact;
       else if (message?.$case === 'chunk') chunks.push(message.chunk);
+      else if (message?.$case === 'url') for await (const chunk of readDirectly(message.url, 0)) chunks.push(chunk);
     }
   } catch (error) {
+    // This machine does not reach the artifact store.
+    if (error instanceof DirectTransferError) return readArtifact(connection, of, false);
     throw await explainCallError(error, connection);
   }
   if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);

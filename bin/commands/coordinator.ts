@@ -105,7 +105,7 @@ export function registerCoordinator(program: Command): void {
     .option(
       '--artifacts <s3-url>',
       'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
-        '(default: TRAWL_ARTIFACTS, or else the location of the last start, or else the data folder)',
+        '(default: TRAWL_ARTIFACT_STORE, or else the location of the last start, or else the data folder)',
     )
     .option('--python <program>', 'Python interpreter with Optuna, for sweeps with method: optuna', 'python3')
     .option(

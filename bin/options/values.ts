@@ -25,9 +25,9 @@ export function countUpTo(max: number): (text: string) => number {
   };
 }
 
-/** Returns the value of --artifacts or, without the option, of TRAWL_ARTIFACTS. */
+/** Returns the value of --artifacts or, without the option, of TRAWL_ARTIFACT_STORE. */
 export function artifactsLocation(option: string | undefined): string | undefined {
-  return option ?? (process.env.TRAWL_ARTIFACTS || undefined);
+  return option ?? (process.env.TRAWL_ARTIFACT_STORE || undefined);
 }
 
 /** Parses the path of a file or a folder. */

@@ -48,6 +48,8 @@ export interface DirectUpload {
 
 /** Transfers between agents or clients and a remote store, which bypass the coordinator. */
 export interface DirectTransfers {
+  /** Returns whether a file is large enough for a direct transfer. */
+  accepts(artifact: Pick<StoredArtifact, 'size'>): boolean;
   /** Starts or resumes an upload. The caller must close the upload. @throws the errors of ArtifactStore.begin */
   begin(key: AttemptKey, artifact: Artifact): Promise<DirectUpload>;
   /** Returns a presigned URL from which the file can be read for an hour. */

@@ -54,6 +54,9 @@ export function conflictingName(names: Iterable<string>, name: string): string |
   return undefined;
 }
 
+/** Smaller files pass through the coordinator, because a connection to the store takes longer than their transfer. */
+const MIN_DIRECT_BYTES = 2 ** 20;
+
 export class S3Artifacts implements ArtifactStore {
   readonly #bucket: S3Bucket;
   readonly #root: string;
@@ -252,6 +255,7 @@ export class S3Artifacts implements ArtifactStore {
 
   #directTransfers(): DirectTransfers {
     return {
+      accepts: ({ size }) => size >= MIN_DIRECT_BYTES,
       begin: async (key, artifact) => {
         await this.#requireFreeName(key, artifact.name);
         const object = this.#objectOf(key, artifact);

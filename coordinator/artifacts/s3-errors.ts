@@ -59,6 +59,13 @@ export function isMissingUpload(error: unknown): boolean {
   return s3Code(error).code === MISSING_UPLOAD;
 }
 
+/** Returns the advice for an unknown error code. A retry of a rejected request cannot succeed, except after these statuses. */
+function adviceFor(status: number | undefined): string | undefined {
+  if (status === 403) return NEEDS_PERSON.AccessDenied;
+  if (status === undefined || status < 300 || status >= 500 || [408, 409, 429].includes(status)) return undefined;
+  return 'the server rejects the request: check the credentials, the bucket and the endpoint';
+}
+
 /**
  * Explains an error of the S3 client.
  * @param what the failed action and its object, such as `could not store artifact a.png`
@@ -66,14 +73,15 @@ export function isMissingUpload(error: unknown): boolean {
  */
 export function explainS3Error(error: unknown, what: string, where: string): TrawlError {
   const { code, status } = s3Code(error);
-  const options = { cause: error };
+  // The client's own error holds the whole request, with its signature.
+  const options = { cause: new Error(`${code}: ${errorMessage(error)}`) };
   const text = (reason: string) => `${what} in ${where}: ${reason}`;
   if (FULL.includes(code) || status === 507) {
     return new NoSpaceError(text('its space or quota is exhausted: delete objects, or raise the quota'), options);
   }
   if (DAMAGED.includes(code)) return new DamagedError(text('the data was damaged in transit'), options);
   if (MISSING.includes(code)) return new NotFoundError(text('the object is missing'), options);
-  const advice = NEEDS_PERSON[code] ?? (status === 403 ? NEEDS_PERSON.AccessDenied : undefined);
+  const advice = NEEDS_PERSON[code] ?? adviceFor(status);
   if (advice !== undefined) return new S3UnavailableError(text(`${advice} (${code || status})`), true, options);
   if (code === 'SlowDown' || status === 429 || status === 503) {
     return new S3UnavailableError(text(`the server is overloaded (${status ?? code}); retrying`), false, options);

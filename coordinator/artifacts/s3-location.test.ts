@@ -25,6 +25,14 @@ test('a location has a bucket, a prefix and parameters', () => {
   });
 });
 
+test('direct transfers are off by default if the endpoint is a loopback address', () => {
+  expect(parseS3Location('s3://sweeps?endpoint=http://127.0.0.1:9000').direct).toBe(false);
+  expect(parseS3Location('s3://sweeps?endpoint=http://localhost:9000').direct).toBe(false);
+  expect(parseS3Location('s3://sweeps?endpoint=http://[::1]:9000').direct).toBe(false);
+  expect(parseS3Location('s3://sweeps?endpoint=http://127.0.0.1:9000&direct=true').direct).toBe(true);
+  expect(parseS3Location('s3://sweeps?endpoint=http://10.0.0.7:9000').direct).toBe(true);
+});
+
 test('locations with the same bucket and prefix are the same place, whatever their parameters', () => {
   const place = (text: string) => s3Place(parseS3Location(text));
   expect(place('s3://sweeps/a')).toBe('s3://sweeps/a/');

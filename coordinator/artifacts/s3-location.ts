@@ -1,4 +1,5 @@
 /** Parses the location of artifacts in an S3-compatible store: `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. */
+import { isLoopback } from '../../lib/net/address.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { parseSize } from '../../lib/text/size.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -17,7 +18,10 @@ export interface S3Location {
    * endpoint, because few S3-compatible servers have a name per bucket.
    */
   readonly pathStyle: boolean;
-  /** Whether agents and clients may transfer files directly, through presigned URLs. Default: true. */
+  /**
+   * Whether agents and clients may transfer files directly, through presigned URLs. The default is true unless the endpoint
+   * is a loopback address, under which another machine would reach a program of its own.
+   */
   readonly direct: boolean;
   /** The maximum total size of the artifacts. Default: no limit. */
   readonly quotaBytes: number | undefined;
@@ -69,7 +73,7 @@ export function parseS3Location(text: string): S3Location {
     endpoint,
     region: parameters.get('region') || undefined,
     pathStyle: flag('path-style', endpoint !== undefined),
-    direct: flag('direct', true),
+    direct: flag('direct', !hasLoopbackHost(endpoint)),
     quotaBytes,
   };
 }
@@ -81,6 +85,10 @@ function isPlainUrl(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function hasLoopbackHost(endpoint: string | undefined): boolean {
+  return endpoint !== undefined && isLoopback({ host: new URL(endpoint).hostname, port: 0 });
 }
 
 /** The bucket and the prefix, which identify the place of stored artifacts. The other parameters can change. */

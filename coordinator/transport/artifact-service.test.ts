@@ -91,7 +91,7 @@ function put(
     });
     call.on('error', reject);
     call.on('end', () => resolve(answers));
-    write({ $case: 'header', header: { key, agentId, artifact } });
+    write({ $case: 'header', header: { key, agentId, artifact, direct: false } });
   });
 }
 
@@ -107,7 +107,15 @@ async function name(seq: number, artifact: KeptArtifact): Promise<void> {
 async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   const { trialId: trial } = key;
-  for await (const { message } of client.read({ sweep: '', trial, attempt: 0, name: FILE.name, offset: 0, ...more })) {
+  for await (const { message } of client.read({
+    sweep: '',
+    trial,
+    attempt: 0,
+    name: FILE.name,
+    offset: 0,
+    direct: false,
+    ...more,
+  })) {
     if (message?.$case === 'chunk') chunks.push(message.chunk);
   }
   return Buffer.concat(chunks);
@@ -154,7 +162,7 @@ test('a stalled upload times out, and resumes after the bytes already received',
   const silent = once(client.put(), 'error');
   const call = client.put();
   const rejected = once(call, 'error');
-  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE, direct: false } } });
   await once(call, 'data');
   call.write({ message: { $case: 'chunk', chunk: BYTES.subarray(0, 400) } });
   expect((await rejected)[0]).toMatchObject({ code: status.DEADLINE_EXCEEDED });
@@ -212,7 +220,7 @@ test("an upload with an unreadable message is rejected without an error in the c
   const asIs = (bytes: Buffer) => bytes;
   const call = client.makeBidiStreamRequest(ArtifactServiceService.put.path, asIs, asIs);
   const rejected = once(call, 'error');
-  const header = { key, agentId: 'a', artifact: FILE };
+  const header = { key, agentId: 'a', artifact: FILE, direct: false };
   call.write(Buffer.from(PutRequest.encode({ message: { $case: 'header', header } }).finish()));
   await once(call, 'data');
   call.write(Buffer.of(0x0a, 0x7f));
@@ -238,7 +246,7 @@ test('an upload that sends single bytes at long intervals times out', async () =
   await begin({ stallMs: 400 });
   const call = client.put();
   const failed = once(call, 'error');
-  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE } } });
+  call.write({ message: { $case: 'header', header: { key, agentId: 'a', artifact: FILE, direct: false } } });
   await once(call, 'data');
   const sending = setInterval(() => call.write({ message: { $case: 'chunk', chunk: Buffer.alloc(1) } }), 50);
   onTestFinished(() => clearInterval(sending));

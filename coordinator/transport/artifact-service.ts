@@ -5,7 +5,7 @@ import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { groups } from 'd3-array';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { BadInputError, NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, DamagedError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import type {
   ArtifactServiceServer,
   ListRequest,
@@ -17,7 +17,7 @@ import type {
   ReadResponse,
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { MAX_ARTIFACTS } from '../../proto/limits.ts';
-import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import type { ArtifactStore, DirectTransfers } from '../artifacts/artifact-store.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -69,7 +69,8 @@ async function receiveFile(
   const { queries, files, core, guard } = options;
   const first = await next();
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a Put must be a header');
-  const { key, agentId, artifact } = checked(first.message.header);
+  const { header } = first.message;
+  const { key, agentId, artifact } = checked(header);
   guard.agentOf(call, agentId);
   if (core === undefined) throw new RejectedError('no coordinator runs on this folder, so uploads are rejected');
   const refusal = rejectionOf(core, agentId, key);
@@ -81,7 +82,30 @@ async function receiveFile(
   if (queries.artifacts.count(key) >= MAX_ARTIFACTS) {
     throw new BadInputError(`too many artifacts (max ${MAX_ARTIFACTS} per attempt)`);
   }
-  const incoming = await files.begin(key, artifact);
+  const name = `artifact ${artifact.name}`;
+  const inQuota = await options.quota?.reserve(name, artifact.size);
+  try {
+    const upload = { key, artifact, next, options };
+    if (header.direct && files.direct?.accepts(artifact) === true) await receiveDirectly(call, upload, files.direct);
+    else await receiveBytes(call, upload);
+    const ended = rejectionOf(core, agentId, key);
+    send(call, ended === undefined ? { $case: 'stored', stored: true } : { $case: 'refusal', refusal: ended });
+  } finally {
+    inQuota?.release();
+    if (rejectionOf(core, agentId, key) !== undefined) options.onEndedUpload(key);
+  }
+}
+
+/** An upload of a running attempt. */
+interface AcceptedUpload {
+  readonly key: AttemptKey;
+  readonly artifact: Artifact;
+  readonly next: NextMessage<PutRequest>;
+  readonly options: ArtifactServiceOptions;
+}
+
+async function receiveBytes(call: PutCall, { key, artifact, next, options }: AcceptedUpload): Promise<void> {
+  const incoming = await options.files.begin(key, artifact);
   try {
     const onReserved = () => send(call, { $case: 'offset', offset: incoming.offset });
     const announced = { name: `artifact ${artifact.name}`, size: artifact.size, space: options.space };
@@ -90,11 +114,32 @@ async function receiveFile(
       if (message === undefined || message.$case === 'chunk') return message?.chunk;
       throw new BadInputError('the header of a Put must be followed by chunks only');
     });
-    const ended = rejectionOf(core, agentId, key);
-    send(call, ended === undefined ? { $case: 'stored', stored: true } : { $case: 'refusal', refusal: ended });
   } finally {
     await incoming.close();
-    if (rejectionOf(core, agentId, key) !== undefined) options.onEndedUpload(key);
+  }
+}
+
+/** Lets the agent send the file to the artifact store, and verifies the stored object. */
+async function receiveDirectly(
+  call: PutCall,
+  { key, artifact, next }: AcceptedUpload,
+  direct: DirectTransfers,
+): Promise<void> {
+  const upload = await direct.begin(key, artifact);
+  try {
+    const parts = upload.requests.map(({ headers, ...request }) => ({ ...request, headers: { ...headers } }));
+    send(call, { $case: 'direct', direct: { parts } });
+    for (let sent = false; !sent; ) {
+      const message = (await next())?.message;
+      if (message === undefined) throw new BadInputError(`the upload of artifact ${artifact.name} ended early`);
+      if (message.$case !== 'progress' && message.$case !== 'sent') {
+        throw new BadInputError('the header of a direct Put must be followed by progress only');
+      }
+      sent = message.$case === 'sent';
+    }
+    if (!(await upload.finish())) throw new DamagedError(`artifact ${artifact.name} was damaged in transit`);
+  } finally {
+    upload.close();
   }
 }
 
@@ -143,6 +188,9 @@ async function* read(
     throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
   }
   yield { message: { $case: 'artifact', artifact } };
+  if (request.direct && files.direct?.accepts(artifact) === true) {
+    return yield { message: { $case: 'url', url: await files.direct.urlOf(key, artifact) } };
+  }
   for await (const chunk of files.read(key, artifact, request.offset)) {
     yield { message: { $case: 'chunk', chunk } };
   }

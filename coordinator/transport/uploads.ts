@@ -10,7 +10,11 @@ import { MIN_UPLOAD_BYTES_PER_S, STALL_MS } from './limits.ts';
 
 /** One message of an upload. */
 interface UploadMessage {
-  readonly message?: { readonly $case: 'header' } | { readonly $case: 'chunk'; readonly chunk: Uint8Array } | undefined;
+  readonly message?:
+    | { readonly $case: 'header' | 'sent' }
+    | { readonly $case: 'chunk'; readonly chunk: Uint8Array }
+    | { readonly $case: 'progress'; readonly progress: number }
+    | undefined;
 }
 
 /**
@@ -56,7 +60,8 @@ function messagesOf<Request extends UploadMessage, Response>(
     if (result.done === true) return undefined;
     const { message } = result.value;
     waitedMs += performance.now() - begun;
-    received += message?.$case === 'chunk' ? message.chunk.byteLength : 0;
+    if (message?.$case === 'chunk') received += message.chunk.byteLength;
+    else if (message?.$case === 'progress') received += message.progress;
     if (isTooSlow(received, waitedMs, stallMs)) {
       throw new StalledError(
         `the upload from ${call.getPeer()} is slower than ${MIN_UPLOAD_BYTES_PER_S} bytes per second`,

@@ -259,7 +259,7 @@ describe('agents', () => {
     });
     await expectRejection('other_attempt', async () => {
       const { sweepId: sweep, trialId: trial } = key;
-      const read = artifacts.read({ sweep, trial, attempt: 1, name: 'checkpoint', offset: 0 });
+      const read = artifacts.read({ sweep, trial, attempt: 1, name: 'checkpoint', offset: 0, direct: false });
       read.resume();
       expect((await once(read, 'error'))[0]).toMatchObject({ code: status.PERMISSION_DENIED });
     });

@@ -27,13 +27,21 @@ export const protobufPackage = "trawl.v1";
 export const protobufFileName = "trawl/v1/artifact_service.proto";
 
 export interface PutRequest {
-  message: { $case: "header"; header: PutHeader } | { $case: "chunk"; chunk: Buffer } | undefined;
+  message: { $case: "header"; header: PutHeader } | { $case: "chunk"; chunk: Buffer } | //
+  /** The number of bytes that the agent has sent to the artifact store since the last message. */
+  { $case: "progress"; progress: number } | //
+  /** The agent has made all presigned requests. */
+  { $case: "sent"; sent: boolean } | undefined;
 }
 
 export interface PutHeader {
   key: AttemptKey | undefined;
   agentId: string;
-  artifact: Artifact | undefined;
+  artifact:
+    | Artifact
+    | undefined;
+  /** Whether the agent accepts presigned requests. */
+  direct: boolean;
 }
 
 export interface PutResponse {
@@ -47,7 +55,29 @@ export interface PutResponse {
     | //
     /** The attempt's files are rejected. */
     { $case: "refusal"; refusal: Refusal }
+    | //
+    /** The agent can send the missing bytes to the artifact store. */
+    { $case: "direct"; direct: DirectUpload }
     | undefined;
+}
+
+export interface DirectUpload {
+  parts: PresignedPart[];
+}
+
+/** One HTTP PUT request, which is valid for an hour. */
+export interface PresignedPart {
+  /** The place of the part in the file. */
+  start: number;
+  size: number;
+  url: string;
+  /** The headers that the request must have. */
+  headers: { [key: string]: string };
+}
+
+export interface PresignedPart_HeadersEntry {
+  key: string;
+  value: string;
 }
 
 export interface ListRequest {
@@ -77,6 +107,8 @@ export interface ReadRequest {
   attempt: number;
   name: string;
   offset: number;
+  /** Whether the client accepts a presigned URL instead of chunks. */
+  direct: boolean;
 }
 
 export interface ReadResponse {
@@ -85,6 +117,9 @@ export interface ReadResponse {
     /** The first message. */
     { $case: "artifact"; artifact: Artifact }
     | { $case: "chunk"; chunk: Buffer }
+    | //
+    /** A presigned URL from which the file can be read for an hour. */
+    { $case: "url"; url: string }
     | undefined;
 }
 
@@ -100,6 +135,12 @@ export const PutRequest: MessageFns<PutRequest> = {
         break;
       case "chunk":
         writer.uint32(18).bytes(message.message.chunk);
+        break;
+      case "progress":
+        writer.uint32(24).uint64(message.message.progress);
+        break;
+      case "sent":
+        writer.uint32(32).bool(message.message.sent);
         break;
     }
     return writer;
@@ -134,6 +175,22 @@ export const PutRequest: MessageFns<PutRequest> = {
             message.message = { $case: "chunk", chunk: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.message = { $case: "progress", progress: longToNumber(reader.uint64()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.message = { $case: "sent", sent: reader.bool() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -164,13 +221,25 @@ export const PutRequest: MessageFns<PutRequest> = {
         }
         break;
       }
+      case "progress": {
+        if (object.message?.progress !== undefined && object.message?.progress !== null) {
+          message.message = { $case: "progress", progress: object.message.progress };
+        }
+        break;
+      }
+      case "sent": {
+        if (object.message?.sent !== undefined && object.message?.sent !== null) {
+          message.message = { $case: "sent", sent: object.message.sent };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBasePutHeader(): PutHeader {
-  return { key: undefined, agentId: "", artifact: undefined };
+  return { key: undefined, agentId: "", artifact: undefined, direct: false };
 }
 
 export const PutHeader: MessageFns<PutHeader> = {
@@ -183,6 +252,9 @@ export const PutHeader: MessageFns<PutHeader> = {
     }
     if (message.artifact !== undefined) {
       Artifact.encode(message.artifact, writer.uint32(26).fork()).join();
+    }
+    if (message.direct !== false) {
+      writer.uint32(32).bool(message.direct);
     }
     return writer;
   },
@@ -224,6 +296,14 @@ export const PutHeader: MessageFns<PutHeader> = {
             message.artifact = Artifact.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -246,6 +326,7 @@ export const PutHeader: MessageFns<PutHeader> = {
     message.artifact = (object.artifact !== undefined && object.artifact !== null)
       ? Artifact.fromPartial(object.artifact)
       : undefined;
+    message.direct = object.direct ?? false;
     return message;
   },
 };
@@ -265,6 +346,9 @@ export const PutResponse: MessageFns<PutResponse> = {
         break;
       case "refusal":
         Refusal.encode(message.message.refusal, writer.uint32(26).fork()).join();
+        break;
+      case "direct":
+        DirectUpload.encode(message.message.direct, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -307,6 +391,14 @@ export const PutResponse: MessageFns<PutResponse> = {
             message.message = { $case: "refusal", refusal: Refusal.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "direct", direct: DirectUpload.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -343,7 +435,237 @@ export const PutResponse: MessageFns<PutResponse> = {
         }
         break;
       }
+      case "direct": {
+        if (object.message?.direct !== undefined && object.message?.direct !== null) {
+          message.message = { $case: "direct", direct: DirectUpload.fromPartial(object.message.direct) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseDirectUpload(): DirectUpload {
+  return { parts: [] };
+}
+
+export const DirectUpload: MessageFns<DirectUpload> = {
+  encode(message: DirectUpload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parts) {
+      PresignedPart.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DirectUpload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDirectUpload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parts.push(PresignedPart.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DirectUpload>): DirectUpload {
+    return DirectUpload.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DirectUpload>): DirectUpload {
+    const message = createBaseDirectUpload();
+    message.parts = object.parts?.map((e) => PresignedPart.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePresignedPart(): PresignedPart {
+  return { start: 0, size: 0, url: "", headers: {} };
+}
+
+export const PresignedPart: MessageFns<PresignedPart> = {
+  encode(message: PresignedPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.start !== 0) {
+      writer.uint32(8).uint64(message.start);
+    }
+    if (message.size !== 0) {
+      writer.uint32(16).uint64(message.size);
+    }
+    if (message.url !== "") {
+      writer.uint32(26).string(message.url);
+    }
+    globalThis.Object.entries(message.headers).forEach(([key, value]: [string, string]) => {
+      PresignedPart_HeadersEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PresignedPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePresignedPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.start = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.size = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = PresignedPart_HeadersEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.headers[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PresignedPart>): PresignedPart {
+    return PresignedPart.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PresignedPart>): PresignedPart {
+    const message = createBasePresignedPart();
+    message.start = object.start ?? 0;
+    message.size = object.size ?? 0;
+    message.url = object.url ?? "";
+    message.headers = (globalThis.Object.entries(object.headers ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBasePresignedPart_HeadersEntry(): PresignedPart_HeadersEntry {
+  return { key: "", value: "" };
+}
+
+export const PresignedPart_HeadersEntry: MessageFns<PresignedPart_HeadersEntry> = {
+  encode(message: PresignedPart_HeadersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PresignedPart_HeadersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePresignedPart_HeadersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PresignedPart_HeadersEntry>): PresignedPart_HeadersEntry {
+    return PresignedPart_HeadersEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PresignedPart_HeadersEntry>): PresignedPart_HeadersEntry {
+    const message = createBasePresignedPart_HeadersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -550,7 +872,7 @@ export const TrialArtifacts: MessageFns<TrialArtifacts> = {
 };
 
 function createBaseReadRequest(): ReadRequest {
-  return { sweep: "", trial: "", attempt: 0, name: "", offset: 0 };
+  return { sweep: "", trial: "", attempt: 0, name: "", offset: 0, direct: false };
 }
 
 export const ReadRequest: MessageFns<ReadRequest> = {
@@ -569,6 +891,9 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     }
     if (message.offset !== 0) {
       writer.uint32(40).uint64(message.offset);
+    }
+    if (message.direct !== false) {
+      writer.uint32(48).bool(message.direct);
     }
     return writer;
   },
@@ -626,6 +951,14 @@ export const ReadRequest: MessageFns<ReadRequest> = {
             message.offset = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.direct = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -648,6 +981,7 @@ export const ReadRequest: MessageFns<ReadRequest> = {
     message.attempt = object.attempt ?? 0;
     message.name = object.name ?? "";
     message.offset = object.offset ?? 0;
+    message.direct = object.direct ?? false;
     return message;
   },
 };
@@ -664,6 +998,9 @@ export const ReadResponse: MessageFns<ReadResponse> = {
         break;
       case "chunk":
         writer.uint32(18).bytes(message.message.chunk);
+        break;
+      case "url":
+        writer.uint32(26).string(message.message.url);
         break;
     }
     return writer;
@@ -698,6 +1035,14 @@ export const ReadResponse: MessageFns<ReadResponse> = {
             message.message = { $case: "chunk", chunk: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = { $case: "url", url: reader.string() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -728,6 +1073,12 @@ export const ReadResponse: MessageFns<ReadResponse> = {
         }
         break;
       }
+      case "url": {
+        if (object.message?.url !== undefined && object.message?.url !== null) {
+          message.message = { $case: "url", url: object.message.url };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -738,7 +1089,9 @@ export type ArtifactServiceService = typeof ArtifactServiceService;
 export const ArtifactServiceService = {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
+   * after a record of the attempt has named it.
    */
   put: {
     path: "/trawl.v1.ArtifactService/Put" as const,
@@ -774,7 +1127,9 @@ export const ArtifactServiceService = {
 export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
+   * after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
   /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
@@ -786,7 +1141,9 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
 export interface ArtifactServiceClient extends Client {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. The file is listed only after a record of the attempt has named it.
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
+   * after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
