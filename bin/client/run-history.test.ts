@@ -3,7 +3,7 @@ import { usualAtOnce } from './run-history.ts';
 
 const trial = (startedAtMs: number, endedAtMs: number) => ({ startedAtMs, endedAtMs });
 
-test('trials that follow one another in a slot do not run at the same time, even if their times overlap shortly', () => {
+test('trials that follow one another in a slot do not run at the same time, even if their times overlap briefly', () => {
   const slots = [0, 500].flatMap((offset) =>
     [0, 1, 2].map((at) => trial(offset + at * 1000, offset + at * 1000 + 1010)),
   );

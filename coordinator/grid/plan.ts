@@ -31,7 +31,10 @@ const MAX_PLAN_CELLS = 250_000;
  */
 const MAX_DRAWN_CONFIGS = 20_000;
 
-/** The maximum number of trials of a sweep with adaptive replicates. Each look reads all of them, in about a second. */
+/**
+ * The maximum number of trials of a sweep with adaptive replicates. Each look reads all trials of the sweep, which
+ * takes about a second at this limit.
+ */
 const MAX_ADAPTIVE_TRIALS = 10_000;
 
 export interface Plan {

@@ -200,7 +200,8 @@ test('a coordinator that restarts after every step replaces the same members of 
   expect(queries.artifacts.inherited()).toEqual([
     { sweepId: '1', trialId: id, parent: 't2', attempt: 1, name: 'c2', size: 1, sha256: '' },
   ]);
-  // The parent continues, and its old checkpoint is dropped. The child keeps the file of its own until its own checkpoint.
+  // The parent continues, and its old checkpoint is dropped. The child keeps its copy of the file until it stores its own
+  // checkpoint.
   const parent = open('t2', 'a');
   send(parent, report(3, 3));
   send(parent, checkpoint(3));

@@ -280,7 +280,7 @@ export function artifactWriter(db: Database) {
   };
   return {
     dropCheckpoints,
-    /** The checkpoint of the parent is the child's until the child has a checkpoint of its own. */
+    /** The child has the checkpoint of its parent until it stores its own checkpoint. */
     inherit({ sweepId, trial: { trialId }, origin: { checkpoint } }: ChangeOf<'inherited'>, at: number): void {
       const { name, kind, epoch, size, sha256 } = checkpoint;
       insert.run(sweepId, trialId, PARENT_ATTEMPT, name, kind, epoch, size, sha256, 0, at);

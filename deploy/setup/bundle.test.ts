@@ -25,7 +25,7 @@ await commands[process.argv[2]]();
 /** Creates an installation with two commands, which print the file that they run from. */
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'trawl-bundle-'));
-  for (const name of ['bin/trawl.mjs', 'deploy/setup/node-version.mjs']) {
+  for (const name of ['bin/trawl.mjs', 'deploy/setup/bundle.mjs', 'deploy/setup/node-version.mjs']) {
     cpSync(join(CHECKOUT, name), join(root, name));
   }
   symlinkSync(join(CHECKOUT, 'node_modules'), join(root, 'node_modules'));

@@ -31,7 +31,7 @@ export async function writeDurably(path: string, content: string | Uint8Array, m
   await syncPath(dirname(path));
 }
 
-/** Does the same as `writeDurably` synchronously. */
+/** The synchronous form of `writeDurably`. */
 export function writeDurablySync(path: string, content: string | Uint8Array, mode = DEFAULT_MODE): void {
   const temporary = temporaryName(path);
   try {
