@@ -158,13 +158,21 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
  * Returns the source of the trials that were not created because of a stop or a kill of a sweep.
  * Undefined if all trials of the sweep were created, or if an older version created them at the submission.
  */
-export function loadUnfinishedSearch(db: Database, { id }: Sweep, openSource: OpenSource): TrialCreation | undefined {
+export function loadUnfinishedSearch(
+  db: Database,
+  { id, earlyStopping }: Sweep,
+  openSource: OpenSource,
+): TrialCreation | undefined {
   const { text, fileName, planned, searching, search } = db
     .prepare('select text, file_name as fileName, planned, searching, search from sweeps where id = ?')
     .get(id) as Pick<SweepColumns, 'text' | 'fileName' | 'planned' | 'searching' | 'search'>;
   if (searching > 0 || search === null) return undefined;
   const state = parseSourceState(search);
-  if (planned !== null && state.created >= planned) return undefined;
+  // The children of a population follow its first members, which are all created before the first child.
+  const hasChildren =
+    earlyStopping?.population !== undefined &&
+    db.prepare("select 1 as found from trials where sweep_id = ? and parent <> '' limit 1").get(id) !== undefined;
+  if (hasChildren || (planned !== null && state.created >= planned)) return undefined;
   return { source: openSource({ id, text, fileName }), state };
 }
 

@@ -92,6 +92,18 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
 
+/** Changes the changes of each step. */
+function changesAs(about: string, change: (one: Step['changes'][number], step: Step) => Step['changes']): Bug {
+  class ChangesSteps extends Runtime {
+    override settle(step: Step, by?: string): Promise<void> {
+      return super.settle({ ...step, changes: step.changes.flatMap((one) => change(one, step)) }, by);
+    }
+  }
+  return { about, runtime: (options) => new ChangesSteps(options) };
+}
+
+const replacesMembers = ({ changes }: Step) => changes.some(({ kind }) => kind === 'inherited');
+
 /** Changes new versions of sweeps in the store. */
 function appliesAs(about: string, changeApplied: (applied: AppliedChange, runtime: Runtime) => AppliedChange): Bug {
   class ChangesVersions extends Runtime {
@@ -475,6 +487,24 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) => {
     runAgain(runtime, sweep, 'stopped');
+  }),
+  'children-not-stored': changesAs('a member is stopped without its child', (one) =>
+    one.kind === 'inherited' ? [] : [one],
+  ),
+  'replaced-members-not-stopped': changesAs(
+    'a child is stored without the stop of the member that it replaces',
+    (one, step) => (one.kind === 'trial' && one.state === 'stopped' && replacesMembers(step) ? [] : [one]),
+  ),
+  'old-checkpoint-inherited': changesAs('a child starts from a checkpoint that its parent does not have', (one) =>
+    one.kind === 'inherited'
+      ? [{ ...one, origin: { ...one.origin, checkpoint: { ...one.origin.checkpoint, epoch: 0 } } }]
+      : [one],
+  ),
+  'failed-members-forgotten': forgets('a restart replaces failed members a second time', (sweep, runtime) => {
+    const rows = runtime.db.prepare("select id from trials where sweep_id = ? and state = 'failed'").all(sweep.id) as {
+      id: string;
+    }[];
+    for (const { id } of rows) sweep.earlyStopping?.population?.vacant.add(id);
   }),
   'holds-forgotten': forgets('a restart makes held trials pending', (sweep) => {
     for (const trial of trialsOf(sweep)) {

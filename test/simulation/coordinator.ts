@@ -9,6 +9,7 @@ import { type AgentControl, agentControl } from '../../coordinator/app/agent-con
 import { startRounds } from '../../coordinator/app/rounds.ts';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
+import { inheritedBy, shareCheckpoints } from '../../coordinator/artifacts/inherited-checkpoints.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
 import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
@@ -144,9 +145,11 @@ export class SimulatedCoordinator {
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
       this.files.loseSince(this.#diedAt - bug.losesFilesOfMs);
     }
+    void shareCheckpoints(runtime.queries.artifacts.inherited(), this.files, log);
     this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {
       onCommit(commit, runtime);
+      void shareCheckpoints(inheritedBy(commit.changes), this.files, log);
       for (const { key, name } of commit.dropped) this.files.remove(key, name);
     });
     const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));

@@ -6,6 +6,7 @@
 import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';
 import { keyText } from '../../lib/domain/attempt-key.ts';
+import { PopulationInvariant } from './population-invariant.ts';
 import { type JudgedSweep, PromotionInvariant } from './promotion-invariant.ts';
 
 type Entry = Change & { readonly kind: 'rung' };
@@ -19,6 +20,7 @@ export class EarlyStoppingInvariant {
   readonly #stopped = new Set<string>();
 
   /** The promotions of each sweep whose rule promotes trials. */
+  readonly #populations = new Map<string, PopulationInvariant>();
   readonly #promotions = new Map<string, PromotionInvariant>();
 
   /** Whether a trial was stopped, and whether a rejected trial was at its last epoch. */
@@ -65,6 +67,13 @@ export class EarlyStoppingInvariant {
     for (const [sweepId, own] of bySweep) {
       const sweep = sweepOf(sweepId);
       const rule = sweep?.policy.earlyTerminate;
+      if (rule?.type === 'pbt') {
+        const population = this.#populations.get(sweepId) ?? new PopulationInvariant(rule, this.reached);
+        this.#populations.set(sweepId, population);
+        const broken = population.take(own);
+        if (broken !== undefined) return `sweep ${sweepId}: ${broken}`;
+        continue;
+      }
       if (sweep === undefined || rule?.type !== 'asha' || rule.variant !== 'promotion') continue;
       const promotions = this.#promotions.get(sweepId) ?? new PromotionInvariant(rule, this.reached);
       this.#promotions.set(sweepId, promotions);

@@ -26,6 +26,8 @@ interface AttemptRow {
 interface ArtifactRow {
   readonly sweepId: string;
   readonly trialId: string;
+  /** The trial that produced the file. */
+  readonly producer: string;
   readonly attempt: number;
   readonly name: string;
   readonly kind: string;
@@ -60,6 +62,7 @@ interface CreatedRow {
   readonly idx: number;
   readonly state: string;
   readonly droppedIn: number;
+  readonly parent: string;
 }
 
 /**
@@ -73,13 +76,15 @@ function creationProblems(db: Database): string[] {
     .prepare('select id, text, file_name as fileName, state, searching, planned, version from sweeps')
     .all() as SweepRow[];
   const select = db.prepare(
-    'select id, idx, state, dropped_in as droppedIn from trials where sweep_id = ? order by idx',
+    'select id, idx, state, dropped_in as droppedIn, parent from trials where sweep_id = ? order by idx',
   );
   const wasStopped = db.prepare(
     "select 1 as found from events where sweep_id = ? and kind in ('sweep stopping', 'sweep killed') limit 1",
   );
   return sweeps.flatMap(({ id, text, fileName, state, searching, planned, version }) => {
-    const created = select.all(id) as CreatedRow[];
+    const all = select.all(id) as CreatedRow[];
+    // The children of a population follow its first members.
+    const created = all.filter(({ parent }) => parent === '');
     const spec = parseSweep(text, fileName);
     // The points of a search that uses results cannot be listed: its trials must be distinct, up to run_cap.
     const points = usesResults(spec.search)
@@ -87,10 +92,10 @@ function creationProblems(db: Database): string[] {
       : [...enumerateTrials(spec)].map(({ trialId }) => trialId);
     const size = usesResults(spec.search) ? (spec.runCap ?? 0) : points.length;
     const kept = created.filter(({ droppedIn }) => droppedIn === 0);
-    const isNumbered = created.every(({ idx }, index) => idx === index);
+    const isNumbered = all.every(({ idx }, index) => idx === index);
     const isPrefix = version > 1 ? areSome(kept, points) : created.every((trial, index) => trial.id === points[index]);
     const isWhole = kept.length === size || state !== 'finished' || wasStopped.get(id) !== undefined;
-    const total = size + created.length - kept.length;
+    const total = size + all.length - kept.length;
     const waiting = created.filter((trial) => trial.droppedIn > 0 && ['pending', 'offered'].includes(trial.state));
     return [
       ...(isPrefix && isNumbered ? [] : [`the trials of sweep ${id} are not its first ${created.length} points`]),
@@ -170,12 +175,20 @@ function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: 
 export function artifactProblems(db: Database, files: StoredFiles): string[] {
   const rows = db
     .prepare(
-      `select cast(sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, epoch, sha256 from artifacts`,
+      // The files of attempt 0 are the checkpoints of parents, which can themselves have been inherited.
+      `select cast(a.sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, a.epoch, sha256,
+         (with recursive line (id, parent, parent_attempt) as (
+            select id, parent, parent_attempt from trials where sweep_id = a.sweep_id and id = a.trial_id
+            union all
+            select t.id, t.parent, t.parent_attempt from line join trials as t
+              on t.sweep_id = a.sweep_id and t.id = line.parent and line.parent_attempt = 0)
+          select iif(a.attempt > 0, a.trial_id, (select parent from line where parent_attempt > 0))) as producer
+       from artifacts as a`,
     )
     .all() as ArtifactRow[];
   return rows.flatMap((row) => {
     const name = `artifact ${row.name} of ${row.sweepId}/${row.trialId}/${row.attempt}`;
-    if (row.sha256 !== sumAt(row.kind, row.trialId, row.epoch)) return [`${name} is of another trial`];
+    if (row.sha256 !== sumAt(row.kind, row.producer, row.epoch)) return [`${name} is of another trial`];
     return files.sumOf(row, row.name) === row.sha256 ? [] : [`${name} has no file`];
   });
 }

@@ -29,6 +29,12 @@ export class StoredFiles {
     this.#files.set(pathOf(key, name), { key, name, sha256, at });
   }
 
+  async share(from: AttemptKey, to: AttemptKey, { name }: { readonly name: string }): Promise<void> {
+    const file = this.#files.get(pathOf(from, name));
+    if (file === undefined) throw new Error(`the file ${name} does not exist`);
+    if (!this.has(to, name)) this.put(to, name, file.sha256, file.at);
+  }
+
   remove(key: AttemptKey, name: string): void {
     this.#files.delete(pathOf(key, name));
   }

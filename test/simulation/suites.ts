@@ -3,6 +3,8 @@
  * bug.
  */
 
+import { FIRST_POPULATION_SEED } from './scenario.ts';
+
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** Seeds 58, 61, 84, 93, 102, 116, 134, 139, 190, 257 and 259 reach states that seeds 1 to 50 do not. */
@@ -21,6 +23,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'attempts-forgotten': 3,
   'checkpoint-not-fetched': 4,
   'checkpoints-forgotten': 2,
+  'children-not-stored': FIRST_POPULATION_SEED,
   'claims-not-repeated': 1,
   'concurrency-ignored': 3,
   'dropped-trials-not-stored': 3,
@@ -29,6 +32,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ended-trials-kept': 1,
   'ended-trials-not-counted': 1,
   'ended-trials-run-again': 1,
+  'failed-members-forgotten': FIRST_POPULATION_SEED + 3,
   'failures-forgotten': 2,
   'files-not-flushed': 6,
   'held-trial-keeps-slot': 5,
@@ -40,6 +44,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'lease-renewed-after-its-end': 6,
   'leases-never-expire': 22,
   'offers-not-reconciled': 18,
+  'old-checkpoint-inherited': FIRST_POPULATION_SEED,
   'pause-forgotten': 3,
   'paused-sweep-grants': 3,
   'pools-not-sent': 8,
@@ -49,6 +54,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'quarantines-forgotten': 7,
   'records-accepted-twice': 2,
   'rejections-ignored': 21,
+  'replaced-members-not-stopped': FIRST_POPULATION_SEED,
   'resources-ignored': 3,
   'results-mixed-up': 9,
   'retries-not-counted': 1,

@@ -127,7 +127,9 @@ export class SimulatedWorker implements Worker {
 
   #checkResume({ key, resume }: Assignment): void {
     if (resume === undefined) return;
-    if (this.#world.files.get(resume.path) !== sumAt('checkpoint', key.trialId, resume.epoch)) {
+    const { inherited = false } = resume;
+    const sum = this.#world.files.get(resume.path);
+    if (inherited ? sum === undefined : sum !== sumAt('checkpoint', key.trialId, resume.epoch)) {
       this.#world.violated(
         `attempt ${keyText(key)} resumed from a file that is not its trial's checkpoint ${resume.epoch}`,
       );
