@@ -81,3 +81,11 @@ test('a later version of a sweep is shown beside its id, and a long name leaves 
   const [title] = await header({ ...paused, name, version: 3 }, undefined, 80);
   expect(title).toBe('width-and-depth-stud…that-fits-on-no-line  7  version 3  paused by ann, 5.0s ago');
 });
+
+test('a sweep whose last trial finished long ago has no rate, and does not claim that no trial has finished', async () => {
+  const trials = midTrials.map((trial) => ({ ...trial, endedAtMs: trial.endedAtMs === 0 ? 0 : START_MS - 3_600_000 }));
+  const source = new SampleSource({ ...midAnswers, updates: [snapshot(midSweep, trials, [sampleAgent()])] });
+  const at = await sampleDashboard(source, { columns: 120, rows: 24 });
+  expect(at.frame()[3]).toMatch(/^no trial finished in the last 10 min · /);
+  at.stop();
+});

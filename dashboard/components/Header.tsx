@@ -2,7 +2,7 @@ import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { timeLeftAfter, timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { NO_ESTIMATE_TEXT, progressText, sweepPercentText } from '../../lib/domain/progress.ts';
+import { NO_ESTIMATE_TEXT, progressText, sweepPercentText, sweepProgress } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { noCounts, presentTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -147,15 +147,17 @@ function elapsedText(sweep: Sweep, elapsed: string): string {
   return `${sweepEnded(sweep) ? 'ran' : 'running'} for ${elapsed}`;
 }
 
-function pace({ state, now }: Model, { id }: Sweep, { perMinute, eta, summarizedAtMs }: Summary): Part[] {
+function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedAtMs }: Summary): Part[] {
   const known = state.agents.filter((agent) => agent.state !== AgentState.LEFT);
   const up = known.filter((agent) => agent.state !== AgentState.LOST);
-  const alerts = agentAlerts(known, id);
+  const alerts = agentAlerts(known, sweep.id);
   const busy = `${sum(up, (agent) => agent.busy)}/${sum(up, (agent) => agent.slots)} slots busy`;
   const backends = [...new Set(up.map((agent) => agent.backend).filter(Boolean))].join(', ');
   const count = `${up.length} ${up.length === 1 ? 'agent' : 'agents'} up`;
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
-  const rate = perMinute === undefined ? waitingText(state) || NO_ESTIMATE_TEXT : `${perMinute.toFixed(1)} trials/min`;
+  const finished = sweepProgress(sweep).finished > 0;
+  const idle = finished ? 'no trial finished in the last 10 min' : NO_ESTIMATE_TEXT;
+  const rate = perMinute === undefined ? waitingText(state) || idle : `${perMinute.toFixed(1)} trials/min`;
   const left = eta.sweep && timeLeftAfter(eta.sweep, now - summarizedAtMs);
   const expected = left === undefined ? '' : `${formatSpan(left.expectedMs)} left`;
   return [

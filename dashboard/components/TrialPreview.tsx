@@ -48,7 +48,9 @@ export function TrialPreview({ model, trial, replicates, columns, lines }: Props
   const plotLines = Math.min(MAX_PLOT_LINES, wide ? room : room - HEADING_LINES);
   const detail = model.details.get(trial.id);
   const hasImages = (detail?.epochs.length ?? 0) > 0;
-  const listed = wide && replicates.length > 1 ? replicates.slice(0, Math.max(0, room - HEADING_LINES - 4)) : [];
+  // The output of a failure needs the room.
+  const hasRoom = wide && trial.failure === undefined && replicates.length > 1;
+  const listed = hasRoom ? replicates.slice(0, Math.max(0, room - HEADING_LINES - 4)) : [];
   const imageLines = room - HEADING_LINES - 1 - (listed.length === 0 ? 0 : listed.length + 2);
   return (
     <Box
