@@ -139,7 +139,7 @@ export function canChangeOnResume(trainer: string, parameter: string): boolean {
   return Object.hasOwn(parameters, parameter) && parameters[parameter]?.changesOnResume === true;
 }
 
-/** Parameters with which programs take their number of epochs. */
+/** Common names of the parameter that sets a program's number of epochs. */
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**

@@ -32,7 +32,7 @@ export interface WorkerSetup {
 
 export interface Assignment {
   readonly trainer: string;
-  /** The value is plain JSON, because a structured value would lose its class in a message. */
+  /** Plain JSON, because instances of a class would not survive the message to the worker. */
   readonly parameters: Readonly<Record<string, Json>>;
   readonly seed: number;
   readonly key: AttemptKey;

@@ -25,7 +25,10 @@ export interface RunHistory {
   readonly trials: readonly PastTrial[];
   /** The number of sweeps that the trials belong to. */
   readonly sweeps: number;
-  /** The slots of the connected agents or, without any, of the agents that ran the trials. At least 1 if there are trials. */
+  /**
+   * The number of slots of the connected agents. If no agent is connected, the slots of the agents that ran the trials.
+   * At least 1 if there are trials.
+   */
   readonly slots: number;
   /** The number of trials that ran on one slot at the same time, as packs. At least 1. */
   readonly perSlot: number;

@@ -61,7 +61,7 @@ function printResult(sweep: Sweep, changes: VersionChanges, options: Options): P
 export function registerApply(program: Command): void {
   const command = program
     .command('apply')
-    .description('change a sweep to an edited file: only new points run, and kept points keep their results')
+    .description('apply an edited file to its sweep: only new points run, and kept points keep their results')
     .argument('<file>', 'sweep file, YAML or JSON')
     .option('--sweep <sweep>', 'sweep id, name or "last" (default: the newest sweep with the name in the file)')
     .option('--dry-run', 'print the differences, and change nothing')

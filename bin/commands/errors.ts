@@ -48,7 +48,7 @@ async function errors(selector: string, options: Options): Promise<void> {
 export function registerErrors(program: Command): void {
   const command = program
     .command('errors')
-    .description('group the failed trials of a sweep by failure class and error, with their number and agents')
+    .description('group the failed trials of a sweep by failure class and error, with counts and agents')
     .argument('[sweep]', 'sweep id, name or "last"', 'last');
   withHelp(withOutput(withServer(command)), {
     examples: [

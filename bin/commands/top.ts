@@ -143,7 +143,7 @@ export function registerTop(program: Command): void {
     .description('show the live dashboard of a sweep; press ? for the keys')
     .argument('[sweep]', 'sweep id, name or "last"', 'last')
     .option('--readonly', 'disable all actions that change something')
-    .option('--once', 'print one frame and exit, without a terminal')
+    .option('--once', 'print one frame and exit (needs no terminal)')
     .addOption(new Option('--view <view>', 'view that --once prints').choices(PANES).default('sweep'))
     .option('--trial <id>', 'with --once: print the view of this trial')
     .option('--columns <n>', 'with --once: width of the frame', countUpTo(MAX_FRAME))

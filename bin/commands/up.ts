@@ -318,7 +318,7 @@ export function registerUp(program: Command): void {
   withSlots(command)
     .option(
       '--dir <dir>',
-      'data folder; the same folder and sweep file resume an interrupted sweep',
+      'data folder; to resume an interrupted sweep, use the same folder and sweep file',
       pathOption,
       DEFAULT_DIR,
     )
@@ -326,10 +326,10 @@ export function registerUp(program: Command): void {
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
     .option('--artifacts <s3-url>', 'keep artifacts in an S3-compatible store (see "trawl coordinator --help")')
-    .option('--new', 'run an edited file as a new sweep, without the offer to apply it to its earlier sweep')
+    .option('--new', 'run an edited file as a new sweep; do not offer to apply it to the earlier sweep')
     .option(
       '--retry <failures>',
-      'also retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',
+      'before the run, retry failed trials of an earlier run: "failed" for all, or failure classes such as oom,lost',
       parseRetriedFailures,
     )
     .addOption(packOption())
@@ -344,10 +344,10 @@ export function registerUp(program: Command): void {
       ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'print the results as JSON at the end'],
     ],
     exits: [
-      [0, 'the sweep ended, and every trial succeeded, or one reached the target'],
+      [0, 'the sweep ended; every trial succeeded, or a trial reached the target'],
       [
         1,
-        'trials failed, or were cancelled although no trial reached a target; or, without a terminal, the sweep was paused',
+        'trials failed, or trials were cancelled and no trial reached a target; without a terminal, also if the sweep was paused',
       ],
       [3, 'nats-server is not available, or a process kept failing'],
       [4, 'rejected: a coordinator already uses the data folder'],

@@ -127,7 +127,7 @@ export function registerWait(program: Command): void {
   const command = program
     .command('wait')
     .description(
-      'wait until a sweep ends, across restarts of the coordinator; without a terminal, also until it is paused',
+      'wait until a sweep ends, even if the coordinator restarts; without a terminal, also return when it is paused',
     )
     .argument('[sweep]', 'sweep id, name or "last"', 'last')
     .option('--timeout <duration>', 'time to wait, such as 90s, 15m, 1h30m or 1d (default: no limit)', durationOption);

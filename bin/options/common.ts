@@ -44,7 +44,7 @@ export const TOKEN_FILE_HELP =
 export function withAuth(command: Command, what: string): Command {
   return command.option(
     '--no-auth',
-    `require no token on the loopback interface for ${what}: every user of this machine has access`,
+    `require no token for ${what} on the loopback interface: every user of this machine has access`,
   );
 }
 

@@ -39,7 +39,7 @@ export interface PlannedWork {
   readonly slots: number;
   /** The number of trials that run on one slot at the same time. Default: 1. */
   readonly perSlot?: number;
-  /** Ended trials under the same early stopping, which some of the trials ended. Default: none, for whole trials. */
+  /** Earlier trials with the same early-stopping rule, including stopped trials. Default: none, if every trial is whole. */
   readonly underRule?: readonly PastTrial[];
 }
 

@@ -15,7 +15,7 @@ export interface EarlyStopping {
   readonly resumable: Map<string, Curve>;
   /** The scores of each rung in ascending order. */
   readonly scores: Map<number, number[]>;
-  /** The trials that wait for a promotion. Undefined if the rule stops trials. */
+  /** The trials that wait for a promotion. Undefined if the rule stops trials instead of promoting them. */
   readonly promotion: Promotion | undefined;
   /** The population of population based training. Undefined for other methods. */
   readonly population: Population | undefined;

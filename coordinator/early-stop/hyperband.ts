@@ -15,7 +15,7 @@ export function bracketsOf({ steps, eta }: HyperbandSettings): number[] {
 }
 
 /**
- * Returns the score at the bound of a rung: the worst score that continues. Undefined if no trial has a
+ * Returns the score at the bound of a rung: the worst score with which a trial continues. Undefined if no trial has a
  * score.
  */
 export function hyperbandBound(scores: readonly number[], eta: number): number | undefined {

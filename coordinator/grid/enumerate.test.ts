@@ -42,7 +42,7 @@ test('the parameters of a trial include the defaults of the trainer', () => {
   });
 });
 
-test('the conditions of when refer to the point before any when applies, and later rules take precedence', () => {
+test('a condition of when sees the point before any rule is applied, and later rules take precedence', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2]}, b: {value: 0}}

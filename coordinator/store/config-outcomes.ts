@@ -14,7 +14,7 @@ export class ConfigOutcomes {
     this.#replicates = replicates;
   }
 
-  /** Sets the outcome of a trial. A trial that was cancelled has ended without values. */
+  /** Sets the outcome of a trial. A cancelled trial counts as ended without values. */
   set(configId: string, trialId: string, outcome: SuggestionOutcome): void {
     const trials = this.#configs.get(configId) ?? new Map<string, SuggestionOutcome>();
     this.#configs.set(configId, trials.set(trialId, outcome));

@@ -256,7 +256,7 @@ test('an upload that sends single bytes at long intervals times out', async () =
   });
 });
 
-test('a list of many artifacts is sent in several messages of limited size, with every artifact except checkpoints in order', async () => {
+test('a long list of artifacts is sent in several messages of limited size, omits checkpoints, and keeps its order', async () => {
   const insert = served.runtime.db.prepare(
     `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
      values (1, ?, ?, ?, ?, 0, 1, '', 1, 1)`,

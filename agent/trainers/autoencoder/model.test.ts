@@ -20,7 +20,7 @@ test('each layer has as many inputs as the previous layer has outputs', () => {
   }
 });
 
-test('every layer uses ReLU, except the linear code and the last layer with tanh', () => {
+test('every layer uses ReLU, except the code layer (linear) and the last layer (tanh)', () => {
   expect(layersOf(3, 15).map(({ activation }) => activation)).toEqual([
     'relu',
     'relu',

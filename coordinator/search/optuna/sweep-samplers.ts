@@ -26,7 +26,7 @@ export interface SamplersOptions {
   readonly allowsOwnCode: boolean;
   /** Called when a sweep has an answer, or can send its request again. */
   readonly onReady: (sweepId: string) => void;
-  /** Called when the sampler of a sweep fails (`failures` in a row), and when it answers again (0). */
+  /** Called when the sampler of a sweep fails, with the number of failures in a row, and with 0 when the sampler answers again. */
   readonly onProblem: (sweepId: string, problem: string, failures: number) => void;
   /** Default: ANSWER_TIMEOUT_MS */
   readonly answerTimeoutMs?: number;

@@ -66,7 +66,7 @@ interface Observed {
 }
 
 /**
- * Returns the observations with a single value. With several objectives, the value is the place in the ranking by
+ * Reduces each observation to a single value. With several objectives, the value is the place in the ranking by
  * nondominated front and hypervolume contribution, which divides the observations as in Y. Ozaki et al., Multiobjective
  * Tree-Structured Parzen Estimator (Journal of Artificial Intelligence Research 73, 2022). The estimator uses only the
  * order of the values.
