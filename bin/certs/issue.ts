@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY_MS = 86_400_000;
-/** Certificates become valid this long before they are issued, because the clocks of machines differ. */
+/** Certificates are backdated by this time, because the clocks of machines differ. */
 const BACKDATE_MS = 3_600_000;
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };

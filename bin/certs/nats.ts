@@ -23,7 +23,7 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** A heartbeat contains every attempt of an agent, in about a hundred bytes each. */
+/** A heartbeat lists every attempt of an agent, at about a hundred bytes per attempt. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
 /** The maximum number of subscriptions of one client. An agent needs one subscription. */

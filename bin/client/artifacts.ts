@@ -15,7 +15,7 @@ export interface TrialArtifact {
 }
 
 /**
- * Lists the artifacts of trials, except checkpoints, by trial, attempt and name.
+ * Lists the artifacts of trials in order of trial, attempt and name, without checkpoints.
  * @param of `trial` is an id or a prefix of an id; an empty string means every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
@@ -66,7 +66,7 @@ export async function readArtifact(
       else if (message?.$case === 'url') for await (const chunk of readDirectly(message.url, 0)) chunks.push(chunk);
     }
   } catch (error) {
-    // This machine does not reach the artifact store.
+    // This machine cannot reach the artifact store, so the coordinator sends the bytes.
     if (error instanceof DirectTransferError) return readArtifact(connection, of, false);
     throw await explainCallError(error, connection);
   }

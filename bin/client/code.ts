@@ -13,7 +13,7 @@ import type { Connection } from './connect.ts';
 import { retryUnreachable } from './rpc.ts';
 import { explainCallError } from './rpc-errors.ts';
 
-/** The present code of a sweep file. */
+/** The code of a sweep file, packed for an upload. */
 export interface PackedCode {
   readonly folder: CodeFolder;
   readonly source: Source & { readonly archive: CodeArchive };

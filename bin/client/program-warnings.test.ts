@@ -59,7 +59,7 @@ describe('parameters', () => {
     ['[python3, train.py]', '', 'os.environ["TRAWL_PARAMETERS"]'],
     ['[python3, train.py]', 'project: x\n'],
     ['[python3, train.py]', 'wandb: offline\n'],
-  ])('parameters that reach the program have no warning: %s %s%s', (command, more = '', script = '') => {
+  ])('parameters that reach the program cause no warning: %s %s%s', (command, more = '', script = '') => {
     expect(warning(command, more, script)).toBe(undefined);
   });
 });

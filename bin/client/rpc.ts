@@ -15,8 +15,8 @@ import { explainCallError } from './rpc-errors.ts';
 const UNARY_DEADLINE_MS = 15_000;
 
 /**
- * Deadline, in milliseconds, of a call that can change many trials. The coordinator stores every change before the
- * answer.
+ * Deadline, in milliseconds, of a call that can change many trials. The coordinator stores every change before it
+ * answers.
  */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 

@@ -26,22 +26,22 @@ export interface RunHistory {
   /** The number of sweeps that the trials belong to. */
   readonly sweeps: number;
   /**
-   * The number of slots of the connected agents. If no agent is connected, the slots of the agents that ran the trials.
-   * At least 1 if there are trials.
+   * The number of slots of the connected agents. If no agent is connected, the number of slots that the trials used. At
+   * least 1 if there are trials.
    */
   readonly slots: number;
   /** The number of trials that ran on one slot at the same time, as packs. At least 1. */
   readonly perSlot: number;
   /**
    * All ended trials of the earlier sweeps with the same early stopping. Empty if the sweep has no early stopping, or if no
-   * earlier sweep had the same.
+   * earlier sweep had the same early stopping.
    */
   readonly underRule: readonly PastTrial[];
 }
 
 /**
- * Reads the successful trials of the newest sweeps with the same trainer and the same command, and the trials that the same
- * early stopping ended.
+ * Reads the successful trials of the newest sweeps with the same trainer and command. From sweeps that also have the same
+ * early stopping, reads the stopped trials too.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
@@ -90,8 +90,8 @@ function areEqual(one: unknown, other: unknown): boolean {
 }
 
 /**
- * Returns the number of trials that ran at the same time for the largest part of the time in which trials ran. A short
- * overlap, from the end of one trial to the start of the next, does not count.
+ * Returns the usual number of concurrent trials: the number that lasted longest in total. A short overlap of two
+ * consecutive trials therefore does not count.
  */
 export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs'>[]): number {
   const changes = trials.flatMap(({ startedAtMs, endedAtMs }) => [

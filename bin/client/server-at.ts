@@ -9,7 +9,7 @@ import { parseAddress } from '../../lib/net/address.ts';
  */
 export type ServerKind = 'plain' | 'tls' | 'http' | 'nats' | 'ssh' | 'closing' | 'silent' | 'other';
 
-/** Time to wait for data from the server before the request, and again for the answer. */
+/** How long to wait for data from the server before sending a request, and then for the answer. */
 const GREETING_MS = 300;
 const ANSWER_MS = 700;
 
@@ -18,7 +18,7 @@ export async function serverAt(address: string): Promise<ServerKind | undefined>
   const { host, port } = parseAddress(address, 'the coordinator');
   const target = { host: host.replace(/^\[|\]$/g, ''), port };
   const kind = kindOf(await firstAnswer(target));
-  // A TLS server closes the connection of a client that speaks anything else, often without an answer.
+  // A TLS server closes the connection of a client that does not speak TLS, often without an answer.
   if (kind === 'silent' || kind === 'closing' || kind === 'other') return (await hasTls(target)) ? 'tls' : kind;
   return kind;
 }

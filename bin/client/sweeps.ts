@@ -67,7 +67,7 @@ export async function listTrials(
   return trials;
 }
 
-/** Returns the named trials of a sweep in their order, without ranks. */
+/** Returns the trials with the given ids, without ranks. */
 export async function trialsById(connection: Connection, sweep: string, trialIds: readonly string[]): Promise<Trial[]> {
   const trials: Trial[] = [];
   for (let at = 0; at < trialIds.length; at += MAX_TRIAL_IDS) {
@@ -88,7 +88,7 @@ export async function* streamReports(
 
 /**
  * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted. A long curve
- * has several consecutive parts.
+ * is yielded in several consecutive parts.
  * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(
@@ -100,7 +100,7 @@ export async function* streamCurves(
   for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
-/** The maximum number of values that a command keeps in memory, which take up to about 1 GB. */
+/** The maximum number of values that a command keeps in memory, which is up to about 1 GB. */
 const MAX_CURVE_VALUES = 10_000_000;
 
 /** Counts the values of curves that are kept in memory. */

@@ -67,7 +67,7 @@ export function registerApply(program: Command): void {
     .option('--dry-run', 'print the differences, and change nothing')
     .option('-y, --yes', 'skip the confirmation; required without a terminal');
   withHelp(withOutput(withServer(command)), {
-    exits: [[2, 'the file is invalid, the change is not possible, or a confirmation is missing without a terminal']],
+    exits: [[2, 'the file is invalid, the change is not possible, or there is neither a terminal nor --yes']],
     examples: [
       ['trawl apply sweep.yaml', 'print kept, added and dropped trials, and apply the file after a confirmation'],
       ['trawl apply sweep.yaml --dry-run', 'print the differences only'],

@@ -81,7 +81,7 @@ async function renew(names: readonly string[], { dir, days }: Options): Promise<
     note(`${folder}/cert.pem is valid until ${new Date(expiresMs).toISOString()}`);
   }
   note(
-    'copy each cert.pem into the folder of its identity on the machine that uses it: agents and the coordinator read it there',
+    'copy each cert.pem into the folder of its identity on the machine that uses it: agents and the coordinator load it without a restart',
   );
   note(`for the NATS servers, ${await natsReloadSteps(dir, 'cert.pem')}`);
 }
@@ -89,7 +89,7 @@ async function renew(names: readonly string[], { dir, days }: Options): Promise<
 async function accounts({ dir }: Options): Promise<void> {
   const { writeAccounts } = await certs();
   for (const folder of writeAccounts(dir)) await print(`${folder}/nats-accounts.conf\n`);
-  note('if the file changed, restart the NATS servers: a reload does not connect an account that is new');
+  note('if the file changed, restart the NATS servers: a reload does not connect a new account');
 }
 
 function withDir(command: Command): Command {

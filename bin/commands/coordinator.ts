@@ -105,15 +105,15 @@ export function registerCoordinator(program: Command): void {
     .option(
       '--artifacts <s3-url>',
       'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
-        '(default: TRAWL_ARTIFACT_STORE, or else the location of the last start, or else the data folder)',
+        '(default: TRAWL_ARTIFACT_STORE, or else the location used at the last start, or else the data folder)',
     )
     .option('--python <program>', 'Python interpreter with Optuna, for sweeps with method: optuna', 'python3')
     .option(
       '--allow-sampler-code',
-      'permit sweep files to name a sampler class of their author (module:Class) or a Python interpreter; both run code on this machine',
+      'allow sweep files to name a custom sampler class (module:Class) or a Python interpreter; both run code on this machine',
     )
     .option('--retain <duration>', 'delete sweeps this long after they end (default: never)', ageOption)
-    .option('--identity <dir>', 'require TLS and identities from "trawl certs": its folder "server"', pathOption)
+    .option('--identity <dir>', 'require TLS and identities; DIR is the folder "server" from "trawl certs"', pathOption)
     .option('--metrics-tls', 'serve /metrics over TLS, and require a password or a client certificate')
     .option('--insecure', 'allow public addresses without encryption or a password');
   withAuth(command, 'each call, /metrics and /sd');

@@ -25,7 +25,7 @@ export function registerDoctor(program: Command): void {
     .option('--agent-dir <dir>', 'folder of the agent to check', pathOption, defaultAgentDir())
     .option(
       '--server <host:port>',
-      `coordinator whose agents are compared (default: TRAWL_SERVER, or else ${DEFAULT_ADDRESS})`,
+      `coordinator on which the agent id must be unique (default: TRAWL_SERVER, or else ${DEFAULT_ADDRESS})`,
     )
     .option(
       '--identity <dir>',

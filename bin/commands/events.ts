@@ -102,7 +102,7 @@ function kindOption(text: string, before: readonly EventKind[] = []): readonly E
 export function registerEvents(program: Command): void {
   const command = program
     .command('events')
-    .description('print the events of a sweep and, until its end, of the agents; oldest first')
+    .description('print the events of a sweep, and those of the agents until the sweep ends; oldest first')
     .argument('[sweep]', 'sweep id, name or "last" (default: the sweep of --trial, or else last)')
     .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
     .option('--reports', 'include the report of each epoch')

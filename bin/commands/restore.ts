@@ -24,7 +24,7 @@ export function registerRestore(program: Command): void {
     .argument('<backup>', 'backup folder, created by "trawl backup"')
     .requiredOption(
       '--dir <folder>',
-      'new or empty data folder, or that of an interrupted restore of the same backup',
+      'new or empty data folder, or the folder of an interrupted restore of the same backup',
       pathOption,
     );
   withHelp(withOutput(command), {

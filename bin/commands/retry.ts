@@ -74,13 +74,13 @@ export function registerRetry(program: Command): void {
     .description('retry failed or cancelled trials with a fresh retry budget; an ended sweep runs again')
     .argument(
       '[names...]',
-      'trial ids, prefixes or SWEEP/ID, optionally after their sweep; ' +
-        'with an option that selects trials: the sweep (default: last)',
+      'trial ids, prefixes or SWEEP/ID, after an optional sweep; ' +
+        'with an option that selects trials: only the sweep (default: last)',
     )
     .option('--failed', 'retry all failed trials')
     .option(
       '--cancelled',
-      'retry trials that were killed, or cancelled when the sweep was stopped or killed; also create its remaining trials',
+      'retry killed trials, and trials cancelled by a stop or kill of the sweep; also create the remaining trials',
     );
   for (const [name, about] of Object.entries(RETRIED_CLASSES)) command.option(`--${name}`, about);
   withHelp(withOutput(withServer(command)), {

@@ -221,7 +221,7 @@ function rungsText(rungs: readonly Rung[], stopReason: string, terminal: Termina
     { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
     { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
     { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
-    // The store has no separate reason for the rung at which a trial was stopped.
+    // The rung at which a trial was stopped has no reason of its own, so the reason of the stop is shown.
     { header: 'decision', cell: (rung) => rung.reason || (rung === rungs.at(-1) ? stopReason : '') || '-' },
   ];
   return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;

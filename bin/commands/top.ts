@@ -27,7 +27,7 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 /**
- * Loads the client of the coordinator. Loading it takes about as long as the first frame, which does not need it.
+ * Loads the client of the coordinator, which the first frame does not need. Loading takes about as long as that frame.
  */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([

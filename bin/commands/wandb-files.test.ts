@@ -215,7 +215,7 @@ test.each(Object.entries(FILES))('%s is planned as W&B reads it', (file, expecte
   expect(spec.isWandbFile).toBe(true);
 });
 
-test('the limits of exponential distributions are exponents, and the other distributions keep their numbers', () => {
+test('the limits of exponential distributions are read as exponents, and other limits are unchanged', () => {
   const { search, earlyTerminate } = read('bayes.yaml');
   expect(Object.fromEntries(search?.space ?? [])).toEqual({
     lr: { kind: 'log_uniform', min: Math.exp(-11.5), max: Math.exp(-2.3), q: undefined },

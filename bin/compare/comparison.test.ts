@@ -54,7 +54,7 @@ const configs = [
 ];
 const chosen = (...selectors: string[]) => chooseConfigs(configs, selectors).map(({ id }) => id);
 
-test('configs are selected by prefixes of their ids or of their trials’ ids, in that order', () => {
+test('configs are selected by prefixes of their ids or of their trials’ ids, in the order of the prefixes', () => {
   expect(chosen('cc', 'aa1')).toEqual(['cc3', 'aa1']);
   expect(chosen('u', 't2', 't1')).toEqual(['ab2', 'aa1']);
 });

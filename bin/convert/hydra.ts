@@ -49,7 +49,7 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
   };
 }
 
-/** Whether a configuration has parameters of a sweep: `params`, or those of the Optuna and Ax sweepers. */
+/** Whether a configuration has parameters of a sweep, for the basic sweeper, Optuna's or Ax's. */
 export const isHydraConfig = (data: unknown): boolean => sweeperParameters(data).length > 0;
 
 /** Returns `hydra.sweeper`. A file of Hydra's group `hydra/sweeper` contains only the sweeper. */
@@ -65,7 +65,7 @@ function sweeperParameters(data: unknown): (readonly [string, unknown])[] {
   return groups.flatMap((entries) => Object.entries(entries));
 }
 
-/** Converts the `hydra.sweeper` of a configuration: the basic sweeper's, Optuna's or Ax's. */
+/** Converts the `hydra.sweeper` of a configuration: the basic sweeper, Optuna's or Ax's. */
 export function fromHydraConfig(data: unknown): Converted {
   const sweeper = sweeperOf(data);
   const entries = sweeperParameters(data);

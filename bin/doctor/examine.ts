@@ -21,7 +21,7 @@ export interface ExamineOptions {
   readonly dir: string;
   /** Folder of the agent to check. */
   readonly agentDir: string;
-  /** The coordinator whose agents are compared. See ConnectOptions. */
+  /** The coordinator on which the agent id must be unique. See ConnectOptions. */
   readonly server?: string | undefined;
   readonly identity?: string | undefined;
   readonly env: NodeJS.ProcessEnv;

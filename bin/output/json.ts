@@ -64,11 +64,11 @@ export interface TrialJson {
   readonly failure: FailureJson | null;
   /** The rule that stopped the trial, with its reason. Null unless a rule stopped the trial early. */
   readonly stop_reason: string | null;
-  /** The trial whose checkpoint the trial started from (method pbt). Absent for a trial that started from scratch. */
+  /** The trial whose checkpoint this trial started from (method pbt). Absent for a trial that started from scratch. */
   readonly parent?: string | undefined;
   /** The epoch of the parent's checkpoint. */
   readonly parent_epoch?: number | undefined;
-  /** The trial that the trial replaced in its population. */
+  /** The trial that this trial replaced in its population. */
   readonly replaces?: string | undefined;
   /**
    * The version of the sweep file that dropped the trial's point. Null if the current version of the sweep file
@@ -283,7 +283,7 @@ function machineJson(figures: MachineFigures) {
   };
 }
 
-/** Returns how the program of an attempt was started as printed with `-o json`. */
+/** Returns the start of an attempt's program, as printed with `-o json`. */
 export function programJson({ attempt, command, interpreter, python, packages }: ProgramStart) {
   const list = packages === '' ? [] : packages.split('\n');
   return { attempt, command, interpreter: interpreter || null, python: python || null, packages: list };

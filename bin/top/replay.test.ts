@@ -64,7 +64,7 @@ test('a replay finds a report by its step, even if the step is a fraction, and k
   ]);
 });
 
-test('a replay counts a trial as dropped from the drop of its point until the point returns', () => {
+test('a replay counts a trial as dropped while the sweep file lacks its point', () => {
   const trial = { ...endedTrial(0, { test_loss: 0.1 }), droppedIn: undefined };
   const replay = new Replay({
     sweep: sampleSweep({ state: SweepState.FINISHED }),

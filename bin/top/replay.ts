@@ -35,7 +35,7 @@ const TRIAL_STATES: ReadonlySet<string> = new Set<TrialStateName>([
   'cancelled',
 ]);
 const CONNECTED: AgentState = 'AGENT_STATE_CONNECTED';
-/** The detail of the event that an attempt was granted. */
+/** Matches the detail of a grant event. */
 const GRANTED = /^to agent (?<agent>.*), slot (?<slot>\d+)(?<resumed>, resumed after .*)?$/s;
 const NO_PROGRESS = { epoch: 0, metrics: {} };
 

@@ -49,7 +49,7 @@ const MOST_CHARACTERS = 18;
 
 /**
  * Draws the mean at each value of a parameter, with a whisker, one row per value. Suitable for labels that are too long
- * for places side by side.
+ * to fit side by side.
  */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): ChartDrawing {
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
