@@ -1,7 +1,6 @@
 /**
- * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. Such files are not code,
- * and each file would change the code of later sweeps. These files and folders are recognized by their content, not
- * by their names.
+ * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. They are not code, and
+ * sending them would change the code of later sweeps. They are recognized by their content, not by their names.
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

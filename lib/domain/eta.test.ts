@@ -137,7 +137,7 @@ test('a free slot starts a whole pack if the trials of the sweep can be packed',
   expect(usableSlots(agents, { running: 2, concurrency: 5, packs: true })).toBe(5);
 });
 
-test('trials that are not created yet count like pending trials, and an unlimited search has no time left', () => {
+test('trials that are not created yet count like pending trials, and an unlimited search has no estimate', () => {
   const ended = {
     configId: 'a',
     state: 'ended',
@@ -158,7 +158,7 @@ test('trials that are not created yet count like pending trials, and an unlimite
   expect(etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY, paused: true }).sweep).toEqual(without.sweep);
 });
 
-test('a sweep that waits for slots has a time left that includes the waiting time', () => {
+test('the estimate for a sweep that waits for slots includes the waiting time', () => {
   const ended = {
     id: 'a',
     configId: 'a',

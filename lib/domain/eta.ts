@@ -88,7 +88,7 @@ const PRIOR_WEIGHT = 2;
  */
 export const MAX_ESTIMATED_TRIALS = 20_000;
 
-/** The part of an unknown run that is assumed to be left when it takes longer than expected. */
+/** The share of a run of unknown length that is assumed to remain when the run takes longer than expected. */
 const LEAST_LEFT = 0.1;
 
 export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, now }: EtaSituation): Eta {
@@ -108,8 +108,8 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
   for (const part of waiting) {
     const startsIn = free.pop() ?? 0;
     free.push(startsIn + part.ms);
-    // The time before the trial starts is as uncertain as the time of the trial itself, but the errors partly cancel
-    // out.
+    // The time before the trial starts is as uncertain as the time of the trial itself, but the errors of consecutive
+    // trials partly cancel out.
     const before = startsIn * root(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
     times.set(part.id, intervalOf(startsIn + part.ms, root(spreadOf(part), before), pace));
   }
@@ -154,7 +154,7 @@ const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
   return root(noiseMs, ms * uncertainty, ms * shared);
 };
 
-/** Returns the standard deviation of the time until all parts are done: of the work per lane, and of the last trial. */
+/** Returns the standard deviation of the time until all parts end: of the work per lane plus that of the last trial. */
 function sweepSpread(parts: readonly Part[], lanes: number): number {
   const ofConfigs = new Map<string, { ms: number; readonly uncertainty: number }>();
   for (const { configId, ms, uncertainty } of parts) {
@@ -191,8 +191,8 @@ interface ConfigPace {
   /** The expected time of an epoch. */
   readonly unitMs: number;
   /**
-   * The standard deviations of the logarithm of the time: from the config's own deviation, and from the mean of the
-   * sweep.
+   * The standard deviations of the logarithm of the time: the part that comes from the config, and the part that comes
+   * from the mean of the sweep.
    */
   readonly uncertainty: number;
   readonly shared: number;

@@ -28,7 +28,7 @@ function nondominated(points: readonly Losses[]): Losses[] {
 export function hypervolume(points: readonly Losses[], reference: Losses): number {
   const front = nondominated(points.filter((point) => isAsGood(point, reference)));
   if (reference.length === 2) return area(front, reference);
-  // The limit sets of points in ascending order of an objective lose a dimension and stay small.
+  // If the points are sorted by one objective, the limit sets lose a dimension and stay small.
   front.sort((a, b) => (b[0] ?? 0) - (a[0] ?? 0));
   return front.reduce((sum, point, at) => sum + exclusiveVolume(point, front.slice(at + 1), reference), 0);
 }

@@ -10,7 +10,7 @@ export interface MetricValue {
 export type MetricValues = ReadonlyMap<string, MetricValue>;
 
 /**
- * The rule for the step that provides the value for the ranking. All other metrics have the value of their last step.
+ * Determines which step provides the value of the ranking metric. All other metrics have the value of their last step.
  */
 export interface RankingRule {
   readonly metric: string;

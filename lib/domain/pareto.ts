@@ -15,8 +15,8 @@ export interface Objective {
 }
 
 /**
- * The largest front of three or more objectives whose hypervolume contributions are computed. The items of a larger front
- * share a place.
+ * The maximum size of a front of three or more objectives for which hypervolume contributions are computed. The items
+ * of a larger front share a place.
  */
 export const MAX_EXACT_FRONT = 1_000;
 
@@ -55,7 +55,7 @@ export function frontsOf(points: readonly Losses[]): number[] {
 }
 
 /**
- * Returns the first front in which no point dominates the given point. No point of a later front dominates it either.
+ * Returns the first front without a point that dominates the given point. Later fronts have no such point either.
  */
 function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
   let [low, high] = [0, fronts.length];
@@ -92,7 +92,7 @@ interface Scored<T> {
 
 /**
  * Orders items best first. Items without losses come last, with place and front 0, in the order of their index.
- * @param limit the number of places that the caller needs; default: all. Later items have the place of their front.
+ * @param limit the number of places that the caller needs; default: all. Beyond the limit, the items of a front share a place.
  */
 export function rankByLosses<T extends { readonly index: number }>(
   items: readonly T[],

@@ -25,10 +25,10 @@ export function sweepProgress(sweep: Sweep): SweepProgress {
   return { finished, total, share: total === 0 ? 0 : finished / total };
 }
 
-/** Shown instead of the time left. */
+/** Shown in place of the remaining time. */
 export const NO_ESTIMATE_TEXT = 'no trial finished yet';
 
-/** Whether a sweep has no time left yet, because the sweep runs and none of its trials has finished. */
+/** Whether the remaining time of a sweep is unknown because the sweep runs and none of its trials has finished. */
 export function hasNoEstimate(sweep: Sweep): boolean {
   return sweep.timeLeft === undefined && sweepState.of(sweep.state) === 'running' && finishedTotal(sweep) === 0;
 }

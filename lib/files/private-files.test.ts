@@ -75,7 +75,7 @@ asRoot.each([
   ['link', 0o1777],
   ['nested link', 0o777],
 ] as const)(
-  'a folder that others could write to is rejected each time while it has a %s of another user (mode %o)',
+  'a folder that others could write to is rejected as long as it contains a %s of another user (mode %o)',
   (kind, mode) => {
     const path = join(parent, 'shared');
     mkdirSync(join(path, 'logs'), { recursive: true });

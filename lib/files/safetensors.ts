@@ -36,8 +36,8 @@ const METADATA = '__metadata__';
 const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
 
 /**
- * Returns the bytes of a safetensors file. Tensors keep their order, except that bytes come last, which aligns every
- * tensor.
+ * Returns the bytes of a safetensors file. Tensors keep their order, except that U8 tensors come last, which aligns
+ * every tensor.
  * @throws {BadInputError} if a tensor's shape does not match its data, or its name is reserved by the format
  */
 export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array {

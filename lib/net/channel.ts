@@ -65,7 +65,7 @@ export function channelTo(address: string, identity: Identity | undefined, token
   };
 }
 
-/** Gives the user's name and host, which the coordinator records for a change. A certificate has its own name. */
+/** Adds the user's name and host, which the coordinator records with a change. A certificate has its own name. */
 const addUser: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
     start(metadata, listener, next) {

@@ -14,7 +14,7 @@ import { rejectedLogin } from './nats-state.ts';
 
 const RECONNECT_WAIT_MS = 500;
 const RECONNECT_JITTER_MS = 100;
-/** The longest delay between logins while the server rejects them. */
+/** The longest delay between login attempts while the server rejects them. */
 const MAX_LOGIN_WAIT_MS = 5_000;
 /** A server sends INFO as soon as a client connects. */
 const INFO_LIMIT_MS = 3_000;

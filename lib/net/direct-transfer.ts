@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 const IDLE_MS = 20_000;
 /** The time for which files pass through the coordinator after a failed direct transfer. */
 const CLOSED_MS = 5 * 60_000;
-/** The part of an error's answer that is kept for the message. */
+/** The number of characters of an error response that the message quotes. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /** The store could not be reached, or rejected a request. The file can still pass through the coordinator. */
@@ -54,7 +54,7 @@ export async function sendDirectly(
     };
     await pipeline(file, whole, request).catch(async (error) => {
       if (error instanceof DirectTransferError || (file.errored !== null && error === file.errored)) throw error;
-      // The store's answer explains a closed connection better.
+      // If the store closed the connection, its answer gives the reason.
       await answer.then(check);
       throw failed(url, error);
     });
@@ -123,7 +123,7 @@ export class DirectPath {
     this.#closedUntil = performance.now() + CLOSED_MS;
   }
 
-  /** See readDirectly. A failed transfer closes the path. */
+  /** See readDirectly. After a failed transfer, `isOpen` is false for some time. */
   async *read(url: string): AsyncGenerator<Buffer> {
     try {
       yield* readDirectly(url, 0);

@@ -20,7 +20,7 @@ const MAX_CONNECTIONS = 64;
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 };
 const METHODS: readonly string[] = ['GET', 'HEAD'];
 /**
- * Pages that are served without credentials and for any Host header, because supervisors and load balancers send none.
+ * Pages that require neither credentials nor an allowed Host header, because probes of load balancers send neither.
  */
 const OPEN_PATHS = ['/healthz', '/readyz'];
 
@@ -129,7 +129,10 @@ export async function serveOperatorPages(
  * send nothing, or half a request, therefore cannot block other clients.
  */
 function limitConnections(server: Server): void {
-  /** The open connections by their remote port, oldest first. Over TLS, a request has another socket than its connection. */
+  /**
+   * The open connections by remote address and port, oldest first. The keys are not sockets, because over TLS, a request
+   * and its connection have different sockets.
+   */
   const open = new Map<string, { readonly socket: Socket; requests: number }>();
   const keyOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
   server.on('connection', (socket) => {

@@ -142,7 +142,7 @@ asRoot(
   },
 );
 
-asRoot('without a token, nothing is sent to a process of another person, but a service is used', async () => {
+asRoot('without a token, requests go to a system service, but not to a process of another person', async () => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
   for (const [uid, expected] of [
     [NOBODY, { kind: 'foreign', message: expect.stringContaining('TRAWL_TOKEN to any text') }],
