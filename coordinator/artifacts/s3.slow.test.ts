@@ -223,7 +223,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
       method === 'PUT' ? { status: 403, code: 'AccessDenied' } : undefined,
     );
     await expect(start(`s3://trawl?endpoint=${readOnly}`)).rejects.toThrow(
-      'must allow to read, write, list and delete',
+      'must permit reading, writing, listing and deleting',
     );
     const skewed = await startFaults(server.url, () => ({ status: 403, code: 'RequestTimeTooSkewed' }));
     await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronise both with NTP');
