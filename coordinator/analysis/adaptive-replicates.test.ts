@@ -114,13 +114,13 @@ function study(effect: number, normal: () => number): { verdict: string; replica
   return { verdict: judged?.verdict ?? '', replicates: Number(/at (\d+) replicates/.exec(judged?.because ?? '')?.[1]) };
 }
 
-/** The studies take about a second on a quiet machine. */
+/** The studies take about a second on an idle machine. */
 const STUDIES = { timeout: 120_000 };
 
 test('of 100 simulated studies without an effect, about 5 % reach a verdict', STUDIES, () => {
   const normal = normalDeviates(1);
   const verdicts = Array.from({ length: 100 }, () => study(0, normal).verdict);
-  // Three standard errors above 5 %. `npm run bench:adaptive` simulates 2,000 studies.
+  // The limit is three standard errors above 5 %. `npm run bench:adaptive` simulates 2,000 studies.
   expect(verdicts.filter((verdict) => verdict !== 'undecided').length).toBeLessThan(12);
 });
 

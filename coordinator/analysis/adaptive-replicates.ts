@@ -15,7 +15,7 @@ import { comparedTrials } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
-/** Each look needs a fifth more replicates than the previous look, at least one. */
+/** Each look needs a fifth more replicates than the previous look, and at least one more. */
 const REPLICATES_PER_STEP = 5;
 
 interface Look {
@@ -35,9 +35,9 @@ export interface MissingReplicate {
 const known = new Map<string, readonly Look[]>();
 
 /**
- * Returns the looks of a sweep. The error that is spent grows with the square of the share of the replicates (the power
- * family of Kim and DeMets, Biometrika 74, 1987), so that early looks decide clear effects, and the last look has almost the
- * power of a single judgement.
+ * Returns the looks of a sweep. The error spent up to a look grows with the square of the share of the replicates at
+ * that look (the power family of Kim and DeMets, Biometrika 74, 1987). Early looks therefore decide only clear effects,
+ * and the last look has almost the power of a single judgement.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
   const key = `${min} ${max}`;
@@ -156,8 +156,8 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 
 /**
  * Returns the missing replicates of the configs that can still be the best. A config is dropped if it is significantly
- * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), so the best
- * config is wrongly dropped with at most this probability.
+ * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), which
+ * therefore limits the probability that the best config is dropped.
  */
 function missingOfBest(
   { name, goal }: Pick<Metric, 'name' | 'goal'>,

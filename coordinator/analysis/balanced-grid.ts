@@ -36,9 +36,10 @@ const MAX_FACTOR_LEVELS = 100;
  * Returns a balanced grid, or the reason why the results contain none. Repeatedly drops the value with the fewest
  * combinations, then keeps the seeds that all combinations have. This is a heuristic, because finding the largest
  * balanced grid is NP-hard.
- * @param axes parameters that name a factor if several parameters change together
- * @param others parameters that are factors only if the axes do not determine them; the axes determine most parameters
- * that `when` sets
+ * @param axes the axes of the sweep; if several parameters change together, their factor has the name of the first axis
+ * among them
+ * @param others the other parameters, which are factors only if the axes do not determine them; the axes determine most
+ * parameters that `when` sets
  */
 export function balancedGrid(
   all: readonly TrialValue[],

@@ -70,9 +70,9 @@ export class FactorModel {
   }
 
   /**
-   * Returns the mean at each value of a factor, with equal weights for the values of each other factor, from the main
-   * effects (Searle, Speed and Milliken, The American Statistician 34, 1980). A mean is undefined if the results do not
-   * determine it.
+   * Returns the mean at each value of a factor. The mean is computed from the main effects, with equal weights for the
+   * values of every other factor (Searle, Speed and Milliken, The American Statistician 34, 1980). A mean is undefined
+   * if the results do not determine it.
    */
   adjustedMeans(factor: number): (AdjustedMean | undefined)[] {
     const equations = this.#normalEquations(this.#factors.map((_, f) => [f]));
@@ -105,7 +105,10 @@ export class FactorModel {
     return weights;
   }
 
-  /** Returns the normal equations. The first value of each factor is the reference; the last row and column are the metric. */
+  /**
+   * Returns the normal equations. The first value of each factor is the reference; the last row and column belong to
+   * the metric.
+   */
   #normalEquations(terms: readonly ModelTerm[]): Float64Array[] {
     const starts: number[] = [];
     let size = INTERCEPT + 1;

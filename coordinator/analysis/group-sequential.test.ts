@@ -19,13 +19,13 @@ test('a single look spends the whole error rate', () => {
   expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
 });
 
-test('the level of the last of several looks is below the whole error rate, but above the rate that the earlier looks left', () => {
+test('the level of the last look is below the whole error rate, but above the part that the earlier looks have not spent', () => {
   const levels = lookLevels(
     SHARES,
     SHARES.map((share) => 0.05 * share ** 2),
   );
   const last = levels.at(-1) ?? Number.NaN;
   expect(last).toBeLessThan(0.05);
-  // Later looks are correlated with the earlier ones, so that their level is above the error that they add.
+  // Later looks are correlated with earlier looks, so the level of a later look is higher than the error that it adds.
   expect(last).toBeGreaterThan(0.05 * (1 - 0.8 ** 2));
 });

@@ -25,7 +25,7 @@ export interface Importance {
   readonly balanced: boolean;
   /**
    * Notes on the analysis: the trials that were skipped to balance the grid, the parameters that change together, or
-   * the reason why no effects were found.
+   * the reason why the analysis has no effects.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
@@ -43,10 +43,9 @@ export interface Importance {
 
 /**
  * Analyses the variance of a metric over the trials that have a result. If the trials do not form a balanced grid
- * because of `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the skipped trials.
- * If no part is balanced, the result has no effects. The effects and interactions are in descending order of their
- * shares.
- * @param axes the sweep's axes, which name a factor if several parameters change together
+ * because of `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the skipped trials. If
+ * no part is balanced, the result has no effects. The effects and interactions are in descending order of their shares.
+ * @param axes see `balancedGrid`
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
   const all = observationsOf(trials, metric);

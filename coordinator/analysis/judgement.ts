@@ -67,8 +67,8 @@ export interface JudgedHypothesis {
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /**
-   * The number of further seeds of the decisive part. A hypothesis is decided when the part that needs the most seeds
-   * is decided.
+   * The number of further seeds that the decisive part needs. A hypothesis is decided when the part that needs the most
+   * seeds is decided.
    */
   readonly moreSeeds: MoreSeeds;
   /** The statistical method, in one sentence. */

@@ -114,7 +114,7 @@ test('seedsNeeded returns the smallest n that satisfies the formula', () => {
   expect(seedsNeeded(minus([1.0, 1.6, 0.7], [0.9, 0.8, 1.1]), 0.95)).toBe(68);
 });
 
-test('a clear effect needs few seeds, and an effect within chance needs more seeds than the limit', () => {
+test('a clear effect needs few seeds, and an effect no larger than chance needs more seeds than the limit', () => {
   expect(seedsNeeded(minus([1, 1.1, 0.9], [2, 2.1, 1.9]), 0.95)).toBeLessThanOrEqual(4);
   expect(seedsNeeded(minus([1, 2, 3], [1, 2, 3.0001]), 0.95)).toBeUndefined();
   expect(seedsNeeded(minus([1, 1], [1, 1]), 0.95)).toBeUndefined();

@@ -27,7 +27,7 @@ export interface SweepEstimate {
   readonly slotTime: DurationInterval;
   /** The estimated time until the last trial ends, in milliseconds. */
   readonly duration: DurationInterval;
-  /** The share of the time of whole trials that the trials run, as early stopping ends some of them. At most 1. */
+  /** The expected duration of a trial as a share of its duration without early stopping. At most 1. */
   readonly share: number;
 }
 
@@ -39,7 +39,10 @@ export interface PlannedWork {
   readonly slots: number;
   /** The number of trials that run on one slot at the same time. Default: 1. */
   readonly perSlot?: number;
-  /** Earlier trials with the same early-stopping rule, including stopped trials. Default: none, if every trial is whole. */
+  /**
+   * Earlier trials with the same early-stopping rule, including stopped trials. Default: none, for a sweep without
+   * early stopping.
+   */
   readonly underRule?: readonly PastTrial[];
 }
 
@@ -80,7 +83,7 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   const total = meanMs * trials;
   const longest = each.reduce((most, ms) => Math.max(most, ms), 0);
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
-  // At the end of a sweep, every slot but the last is idle for half a trial on average.
+  // At the end of a sweep, every slot except the last one to finish is idle for half a trial on average.
   const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
   // Errors that all trials share do not cancel out in the sum. Independent errors of single trials cancel out in the
   // sum.
@@ -202,8 +205,8 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
     .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   const nearest = byDistance[0] ?? { at, effect: 0 };
   const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0);
-  // Between two known values, the effect is interpolated. Beyond all known values, the slope is that of all values, because
-  // two values that are close to each other can have any slope.
+  // Between two known values, the effect is interpolated. Beyond all known values, the slope of the line through all
+  // values is used, because the slope between two close values can be arbitrary.
   const slope = slopeOf(other === undefined ? byDistance : [nearest, other]);
   const step = slope * (at - nearest.at);
   return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };

@@ -109,7 +109,7 @@ function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPar
   );
 }
 
-/** A part without a number of seeds comes last, because its number of seeds is unknown. */
+/** A part whose number of seeds is unknown counts as the part that needs the most seeds. */
 function seedsOrder(moreSeeds: MoreSeeds): number {
   if (moreSeeds === undefined) return Number.POSITIVE_INFINITY;
   return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;

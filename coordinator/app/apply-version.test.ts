@@ -218,7 +218,7 @@ test('changed settings take effect without a change of the trials', async () => 
   expect(live()).toMatchObject(expected);
 });
 
-test('a new early-stopping rule compares with the reports before the change', async () => {
+test('a new early-stopping rule also compares the reports from before the change', async () => {
   const world = await coordinator(FILE.replace('values: [1, 2, 3, 4]}', 'values: [1, 2, 3, 4]}\n  epochs: {value: 9}'));
   const good = await world.start(1);
   const bad = await world.start(2);
@@ -300,7 +300,7 @@ describe('a sweep that has reached its target', () => {
     expect(world.states()).toEqual({ 4: 'pending', 3: 'succeeded', 2: 'cancelled', 1: 'pending' });
   });
 
-  test('new points without a target resume a sweep that has reached its target', async () => {
+  test('a version with new points and without a target resumes a sweep that has reached its target', async () => {
     const world = await ended();
     await world.apply(FILE.replace('[1, 2, 3, 4]', '[4, 2, 5]'));
     expect(world.states()).toMatchObject({ 4: 'succeeded', 3: 'succeeded', 2: 'pending', 1: 'cancelled' });

@@ -31,10 +31,10 @@ interface VersionComparison {
   readonly before: SweepSpec;
   readonly after: SweepSpec;
   readonly space: SpaceChange;
-  /** The ids of created trials that the new version lacks (`dropped`) or has again (`restored`). */
+  /** The ids of created trials that the new version no longer contains (`dropped`) or contains again (`restored`). */
   readonly dropped: readonly string[];
   readonly restored: readonly string[];
-  /** The ids of kept trials that a reached target cancelled. */
+  /** The ids of kept trials that were cancelled because the sweep reached its target. */
   readonly resumed: readonly string[];
 }
 
@@ -214,7 +214,7 @@ export async function applyVersion(
   return changes;
 }
 
-/** Loads what the new rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
+/** Loads the data that the new rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
 function loadRuleHistory({ db }: Runtime, sweep: Sweep): void {
   if (sweep.earlyStopping === undefined) return;
   loadScores(db, sweep);
@@ -252,7 +252,7 @@ function searchOf(
       ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  // The end of a sweep at its target ended the creation, although the search had further trials.
+  // A sweep that reaches its target creates no more trials, although its search can have further trials.
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };

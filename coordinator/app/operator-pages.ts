@@ -1,4 +1,4 @@
-/** Serves a coordinator's pages for operators, also before the coordinator is ready. */
+/** Serves a coordinator's pages for operators, even before the coordinator is ready. */
 import { hostname } from 'node:os';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import { type BasicAuth, type ServedPages, serveOperatorPages, type TokenAuth } from '../../lib/net/http.ts';

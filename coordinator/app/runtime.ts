@@ -138,8 +138,8 @@ export class Runtime {
   }
 
   /**
-   * Returns the slot time of a sweep up to now. The slot time is undefined if the sweep has ended; it is then in the
-   * store.
+   * Returns the slot time of a sweep up to now. Returns undefined for a sweep that has ended, because its slot time is
+   * in the store.
    */
   slotTime(sweepId: string): SlotTime | undefined {
     const sweep = this.core.sweeps.get(sweepId);

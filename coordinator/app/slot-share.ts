@@ -7,9 +7,10 @@ import type { Core, Sweep } from '../core/model.ts';
 import { capabilityOf, isEligible } from '../core/pools.ts';
 
 /**
- * Returns the slots of a sweep. Sweeps with a higher priority come first, up to their concurrency. Sweeps of the same priority
- * share the remaining slots by weight. Slots that run the last trials of other sweeps count, because they become free.
- * Undefined if a sweep with a higher priority uses all slots for an unknown time.
+ * Returns the number of slots that a sweep gets, and the time that it waits for them. Sweeps with a higher priority
+ * come first, up to their concurrency. Sweeps of the same priority share the remaining slots by weight. Slots that run
+ * the last trials of other sweeps also count, because these slots will become free. Undefined if a sweep with a higher
+ * priority uses all slots for an unknown time.
  * @param expectedMsOf returns the expected time until a sweep ends; undefined if it is unknown
  */
 export function slotShareOf(

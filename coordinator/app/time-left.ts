@@ -38,7 +38,10 @@ export class TimeLeftEstimates {
     return known?.timeLeft && timeLeftAfter(known.timeLeft, this.#now() - known.atMs);
   }
 
-  /** Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or is too large, or if they are unknown. */
+  /**
+   * Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or is too large, or if the
+   * number of slots is unknown.
+   */
   shareOf(sweepId: string): SlotShare | undefined {
     const known = this.#estimateOf(sweepId);
     return known?.share && { ...known.share, waitMs: Math.max(0, known.share.waitMs - (this.#now() - known.atMs)) };
@@ -54,7 +57,7 @@ export class TimeLeftEstimates {
     const known = this.#known.get(sweepId);
     const maxAgeMs = createdTrials(sweep) * MAX_AGE_MS_PER_TRIAL;
     if (known?.state === sweep.state && now - known.atMs < maxAgeMs) return known;
-    // The share refers only to sweeps with a higher priority, so the estimates end.
+    // The share depends only on the estimates of sweeps with a higher priority, so this recursion ends.
     const share = slotShareOf(this.#core, sweep, (id) => this.of(id)?.expectedMs);
     const timeLeft = etaOf({
       trials: this.#trialsOf(sweepId),
@@ -70,7 +73,7 @@ export class TimeLeftEstimates {
   }
 }
 
-/** A sweep that will have too many trials has no estimate, like a sweep without a limit. */
+/** A sweep that will have too many trials has no estimate, like a sweep without a limit on its trials. */
 function toComeOf(sweep: Sweep): number {
   const toCome = uncreatedTrials(sweep);
   return createdTrials(sweep) + toCome > MAX_ESTIMATED_TRIALS ? Number.POSITIVE_INFINITY : toCome;

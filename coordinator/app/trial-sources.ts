@@ -21,7 +21,7 @@ interface ParsedFile {
 
 /**
  * Opens the source of the trials that a stored sweep has not created yet.
- * @param parsed the file that a request has parsed. It is used if the stored file has the same text.
+ * @param parsed the file that a request has parsed. It is used only if the stored file has the same text.
  */
 export type SourceOpener = (sweep: StoredSweepFile, parsed?: ParsedFile) => TrialSource;
 
@@ -55,7 +55,7 @@ export function sourceOpener(db: Database, samplers?: Samplers): SourceOpener {
       {
         usesResults: usesResults(spec.search),
         next: (state, isKnown) => {
-          // A busy sampler needs no history. The replicates of a config need no sampler.
+          // The history is not read while the sampler is busy. The replicates of a config need no sampler.
           if (sampler?.isBusy === true && state.config === undefined) return { kind: 'wait' };
           const step = nextStep(spec, state, isKnown, read);
           if (step.kind === 'wait' && step.request !== undefined) sampler?.request(step.request);

@@ -26,7 +26,7 @@ export interface IncomingArtifact {
 /** The name and the content of a stored file. */
 export type StoredArtifact = Pick<Artifact, 'name' | 'size' | 'sha256'>;
 
-/** One HTTP request that an agent makes without credentials, and the bytes of the file that it sends. */
+/** One HTTP request that an agent makes without credentials, and the range of the file that the request sends. */
 interface DirectRequest {
   readonly start: number;
   readonly size: number;
@@ -61,7 +61,7 @@ export interface ArtifactStore {
   readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file of an artifact's record was uploaded. The answer is synchronous, because the records of an
-   * attempt are processed in their order. Before each such record, the agent uploads the file or asks `holds`.
+   * attempt are processed in their order. Before each such record, the agent uploads the file or calls `holds`.
    */
   has(key: AttemptKey, name: string): boolean;
   /** Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false. */
@@ -80,8 +80,9 @@ export interface ArtifactStore {
    */
   read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
   /**
-   * Gives a stored file to another attempt too, durably. The file then exists until both attempts have removed it. Nothing
-   * changes if the other attempt already has a file of this name. The caller must wait before it removes the first file.
+   * Durably adds a stored file to another attempt as well. The file then exists until both attempts have removed it.
+   * Nothing changes if the other attempt already has a file of this name. The caller must wait for the result before it
+   * removes the first file.
    * @throws {Error} if the file does not exist
    */
   share(from: AttemptKey, to: AttemptKey, artifact: StoredArtifact): Promise<void>;

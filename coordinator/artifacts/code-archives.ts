@@ -53,8 +53,8 @@ export class CodeArchives {
   }
 
   /**
-   * Returns whether the archive is complete, intact and durable. The check of a complete archive counts as an upload
-   * now.
+   * Returns whether the archive is complete, intact and durable. The check of a complete archive counts as an upload at
+   * the current time.
    */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);

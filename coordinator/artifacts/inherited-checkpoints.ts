@@ -1,7 +1,7 @@
 /**
- * Gives the checkpoints of parents to their children (population based training). The rows of the store name the file of
- * the parent as a file of the child too, so that the file is kept until the child has a checkpoint of its own. The file
- * follows the commit that created the child, and precedes the removal of the parent's file.
+ * Gives the checkpoints of parents to their children (population based training). The rows of the store name the file
+ * of the parent as a file of the child too, so that the file is kept until the child has a checkpoint of its own. The
+ * file is added after the commit that created the child, and before the parent's file is removed.
  */
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
@@ -32,8 +32,8 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
 }
 
 /**
- * Adds the files of children. Files that exist are left alone, so a start adds the files that a crash after their commit
- * prevented. If a parent's file is missing, the attempts of the child fail with the reason.
+ * Adds the files of children. Existing files are not changed, so a start adds only the files that are missing because
+ * of a crash after their commit. If a parent's file is missing, the attempts of the child fail with the reason.
  */
 export async function shareCheckpoints(
   inherited: readonly InheritedCheckpoint[],

@@ -84,7 +84,7 @@ async function measure(root: string, name: string): Promise<OrphanSet> {
 }
 
 /**
- * Removes the sets of orphans of starts at or before `before`, in Unix milliseconds.
+ * Removes the sets of orphans that were moved at or before `before`, in Unix milliseconds.
  * @returns the removed sets
  */
 export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {

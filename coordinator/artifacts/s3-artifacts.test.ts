@@ -32,7 +32,7 @@ test('the key of an object names its attempt, its artifact and its checksum', ()
   }
 });
 
-test('a name that is a folder of another name conflicts with it', () => {
+test('a name conflicts with another name that uses it as a folder', () => {
   expect(conflictingName(['a/b'], 'a')).toBe('a/b');
   expect(conflictingName(['a'], 'a/b')).toBe('a');
   expect(conflictingName(['a', 'ab/c'], 'a')).toBeUndefined();

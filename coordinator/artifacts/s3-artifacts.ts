@@ -48,7 +48,10 @@ export function parseObjectKey(path: string): NamedObject | undefined {
   return sweepId === '' ? undefined : { key: { sweepId, trialId, attempt: Number(attempt) }, name, sha256 };
 }
 
-/** Returns the stored name that conflicts with a new name, because one of the two would be a folder in the other. */
+/**
+ * Returns the stored name that conflicts with a new name, because one of the two names would be a folder in the path of
+ * the other.
+ */
 export function conflictingName(names: Iterable<string>, name: string): string | undefined {
   for (const other of names) if (other.startsWith(`${name}/`) || name.startsWith(`${other}/`)) return other;
   return undefined;

@@ -19,8 +19,8 @@ export interface S3Location {
    */
   readonly pathStyle: boolean;
   /**
-   * Whether agents and clients may transfer files directly, through presigned URLs. The default is true unless the endpoint
-   * is a loopback address, under which another machine would reach a program of its own.
+   * Whether agents and clients may transfer files directly, through presigned URLs. The default is true unless the
+   * endpoint is a loopback address, which another machine would resolve to itself.
    */
   readonly direct: boolean;
   /** The maximum total size of the artifacts. Default: no limit. */

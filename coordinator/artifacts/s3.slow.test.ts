@@ -229,7 +229,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronise both with NTP');
   });
 
-  test('a coordinator starts while the server is down, and uses it as soon as it answers', async () => {
+  test('a coordinator starts while the server is down, and uses the server as soon as the server answers', async () => {
     const problems: (string | undefined)[] = [];
     await server.stop();
     const opened = await start(`s3://trawl?endpoint=${server.url}&direct=true`, problems).finally(() => server.start());

@@ -44,7 +44,7 @@ test('in any order, accepted uploads never use the disk space that is kept for t
   );
 });
 
-test('of four uploads of 330 MB into 640 MB, one is accepted, and the other uploads wait and then fail with the reason', async () => {
+test('with 640 MB free, one of four uploads of 330 MB is accepted, and the others wait and then fail with the reason', async () => {
   let free = 640 * MB;
   const ledger = new SpaceLedger(async () => free);
   const first = await ledger.reserve('artifact a', 330 * MB);

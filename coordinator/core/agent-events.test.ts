@@ -14,7 +14,7 @@ const hello = (core: Core, incarnation: string, now: number) =>
 const beat = (core: Core, incarnation: string, now: number, leaving = false) =>
   onHeartbeat(core, { agentId: 'a', incarnation, held: [], leaving }, now);
 
-test('an agent joins once, and a new stream of the same process is no event', () => {
+test('an agent joins once, and a new stream of the same process causes no event', () => {
   const core = emptyCore();
   expect(hello(core, 'a1', 0)).toEqual(['joined']);
   expect(hello(core, 'a1', 10)).toEqual([]);

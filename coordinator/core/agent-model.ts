@@ -74,7 +74,7 @@ export interface Drain {
   readonly graceEndsAt: number;
   /** The time when the remaining grace period was last stored. */
   storedAt: number;
-  /** The reason for display. May be empty. */
+  /** The reason, for display. May be empty. */
   readonly reason: string;
   /** The name of the user who drained the agent; may be empty. */
   readonly by: string;

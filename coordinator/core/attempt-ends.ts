@@ -38,8 +38,8 @@ import {
 import { onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
- * Ends a running attempt, and retries or ends its trial. While another attempt of the trial runs, a failure only ends the
- * attempt, and every other end supersedes the other attempt.
+ * Ends a running attempt, and retries or ends its trial. If two attempts of the trial are running, a failure ends only
+ * the failed attempt, and any other end supersedes the attempt that still runs.
  * @throws {Error} if the attempt holds no lease
  */
 export function endAttempt(
@@ -153,7 +153,10 @@ function keepFailure(
   sweep.consecutiveFailures = [...sweep.consecutiveFailures, failed].slice(-MAX_CONSECUTIVE_FAILURES);
 }
 
-/** The attempt ran without a failure, so earlier failures in a row no longer count against the program or the agent. */
+/**
+ * The attempt ran without a failure, so the consecutive failures before it no longer count against the program or the
+ * agent.
+ */
 function onHold(sweep: Sweep, { agentId }: Lease): Change[] {
   sweep.consecutiveFailures = [];
   return clearFailures(sweep, agentId);
@@ -211,7 +214,7 @@ function decideFor(
 ): RetryDecision {
   const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
   if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
-  // If every agent is faulty, uncharged failures would retry the trial forever.
+  // If every agent is faulty and no failure were charged, the trial would be retried forever.
   const hasSound = hasHealthyAgent(core, sweep, now);
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));
@@ -225,7 +228,7 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // An agent that has run a trial of the sweep is better evidence against the trial than an agent that has not.
+  // A failure on an agent on which a trial of the sweep has succeeded is stronger evidence against the trial.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

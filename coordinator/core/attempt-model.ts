@@ -20,7 +20,7 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** The end of an attempt that the attempt itself or the coordinator caused. */
+/** An end that the attempt itself or the coordinator caused. */
 export type FinalEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
   | StoppedEnd

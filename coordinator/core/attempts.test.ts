@@ -126,7 +126,7 @@ describe('records', () => {
     expect(send(key, 2).answer).toEqual({ result: 'accepted' });
   });
 
-  test('if the first record has a gap before it, the attempt ends as lost', () => {
+  test('if records before the first received record are missing, the attempt ends as lost', () => {
     const key = run(sweepOf(1));
     const record: AttemptRecord = { key, seq: 3, at: now, kind: 'report', epoch: 3, metrics: {} };
     const { step, answer } = onRecord(core, { agentId: 'a', record, isFirst: true }, now);
@@ -378,7 +378,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'the end of an attempt that ended in time during an outage of the coordinator is accepted for one lease after the outage (here after %d ms)',
+    'if an attempt ends in time during an outage of the coordinator, its end is accepted until one lease duration after the outage (here after %d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);
@@ -392,7 +392,7 @@ describe('time', () => {
     },
   );
 
-  test('an attempt that exceeded its timeout during an outage ends one lease after the outage, even if the attempt still reports', () => {
+  test('an attempt that exceeded its timeout during an outage ends one lease duration after the outage, even if the attempt still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     now += 100_000;

@@ -51,7 +51,7 @@ describe('a machine on which trials fail is quarantined', () => {
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(4);
   });
 
-  test('a faulty machine is quarantined for all sweeps after quarantines for two sweeps', () => {
+  test('a faulty machine that was quarantined for two sweeps is quarantined for all sweeps', () => {
     const cluster = new VirtualCluster([agent('bad', crash), agent('good', good)]);
     for (const id of ['1', '2']) cluster.runUntilDone(cluster.submit(20, NO_RETRY, id));
     expect(cluster.core.quarantines.get('bad')?.sweepIds).toEqual(['1', '2']);
@@ -59,7 +59,7 @@ describe('a machine on which trials fail is quarantined', () => {
     const before = grantsTo(cluster, 'bad');
     cluster.runFor(MINUTE / 2);
     expect(third.counts.succeeded).toBe(4);
-    // The quarantined agent may be due for a probe.
+    // A probe of the quarantined agent may be due.
     expect(grantsTo(cluster, 'bad')).toBeLessThanOrEqual(before + 1);
   });
 
@@ -108,7 +108,7 @@ describe('a machine on which trials fail is quarantined', () => {
     expect(sweep.counts.failed).toBe(0);
   });
 
-  test('several machines that are faulty in different ways use no retries of trials', () => {
+  test('several machines that are faulty in different ways cost the trials no retries', () => {
     const bad = [
       agent('crash', crash),
       agent('preflight', { afterMs: 100, end: 'preflight' }),

@@ -184,7 +184,7 @@ test('early stopping ignores reports without the metric, and values that are not
 
 const PROMOTION: EarlyTerminate = { ...ASHA, variant: 'promotion' };
 
-test('a trial is held when the checkpoint of its rung is stored, and its slot is free', () => {
+test('a trial is held when the checkpoint of its rung is stored, and its slot becomes free', () => {
   const sweep = sweepOf(PROMOTION);
   const key = open(sweep, 't0');
   expect(report(key, 1, 0.5).step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 1, detail: '' }]);

@@ -1,6 +1,6 @@
 /**
- * Keeps trials that have ended out of memory, so that memory grows with the number of live trials and not with the
- * history of a sweep. The store keeps the trials, and restores the trials that a user retries.
+ * Removes ended trials from memory, so that memory grows with the number of live trials and not with the history of a
+ * sweep. The store keeps the trials, and restores the trials that a user retries.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { forgetCurve } from './early-stopping.ts';
@@ -11,7 +11,7 @@ import { isWaiting } from './trials.ts';
 import { forgetTrial } from './warnings.ts';
 
 /**
- * Removes the trials that a step has ended from memory. The caller must call this function when the step is complete.
+ * Removes from memory the trials that a step has ended. The caller must call this function when the step is complete.
  */
 export function forgetEndedTrials(core: Core, changes: readonly Change[]): void {
   for (const change of changes) {
@@ -37,7 +37,7 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Agents that train no packs never take trials from these queues, so without this step the queues would keep every
+ * Agents that train no packs never take trials from these queues, so without this removal the queues would keep every
  * ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {

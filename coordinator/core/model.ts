@@ -3,7 +3,7 @@
  * folder change.
  *
  * - **sweep**: a submitted file, with the trials that it defines.
- * - **version**: a sweep file that a sweep has had. A user can apply an edited file to a sweep.
+ * - **version**: the submitted file of a sweep, or an edited file that a user has applied to the sweep.
  * - **trial**: one point of the grid and one seed. The id of a trial is a hash of its point and seed, so the same point
  *   and seed are always the same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
@@ -18,11 +18,11 @@
  * - **slot**: the part of an agent that runs one attempt or one pack.
  * - **pack**: trials that one slot trains together. Each trial of a pack has its own lease, records and end.
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
- * - - **offer**: a message on NATS that offers a trial to the slots of a pool.
+ * - **offer**: a message on NATS that offers a trial to the slots of a pool.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
  * - **preflight**: everything that an attempt needs before its program starts.
  * - **rung**: a step at which early stopping compares trials. The history of a rung is the scores of the trials that
- * reached the rung.
+ *   reached the rung.
  * - **drain**: a request that an agent take no new work.
  *
  * Times are Unix milliseconds of a clock that never jumps (coordinator/app/runtime.ts); a name that ends in `Ms` is a

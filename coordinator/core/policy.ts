@@ -4,7 +4,7 @@ import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Labels } from '../../proto/limits.ts';
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 
-/** The requirements of a sweep's trials on a slot. */
+/** The requirements that a slot must meet to run a sweep's trials. */
 export interface Demand {
   /** The trainer. proto/trainers.ts lists the names of all trainers. */
   readonly trainer: string;

@@ -157,7 +157,7 @@ test('all members end at the last epoch, and the sweep finishes', () => {
   expect(sweep.state).toBe('finished');
 });
 
-test('a failed member is replaced at the next comparison, and can then not be retried', () => {
+test('a failed member is replaced at the next comparison, and can no longer be retried', () => {
   const [failing, ...others] = live();
   open(failing as Trial);
   send(failing as Trial, 'crash');

@@ -1,6 +1,7 @@
 /**
- * Holds trials at their rungs (variant promotion of asha, and population.ts), promotes the best trials, and stops the held
- * trials when nothing else of their sweep is left to run (variant promotion of asha).
+ * Holds trials at their rungs, for the variant promotion of asha and for populations (population.ts). For the variant
+ * promotion, it also promotes the best trials, and stops the held trials when nothing else of their sweep is left to
+ * run.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -132,9 +133,9 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 }
 
 /**
- * Decides about a trial that reports a step. The records of an attempt are ordered, so a trainer that stores checkpoints
- * has stored one that includes the rung before this report. The next attempt of a trial without such a checkpoint repeats
- * steps.
+ * Decides about a trial that reports a step. The records of an attempt are ordered, so before this report, a trainer
+ * that stores checkpoints has already stored a checkpoint at or after the rung. The next attempt of a trial without
+ * such a checkpoint repeats steps.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

@@ -265,8 +265,8 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
 }
 
 /**
- * Also makes offers to other pools with idle slots, because the agents of the first pool may never pull the
- * offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
+ * Repeats offers to other pools with idle slots, because the agents of the first pool may never pull the offers. The
+ * earlier offer stays in its queue, and the trial is granted to the first claim.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {

@@ -74,7 +74,7 @@ export type Change =
       readonly trialId: string;
       /** A `granted` change puts a trial into state `running`. */
       readonly state: Exclude<TrialState, 'running'>;
-      /** The reason for display. Empty if the state needs no explanation. */
+      /** The reason, for display. Empty if the state needs no explanation. */
       readonly detail: string;
       /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
@@ -130,15 +130,13 @@ export type Change =
        */
       readonly used: UsedSlotTime | undefined;
     }
-  /** The early failures in a sweep no longer count against an agent. */
+  /** The early failures of a sweep no longer count against an agent. */
   | { readonly kind: 'cleared'; readonly sweepId: string; readonly agentId: string }
   | {
       readonly kind: 'sweep';
       readonly sweepId: string;
       readonly state: SweepState;
-      /**
-       * The reason for display; may be empty. Undefined if the reason of the previous state still applies.
-       */
+      /** The reason, for display; may be empty. Undefined if the reason of the previous state still applies. */
       readonly reason: string | undefined;
     }
   /** A sweep changed to a new version of its file. */
@@ -200,7 +198,7 @@ export type Change =
       readonly kind: 'agent';
       readonly agentId: string;
       readonly facts: AgentFacts | undefined;
-      /** The event that the change of the agent causes. Undefined if only figures have changed. */
+      /** The event that the change of the agent causes. Undefined if only times or numbers have changed. */
       readonly event?: AgentEvent | undefined;
     }
   /** An agent is drained. `drain` is undefined if the agent may take work again. */

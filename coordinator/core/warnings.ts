@@ -142,7 +142,7 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
   ];
 }
 
-/** Records that a held trial was stopped. Its attempts have ended before, so its curve is not compared. */
+/** Records that a held trial was stopped. Its attempts ended earlier, so its curve is not compared. */
 export function onHeldTrialStopped(sweep: Sweep, trial: Trial, now: number): Change[] {
   const { warnings } = sweep;
   if (!tracksProgram(sweep)) return [];

@@ -84,7 +84,7 @@ test.each([
   expect(perturbed(value, { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }, factor)).toBe(expected);
 });
 
-test('whole numbers and multiples change by at least one step, within the limits', () => {
+test('whole numbers and multiples of q change by at least one step, within the limits', () => {
   const whole = { kind: 'int_uniform', min: 1, max: 5 } as const;
   expect([2, 5, 1].map((value) => perturbed(value, whole, 1.2))).toEqual([3, 5, 2]);
   expect([2, 5, 1].map((value) => perturbed(value, whole, 0.8))).toEqual([1, 4, 1]);
@@ -99,7 +99,7 @@ test('a value of a list becomes its neighbour in the list', () => {
   expect(['a', 'b', 'c'].map((value) => perturbed(value, list, 0.8))).toEqual(['a', 'a', 'b']);
 });
 
-test('a child keeps all other parameters, stays within the limits, and depends on the seed and its index only', () => {
+test('a child keeps all other parameters, stays within the limits, and depends only on the seed and its index', () => {
   const parent = { lr: 0.01, layers: 3, drop: 0.2, batch: 32, depth: 5, name: 'x' };
   const children = Array.from({ length: 400 }, (_, index) => explored(parent, SETTINGS, index));
   for (const [index, child] of children.entries()) {

@@ -39,7 +39,7 @@ test('a trial that has ended keeps its rank, and is not promoted', () => {
   expect(promoted).toEqual([[], [], [], ['t1']]);
 });
 
-test('trials with equal scores are promoted in the order of their ids, and no more trials than 1/eta of the rung', () => {
+test('trials with equal scores are promoted in the order of their ids, and at most 1/eta of the rung is promoted', () => {
   expect(promotions(waitingTrials([1, 1, 1, 1, 1, 1]), 2)).toEqual([[], ['t0'], [], ['t1'], [], ['t2']]);
 });
 

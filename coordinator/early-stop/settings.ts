@@ -55,7 +55,7 @@ export interface PatienceSettings {
   readonly type: 'patience';
   /** The number of consecutive values without an improvement after which a trial is stopped. */
   readonly patience: number;
-  /** The minimum improvement, which is 0 or more; an improvement must be larger. */
+  /** An improvement must be larger than this value, which is 0 or more. */
   readonly minDelta: number;
   /** The first step at which a trial can be stopped. */
   readonly minIter: number;
@@ -71,7 +71,7 @@ export interface PopulationSettings {
   readonly population: number;
   /** The number of epochs between two comparisons of the members. */
   readonly interval: number;
-  /** The share of members that is replaced, and the share that can be a parent; above 0, up to 0.5. */
+  /** The share of members that is replaced, which is also the share that can be parents; above 0, up to 0.5. */
   readonly quantile: number;
   /** The factors of a perturbation. One of them is chosen at random for each parameter. */
   readonly perturb: readonly number[];

@@ -53,7 +53,7 @@ test('run_cap limits the number of trials, and each replicate counts as a trial'
   expect(plan(parse(text))).toMatchObject({ trials: 5, configs: 3, replicates: 2 });
 });
 
-test('a search replaces each point that exclude drops, and the plan counts the dropped points', () => {
+test('a search replaces each point that `exclude` drops, and the plan counts the dropped points', () => {
   const text = fileOf('method: random\nrun_cap: 40\nexclude: [{opt: sgd}]');
   expect(points(text).every(({ opt }) => opt === 'adam')).toBe(true);
   const { trials, points: drawn, excluded } = plan(parse(text));

@@ -42,7 +42,7 @@ test('the parameters of a trial include the defaults of the trainer', () => {
   });
 });
 
-test('a condition of when sees the point before any rule is applied, and later rules take precedence', () => {
+test('the conditions of `when` rules are checked before any rule changes the point, and later rules take precedence', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2]}, b: {value: 0}}
@@ -77,7 +77,7 @@ test('the first trials of a shuffled grid of a billion points come from the whol
   expect(values.some((value) => value < 250_000_000) && values.some((value) => value > 750_000_000)).toBe(true);
 });
 
-test('points that are equal after when become one trial, at the position of the first point', () => {
+test('points that are equal after `when` become one trial, at the position of the first point', () => {
   const text =
     'trainer: noop\nparameters: {a: {values: [1, 2]}, b: {values: [1, 2]}}\nwhen: [{if: {a: 1}, set: {b: 7}}]';
   expect(trialsOf(text).map(({ parameters: { a, b } }) => [a, b])).toEqual([

@@ -60,7 +60,7 @@ seeds: [4, 5]
   });
 });
 
-test('zipped rows that become equal after when are counted once', () => {
+test('zipped rows that become equal after `when` are counted once', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2, 3]}, b: {values: [5, 5, 6]}, c: {values: [0, 1]}}
@@ -84,7 +84,7 @@ when: [{if: {c: 1}, set: {a: 9}}]
   });
 });
 
-test('rules for exclude and when that name too many values are rejected', () => {
+test('`exclude` and `when` rules that name too many values are rejected', () => {
   const many = Array.from({ length: 600 }, (_, value) => value + 1).join(', ');
   const text = `${thousands(2)}exclude: [{p0: [${many}]}, {p1: [${many}]}]`;
   expect(() => plan(parseSweep(text, 'x.yaml'))).toThrow(/361,201 cases \(max 250,000\)/);

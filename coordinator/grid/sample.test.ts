@@ -6,7 +6,7 @@ import { samplePoints } from './sample.ts';
 
 const parse = (text: string) => parseSweep(text, 's.yaml');
 
-test('a sample larger than the grid is the whole grid after exclude and when', () => {
+test('a sample larger than the grid is the whole grid after `exclude` and `when`', () => {
   const spec = parse(`
 trainer: noop
 parameters: {a: {values: [1, 2, 3]}, b: {values: [x, y]}, epochs: {value: 4}}

@@ -14,7 +14,7 @@ import type { SamplerSettings } from '../search/optuna/samplers.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 
-/** Returns the names of the parameters with more than one value before `when`, in the file's order. */
+/** Returns the names of the parameters with more than one value before `when` is applied, in the file's order. */
 export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'search'>): string[] {
   if (search === undefined) return axes.filter(({ size }) => size > 1).map(({ name }) => name);
   return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);

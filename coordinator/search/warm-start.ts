@@ -61,7 +61,7 @@ export interface EarlierConfig {
 export interface WarmStart {
   /** In the order of `configs`. */
   readonly results: readonly SearchResult[];
-  /** The numbers of configs that are left out. */
+  /** The number of configs that are left out for each reason. */
   readonly outside: number;
   readonly withoutMetric: number;
   readonly older: number;

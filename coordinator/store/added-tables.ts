@@ -179,9 +179,10 @@ create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 `;
 
 /**
- * Adds the origins of the trials of populations. `parent` is the trial whose checkpoint, of the attempt `parent_attempt`
- * at the epoch `parent_epoch`, the trial started from. `replaces` is the trial that the trial replaces, and `compared_at` is
- * the rung of the comparison that created the trial. The texts are empty for a trial that started from scratch.
+ * Adds the origins of the trials of populations. The trial started from the checkpoint that the attempt
+ * `parent_attempt` of the trial `parent` stored at the epoch `parent_epoch`. `replaces` is the trial that the new trial
+ * replaces, and `compared_at` is the rung of the comparison that created the new trial. The texts are empty for a trial
+ * that started from scratch.
  */
 export const ORIGINS = `
 alter table trials add column parent text not null default '';

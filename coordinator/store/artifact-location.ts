@@ -28,7 +28,10 @@ export function artifactBytes(db: Database): number {
   return (db.prepare('select coalesce(sum(size), 0) as bytes from artifacts').get() as { bytes: number }).bytes;
 }
 
-/** Records that the rows of a sweep are removed and its artifacts are not yet. Used within the removing transaction. */
+/**
+ * Records that the rows of a sweep have been removed, but its artifacts have not. Used within the transaction that
+ * removes the rows.
+ */
 export function noteRemoval(db: Database, sweepId: string): void {
   db.prepare('insert or replace into meta (name, value) values (?, ?)').run(`${REMOVING}${sweepId}`, '');
 }

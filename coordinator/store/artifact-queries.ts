@@ -69,7 +69,7 @@ export class ArtifactQueries {
     return artifactOf(row);
   }
 
-  /** Returns the checkpoints that trials have from their parents, in sweeps that have not ended. */
+  /** Returns the checkpoints that trials have inherited from their parents, in sweeps that have not ended. */
   inherited(): InheritedCheckpoint[] {
     return this.#reader.all<InheritedCheckpoint>(
       `select cast(a.sweep_id as text) as sweepId, a.trial_id as trialId, t.parent, t.parent_attempt as attempt, a.name,

@@ -1,4 +1,4 @@
-/** Reads the trials of a sweep as hypotheses use them. */
+/** Reads the trials of a sweep in the form that the analysis of hypotheses needs. */
 import type { Database } from 'libsql';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
@@ -16,8 +16,8 @@ interface TrialRow {
 }
 
 /**
- * Returns the trials of a sweep whose points its current version has, in the sweep's order. Undefined while fewer than
- * `created` trials are stored or some have not ended.
+ * Returns the trials whose points the current version of a sweep contains, in the sweep's order. Undefined while fewer
+ * than `created` trials are stored or some have not ended.
  * @param withCurves whether the curves are read; without them, each curve is empty
  */
 export function endedTrials(

@@ -47,7 +47,7 @@ interface Migration {
   readonly after?: string;
 }
 
-/** The statements that upgrade the store to a version, by this version. */
+/** The statements that upgrade the store to each version, by version number. */
 export const MIGRATIONS: Readonly<Record<number, Migration>> = {
   2: {
     before: `

@@ -17,7 +17,7 @@ export class Queries {
   /**
    * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
    * interrupted; default: false
-   * @param live the facts of sweeps that the store does not have; default: none
+   * @param live the facts about sweeps that are not in the store; default: none
    */
   constructor(
     db: Database,

@@ -50,7 +50,7 @@ interface Expected {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Computes the specified curve with all reports in memory. */
+/** Computes the expected curve, with all reports in memory. */
 function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
   return attempts.flatMap(({ hidden, reports }, at) => {
     const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);

@@ -133,7 +133,7 @@ export function sweepOf(
   };
 }
 
-/** Counts the created trials of a sweep. Dropped trials that have ended count as dropped only. */
+/** Counts the created trials of a sweep. Dropped trials that have ended count only as dropped. */
 function countsOf(created: readonly StateCountRow[], dropped: readonly StateCountRow[]): TrialCounts {
   const counts = noCounts();
   for (const { state, n } of created) counts[state] = n;

@@ -1,4 +1,4 @@
-/** Finds the sweep or the trial that a selector of the user names. */
+/** Finds the sweep or the trial that a user's selector names. */
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Reader } from './reader.ts';

@@ -152,7 +152,7 @@ test('while two attempts run, the trial shows the values of the first attempt, e
   expect(currentAttempt(queries.attempts.all('1', 't0'))?.number).toBe(1);
 });
 
-test('if the second attempt succeeds first, the trial has its values, curve and artifacts', () => {
+test('if the second attempt succeeds first, the trial has the values, curve and artifacts of that attempt', () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 1);
   speculate();

@@ -1,4 +1,4 @@
-/** Adds a sweep and all its trials in one transaction. */
+/** Adds a sweep and its first trials in one transaction. */
 import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { SweepPolicy } from '../core/policy.ts';

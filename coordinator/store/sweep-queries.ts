@@ -17,7 +17,7 @@ import {
   type WarningRow,
 } from './rows.ts';
 
-/** Facts of a sweep that the store does not have. */
+/** Facts about a sweep that are not in the store. */
 export interface LiveFacts {
   /** Returns the reason why no trial of a sweep can run; empty if there is no such reason. */
   readonly blocked: (sweepId: string) => string;
@@ -25,11 +25,11 @@ export interface LiveFacts {
   readonly timeLeft: (sweepId: string) => TimeLeft | undefined;
   /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
   readonly slotShare: (sweepId: string) => SlotShare | undefined;
-  /** Returns the slot time of a sweep that has not ended; undefined if only ended attempts count. */
+  /** Returns the slot time of a sweep that has not ended; undefined if the slot time in the store is complete. */
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
 }
 
-/** Where an entry is in the order of trial and rung. */
+/** The position of an entry in the order of trial and rung. */
 interface RungPlace {
   readonly trialId: string;
   readonly rung: number;
@@ -134,8 +134,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns up to `limit` entries of trials at rungs that follow an entry, in order of trial and rung, with the states of the
-   * trials.
+   * Returns up to `limit` entries of trials at rungs, in order of trial and rung, with the states of the trials. The
+   * first entry is the one that follows `after`.
    */
   rungEntries(sweepId: string, after: RungPlace, limit: number) {
     return this.#reader.all<RungPlace & { readonly value: number; readonly state: TrialStateName }>(

@@ -27,7 +27,7 @@ const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', '
 /** An estimate of the time left measures the epochs of up to this many ended trials per state. */
 const MAX_MEASURED_TRIALS = 2_000;
 
-/** SQLite reads all rows with this limit. */
+/** With this limit, SQLite reads all rows. */
 const ALL_ROWS = -1;
 
 /** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */

@@ -17,7 +17,10 @@ interface TrialRow {
   readonly metrics: string;
 }
 
-/** Returns the configs of a sweep with an ended trial, in the order of the newest ends, oldest first. */
+/**
+ * Returns the configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
+ * first.
+ */
 export function earlierConfigs(db: Database, sweepId: string, metric: string): EarlierConfig[] {
   const rows = db
     .prepare(

@@ -44,7 +44,7 @@ test('trials are ranked by their front, and trials that lack an objective or fai
   expect(ranked.map(({ front }) => front)).toEqual([1, 1, 1, 2, undefined, undefined]);
 });
 
-test('a limit keeps the best trials, and the states of a request do not change the ranks', async () => {
+test('a limit keeps the best trials, and a filter by state does not change the ranks', async () => {
   const best = await indicesByObjectives(pages(), OBJECTIVES, { states: [], limit: 2 });
   expect([...best.indices]).toEqual([1, 0]);
   const failed = await indicesByObjectives(pages(), OBJECTIVES, { states: ['TRIAL_STATE_FAILED'], limit: 1 });

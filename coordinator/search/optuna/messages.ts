@@ -46,7 +46,10 @@ export function requestLine(
   return JSON.stringify(changes === undefined ? { settings, ...content } : content);
 }
 
-/** Returns the differences between the study in the process and the study of a request. Undefined: it must start anew. */
+/**
+ * Returns the differences between the study in the process and the study of a request. Returns undefined if the study
+ * must start anew.
+ */
 function changesOf(known: readonly KnownTrial[], trials: readonly PastSuggestion[]) {
   if (known.length > trials.length) return undefined;
   const end: (readonly [number, PastSuggestion])[] = [];

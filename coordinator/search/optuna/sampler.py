@@ -84,7 +84,7 @@ class Study:
         self.storage = self.study._storage
         self.study_id = self.study._study_id
         self.distributions = {item["name"]: self.distribution(item) for item in settings["parameters"]}
-        # The storage's ids of the trials, in the order of the study.
+        # The ids of the trials in the storage, in the order of the study.
         self.trial_ids = []
         self.create_sampler(0)
 

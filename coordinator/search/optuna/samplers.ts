@@ -1,7 +1,7 @@
 /** Defines the settings of Optuna's samplers in a sweep file. */
 import type { Json } from '../../../proto/values.ts';
 
-/** The samplers of Optuna that choose points without objects of Python among their options. */
+/** The samplers of Optuna whose options need no Python objects. */
 export const OPTUNA_SAMPLERS = [
   'TPESampler',
   'CmaEsSampler',

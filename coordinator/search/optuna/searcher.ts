@@ -64,7 +64,10 @@ function parsed(state: SearchState): OptunaState {
   return { points, trials, repeated };
 }
 
-/** The trials of earlier results. The process recognizes a trial by its object, so each result has one trial. */
+/**
+ * The trial of each earlier result. The process recognizes a trial by its object, so a result must always have the same
+ * trial.
+ */
 const warmTrials = new WeakMap<SearchResult, PastSuggestion>();
 
 function warmTrial(result: SearchResult, dimensions: OptunaDimensions): PastSuggestion {

@@ -98,7 +98,7 @@ describe('a process that answers', () => {
     expect(requests()[1]).toMatchObject({ settings: { seed: 1 }, add: [{ state: 'running' }] });
   });
 
-  test('its output on stdout and stderr is no answer', async () => {
+  test('its output on stdout and stderr does not count as an answer', async () => {
     const noise = 'import sys\nprint("{}" * 200000)\nsys.stderr.write("noise\\n" * 200000)\n';
     const { sampler, seen } = opened(noise + ECHO);
     sampler.request({ number: 0, trials: [] });

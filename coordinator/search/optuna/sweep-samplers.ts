@@ -199,7 +199,7 @@ export class SweepSampler {
     this.#asked = undefined;
     this.#known.push({ record: answer.record, ended: undefined });
     this.answer = answer;
-    // The store can still have a problem from before a restart of the coordinator.
+    // The store can still show a problem from before a restart of the coordinator.
     if (this.#failures > 0 || !this.#hasAnswered) this.#samplers.options.onProblem(this.#sweepId, '', 0);
     this.#hasAnswered = true;
     this.#failures = 0;

@@ -1,4 +1,4 @@
-/** The standard normal distribution, which is fast enough for millions of calls per suggestion. */
+/** The functions of the standard normal distribution, which are fast enough for millions of calls per suggestion. */
 import jStat from 'jstat';
 
 /**

@@ -46,7 +46,7 @@ test.each([1, 2])('TPE with several objectives finds the Pareto front (replicate
   expect(Math.max(...front)).toBeGreaterThan(3.3);
 });
 
-test('TPE with several objectives has the same points in the same history', () => {
+test('TPE with several objectives suggests the same points for the same history', () => {
   expect(run(30, ['minimize', 'maximize'], 1)).toEqual(run(30, ['minimize', 'maximize'], 1));
 });
 

@@ -91,7 +91,7 @@ function valuesOf({ value, values }: SearchResult): readonly (number | undefined
   return values ?? [value];
 }
 
-/** Returns one point for each config with an ended replicate, in the order of the first ends. */
+/** Returns one point for each config with an ended replicate, in the order in which their first replicates ended. */
 function configsOf({ results, live }: SearchHistory): Observed {
   const configs = new Map<string, { readonly point: Parameters; readonly replicates: SearchResult[] }>();
   for (const result of results) {
