@@ -103,7 +103,7 @@ function meanOf({ noise }: Model, { logMs, unknown }: Prediction): number {
   return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);
 }
 
-/** Compares the durations of trials with the predicted durations of whole trials. */
+/** Compares the durations of trials with the durations that are predicted without early stopping. */
 function shareOf(model: Model, trials: readonly PastTrial[]): number {
   if (trials.length === 0) return 1;
   const whole = sum(trials, ({ parameters }) => meanOf(model, predict(model, parameters)));

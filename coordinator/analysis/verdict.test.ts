@@ -139,7 +139,7 @@ test('an ordering is supported if each of its steps is supported at its share of
   });
 });
 
-test('a step can be supported alone and undecided within an ordering', () => {
+test('a step can be supported on its own but undecided as a part of an ordering', () => {
   // p = 0.0387 for the single test (scipy.stats.ttest_ind, equal_var=False): below 0.05, above 0.05 / 2.
   const near = [...replicates({ d: 1 }, [3, 3.4, 3.2]), ...replicates({ d: 2 }, [2.4, 2.9, 2.5])];
   expect(verdictOn('loss[d]: 1 > 2', near).verdict).toBe('supported');

@@ -75,7 +75,7 @@ function compareVersion(
   return { changes, before, after, space, dropped: marks.dropped, restored: marks.restored, resumed };
 }
 
-/** Returns the ids of the trials that the end of a sweep cancelled, and whose points the new version keeps. */
+/** Returns the ids of the trials that were cancelled when the sweep ended, and whose points the new version keeps. */
 function endCancelled(queries: Queries, { id, reason }: WireSweep, dropped: readonly string[]): string[] {
   const gone = new Set(dropped);
   return queries.trials.cancelledBy(id, reason).filter((trialId) => !gone.has(trialId));

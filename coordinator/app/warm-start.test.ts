@@ -39,7 +39,7 @@ function coordinator() {
     open,
     submit: (text: string) =>
       sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: `r${requests++}`, source: undefined }),
-    /** Ends every trial of a sweep. The loss depends on `x` and `opt` only. */
+    /** Ends every trial of a sweep. The loss depends only on `x` and `opt`. */
     end(id: string) {
       db.exec(`update trials set state = 'succeeded', ended_at = idx + 1, metrics = json_object('test_loss',
         (json_extract(parameters, '$.x') - 1.1) * (json_extract(parameters, '$.x') - 1.1)

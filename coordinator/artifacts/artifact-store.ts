@@ -46,7 +46,7 @@ export interface DirectUpload {
   close(): void;
 }
 
-/** Transfers between agents or clients and a remote store, which bypass the coordinator. */
+/** Transfers that bypass the coordinator, between a remote store and agents or clients. */
 export interface DirectTransfers {
   /** Returns whether a file is large enough for a direct transfer. */
   accepts(artifact: Pick<StoredArtifact, 'size'>): boolean;

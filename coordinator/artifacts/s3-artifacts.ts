@@ -67,7 +67,7 @@ export class S3Artifacts implements ArtifactStore {
   readonly #parts: ArtifactFiles;
   /** The verified uploads of running attempts since the start: for each name, the checksum. */
   readonly #uploaded = new Map<string, Map<string, string>>();
-  /** The names of the stored objects of running attempts, which are listed once. */
+  /** The names of the stored objects of running attempts. The objects of an attempt are listed only once. */
   readonly #names = new Map<string, Promise<Set<string>>>();
   readonly #uploading = new Set<string>();
   #deferredRemovals: (() => Promise<void>)[] | undefined;

@@ -10,7 +10,7 @@ import { NotFoundError } from '../../proto/errors.ts';
 import { explainS3Error, isMissingUpload, s3Code } from './s3-errors.ts';
 import { type S3Location, s3Place } from './s3-location.ts';
 
-/** Larger files are uploaded in parts of this size. S3 requires at least 5 MiB for each part but the last. */
+/** Larger files are uploaded in parts of this size. S3 requires at least 5 MiB for each part except the last. */
 export const PART_BYTES = 16 * 2 ** 20;
 /** The number of times that the client library tries a request, with backoff in between. */
 const MAX_ATTEMPTS = 4;

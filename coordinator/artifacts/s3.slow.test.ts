@@ -124,7 +124,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(await bucket.uploads('large')).toEqual([]);
   });
 
-  test('a presigned upload stores exactly the announced bytes, once, until it expires', async () => {
+  test('a presigned upload stores exactly the announced bytes, only once, and only before it expires', async () => {
     const { dir, bucket } = await openTested();
     const bytes = Buffer.from('exactly these bytes');
     const path = join(dir, 'file');
@@ -147,7 +147,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     await expect(readDirectly(url.replace('signed', 'other'), 0).next()).rejects.toThrow(DirectTransferError);
   });
 
-  test('incomplete uploads and unnamed objects are removed only by age and by prune', async () => {
+  test('incomplete uploads and unnamed objects are removed only when they are old enough', async () => {
     const { cluster, bucket, store: opened, restarted } = await openTested();
     const root = `sweeps/${cluster}/artifacts/`;
     await bucket.beginParts(`${root}1/t/1/a/${'0'.repeat(64)}`, 2 * PART_BYTES);
@@ -273,7 +273,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     return { dir, key, files, requests, upload };
   }
 
-  test('an agent sends large files to the server itself, and the coordinator verifies them', async () => {
+  test('an agent sends large files directly to the server, and the coordinator verifies the files', async () => {
     const { dir, key, files, requests, upload } = await serveAttempt(server.url);
     const small = randomBytes(MIB);
     const large = randomBytes(65 * MIB);
@@ -296,7 +296,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     }
   });
 
-  test('an agent that does not reach the server sends files through the coordinator', async () => {
+  test('an agent that cannot reach the server sends files through the coordinator', async () => {
     // A presigned request has no header with credentials.
     const endpoint = await startFaults(server.url, ({ headers }) =>
       headers.authorization === undefined ? { status: 403, code: 'AccessDenied' } : undefined,
@@ -311,7 +311,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(files.has(key, 'file')).toBe(true);
   });
 
-  test('the quota limits direct uploads too, before any byte is sent', async () => {
+  test('the quota also limits direct uploads, which are rejected before any byte is sent', async () => {
     const quota = new SpaceLedger(async () => MIB, { of: 'the quota of the artifact store', keepBytes: 0 });
     const { requests, upload } = await serveAttempt(server.url, quota);
     await expect(upload(randomBytes(2 * MIB), 'file')).rejects.toThrow(

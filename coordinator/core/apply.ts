@@ -35,7 +35,7 @@ export interface ApplyRequest {
   readonly dropped: readonly string[];
   /** The ids of dropped trials whose points the new version has again. */
   readonly restored: readonly string[];
-  /** The ids of trials that the end of the sweep cancelled, and whose points the new version keeps. */
+  /** The ids of trials that were cancelled when the sweep ended, and whose points the new version keeps. */
   readonly resumed: readonly string[];
 }
 

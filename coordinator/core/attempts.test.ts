@@ -356,7 +356,7 @@ describe('drained agents', () => {
 });
 
 describe('time', () => {
-  test('a silent agent is lost after its lease, and connected again after a heartbeat', () => {
+  test('a silent agent is lost after one lease duration, and connected again after a heartbeat', () => {
     now += LEASE_MS + 1;
     onTick(core, now);
     expect(core.agents.get('a')?.state).toBe('lost');

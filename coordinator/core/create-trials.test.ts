@@ -144,7 +144,7 @@ test('a sweep whose last points are all dropped finishes', () => {
   expect(sweep.state).toBe('finished');
 });
 
-test('trials that depend on results are created only for the slots, and not without slots', () => {
+test('trials that depend on results are created only for the existing slots, and none are created without slots', () => {
   const core = emptyCore();
   const sweep = searchingSweep(core, numbered(1e9, true), Number.POSITIVE_INFINITY);
   expect(schedule(core, 1).changes).toEqual([]);

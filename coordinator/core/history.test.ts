@@ -169,8 +169,8 @@ class Judge {
     for (const change of step.changes) {
       if (change.kind !== 'ended') continue;
       const lease = leases.get(keyText(change.key));
-      assert.equal(lease?.agentId, heartbeat.agentId, 'a heartbeat ends attempts of its own agent only');
-      assert.notEqual(lease.incarnation, heartbeat.incarnation, 'a heartbeat ends attempts of other incarnations only');
+      assert.equal(lease?.agentId, heartbeat.agentId, 'a heartbeat ends only attempts of its own agent');
+      assert.notEqual(lease.incarnation, heartbeat.incarnation, 'a heartbeat ends only attempts of other incarnations');
     }
   }
 

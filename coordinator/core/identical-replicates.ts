@@ -1,4 +1,6 @@
-/** Finds configs whose replicates have identical results, which a program that ignores its seed causes. */
+/**
+ * Finds configs whose replicates have identical results, because a program that ignores its seed causes such results.
+ */
 import { createHash } from 'node:crypto';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { CurveDigest } from './curve-digest.ts';
@@ -7,7 +9,7 @@ import type { Change } from './step.ts';
 import type { ConfigResults, Warning } from './sweep-observations.ts';
 import { isFinal, type Trial, type TrialState } from './trial-model.ts';
 
-/** The maximum number of configs with identical replicates whose names are kept. */
+/** The maximum number of configs whose ids are kept as examples. */
 export const IDENTICAL_EXAMPLES = 20;
 
 /** The part of a trial's result that is compared with the results of other replicates. */

@@ -101,7 +101,7 @@ test('a second kill changes nothing, and an ended or unknown trial is rejected',
   expect(() => kill(core, 'nope')).toThrow(NotFoundError);
 });
 
-test('a sweep ends with its last trial, and is then stopped if it was stopping, and otherwise finished', () => {
+test('a sweep ends with its last trial: a stopping sweep is then stopped, and any other sweep is finished', () => {
   const finished = runningCore(1);
   expect(kill(finished.core, finished.trial.id).changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
   const stopping = runningCore(2);

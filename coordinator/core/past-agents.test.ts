@@ -39,7 +39,7 @@ test('an agent that shuts down has left, whether its last heartbeat or the end o
   expect(shown(second)).toBe('left');
 });
 
-test('an agent that is killed is lost after the lease, even if it was idle', () => {
+test('an agent that is killed is lost after one lease duration, even if it was idle', () => {
   const core = coreWithAgent();
   onHeartbeat(core, beat(false), 1_000);
   onDisconnect(core, ONE);

@@ -1,6 +1,6 @@
 /**
  * Groups slots into pools. The slots of a pool are equal in everything that a trial can demand, so they can run the
- * same trials. Offers are made to a pool, and the slots of a pool pull from its queue only (docs/decisions/pools.md).
+ * same trials. Offers are made to a pool, and the slots of a pool pull only from its queue (docs/decisions/pools.md).
  */
 import { createHash } from 'node:crypto';
 import type { Agent, SlotFacts } from './agent-model.ts';

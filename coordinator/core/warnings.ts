@@ -230,7 +230,7 @@ export function showStragglers(sweep: Sweep, now: number): Change[] {
 export interface SamplerProblem {
   readonly sweepId: string;
   readonly problem: string;
-  /** The number of failures in a row. 0: the sampler works. */
+  /** The number of consecutive failures; 0 if the sampler works. */
   readonly failures: number;
 }
 

@@ -34,7 +34,10 @@ export function inRungOrder(a: WaitingTrial, b: WaitingTrial): number {
 const byOrder = bisector(inRungOrder);
 const byScore = bisector(({ score }: WaitingTrial) => score);
 
-/** Returns the number of trials that are promoted from a rung. Unlike in the form that stops trials, this can be 0. */
+/**
+ * Returns the number of trials that are promoted from a rung. Unlike in the form that stops trials, this number can be
+ * 0.
+ */
 export function promotedAt(trials: number, eta: number): number {
   return Math.floor(trials / eta);
 }

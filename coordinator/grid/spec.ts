@@ -101,7 +101,10 @@ export interface SweepSpec {
   readonly hypotheses: readonly Hypothesis[];
 }
 
-/** The limits on the replicates of a config whose number depends on the results. Their seeds are 0, 1, 2, and so on. */
+/**
+ * The limits on the number of replicates of a config, if the results determine this number. Their seeds are 0, 1, 2,
+ * and so on.
+ */
 export interface AdaptiveReplicates {
   /** The number of replicates of each config before the first look; at least 2. */
   readonly min: number;

@@ -324,7 +324,7 @@ test('after an upgrade from version 8, old failures do not count against an agen
   ]);
 });
 
-test('a store of version 13 is upgraded, and then has the number of its trials by state', () => {
+test('after an upgrade of a store of version 13, the store has the number of trials in each state', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

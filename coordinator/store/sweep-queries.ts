@@ -55,7 +55,10 @@ export class SweepQueries {
     return this.#withCounts(this.#sweepRow(id));
   }
 
-  /** Returns the state of a sweep without an estimate of the time left, which reads many trials. @throws {NotFoundError} */
+  /**
+   * Returns the state of a sweep without an estimate of the time left, because the estimate reads many trials. @throws
+   * {NotFoundError}
+   */
   state(id: string): SweepStateName {
     return this.#sweepRow(id).state;
   }
@@ -85,7 +88,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the sweep file in the form in which a new version is compared with it.
+   * Returns the sweep file in the form that is compared with a new version.
    * @throws {NotFoundError}
    */
   file(id: string): { readonly version: number; readonly fileName: string; readonly text: string } {

@@ -239,8 +239,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the ids of the trials that the end of a sweep cancelled with this reason. Trials of dropped points and trials that
-   * a user killed are not among them. Reads all events of the store.
+   * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
+   * cancelled for another reason, are not included. Reads all events of the store.
    */
   cancelledBy(sweepId: string, reason: string): string[] {
     return this.#reader
@@ -263,9 +263,9 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the trials of a sweep as an estimate of the time left needs them, in the order in which they start: all unfinished
-   * trials, and of the ended trials up to `maxEnded` per state. Ended trials are chosen by id, which is independent of their
-   * durations.
+   * Returns the trials of a sweep that an estimate of the time left needs, in the order in which they start: all
+   * unfinished trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id, which is independent
+   * of their durations.
    */
   etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): EtaTrial[] {
     return TRIAL_STATES.flatMap((state) => this.#etaTrialsIn(sweepId, state, isFinal(state) ? maxEnded : ALL_ROWS))

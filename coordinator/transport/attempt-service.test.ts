@@ -181,7 +181,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('another agent can take the id once the lease of a silent holder has expired, and the stream of the holder ends', async () => {
+  test('another agent can take an id once its holder has been silent for one lease duration, and the stream of the holder ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;

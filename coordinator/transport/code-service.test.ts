@@ -170,7 +170,7 @@ test('an upload of code must begin with its header, and a second header is rejec
   await expect(answer(header, header)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('a submission must include code if its sweep file declares code, and only in this case', async () => {
+test('a submission must include code if and only if its sweep file declares code', async () => {
   await put([BYTES]);
   const invalid = (more: Partial<SubmitRequest>) => expect(submit(more)).rejects;
   await invalid({ source: undefined }).toMatchObject({ details: expect.stringContaining('the submit has no code') });

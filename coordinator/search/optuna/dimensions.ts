@@ -1,8 +1,8 @@
 /**
  * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna sees
- * numbers only: a category is its index, and a value in multiples of q is the number of multiples. Optuna has no normal,
- * log-normal and beta distributions, and no categories with probabilities. For these, Optuna chooses a share of the
- * distribution from 0 to 1.
+ * only numbers: a category is its index, and a value in multiples of q is the number of multiples. Optuna has no
+ * normal, log-normal and beta distributions, and no categories with probabilities. For these, Optuna chooses a share of
+ * the distribution from 0 to 1.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';

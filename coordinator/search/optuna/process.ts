@@ -28,7 +28,7 @@ export interface LineProcess {
 /** Starts a process. Must not throw. */
 export type StartProcess = (python: string, events: ProcessEvents) => LineProcess;
 
-/** Starts sampler.py. The process ends when its input ends, and so also when the coordinator is killed. */
+/** Starts sampler.py. The process ends when its input ends, and therefore ends even if the coordinator is killed. */
 export const startSampler: StartProcess = (python, events) =>
   startScript(join(packageRoot(), 'coordinator', 'search', 'optuna', 'sampler.py'), python, events);
 

@@ -29,7 +29,7 @@ import threading
 import traceback
 
 MAX_ERROR = 2000
-# The points of a scrambled sequence are points of one sequence only if its seed does not change.
+# All points belong to one scrambled sequence only if the seed does not change between suggestions.
 CONSTANT_SEED = ("QMCSampler",)
 
 requests = os.fdopen(3, "r", encoding="utf-8")
@@ -107,7 +107,7 @@ class Study:
         return found
 
     def create_sampler(self, number):
-        """Returns a sampler whose random numbers depend only on the seed of the sweep and on the number."""
+        """Returns a sampler whose random numbers depend only on the seed of the sweep and the number of the suggestion."""
         seed = int.from_bytes(hashlib.sha256(b"%d/%d" % (self.settings["seed"], number)).digest()[:4], "big")
         random.seed(seed)
         if "numpy" in sys.modules:

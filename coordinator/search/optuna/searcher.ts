@@ -2,10 +2,10 @@
  * Implements the searcher of `method: optuna`. A process outside the searcher runs the sampler of Optuna. The searcher
  * requests a suggestion, and returns `wait` until the history contains the answer.
  *
- * A suggestion depends only on the settings, on its number, and on the study: the results of earlier sweeps, all earlier
- * suggestions in order, their stored attributes, and their outcomes. The process creates the sampler anew for each
- * suggestion, with a seed that depends on the sweep's seed and on the number. A process that was restarted, or a
- * coordinator that was restarted, therefore makes the same suggestion from the same study.
+ * A suggestion depends only on the settings, on its number, and on the study: the results of earlier sweeps, all
+ * earlier suggestions in order, their stored attributes, and their outcomes. The process creates the sampler anew for
+ * each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion. A process that was
+ * restarted, or a coordinator that was restarted, therefore makes the same suggestion from the same study.
  */
 import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn.ts';

@@ -1,7 +1,7 @@
 /**
  * Sends the requests of optuna searchers to their Python processes, and keeps the answers. Each sweep has its own
- * process, which is started by the first request. A process that ends, does not answer in time, or sends anything but an
- * answer is replaced after a delay. The new process receives the whole study again.
+ * process, which is started by the first request. A process that ends, does not answer in time, or sends anything other
+ * than an answer is replaced after a delay. The new process receives the whole study again.
  */
 import { Backoff } from '../../../lib/net/backoff.ts';
 import type { SamplerAnswer, SamplerRequest } from '../searcher.ts';
@@ -26,7 +26,9 @@ export interface SamplersOptions {
   readonly allowsOwnCode: boolean;
   /** Called when a sweep has an answer, or can send its request again. */
   readonly onReady: (sweepId: string) => void;
-  /** Called when the sampler of a sweep fails, with the number of failures in a row, and with 0 when the sampler answers again. */
+  /**
+   * Called with the number of consecutive failures when the sampler of a sweep fails, and with 0 when it answers again.
+   */
   readonly onProblem: (sweepId: string, problem: string, failures: number) => void;
   /** Default: ANSWER_TIMEOUT_MS */
   readonly answerTimeoutMs?: number;
