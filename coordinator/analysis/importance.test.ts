@@ -67,7 +67,7 @@ test('a value that was not combined with every other value is skipped and named'
   expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
 });
 
-test('the seed of a failed replicate is skipped in all configs and counted', () => {
+test('the seed of a failed replicate is skipped in all configs, and the skipped trials are counted', () => {
   const failed = grid.map((one, index) => (index === 3 ? { ...one, state: 'failed' as const } : one));
   const result = importanceOf(failed, 'loss', AXES);
   expect(result).toMatchObject({ balanced: false, why: '5 trials skipped: not every combination has their seeds' });

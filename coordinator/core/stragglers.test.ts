@@ -152,7 +152,7 @@ test('attempts that failed or resumed from a checkpoint do not count in comparis
   expect(sweep.durations.ofSweep.sorted).toEqual([10_000, 10_000, 10_000, 10_000]);
 });
 
-test('after an outage of the coordinator, no attempt is a straggler before its agent had time to report', () => {
+test('after an outage of the coordinator, no attempt is a straggler before its agent has had time to report', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10_000);
   start(sweep, 't5');

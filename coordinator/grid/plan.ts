@@ -46,14 +46,17 @@ export interface Plan {
    * replicates end when everything is decided.
    */
   readonly isBound: boolean;
-  /** The number of distinct parameter sets after exclude and when. */
+  /** The number of distinct parameter sets after `exclude` and `when`. */
   readonly configs: number;
   readonly replicates: number;
-  /** The number of points of the grid, or of the points that a search draws, before exclude. */
+  /** The number of points of the grid, or of the points that a search draws, before `exclude`. */
   readonly points: number;
   /** The number of values of each axis, by name. */
   readonly axes: Readonly<Record<string, number>>;
-  /** The number of points that each exclude rule drops, in order. A point counts for the first rule that it matches. */
+  /**
+   * The number of points that each `exclude` rule drops, in the order of the rules. A point counts for the first rule
+   * that it matches.
+   */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
   /** The number of remaining points that equal another point after `when`. */
   readonly duplicates: number;

@@ -24,7 +24,7 @@ export interface SourceState {
   readonly created: number;
   /** The number of points so far, including dropped points. */
   readonly points: number;
-  /** The number of points that each exclude rule has dropped so far. */
+  /** The number of points that each `exclude` rule has dropped so far. */
   readonly excluded: readonly number[];
   /** The number of points so far that equal an earlier point after `when`. */
   readonly duplicates: number;

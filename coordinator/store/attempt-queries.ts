@@ -66,8 +66,9 @@ export class AttemptQueries {
   }
 
   /**
-   * Returns the positions of up to `limit` reports of the attempts after a position, in order of step, attempt and
-   * arrival. The query reads every report of the attempts, but keeps only `limit` positions in memory.
+   * Returns up to `limit` positions of reports of the attempts, in order of step, attempt and arrival. The first
+   * position is the one that follows `after`. The query reads every report of the attempts, but keeps only `limit`
+   * positions in memory.
    */
   reportPlaces(
     sweepId: string,

@@ -98,7 +98,9 @@ export function loadCore(
   return core;
 }
 
-/** Returns a policy that was stored. Settings of programs that did not exist when the policy was stored are added. */
+/**
+ * Returns a policy that was stored. Adds the settings of programs that did not exist yet when the policy was stored.
+ */
 function policyOf(text: string): SweepPolicy {
   const policy: SweepPolicy = JSON.parse(text);
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };

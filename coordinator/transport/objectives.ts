@@ -34,7 +34,7 @@ export function requestedObjectives(
 type Result = Pick<Trial, 'index' | 'state' | 'metrics' | 'droppedIn'>;
 
 /**
- * Ranks the trials of a sweep. Keeps numbers only, because the rows of a large sweep must not stay in memory.
+ * Ranks the trials of a sweep. Keeps only numbers, because the rows of a large sweep must not stay in memory.
  * @param pages the results of all trials, in order of index
  */
 export async function indicesByObjectives(

@@ -196,7 +196,7 @@ async function* pages<Row extends Pick<Trial, 'index'>>(
   }
 }
 
-/** Ranks a sweep's trials. Keeps numbers only, because the rows of a large sweep must not stay in memory. */
+/** Ranks a sweep's trials. Keeps only numbers, because the rows of a large sweep must not stay in memory. */
 async function rankedIndices(
   queries: Queries,
   sweep: Sweep,
