@@ -85,7 +85,7 @@ test('later results of the earlier sweep do not change the stored start of a sea
   expect(nextPoints(runtime, id, 3)).toEqual(before);
 });
 
-test('values outside the space are left out, and the sweep shows a warning with their count', async () => {
+test('configs with values outside the space are left out, and the sweep shows a warning with their number', async () => {
   const { db, runtime, submit, end } = coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);

@@ -28,7 +28,7 @@ export interface ListedObject {
   readonly at: number;
 }
 
-/** A part of a file, with its number from 1 and its place in the file. */
+/** A part of a file, with its number (from 1) and its position in the file. */
 export interface FilePiece {
   readonly number: number;
   readonly start: number;
@@ -64,7 +64,7 @@ const hexOf = (base64: string) => Buffer.from(base64, 'base64').toString('hex');
 
 export class S3Bucket {
   readonly location: S3Location;
-  /** The place in messages. */
+  /** The location, for messages. */
   readonly where: string;
   readonly #client: S3.S3Client;
   readonly #s3: typeof S3;

@@ -36,7 +36,7 @@ export interface Trial {
    * that the attempt avoids no agent.
    */
   avoidUntil: number;
-  /** The failure that put the trial in its present state. Undefined if the last attempt did not fail. */
+  /** The failure that put the trial in its current state. Undefined if the last attempt did not fail. */
   failure: FailureClassName | undefined;
   /** The time when the trial was offered. The field is valid only in state `offered`. */
   offeredAt: number;
