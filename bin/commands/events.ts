@@ -117,7 +117,7 @@ export function registerEvents(program: Command): void {
       ['trawl events', 'events of the newest sweep so far'],
       ['trawl events 3 -f', 'follow sweep 3'],
       ['trawl events --trial 3f2a91bc --reports', 'events of one trial, with every epoch'],
-      ['trawl events --kind lost --kind returned', 'agents that were lost, and that returned'],
+      ['trawl events --kind lost --kind returned', 'only events of agents that were lost or returned'],
       ['trawl events -o json | jq -r .kind | sort | uniq -c', 'count events by kind; one JSON object per line'],
     ],
   }).action((sweep: string | undefined, options: Options) => events(sweep, options));

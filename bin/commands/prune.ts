@@ -87,7 +87,7 @@ export function registerPrune(program: Command): void {
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl prune --dry-run', 'list sweeps that ended over 30 days ago, with their sizes'],
-      ['trawl prune --orphans --dry-run', 'also list files that the store did not name at a start'],
+      ['trawl prune --orphans --dry-run', 'also list files in orphans/, which the store does not name'],
       ['trawl prune --older-than 7d --keep 20', 'keep the newest 20 sweeps and those of the last week'],
       ['trawl prune --all', 'delete every ended sweep except the newest sweep, after a confirmation'],
     ],

@@ -96,7 +96,12 @@ export function withReason(command: Command): Command {
 export function withRanking(command: Command): Command {
   return command
     .option('--by <metric>', "metric to rank by (default: the sweep's metric)")
-    .addOption(new Option('--goal <goal>', "which values are best (default: the metric's usual goal)").choices(GOALS));
+    .addOption(
+      new Option(
+        '--goal <goal>',
+        "whether the lowest or the highest value is best (default: the metric's usual goal)",
+      ).choices(GOALS),
+    );
 }
 
 const GOALS = ['minimize', 'maximize', 'min', 'max'] as const;
