@@ -100,8 +100,7 @@ export async function buildProgram(verb?: string): Promise<Command> {
     .showHelpAfterError('(see --help)')
     .configureHelp({ sortOptions: true, showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
-  // Without this exception, the program would take the option `--version` of the verb `show`, which has another
-  // meaning.
+  // The verb `show` has its own option `--version`, which the program's option would hide.
   if (verb !== 'show') program.version(trawlVersion());
   const isKnown = verb !== 'completion' && Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
   for (const [heading, verbs] of Object.entries(VERBS)) {

@@ -60,7 +60,7 @@ export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string |
 }
 
 /**
- * Returns a warning about parameters with several values that neither the command nor `env` contains.
+ * Returns a warning about varying parameters that occur neither in the command nor in `env`.
  * @param script the text of the program's script; empty if the text is not known
  */
 export function parametersWarning(spec: SweepSpec, script: string): string | undefined {

@@ -100,7 +100,7 @@ export async function* streamCurves(
   for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
-/** The maximum number of values that a command keeps in memory, which is up to about 1 GB. */
+/** The maximum number of values that a command keeps in memory; they take up to about 1 GB. */
 const MAX_CURVE_VALUES = 10_000_000;
 
 /** Counts the values of curves that are kept in memory. */

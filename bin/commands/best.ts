@@ -83,7 +83,7 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the metric and the goal of the ranking, or all objectives of the sweep if they rank it. Empty if the ranking
+ * Returns the metric and the goal of the ranking, or all objectives if several rank the sweep. Empty if the ranking
  * uses the sweep's own metric and goal, at the last step.
  */
 function headingOf(
@@ -103,7 +103,7 @@ function headingOf(
   return `${direction} ${visibleText(by)}${best}${remedy}\n`;
 }
 
-/** Prints notes about further rows, failed trials, and trials without the metric, which the table omits. */
+/** Prints notes about the omitted rows: further rows, failed trials, and trials without the metric. */
 function noteOthers(sweep: Sweep, by: string, hasMore: boolean, options: Options): void {
   if (hasMore)
     note(`more ${options.trials ? 'trials' : 'configs'} are ranked; show them with --top ${options.top * 4}`);

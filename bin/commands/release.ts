@@ -9,7 +9,7 @@ type Options = ServerOptions & OutputOptions;
 export function registerRelease(program: Command): void {
   const command = program
     .command('release')
-    .description('end the quarantine of an agent, whose failed trials succeeded on other agents')
+    .description('end the quarantine of an agent, which began when trials failed there and succeeded elsewhere')
     .argument('<agent>', 'agent id or unambiguous prefix');
   withHelp(withOutput(withServer(command)), {
     examples: [['trawl release gpu-7', 'after its machine was repaired, without waiting for the next probe']],

@@ -10,7 +10,7 @@ export interface Finding {
   readonly detail: string;
   /** How to fix the problem, in one or more lines. Required if sweeps need the item. */
   readonly fix?: string;
-  /** Whether sweeps need the item to run on this machine. */
+  /** Whether sweeps on this machine need the item. */
   readonly needed: boolean;
 }
 

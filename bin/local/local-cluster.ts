@@ -97,7 +97,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
       const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
-      // The author of every sweep file has the token of this user. Without a token, other users could run code.
+      // Only this user can submit sweep files if a token is required. Without a token, other users could run code.
       const permitted = requireToken ? ['--allow-sampler-code'] : [];
       const args = ['--dir', dir, ...addresses, ...artifacts, ...auth, ...permitted];
       const process = startVerb(options, 'coordinator', args, natsUrl);

@@ -44,7 +44,7 @@ export function showsUnicode({ TERM, LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv
 }
 
 /**
- * Applies a style, and replaces non-ASCII characters, as far as the terminal requires.
+ * Styles a text if the terminal has colour, and replaces non-ASCII characters if the terminal does not show them.
  */
 export function paint(text: string, style: Style | undefined, { colour, ascii }: Terminal): string {
   const shown = ascii ? asciiText(text) : text;

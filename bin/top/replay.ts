@@ -162,7 +162,7 @@ export class Replay {
 
   #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
     const curve = this.#history.curves.get(trial.id) ?? [];
-    // The event has the step as text, which is rounded.
+    // The event has the step as rounded text.
     const report = curve.find((one) => detail === `epoch ${formatStep(one.epoch)}` && one.attempt === attempt);
     const agent = this.#agents.get(trial.agentId);
     if (agent !== undefined) agent.heardMs = atMs;

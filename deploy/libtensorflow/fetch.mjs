@@ -98,7 +98,7 @@ export function pipProblem(message) {
 
 /**
  * Moves the libraries and headers out of a site-packages folder and removes all other files. Their relative locations
- * are preserved, because TensorFlow looks for CUDA in ../nvidia of its own folder.
+ * are preserved, because TensorFlow looks for CUDA in the folder ../nvidia beside its own.
  * @param {string} site
  * @param {string} folder
  */

@@ -70,7 +70,7 @@ function accuracyOn(points) {
 }
 
 /**
- * A linear congruential generator with the constants of Numerical Recipes, which is good enough for an example.
+ * A linear congruential generator with the constants of Numerical Recipes: simple, and good enough for an example.
  * @param {number} seed
  */
 function generator(seed) {

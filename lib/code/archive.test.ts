@@ -118,7 +118,7 @@ describe('archives of code', () => {
   });
 });
 
-/** Returns a tar archive with the given entries, in the form in which any program could write it. */
+/** Returns a tar archive with the given entries, even entries that trawl would not write. */
 function tarOf(...entries: (Partial<ArchiveEntry> & { readonly content?: string })[]): Buffer {
   const blocks = entries.flatMap(({ path = 'x', type = 'File', linkpath = '', content = '' }) => {
     const header = new Header({
@@ -140,7 +140,7 @@ function tarOf(...entries: (Partial<ArchiveEntry> & { readonly content?: string 
 describe('an archive is rejected, and nothing is written, if it has', () => {
   const HOSTILE: Readonly<Record<string, readonly (Partial<ArchiveEntry> & { readonly content?: string })[]>> = {
     'a path above the folder': [{ path: 'a' }, { path: '../outside', content: 'x' }],
-    'a path above the folder by way of a folder in it': [{ path: 'a/../../outside', content: 'x' }],
+    'a path that leaves the folder through a subfolder': [{ path: 'a/../../outside', content: 'x' }],
     'an absolute path': [{ path: '/tmp/trawl-outside', content: 'x' }],
     'a path that is not plain': [{ path: './a', content: 'x' }],
     'a link above the folder': [{ path: 'out', type: 'SymbolicLink', linkpath: '../outside' }],

@@ -296,7 +296,7 @@ interface Part {
   readonly weight: number;
 }
 
-/** Returns the folders and files at the top with the greatest weight, each narrowed to the part that dominates it. */
+/** Returns the top-level folders and files with the greatest weight, each narrowed to the part that dominates it. */
 function largestParts(files: readonly CodeFile[], weightOf: (file: CodeFile) => number): Part[] {
   return partsOf(files, '', weightOf)
     .slice(0, LARGEST_SHOWN)

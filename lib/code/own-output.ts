@@ -11,7 +11,7 @@ import { IDENTITY_FILES } from '../net/identity.ts';
 /** The texts that mark a report of trawl. */
 export const HTML_MARK = '<meta name="generator" content="trawl report">';
 export const MARKDOWN_MARK = '<!-- generator: trawl report -->';
-/** The mark in the metadata of Parquet files, which is followed by a version. */
+/** The mark in the metadata of Parquet files. A version follows the mark. */
 export const PARQUET_MARK = 'trawl version ';
 
 interface Mark {

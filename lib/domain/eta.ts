@@ -154,7 +154,7 @@ const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
   return root(noiseMs, ms * uncertainty, ms * shared);
 };
 
-/** Returns the standard deviation of the time until all parts end: of the work per lane plus that of the last trial. */
+/** Returns the standard deviation of the time until all parts end, from the work per lane and from the last trial. */
 function sweepSpread(parts: readonly Part[], lanes: number): number {
   const ofConfigs = new Map<string, { ms: number; readonly uncertainty: number }>();
   for (const { configId, ms, uncertainty } of parts) {

@@ -10,7 +10,7 @@ export interface FailureGroup {
   /** The pattern that the errors of the group have in common. Two groups of the same class have different patterns. */
   readonly pattern: string;
   /**
-   * The error of the first trial, which is the first line of its message. The errors of other trials can differ in
+   * The error of the first trial: the first line of its failure message. The errors of other trials can differ in
    * numbers, addresses and paths. The error is empty if the failure has no message.
    */
   readonly message: string;

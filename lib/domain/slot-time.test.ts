@@ -20,7 +20,7 @@ test('the GPU time, or without GPUs the slot time, is shown in hours, minutes or
   expect(textOf(0, 0)).toBe('0 slot-seconds');
 });
 
-test('the time of a trial counts all its attempts, and not the time between them', () => {
+test('the time of a trial includes all its attempts, but not the time between them', () => {
   const trial = Trial.fromPartial({ startedAtMs: 50_000, leasedMs: 4_000, state: 'TRIAL_STATE_PENDING' });
   expect(leasedMs(trial, 60_000)).toBe(4_000);
   expect(leasedMs({ ...trial, state: 'TRIAL_STATE_RUNNING' }, 60_000)).toBe(14_000);

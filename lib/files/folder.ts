@@ -11,7 +11,7 @@ export const MAX_FOLDER_PATH = 2_048;
 /** Longer paths are shortened in messages. */
 const MAX_SHOWN_PATH = 200;
 
-/** Types of the file systems of a Linux kernel that store no files (linux/magic.h). */
+/** Types of Linux file systems that cannot store files (linux/magic.h). */
 const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x9fa0, 'proc'],
   [0x62656572, 'sysfs'],

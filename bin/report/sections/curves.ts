@@ -12,7 +12,7 @@ import { layOut, type PanelLayout } from '../panels.ts';
 import { objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
- * Returns the charts of the objective and of the other metrics of the hypotheses by epoch. Returns undefined until a trial
+ * Returns charts by epoch of the objective and of the other metrics in the hypotheses. Returns undefined until a trial
  * reports a second epoch, because the ranking already shows the values of the first epoch.
  */
 export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
