@@ -32,7 +32,7 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;
 const SERIAL_BYTES = 8;
-/** The longest common name of a certificate (RFC 5280). */
+/** The maximum length of a certificate's common name (RFC 5280). */
 const MAX_NAME = 64;
 
 export interface InitOptions {

@@ -271,7 +271,7 @@ test.each(['', 'just text', '{"a": 1}', '- a\n- b\n', '{"a": '])(
   },
 );
 
-test('a converted file begins with the settings that were not converted, and has no undefined keys', async () => {
+test('a converted file begins with a list of the settings that were not converted, and has no undefined keys', async () => {
   const text = toYaml(await convert('lr=1e-3,1e-4'));
   expect(text).toMatch(/^# Converted from Hydra's multirun arguments\.\n# Not converted, or to be checked:\n# - /);
   expect(parse(text)).toEqual({

@@ -62,7 +62,7 @@ test('two reports of the same data differ only in the time of writing', () => {
   expect(later).not.toBe(written);
 });
 
-test('configs are ranked by the mean over their replicates, with their spread', () => {
+test('configs are ranked by the mean over their replicates, which is shown with the standard deviation', () => {
   const [table] = tablesOf(sectionOf(grid(), 'ranking'));
   const rows = table === undefined ? [] : rowsOf(table);
   expect(rows.map((row) => [row.rank, row.loss, row.n, row.width, row.psnr])).toEqual([

@@ -14,7 +14,7 @@ test('a point of a mean curve is the mean of the trials, and the band contains a
   ]);
 });
 
-test('a band of many trials contains the middle half, by the quartiles of numpy', () => {
+test('the band of many trials contains their middle half, with the same quartiles as in numpy', () => {
   // numpy.percentile([1, 2, 4, 10], [25, 75])
   expect(curvePoints([curve(10), curve(1), curve(4), curve(2)], 'loss', 'middle half')).toEqual([
     { epoch: 1, mean: 4.25, low: 1.75, high: 5.5 },

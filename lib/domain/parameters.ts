@@ -92,7 +92,7 @@ interface OrderedParameters {
 }
 
 /**
- * Separates parameters that another parameter determines from independent parameters. Both lists are in the given
+ * Separates independent parameters from parameters that another parameter determines. Both lists are in the given
  * order.
  */
 export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {

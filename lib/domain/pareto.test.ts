@@ -116,7 +116,7 @@ test('the ranking does not depend on the order or on the scale of the objectives
   );
 });
 
-test('a front is ordered by the hypervolume that only the item dominates', () => {
+test('the items of a front are ordered by the hypervolume that each item alone dominates', () => {
   const items = [
     [0, 10],
     [1, 9],

@@ -143,7 +143,7 @@ function scaleOf(points: readonly Losses[]): (losses: Losses) => number[] {
     });
 }
 
-/** Returns the hypervolume that only a point of a front dominates. Equal points count as one point. */
+/** Returns for each point of a front the hypervolume that no other point dominates. Equal points count as one point. */
 export function contributionsOf(front: readonly Losses[]): number[] {
   const distinct = new Map<string, Losses>();
   for (const losses of front) distinct.set(losses.join(), losses);

@@ -21,7 +21,7 @@ export function resultOf(
   return hasResult(state) ? finiteMetric(metrics, metric) : undefined;
 }
 
-/** A trial of a point that the current version of its sweep lacks keeps its result, and has no rank. */
+/** If the current version of a sweep lacks the point of a trial, the trial keeps its result, but has no rank. */
 type Ranked = Pick<Trial, 'state' | 'droppedIn'>;
 
 const endedWithResult = ({ state, droppedIn = 0 }: Ranked): boolean =>

@@ -105,7 +105,7 @@ onLinux('the token is not sent when nothing listens on the port', async () => {
   expect(folderToken(dir, at(), process.pid)()).toEqual(NONE);
 });
 
-asRoot('nothing is sent when the process on the port belongs to another user than the token', () => {
+asRoot('nothing is sent when the process on the port and the token belong to different users', () => {
   ensureToken(dir);
   chownSync(tokenFile(dir), NOBODY, NOBODY);
   announce();
