@@ -33,7 +33,7 @@ function main() {
         console.log(HELP);
         return undefined;
       }
-      if (values.cuda && values.cpu) throw new Error('--cuda and --cpu exclude each other');
+      if (values.cuda && values.cpu) throw new Error('--cuda and --cpu cannot be used together');
       const variant = values.cuda ? 'cuda' : values.cpu ? 'cpu' : undefined;
       return setUp({ steps: ['dependencies', 'native'], native: { from: values.from, variant } });
     })

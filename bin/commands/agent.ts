@@ -182,7 +182,7 @@ export function registerAgent(program: Command): void {
     ],
     exits: [
       [3, 'NATS could not be reached'],
-      [4, 'rejected: --dir or --id is in use, no backend fits, or the coordinator uses another protocol version'],
+      [4, 'rejected: --dir or --id is in use, no backend is usable, or the coordinator uses another protocol version'],
       [EXIT_CANNOT_WRITE, 'the disk of --dir is full'],
     ],
   }).action((_options: Options, self: Command) => {

@@ -55,8 +55,7 @@ export function balancedGrid(
   if (seeds.size === 0) return 'no seed has a result in every combination';
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
   const dropped = whole.observations.length - observations.length;
-  const unpaired =
-    dropped === 0 ? [] : [`${countText(dropped, 'trial')} skipped: not every combination has their seeds`];
+  const unpaired = dropped === 0 ? [] : [`${countText(dropped, 'trial')} skipped: some combinations lack their seeds`];
   return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
 }
 
@@ -76,7 +75,7 @@ export function independentFactors(
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
   const alone = valueOfEachConfig(varying, all);
   if (alone !== undefined)
-    return `${alone} has another value in each config, so its effect cannot be separated from the effects of other parameters`;
+    return `${alone} has a different value in each config, so its effect cannot be separated from the effects of other parameters`;
   return withoutDetermined(withoutAliases(varying, all), axes, all);
 }
 

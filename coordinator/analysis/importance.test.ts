@@ -70,7 +70,7 @@ test('a value that was not combined with every other value is skipped and named'
 test('the seed of a failed replicate is skipped in all configs, and the skipped trials are counted', () => {
   const failed = grid.map((one, index) => (index === 3 ? { ...one, state: 'failed' as const } : one));
   const result = importanceOf(failed, 'loss', AXES);
-  expect(result).toMatchObject({ balanced: false, why: '5 trials skipped: not every combination has their seeds' });
+  expect(result).toMatchObject({ balanced: false, why: '5 trials skipped: some combinations lack their seeds' });
   expect(result.effects[0]).toMatchObject({ f: undefined, p: undefined });
   expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);
 });

@@ -112,7 +112,9 @@ test('a comparison with one seed on a side is undecided, and the reason counts m
     verdict: 'supported',
     because: expect.stringMatching(/; 1 trial not finished yet; 1 trial without a result \(failed or cancelled\)$/),
   });
-  expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain('no trial of the sweep matches where');
+  expect(verdictOn('loss[d=15] > loss[d=30]', two, { d: 99 }).because).toContain(
+    'no trial of the sweep matches the conditions under "where"',
+  );
 });
 
 test('without variation between seeds, any difference decides a comparison', () => {

@@ -128,7 +128,7 @@ function missingTrials(scope: readonly JudgedTrial[]): string {
   const unfinished = inState('pending', 'offered', 'running', 'held', 'interrupted');
   const lost = inState('failed', 'cancelled');
   return [
-    scope.length === 0 ? '; no trial of the sweep matches where' : '',
+    scope.length === 0 ? '; no trial of the sweep matches the conditions under "where"' : '',
     unfinished === 0 ? '' : `; ${countText(unfinished, 'trial')} not finished yet`,
     lost === 0 ? '' : `; ${countText(lost, 'trial')} without a result (failed or cancelled)`,
   ].join('');

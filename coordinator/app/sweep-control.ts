@@ -130,7 +130,7 @@ async function submit(
   request: SubmitRequest,
   by = '',
 ): Promise<string> {
-  if (request.requestId === '') throw new BadInputError('a submit must have a request_id');
+  if (request.requestId === '') throw new BadInputError('a submission must have a request_id');
   checkLength('request_id', request.requestId);
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);

@@ -99,7 +99,7 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     ? agentsForSpeculation(core, sweep, trial, placement)
     : agentsFor(core, sweep, trial, placement, now);
   if (!agents.has(agent.id)) {
-    return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on another agent than ${agent.id}`);
+    return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on an agent other than ${agent.id}`);
   }
   const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };
   const hasPriority = ({ priority }: Sweep) => (isSpeculative ? priority >= sweep.priority : priority > sweep.priority);

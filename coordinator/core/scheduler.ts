@@ -259,7 +259,7 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
     const detail =
       pool === undefined
         ? 'no agent that it was offered to takes work now'
-        : `it must run on another agent than ${pool.owner ?? ''}`;
+        : `it must run on an agent other than ${pool.owner ?? ''}`;
     pass.changes.push(requeue(sweep, trial, { detail }));
   }
 }

@@ -112,7 +112,7 @@ async function receiveBytes(call: PutCall, { key, artifact, next, options }: Acc
     await receiveChunks(incoming, announced, onReserved, async () => {
       const message = (await next())?.message;
       if (message === undefined || message.$case === 'chunk') return message?.chunk;
-      throw new BadInputError('the header of a Put must be followed by chunks only');
+      throw new BadInputError('the header of a Put must be followed only by chunks');
     });
   } finally {
     await incoming.close();
@@ -133,7 +133,7 @@ async function receiveDirectly(
       const message = (await next())?.message;
       if (message === undefined) throw new BadInputError(`the upload of artifact ${artifact.name} ended early`);
       if (message.$case !== 'progress' && message.$case !== 'sent') {
-        throw new BadInputError('the header of a direct Put must be followed by progress only');
+        throw new BadInputError('the header of a direct Put must be followed only by progress');
       }
       sent = message.$case === 'sent';
     }

@@ -174,7 +174,7 @@ export class AttemptService {
           session = this.#hello(call, message.hello);
         } else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else if (message?.$case === 'heartbeat') this.#heartbeat(call, session, message.heartbeat);
-        else throw new BadInputError('the hello of a Report stream must be followed by records and heartbeats only');
+        else throw new BadInputError('the hello of a Report stream must be followed only by records and heartbeats');
       } catch (error) {
         fail(error);
       }

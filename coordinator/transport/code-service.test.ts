@@ -173,7 +173,9 @@ test('an upload of code must begin with its header, and a second header is rejec
 test('a submission must include code if and only if its sweep file declares code', async () => {
   await put([BYTES]);
   const invalid = (more: Partial<SubmitRequest>) => expect(submit(more)).rejects;
-  await invalid({ source: undefined }).toMatchObject({ details: expect.stringContaining('the submit has no code') });
+  await invalid({ source: undefined }).toMatchObject({
+    details: expect.stringContaining('the submission has no code'),
+  });
   await invalid({ text: SWEEP.replace('code: .\n', '') }).toMatchObject({
     details: expect.stringContaining('no key "code"'),
   });

@@ -73,7 +73,7 @@ async function store(
     await receiveChunks(incoming, announced, onReserved, async () => {
       const message = (await next())?.message;
       if (message === undefined || message.$case === 'chunk') return message?.chunk;
-      throw new BadInputError('the header of a PutCode must be followed by chunks only');
+      throw new BadInputError('the header of a PutCode must be followed only by chunks');
     });
     send({ $case: 'stored', stored: true });
   } finally {
@@ -104,10 +104,10 @@ export async function submittedSource(
 ): Promise<Source | undefined> {
   if (code === undefined) {
     if (source === undefined) return undefined;
-    throw new BadInputError('the submit has code, but its sweep file has no key "code"');
+    throw new BadInputError('the submission has code, but its sweep file has no key "code"');
   }
   if (source?.archive === undefined) {
-    throw new BadInputError('the sweep file has the key "code", but the submit has no code: use the trawl command');
+    throw new BadInputError('the sweep file has the key "code", but the submission has no code: use the trawl command');
   }
   const { archive, files, git, diff } = source;
   checkedArchive(archive);

@@ -58,7 +58,7 @@ export const fleet = () =>
       graph(
         {
           title: 'Time since last heartbeat',
-          about: 'Age of the last heartbeat of each agent. The interval is a fifth of the lease time.',
+          about: 'Age of the last heartbeat of each agent. Agents send a heartbeat every fifth of the lease time.',
           unit: 's',
         },
         { '{{agent}}': 'time() - trawl_agent_last_heartbeat_timestamp_seconds' },
@@ -114,7 +114,7 @@ export const fleet = () =>
       graph(
         {
           title: 'Data set cache hits and misses',
-          about: 'Trials that found their data set in the cache, and downloads.',
+          about: 'Trials that found their data set in the cache (hits), and downloads (misses).',
           unit: 'short',
         },
         {

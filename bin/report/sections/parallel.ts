@@ -67,7 +67,7 @@ export function parallelSection(data: ReportData, space: VariedParameters): Sect
 }
 
 function captionOf(metric: string, goal: GoalName, best: number, ranked: number): string {
-  const bold = best === 1 ? 'The best one is drawn in bold' : `The best ${best} are drawn in bold`;
+  const bold = best === 1 ? 'The best config is drawn in bold' : `The best ${best} are drawn in bold`;
   const better = goal === 'minimize' ? 'lower' : 'higher';
   return `One line per config (${formatCount(ranked)} in total), from its parameters to its mean ${metric}; ${better} is better. ${bold}.`;
 }
