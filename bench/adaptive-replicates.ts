@@ -1,6 +1,7 @@
 /**
  * Simulates studies with adaptive replicates: how often a verdict is false, how often an effect is found, and how many
- * trials this takes, compared with a fixed number of replicates. Each study compares two configs with normal results.
+ * trials this takes, compared with a fixed number of replicates. Each study compares two configs whose results are
+ * normally distributed.
  *
  *   npm run bench:adaptive -- [--studies 2000] [--min 3] [--max 20]
  */
@@ -71,7 +72,9 @@ function study(effect: number, normal: () => number): { verdict: string; replica
   return { verdict: judged?.verdict ?? '', replicates: judged?.parts[0]?.estimate?.n[0] ?? limits.max };
 }
 
-/** Returns the replicates per config with which one judgement finds the effect with a probability of 80 %. */
+/**
+ * Returns the number of replicates per config at which a single judgement finds the effect with a probability of 80 %.
+ */
 function fixedNumber(effect: number): string {
   if (effect === 0) return '-';
   // Two values with the variance 1, so that the estimated effect and error are exact.

@@ -25,7 +25,7 @@ const AXES = {
 };
 const EPOCHS = 10;
 const FIXED = { train_size: 1000, test_size: 500, epochs: EPOCHS };
-/** The best configs of the grid, which are trained with more seeds. */
+/** The number of best configs of the grid that are trained with more seeds. */
 const REPLICATED = 4;
 const SEEDS = [1, 2, 3, 4, 5];
 /** The largest accepted share of the epochs of the grid. */

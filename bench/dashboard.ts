@@ -35,7 +35,7 @@ const percentile = (values: readonly number[], share: number): number =>
 const ROUNDS = 3;
 
 interface Figures {
-  /** The time from the start of the process. */
+  /** The time from the start of the process to the first frame, and to the first frame with the sweep. */
   readonly firstFrameMs: number;
   readonly sweepMs: number;
   readonly framesPerSecond: number;

@@ -1,6 +1,7 @@
 /**
- * The data path: memory and time that the training images cost each worker of a machine, shared through the page cache (as
- * on a CPU) and copied into the backend of each worker (as on a GPU), in one run.
+ * Measures the memory and the time that the training images cost each worker of a machine: first with images that are
+ * shared through the page cache (as on a CPU), and then with images that each worker copies into its backend (as on a
+ * GPU).
  *
  *   npm run bench:data
  */

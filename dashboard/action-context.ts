@@ -146,7 +146,10 @@ function copyIdOf(model: Model): string | undefined {
   return trialIdOf(model) ?? model.state.sweep?.id;
 }
 
-/** Returns the index of the next failed row after the cursor, around the end of the leaderboard. */
+/**
+ * Returns the index of the next or previous failed row, wrapping at the ends of the leaderboard; -1 without a failed
+ * row.
+ */
 function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
   const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);
   const all = rows.slice(0, rows.length);
@@ -160,15 +163,15 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
 }
 
 interface Position {
-  /** From 0 on. */
+  /** Counted from 0. */
   readonly at: number;
   /** The length of the list. */
   readonly of: number;
 }
 
 /**
- * Returns the place of the cursor in the list of the view. For an open trial, returns its place in the list that the
- * keys to the next and the previous trial follow. Undefined without such a list.
+ * Returns the position of the cursor in the list of the view. For an open trial, returns the position of the trial in
+ * the list that the keys for the next and the previous trial step through. Undefined if there is no such list.
  */
 export function positionIn(model: Model): Position | undefined {
   const view = viewOf(model.ui);

@@ -45,7 +45,7 @@ test('R retries the marked trials after a confirmation, independently of the cur
   at.stop();
 });
 
-test('R sends no request if no trial has failed, except on a single trial; the coordinator then rejects the retry', async () => {
+test('R sends no request if none of several trials has failed, but the retry of a single trial is always sent to the coordinator', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');

@@ -2,8 +2,8 @@ import chalk from 'chalk';
 import type { TerminalStyle } from './terminal.ts';
 
 /**
- * Ink draws with chalk. chalk detects the terminal, but does not know the user's choice. Bold, dim and reverse video
- * need level 1.
+ * Ink draws with chalk, which detects the terminal, but does not know whether the user wants colours. At level 0, chalk
+ * also omits bold, dim and reverse video, so a terminal without colours gets level 1.
  */
 export function setColours({ colour, plain }: TerminalStyle): void {
   chalk.level = plain ? 0 : colour ? 2 : 1;

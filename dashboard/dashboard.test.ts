@@ -48,7 +48,7 @@ test('a running config moves up as its reports arrive, and the cursor stays on i
   at.stop();
 });
 
-test('a key applies to the rows on the screen, and its frame shows the updates that have arrived', async () => {
+test('a key applies to the rows on the screen, and the frame after the key shows the updates that have arrived', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const at = await start();
   at.source.push(overtaking());

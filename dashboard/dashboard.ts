@@ -52,10 +52,7 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 /** The interval between models while updates arrive. */
 export const FRAME_MS = 100;
 
-/**
- * The interval between models without updates. Durations and rates change even without an update, so models are
- * published at this interval.
- */
+/** The interval between models while no updates arrive, because durations and rates change even without an update. */
 const IDLE_FRAME_MS = 1_000;
 
 /** The part of the model that a frozen display keeps. */
@@ -70,7 +67,10 @@ interface CachedParameters {
   readonly columns: ParameterColumns<Trial>;
 }
 
-/** Whether the trials of a sweep wait for slots. The stream then has no updates, and the list of sweeps has the new time left. */
+/**
+ * Whether all unfinished trials of a sweep wait for slots. The stream then has no updates, so the time left is taken
+ * from the list of sweeps.
+ */
 const isWaiting = ({ counts, state }: Sweep): boolean =>
   state === 'SWEEP_STATE_RUNNING' &&
   counts !== undefined &&

@@ -30,7 +30,10 @@ const MAX_IMAGE_BYTES = 4 << 20;
 const MAX_PIXELS = 4 << 20;
 
 interface Detail extends TrialDetail {
-  /** State, attempt and epoch of the trial at the request. The cached details are stale after a change. */
+  /**
+   * The state, attempt and epoch of the trial when the details were requested. The details are stale if the trial has
+   * changed since.
+   */
   readonly revision: string;
 }
 
@@ -43,7 +46,7 @@ export class DetailCache {
   readonly #busy = new Set<string>();
   readonly #notBefore = new Map<string, number>();
   readonly #details = new Map<string, Detail>();
-  /** By attempt, the slots of running trials. */
+  /** The slots of running trials, by attempt. */
   readonly #slots = new Map<string, number>();
   #imageCount = 0;
   #sweeps: readonly Sweep[] = [];

@@ -66,11 +66,11 @@ export interface KeyBinding {
   /** The help text. */
   readonly about: string;
   readonly command: Command;
-  /** The views in which the key has an effect. Undefined if all views have the key. */
+  /** The views in which the key has an effect. Undefined if the key has an effect in every view. */
   readonly in?: readonly ViewKind[];
   /** Whether the key changes the sweep. `--readonly` disables keys that change the sweep. */
   readonly changes?: true;
-  /** Whether only a replay has the key. In a replay, the key has no other meaning. */
+  /** Whether the key has this effect only in a replay. A replay then ignores every other binding of the key. */
   readonly replay?: true;
 }
 

@@ -35,7 +35,7 @@ export interface DashboardOptions {
   readonly onFirstFrame?: () => void;
   /** Called for Ctrl-C. If `onInterrupt` is undefined, Ctrl-C quits. */
   readonly onInterrupt?: () => void;
-  /** The abort of this signal closes the dashboard. */
+  /** Aborting this signal closes the dashboard. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,7 +45,10 @@ export interface DashboardOptions {
  */
 export type DashboardResult = 'ended' | 'left';
 
-/** Ink draws a key press immediately. The dashboard publishes at most ten models per second (see use-model.ts). */
+/**
+ * High enough for Ink to draw the response to a key at once. Without keys, the dashboard publishes at most ten models
+ * per second (see use-model.ts).
+ */
 const MAX_FPS = 60;
 
 /**

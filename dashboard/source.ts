@@ -11,8 +11,8 @@ export type Pane = (typeof PANES)[number];
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
 
 /**
- * The trials to retry, by id or by failure class. `all` selects trials of any failure class. `cancelled` also selects
- * cancelled trials.
+ * The trials to retry, by id or by failure class. `all` selects the failed trials of every failure class. `cancelled`
+ * selects the cancelled trials, too.
  */
 export type RetrySelection =
   | { readonly trials: readonly string[] }
@@ -24,7 +24,7 @@ export interface EffectLevel {
   readonly mean: number;
   /** The interval of the mean. Undefined if the results do not determine the interval. */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
-  /** The number of finished trials, and the range of their results. */
+  /** The number of finished trials with this value, and the range of their results. */
   readonly n: number;
   readonly lowest: number;
   readonly highest: number;
@@ -49,7 +49,7 @@ export interface ParameterImportance {
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
-/** The mean of some results minus the mean of the first results. */
+/** The mean of a set of results minus the mean of the first set. */
 export interface MeanDifference {
   readonly difference: number;
   /** The confidence interval of the difference, and its level, such as 0.95. */
@@ -57,7 +57,7 @@ export interface MeanDifference {
   readonly high: number;
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
-  /** The number of further seeds that would probably decide an undecided difference, as a sentence. */
+  /** A sentence with the number of further seeds that would probably decide an undecided difference. */
   readonly moreSeeds: string;
 }
 
@@ -69,7 +69,7 @@ interface WatchListener {
 
 interface ReplayControl {
   readonly clock: () => ReplayClock;
-  /** Replaces the clock. A watch that begins later starts at the shown moment. */
+  /** Replaces the clock. A watch that begins afterwards starts at the moment that the clock shows. */
   readonly set: (clock: ReplayClock) => void;
 }
 

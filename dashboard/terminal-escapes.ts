@@ -3,8 +3,8 @@
  */
 
 /**
- * Enters the alternate screen. Ink hides the cursor. First clears the line of the cursor, because the shell's terminal
- * has echoed the keys that were typed before the program started.
+ * Clears the line of the cursor, where the terminal has echoed the keys that were typed before the program started, and
+ * enters the alternate screen. Ink hides the cursor.
  */
 export const ENTER_SCREEN = '\r\u001b[K\u001b[?1049h\u001b[2J\u001b[H';
 
@@ -36,7 +36,9 @@ export function transmitImage(id: number, png: Uint8Array): string {
   return sent;
 }
 
-/** Shows a sent image. The upper left corner of the image is in a cell, counted from 1. The cursor does not move. */
+/**
+ * Shows a sent image. The upper left corner of the image is in the cell `at`, counted from 1. The cursor does not move.
+ */
 export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
 }
@@ -49,8 +51,7 @@ export const FREE_IMAGES = apc('a=d,d=A,q=2');
 
 /**
  * Copies text to the clipboard of the terminal (OSC 52). The sequence also works over ssh. Terminals that do not
- * support the
- * sequence ignore it.
+ * support the sequence ignore it.
  */
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;
 

@@ -40,7 +40,7 @@ interface ReplayedTrial {
 
 type Outcome = 'continue' | 'stop' | 'hold';
 
-/** Trains all trials by the rule. A promoted trial starts before trials that have not started. */
+/** Replays all trials under the rule. A promoted trial starts before trials that have not started. */
 export function replay(curves: ReadonlyMap<string, Losses>, { variant, eta, seed, slots }: ReplaySettings): Replayed {
   const all = [...curves].map(([id, losses]): ReplayedTrial => ({ id, losses, curve: [] }));
   const settings = { type: 'asha', minIter: 1, maxIter: undefined, eta } as const;

@@ -1,4 +1,7 @@
-/** Reads batches of MNIST and prints memory and time, for bench/data-path.ts. Usage: `reader.js shared|copied DATA_DIR`. */
+/**
+ * Reads batches of MNIST and prints the memory and the time used, for bench/data-path.ts. Usage: `reader.js
+ * shared|copied DATA_DIR`.
+ */
 import { readFileSync } from 'node:fs';
 import { loadImages } from '../../agent/data/load.ts';
 import { chooseBackend } from '../../agent/machine/backend.ts';

@@ -41,7 +41,7 @@ test('s sorts the agents, r reverses the order, and / filters the agents; q clea
   at.stop();
 });
 
-test('f switches between the kinds of events, and the events of agents are one of these kinds', async () => {
+test('f switches between the kinds of events, including the kinds of agent events', async () => {
   const at = await open('4', 'f');
   expect(at.frame().join('\n')).toContain('filter: kind="ended"');
   await at.press('f', 'f');

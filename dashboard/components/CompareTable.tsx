@@ -24,7 +24,7 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** The facts of the compared rows: rows of the table. */
+/** The facts about the compared rows, as rows of the table. */
 interface ComparedFacts {
   /** The differing parameters, the finished replicates and the epoch. */
   readonly points: readonly TableRow[];
@@ -48,7 +48,7 @@ export function comparedFacts(all: readonly MarkedRow[], metric: string): Compar
   return { points: [...parameters, ...(hasReplicates ? [finished] : []), epoch], metrics };
 }
 
-/** The facts of the compared rows, one column per row. */
+/** The facts about the compared rows, with one column per compared row. */
 export function CompareTable({ all, facts, maxMetrics, columns: width }: Props) {
   const columns: Column<TableRow>[] = [
     { header: '', cell: ({ name }) => name },

@@ -34,7 +34,7 @@ const IMAGE_COLUMNS = 56;
 interface Props {
   readonly model: Model;
   readonly columns: number;
-  /** The visible lines of the body. */
+  /** The number of visible lines of the body. */
   readonly lines: number;
 }
 
@@ -53,7 +53,7 @@ export function CompareView({ model, columns, lines: visible }: Props) {
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
   const hasPictures = shown.some(({ trial }) => (model.details.get(trial.id)?.epochs.length ?? 0) > 0);
-  // The last line shows that there are pictures below.
+  // The last line is left for the hint that there are pictures below.
   const lines = hasPictures ? visible - 1 : visible;
   const facts = comparedFacts(shown, metric);
   const verdicts = verdictsOf(model, shown, metric);

@@ -18,7 +18,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** On a narrower terminal, the detail needs the room of the less important columns. */
+/** A narrower terminal omits the less important columns to leave room for the detail. */
 const WIDE = 100;
 
 /** Kinds of agent events that need attention. */

@@ -82,7 +82,10 @@ function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns:
   );
 }
 
-/** The name is shortened in its middle, and then the reason at its end, so that the state and the notices stay visible. */
+/**
+ * Shortens first the name, in its middle, and then the reason, at its end, so that the state and the notices stay
+ * visible.
+ */
 function sweepTitle(model: Model, sweep: Sweep, columns: number): Segment[] {
   const { version = 1 } = sweep;
   const id = `  ${visibleText(sweep.id)}  ${version > 1 ? `version ${version}  ` : ''}`;
@@ -169,7 +172,7 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   ];
 }
 
-/** A shorter part of a warning would not be understandable. */
+/** A warning that is cut to fewer columns would not be understandable. */
 const LEAST_WARNING = 60;
 
 /**

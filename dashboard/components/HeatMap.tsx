@@ -20,8 +20,8 @@ interface Props {
 }
 
 /**
- * A table of a metric over two parameters, shaded from worst to best. The numbers of rows and columns that do not fit
- * are shown.
+ * A table of a metric over two parameters, shaded from worst to best. If rows or columns do not fit, their number is
+ * shown.
  */
 export function HeatMap({ down, across, value, minimize, columns: width, lines }: Props) {
   const shown = useShownText();

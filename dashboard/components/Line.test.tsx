@@ -34,7 +34,7 @@ test('spaces at the start of a line have no escape sequence', () => {
   ).toBe(`  ${BOLD}a${NOT_BOLD}`);
 });
 
-test('spaces that are drawn in reverse keep their style', () => {
+test('spaces that are drawn in reverse video keep their style', () => {
   expect(drawn([{ text: 'a' }, { text: ' ', style: 'inverse' }, { text: ' b' }])).toBe('a\u001b[7m \u001b[27m b');
 });
 

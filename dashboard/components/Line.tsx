@@ -36,9 +36,9 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
 }, isSameLine);
 
 /**
- * Joins neighbours of the same style. Spaces take the style of the text before the spaces, because the style of a space
- * is invisible. Spaces at the end are omitted, because the cells of the line are empty. Ink splits text and escape
- * sequences into characters in each frame.
+ * Joins neighbours of the same style, because Ink splits the text and the escape sequences into characters in each
+ * frame. A space takes the style of the text before it, because a space looks the same in every style. Spaces at the
+ * end are omitted, because the cells of the line are already empty.
  */
 function runsOf(segments: readonly Segment[]): Segment[] {
   const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];

@@ -66,7 +66,7 @@ test('the heading of a log shows the trial, its attempt, its state and the range
   at.stop();
 });
 
-test('an empty log of a running trial is shown as "no output yet", and an empty log of an ended trial as no output', async () => {
+test('an empty log of a running trial is shown as "no output yet", and an empty log of an ended trial as "no output"', async () => {
   const at = await start('');
   expect(at.drawn().slice(1)).toEqual(['no output yet']);
   expect(at.drawn(PLAIN, '4e1f2a3b4c5d6e7f').slice(1)).toEqual(['no output']);

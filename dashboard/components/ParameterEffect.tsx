@@ -15,7 +15,7 @@ const VALUE = 14;
 const MEAN = 28;
 const LEAST_TRACK = 8;
 
-/** The columns before the scale of the view, and the width of the scale. */
+/** Returns the number of columns to the left of the scale, and the width of the scale. */
 export function trackPlace(columns: number): { readonly left: number; readonly width: number } {
   const left = VALUE + 3;
   return { left, width: Math.max(LEAST_TRACK, columns - left - MEAN) };

@@ -7,14 +7,14 @@ import { Label, Line } from './Line.tsx';
 
 export interface PlotSeries {
   readonly name: string;
-  /** The points by ascending x. Values that are not finite break the line. */
+  /** The points in ascending order of x. Values that are not finite break the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** A band around the line, by ascending x. */
+  /** A band around the line, in ascending order of x. */
   readonly band?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 const AXIS = 11;
-/** The series whose colour the vertical lines have. */
+/** The vertical lines have the colour of this series. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
@@ -26,10 +26,11 @@ interface Props {
   /** The total number of lines, including title and axis. */
   readonly lines: number;
   /**
-   * The x of vertical lines, such as the rungs of early stopping. Lines outside the range of the curves are not drawn.
+   * The x positions of vertical lines, such as the rungs of early stopping. Lines outside the range of the curves are
+   * not drawn.
    */
   readonly marks?: readonly number[];
-  /** The text without values. Default: `no values yet`. */
+  /** The text that is shown if there are no values. Default: `no values yet`. */
   readonly empty?: string | undefined;
 }
 
@@ -149,6 +150,6 @@ function rangeOf(values: readonly number[]): [number, number] {
   return [low, high];
 }
 
-/** Halves the numbers, so that the range of the largest numbers is finite. */
+/** Halves the values first, so that the difference of two huge values is finite. */
 const share = (value: number, low: number, high: number): number =>
   high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;

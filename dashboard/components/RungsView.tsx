@@ -59,7 +59,7 @@ export function RungsView({ model, columns }: Props) {
   );
 }
 
-/** Returns the bar of a rung. The rung that most trials have reached has a bar of the whole width. */
+/** Returns the bar of a rung. The rung with the largest number of trials has a bar of the full width. */
 function barOf({ reached, stopped, running, held }: RungSummary, most: number, width: number): Segment[] {
   const cells = (count: number) => Math.round((count / Math.max(1, most)) * width);
   const continued = reached - stopped - running - held;

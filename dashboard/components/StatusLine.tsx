@@ -11,7 +11,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The open prompt or, without a prompt, the last message, the filter or the latest event. */
+/** The open prompt. Without a prompt, the last message, the filter or the latest event. */
 export function StatusLine({ model: { ui, state }, columns }: Props) {
   const { prompt, status } = ui;
   if (prompt?.kind === 'confirm') return <Question prompt={prompt} columns={columns} />;

@@ -30,7 +30,7 @@ interface WindowProps<Row> extends Props<Row> {
   /** The index of the row under the cursor in `rows`; -1 without a cursor. */
   readonly cursor: number;
   readonly id: (row: Row) => string;
-  /** Two columns of marks before each row. */
+  /** Returns the marks in the two columns before a row. */
   readonly gutter?: (row: Row) => Segment;
   /** Text before and after the header. */
   readonly left?: string;

@@ -16,7 +16,7 @@ const SHORT = 24;
 const SHORT_PLOT_LINES = 7;
 /**
  * The maximum and the minimum number of lines of a picture with its heading. A picture that does not fit below the
- * curves is smaller.
+ * curves is shrunk.
  */
 const IMAGE_LINES = 16;
 const LEAST_IMAGE_LINES = 8;
@@ -31,7 +31,7 @@ interface Props {
   readonly model: Model;
   readonly trialId: string;
   readonly columns: number;
-  /** The visible lines of the body. */
+  /** The number of visible lines of the body. */
   readonly lines: number;
 }
 

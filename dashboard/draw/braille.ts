@@ -17,7 +17,7 @@ export class BrailleCanvas {
   readonly columns: number;
   readonly rows: number;
   readonly #dots: Uint8Array;
-  /** The number of the last series drawn in each cell, plus one. Zero if no series was drawn in the cell. */
+  /** The index, plus one, of the series that was drawn last in each cell. Zero if no series was drawn in the cell. */
   readonly #series: Uint8Array;
   readonly #letters = new Map<number, string>();
 

@@ -9,7 +9,7 @@ test('a mean is drawn as a dot, and its interval is drawn as a line with ends', 
   expect(intervalTrack({ mean: 0, interval: undefined }, SCALE, 11)).toBe('●          ');
 });
 
-test('an arrow marks the end of an interval beyond the scale', () => {
+test('an arrow marks each end of an interval that is beyond the scale', () => {
   expect(intervalTrack({ mean: 2, interval: { low: -5, high: 4 } }, SCALE, 11)).toBe('←─●─┤      ');
   expect(intervalTrack({ mean: 9, interval: { low: 8, high: 99 } }, SCALE, 11)).toBe('        ├●→');
 });
@@ -31,7 +31,7 @@ test('every track on a scale draws a value in the same column', () => {
   );
 });
 
-test('the scale contains every mean, but is not extended beyond the results for an interval', () => {
+test('the scale contains every mean, and an interval extends the scale at most to the range of the results', () => {
   const means = [
     { mean: 2, interval: { low: -100, high: 3 } },
     { mean: 6, interval: { low: 5, high: 7 } },

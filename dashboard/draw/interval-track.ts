@@ -10,7 +10,7 @@ export interface ScaledMean {
   readonly interval: Scale | undefined;
 }
 
-/** Returns the scale that contains all means. Intervals extend the scale only up to the range of the results. */
+/** Returns the scale that contains all means. An interval extends the scale at most to the range of the results. */
 export function commonScale(means: readonly ScaledMean[], results: Scale): Scale {
   const low = Math.min(
     ...means.map(({ mean, interval }) => Math.min(mean, Math.max(interval?.low ?? mean, results.low))),
@@ -22,16 +22,16 @@ export function commonScale(means: readonly ScaledMean[], results: Scale): Scale
 }
 
 /**
- * Returns the cell of a value on a scale of `width` cells. The cell of a value outside the scale is outside 0 to `width
+ * Returns the cell of a value on a scale of `width` cells. A value outside the scale has a cell below 0 or above `width
  * - 1`.
  */
 function cellOf(value: number, { low, high }: Scale, width: number): number {
-  // Halves of the numbers keep the range of the largest numbers finite.
+  // The values are halved first, so that the difference of two huge values is finite.
   const share = high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5;
   return Math.round(share * (width - 1));
 }
 
-/** Returns a line of `width` cells. An arrow marks an end of the interval beyond the scale. */
+/** Returns a line of `width` cells. An arrow marks each end of the interval that is beyond the scale. */
 export function intervalTrack({ mean, interval }: ScaledMean, scale: Scale, width: number): string {
   const cells = new Array<string>(width).fill(' ');
   const at = Math.min(Math.max(0, cellOf(mean, scale, width)), width - 1);

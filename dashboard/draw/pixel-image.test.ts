@@ -8,7 +8,7 @@ const CHECKS = {
   pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
 };
 
-test('two pixels share a character, which shows two greys with colours and one shade without colours', () => {
+test('one character shows two pixels: as two greys with colours, and as one shade without colours', () => {
   const [first] = imageLines(CHECKS, 1, { colour: true, ascii: false });
   expect(first).toEqual([
     { text: '▀▀', greys: [23, 0] },

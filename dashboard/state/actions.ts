@@ -153,7 +153,7 @@ export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** Retries the selected trials. If several trials are selected, retries the trials that failed or were cancelled. */
+/** Retries the selected trial. If several trials are selected, retries those that failed or were cancelled. */
 export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
   const selected = context.selectedTrials();
   // The coordinator reports why a single trial cannot be retried.

@@ -32,7 +32,7 @@ export interface AgentColumn extends Column<AgentRow> {
   readonly descending?: boolean;
 }
 
-/** A terminal of 60 rows shows fewer trials below the list of agents. */
+/** This is more than a terminal of 60 rows can show below the list of agents. */
 const MAX_RECENT = 40;
 
 const HOUR_MS = 3_600_000;

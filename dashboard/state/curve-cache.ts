@@ -7,12 +7,12 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. Epochs ascend. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** The maximum number of cached curves. Two screens of a large terminal show fewer curves than this. */
+/** The maximum number of cached curves. This is more than two screens of a large terminal can show. */
 const MAX_CURVES = 400;
 
 /**
- * Identifies the attempt in a trial's row. The start time distinguishes two attempts that run at the same time. A row
- * can change from one attempt to the other although no attempt is new.
+ * Identifies the attempt in a trial's row. A row can change between two simultaneous attempts without a change of the
+ * number of attempts, so the start time is included.
  */
 export function attemptIdOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;

@@ -37,7 +37,7 @@ test('a time of day is shown with its date if the date is not today', () => {
   expect(clockText(at, at + 86_400_000)).toBe('05-03 07:08:09');
 });
 
-test('the detail of an event names its agent once, and the user', () => {
+test('the detail of an event names its agent once, and includes the user', () => {
   const drained = { ...event('drained', undefined, 3, 'replace the disk'), agentId: 'gpu-1', by: 'ann' };
   expect(eventDetail(drained)).toBe('gpu-1: replace the disk (by ann)');
   expect(eventDetail({ ...drained, kind: 'undrained', detail: '' })).toBe('gpu-1 (by ann)');

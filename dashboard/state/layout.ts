@@ -22,7 +22,7 @@ export const bodyLines = (size: Size): number =>
 /** The number of lines of the preview below a list, and the number of lines that the list keeps on a tall terminal. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
-/** The minimum number of unused lines of a short list that the preview uses. */
+/** The preview uses the lines that a short list leaves unused if there are at least this many. */
 const LEAST_PREVIEW_LINES = 7;
 
 type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;
@@ -38,7 +38,10 @@ export function listLines(model: ListModel): number {
   return lines;
 }
 
-/** The preview of an event has at least a gap and two lines of its detail, and on a tall terminal the trial of the event. */
+/**
+ * The preview of an event has at least a gap and two lines of the detail. A tall terminal also has room for the event's
+ * trial.
+ */
 const LEAST_EVENT_LINES = 3;
 
 function eventLines(rows: number, lines: number): number {
@@ -50,7 +53,10 @@ function eventLines(rows: number, lines: number): number {
 const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
-/** Returns the width of the list. The rest of a wide terminal with few rows shows the row under the cursor. */
+/**
+ * Returns the width of the list. On a wide terminal with few rows, the rest of the width shows the row under the
+ * cursor.
+ */
 export function listColumns(model: ListModel): number {
   const { columns } = model.size;
   const { kind } = viewOf(model.ui);

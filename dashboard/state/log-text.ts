@@ -43,7 +43,7 @@ export function appendLines({ dropped, lines }: LogText, more: readonly string[]
 
 const wrapped = new WeakMap<LogText, { readonly columns: number; readonly rows: readonly LogRow[] }>();
 
-/** Returns the rows of a log, wrapped at `width` columns as in a terminal. Caches the last width per log. */
+/** Returns the rows of a log, wrapped at `columns` columns as in a terminal. Caches the last width per log. */
 export function wrapLog(log: LogText, columns: number): readonly LogRow[] {
   const known = wrapped.get(log);
   if (known?.columns === columns) return known.rows;

@@ -5,7 +5,7 @@ export interface ReplayClock {
   /** The first and the last moment of the sweep, in Unix milliseconds. */
   readonly startMs: number;
   readonly endMs: number;
-  /** Factor of the original speed. */
+  /** The speed as a multiple of the original speed. */
   readonly speed: number;
   readonly paused: boolean;
   /** The moment of the sweep that was shown at the real time `setAtMs`. */

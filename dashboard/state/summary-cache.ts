@@ -1,9 +1,9 @@
-/** Keeps the summary of a sweep, because a summary of a large sweep takes too long for each key. */
+/** Keeps the summary of a sweep, because it would take too long to summarize a large sweep at every key. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type DashboardState, EMPTY_STATE } from './reducer.ts';
 import { type Summary, summaryOf } from './summary.ts';
 
-/** The number of trials up to which each state gets its own summary. */
+/** A sweep with at most this number of trials is summarized again in every state. */
 const SMALL_SWEEP = 2_000;
 
 /** The maximum share of the time that is spent on summaries of a large sweep. */
@@ -13,7 +13,7 @@ const REFRESH_INTERVAL_MS = 1_000;
 
 interface CachedSummary {
   readonly state: DashboardState;
-  /** Whether every row had arrived. */
+  /** Whether every row of the sweep had arrived before the computation. */
   readonly complete: boolean;
   readonly atMs: number;
   /** The duration of the computation, in milliseconds. */
