@@ -122,7 +122,10 @@ export class Dashboard {
     this.#details = this.#createDetails('');
   }
 
-  /** Watches another sweep instead of the current sweep. @throws {TrawlError} when the sweep does not exist */
+  /**
+   * Watches another sweep instead of the current sweep.
+   * @throws {TrawlError} when the sweep does not exist
+   */
   async watch(sweep: string): Promise<void> {
     const id = await this.#source.find(sweep);
     if (this.#closed) return;
@@ -149,7 +152,10 @@ export class Dashboard {
     this.#publishAfterKey();
   }
 
-  /** Registers the listener for new models. @returns a function that removes the listener */
+  /**
+   * Registers the listener for new models.
+   * @returns a function that removes the listener
+   */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listener = listener;
     return () => {

@@ -103,8 +103,8 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
 }
 
 /**
- * Opens the alternate screen. @returns a function that restores the terminal; the function also runs when the process
- * exits
+ * Opens the alternate screen.
+ * @returns a function that restores the terminal; the function also runs when the process exits
  */
 function openScreen(stdout: NodeJS.WriteStream): () => void {
   const restore = () => {

@@ -37,7 +37,10 @@ export class BrailleCanvas {
     return this.rows * 4;
   }
 
-  /** @param x dots from the left @param y dots from the top; dots outside the canvas are ignored */
+  /**
+   * @param x dots from the left
+   * @param y dots from the top; dots outside the canvas are ignored
+   */
   dot(x: number, y: number, series: number): void {
     if (x < 0 || y < 0 || x >= this.width || y >= this.height) return;
     const cell = Math.floor(y / 4) * this.columns + Math.floor(x / 2);

@@ -37,7 +37,10 @@ export class CurveCache {
     return entry?.begun ? entry.points : [];
   }
 
-  /** Marks trials as visible. @returns the ids of the trials whose points must be fetched */
+  /**
+   * Marks trials as visible.
+   * @returns the ids of the trials whose points must be fetched
+   */
   touch(trials: readonly Trial[]): string[] {
     const missing: string[] = [];
     for (const trial of trials) {

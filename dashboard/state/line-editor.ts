@@ -6,7 +6,10 @@ export interface EditedLine {
   readonly at: number;
 }
 
-/** Returns the line after a key. Other keys have no effect. @param key a name that `keyNames` returns */
+/**
+ * Returns the line after a key. Other keys have no effect.
+ * @param key a name that `keyNames` returns
+ */
 export function editLine(line: EditedLine, key: string): EditedLine {
   const before = [...line.text].slice(0, line.at);
   const after = [...line.text].slice(line.at);

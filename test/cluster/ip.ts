@@ -1,7 +1,10 @@
 /** Linux's `ip` command, which creates networks. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** Runs `ip` and returns its output. @throws {Error} with the command's stderr */
+/**
+ * Runs `ip` and returns its output.
+ * @throws {Error} with the command's stderr
+ */
 export function ip(...args: readonly string[]): string {
   return execFileSync('ip', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -65,7 +65,10 @@ export class Machine {
     return startProgram(this.log(log), 'ip', [...this.#boot(), program, ...args]);
   }
 
-  /** Runs a program to its end. @returns the exit code of the program */
+  /**
+   * Runs a program to its end.
+   * @returns the exit code of the program
+   */
   async run(log: string, program: string, ...args: string[]): Promise<number> {
     const output = openSync(this.log(log), 'a');
     const shell = spawnBound('ip', [...this.#boot(), program, ...args], output);

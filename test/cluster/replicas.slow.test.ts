@@ -135,7 +135,7 @@ test('a queue is recreated on the other servers if its only server is permanentl
     () => manager.getAccountInfo().catch(() => undefined),
     ELECTION_LIMIT_MS,
   );
-  // The rounds of the coordinator also retry if the deletion did not arrive.
+  // If the deletion is lost, the coordinator also retries in its rounds.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

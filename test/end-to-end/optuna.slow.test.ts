@@ -74,7 +74,10 @@ function openStudy(optuna: string, goals: StudySettings['goals'], python: string
   };
 }
 
-/** Returns the suggestions of a search with two trials at a time. @param restarts whether every third one has a new process */
+/**
+ * Returns the suggestions of a search with two trials at a time.
+ * @param restarts whether every third suggestion comes from a new process
+ */
 async function suggestionsOf(optuna: string, objectives: number, count: number, restarts: boolean) {
   const goals = Array.from({ length: objectives }, () => 'minimize' as const);
   const python = join(programs, 'python3');
@@ -126,7 +129,7 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
     study.samplers.closeAll();
   });
 
-  test('is not found in a Python without Optuna, and the message has the command that installs it', {
+  test('is not found in a Python without Optuna, and the message has the command that installs Optuna', {
     timeout: LIMIT_MS,
   }, async () => {
     const study = openStudy('{}', ['minimize'], 'python3');
@@ -159,7 +162,10 @@ parameters:
 const samplersOf = (cluster: Cluster) =>
   childrenOf(cluster.coordinator.pid, (command) => command.includes('sampler.py'));
 
-/** Runs the sweep on one slot. Returns the parameters of the trials in order. @param disturb called once it has started */
+/**
+ * Runs the sweep on one slot. Returns the parameters of the trials in order.
+ * @param disturb called once the sweep has started
+ */
 async function searched(folder: string, disturb: (cluster: Cluster, sweep: string) => Promise<void>) {
   mkdirSync(folder, { recursive: true });
   const cluster = await Cluster.start(folder);
@@ -173,7 +179,9 @@ async function searched(folder: string, disturb: (cluster: Cluster, sweep: strin
 }
 
 describe.runIf(hasPython)('a search on a cluster', () => {
-  test('has the same trials if its process and its coordinator are killed', { timeout: LIMIT_MS }, async () => {
+  test('has the same trials if the process of its sampler and the coordinator are killed', {
+    timeout: LIMIT_MS,
+  }, async () => {
     activate(programs);
     const folder = testFolder();
     const created = async (cluster: Cluster, sweep: string, count: number) =>

@@ -24,7 +24,7 @@ setTimeout(() => console.log(JSON.stringify({ loss: Number(x) })), 500);
 `;
 
 test.skipIf(isSkipped(s3ServerMissing()))(
-  'the artifacts of a cluster are in an S3-compatible server only, whatever is killed',
+  'the artifacts of a cluster are stored only in an S3-compatible server, even if processes are killed',
   async () => {
     const folder = testFolder();
     mkdirSync(join(folder, 'work'), { recursive: true });

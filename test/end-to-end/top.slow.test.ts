@@ -78,7 +78,7 @@ describe('trawl top on more kinds of terminals', { timeout: 300_000 }, () => {
     expect(used).toBeLessThan(total);
   });
 
-  test('a resized dashboard leaves nothing on the screen of the shell, and keeps its scrollback', async () => {
+  test('a resized dashboard leaves nothing on the screen of the shell, and keeps the scrollback of the shell', async () => {
     const { cluster } = await clusterWith(sweepOf('tidy', 100));
     const screen = top(cluster, [], { columns: 120, rows: 40 });
     await screen.sees(/tidy {2}\d+ {2}running/);

@@ -1,8 +1,7 @@
 /**
  * The faults of NATS on other versions of nats-server, from the Python registry. TRAWL_NATS_VERSIONS lists the
  * versions; `all` means one patch version of each minor version. Default: the newest version, with a third of the
- * faults. The
- * installed server is tested by nats-failures.slow.test.ts.
+ * faults. The installed server is tested by nats-failures.slow.test.ts.
  */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** The epoch is longer than a record needs from the agent to the store. */
+/** A record reaches the store within this time, and an epoch takes longer. */
 const RECORD_MS = 1_000;
 
 const SWEEP = `
@@ -35,8 +35,8 @@ async function result(cluster: Cluster, sweep: string): Promise<Shown> {
 }
 
 /**
- * Waits until the checkpoint of an epoch is kept, and its report is stored. The function returns early in the next
- * epoch.
+ * Waits until the checkpoint of an epoch is kept and the report of the epoch is stored. The next epoch has then just
+ * begun.
  */
 async function untilKept(
   { dir }: Cluster,

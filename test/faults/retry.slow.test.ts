@@ -8,8 +8,8 @@ import { roundSeeds } from './sweep-under-faults.ts';
 
 const LIMIT_MS = 300_000;
 /**
- * The number of trials fits into the window of created trials, because only created trials are cancelled by a kill and
- * retried.
+ * The trials fit into the creation window, so all of them are created. A kill cancels only created trials, and only
+ * these can be retried.
  */
 const TRIALS = 1_000;
 const DEATHS = 4;

@@ -11,7 +11,9 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
-/** Some reports are all read at the end of a trial. These reports arrive within one poll of the file. */
+/**
+ * The reports of some trials are all read at the end, in one poll of the file. They arrive within less than this time.
+ */
 const LIVE_MS = 100;
 
 const range = (from: number, to: number, by = 1) =>

@@ -28,7 +28,10 @@ export interface SweptProgram {
 
 export const exampleFolder = (name: string): string => join(packageRoot(), 'examples', name);
 
-/** Runs the sweep file of an example. @param changes replace keys of the sweep file */
+/**
+ * Runs the sweep file of an example.
+ * @param changes replace keys of the sweep file
+ */
 export function sweepExample(name: string, changes: Readonly<Record<string, unknown>>): Promise<SweptProgram> {
   const workdir = exampleFolder(name);
   const text: Record<string, unknown> = parse(readFileSync(join(workdir, 'sweep.yaml'), 'utf8'));

@@ -54,7 +54,7 @@ async function agentMetricsUrl(cluster: Cluster): Promise<string> {
   return `http://${groups[0]?.targets[0]}/metrics`;
 }
 
-/** Returns the only pool: all slots of the agent are equal. */
+/** Returns the agent's only pool. There is only one, because all slots of the agent are alike. */
 async function onlyPool(nats: NatsConnection, cluster: string): Promise<string> {
   const manager = await nats.jetstreamManager();
   const streams = offerStream(cluster, '');

@@ -15,7 +15,11 @@ import { readStore } from '../support/stored.ts';
 const TRIALS = 6;
 const EPOCHS = 2;
 
-/** Runs a sweep to its end. @param from first value of x, so that sweeps differ @returns the id of the sweep */
+/**
+ * Runs a sweep to its end.
+ * @param from first value of x, so that sweeps differ
+ * @returns the id of the sweep
+ */
 export async function runSweep(cluster: Cluster, from: number): Promise<string> {
   const x = `{min: ${from}, max: ${from + TRIALS - 1}, step: 1}`;
   const text = `trainer: noop\nparameters: {x: ${x}, epochs: {value: ${EPOCHS}}, duration_ms: {value: 10}}\nretry: {crash: 0}\n`;

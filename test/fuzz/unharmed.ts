@@ -8,7 +8,10 @@ import { alive } from '../support/processes.ts';
 /** Pino's error level. */
 const ERROR = 50;
 
-/** Checks that the processes are running and have logged no error. @param parts names of the processes */
+/**
+ * Checks that the processes are running and have logged no error.
+ * @param parts names of the processes
+ */
 export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
   for (const part of parts) {
     const { pid } = part === 'coordinator' ? cluster.coordinator : cluster.agent(part);

@@ -7,7 +7,9 @@ import { packageRoot } from '../../bin/package.ts';
 /**
  * Installs the newest release of a major version of Node from its npm package into `.trawl/node/`, once per clone. npm
  * verifies the package's checksum.
- * @param major such as 22 @returns path of the `node` program @throws {Error} if npm cannot install the version
+ * @param major such as 22
+ * @returns path of the `node` program
+ * @throws {Error} if npm cannot install the version
  */
 export async function installNode(major: number): Promise<string> {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;

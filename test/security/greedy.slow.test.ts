@@ -42,8 +42,8 @@ const SLOWEST_ANSWER_MS = 60_000;
  */
 const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 500);
 /**
- * The heap is smaller than half of the reports, so that a command that holds all reports fails. Node and the command
- * need 40 MiB.
+ * The heap is less than half the size of the reports, so that a command that holds all reports in memory fails. Node
+ * and the command need 40 MiB.
  */
 const COMMAND_HEAP_MIB = 64;
 /** The minimum number of answers for a conclusion. */
@@ -144,8 +144,8 @@ function hello(agentId: string, kind = 0): ReportRequest {
 type Stream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * Sends a hello. @returns the stream, once the coordinator has sent its welcome; or the error with which it was
- * rejected
+ * Sends a hello.
+ * @returns the stream, once the coordinator has sent its welcome; or the error with which it was rejected
  */
 async function join(client: AttemptServiceClient, request: ReportRequest): Promise<Stream | Error> {
   const stream = client.report();

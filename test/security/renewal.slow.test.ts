@@ -86,7 +86,7 @@ test('an agent with an expired certificate reports the expiry, keeps running, an
   // The validity is long enough for an agent to start on a busy machine.
   const days = 40 / 86_400;
   const issued = await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days, force: false });
-  // As on another machine.
+  // The agent uses a copy of its identity, as on another machine.
   const agentFolder = join(folder, 'copied-identity');
   cpSync(issued, agentFolder, { recursive: true });
   const operator = await identities.add('ann', 'operator');

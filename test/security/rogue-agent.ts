@@ -160,7 +160,8 @@ async function stateOf(coordinator: NatsConnection, stream: string): Promise<Str
 }
 
 /**
- * Publishes offers, and takes the offers as agents do, until stopped. @returns the number of offers of the honest agent
+ * Publishes offers, and takes the offers as agents do, until stopped.
+ * @returns the number of offers of the honest agent
  */
 function workMeanwhile({ offers, honest }: Attacked): { stop(): Promise<number> } {
   let stopped = false;
@@ -190,8 +191,8 @@ function collect(connection: NatsConnection, subject: string): string[] {
 }
 
 /**
- * Checks that an attack changes nothing, and that another agent works during the attack. @param binary see
- * startSecuredNats
+ * Checks that an attack changes nothing, and that another agent works during the attack.
+ * @param binary see startSecuredNats
  */
 export async function expectHarmlessAttack(binary?: string): Promise<void> {
   const attacked = await startAttacked(binary);

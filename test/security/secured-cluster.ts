@@ -21,7 +21,10 @@ export interface Secured {
   readonly log: () => string;
 }
 
-/** Starts a nats-server and a coordinator with identities. @param more further options of the coordinator */
+/**
+ * Starts a nats-server and a coordinator with identities.
+ * @param more further options of the coordinator
+ */
 export async function startSecured(...more: string[]): Promise<Secured> {
   const folder = testFolder();
   const identities = await TestIdentities.init(join(folder, 'certs'));
@@ -53,7 +56,10 @@ function coordinatorFile(dir: string): { address: string; metrics: string } | un
   }
 }
 
-/** Starts an agent with two slots. @param identity the folder of the identity */
+/**
+ * Starts an agent with two slots.
+ * @param identity the folder of the identity
+ */
 export async function startSecuredAgent({ folder, nats, address }: Secured, identity: string, ...more: string[]) {
   const log = join(folder, 'agent.log');
   const servers = ['--nats', nats.url, '--server', address];

@@ -60,7 +60,10 @@ interface TransferConnections {
   readonly listening: { readonly process: SimulatedProcess; readonly artifacts: ArtifactTransfers } | undefined;
 }
 
-/** Returns an agent's uploads and downloads. @param transferMs draws the duration of a transfer */
+/**
+ * Returns an agent's uploads and downloads.
+ * @param transferMs draws the duration of a transfer
+ */
 export function transferClient(
   grpc: TransferConnections,
   agent: SimulatedProcess,

@@ -46,7 +46,7 @@ export interface InvariantsContext {
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
   /** Whether the agent has been reachable for longer than a lease. */
   isPresent(agentId: string): boolean;
-  /** Returns the newest record of the attempt on its agent's disk. Zero without a record. */
+  /** Returns the sequence number of the attempt's newest record on its agent's disk. Zero if the disk has no record. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
 
@@ -60,7 +60,7 @@ export class Invariants {
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
-  /** Trials that a retry made pending again since the last cancellation of the trials, as `SWEEP/TRIAL`. */
+  /** Trials that a retry made pending again and that were not cancelled afterwards, as `SWEEP/TRIAL`. */
   readonly revivedTrials = new Set<string>();
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;
@@ -89,7 +89,10 @@ export class Invariants {
     this.violation ??= invariant;
   }
 
-  /** Adds new sweeps to the ledger. @param changes the changes of the current commit, which are not in the ledger yet */
+  /**
+   * Adds new sweeps to the ledger.
+   * @param changes the changes of the current commit, which are not in the ledger yet
+   */
   submitted(runtime: Runtime, changes: readonly Change[] = []): void {
     const creating = new Set(
       changes.flatMap((one) => (one.kind === 'created' ? `${one.sweepId}/${one.trial.trialId}` : [])),

@@ -26,7 +26,7 @@ export interface MachineOptions extends MachineResources {
   readonly id: string;
   readonly slots: number;
   readonly pack: number;
-  /** The longest transfer of an artifact. */
+  /** The maximum duration of an artifact transfer. */
   readonly transferMs: number;
 }
 
@@ -42,7 +42,7 @@ export class SimulatedMachine {
   readonly #world: MachineWorld;
   disk = new Disk();
   readonly files: MachineFiles = new Map();
-  /** The newest record of each attempt that was written to the disk. */
+  /** The sequence number of the newest record on the disk, by attempt. */
   readonly #spooled = new Map<string, number>();
   #starts = 0;
   incarnation = '';
@@ -135,7 +135,8 @@ export class SimulatedMachine {
   }
 
   /**
-   * Returns the newest record of the attempt on this disk. Zero if no record exists, or if the record was discarded.
+   * Returns the sequence number of the attempt's newest record on this disk. Zero if the disk has no record, or if its
+   * records were discarded.
    */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;

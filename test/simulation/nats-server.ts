@@ -155,7 +155,10 @@ export class SimulatedNatsServer {
       .reduce((sum, { left }) => sum + left, 0);
   }
 
-  /** Injects damage: loses stored messages. @param share the fraction to lose */
+  /**
+   * Injects damage: loses stored messages.
+   * @param share the fraction to lose
+   */
   loseMessages(share: number): void {
     this.#damage(share, (queue, { seq }) => remove(queue, seq));
   }

@@ -60,7 +60,10 @@ export class SimulatedNetwork {
     return this.#cuts.has(`${from}>${to}`);
   }
 
-  /** Blocks messages until `repair`. @param both whether the other direction is cut too */
+  /**
+   * Blocks messages until `repair`.
+   * @param both whether the other direction is cut too
+   */
   cut(a: string, b: string, both: boolean): void {
     const cut = ++this.#cutsMade;
     this.#cuts.set(`${a}>${b}`, cut);

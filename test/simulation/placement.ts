@@ -7,11 +7,14 @@ import { TestRandom } from '../support/random.ts';
 
 export interface MachineResources {
   readonly zone: string;
-  /** The number of slots with a GPU, which are the first slots. */
+  /** The number of slots with a GPU. These slots come first. */
   readonly gpuSlots: number;
 }
 
-/** Returns the resources of each machine. @param slots the slots of each machine */
+/**
+ * Returns the resources of each machine.
+ * @param slots the number of slots of each machine
+ */
 export function resourcesOf(seed: number, slots: readonly number[]): MachineResources[] {
   const random = new TestRandom(seed ^ 0x9001);
   const alike = random.next() < 0.4;
@@ -23,7 +26,7 @@ export function resourcesOf(seed: number, slots: readonly number[]): MachineReso
 
 /**
  * Returns the `resources` of a sweep file; empty if the sweep requests no resources.
- * @param staying machines that never leave: at least one can run the sweep
+ * @param staying machines that never leave; at least one of them satisfies the requests
  */
 export function resourcesText(
   random: TestRandom,

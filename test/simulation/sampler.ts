@@ -28,7 +28,10 @@ interface Request {
   readonly number: number;
 }
 
-/** Returns a function that starts simulated processes. @param reached called with the failures that occur */
+/**
+ * Returns a function that starts simulated processes.
+ * @param reached called with the failures that occur
+ */
 export function simulatedSamplers(random: TestRandom, reached: (what: string) => void): StartProcess {
   return (_, { onLine, onEnd }) => {
     let settings: Request['settings'];
@@ -93,7 +96,10 @@ export class SamplerInvariant {
   /** The states that occurred. */
   readonly reached = new Set<string>();
 
-  /** Returns the violated invariant, if any. @param changes the changes of a commit, after the commit */
+  /**
+   * Returns the violated invariant, if any.
+   * @param changes the changes of a commit, after the commit
+   */
   take(changes: readonly Change[], db: Database): string | undefined {
     for (const change of changes) {
       const problem =

@@ -70,16 +70,16 @@ interface EndProbabilities {
   readonly hang: number;
 }
 
-/** A user applies an edited file, which leaves out the first points and adds points at the end. */
+/** A user applies an edited file, which leaves out points at the beginning and adds points at the end. */
 export interface VersionOrder {
   readonly at: number;
   /** The index of the sweep, in order of submission. */
   readonly sweep: number;
-  /** The number of first points that the new version lacks. */
+  /** The number of points at the beginning that the new version leaves out. */
   readonly without: number;
-  /** The number of points after the last point of the submitted file. */
+  /** The number of points that the new version adds at the end. */
   readonly more: number;
-  /** The number of retries after a crash. */
+  /** The number of retries after a crash that the new version allows. */
   readonly crashRetries: number;
 }
 

@@ -38,7 +38,7 @@ const SLOWNESS = 10;
 
 export interface SimulationOutcome {
   readonly seed: number;
-  /** The violated invariant. Undefined without a slow machine. */
+  /** The violated invariant. Undefined if every invariant held. */
   readonly violation: string | undefined;
   /** The duration in virtual milliseconds. */
   readonly lasted: number;
@@ -60,7 +60,7 @@ class Simulation {
   readonly user: SimulatedUser;
   readonly #random: TestRandom;
   readonly #processes = new Map<string, SimulatedProcess>();
-  /** How long the process of a place stays down after the next death of the process. */
+  /** How long the process of each place stays down after its next death. */
   readonly downMs = new Map<string, number>();
   #nats: SimulatedNatsServer;
   #settled = false;
@@ -319,7 +319,10 @@ class Simulation {
   }
 }
 
-/** Runs a seed and returns its outcome. @param traced whether to record all events */
+/**
+ * Runs a seed and returns its outcome.
+ * @param traced whether to record all events
+ */
 export async function simulate(seed: number, bug: Bug = NO_BUG, traced = false): Promise<SimulationOutcome> {
   const simulation = new Simulation(seed, bug, traced);
   const restoreTime = installVirtualTime(simulation.clock);

@@ -67,9 +67,8 @@ interface CreatedRow {
 
 /**
  * Checks that the trials of each sweep are the first points of the sweep, in order and without duplicates. A finished
- * sweep must have all of its points. A sweep with a new version has trials of points that were dropped, and its trials
- * can have another
- * order.
+ * sweep must have all of its points. A sweep with a new version also has trials of points that were dropped, and its
+ * trials can be in another order.
  */
 function creationProblems(db: Database): string[] {
   const sweeps = db
@@ -86,7 +85,7 @@ function creationProblems(db: Database): string[] {
     // The children of a population follow its first members.
     const created = all.filter(({ parent }) => parent === '');
     const spec = parseSweep(text, fileName);
-    // The points of a search that uses results cannot be listed: its trials must be distinct, up to run_cap.
+    // The points of a search that uses results cannot be listed. Its trials must be distinct, and at most run_cap.
     const points = usesResults(spec.search)
       ? [...new Set(created.map((trial) => trial.id))]
       : [...enumerateTrials(spec)].map(({ trialId }) => trialId);

@@ -13,7 +13,7 @@ export function sumAt(kind: string, trialId: string, epoch: number): string {
   return createHash('sha256').update(`${kind}/${trialId}/${epoch}`).digest('hex');
 }
 
-/** How an attempt ends if no other fault ends it. */
+/** How an attempt ends, unless a fault ends it earlier. */
 export type PlannedEnd =
   | { readonly kind: 'well' }
   /** The attempt fails, and its worker continues. */

@@ -127,8 +127,8 @@ export class Cluster {
   }
 
   /**
-   * Starts an agent, after a kill in the same folder, and does not wait until the agent has joined. Restarts an agent
-   * that cannot reach NATS, as a service manager would.
+   * Starts an agent, and does not wait until the agent has joined. After a kill, the agent starts in its earlier
+   * folder. An agent that cannot reach NATS is restarted, as by a service manager.
    * @param slots default: the agent's own default
    * @param server the coordinator's address
    * @param pack number of trials that a slot trains together

@@ -17,7 +17,10 @@ export interface Daemon {
   stop(): Promise<number>;
 }
 
-/** Starts a trawl command. @param log the file to which stdout and stderr are appended */
+/**
+ * Starts a trawl command.
+ * @param log the file to which stdout and stderr are appended
+ */
 export function startDaemon(log: string, ...args: string[]): Promise<Daemon> {
   return startProgram(log, process.execPath, [TRAWL, ...args]);
 }

@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Writes a program that crashes in two of four trials until `repairSweep`. @returns the text of the sweep file */
+/**
+ * Writes a program that crashes in two of four trials until `repairSweep`.
+ * @returns the text of the sweep file
+ */
 export function failingSweep(folder: string): string {
   const program = join(folder, 'program.sh');
   const broken = `case "$*" in *--x=[12]) [ -e '${repairedFile(folder)}' ] || exit 3;; esac`;

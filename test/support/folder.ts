@@ -25,7 +25,10 @@ function printLogs(folder: string): void {
   }
 }
 
-/** Writes a sweep file. @returns its path */
+/**
+ * Writes a sweep file.
+ * @returns its path
+ */
 export function sweepFile(folder: string, text: string | Uint8Array, name = 'sweep.yaml'): string {
   const path = join(folder, name);
   writeFileSync(path, text);

@@ -16,8 +16,8 @@ const run = promisify(execFile);
 export const PROMETHEUS_FILES = join(packageRoot(), 'deploy', 'prometheus');
 
 /**
- * Installs Debian's package if Prometheus is missing. @returns why Prometheus cannot be used; undefined if Prometheus
- * can be used
+ * Installs Debian's package if Prometheus is missing.
+ * @returns why Prometheus cannot be used; undefined if Prometheus can be used
  */
 export async function prometheusMissing(): Promise<string | undefined> {
   if (await isInstalled()) return undefined;
@@ -36,7 +36,10 @@ const isInstalled = () =>
     () => false,
   );
 
-/** Runs promtool. @throws {Error} with the output of the program if the program fails */
+/**
+ * Runs promtool.
+ * @throws {Error} with the output of the program if the program fails
+ */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const child = run('promtool', [...args], { cwd: PROMETHEUS_FILES });
   child.child.stdin?.end(input);
@@ -114,7 +117,10 @@ export class Prometheus {
     return (await this.#ask<{ activeTargets: Target[] }>('targets', { state: 'active' })).activeTargets;
   }
 
-  /** Runs a range query over the last `seconds`, like a panel. @throws {Error} with Prometheus' error message */
+  /**
+   * Runs a range query over the last `seconds`, like a panel.
+   * @throws {Error} with Prometheus' error message
+   */
   async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {
     const end = Date.now() / 1000;
     const times = { start: `${end - seconds}`, end: `${end}`, step: `${stepSeconds}` };

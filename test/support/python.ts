@@ -45,8 +45,7 @@ export async function pythonEnvironment(requirements: string): Promise<string> {
 }
 
 /**
- * Returns the path of uv, which installs PyTorch in a third of pip's time. Installs uv unless the machine has
- * it.
+ * Returns the path of uv, which installs PyTorch in a third of pip's time. Installs uv if the machine does not have it.
  */
 async function uvProgram(): Promise<string> {
   if (runTool('uv', ['--version']).code === 0) return 'uv';

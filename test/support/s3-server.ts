@@ -1,6 +1,6 @@
 /**
- * Runs a real S3-compatible server for tests: versitygw (Apache 2.0), with a folder as its storage. The Go toolchain builds
- * it once into the user's cache. trawl neither contains nor needs it.
+ * Runs a real S3-compatible server for tests: versitygw (Apache 2.0), with a folder as its storage. The Go toolchain
+ * builds the server once, in the user's cache. trawl neither contains nor needs this server.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,8 +19,8 @@ const BUILD_LIMIT_MS = 600_000;
 const program = join(userCache(process.env), 'tests', `versitygw-${VERSION}`, 'versitygw');
 
 /**
- * Builds the server, unless the cache has it.
- * @returns the reason why it cannot be built; undefined if it is ready
+ * Builds the server, unless the server is in the cache.
+ * @returns the reason why the server cannot be built; undefined if the server is ready
  */
 export function s3ServerMissing(): string | undefined {
   if (existsSync(program)) return undefined;
@@ -42,7 +42,10 @@ export const S3_CREDENTIALS = { AWS_ACCESS_KEY_ID: 'trawl', AWS_SECRET_ACCESS_KE
 
 export interface S3Server {
   readonly url: string;
-  /** The folder of the server. Each folder in it is a bucket, and each object a file with its key as path. */
+  /**
+   * The folder of the server. Each subfolder is a bucket, and each object is a file whose path in the bucket is its
+   * key.
+   */
   readonly folder: string;
   stop(): Promise<void>;
   /** Starts the server again on the same port. */

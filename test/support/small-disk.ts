@@ -15,7 +15,10 @@ export interface SmallDisk {
 const BALLAST = 'ballast';
 const CHUNK = Buffer.alloc(4096);
 
-/** Mounts a disk. @returns undefined if the disk cannot be mounted. With TRAWL_CI=1, the test then fails */
+/**
+ * Mounts a disk.
+ * @returns undefined if the disk cannot be mounted; with TRAWL_CI=1, the test fails instead
+ */
 export function smallDisk(path: string, megabytes: number): SmallDisk | undefined {
   mkdirSync(path, { recursive: true });
   try {

@@ -15,7 +15,10 @@ export class TestTerminal extends PseudoTerminal {
     });
   }
 
-  /** Waits until the screen contains the text or matches the pattern. @returns the screen */
+  /**
+   * Waits until the screen contains the text or matches the pattern.
+   * @returns the screen
+   */
   async sees(what: string | RegExp): Promise<string> {
     const found = () => {
       const text = this.lines().join('\n');

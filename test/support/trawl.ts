@@ -68,7 +68,10 @@ export async function trawl(...args: string[]): Promise<Ended> {
   return ended;
 }
 
-/** Runs a command and parses its JSON output. @throws {Error} if the command fails */
+/**
+ * Runs a command and parses its JSON output.
+ * @throws {Error} if the command fails
+ */
 export async function trawlJson<T>(...args: string[]): Promise<T> {
   const { stdout, stderr, code } = await trawl(...args, '-o', 'json');
   if (code !== 0) throw new Error(`trawl ${args.join(' ')} exited with code ${code}: ${stderr}`);

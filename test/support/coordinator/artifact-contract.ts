@@ -9,7 +9,7 @@ import { ARTIFACT_CHUNK_BYTES } from '../../../proto/limits.ts';
 /** The store under test. */
 export interface TestedStore {
   readonly store: ArtifactStore;
-  /** Returns a store as a restarted coordinator has it. */
+  /** Returns the store as a restarted coordinator opens it. */
   restarted(): ArtifactStore;
 }
 
@@ -48,7 +48,7 @@ async function contentOf(store: ArtifactStore, number: number, artifact: Artifac
  * @param open opens a new, empty store
  */
 export function testArtifactStore(open: () => Promise<TestedStore>): void {
-  test('a file counts as stored only when it is complete, and then also after a restart', async () => {
+  test('a file counts as stored only when it is complete, and is still stored after a restart', async () => {
     const { store, restarted } = await open();
     const artifact = artifactOf(BYTES);
     const incoming = await store.begin(attempt(1), artifact);
@@ -67,7 +67,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(after, 1, artifact, 7)).toEqual(BYTES.subarray(7));
   });
 
-  test('a file is read in chunks, and an empty file has none', async () => {
+  test('a file is read in chunks, and an empty file has no chunks', async () => {
     const { store } = await open();
     const large = Buffer.alloc(3 * ARTIFACT_CHUNK_BYTES + 5, 'x');
     expect(await upload(store, 1, large, 'large')).toBe(true);
@@ -76,7 +76,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 1, artifactOf(Buffer.alloc(0), 'empty'))).toEqual(Buffer.alloc(0));
   });
 
-  test('a file with the wrong checksum is not stored, and its upload starts from the beginning', async () => {
+  test('a file with the wrong checksum is not stored, and the next upload starts from the beginning', async () => {
     const { store } = await open();
     const artifact = artifactOf(BYTES);
     const wrong = Buffer.from(BYTES).fill('x', 0, 3);
@@ -95,7 +95,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await store.holds(attempt(2), artifactOf(BYTES))).toBe(false);
   });
 
-  test('a second upload of the same contents by the same attempt is rejected while the first runs', async () => {
+  test('a second upload of the same contents by the same attempt is rejected while the first upload runs', async () => {
     const { store } = await open();
     const first = await store.begin(attempt(1), artifactOf(BYTES));
     await expect(store.begin(attempt(1), artifactOf(BYTES))).rejects.toThrow(RejectedError);
@@ -107,15 +107,18 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     ['a', 'a/b'],
     ['a/b', 'a/b/c/d'],
     ['a/b', 'a'],
-  ])('with artifact %s stored, the upload of %s is rejected by name, also after a restart', async (stored, name) => {
-    const { store, restarted } = await open();
-    expect(await upload(store, 1, BYTES, stored)).toBe(true);
-    await expect(upload(store, 1, BYTES, name)).rejects.toThrow(ConflictError);
-    await expect(upload(restarted(), 1, BYTES, name)).rejects.toThrow(`artifact ${name} conflicts with`);
-    expect(await upload(store, 2, BYTES, name)).toBe(true);
-  });
+  ])(
+    'if artifact %s is stored, an upload of %s is rejected because of its name, even after a restart',
+    async (stored, name) => {
+      const { store, restarted } = await open();
+      expect(await upload(store, 1, BYTES, stored)).toBe(true);
+      await expect(upload(store, 1, BYTES, name)).rejects.toThrow(ConflictError);
+      await expect(upload(restarted(), 1, BYTES, name)).rejects.toThrow(`artifact ${name} conflicts with`);
+      expect(await upload(store, 2, BYTES, name)).toBe(true);
+    },
+  );
 
-  test('a read of a missing file fails with its name', async () => {
+  test('reading a missing file fails with an error that names the file', async () => {
     const { store } = await open();
     await expect(contentOf(store, 1, artifactOf(BYTES, 'gone'))).rejects.toThrow(NotFoundError);
     await expect(contentOf(store, 1, artifactOf(BYTES, 'gone'))).rejects.toThrow(
@@ -134,7 +137,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 1, artifactOf(BYTES, 'older/file'))).toEqual(BYTES);
   });
 
-  test('the files of a pruned sweep are removed, those of other sweeps are kept, and a repetition is harmless', async () => {
+  test('the files of a pruned sweep are removed, the files of other sweeps are kept, and a second removal is harmless', async () => {
     const { store } = await open();
     await upload(store, 1, BYTES, 'a', '1');
     await upload(store, 2, BYTES, 'b', '1');
@@ -146,7 +149,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 1, artifactOf(BYTES, 'a'), 0, '11')).toEqual(BYTES);
   });
 
-  test('during a backup, nothing is removed; afterwards, it is', async () => {
+  test('no file is removed during a backup; files whose removal was requested are removed afterwards', async () => {
     const { store } = await open();
     await upload(store, 1, BYTES, 'old');
     await upload(store, 1, BYTES, 'a', '2');
@@ -171,7 +174,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 2, artifactOf(BYTES, 'unnamed'))).toEqual(BYTES);
   });
 
-  test('a start removes nothing, and moves partial uploads of ended attempts aside', async () => {
+  test('a start removes no files, and moves partial uploads of ended attempts aside', async () => {
     const { store, restarted } = await open();
     await upload(store, 1, BYTES, 'named');
     const incoming = await store.begin(attempt(2), artifactOf(BYTES));

@@ -33,7 +33,10 @@ function run(agents: readonly VirtualAgent[], trials: number, seed: number): Out
   return { lastedMs, succeeded: sweep.counts.succeeded, superseded };
 }
 
-/** Runs the grid twice. An attempt on a good agent takes 8 to 12 s. No trial may use a retry. */
+/**
+ * Runs the grid twice: on all agents, and on the good agents alone. An attempt on a good agent takes 8 to 12 s. No
+ * trial may use a retry.
+ */
 export function runWithBadMachines(trials: number, seed: number): { readonly all: Outcome; readonly good: Outcome } {
   const planner = () => {
     const random = new TestRandom(seed);

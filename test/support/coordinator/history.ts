@@ -94,7 +94,7 @@ export class World {
     this.core = core;
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
-      // The number of durations suffices to compare every attempt.
+      // These are enough durations to compare every attempt with.
       for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
     }
   }

@@ -92,8 +92,8 @@ export class Ledger {
   readonly #keepsEnded: boolean;
 
   /**
-   * @param agentsFor returns the agents that can run a sweep's trials when the agents are present @param core a core
-   * whose sweeps are added. Ended trials stay in this core
+   * @param agentsFor returns the agents that can run a sweep's trials, whether or not the agents are present
+   * @param core a core whose sweeps are added; its ended trials stay in memory
    */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
@@ -143,7 +143,10 @@ export class Ledger {
     return trials.filter(([, { state }]) => state === 'pending' || state === 'offered').length;
   }
 
-  /** Applies a change. @throws {AssertionError} if the change is not permitted */
+  /**
+   * Applies a change.
+   * @throws {AssertionError} if the change is not permitted
+   */
   write(change: Change): void {
     switch (change.kind) {
       case 'created': {
