@@ -19,7 +19,7 @@ const CHUNK_SHA256 = createHash('sha256').update(CHUNK).digest('hex');
 
 /**
  * Submits a sweep, some of whose trials are leased to a fake agent.
- * @param name of the sweep and the agent
+ * @param name the name of the sweep and of the agent
  * @returns the field values of valid messages about the sweep and the agent
  */
 export async function startFakeAgent(cluster: Cluster, name: string): Promise<SampleValues> {

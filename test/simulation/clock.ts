@@ -36,8 +36,9 @@ export class Clock {
   }
 
   /**
-   * Schedules an event. @param owner the process of the event; the event is dropped when the process dies, and delayed
-   * while the process is frozen
+   * Schedules an event.
+   * @param owner the process of the event; the event is dropped when the process dies, and delayed while the process is
+   *   frozen
    */
   after(ms: number, owner: SimulatedProcess | undefined, work: () => void): Timer {
     const timer = { at: this.#now + Math.max(0, Math.ceil(ms)), order: this.#order++, owner, work };
