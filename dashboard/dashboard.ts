@@ -52,7 +52,7 @@ const ANALYSIS_INTERVAL_MS = 1_000;
 /** The interval between models while updates arrive. */
 export const FRAME_MS = 100;
 
-/** The interval between models while no updates arrive, because durations and rates change even without an update. */
+/** While no updates arrive, models are published at this interval, because durations and rates still change. */
 const IDLE_FRAME_MS = 1_000;
 
 /** The part of the model that a frozen display keeps. */

@@ -81,7 +81,7 @@ export interface Source {
   readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;
-  /** Streams updates until the sweep ends or the signal fires. The stream reconnects after an outage. */
+  /** Streams updates until the sweep ends or the signal is aborted. The stream reconnects after an outage. */
   watch(sweepId: string, listener: WatchListener): AsyncIterable<WatchResponse>;
   /** Returns the recent events up to and including the given event, oldest first. */
   earlierEvents(sweepId: string, until: number): Promise<readonly Event[]>;
@@ -93,7 +93,7 @@ export interface Source {
   trial(sweepId: string, trialId: string): Promise<GetTrialResponse>;
   /** Returns the rungs of the early-stopping rule of a sweep. */
   rungs(sweepId: string): Promise<ListRungsResponse>;
-  /** Streams the log of the latest attempt until the attempt ends or the signal fires. */
+  /** Streams the log of the latest attempt until the attempt ends or the signal is aborted. */
   log(sweepId: string, trialId: string, signal: AbortSignal): AsyncIterable<string>;
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
   /** Returns the updated sweep. */

@@ -32,10 +32,10 @@ const CURSOR_UP = '\u001b[A';
 /**
  * Returns a stream that works around two bugs of Ink 6.8, for a frame that starts on the first line of the screen. Ink
  * 7 has fixed both bugs, but needs Node 22.
- * - Before an incremental update, Ink moves the cursor up by one line too few. Therefore the stream moves the cursor up by
- *   one line at the end of each update.
- * - If the last frame is as tall as the terminal, for example after the terminal has shrunk, Ink clears the terminal and
- *   its scrollback. Therefore the stream has no number of rows. The frame always fits (see frameSize).
+ * - Before an incremental update, Ink moves the cursor up by one line too few. Therefore the stream moves the cursor up
+ *   by one line at the end of each update.
+ * - If the last frame is as tall as the terminal, for example after the terminal has shrunk, Ink clears the terminal
+ *   and its scrollback. Therefore the stream hides the number of rows. The frame always fits (see frameSize).
  */
 export function inkOutput(stdout: NodeJS.WriteStream): NodeJS.WriteStream {
   return new Proxy(stdout, {

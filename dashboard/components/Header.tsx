@@ -196,10 +196,7 @@ function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] 
 /** The maximum number of constant parameters in the header. */
 const MAX_CONSTANTS = 12;
 
-/**
- * Returns the texts of a line, longest first: the objective with all constant parameters, with fewer parameters, and
- * empty.
- */
+/** Returns texts of decreasing length: the objective with all constant parameters, with fewer parameters, and empty. */
 function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();
   const { sweep } = state;

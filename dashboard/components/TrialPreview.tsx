@@ -29,7 +29,7 @@ const LEAST_IMAGE_LINES = 6;
 interface Props {
   readonly model: Model;
   readonly trial: Trial | undefined;
-  /** The replicates of the trial's config, with the trial. A wide terminal lists several replicates. */
+  /** The replicates of the trial's config, including the trial. A wide terminal lists several replicates. */
   readonly replicates: readonly Trial[];
   readonly columns: number;
   readonly lines: number;

@@ -19,8 +19,8 @@ export interface AgentRow {
   /** The trials of the sweep that ended on the agent last, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * Trials of the sweep that ended with a result in the last hour, per hour. Undefined if the agent has been connected
-   * for less than a minute.
+   * The number of trials of the sweep that ended with a result, per hour, over the last hour. Undefined if the agent
+   * has been connected for less than a minute.
    */
   readonly perHour: number | undefined;
 }

@@ -23,7 +23,7 @@ export function failureRows({ trials }: Pick<DashboardState, 'trials'>): readonl
 /** An id that stays the same while the trials of the group change. */
 export const failureGroupId = ({ class: name, pattern }: FailureGroup): string => `${name}: ${pattern}`;
 
-/** Returns the trial of the group that failed last. */
+/** Returns the trial that failed last in the group. */
 export function newestFailure({ trials }: FailureGroup): Trial | undefined {
   const [first, ...rest] = trials;
   return rest.reduce((newest, trial) => (newest && trial.endedAtMs <= newest.endedAtMs ? newest : trial), first);

@@ -166,7 +166,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
   }
 }
 
-/** The part of the sweep that one key moves a replay by. */
+/** The share of the sweep's duration by which a key moves a replay. */
 const REPLAY_STEP = 0.05;
 
 function nextOf(all: readonly string[], current: string, by: 1 | -1): string | undefined {

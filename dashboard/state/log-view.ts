@@ -90,7 +90,7 @@ export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {
   return showMatch(begun, page, matches.find((match) => comparePlaces(match, top) >= 0) ?? matches.at(-1));
 }
 
-/** Goes to the next or previous match, around the end of the log. */
+/** Goes to the next or previous match, wrapping at the ends of the log. */
 export function stepMatch(log: LogUi, page: LogPage, by: 1 | -1): LogUi {
   const matches = searchLog(page.text, log.search);
   const at = matchIndex(log, matches);

@@ -68,7 +68,7 @@ export interface Model {
   readonly sweeps: readonly Sweep[];
   /** Returns the best configs of a sweep, best first; undefined until the configs are known. */
   readonly bestOf: (sweepId: string) => readonly Config[] | undefined;
-  /** Undefined until the rungs are known. Undefined until they are known. */
+  /** Undefined until the rungs are known. */
   readonly rungs: ListRungsResponse | undefined;
   /** Notable events from before the first snapshot, oldest first. */
   readonly earlierEvents: readonly Event[];

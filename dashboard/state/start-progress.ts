@@ -1,4 +1,4 @@
-/** The steps of a start until the sweep is known, such as starting the processes. */
+/** The steps from the start of a command until the sweep is known, such as starting the processes. */
 export class StartProgress {
   /** Lines that are shown above the steps, such as the plan of the sweep. */
   readonly heading: readonly string[];

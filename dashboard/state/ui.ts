@@ -1,4 +1,4 @@
-/** The view, cursor, sorting, filter and marks. The part of the dashboard's state that keys change. */
+/** The part of the dashboard's state that keys change: view, cursor, sorting, filter and marks. */
 import { ALL, type Filter } from '../../lib/filter/parse.ts';
 import type { Pane, RetrySelection, SweepActionName } from '../source.ts';
 import { type LogUi, START_LOG } from './log-view.ts';

@@ -2,7 +2,7 @@ import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** Returns the reason why a running sweep has no report yet; empty if there is no such reason. */
+/** Returns the reason why a running sweep has no report yet; empty for any other sweep. */
 export function waitingText({ sweep, agents, trials }: Pick<DashboardState, 'sweep' | 'agents' | 'trials'>): string {
   if (sweep === undefined || sweepEnded(sweep) || sweep.state === 'SWEEP_STATE_PAUSED') return '';
   let isStarted = false;

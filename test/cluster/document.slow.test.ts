@@ -135,9 +135,10 @@ async function programs(folder: string): Promise<string> {
   return bin;
 }
 
-/** Checks that Prometheus scrapes every part of the cluster with the configuration from the document. Only the scrape
- * interval and the listen
- * address differ. */
+/**
+ * Checks that Prometheus scrapes every part of the cluster with the configuration from the document. Only the scrape
+ * interval and the listen address are changed.
+ */
 async function expectScrapes(network: Network, runner: CommandRunner): Promise<void> {
   const monitor = network.machine(MONITOR);
   for (const block of blocksOf(onPrometheus)) {

@@ -8,7 +8,10 @@ import { packageRoot } from '../../bin/package.ts';
 const ROOT = packageRoot();
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
-/** Old builds leave files behind in dist/. A bundle is written as a whole. */
+/**
+ * Whether the current source has produced a file, because old builds leave files behind in dist/. A bundle is written
+ * as a whole.
+ */
 function hasSource(file: string): boolean {
   if (file.startsWith('dist/bundle/')) return true;
   const source = file.replace(/^dist\//, '').replace(/\.(js|mjs)(\.map)?$/, '');

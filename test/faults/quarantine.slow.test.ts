@@ -22,8 +22,8 @@ echo '{"epoch": 1, "loss": 0.5}'
 const BROKEN = `echo "ModuleNotFoundError: No module named 'torch'" >&2; exit 1`;
 
 /**
- * Starts an agent whose working directory contains the given interpreter. Without an interpreter if `interpreter` is
- * undefined.
+ * Starts an agent whose working directory contains the given interpreter. The directory has no interpreter if
+ * `interpreter` is undefined.
  */
 async function startAgent(cluster: Cluster, name: string, interpreter: string | undefined): Promise<void> {
   const dir = testFolder();

@@ -102,7 +102,7 @@ async function expectPrivate(
   expect(owner.nats.own).toContain('PONG');
 }
 
-/** Returns the folder and everything in the folder. Another user cannot enumerate the files of the folder. */
+/** Returns the folder and everything in it, because another user cannot list the files. */
 function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];
 }

@@ -7,11 +7,7 @@ import { trawl } from '../support/trawl.ts';
 
 const LIMIT_MS = 120_000;
 
-/**
- * The program checks which umask the program has. The files of the program follow that umask, in folders that only the
- * owner can
- * access.
- */
+/** The program records its umask. Its files follow that umask, but are in folders that only the owner can access. */
 const SWEEP = `
 command: [sh, -c, 'umask > ../seen; echo content > "$TRAWL_ARTIFACTS/weights.bin"; echo "{\\"epoch\\": 1, \\"loss\\": 1}"']
 metric: {name: loss, goal: minimize}

@@ -66,7 +66,7 @@ async function startAttacked(binary: string | undefined): Promise<Attacked> {
   };
 }
 
-/** Subjects that no message of an agent may reach, neither as the subject nor as the reply subject. */
+/** Forbidden subjects: an agent may cause no message on them, neither as the subject nor as the reply subject. */
 const FORBIDDEN = [
   ...[STREAM, OTHER_STREAM].flatMap((stream) => [
     `$JS.API.STREAM.DELETE.${stream}`,

@@ -59,7 +59,7 @@ export async function connectAs(nats: SecuredNats, folder: string, inboxPrefix: 
   return connection;
 }
 
-/** Returns the consumer of a stream's offers, without the request for its state that agents may not send. */
+/** Returns the consumer of a stream's offers without requesting its state, because agents may not send that request. */
 export function offersOf(agent: NatsConnection, stream: string): Consumer {
   const info = { stream_name: stream, name: OFFER_CONSUMER, config: {} } as ConsumerInfo;
   return agent.jetstream().consumers.getPullConsumerFor(info);

@@ -23,7 +23,7 @@ export class EarlyStoppingInvariant {
   readonly #populations = new Map<string, PopulationInvariant>();
   readonly #promotions = new Map<string, PromotionInvariant>();
 
-  /** Whether a trial was stopped, and whether a rejected trial was at its last epoch. */
+  /** The cases that occurred: a trial was stopped, and a rejected trial was at its last epoch. */
   readonly reached = new Set<string>();
 
   /**

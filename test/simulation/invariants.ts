@@ -323,7 +323,7 @@ export class Invariants {
     }
   }
 
-  /** Checks that a trial that failed early on one agent only was retried elsewhere, if another agent was present. */
+  /** Checks that a trial that failed early on only one agent was retried elsewhere, if another agent was present. */
   #wasRetriedElsewhere({ sweepId, trialId, failure }: Change & { kind: 'trial' }): void {
     const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
     if (failure === undefined || trial?.lastEarly !== true || trial.earlyAgents.size !== 1) return;

@@ -1,7 +1,7 @@
 /**
- * The processes of optuna searches. A simulated process keeps a study as sampler.py does, suggests a point that depends
- * on the whole study, and fails at random. Each suggestion names the study that it depends on, so that the study can be
- * compared with the store.
+ * Simulates the processes of optuna searches. A simulated process keeps a study as sampler.py does, suggests a point
+ * that depends on the whole study, and fails at random. Each suggestion names the study that it depends on, so that the
+ * study can be compared with the store.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from 'libsql';
@@ -90,7 +90,7 @@ interface Durable {
   readonly configId: string | undefined;
 }
 
-/** Checks that suggestions are durable before their trials, once each, and that each depends on the durable study. */
+/** Checks that each suggestion is durable once, before its trial, and that it depends on the durable study. */
 export class SamplerInvariant {
   readonly #suggestions = new Map<string, Durable[]>();
   /** The states that occurred. */
@@ -119,7 +119,7 @@ export class SamplerInvariant {
     this.#suggestions.set(sweepId, [...before, { values: record.values, configId }]);
     const name = `suggestion ${number} of sweep ${sweepId}`;
     if (number !== before.length) return `${name} is durable after ${before.length} suggestions`;
-    // Points that are drawn at random, because the sampler repeats itself, depend on no study.
+    // A point that is drawn at random because the sampler repeated itself depends on no study.
     if (record.attributes === '') return undefined;
     const study = JSON.parse(record.attributes) as [Durable['values'], readonly number[] | null][];
     if (study.length !== number) return `${name} depends on a study of ${study.length} trials`;

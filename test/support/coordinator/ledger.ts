@@ -393,7 +393,8 @@ export class Ledger {
   }
 
   /**
-   * Returns the agents that can run the trial, without evidence against them and without an early failure of the trial.
+   * Returns the agents that can run the trial, except agents that can be faulty and agents on which the trial failed
+   * early.
    */
   agentsElsewhere({ sweepId, trialId }: Pick<AttemptKey, 'sweepId' | 'trialId'>): string[] {
     const { earlyAgents } = this.#entry({ sweepId, trialId });
@@ -402,7 +403,7 @@ export class Ledger {
     );
   }
 
-  /** Whether enough trials failed early on the agent that the agent may receive no more trials of the sweep. */
+  /** Whether so many trials failed early on the agent that it may receive no more trials of the sweep. */
   canBeFaulty(sweepId: string, agentId: string): boolean {
     return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
   }
@@ -414,7 +415,7 @@ export class Ledger {
     return known;
   }
 
-  /** An early failure on a faulty agent uses no retry while another agent is not suspected. */
+  /** An early failure uses no retry if an agent on which the trial failed can be faulty, and another agent cannot. */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
     return sound.length > 0 && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));
@@ -494,7 +495,9 @@ export class Ledger {
     this.#compareSlots(core);
   }
 
-  /** The early failures that count against an agent: since its last success, of trials that have not failed. */
+  /**
+   * The early failures since an agent's last success count against the agent, except those of trials that have failed.
+   */
   #compareRecords(sweep: Sweep): void {
     const expected = new Map<string, Map<string, boolean>>();
     for (const [name, trialIds] of this.#early) {
