@@ -145,7 +145,9 @@ function printTable(): void {
   }
 }
 
-/** Prints the CPU time of a suggestion after many trials, in a space with ten parameters and in a space with conditions. */
+/**
+ * Prints the CPU time of a suggestion after many trials, in a space with ten parameters and in a space with conditions.
+ */
 function printTimes(): void {
   console.log('\nCPU time of a suggestion after 100, 1,000 and 10,000 trials, median of 21 (largest)');
   const ten = FURTHER.find(({ space }) => space.size === 10);

@@ -26,7 +26,9 @@ export interface Answer {
   /** The number of steps or products. */
   readonly count: number;
   readonly seconds: number;
-  /** Duration of the fastest step in seconds. On a GPU, which works asynchronously, this is the time to submit the step. */
+  /**
+   * Duration of the fastest step in seconds. On a GPU, which works asynchronously, this is the time to submit the step.
+   */
   readonly least: number;
 }
 
@@ -43,7 +45,10 @@ export const LEARNING_RATE = 1e-3;
 /** lambda_l1 and weight_decay by depth, as in the study. */
 export const PENALTY = { 3: 1e-5, 5: 1e-7 } as const;
 
-/** The product of the widest layer of the 5-layer network with a batch: `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`. */
+/**
+ * The product of the widest layer of the 5-layer network with a batch:
+ * `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`.
+ */
 export const MATMUL_ROWS = 640;
 export const MATMUL_INNER = 784;
 

@@ -38,7 +38,9 @@ interface Props {
   readonly lines: number;
 }
 
-/** The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images. */
+/**
+ * The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images.
+ */
 export function CompareView({ model, columns, lines: visible }: Props) {
   const comparison = markedComparison(model);
   const { shown } = comparison;

@@ -36,8 +36,8 @@ interface Props {
 }
 
 /**
- * The trial under the cursor of a list, with its replicates: its state, failure, parameters and curves, and its reconstructions if
- * they fit.
+ * The trial under the cursor of a list, with its replicates: its state, failure, parameters and curves, and its
+ * reconstructions if they fit.
  */
 export function TrialPreview({ model, trial, replicates, columns, lines }: Props) {
   const room = lines - 1;

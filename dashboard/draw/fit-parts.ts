@@ -12,7 +12,10 @@ export interface Part {
   readonly rank: number;
 }
 
-/** Returns the parts with a separator between them. If the shortest forms are too wide, the line is wider than `columns`. */
+/**
+ * Returns the parts with a separator between them. If the shortest forms are too wide, the line is wider than
+ * `columns`.
+ */
 export function fitParts(parts: readonly Part[], separator: string, columns: number): Segment[] {
   const shown = parts.map(() => 0);
   const line = () => joined(parts, shown, separator);

@@ -9,7 +9,9 @@ interface TerminalImage {
   readonly png: Uint8Array;
 }
 
-/** Shows an image over an element with Kitty's graphics protocol, while the element is inside the body of the screen. */
+/**
+ * Shows an image over an element with Kitty's graphics protocol, while the element is inside the body of the screen.
+ */
 export function useKittyImage(
   element: RefObject<DOMElement | null>,
   { number, png }: TerminalImage,

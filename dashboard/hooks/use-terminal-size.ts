@@ -8,8 +8,8 @@ import { CLEAR_SCREEN } from '../terminal-escapes.ts';
 const DRAWN_AFTER_MS = 50;
 
 /**
- * Passes the size of the terminal to the dashboard. After a resize, or when the process continues in the foreground, the
- * screen is cleared and drawn in full, because Ink writes only the lines that it has changed.
+ * Passes the size of the terminal to the dashboard. After a resize, or when the process continues in the foreground,
+ * the screen is cleared and drawn in full, because Ink writes only the lines that it has changed.
  * @param frameSize returns the size of the frame in the terminal
  * @returns the number of times that the screen was cleared
  */

@@ -122,7 +122,10 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
   });
 }
 
-/** Cancels the unfinished trials under the cursor after a confirmation, or kills the sweep where the view shows no trial. */
+/**
+ * Cancels the unfinished trials under the cursor after a confirmation, or kills the sweep where the view shows no
+ * trial.
+ */
 export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   const { sweep, trialsUnderCursor } = context;
   const trials = trialsUnderCursor();

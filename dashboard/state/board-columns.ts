@@ -48,7 +48,10 @@ export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
 const fixed = (columns: readonly (BoardColumn | undefined)[]): BoardColumn[] =>
   columns.flatMap((column) => (column === undefined ? [] : [{ ...column, fixed: true as const, required: true }]));
 
-/** Returns every column, the most important first. The ranking metric, the trial, its epoch and its state are always visible. */
+/**
+ * Returns every column, the most important first. The ranking metric, the trial, its epoch and its state are always
+ * visible.
+ */
 export function boardColumns(context: ColumnContext): BoardColumn[] {
   const { board, parameters } = context;
   const shown = new Set(board.metrics.map(({ name }) => name));

@@ -1,6 +1,6 @@
 /**
- * The curves of recently visible trials. A curve is fetched when its trial becomes visible and then grows with the trial's
- * reports. The least recently visible curves are evicted, so memory does not grow with the sweep.
+ * The curves of recently visible trials. A curve is fetched when its trial becomes visible and then grows with the
+ * trial's reports. The least recently visible curves are evicted, so memory does not grow with the sweep.
  */
 import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 

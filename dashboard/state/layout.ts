@@ -27,7 +27,9 @@ const LEAST_PREVIEW_LINES = 7;
 
 type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;
 
-/** Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor. */
+/**
+ * Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor.
+ */
 export function listLines(model: ListModel): number {
   const lines = bodyLines(model.size);
   const { kind } = viewOf(model.ui);

@@ -77,8 +77,8 @@ function wrapLine(text: string, line: number, columns: number): LogRow[] {
 const searched = new WeakMap<LogText, { readonly text: string; readonly matches: readonly LogMatch[] }>();
 
 /**
- * Returns the occurrences of a text in a log, in order. Ignores case unless the text has an upper-case letter. An empty text
- * has no occurrence. Caches the last search per log.
+ * Returns the occurrences of a text in a log, in order. Ignores case unless the text has an upper-case letter. An empty
+ * text has no occurrence. Caches the last search per log.
  */
 export function searchLog(log: LogText, text: string): readonly LogMatch[] {
   if (text === '') return [];

@@ -62,8 +62,8 @@ interface Reduced {
 }
 
 /**
- * Applies updates in order. A snapshot replaces everything except the known events; a row of a delta replaces the row with
- * the same id.
+ * Applies updates in order. A snapshot replaces everything except the known events; a row of a delta replaces the row
+ * with the same id.
  */
 export function reduceAll(state: DashboardState, updates: readonly WatchResponse[]): Reduced {
   if (updates.length === 0) return { state, changed: [] };

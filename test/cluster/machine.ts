@@ -11,7 +11,10 @@ import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { ip, pidsIn, tryIp } from './ip.ts';
 
-/** The script that starts a program on the machine. Names are resolved by the network's own hosts file, without a DNS server. */
+/**
+ * The script that starts a program on the machine. Names are resolved by the network's own hosts file, without a DNS
+ * server.
+ */
 const BOOT = `
 mount --bind "$1/.hosts" /etc/hosts
 mount --bind "$1/.resolv.conf" /etc/resolv.conf

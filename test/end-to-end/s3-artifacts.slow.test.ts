@@ -1,6 +1,6 @@
 /**
- * A cluster keeps its artifacts in a real S3-compatible server: a sweep, `kill -9` of the coordinator, downloads, a folder without
- * a coordinator, a backup, a restore and a prune.
+ * A cluster keeps its artifacts in a real S3-compatible server: a sweep, `kill -9` of the coordinator, downloads, a
+ * folder without a coordinator, a backup, a restore and a prune.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

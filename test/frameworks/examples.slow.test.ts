@@ -1,6 +1,6 @@
 /**
- * Runs the examples with their real Python libraries. The slow suite runs three trials of each example. The last trial fails.
- * TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
+ * Runs the examples with their real Python libraries. The slow suite runs three trials of each example. The last trial
+ * fails. TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and tests overrides with Hydra's own parser. */
+/**
+ * Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and tests overrides with Hydra's own
+ * parser.
+ */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';

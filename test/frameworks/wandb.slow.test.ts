@@ -1,5 +1,7 @@
-/** Runs unchanged W&B programs and sweep files with the newest version of W&B, and with versions that are one and two years
- * old. */
+/**
+ * Runs unchanged W&B programs and sweep files with the newest version of W&B, and with versions that are one and two
+ * years old.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';

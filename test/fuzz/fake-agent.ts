@@ -1,4 +1,6 @@
-/** A fake agent that holds leases but runs nothing, so that invalid messages about its attempts could change the store. */
+/**
+ * A fake agent that holds leases but runs nothing, so that invalid messages about its attempts could change the store.
+ */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';

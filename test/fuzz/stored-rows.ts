@@ -13,8 +13,8 @@ const TABLES = `
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Removes changes that the coordinator makes without a request: offers, withdrawn offers, ended grace periods, the times of
- * heartbeats, and the count of commits.
+ * Removes changes that the coordinator makes without a request: offers, withdrawn offers, ended grace periods, the
+ * times of heartbeats, and the count of commits.
  */
 const IGNORE_OWN_CHANGES = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
@@ -25,8 +25,8 @@ const IGNORE_OWN_CHANGES = `
 `;
 
 /**
- * Reads the rows of all tables except `trial_counts` and `dropped_counts`, which triggers derive from `trials`. Must not run
- * during a write.
+ * Reads the rows of all tables except `trial_counts` and `dropped_counts`, which triggers derive from `trials`. Must
+ * not run during a write.
  */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));

@@ -1,6 +1,6 @@
 /**
- * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, the agent's side
- * agent/supervisor/artifact-transfer.ts: rejections, durability once `stored` is answered, and interruptions.
+ * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, the agent's
+ * side agent/supervisor/artifact-transfer.ts: rejections, durability once `stored` is answered, and interruptions.
  */
 
 import { status } from '@grpc/grpc-js';

@@ -1,6 +1,6 @@
 /**
- * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight after
- * the faults. The two sweeps have a separate random stream, to keep old seeds stable.
+ * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight
+ * after the faults. The two sweeps have a separate random stream, to keep old seeds stable.
  */
 import type { TestRandom } from '../support/random.ts';
 

@@ -1,7 +1,7 @@
 /**
- * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process has its
- * own view. The view fails when the disk is full or the process is dead, and can kill the process immediately before or after a
- * commit.
+ * A database that outlives its processes: SQLite in memory, with the product's own tables and statements. Each process
+ * has its own view. The view fails when the disk is full or the process is dead, and can kill the process immediately
+ * before or after a commit.
  */
 import Database, { type Database as Db } from 'libsql';
 import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';

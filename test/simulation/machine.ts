@@ -1,6 +1,6 @@
 /**
- * An agent's machine: its disk, and the agent's process with the real supervisor, assembled as in agent/main.ts. The workers are
- * simulated.
+ * An agent's machine: its disk, and the agent's process with the real supervisor, assembled as in agent/main.ts. The
+ * workers are simulated.
  */
 
 import { pino } from 'pino';

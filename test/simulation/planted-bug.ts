@@ -3,7 +3,10 @@ import { BUGS } from './bugs.ts';
 import { simulate } from './simulation.ts';
 import { BUG_SEEDS, KNOWN_SEEDS } from './suites.ts';
 
-/** Fails unless one of the first seeds violates an invariant with the planted bug. Tries the known seed of the bug first. */
+/**
+ * Fails unless one of the first seeds violates an invariant with the planted bug. Tries the known seed of the bug
+ * first.
+ */
 export async function expectFound(name: string): Promise<void> {
   const bug = BUGS[name];
   if (bug === undefined) throw new Error(`there is no planted bug ${name}`);

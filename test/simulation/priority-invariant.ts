@@ -1,4 +1,6 @@
-/** The invariant that a slot is never granted a trial while a trial of higher priority that the slot can run is pending. */
+/**
+ * The invariant that a slot is never granted a trial while a trial of higher priority that the slot can run is pending.
+ */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';

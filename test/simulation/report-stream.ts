@@ -1,6 +1,6 @@
 /**
- * A Report stream between an agent and the coordinator with grpc-js's interface. Messages arrive in order. Each side can
- * notice a broken stream at a different time.
+ * A Report stream between an agent and the coordinator with grpc-js's interface. Messages arrive in order. Each side
+ * can notice a broken stream at a different time.
  */
 import { EventEmitter } from 'node:events';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
@@ -64,7 +64,9 @@ export class SimulatedStream {
     this.#closeClient('connection refused');
   }
 
-  /** Breaks the stream. Each side detects the break later, and messages in transit to the coordinator can still arrive. */
+  /**
+   * Breaks the stream. Each side detects the break later, and messages in transit to the coordinator can still arrive.
+   */
   break(): void {
     const { clock, random } = this.#network;
     if (random.next() < 0.5) this.#up.close();

@@ -1,4 +1,6 @@
-/** The invariant that sweeps that share slots by weight stay within the bound of SFQ(D) (see coordinator/core/share.ts). */
+/**
+ * The invariant that sweeps that share slots by weight stay within the bound of SFQ(D) (see coordinator/core/share.ts).
+ */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { CONTEST_PRIORITY } from './contest.ts';

@@ -1,6 +1,6 @@
 /**
- * Returns whether a test must be skipped because this machine lacks a requirement, and prints the reason. With `TRAWL_CI=1`, as
- * in `.ci/run`, the test fails instead, so that no check is silently left out.
+ * Returns whether a test must be skipped because this machine lacks a requirement, and prints the reason. With
+ * `TRAWL_CI=1`, as in `.ci/run`, the test fails instead, so that no check is silently left out.
  * @param missing the missing requirement; undefined if nothing is missing
  * @throws {Error} with TRAWL_CI=1 when a requirement is missing
  */
