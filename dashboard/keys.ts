@@ -117,7 +117,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['5'], command: 'pane5', about: 'sweeps' },
   { keys: ['6'], command: 'pane6', about: 'errors: failures by class and message' },
   { keys: ['7'], command: 'pane7', about: 'rungs of early stopping' },
-  { keys: ['tab'], command: 'nextPane', about: 'next of these views' },
+  { keys: ['tab'], command: 'nextPane', about: 'next view' },
   {
     keys: ['/'],
     command: 'filter',
@@ -168,11 +168,16 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['n'], command: 'nextMatch', about: 'next match', in: ['log'] },
   { keys: ['N'], command: 'previousMatch', about: 'previous match', in: ['log'] },
   { keys: ['f'], command: 'follow', about: 'follow new lines / stop (moving up stops, G follows)', in: ['log'] },
-  { keys: ['right'], command: 'nextTrial', about: 'trial of the next row, or of the group of failures', in: ['trial'] },
+  {
+    keys: ['right'],
+    command: 'nextTrial',
+    about: 'next trial on the leaderboard, or in the group of failures',
+    in: ['trial'],
+  },
   {
     keys: ['left'],
     command: 'previousTrial',
-    about: 'trial of the previous row, or of the group of failures',
+    about: 'previous trial on the leaderboard, or in the group of failures',
     in: ['trial'],
   },
   { keys: ['y'], command: 'copy', about: 'copy the id of the trial, agent or sweep' },
@@ -197,7 +202,7 @@ export const KEYS: readonly KeyBinding[] = [
   {
     keys: ['R'],
     command: 'retry',
-    about: 'retry marked trials, or the trial or the group of failures under the cursor',
+    about: 'retry the marked trials, or else the trial or group of failures under the cursor',
     in: RETRY_VIEWS,
     changes: true,
   },

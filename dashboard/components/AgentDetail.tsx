@@ -42,7 +42,7 @@ export function AgentDetail({ model, row: { agent, running, recent }, columns }:
       )}
       {recent.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingTop={1}>
-          <Label text="ended last on this agent, in this sweep" columns={columns} style="bold" />
+          <Label text="latest ended trials of this sweep on this agent" columns={columns} style="bold" />
           <Table table={endedColumns(model)} rows={recent} columns={columns} />
         </Box>
       )}

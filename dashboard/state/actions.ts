@@ -152,7 +152,7 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
 export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   if (agent === undefined) return { ui };
   if (agent.drained) return sendAction(ui, { name: 'undrain', agentId: agent.id });
-  const question = `drain ${agent.id}? Trials still running in 10 min move`;
+  const question = `drain ${agent.id}? Trials that still run after 10 min are moved`;
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 

@@ -332,11 +332,11 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     },
   },
   'no-fencing': {
-    about: 'reports of a superseded attempt count for the running one',
+    about: 'reports of a superseded attempt count for the running attempt',
     service: (service, runtime) => onRecords(service, runtime, unfenced),
   },
   'records-accepted-twice': {
-    about: 'a repeated record is accepted as a new one',
+    about: 'a repeated record is accepted as a new record',
     service: (service, runtime) => onRecords(service, runtime, acceptTwice),
   },
   'lease-renewed-after-its-end': {
@@ -419,7 +419,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     sweep.records.clear();
   }),
   'machine-never-at-fault': {
-    about: 'a failure soon after the start of an attempt counts like a late one',
+    about: 'a failure soon after the start of an attempt counts like a late failure',
     service: (service, runtime) => onRecords(service, runtime, failLate),
   },
   'timeout-by-wall-clock': forgets('an attempt exceeds its timeout when the clock is set back', (sweep, { db }) => {
@@ -462,14 +462,14 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   },
   'speculates-unasked': policy('stragglers of every sweep have a second attempt', () => ({ speculate: true })),
   'loser-not-ended': {
-    about: 'the attempt that another one superseded is not ended',
+    about: 'a superseded attempt is not ended',
     runtime: (options) => new KeepsLosers(options),
   },
   'one-of-two-charged': endsAs('the failure of one of two attempts uses a retry', (ended) => ({
     ...ended,
     free: false,
   })),
-  'loser-charged': endsAs('the attempt that another one superseded counts as lost', (ended) =>
+  'loser-charged': endsAs('a superseded attempt counts as lost', (ended) =>
     ended.end.outcome === 'superseded'
       ? { ...ended, end: { outcome: 'failed', failure: { class: 'lost', message: 'superseded' } } }
       : ended,
