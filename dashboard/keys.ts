@@ -202,7 +202,7 @@ export const KEYS: readonly KeyBinding[] = [
   {
     keys: ['R'],
     command: 'retry',
-    about: 'retry the marked trials, or else the trial or group of failures under the cursor',
+    about: 'retry marked trials, or the trial or failure group at the cursor',
     in: RETRY_VIEWS,
     changes: true,
   },
