@@ -270,8 +270,8 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
 }
 
 /**
- * Moves files aside that no row of the store names. The files of a running attempt are kept, because the next record of
- * the attempt can name them.
+ * Moves aside the files that no row of the store names. The files of a running attempt are kept, because the next
+ * record of the attempt can name them.
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
@@ -281,7 +281,10 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
   if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);
 }
 
-/** Returns the function that is called after each commit. Old files are removed once children have their files. */
+/**
+ * Returns the function that is called after each commit. Old checkpoints are removed only after they are copied to the
+ * trials that continue from them.
+ */
 function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => void {
   let shared = Promise.resolve();
   return ({ changes, dropped }) => {

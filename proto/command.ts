@@ -1,12 +1,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
 /**
- * The command line of a user's program in a sweep file (trainer `command`): a list of arguments that can contain macros,
- * with the names that Weights & Biases uses. The command line is not passed to a shell. `$${` is an escaped `${`.
+ * The command line of a user's program in a sweep file (trainer `command`): a list of arguments, which can contain
+ * macros. The macros have the same names as in Weights & Biases. The command line is not passed to a shell. `$${` is an
+ * escaped `${`.
  */
 
 /**
  * A macro of kind `one` expands to one argument or to a part of an argument. A macro of kind `many` expands to several
- * arguments and must be an item of its own.
+ * arguments and must be a separate item of the command.
  */
 export type MacroKind = 'one' | 'many';
 

@@ -1,7 +1,10 @@
 /** Named errors, one class per cause, each with its exit code and gRPC status. */
 import type { status } from '@grpc/grpc-js';
 
-/** The gRPC statuses of the errors. Every command loads this file, and the gRPC library takes long to load. */
+/**
+ * The gRPC statuses of the errors. They are copied, because every command loads this file and the gRPC library is slow
+ * to load.
+ */
 const STATUS = {
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
@@ -41,7 +44,7 @@ export abstract class TrawlError extends Error {
  */
 export const EXIT_CANNOT_WRITE = 70;
 
-/** Whether the error is a full disk, as the operating system or SQLite reports it. */
+/** Whether the operating system or SQLite reports a full disk with this error. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';

@@ -12,18 +12,18 @@ export const DEFAULT_WEIGHT = 1;
 /** The maximum number of slots of an agent. */
 export const MAX_SLOTS = 4_096;
 
-/** The largest artifact: a checkpoint of 80 million parameters. */
+/** The maximum size of an artifact, enough for a checkpoint of 80 million parameters. */
 export const MAX_ARTIFACT_BYTES = 1 << 30;
 /** The maximum number of artifacts of an attempt. */
 export const MAX_ARTIFACTS = 10_000;
-/** The longest name of an artifact, in characters. */
+/** The maximum length of an artifact's name, in characters. */
 export const MAX_ARTIFACT_NAME = 200;
 /** The size of one chunk of a transfer. */
 export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 
-/** The largest code archive, even if the sweep file allows more. */
+/** The maximum size of a code archive, even if the sweep file sets a higher limit. */
 export const MAX_CODE_BYTES = 1 << 30;
-/** The default limit on the files of a code folder. */
+/** The default limit on the total size of the files in a code folder. */
 export const DEFAULT_CODE_BYTES = 100 * 1_000_000;
 /** The maximum number of files in a code archive. */
 export const MAX_CODE_FILES = 50_000;

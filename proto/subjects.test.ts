@@ -65,7 +65,7 @@ test('two agents never share a subject', () => {
   );
 });
 
-test('passwords are removed from addresses of NATS', () => {
+test('passwords are removed from NATS addresses', () => {
   expect(withoutSecrets('nats://ann:secret@host:4222,nats://bob:hidden@other:4222')).toBe(
     'nats://host:4222,nats://other:4222',
   );

@@ -87,12 +87,12 @@ export interface Permissions {
 export const OFFER_PULLS = `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`;
 const OFFER_ACKNOWLEDGEMENTS = `$JS.ACK.*.${OFFER_CONSUMER}.>`;
 
-/** The subjects of the coordinator's account that the account of the agents imports. */
+/** The subjects that the agents' account imports from the coordinator's account. */
 export const AGENT_SERVICES: readonly string[] = [allHeartbeats('*'), OFFER_PULLS, OFFER_ACKNOWLEDGEMENTS];
 
 /**
  * Returns an agent's permissions: publish heartbeats, pull offers from the shared queues, and acknowledge them. A `*`
- * replaces the cluster's name, which does not exist before the coordinator's store is created.
+ * stands for the cluster's name, which is unknown until the coordinator has created its store.
  */
 export function agentPermissions(agentId: string): Permissions {
   return {

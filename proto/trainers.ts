@@ -143,8 +143,8 @@ export function canChangeOnResume(trainer: string, parameter: string): boolean {
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**
- * Returns the number of a trial's last epoch. Undefined if it is unknown. Programs of the trainer command
- * can count from 0, so their last epoch is one less than the parameter that gives their epochs.
+ * Returns the number of a trial's last epoch. Undefined if it is unknown. A program of the trainer command can count
+ * its epochs from 0, so its last epoch is one less than its number of epochs.
  */
 export function epochsOf(trainer: string, parameters: Parameters): number | undefined {
   if (trainer === 'command') {

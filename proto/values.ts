@@ -11,15 +11,15 @@ export type Json =
   | { readonly [key: string]: Json };
 
 /**
- * A list, a mapping or null as a parameter's value. Values with the same JSON are one object, so `===`, `includes` and Map
- * keys compare them as they compare numbers. The keys of a mapping keep the order of the sweep file, because the program
- * receives them in this order. A sweep has one order of keys per value (see `withOneSpelling`), so its equal values are one
- * object too. `JSON.stringify` writes the plain value, and `toString` returns its JSON.
+ * A list, a mapping or null as a parameter's value. Values with the same JSON are one object, so `===`, `includes` and
+ * Map keys compare them as they compare numbers. The keys of a mapping keep the order of the sweep file, because the
+ * program receives them in this order. Equal values of one sweep have the same order of keys (see `withOneSpelling`),
+ * so they are one object too. `JSON.stringify` writes the plain value, and `toString` returns its JSON.
  */
 export class StructuredValue {
   static readonly #interned = new Map<string, StructuredValue>();
 
-  /** JSON without spaces, with the keys in their order. */
+  /** The value as JSON without spaces. The order of keys is kept. */
   readonly text: string;
   /** The value in canonical form, which does not depend on the order of keys. See `canonicalJson`. */
   readonly canonical: string;
@@ -79,8 +79,8 @@ export function canonicalJson(value: Json): string {
 }
 
 /**
- * Returns the data with one order of keys for all mappings that are equal: the order of the first mapping. Mappings
- * inside a mapping count before it.
+ * Gives all equal mappings in the data the order of keys of the first of them. A nested mapping comes before the
+ * mapping that contains it.
  */
 export function withOneSpelling(data: unknown): unknown {
   const first = new Map<string, unknown>();

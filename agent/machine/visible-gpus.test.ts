@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('the visible GPUs are distinct, and a prefix of a list without repetition gives a prefix of the visible GPUs', () => {
+test('the visible GPUs are distinct, and a prefix of a list without repeated entries gives a prefix of the visible GPUs', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {
@@ -71,7 +71,7 @@ describe('MIG instances', () => {
     ['MIG-c', []],
     ['MIG-1e,GPU-ab22', ['MIG-1e85']],
     ['MIG-1e,MIG-1e85', []],
-    // As in CUDA, a card in MIG mode means its first instance.
+    // As in CUDA, the name of a card in MIG mode stands for its first instance.
     ['0', ['MIG-c6d4']],
     ['GPU-aa11', ['MIG-c6d4']],
     ['1,0', ['GPU-ab22', 'MIG-c6d4']],

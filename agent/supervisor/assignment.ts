@@ -11,7 +11,7 @@ import type { Assignment } from '../worker/ipc.ts';
 import type { Granted } from './slots.ts';
 import type { Workers } from './workers.ts';
 
-/** The files that were downloaded from the coordinator into the attempt's folder. */
+/** Downloads files from the coordinator into the attempt's folder. */
 interface Downloads {
   /** Resolves with true if the intact checkpoint is in the attempt's folder. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;

@@ -85,7 +85,7 @@ export type FromAttempt =
       readonly message: string;
       readonly count: number;
     }
-  /** The program is started. */
+  /** The worker starts the program of the attempt. */
   | {
       readonly kind: 'program';
       /** The command line in its recorded form. */

@@ -1,6 +1,6 @@
 /**
- * Applies revocations while the coordinator runs. Ends the calls of a revoked identity. If the identity belongs to an
- * agent, its attempts also end.
+ * Applies revocations while the coordinator runs. Ends the calls of a revoked identity, and the attempts of an agent
+ * whose identity is revoked.
  */
 import type { Logger } from 'pino';
 import type { Runtime } from '../app/runtime.ts';

@@ -55,7 +55,10 @@ test.each<[string, () => void]>([
   ['while it copied the store', () => writeFileSync(join(dir, 'store.db.part'), 'half')],
   ['while it copied an artifact', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db.part'))],
   ['after it renamed the store', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db'))],
-  ['while it wrote its mark a second time', () => writeFileSync(join(dir, 'restore.json.0badcafe.part'), '{')],
+  [
+    'while it wrote the mark of an unfinished restore again',
+    () => writeFileSync(join(dir, 'restore.json.0badcafe.part'), '{'),
+  ],
 ])('a second run of the same command finishes a restore that was killed %s', async (_, leave) => {
   mkdirSync(join(dir, 'artifacts/1/t/1'), { recursive: true });
   writeFileSync(join(dir, FILE), 'wei');

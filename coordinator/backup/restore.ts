@@ -60,7 +60,7 @@ export async function restoreBackup(from: string, dir: string): Promise<Manifest
   const mark = join(dir, UNFINISHED_RESTORE);
   await writeDurably(mark, `${JSON.stringify({ store: source.store.sha256 })}\n`);
   try {
-    // A restore that was killed leaves complete or incomplete files, which are all copied again.
+    // A killed restore can leave incomplete files behind, so all files are removed and copied again.
     await remove([part, join(dir, STORE_FILE), ...folders]);
     await copyFile(join(from, BACKUP_STORE), part);
     for (const file of renameCluster(part)) {
@@ -84,7 +84,7 @@ async function remove(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-/** Rejects a folder that contains files, unless an unfinished restore of the same backup left all of them. */
+/** Rejects a folder that contains files, unless all of them come from an unfinished restore of the same backup. */
 function checkTarget(dir: string, source: Manifest): void {
   if (!existsSync(dir)) return;
   const temporary = new RegExp(`^${UNFINISHED_RESTORE.replace('.', '\\.')}\\.[0-9a-f]+\\.part$`);
@@ -128,7 +128,7 @@ function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);
   try {
     db.prepare("update meta set value = ? where name = 'cluster'").run(randomBytes(4).toString('hex'));
-    // A backup contains the artifacts as files, wherever they were.
+    // A backup contains the artifacts as files, even if the original coordinator kept them in S3.
     db.prepare("delete from meta where name = 'artifacts' or name like 'removing %'").run();
     return storedFiles(db);
   } finally {

@@ -9,7 +9,8 @@ import type { CoordinatorMetrics } from './families.ts';
 
 /**
  * The time in milliseconds for which a lost agent keeps its series. Agents that left or were lost are counted for the
- * same time. The time is long enough for an alert. It is limited because every agent of a batch system has a new name.
+ * same time. The time is long enough for an alert, but limited, because every agent that a batch system starts has a
+ * new name.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 

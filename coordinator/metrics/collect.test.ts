@@ -64,16 +64,19 @@ test('a sweep whose trials report many metrics has a limited number of series', 
   expect(series.some((line) => line.includes('metric="test_loss"'))).toBe(true);
 });
 
-test.each(['grid', 'random', 'sobol', 'tpe'])('the information about a sweep names its method %s', async (method) => {
-  const { scrape, served } = await busy({ run: 0 });
-  const text = `trainer: noop\nmethod: ${method}\nrun_cap: 4\nparameters: {x: {values: [1, 2, 3]}}\n`;
-  await sweepControl(served.runtime).submit({ fileName: 's.yaml', text, requestId: method, source: undefined });
-  expect(await scrape()).toMatch(
-    new RegExp(`trawl_sweep_info\\{sweep="2",name="s",method="${method}",metric="[^"]*"\\} 1`),
-  );
-  // No trial of the sweep may be created after the store is closed.
-  await served.runtime.settle(onKill(served.runtime.core, { sweepId: '2', reason: '' }, now()));
-});
+test.each(['grid', 'random', 'sobol', 'tpe'])(
+  'the information series of a sweep has the search method %s as a label',
+  async (method) => {
+    const { scrape, served } = await busy({ run: 0 });
+    const text = `trainer: noop\nmethod: ${method}\nrun_cap: 4\nparameters: {x: {values: [1, 2, 3]}}\n`;
+    await sweepControl(served.runtime).submit({ fileName: 's.yaml', text, requestId: method, source: undefined });
+    expect(await scrape()).toMatch(
+      new RegExp(`trawl_sweep_info\\{sweep="2",name="s",method="${method}",metric="[^"]*"\\} 1`),
+    );
+    // No trial of the sweep may be created after the store is closed.
+    await served.runtime.settle(onKill(served.runtime.core, { sweepId: '2', reason: '' }, now()));
+  },
+);
 
 test('counters of events that have not happened yet are zero', async () => {
   const { scrape } = await busy({ run: 0 });
@@ -96,7 +99,7 @@ test('counters of events that have not happened yet are zero', async () => {
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
-test('a straggler is counted once, and is a running straggler until its attempt ends', async () => {
+test('a straggler is counted once as found, and counts as a running straggler until its attempt ends', async () => {
   const { served, scrape } = await busy();
   const { core } = served.runtime;
   const count = (text: string) => [
@@ -164,7 +167,7 @@ test('a lost agent is reported for an hour', async () => {
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
 });
 
-test('the GPU time of a sweep counts all attempts, even after a restart, and its counter has the same value', async () => {
+test('the GPU time of a sweep includes all attempts, even after a restart, and equals the value of the GPU time counter', async () => {
   const dir = newFolder();
   const first = await busyCluster(dir, SMALL);
   onTestFinished(() => first.stop());

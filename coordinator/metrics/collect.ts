@@ -99,7 +99,7 @@ class Collector {
     this.#trialSeries = trialSeries;
     for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
     for (const { key, grantedAt } of runtime.core.leases.values()) {
-      // The first report after a start has no duration, because an earlier process received the previous report.
+      // The time before the first report is not measured, because an earlier process received the previous report.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
     }
   }

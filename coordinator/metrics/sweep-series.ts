@@ -18,7 +18,10 @@ import type { Ranking } from './trial-series.ts';
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
 
-/** The metrics of a sweep that have a series: the ranking metric, and the first other metrics that are reported. */
+/**
+ * The maximum number of metrics of a sweep that have a series: the ranking metric, then others in the order in which
+ * they are first reported.
+ */
 export const MAX_BEST_METRICS = 200;
 
 export class SweepSeries {

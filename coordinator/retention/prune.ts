@@ -17,11 +17,11 @@ import { commitCounted } from '../store/high-water.ts';
 import { Reader } from '../store/reader.ts';
 
 export interface PruneOptions {
-  /** Removes only sweeps that ended at least this time ago, in milliseconds. */
+  /** Removes only sweeps that ended at least this many milliseconds ago. */
   readonly olderThanMs: number;
   /** The number of newest ended sweeps that are kept, regardless of their age. */
   readonly keep: number;
-  /** Returns the sweeps that would be removed, without removing them. */
+  /** Whether the sweeps are only returned, and not removed. */
   readonly dryRun: boolean;
 }
 
@@ -57,8 +57,8 @@ export interface PrunedSweep {
 }
 
 /**
- * The tables that contain rows of a sweep. The table of trials comes first, because a trigger counts the removal of
- * trials in another of the tables.
+ * The tables that contain rows of a sweep. The table of trials comes first, because its trigger changes rows of another
+ * of these tables when trials are removed.
  */
 const SWEEP_TABLES = `
   select name from sqlite_schema as s
@@ -180,8 +180,8 @@ export async function pruneAll(
 const RETENTION_INTERVAL_MS = 3_600_000;
 
 /**
- * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are removed
- * for the first time after an hour, because a start removes no archives.
+ * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are pruned
+ * only every hour, not at the start.
  * @returns a function that stops the pruning
  */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {

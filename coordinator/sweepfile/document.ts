@@ -341,7 +341,10 @@ class DataReader {
   }
 }
 
-/** Returns the text of a key that YAML 1.2 does not read as text. A number keeps the notation of a float: `1.0`. */
+/**
+ * Returns the text of a key that YAML 1.2 does not read as text. The text of a float such as `1.0` keeps its decimal
+ * point.
+ */
 function jsonKey({ value, source = '' }: Scalar): string {
   const float = typeof value === 'number' && (!Number.isInteger(value) || isFloat({ data: value, source }));
   return parameterKey(pythonJson(float ? withFloats(value) : value));

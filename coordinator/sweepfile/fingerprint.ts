@@ -33,7 +33,8 @@ export function sweepFingerprint(spec: SweepSpec): string {
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
     ...(spec.objectives.length === 0 ? {} : { objectives: spec.objectives.map((objective) => ({ ...objective })) }),
-    // Later keys are omitted at their defaults, so that the fingerprints of older files do not change.
+    // Keys that were added later are omitted if they have their defaults, so that the fingerprints of older files do
+    // not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(spec.speculate ? { speculate: true } : {}),

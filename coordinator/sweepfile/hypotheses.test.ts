@@ -51,14 +51,18 @@ test('hypotheses do not change the fingerprint of a sweep', () => {
 });
 
 test.each([
-  ['values that when sets, and the default', 'test_loss[epochs=13] < test_loss[epochs=10]', '{latent_dim: 40}'],
+  [
+    'values that a rule in when sets, and the default value',
+    'test_loss[epochs=13] < test_loss[epochs=10]',
+    '{latent_dim: 40}',
+  ],
   ['several conditions', 'psnr[depth=3, latent_dim=15] > psnr[latent_dim=100, depth=5]', ''],
   ['ranges', 'range(psnr, latent_dim)[dataset=mnist] > range(psnr, latent_dim)[dataset=fashion-mnist]', ''],
 ])('hypotheses with %s are accepted', (_, claim, where) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([]);
 });
 
-test('a claim for trainer command can have any metric', () => {
+test('a claim for trainer command can name any metric', () => {
   const text =
     '{command: [python3, a.py], metric: {name: m}, parameters: {a: {values: [1, 2]}}, hypotheses: [{name: H, claim: "x[a]: 1 > 2"}]}';
   expect(problemsOf(text)).toEqual([]);

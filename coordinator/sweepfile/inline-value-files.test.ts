@@ -33,7 +33,7 @@ test('nested parameters can have files of values, and floats stay floats', async
   expect(parseSweep(await inline(text), 's.yaml').program?.floatParameters).toEqual(['m.lr']);
 });
 
-test('other keys that are named file, and texts without such a key, do not change', async () => {
+test('a parameter named file, and a sweep file without files of values, do not change', async () => {
   for (const text of ['trainer: noop\nparameters: {file: {value: 1}}\n', 'trainer: noop\nparameters: {}\n']) {
     expect(await inline(text)).toBe(text);
   }

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { sweepFileJsonSchema } from './json-schema.ts';
 import { sweepFileSchema } from './schema.ts';
 
-test('the JSON Schema has every key, the required keys, and a description of each key', () => {
+test('the JSON Schema lists every key and the required keys, and describes each key', () => {
   const schema = sweepFileJsonSchema();
   expect(schema).toMatchObject({
     $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -1,4 +1,4 @@
-/** Defines the shape of the key `optuna`. The author of the file sees all error texts of this file. */
+/** Defines the shape of the key `optuna`. The author of a sweep file sees all error texts of this module. */
 import { z } from 'zod';
 import { DEFAULT_SAMPLER, OPTUNA_SAMPLERS } from '../search/optuna/samplers.ts';
 import { anyValue, line } from './fields.ts';

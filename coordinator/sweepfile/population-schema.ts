@@ -1,4 +1,4 @@
-/** Defines the shape of `pbt`. The author of the file sees all error texts of this file. */
+/** Defines the shape of `pbt`. The author of a sweep file sees all error texts of this module. */
 import { z } from 'zod';
 import { MAX_RUNG } from '../early-stop/rungs.ts';
 import { list, whole } from './fields.ts';

@@ -5,7 +5,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import { MAX_SWEEP_FILE_BYTES, SweepFileError, SweepFileTooLargeError, type TextPosition } from './problems.ts';
 
 /**
- * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected without reading it.
+ * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected before it is read.
  * @throws {SweepFileError} if the file is too large or is not UTF-8
  * @throws {BadInputError} if the file does not exist or cannot be read
  */

@@ -1,7 +1,7 @@
 /**
  * Defines the shape of a sweep file, from which its JSON Schema is generated. parse.ts checks the rules beyond the
- * shape, such as the trainer's parameters and the names in rules. The author of the file sees all error texts of this
- * file.
+ * shape, such as the trainer's parameters and the names in rules. The author of a sweep file sees all error texts of
+ * this module.
  */
 import { z } from 'zod';
 import {

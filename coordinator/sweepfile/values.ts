@@ -16,7 +16,7 @@ function written(data: unknown): unknown {
   return Object.fromEntries(Object.entries(data).map(([key, value]) => [parameterName(key), written(value)]));
 }
 
-/** Returns whether a number is whole, but is written as a float: `1.0`, `1e3`; or is not finite: `.inf`. */
+/** Returns whether a number is a whole number written as a float (`1.0`, `1e3`), or is not finite (`.inf`). */
 export function isFloat({ data, source = '' }: Pick<Located, 'data' | 'source'>): boolean {
   if (isNonFinite(source)) return true;
   return Number.isInteger(data) && /[.e]/i.test(source) && !/^[+-]?0x/i.test(source);

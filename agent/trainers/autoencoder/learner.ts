@@ -80,7 +80,7 @@ export class Learner {
     return tf.tidy(() => this.engine.step(this.noisy(clean), clean));
   }
 
-  /** Returns sum|parameter| of each member, which is not finite when any parameter is not finite. */
+  /** Returns sum|parameter| of each member. The sum is not finite when any parameter is not finite. */
   absoluteSums(): Promise<readonly number[]> {
     return this.engine.absoluteSums();
   }

@@ -17,7 +17,7 @@ test.runIf(isNative)(
   'networks with the same seed have the same parameters after a step',
   { timeout: 120_000 },
   async () => {
-    // Before, about a quarter of the networks had parameters that are not a number: both moments used the same memory.
+    // In an earlier version, both moments used the same memory, and about a quarter of the networks had NaN parameters.
     const { stdout } = await runFixture(new URL('./repeated-steps.fixture.ts', import.meta.url), '40');
     expect(stdout).toBe('0\n');
   },

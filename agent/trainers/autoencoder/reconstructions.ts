@@ -102,7 +102,10 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
   return encode({ width, height, data, channels: 1, depth: 8 });
 }
 
-/** A pixel number of SIDE or more is the gap after the image. */
+/**
+ * Returns the image at a screen position, and the position in the image. Positions from SIDE on are in the gap after
+ * it.
+ */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;
   const image = Math.floor(from / (SIDE + GAP));

@@ -35,11 +35,10 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 }
 
 /**
- * Trains several trials that agree in `packsBy` (proto/trainers.ts) as one program. Each trial has its own seed, latent
- * dimension, elastic net, noise, learning rate and epochs, and ends independently. The results equal the results of a
- * single trial, except for rounding. If products are computed one after the other, the results are bitwise equal,
- * except for
- * the sum of parameters in train_total_loss.
+ * Trains several trials as one program. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has
+ * its own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. The results
+ * equal the results of a single trial, except for rounding. If products are computed one after the other, the results
+ * are bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */

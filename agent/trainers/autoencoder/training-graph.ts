@@ -44,10 +44,7 @@ interface GraphParameter {
   readonly value: string;
 }
 
-/**
- * MatMul could include bias and activation, but is no faster, and the bits of its result depend on the number of
- * threads.
- */
+/** A fused MatMul with bias and activation is no faster, and the bits of its result depend on the number of threads. */
 const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
 const REDUCE: NodeAttributes = { ...FLOAT, Tidx: 'type: DT_INT32' };

@@ -10,7 +10,7 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** The share of the time that listing folders may take is a tenth. */
+/** Listing folders may take up to a tenth of the time. */
 const LIST_SHARE = 10;
 
 interface Found {

@@ -26,10 +26,7 @@ export interface TrialContext {
 /** The parameters that a program receives, by name: JSON values in which some numbers are floats of Python. */
 export type ProgramParameters = Readonly<Record<string, unknown>>;
 
-/**
- * Returns the trial's parameters in the order of the sweep file, with the parameter that carries the seed, if the sweep
- * file has one.
- */
+/** Returns the trial's parameters in the order of the sweep file, including the seed's parameter if there is one. */
 export function programParameters(
   parameters: Parameters,
   seed: number,

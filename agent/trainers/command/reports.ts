@@ -20,8 +20,8 @@ import { type Reading, StepReader } from './report/steps.ts';
 
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
 /**
- * Allows 1,000 reports per second. While reports wait, no more output is read, so that only the content of the pipe
- * waits.
+ * Allows 1,000 reports per second. While reports wait, no more output is read, so that the rest waits in the pipe and
+ * not in memory.
  */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;

@@ -169,8 +169,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
 }
 
 /**
- * Returns the receiver of reports from files. Files can contain any number of rows, so the receiver rejects when the
- * attempt ends early.
+ * Returns the receiver of reports from files. A file can still have many unread rows when the attempt ends early, so
+ * the receiver then rejects.
  */
 function whileRunning(
   reports: Reports,

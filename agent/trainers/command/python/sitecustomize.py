@@ -117,7 +117,7 @@ def _numbers(data):
 
 
 def _axis(values):
-    """Returns the name of the value that is the step of a line, such as ``Epoch``; None if there is none."""
+    """Returns the name of the value that gives the step of a line, such as ``Epoch``; None if there is none."""
     for kind in ("epoch", "step"):
         if kind in values:
             return kind
@@ -128,7 +128,7 @@ def _axis(values):
 
 
 def _leaves(values, prefix=""):
-    """Yields the names and numbers of nested mappings. A name is joined with dots."""
+    """Yields the names and numbers of nested mappings. Nested names are joined with dots."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _leaves(value, prefix + name + ".")
@@ -182,7 +182,7 @@ class _Summaries:
 
 
 def _report(step, values):
-    """Appends one line. A single write to a file opened for appending stays whole beside other processes' lines."""
+    """Appends one line. With a single write in append mode, lines of several processes do not mix."""
     import json
 
     if not values:
@@ -252,7 +252,7 @@ def _patch_wandb(module):
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}
         if news:
             line = {"step": seen["step"]}
-            # The summary contains the step metric that the program logged with.
+            # The summary also contains the step metric, which is not a new value.
             axis = _axis(seen["values"])
             if axis is not None:
                 line = {axis: seen["values"][axis]}

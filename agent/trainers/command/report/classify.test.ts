@@ -95,7 +95,7 @@ describe('out-of-memory failures', () => {
     },
   );
 
-  test('an out-of-memory error of another process is the reason for errors that this error causes', () => {
+  test('an error caused by an out-of-memory error of another process counts as out of memory', () => {
     const all = [
       traceback(torch) + traceback('torch.distributed.elastic.multiprocessing.errors.ChildFailedError: '),
       traceback(torch, '[rank0]: ') + traceback('RuntimeError: boom', '[rank1]: '),
@@ -150,7 +150,7 @@ test('the rules of a sweep take precedence over the built-in rules', () => {
   expect(programFailureClass(ended({ stderr: 'CUDA out of memory' }), rules)).toBe('oom');
 });
 
-describe('the line of a failure that is shown first', () => {
+describe('the line that is shown first for a failure', () => {
   const traceback = (error: string) =>
     `Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    main()\n  File "train.py", line 1, in main\n    raise x\n${error}\n`;
 

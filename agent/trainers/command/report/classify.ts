@@ -83,10 +83,7 @@ const TRACEBACK = /^\s*(?:\[?[\w.:-]*\]?:?\s*)?Traceback \(most recent call last
  */
 const SECONDHAND =
   /\b(?:ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b/;
-/**
- * Matches errors that the failure of another process can cause. In this case, the output also contains the actual
- * reason.
- */
+/** Matches errors that the failure of another process can cause. The output then also contains the actual reason. */
 const PEER_FAILED =
   /\b(?:NCCL|Gloo|DistBackendError|DistStoreError|BrokenPipeError|ConnectionResetError|ConnectionRefusedError|EOFError|BrokenProcessPool|TerminatedWorkerError|DataLoader worker|[Pp]eer)\b/;
 const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
@@ -106,7 +103,7 @@ interface Traceback {
   readonly at: number;
   /** The first line of the exception; undefined if the text ends before this line. */
   readonly exception: string | undefined;
-  /** Whether the traceback can have ended the program. */
+  /** Whether the program may have ended with this traceback. */
   readonly isFinal: boolean;
 }
 
@@ -119,9 +116,9 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 }
 
 /**
- * Returns the part of the output that can contain the reason of a failure. If the output ends with a Python traceback,
+ * Returns the part of the output that can contain the reason for a failure. If the output ends with a Python traceback,
  * this is the traceback with its causes and everything after it. An error before the traceback did not end the program.
- * Without a traceback, or if another process can have caused the error, returns the whole output.
+ * Returns the whole output if there is no traceback, or if another process may have caused the error.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');
@@ -134,8 +131,8 @@ function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): str
 }
 
 /**
- * Returns the first line of the last error, including its causes. Undefined if the error does not contain
- * its reason.
+ * Returns the index of the line where the last error, including its causes, begins. Undefined if the reason may be
+ * elsewhere in the output.
  */
 function startOfLastError(lines: readonly string[]): number | undefined {
   const tracebacks = tracebacksIn(lines).filter(({ isFinal }) => isFinal);
@@ -167,7 +164,7 @@ const HINT_LINE =
   /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https:\/\/hydra\.cc\/|note: run with `RUST_BACKTRACE=)/;
 /** Matches error lines of Rust and C++ whose message is on the next line. */
 const MESSAGE_FOLLOWS = /^(?:thread '.*' panicked at .*:$|terminate called after throwing )/;
-/** The frame of the lines of Python's exception groups. */
+/** Matches the frame that Python draws to the left of exception groups. */
 const GROUP_FRAME = /^[\s|+-]+/;
 
 /**

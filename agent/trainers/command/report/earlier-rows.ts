@@ -1,13 +1,14 @@
 /** Finds the rows of an earlier attempt in a CSV file that a program rewrites, for example when it resumes. */
 import type { CsvRow } from './csv-table.ts';
 
-/** The number of rows that are compared. If a program rewrites further rows, these rows are reported again. */
+/**
+ * The maximum number of earlier rows that are compared. With more earlier rows, all rows of a rewritten file are new.
+ */
 const MAX_ROWS = 100_000;
 
 /**
- * Removes the rows that the file had before the program started. After a rewrite, a file that begins with all earlier
- * rows and has more rows continues the earlier file. If the file has other rows, or no additional rows, it is a new
- * file, and all of its rows are new.
+ * Removes the rows that the file had before the program started. If a rewritten file begins with all earlier rows and
+ * has further rows, only the further rows are new. Otherwise all of its rows are new.
  */
 export class EarlierRows {
   #keys: string[] = [];
@@ -23,7 +24,7 @@ export class EarlierRows {
 
   /**
    * Ends the additions.
-   * @param open the rows at the end of the file that have no line end. These rows are new if the program completes them
+   * @param open the rows at the end of the file that have no line end. Such a row is new if the program completes it
    * with other cells.
    */
   complete(open: readonly CsvRow[]): void {

@@ -62,7 +62,7 @@ export class StepReader {
   #knownCharacters = 0;
   /** The metrics of the last step. */
   readonly #atLast = new Set<string>();
-  /** The steps that were assigned to texts with a position that are not numbers, such as `1/10`. */
+  /** The steps that were assigned to texts that contain a position but are not numbers, such as `1/10`. */
   readonly #unreadable = new Map<string, number>();
   /**
    * Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of these names is a

@@ -17,8 +17,8 @@ const MIDDLE = 3;
 const LAST = 4;
 
 /**
- * Returns the rows of the run's history, each with its `step`, and its summary as the last row. Of a truncated file,
- * the rows before the truncation are returned. Another kind of file has no rows.
+ * Returns the rows of the run's history, each with its `step`, and its summary as the last row. For a truncated file,
+ * returns the rows before the truncation. For any other kind of file, returns no rows.
  */
 export function wandbRows(file: Uint8Array): LineObject[] {
   const rows: LineObject[] = [];

@@ -67,7 +67,7 @@ export interface DirectUpload {
 
 /** One HTTP PUT request, which is valid for an hour. */
 export interface PresignedPart {
-  /** The place of the part in the file. */
+  /** The offset of the part in the file, in bytes. */
   start: number;
   size: number;
   url: string;

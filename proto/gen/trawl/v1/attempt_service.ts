@@ -45,7 +45,7 @@ export const protobufFileName = "trawl/v1/attempt_service.proto";
 
 export const WandbMode = {
   UNSPECIFIED: "WANDB_MODE_UNSPECIFIED",
-  /** OFFLINE - The environment of W&B's agent, without its servers. */
+  /** OFFLINE - The environment that W&B's agent sets, but without access to W&B's servers. */
   OFFLINE: "WANDB_MODE_OFFLINE",
   /** ONLINE - The user's own W&B settings apply. */
   ONLINE: "WANDB_MODE_ONLINE",
@@ -297,7 +297,7 @@ export interface Grant {
     | undefined;
   /**
    * The id of the trial whose checkpoint the trial started from; empty if the trial started from scratch. Without
-   * `resume`, such an attempt must fail. A checkpoint of attempt 0 is the parent's.
+   * `resume`, such an attempt must fail. If the checkpoint in `resume` has attempt 0, it is the parent's checkpoint.
    */
   parent: string;
 }
@@ -311,7 +311,7 @@ export interface Grant_ParametersEntry {
 export interface ProgramSpec {
   /** Variables for the program, in addition to the agent's own. */
   env: { [key: string]: string };
-  /** The sources of its metrics. All of them are read. An empty list means JSON lines. */
+  /** The sources of the program's metrics, which are all read. An empty list means JSON lines. */
   report: ReportSource[];
   /** Patterns that classify failures. The patterns are tried in order, before the built-in patterns. */
   classify: ClassifyRule[];
@@ -336,7 +336,7 @@ export interface ProgramSpec {
    * this order.
    */
   parameterOrder: string[];
-  /** Values of other parameters, in which the sweep file writes some whole numbers as floats. */
+  /** Values of other parameters. Each value contains whole numbers that the sweep file writes as floats. */
   floatValues: FloatValue[];
 }
 

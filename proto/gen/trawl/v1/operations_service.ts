@@ -69,11 +69,11 @@ export interface BackupFile {
 
 /** One of these is required: older_than_ms above 0, keep above 0, or all. A request without a selector is rejected. */
 export interface PruneRequest {
-  /** Removes only sweeps that ended at least this time ago. */
+  /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;
-  /** Number of newest ended sweeps to keep, of any age. */
+  /** The number of newest ended sweeps to keep, regardless of their age. */
   keep: number;
-  /** Whether the sweeps are only returned, and not removed. */
+  /** Returns the sweeps that would be removed, but removes nothing. */
   dryRun: boolean;
   /** Also removes files that a start of the coordinator moved aside at least older_than_ms ago. */
   orphans: boolean;
@@ -94,7 +94,7 @@ export interface PruneResponse {
 
 /** The files that one start of the coordinator moved aside, because the store did not name them. */
 export interface OrphanSet {
-  /** The name of the folder of these files below orphans/, which is the time of the start. */
+  /** The name of the folder below orphans/ that contains these files. The name is the time of the start. */
   name: string;
   files: number;
   /** Total size of these files. */

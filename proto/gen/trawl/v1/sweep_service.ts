@@ -171,7 +171,7 @@ export interface VersionChanges {
   settings: SettingChange[];
 }
 
-/** A setting that changes without effect on the points. */
+/** A setting that changes, but does not affect the points. */
 export interface SettingChange {
   /** The key in the sweep file. */
   key: string;
@@ -248,7 +248,7 @@ export interface RetryTrialsRequest {
   failed: boolean;
   /** Trials whose last attempt failed with one of these classes. */
   failures: FailureClass[];
-  /** Every cancelled trial (of a sweep that was stopped or killed, or killed by itself). */
+  /** Every cancelled trial, whether its whole sweep was stopped or killed, or only the trial was killed. */
   cancelled: boolean;
   /** The client chooses this id. The id makes retries of the call idempotent. */
   requestId: string;
@@ -353,13 +353,16 @@ export interface ListRungsResponse {
 export interface RungSummary {
   rung: number;
   reached: number;
-  /** Trials that the rule stopped, and that entered no later rung. */
+  /** Trials that the rule stopped before they entered a later rung. */
   stopped: number;
   /** Running trials that have entered no later rung. */
   running: number;
   /** The best value at the rung. */
   best: number;
-  /** The worst value with which a trial that enters the rung now continues; absent while the rule compares nothing. */
+  /**
+   * A trial that enters the rung now continues only if its value is at least as good as this. Absent while the rule
+   * compares nothing.
+   */
   bound?:
     | number
     | undefined;
@@ -380,8 +383,9 @@ export interface ListReportsResponse {
 export interface WatchRequest {
   sweep: string;
   /**
-   * The last event that the watcher has received. Every later event of the sweep, and every row that it changed, is
-   * sent as deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a snapshot.
+   * The last event that the watcher has received. Every later event of the sweep, and every row that changed with such
+   * an event, is sent in deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a
+   * snapshot.
    */
   sinceEventSeq: number;
 }
@@ -607,7 +611,7 @@ export interface AgentReason_Busy {
   allSlots: boolean;
 }
 
-/** A demand of a sweep that a slot does not meet. */
+/** A requirement of a sweep that a slot does not meet. */
 export interface Shortfall {
   kind:
     | { $case: "trainer"; trainer: Shortfall_Trainer }
@@ -6160,8 +6164,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
   },
   /**
-   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
-   * another.
+   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
+   * after another.
    */
   listCurves: {
     path: "/trawl.v1.SweepService/ListCurves" as const,
@@ -6270,8 +6274,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
   /**
-   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
-   * another.
+   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
+   * after another.
    */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
@@ -6437,8 +6441,8 @@ export interface SweepServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListConfigsResponse>;
   /**
-   * Streams the learning curve of every trial, in order of their index. A long curve comes in several messages, one after
-   * another.
+   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
+   * after another.
    */
   listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
   listCurves(

@@ -497,7 +497,7 @@ export const AttemptOutcome = {
   STOPPED: "ATTEMPT_OUTCOME_STOPPED",
   FAILED: "ATTEMPT_OUTCOME_FAILED",
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
-  /** INTERRUPTED - Has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
+  /** INTERRUPTED - The attempt has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
   /** SUPERSEDED - A concurrent attempt of the trial had its result first. */
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
@@ -765,8 +765,8 @@ export interface Sweep {
    */
   blocked: string;
   /**
-   * The number of trials when all have been created; absent if the search has no limit. The trials in `counts`
-   * are created.
+   * The total number of trials, including trials that are not created yet, which `counts` does not include. Absent if
+   * the search has no limit.
    */
   planned?:
     | number
@@ -807,7 +807,7 @@ export interface Sweep {
 export interface SlotShare {
   /** The number of trials that can run at the same time. */
   slots: number;
-  /** The expected time until sweeps with a higher priority leave slots to the sweep. */
+  /** The expected time until sweeps with a higher priority no longer need all slots. */
   waitMs: number;
 }
 
@@ -921,8 +921,8 @@ export interface TrialCounts {
   cancelled: number;
   interrupted: number;
   /**
-   * Ended trials whose points the current version of the sweep file lacks. Such trials are in no other count. Dropped trials
-   * that still run count as running.
+   * Ended trials whose points are not in the current version of the sweep file. Such trials are in no other count.
+   * Dropped trials that still run count as running.
    */
   dropped: number;
   held: number;
@@ -972,8 +972,8 @@ export interface Trial {
     | number
     | undefined;
   /**
-   * The nondominated front of the trial in a ranking by several objectives, from 1, which is the Pareto front. Absent in
-   * other rankings, and if the trial lacks an objective.
+   * The nondominated front of the trial in a ranking by several objectives, from 1, which is the Pareto front. Absent
+   * in other rankings, and if the trial has no value for one of the objectives.
    */
   front?:
     | number
@@ -997,7 +997,7 @@ export interface Trial_MetricStepsEntry {
   value: number;
 }
 
-/** The start of a trial that continues another trial with other parameters. */
+/** The origin of a trial that started from the checkpoint of another trial, with different parameters. */
 export interface Origin {
   /** The id of the trial whose checkpoint the trial started from. */
   parent: string;
