@@ -53,7 +53,7 @@ export interface AgentOptions {
   readonly requireToken: boolean;
   /** The number of slots. Undefined if `slotsPerGpu` determines the number of slots. */
   readonly slots: number | undefined;
-  /** If undefined, each GPU has one slot, or each core on a machine without GPUs. */
+  /** If undefined, there is one slot per GPU, or one per core on a machine without GPUs. */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
   readonly dir: string;

@@ -84,7 +84,10 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly protoDir: string;
   /** The Python interpreter of the processes of optuna searches. */
   readonly python: string;
-  /** Whether a sweep file may name a sampler of its author or an interpreter, which run code on this machine. */
+  /**
+   * Whether a sweep file may name a sampler class of the author or a Python interpreter. Both run the author's code on
+   * this machine.
+   */
   readonly allowSamplerCode: boolean;
   /** Called when writing the store fails. The process must then end. */
   readonly onBroken: (error: unknown) => void;

@@ -2,8 +2,8 @@
 import type { status } from '@grpc/grpc-js';
 
 /**
- * The gRPC statuses of the errors. They are copied, because every command loads this file and the gRPC library is slow
- * to load.
+ * The gRPC statuses of the errors. They are repeated here, because every command loads this file and the gRPC library
+ * is slow to load.
  */
 const STATUS = {
   INVALID_ARGUMENT: 3,

@@ -1,6 +1,6 @@
 /**
- * Defines all NATS subjects and streams, and the permissions on them. `cluster` is the coordinator's name, from its
- * store, so that several coordinators can share one NATS.
+ * Defines all NATS subjects and streams, and the permissions on them. Each name contains `cluster`, the coordinator's
+ * name from its store, so that several coordinators can share one NATS.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 

@@ -143,8 +143,8 @@ export function canChangeOnResume(trainer: string, parameter: string): boolean {
 const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
 
 /**
- * Returns the number of a trial's last epoch. Undefined if it is unknown. A program of the trainer command can count
- * its epochs from 0, so its last epoch is one less than its number of epochs.
+ * Returns the index of a trial's last epoch, or undefined if it is unknown. The built-in trainers count epochs from 1.
+ * A user's program may count them from 0, so for a program the index is one less than the number of epochs.
  */
 export function epochsOf(trainer: string, parameters: Parameters): number | undefined {
   if (trainer === 'command') {

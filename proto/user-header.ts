@@ -3,5 +3,5 @@
  */
 export const USER_HEADER = 'trawl-user';
 
-/** Characters of a user's name; longer names are cut. */
+/** The maximum length of a user's name, in characters. Longer names are truncated. */
 export const MAX_USER = 100;

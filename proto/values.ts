@@ -32,7 +32,7 @@ export class StructuredValue {
     Object.freeze(this);
   }
 
-  /** Returns the object of a list, a mapping or null. Numbers inside must be finite. */
+  /** Returns the object that represents a list, a mapping or null. Numbers inside must be finite. */
   static of(data: StructuredValue['data']): StructuredValue {
     const text = JSON.stringify(data);
     const known = StructuredValue.#interned.get(text);

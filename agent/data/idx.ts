@@ -16,7 +16,7 @@ export interface Images {
   readonly count: number;
   readonly rows: number;
   readonly columns: number;
-  /** `count * rows * columns` bytes, in order of images and, within an image, of rows. */
+  /** `count * rows * columns` bytes, image by image and row by row. */
   readonly pixels: Uint8Array;
 }
 

@@ -92,7 +92,8 @@ async function loadGpu(): Promise<string | undefined> {
 }
 
 async function loadCpu(): Promise<string | undefined> {
-  // The GPU package also computes on the CPU, and two copies of libtensorflow in one process would clash.
+  // If the GPU package is already loaded, it computes on the CPU too. Two copies of libtensorflow in one process would
+  // clash.
   if (tf.findBackend('tensorflow') === null) {
     const problem = nativePackageProblem('@tensorflow/tfjs-node');
     if (problem !== undefined) return problem;

@@ -36,7 +36,7 @@ test('the packages of each interpreter are listed once, even if many attempts us
   expect(readFileSync(join(dir, 'runs'), 'utf8')).toBe('run\nrun\n');
 });
 
-test('an interpreter that fails is not started again, and only its list of packages is missing', async () => {
+test('an interpreter that fails is not started again, and its packages are unknown', async () => {
   const environments = new PythonEnvironments();
   const interpreter = interpreterIn(fakePython('no', 1), {});
   expect(await environments.packagesOf(interpreter)).toBeUndefined();

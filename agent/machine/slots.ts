@@ -78,8 +78,8 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
- * rounded down, at least one. As many operations of a step run in parallel as the slot has threads. Half of the threads
- * work on one operation, because waking more threads for a small operation takes longer than it saves
+ * rounded down, but at least one. As many operations of a step run in parallel as the slot has threads. Half of the
+ * threads work on one operation, because waking more threads for a small operation takes longer than it saves
  * (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of threads
  * (see NATIVE_ENVIRONMENT).
  */

@@ -43,7 +43,7 @@ import { type Clocks, SuspensionWatch } from './suspension.ts';
 import { STOP_GRACE_MS } from './worker-process.ts';
 import { type StartWorker, Workers } from './workers.ts';
 
-/** The time limit of a shutdown for the acknowledgement of the last records. */
+/** The maximum time for which a shutdown waits until the last records are acknowledged. */
 const SHUTDOWN_MS = 3_000;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
@@ -53,7 +53,7 @@ export interface AgentParts {
   /** The HOST:PORT of the coordinator, for messages. */
   readonly server: string;
   readonly connect: () => CoordinatorClient;
-  /** The first worker that is ready adds the backend and the pack size. */
+  /** The backend and the pack size are added when the first worker is ready. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly GpuFigures[];

@@ -41,7 +41,7 @@ export class Claims {
     this.#gathered.push(claim);
   }
 
-  /** Stops the repetition of claims. */
+  /** Stops repeating claims. */
   close(): void {
     this.#closed = true;
   }

@@ -29,7 +29,7 @@ export class LeftoverPrograms {
 
   /** Ends the programs of an earlier agent in this folder. */
   async endEarlier(): Promise<void> {
-    // The program of an earlier agent process can have started this agent, and must not be ended.
+    // A program of an earlier agent process may have started this agent. Such a program must not be ended.
     if (process.env[MARKER]?.startsWith(this.#folder) === true) return;
     await this.#end((marker) => marker.startsWith(this.#folder) && !marker.startsWith(this.#run));
   }

@@ -23,7 +23,7 @@ test('an agent without limits never shuts down without a signal', () => {
   );
 });
 
-test('idle time begins at the start of the agent and at the end of each attempt, regardless of its duration', () => {
+test('idle time begins at the start of the agent and at the end of each attempt, however long the attempt ran', () => {
   const idle = new IdleTime(100);
   expect(idle.elapsed(150)).toBe(50);
   idle.set(false, 160);

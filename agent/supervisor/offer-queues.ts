@@ -16,7 +16,10 @@ import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service
 import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import type { OfferToken } from './slots.ts';
 
-/** The pull is repeated after two missing heartbeats, because a NATS cluster drops pulls when the queue gets a new leader. */
+/**
+ * The pull is repeated after two missed heartbeats, because a NATS cluster drops pulls when the queue gets a new
+ * leader.
+ */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
  * This interval is used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a
@@ -126,7 +129,7 @@ export class OfferQueue {
     }
   }
 
-  /** The server ends a pull without offers with the number of missing messages. */
+  /** When a pull without offers expires, the server reports the number of missing messages. This is a response too. */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {
       if (type === ConsumerDebugEvents.Discard) this.#onResponse();

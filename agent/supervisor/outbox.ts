@@ -9,7 +9,7 @@ import type { ReportStream } from './coordinator-client.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
-/** The maximum number of concurrent uploads of all attempts, beside the first upload of each attempt. */
+/** The maximum number of concurrent uploads of all attempts. The first upload of each attempt is not limited. */
 const MAX_UPLOADS = 12;
 /** Sent entries are removed from a queue in parts of this size. */
 const SENT_ENTRIES = 1_024;
@@ -69,7 +69,7 @@ export class Outbox {
     this.#beginUploads(name, queue);
   }
 
-  /** Stops the sending of records. */
+  /** Stops sending records. */
   close(): void {
     this.#closed = true;
     this.#queues.clear();

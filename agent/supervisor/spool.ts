@@ -1,5 +1,5 @@
 /**
- * Stores the records that the coordinator has not acknowledged on disk. The agent writes each record to the spool
+ * Stores on disk the records that the coordinator has not acknowledged. The agent writes each record to the spool
  * before it sends the record, and deletes the record after the acknowledgement. Records therefore survive the death of
  * the agent's process, broken streams and an unavailable coordinator.
  */

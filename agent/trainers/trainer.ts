@@ -83,7 +83,7 @@ export interface KeptArtifact {
    */
   readonly name: string;
   readonly kind: ArtifactKindName;
-  /** The artifact's epoch. The epoch of the artifact; zero if the artifact belongs to no epoch. */
+  /** The epoch of the artifact; zero if the artifact belongs to no epoch. */
   readonly epoch: number;
 }
 

@@ -12,7 +12,7 @@ export interface WorkerSetup {
   readonly dataDir: string;
   /** The absolute path of the folder in which users' programs run. */
   readonly workdir: string;
-  /** The prefix of the marker of the processes of users' programs. */
+  /** The prefix of the marker that identifies the processes of users' programs. */
   readonly marker: string;
   readonly requireGpu: boolean;
   /** The number of cores of the machine. */
@@ -32,7 +32,7 @@ export interface WorkerSetup {
 
 export interface Assignment {
   readonly trainer: string;
-  /** Plain JSON, because instances of a class would not survive the message to the worker. */
+  /** Plain JSON, because instances of a class cannot be sent to the worker. */
   readonly parameters: Readonly<Record<string, Json>>;
   readonly seed: number;
   readonly key: AttemptKey;

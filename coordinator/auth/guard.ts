@@ -29,7 +29,7 @@ export class Guard {
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
   readonly #calls: CallObserver;
-  /** Checks whether the caller of an open call is still admitted. */
+  /** One function per open call. It checks whether the caller is still admitted. */
   readonly #open = new Set<() => void>();
 
   /**

@@ -42,7 +42,7 @@ export interface TargetGroup {
 /**
  * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Agents of other machines whose
  * address is a loopback address are omitted.
- * @param here the name of the machine of the coordinator
+ * @param here the name of the coordinator's machine
  */
 export function agentTargets(core: Core, here: string, now: number): TargetGroup[] {
   return reportedAgents(core, now)

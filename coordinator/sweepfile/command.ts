@@ -17,9 +17,8 @@ const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
- * Adds `trainer: command` to a file without a trainer that has a command or, as in Weights & Biases, a program. Splits
- * a command that is a single text in the way a shell would. A code folder that is written as text is converted to a
- * mapping.
+ * Adds `trainer: command` if a file names no trainer, but has a command or, as in Weights & Biases, a program. Splits a
+ * command that is a single text as a shell would split it. Converts a code folder that is written as text to a mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;

@@ -34,7 +34,7 @@ import { isFloat } from './values.ts';
  */
 const MAX_TOKENS = 50_000;
 
-/** The maximum depth of the document. Each level of nested parameters takes two levels. */
+/** The maximum depth of the document. A level of nested parameters takes two levels of the document. */
 const MAX_NESTING = 64;
 
 /** The maximum number of values, which also limits nested aliases ("YAML bomb"). */

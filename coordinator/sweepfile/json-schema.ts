@@ -7,8 +7,8 @@ import { sweepFileSchema } from './schema.ts';
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
 /**
- * Returns the JSON Schema, draft 2020-12. The schema accepts every valid file, and invalid files that only the parser
- * can detect.
+ * Returns the JSON Schema, draft 2020-12. The schema accepts every valid file, and also some invalid files, whose
+ * errors only the parser can detect.
  */
 export function sweepFileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(sweepFileSchema, { io: 'input', target: 'draft-2020-12' });

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Converts the keys of the user's program (env, report, classify, wandb, code) to the wire. */
+/** Converts the keys of the user's program (env, report, classify, wandb, code) to the settings that agents receive. */
 import { parseDuration } from '../../lib/text/duration.ts';
 import { show } from '../../lib/text/quote.ts';
 import { formatSize, parseSize } from '../../lib/text/size.ts';

@@ -30,12 +30,12 @@ test.each([
   ['1e-5', 1e-5, 1e-5],
   ['2024-01-01', '2024-01-01', '2024-01-01'],
   ['_', '_', '_'],
-])('%s has the value of PyYAML in a W&B file, but not in other files', (written, expected, other) => {
+])('%s is read as PyYAML reads it in a W&B file, and as YAML 1.2 in other files', (written, expected, other) => {
   expect(value(WANDB, written)).toBe(expected);
   expect(value(OTHER, written)).toBe(other);
 });
 
-test('the keys rules and early_terminate of a W&B file are also read like PyYAML, but the keys of trawl are not', () => {
+test('the keys rules and early_terminate of a W&B file are also read as PyYAML reads them, but the keys that only trawl has are not', () => {
   const text = `${WANDB}wandb: off
 early_terminate: {type: hyperband, min_iter: 3, strict: yes}
 parameters: {bn: {values: [yes, no]}, n: {values: [[on, 010]]}}

@@ -32,7 +32,7 @@ export function pyyamlValue(source: string): boolean | number | string | undefin
   return source.startsWith('-') && magnitude !== 0 ? -magnitude : magnitude;
 }
 
-/** Returns the text of a number that is not finite in the notation of Python. JSON has no notation for such numbers. */
+/** Returns the text of a non-finite number in Python's notation. JSON has no notation for such numbers. */
 function nonFiniteText(source: string): string {
   return source.toLowerCase().replace(/^\+/, '').replace('.', '');
 }

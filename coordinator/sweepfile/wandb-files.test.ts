@@ -457,7 +457,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('code is a folder relative to the sweep file, with patterns, even in a W&B file', () => {
+test('code names a folder relative to the sweep file, and patterns of files to exclude, even in a W&B file', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });

@@ -109,12 +109,12 @@ test('two grids of 10^9 points are compared without an enumeration', () => {
   expect(changesOf(larger, `${BILLION}exclude: [{p: 5}]\n`)).toEqual({ kept: 1e9 - 1e6, added: 0, dropped: 2e6 });
 });
 
-test('a parameter that takes its default value keeps the trials of a file without the parameter', () => {
+test('a file that sets a parameter to its default value has the same trials as a file without the parameter', () => {
   const plain = 'trainer: noop\nparameters: {x: {values: [1, 2]}}\n';
   expect(changesOf(plain, 'trainer: noop\nparameters: {x: {values: [1, 2]}, epochs: {values: [1, 2]}}\n').kept).toBe(2);
 });
 
-test('two grids of 10^9 points with different when rules are rejected', () => {
+test('two grids of 10^9 points with different rules in when are rejected', () => {
   const rule = 'when: [{if: {p: 1}, set: {q: 7}}]\n';
   expect(() => changesOf(BILLION, BILLION + rule)).toThrow(
     /too large to compare: with when, zip or run_cap, the trials of the smaller version must be enumerated.*max 100,000/,

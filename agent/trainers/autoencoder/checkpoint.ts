@@ -1,4 +1,6 @@
-/** Reads and writes checkpoints, which contain the state that determines the later epochs, as safetensors files. */
+/**
+ * Reads and writes checkpoints as safetensors files. A checkpoint contains the state that determines the later epochs.
+ */
 
 import { readFile } from 'node:fs/promises';
 import {

@@ -9,7 +9,10 @@ import { settingsOf } from './settings.ts';
 
 const SEED = 4;
 
-/** The cases are the study's two depths, denoising, and parameters for which the study uses the defaults. */
+/**
+ * The cases cover the study's two depths, denoising, and other values for parameters that the study leaves at their
+ * defaults.
+ */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5, noise_std: 0.5 },
@@ -22,7 +25,10 @@ export type StepDifferences = readonly {
   readonly mse: number;
   readonly l1: number;
   readonly total: number;
-  /** The maximum over all weights and biases of the largest difference, relative to the largest value. */
+  /**
+   * The largest difference in a weight or bias tensor, divided by the largest value of that tensor: the maximum over
+   * all tensors.
+   */
   readonly weights: number;
 }[];
 

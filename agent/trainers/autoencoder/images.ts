@@ -40,7 +40,7 @@ export interface TrainImages {
 /**
  * Returns the first `count` images. On a GPU, the images are on the device, and a batch needs no transfer. On a CPU,
  * the images stay in the file, which all workers share. Reading and scaling a batch takes a fraction of a millisecond,
- * and each worker saves 188 MB of floats.
+ * and saves 188 MB of floats per worker.
  */
 export function trainImages(file: ImageFile, count: number): TrainImages {
   const backend = tf.backend();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './losses.ts';
 
-test('the psnr of an error of a tenth of the peak is 20 dB', () => {
+test('an error of a tenth of the peak has a psnr of 20 dB', () => {
   expect(psnr(0.01, 1)).toBeCloseTo(20, 12);
   expect(psnr(0.04, PIXEL_RANGE)).toBeCloseTo(20, 12);
 });

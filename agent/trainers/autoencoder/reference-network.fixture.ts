@@ -47,7 +47,7 @@ interface Dense {
 }
 
 export interface Batch {
-  /** The network's input and `target`, its expected output: image by image, 784 pixels each. */
+  /** `input` is the network's input, and `target` is its expected output: image by image, 784 pixels each. */
   readonly input: ArrayLike<number>;
   readonly target: ArrayLike<number>;
   readonly images: number;

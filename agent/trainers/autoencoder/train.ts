@@ -15,7 +15,8 @@ import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
 /**
- * The number of steps that take about 50 ms on one core. After these steps, the event loop handles messages and stops.
+ * The number of steps that take about 50 ms on one core. After these steps, the trainer yields to the event loop, so
+ * that messages and requests to stop are handled.
  */
 const STEPS_PER_PAUSE = 4;
 

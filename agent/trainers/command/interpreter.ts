@@ -5,7 +5,7 @@ import { findProgram } from './invocation.ts';
 
 const PYTHON = /^(?:python|pypy)[\d.]*$/;
 const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
-/** The maximum length in bytes of the first line of a script, which names the interpreter. */
+/** The maximum length in bytes of a script's first line, which names the interpreter. */
 const SHEBANG_BYTES = 512;
 
 /**

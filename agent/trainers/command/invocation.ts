@@ -23,7 +23,7 @@ export interface TrialContext {
   readonly folders: Pick<ProgramFolders, 'artifacts' | 'parameters'>;
 }
 
-/** The parameters that a program receives, by name: JSON values in which some numbers are floats of Python. */
+/** The parameters that a program receives, by name: JSON values in which some numbers are Python floats. */
 export type ProgramParameters = Readonly<Record<string, unknown>>;
 
 /** Returns the trial's parameters in the order of the sweep file, including the seed's parameter if there is one. */

@@ -34,8 +34,8 @@ end_marked KILL
 `;
 
 /**
- * Starts the program once the guard knows its group, with the umask in the first argument if there is one. Exits if this
- * process dies first.
+ * Starts the program once the guard knows its process group. The first argument is the umask; an empty text keeps the
+ * current umask. Exits if this process dies first.
  */
 const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
@@ -101,7 +101,7 @@ export class Program {
       this.#signal('SIGKILL');
       const isStopped = this.#stopped !== undefined;
       await endMarked(this.#isMarked, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
-      // The operating system can reuse the number of the group.
+      // The operating system can reuse the id of the group.
       this.#group = 0;
       guardInput.end('done\n');
     }

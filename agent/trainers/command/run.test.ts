@@ -39,7 +39,7 @@ describe('programs with code', () => {
     return join(folder, 'code.tar');
   }
 
-  test('a program with code runs in its own folder, which also contains relative report files', async () => {
+  test('a program with code runs in its own folder, and a relative path of a report file refers to that folder', async () => {
     const code = await archiveOf({ 'data.txt': 'from the archive' });
     const script = 'cat data.txt; echo changed > data.txt; printf "step,loss\\n1,0.5\\n" > log.csv; sleep 1';
     for (const attempt of ['first', 'second']) {

@@ -17,7 +17,7 @@ export interface FileSource {
 }
 
 /**
- * Polls a source until the program has ended, and once more after that. Closes it.
+ * Polls a source until the program has ended, and once more after that. Then closes the source.
  * @returns the reason why no content could be read; undefined if content was read
  */
 export async function followSource(

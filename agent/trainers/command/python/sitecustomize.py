@@ -137,7 +137,7 @@ def _leaves(values, prefix=""):
 
 
 class _Summaries:
-    """Follows what ``define_metric(name, summary="min")`` puts into W&B's summary, where it is ``name.min``."""
+    """Computes the values that ``define_metric(name, summary="min")`` puts into W&B's summary as ``name.min``."""
 
     _CHOICES = {"min": min, "max": max}
 

@@ -95,7 +95,7 @@ const CHAINED =
   /^\W*(?:\[?\w*\]?:\s*)?(?:The above exception was the direct cause of the following exception:|During handling of the above exception, another exception occurred:)/;
 /** Matches log lines of TensorFlow and XLA, which contain the reason for the traceback that follows. */
 const NATIVE_LOG_LINE = /\.(?:cc|cpp|cu|h):\d+\]/;
-/** Matches the prefix of a process of torchrun. */
+/** Matches the prefix that torchrun adds to each line of a process. */
 const RANK = /^\s*\[\w+\]:/;
 
 interface Traceback {

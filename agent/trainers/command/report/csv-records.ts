@@ -7,8 +7,8 @@ const CELL_SEPARATORS: ReadonlySet<number | undefined> = new Set([0x2c, 0x3b, 0x
 /** The maximum size of a record in bytes. A longer record is skipped. */
 export const MAX_RECORD_BYTES = 1 << 20;
 /**
- * The maximum distance of a closing quote. If no closing quote follows within this distance, the cell ends at its first
- * line break.
+ * The maximum distance between an opening and a closing quote. If no closing quote follows within this distance, the
+ * cell ends at its first line break.
  */
 const MAX_QUOTED_BYTES = 64 * 1024;
 

@@ -23,7 +23,7 @@ export class EarlierRows {
   }
 
   /**
-   * Ends the additions.
+   * Must be called after the last call of `add`.
    * @param open the rows at the end of the file that have no line end. Such a row is new if the program completes it
    * with other cells.
    */

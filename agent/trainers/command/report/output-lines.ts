@@ -73,8 +73,8 @@ export function withoutControl(text: string): string {
 }
 
 /**
- * Converts output lines to log text: without control sequences, and with only the last state of a progress line. `text`
- * returns the text to append to the log. Empty for a state that a later state can overwrite.
+ * Converts output lines to log text: without control sequences, and with only the last state of a progress line. The
+ * method `text` returns the text to append to the log, which is empty for a state that a later state can overwrite.
  */
 export class LogTextFormatter {
   /** The newest state of the current progress line. */

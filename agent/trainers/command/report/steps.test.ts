@@ -58,7 +58,7 @@ describe('steps', () => {
     ]);
   });
 
-  test('ranks that print the same unreadable step report at the same step', () => {
+  test('if several ranks print the same unreadable step, their reports have the same step', () => {
     expect(
       read([
         { epoch: '1/3', loss: 1 },

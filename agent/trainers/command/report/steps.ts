@@ -43,7 +43,7 @@ export type Reading =
       /** The step of the report: a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
-      /** Names with values that are not numbers, or that exceed a limit. */
+      /** The names that are ignored, because their values are not numbers or because a limit is exceeded. */
       readonly ignored: readonly string[];
     }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
@@ -128,7 +128,7 @@ export class StepReader {
     return this.#known.size === 0 || [...metrics.keys()].some((name) => this.#atLast.has(name));
   }
 
-  /** Whether a line without a step is the next step. */
+  /** Whether a line without a step begins the next step. */
   #continues(metrics: ReadonlyMap<string, number>): boolean {
     const names = [...metrics.keys()];
     if (names.some((name) => name === this.#metric || this.#known.has(name))) return true;
@@ -176,7 +176,7 @@ export class StepReader {
     return { metrics, ignored };
   }
 
-  /** Returns the step after the last step. The same text always has the same step. */
+  /** Returns the step that was assigned to the text before, or else the step after the last step. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);

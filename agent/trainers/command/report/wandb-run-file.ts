@@ -1,8 +1,8 @@
 /**
  * Reads the `run-ID.wandb` file of a W&B run, for programs in which the import hook was not loaded. The file is a
  * header of seven bytes, followed by a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md).
- * Each entry of the log is a `Record` message of W&B's wandb_internal.proto. W&B writes this record when the run
- * finishes.
+ * Each entry of the log is a `Record` message of W&B's wandb_internal.proto. The file is complete when the run has
+ * finished.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { LineObject } from './objects.ts';

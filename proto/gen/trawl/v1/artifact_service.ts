@@ -1102,7 +1102,7 @@ export const ArtifactServiceService = {
     responseSerialize: (value: PutResponse): Buffer => Buffer.from(PutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutResponse => PutResponse.decode(value),
   },
-  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
   list: {
     path: "/trawl.v1.ArtifactService/List" as const,
     requestStream: false as const,
@@ -1132,7 +1132,7 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
    * after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
-  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
   list: handleServerStreamingCall<ListRequest, ListResponse>;
   /** Streams the bytes of a file from an offset. */
   read: handleServerStreamingCall<ReadRequest, ReadResponse>;
@@ -1148,7 +1148,7 @@ export interface ArtifactServiceClient extends Client {
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
   put(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
-  /** Lists artifacts without checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
   list(request: ListRequest, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
   list(request: ListRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
   /** Streams the bytes of a file from an offset. */

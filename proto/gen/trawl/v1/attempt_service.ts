@@ -250,7 +250,10 @@ export interface OpenRequest {
 export interface Claim {
   key: AttemptKey | undefined;
   slot: number;
-  /** Number of trials that this slot can train as a pack, measured by its worker. 0 means the value of the hello. */
+  /**
+   * Number of trials that this slot can train as a pack, measured by its worker. 0 means that the number in the hello
+   * applies.
+   */
   pack: number;
 }
 
@@ -327,7 +330,7 @@ export interface ProgramSpec {
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
-  /** Milliseconds without a first report after which the sweep shows a warning. */
+  /** The sweep shows a warning if an attempt has not reported for this many milliseconds since its start. */
   firstReportMs: number;
   /** The parameter that carries the seed, if the sweep file has one; it is passed like any other parameter. */
   seedParameter: string;
@@ -350,7 +353,10 @@ export interface FloatValue {
   parameter: string;
   /** The value as JSON, with sorted keys and no spaces. */
   value: string;
-  /** The JSON Pointers (RFC 6901) of the numbers that are written as floats. The empty pointer is the value itself. */
+  /**
+   * The JSON Pointers (RFC 6901) of the numbers that are written as floats. An empty pointer stands for the value
+   * itself.
+   */
   floats: string[];
 }
 
@@ -557,7 +563,7 @@ export interface Heartbeat {
   leaving: boolean;
   /** The measurements of each GPU, at most a few seconds old. Empty if the driver reports no measurements. */
   gpuFigures: GpuFigures[];
-  /** The claims without an answer. The leases can already exist, because the answer to an earlier request can be lost. */
+  /** The claims without an answer. Their leases may already exist, because an answer may have been lost. */
   claimed: AttemptKey[];
   /** The measurements are at most a few seconds old. */
   machineFigures: MachineFigures | undefined;

@@ -75,7 +75,7 @@ export interface PruneRequest {
   keep: number;
   /** Returns the sweeps that would be removed, but removes nothing. */
   dryRun: boolean;
-  /** Also removes files that a start of the coordinator moved aside at least older_than_ms ago. */
+  /** Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago. */
   orphans: boolean;
   /** Removes every ended sweep except the newest sweep. This field is rejected together with older_than_ms or keep. */
   all: boolean;

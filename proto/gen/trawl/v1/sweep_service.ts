@@ -159,7 +159,7 @@ export interface ApplySweepResponse {
 
 /** The differences between two versions of a sweep. Trials that are not created yet are included. */
 export interface VersionChanges {
-  /** The number of the new version; the current version if the files are equivalent. */
+  /** The new version, or the current version if the files are equivalent. */
   version: number;
   /** Whether the sweep changes. */
   differs: boolean;
@@ -583,7 +583,7 @@ export interface AgentReason_Unfit {
   shortfall:
     | Shortfall
     | undefined;
-  /** Numbers of the slots. An empty list means all slots. */
+  /** The slots, counted from 0. An empty list means all slots. */
   slots: number[];
 }
 
@@ -6118,7 +6118,7 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
   /**
-   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
    * cancelled.
    */
   killTrial: {
@@ -6205,7 +6205,10 @@ export const SweepServiceService = {
     responseSerialize: (value: ListReportsResponse): Buffer => Buffer.from(ListReportsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListReportsResponse => ListReportsResponse.decode(value),
   },
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
+  /**
+   * Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends when the sweep
+   * ends.
+   */
   watch: {
     path: "/trawl.v1.SweepService/Watch" as const,
     requestStream: false as const,
@@ -6233,7 +6236,10 @@ export const SweepServiceService = {
     responseSerialize: (value: ListAgentsResponse): Buffer => Buffer.from(ListAgentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListAgentsResponse => ListAgentsResponse.decode(value),
   },
-  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
+  /**
+   * For a trial that waits to run, returns for each agent why the agent does not run it. For other trials, returns the
+   * state and the last attempt.
+   */
   explainTrial: {
     path: "/trawl.v1.SweepService/ExplainTrial" as const,
     requestStream: false as const,
@@ -6260,7 +6266,7 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /**
-   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
    * cancelled.
    */
   killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
@@ -6283,11 +6289,17 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   listRungs: handleUnaryCall<ListRungsRequest, ListRungsResponse>;
   /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
   listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
+  /**
+   * Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends when the sweep
+   * ends.
+   */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
   readLog: handleServerStreamingCall<ReadLogRequest, ReadLogResponse>;
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
-  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
+  /**
+   * For a trial that waits to run, returns for each agent why the agent does not run it. For other trials, returns the
+   * state and the last attempt.
+   */
   explainTrial: handleUnaryCall<ExplainTrialRequest, ExplainTrialResponse>;
 }
 
@@ -6389,7 +6401,7 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Cancels one trial, and stops a running trial. Answered once durable. Nothing changes if the trial is already
+   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
    * cancelled.
    */
   killTrial(
@@ -6488,7 +6500,10 @@ export interface SweepServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListReportsResponse>;
-  /** Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends with the sweep. */
+  /**
+   * Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends when the sweep
+   * ends.
+   */
   watch(request: WatchRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchResponse>;
   watch(
     request: WatchRequest,
@@ -6516,7 +6531,10 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListAgentsResponse) => void,
   ): ClientUnaryCall;
-  /** Returns why a trial does not run, for each agent. For other trials, returns the state and the last attempt. */
+  /**
+   * For a trial that waits to run, returns for each agent why the agent does not run it. For other trials, returns the
+   * state and the last attempt.
+   */
   explainTrial(
     request: ExplainTrialRequest,
     callback: (error: ServiceError | null, response: ExplainTrialResponse) => void,

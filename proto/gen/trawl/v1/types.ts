@@ -780,7 +780,7 @@ export interface Sweep {
   timeLeft:
     | TimeLeft
     | undefined;
-  /** The most trials that run at the same time; 0: no limit. */
+  /** The maximum number of trials that run at the same time; 0 means no limit. */
   concurrency: number;
   /** The slot time up to the time of the message. */
   slotTime:
@@ -788,7 +788,7 @@ export interface Sweep {
     | undefined;
   /** The user who submitted the sweep; empty if unknown. */
   submittedBy: string;
-  /** The version of the sweep file. Absent: 1. */
+  /** The version of the sweep file. Absent means 1. */
   version?:
     | number
     | undefined;
@@ -826,7 +826,7 @@ export interface SlotTime {
   atMs: number;
 }
 
-/** A duration from the time of the message, with a 90 % interval. */
+/** A duration that starts at the time of the message, with a 90 % interval. */
 export interface TimeLeft {
   lowMs: number;
   expectedMs: number;
@@ -958,8 +958,8 @@ export interface Trial {
   /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
   rank: number;
   /**
-   * The rule that stopped or holds the trial and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ..."; empty
-   * in other states.
+   * The rule that stopped or holds the trial, and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ...";
+   * empty in other states.
    */
   stopReason: string;
   /** How long its ended attempts held their leases. The time between attempts does not count. */
@@ -1088,7 +1088,10 @@ export interface Config {
   counts:
     | TrialCounts
     | undefined;
-  /** Over replicates that are running, succeeded or were stopped; failed and cancelled replicates do not count. */
+  /**
+   * The metrics over the replicates that are running, succeeded or were stopped. Failed and cancelled replicates do not
+   * count.
+   */
   metrics: { [key: string]: Spread };
   /** In order of their seeds. */
   trialIds: string[];
@@ -1167,7 +1170,10 @@ export interface Agent {
   connectedAtMs: number;
   /** When the agent's certificate expires; 0 without TLS or while the agent is not connected. */
   certificateExpiresMs: number;
-  /** The user who drained the agent, and the time; empty and 0 if the agent is not drained or they are unknown. */
+  /**
+   * The user who drained the agent, and the time of the drain. Empty and 0 if the agent is not drained, or if they are
+   * unknown.
+   */
   drainedBy: string;
   drainedSinceMs: number;
   /** From the last heartbeat; absent if the agent has reported none. */
@@ -1179,7 +1185,7 @@ export interface Agent_LabelsEntry {
   value: string;
 }
 
-/** Why an agent receives only probes, and when. */
+/** Why an agent receives only probes, and when it receives the next probe. */
 export interface Quarantine {
   /** The sweeps that the quarantine applies to; empty means all sweeps. */
   sweepIds: string[];
@@ -1214,7 +1220,7 @@ export interface MachineFigures {
   memoryTotalBytes?:
     | number
     | undefined;
-  /** The disk of the agent's folder. Free is the space that an unprivileged user can fill. */
+  /** The disk of the agent's folder. The free space is the space that an unprivileged user can fill. */
   diskFreeBytes?: number | undefined;
   diskTotalBytes?: number | undefined;
 }
