@@ -4,7 +4,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { AttemptKey } from '../lib/domain/attempt-key.ts';
 
-/** Returns the default folder for an agent's id and spool: `$XDG_STATE_HOME/trawl/agent` or `~/.local/state/trawl/agent`. */
+/**
+ * Returns the default folder for an agent's id and spool: `$XDG_STATE_HOME/trawl/agent` or
+ * `~/.local/state/trawl/agent`.
+ */
 export function defaultAgentDir(): string {
   return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'trawl', 'agent');
 }

@@ -68,8 +68,8 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   /** Whether endpoints on the loopback address require the token of the data folder. */
   readonly requireToken: boolean;
   /**
-   * The location of artifacts in an S3-compatible store. By default, the location that the store has recorded or, without
-   * one, the data folder.
+   * The location of artifacts in an S3-compatible store. By default, the location that the store has recorded or,
+   * without one, the data folder.
    */
   readonly artifacts: string | undefined;
   readonly leaseMs: number;

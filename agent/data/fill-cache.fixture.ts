@@ -1,4 +1,6 @@
-/** Fills the cache in a separate process, and prints the numbers of images: `fill-cache.fixture.ts DATA_SET DATA_DIR`. */
+/**
+ * Fills the cache in a separate process, and prints the numbers of images: `fill-cache.fixture.ts DATA_SET DATA_DIR`.
+ */
 import { datasetNamed } from './catalogue.ts';
 import { loadImages } from './load.ts';
 

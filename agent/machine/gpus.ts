@@ -29,7 +29,9 @@ export interface GpuDiscovery extends VisibleGpus {
   readonly problems: readonly string[];
 }
 
-/** Returns the GPUs of this machine that the environment makes visible, and the reasons why other GPUs are not visible. */
+/**
+ * Returns the GPUs of this machine that the environment makes visible, and the reasons why other GPUs are not visible.
+ */
 export async function discoverGpus(env: NodeJS.ProcessEnv = process.env): Promise<GpuDiscovery> {
   const nvidia = await listNvidia();
   const { gpus, broken, problem } = nvidia.gpus.length > 0 ? nvidia : ((await listAmd()) ?? nvidia);

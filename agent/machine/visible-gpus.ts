@@ -51,9 +51,9 @@ function needsUuids(gpus: readonly Gpu[]): boolean {
 }
 
 /**
- * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG instance.
- * All entries of a list must have the form of its first entry. The first invalid entry ends the list. If a GPU is
- * listed twice, no GPU is visible. The index or UUID of a card in MIG mode refers to the card's first instance.
+ * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG
+ * instance. All entries of a list must have the form of its first entry. The first invalid entry ends the list. If a
+ * GPU is listed twice, no GPU is visible. The index or UUID of a card in MIG mode refers to the card's first instance.
  */
 function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   const entries = entriesOf(list);
@@ -144,9 +144,9 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 }
 
 /**
- * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else GPU_DEVICE_ORDINAL).
- * The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible. The returned indexes
- * number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
+ * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
+ * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
+ * The returned indexes number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);
@@ -183,7 +183,9 @@ function selectForRocm(variable: string, list: string | undefined, gpus: readonl
   return { gpus: selected, notes: restriction(variable, list, selected, gpus) };
 }
 
-/** Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. The variables of Slurm itself restrict nothing. */
+/**
+ * Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. The variables of Slurm itself restrict nothing.
+ */
 function slurmNotes(visible: number, env: Env): readonly string[] {
   const allocated = env.SLURM_STEP_GPUS ?? env.SLURM_JOB_GPUS;
   if (allocated === undefined || allocated === '') return [];

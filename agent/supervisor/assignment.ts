@@ -64,8 +64,8 @@ async function prepareWanted(granted: Granted, parts: StartParts): Promise<Assig
  * Downloads the code of an attempt and the checkpoint to resume from, if the grant names them. Without an intact
  * checkpoint, the attempt starts from the first epoch, unless its trial has a parent.
  * @param agentDir the agent's folder
- * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version), or when
- * a trial with a parent has no intact checkpoint
+ * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version), or
+ * when a trial with a parent has no intact checkpoint
  * @throws {CodeUnavailableError} when the code could not be downloaded
  */
 async function prepareAssignment(

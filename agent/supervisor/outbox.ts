@@ -37,7 +37,9 @@ class Queue {
   head = 0;
   /** The index of the first entry whose upload has not begun. */
   next = 0;
-  /** The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content. */
+  /**
+   * The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content.
+   */
   readonly uploading = new Set<string>();
 }
 

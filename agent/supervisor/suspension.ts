@@ -1,6 +1,6 @@
 /**
- * Detects that the agent was suspended: its process was stopped (SIGSTOP, Ctrl-Z), its event loop was blocked, or its machine
- * slept. During a suspension, the agent's leases can expire while its programs continue to run.
+ * Detects that the agent was suspended: its process was stopped (SIGSTOP, Ctrl-Z), its event loop was blocked, or its
+ * machine slept. During a suspension, the agent's leases can expire while its programs continue to run.
  */
 
 /**

@@ -97,7 +97,10 @@ export class WorkerProcess {
     );
   }
 
-  /** Calls back after a turn of the event loop without output. The worker flushes its output before it reports the end of an attempt. */
+  /**
+   * Calls back after a turn of the event loop without output. The worker flushes its output before it reports the end
+   * of an attempt.
+   */
   #afterOutput(turns: number, callback: () => void): void {
     this.#hasOutput = false;
     setImmediate(() => {

@@ -50,8 +50,8 @@ export interface TrainingRun {
    */
   readonly reconstructEvery: number;
   /**
-   * The intact checkpoint of an earlier attempt of the trial, or of its parent. The trainer resumes after the epoch of the
-   * checkpoint.
+   * The intact checkpoint of an earlier attempt of the trial, or of its parent. The trainer resumes after the epoch of
+   * the checkpoint.
    */
   readonly resume: ResumePoint | undefined;
   /**

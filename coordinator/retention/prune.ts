@@ -1,7 +1,7 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. The transaction
- * records the removal, so that the next prune continues if the process dies in between. A start of the coordinator moves
- * files that remain in its folder to `orphans/` (artifacts/orphans.ts).
+ * records the removal, so that the next prune continues if the process dies in between. A start of the coordinator
+ * moves files that remain in its folder to `orphans/` (artifacts/orphans.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';

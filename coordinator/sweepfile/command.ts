@@ -1,5 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Converts the `command` and `program` of a file into the command line of the user's program, and checks its macros. */
+/**
+ * Converts the `command` and `program` of a file into the command line of the user's program, and checks its macros.
+ */
 
 import { parseArgsStringToArgv } from 'string-argv';
 import { didYouMean, nearest } from '../../lib/text/did-you-mean.ts';

@@ -17,8 +17,8 @@ const PROGRAM_KEYS = ['env', 'report', 'classify', 'wandb', 'first_report', 'cod
 const WANDB_MACRO = /\$\{(?:env|interpreter|program)\}/;
 
 /**
- * Returns whether a file is written for Weights & Biases: it has a program, a key that only W&B reads, or a command with
- * `${env}`, `${interpreter}` or `${program}`.
+ * Returns whether a file is written for Weights & Biases: it has a program, a key that only W&B reads, or a command
+ * with `${env}`, `${interpreter}` or `${program}`.
  */
 export function isWandbFile(file: Partial<Record<keyof SweepFile, unknown>>): boolean {
   if (file.program !== undefined || IGNORED_KEYS.some((key) => file[key] !== undefined)) return true;

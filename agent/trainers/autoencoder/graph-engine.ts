@@ -1,4 +1,7 @@
-/** The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step is one call of the addon. */
+/**
+ * The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step is one call of the
+ * addon.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
@@ -123,8 +126,8 @@ function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.
 }
 
 /**
- * libtensorflow uses the memory of an aligned array without a copy, and its variables can then update the array in place.
- * Each variable therefore gets its own copy, so that arrays passed twice or used later are safe.
+ * libtensorflow uses the memory of an aligned array without a copy, and its variables can then update the array in
+ * place. Each variable therefore gets its own copy, so that arrays passed twice or used later are safe.
  */
 function setState(session: NativeSession, state: readonly Float32Array[]): void {
   tf.tidy(() => {

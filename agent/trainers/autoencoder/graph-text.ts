@@ -18,7 +18,8 @@ export class GraphText {
 
   /**
    * Adds a node.
-   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` waits for the node without using its output
+   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` waits for the node without using its
+   * output
    * @returns the node's name
    */
   node(

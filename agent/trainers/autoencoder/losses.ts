@@ -18,7 +18,10 @@ export interface StepLoss {
   readonly l1: number;
 }
 
-/** Returns an epoch's training metrics. train_loss and train_total_loss are means over images, so a short batch has less weight. */
+/**
+ * Returns an epoch's training metrics. train_loss and train_total_loss are means over images, so a short batch has less
+ * weight.
+ */
 export function trainMetrics(steps: readonly StepLoss[]) {
   const images = steps.reduce((sum, step) => sum + step.images, 0);
   const mean = (of: (step: StepLoss) => number) =>
@@ -30,7 +33,9 @@ export function trainMetrics(steps: readonly StepLoss[]) {
   };
 }
 
-/** Returns the test metrics for the mean squared error over all test images. `psnr_peak1` assumes pixels from 0 to 1. */
+/**
+ * Returns the test metrics for the mean squared error over all test images. `psnr_peak1` assumes pixels from 0 to 1.
+ */
 export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
 }

@@ -7,7 +7,7 @@ export const PIXELS = 28 * 28;
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
-/** Values per row of the flat parameter matrix. Parameters are padded with zeros to whole rows; see {@link parameterLayout}. */
+/** Values per row of the flat parameter matrix, which is padded with zeros to whole rows (see `parameterLayout`). */
 export const ROW = 1024;
 
 export interface Layer {

@@ -1,6 +1,6 @@
 /**
- * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight for the
- * forward and backward passes.
+ * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight for
+ * the forward and backward passes.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
@@ -49,7 +49,9 @@ export function networks(
   );
 }
 
-/** Concatenates tensors in the layout's order (weight, bias, weight, ...) to one member's flat matrix, `[1, rows, ROW]`. */
+/**
+ * Concatenates tensors in the layout's order (weight, bias, weight, ...) to one member's flat matrix, `[1, rows, ROW]`.
+ */
 export function flatten(parts: readonly tf.Tensor[], { parameters, rows }: ParameterLayout): tf.Tensor3D {
   const vectors = parts.map((tensor) => tf.reshape(tensor, [-1]));
   const padding = tf.zeros([rows * ROW - parameters]);

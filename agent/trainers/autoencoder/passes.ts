@@ -25,7 +25,8 @@ export function forward(network: readonly LayerTensors[], input: Matrices): Acti
 }
 
 /**
- * Returns the gradients of the mean squared error between reconstruction and target, separately for each member of a pack.
+ * Returns the gradients of the mean squared error between reconstruction and target, separately for each member of a
+ * pack.
  * @param inputRows the input of the forward pass, transposed: `[batch, pixels]`
  * @param error reconstruction minus target, `[pixels, batch]`
  * @returns the gradients of each layer's weight and bias, in the layout's order

@@ -1,6 +1,6 @@
 /**
- * Trains the same step with libtensorflow several times, each time with a new network, and prints how many results differ
- * from the first result. Usage: `repeated-steps.fixture.ts TIMES`.
+ * Trains the same step with libtensorflow several times, each time with a new network, and prints how many results
+ * differ from the first result. Usage: `repeated-steps.fixture.ts TIMES`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';

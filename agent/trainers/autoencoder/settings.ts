@@ -22,7 +22,9 @@ export interface Settings {
   readonly l1InGradient: boolean;
 }
 
-/** @throws {TrainingError} `rejected` for a value that the coordinator's check accepts and this trainer does not support */
+/**
+ * @throws {TrainingError} `rejected` for a value that the coordinator's check accepts and this trainer does not support
+ */
 export function settingsOf(parameters: Parameters): Settings {
   const number = (name: string): number => {
     const value = parameters[name];

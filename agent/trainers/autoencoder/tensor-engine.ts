@@ -154,7 +154,9 @@ export class TensorEngine implements Engine {
   }
 }
 
-/** @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; the same for `targetRows` */
+/**
+ * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; the same for `targetRows`
+ */
 function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
   const input = transposed(inputRows);
   const target = inputRows === targetRows ? input : transposed(targetRows);

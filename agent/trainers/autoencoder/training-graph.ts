@@ -1,7 +1,7 @@
 /**
- * A training step as one libtensorflow graph: the forward and backward passes (see passes.ts), the elastic net, and Adam.
- * Independent operations run in parallel. The bits of a result do not depend on the order in which operations run.
- * Images are rows here, `[batch, pixels]`.
+ * A training step as one libtensorflow graph: the forward and backward passes (see passes.ts), the elastic net, and
+ * Adam. Independent operations run in parallel. The bits of a result do not depend on the order in which operations
+ * run. Images are rows here, `[batch, pixels]`.
  */
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, type NodeAttributes, shapeAttribute } from './graph-text.ts';
@@ -19,7 +19,9 @@ export const FEEDS = {
   input: 'input',
   /** `[batch, pixels]` */
   target: 'target',
-  /** `[2 / (pixels * batch), rate, epsilon]`: the gradient's scale, and Adam's `p -= rate * m / (sqrt(v) + epsilon)`. */
+  /**
+   * `[2 / (pixels * batch), rate, epsilon]`: the gradient's scale, and Adam's `p -= rate * m / (sqrt(v) + epsilon)`.
+   */
   numbers: 'numbers',
   state: ['new-parameters', 'new-first', 'new-second'],
 } as const;
@@ -96,7 +98,8 @@ function addStep(
   const waits = settings.lambdaL1 === 0 ? [] : [`^${l1}`];
   const beta1 = graph.number(BETA1);
   const beta2 = graph.number(BETA2);
-  // The powers of the betas are 0, because the learning rate already includes the bias corrections, in double precision.
+  // The powers of the betas are 0, because the learning rate already includes the bias corrections, in double
+  // precision.
   const rule = [graph.number(0), graph.number(0), `${numbers}:1`, beta1, beta2, `${numbers}:2`];
   const updates = parameters.map(({ variables, value }, i) => {
     const gradient = regularised(graph, at(gradients, i), value, settings);

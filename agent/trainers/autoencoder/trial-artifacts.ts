@@ -28,7 +28,10 @@ export class TrialArtifacts {
     this.examples = examples;
   }
 
-  /** Keeps the artifacts that are due after an epoch's report: reconstructions, then the model (last epoch) or a checkpoint. */
+  /**
+   * Keeps the artifacts that are due after an epoch's report: reconstructions, then the model (last epoch) or a
+   * checkpoint.
+   */
   async keep(place: LearnerPosition, epoch: number, shuffleState: ShuffleState): Promise<void> {
     const { checkpointEvery, reconstructEvery } = this.run;
     const { epochs } = this.settings;

@@ -31,7 +31,9 @@ export async function pythonInterpreter(
   return isEnv ? find(argument) : undefined;
 }
 
-/** Returns the name of a command's program for messages. `env` is skipped: `/usr/bin/env A=1 python3 x.py` runs python3. */
+/**
+ * Returns the name of a command's program for messages. `env` is skipped: `/usr/bin/env A=1 python3 x.py` runs python3.
+ */
 export function programName([program = '', ...rest]: readonly string[]): string {
   if (basename(program) !== 'env') return program;
   return rest.find((word) => !ASSIGNMENT.test(word) && !word.startsWith('-')) ?? program;

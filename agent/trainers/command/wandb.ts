@@ -1,5 +1,7 @@
-/** Provides the environment that W&B's agent provides to a program, and the import hooks that forward the values that the
- * program logs. */
+/**
+ * Provides the environment that W&B's agent provides to a program, and the import hooks that forward the values that
+ * the program logs.
+ */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { packageRoot } from '../../../lib/files/package-root.ts';

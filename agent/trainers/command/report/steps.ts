@@ -211,8 +211,10 @@ function isNumbered(value: unknown): value is string {
   return typeof value === 'string' && numberOf(value) === undefined && /\d/.test(value);
 }
 
-/** Returns the value of a number or a numeric text. Returns NaN for null, because JSON cannot write NaN, and undefined for
- * everything else. */
+/**
+ * Returns the value of a number or a numeric text. Returns NaN for null, because JSON cannot write NaN, and undefined
+ * for everything else.
+ */
 export function numberOf(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (value === null) return Number.NaN;

@@ -1088,10 +1088,10 @@ export const ReadResponse: MessageFns<ReadResponse> = {
 export type ArtifactServiceService = typeof ArtifactServiceService;
 export const ArtifactServiceService = {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
-   * after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
+   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
+   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * listed only after a record of the attempt has named it.
    */
   put: {
     path: "/trawl.v1.ArtifactService/Put" as const,
@@ -1126,10 +1126,10 @@ export const ArtifactServiceService = {
 
 export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
-   * after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
+   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
+   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
   /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
@@ -1140,10 +1140,10 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
 
 export interface ArtifactServiceClient extends Client {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the answer
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is listed only
-   * after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
+   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
+   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * listed only after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;

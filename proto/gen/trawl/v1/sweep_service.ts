@@ -144,8 +144,8 @@ export interface ApplySweepRequest {
   /** The sweep file, as the user wrote it. */
   text: string;
   /**
-   * The version that the caller compared the file with. The call is rejected if the sweep has another version. 0 accepts
-   * any version.
+   * The version that the caller compared the file with. The call is rejected if the sweep has another version. 0
+   * accepts any version.
    */
   baseVersion: number;
   /** Whether the call only returns the differences, and changes nothing. */
@@ -6067,8 +6067,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): SubmitResponse => SubmitResponse.decode(value),
   },
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
-   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
+   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep: {
     path: "/trawl.v1.SweepService/ApplySweep" as const,
@@ -6131,8 +6131,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): KillTrialResponse => KillTrialResponse.decode(value),
   },
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
-   * sweep runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
+   * ended sweep runs again.
    */
   retryTrials: {
     path: "/trawl.v1.SweepService/RetryTrials" as const,
@@ -6195,7 +6195,10 @@ export const SweepServiceService = {
     responseSerialize: (value: ListRungsResponse): Buffer => Buffer.from(ListRungsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListRungsResponse => ListRungsResponse.decode(value),
   },
-  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  /**
+   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
+   * merged.
+   */
   listReports: {
     path: "/trawl.v1.SweepService/ListReports" as const,
     requestStream: false as const,
@@ -6256,8 +6259,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Adds a sweep. The call is answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
-   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
+   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep: handleUnaryCall<ApplySweepRequest, ApplySweepResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
@@ -6271,8 +6274,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
    */
   killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
-   * sweep runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
+   * ended sweep runs again.
    */
   retryTrials: handleUnaryCall<RetryTrialsRequest, RetryTrialsResponse>;
   /** Streams the trials of a sweep in order of rank, in batches. */
@@ -6287,7 +6290,10 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
   /** Returns the rungs of the early-stopping rule of a sweep. */
   listRungs: handleUnaryCall<ListRungsRequest, ListRungsResponse>;
-  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  /**
+   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
+   * merged.
+   */
   listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
   /**
    * Streams a snapshot (or, after a reconnect, the missed changes), then every change. The stream ends when the sweep
@@ -6321,8 +6327,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: SubmitResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their results.
-   * A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
+   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep(
     request: ApplySweepRequest,
@@ -6420,8 +6426,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: KillTrialResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An ended
-   * sweep runs again.
+   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
+   * ended sweep runs again.
    */
   retryTrials(
     request: RetryTrialsRequest,
@@ -6493,7 +6499,10 @@ export interface SweepServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListRungsResponse) => void,
   ): ClientUnaryCall;
-  /** Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are merged. */
+  /**
+   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
+   * merged.
+   */
   listReports(request: ListReportsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListReportsResponse>;
   listReports(
     request: ListReportsRequest,

@@ -774,8 +774,8 @@ export interface Sweep {
   /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
   searching: boolean;
   /**
-   * The estimated time until the last trial ends. Absent if nothing was measured yet, or if the sweep has ended or has more
-   * than 20,000 trials.
+   * The estimated time until the last trial ends. Absent if nothing was measured yet, or if the sweep has ended or has
+   * more than 20,000 trials.
    */
   timeLeft:
     | TimeLeft
@@ -793,8 +793,8 @@ export interface Sweep {
     | number
     | undefined;
   /**
-   * The slots that the sweep gets from the scheduler. Absent if the share is unknown, or if the sweep has ended or has more
-   * than 20,000 trials.
+   * The slots that the sweep gets from the scheduler. Absent if the share is unknown, or if the sweep has ended or has
+   * more than 20,000 trials.
    */
   slotShare:
     | SlotShare
