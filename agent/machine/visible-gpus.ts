@@ -139,7 +139,7 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
   if (env.CUDA_DEVICE_ORDER !== 'FASTEST_FIRST' || !hasIndexes || models.size < 2) return [];
   return [
     'CUDA_DEVICE_ORDER=FASTEST_FIRST is ignored: the indexes in CUDA_VISIBLE_DEVICES are those of nvidia-smi (PCI_BUS_ID); ' +
-      'UUIDs name a GPU in any order',
+      'use UUIDs, which do not depend on the order',
   ];
 }
 

@@ -50,7 +50,7 @@ export function coordinatorMetrics() {
     ]),
     queueWait: histogram(
       'trial_queue_wait_seconds',
-      "From a trial's submission, or its return to the queue, to its grant.",
+      "Time from a trial's submission, or from its return to the queue, until its grant.",
       SECONDS_WAIT,
       ['sweep'],
     ),

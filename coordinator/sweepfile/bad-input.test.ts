@@ -450,7 +450,7 @@ const yaml: [string, string][] = [
   ['a: 1\n---\nb: 2', '2:1: second YAML document: a file can contain only one sweep'],
   [
     '%YAML 1.1\n---\na: yes',
-    '1:1: YAML directives are not supported; remove the line (in YAML 1.1, yes, no and 010 differ)',
+    '1:1: YAML directives are not supported; remove the line (YAML 1.1 reads yes, no and 010 differently)',
   ],
   ['a: !!python/object:os.system x', '1:4: not valid YAML: Unresolved tag: tag:yaml.org,2002:python/object:os.system'],
   ['a: *b', '1:4: no anchor &b before this alias'],

@@ -180,7 +180,10 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {
-    fail(syntax.offset, 'YAML directives are not supported; remove the line (in YAML 1.1, yes, no and 010 differ)');
+    fail(
+      syntax.offset,
+      'YAML directives are not supported; remove the line (YAML 1.1 reads yes, no and 010 differently)',
+    );
   }
 }
 

@@ -28,7 +28,7 @@ export const earlyTerminate = z.strictObject(
     max_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        'for hyperband, the number of values at the end of a trial, requires s; for asha, no rung is at this step or above',
+        'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step',
       ),
     s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downwards'),
     eta: z

@@ -21,7 +21,7 @@ export const pbt = z.strictObject(
       .max(0.5, { error: quantileError })
       .optional()
       .describe(
-        'the share of members that is replaced at each comparison, and of which parents are chosen; default 0.25',
+        'the share of members that is replaced at each comparison (the worst), and from which parents are chosen (the best); default 0.25',
       ),
     perturb: list(
       z
@@ -44,7 +44,7 @@ export const pbt = z.strictObject(
       .min(1, { error: 'expected at least one name' })
       .optional()
       .describe(
-        'the parameters that a child changes; it inherits all others. Required for trainer command; default: all that vary and that the trainer can change when it resumes',
+        'the parameters that a child changes; it inherits all others. Required for trainer command; default: all varying parameters that the trainer can change on resume',
       ),
   },
   { error: 'expected a mapping, such as {interval: 5}' },

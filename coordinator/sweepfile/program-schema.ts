@@ -94,12 +94,14 @@ export const programKeys = {
     .describe(
       'how the program of trainer command reports: json (lines on stdout or in TRAWL_METRICS), python (dict literals on ' +
         'stdout), a regex with named groups, a folder of TensorBoard event files, a CSV file, or hooks for Python ' +
-        'libraries; a list is read in full; default: json, and for files of Weights & Biases also the hook wandb',
+        'libraries; all entries of a list are read; default: json, and for files of Weights & Biases also the hook wandb',
     ),
   classify: list(
     z.strictObject(
       {
-        pattern: text('a regular expression').describe("a regular expression, tried on each line of the output's end"),
+        pattern: text('a regular expression').describe(
+          'a regular expression, tried on each of the last lines of the output',
+        ),
         class: z.enum(CLASSES).describe('the failure class of an attempt whose output matches the pattern'),
       },
       { error: "expected a mapping, such as {pattern: 'NCCL error', class: crash}" },

@@ -303,7 +303,9 @@ export const sweepFileSchema = z.strictObject(
           about: text('text').optional().describe('description for people'),
           where: conditions
             .optional()
-            .describe('restricts the trials, by their parameters after when; default: all trials'),
+            .describe(
+              'restricts the trials by their parameters, after the rules in when are applied; default: all trials',
+            ),
         },
         { error: 'expected a mapping with name and claim' },
       ),

@@ -256,7 +256,7 @@ function exitFailure(
   );
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
   const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
-  const hint = isKilled ? ' (possibly out of memory: the kernel kills programs then)' : '';
+  const hint = isKilled ? ' (possibly out of memory, because the kernel then kills programs)' : '';
   const [stream, tail] = stderr.text.trim() === '' ? (['stdout', stdout] as const) : (['stderr', stderr] as const);
   const cause = errorLine(tail.text);
   const { lines } = tail;
