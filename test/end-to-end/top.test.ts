@@ -123,10 +123,12 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     await screen.sees(/survivor {2}\d+ {2}finished/);
     await screen.sees(/100% 12\/12/);
     screen.press('4');
-    await screen.sees(/time +after +trial +attempt[\s\S]*sweep finished/);
+    await screen.sees(/time +after +trial +event[\s\S]*sweep finished/);
+    // The preview of the event under the cursor takes half of the screen.
+    screen.press('/granted\r');
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
-      return granted.map((line) => /([0-9a-f]{8}) +(\d+) +granted/.exec(line)?.slice(1).join(' '));
+      return granted.map((line) => /([0-9a-f]{8})\/(\d+) +granted/.exec(line)?.slice(1).join(' '));
     };
     await until('every trial was granted', () => new Set(grants().map((id) => id?.slice(0, 8))).size === 12);
     expect(new Set(grants()).size).toBe(grants().length);
