@@ -3,6 +3,7 @@ import { shortId } from '../lib/text/short-id.ts';
 import type { Sweep, TrialCounts } from '../proto/gen/trawl/v1/types.ts';
 import { agentState, sweepState } from '../proto/names.ts';
 import type { Source } from './source.ts';
+import { statusName } from './state/actions.ts';
 import type { Action } from './state/ui.ts';
 
 export interface ActionResult {
@@ -49,7 +50,7 @@ export async function runAction(source: Source, action: Action): Promise<ActionR
   }
 }
 
-const nameOf = ({ id, name }: Sweep): string => `sweep ${id} (${name})`;
+const nameOf = ({ id, name }: Sweep): string => `sweep ${id} (${statusName(name)})`;
 
 const totals = (counts: TrialCounts | undefined) => ({
   running: counts?.running ?? 0,

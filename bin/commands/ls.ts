@@ -28,6 +28,7 @@ const WARNINGS: Column<Sweep> = {
 
 const TIME_LEFT: Column<Sweep> = {
   header: 'time left',
+  minWidth: 14,
   cell: (sweep) => {
     if (sweep.timeLeft !== undefined) return timeLeftRange(sweep.timeLeft);
     return hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '-';
@@ -38,10 +39,11 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
   const number = (header: string, cell: (sweep: Sweep) => string): Column<Sweep> => ({ header, numeric: true, cell });
   return [
     number('sweep', (sweep) => sweep.id),
-    { header: 'name', elide: 'middle', cell: (sweep) => sweep.name },
+    { header: 'name', elide: 'middle', minWidth: 10, cell: (sweep) => sweep.name },
     {
       header: 'state',
       required: true,
+      minWidth: 18,
       cell: (sweep) => sweepStateText(sweep, now),
       style: (sweep) => sweepStyle(sweepState.of(sweep.state)),
     },
@@ -50,7 +52,7 @@ function columns(sweeps: readonly Sweep[], now: number): Column<Sweep>[] {
     number('failed', (sweep) => String(sweep.counts?.failed ?? 0)),
     ...(sweeps.some(({ warnings }) => warnings.length > 0) ? [WARNINGS] : []),
     ...(sweeps.some((sweep) => sweep.timeLeft !== undefined || hasNoEstimate(sweep)) ? [TIME_LEFT] : []),
-    { header: 'created', cell: (sweep) => agoText(sweep.createdAtMs, now) },
+    { header: 'created', neverCut: true, cell: (sweep) => agoText(sweep.createdAtMs, now) },
     { header: 'reason', cell: (sweep) => sweep.reason },
   ];
 }

@@ -13,7 +13,7 @@ import { trialState } from '../../proto/names.ts';
 import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
 import { trialStateText } from '../state/trial-state-text.ts';
-import { Label, Paragraph } from './Line.tsx';
+import { Label } from './Line.tsx';
 import { Table } from './Table.tsx';
 
 const BAR = 10;
@@ -29,7 +29,13 @@ interface Props {
 export function AgentDetail({ model, row: { agent, running, recent }, columns }: Props) {
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
-      <Paragraph text={[agent.id, ...machineTexts(agent)].join('  ')} style="bold" />
+      <Box flexWrap="wrap" columnGap={2} flexShrink={0}>
+        {[agent.id, ...machineTexts(agent)].map((text) => (
+          <Box key={text} flexShrink={0}>
+            <Label text={text} columns={columns} style="bold" />
+          </Box>
+        ))}
+      </Box>
       {agent.gpuFigures.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
           <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />
@@ -57,12 +63,12 @@ function machineTexts({ machineFigures: figures }: Agent): string[] {
     ...(cpu === undefined ? [] : [`CPU ${barOf(cpu)}`]),
     ...(used === undefined || total === undefined
       ? []
-      : [`RAM ${barOf(used / total)} ${gibibytes(used)} of ${gibibytes(total)}`]),
-    ...(free === undefined || disk === undefined ? [] : [`disk ${gibibytes(free)} free of ${gibibytes(disk)}`]),
+      : [`RAM ${barOf(used / total)} ${gibibytes(used)} of ${gibibytes(total)} GiB`]),
+    ...(free === undefined || disk === undefined ? [] : [`disk ${gibibytes(free)} of ${gibibytes(disk)} GiB free`]),
   ];
 }
 
-const gibibytes = (bytes: number): string => `${(bytes / GIB).toFixed(bytes < 10 * GIB ? 1 : 0)} GiB`;
+const gibibytes = (bytes: number): string => (bytes / GIB).toFixed(bytes < 10 * GIB ? 1 : 0);
 
 function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
   return [

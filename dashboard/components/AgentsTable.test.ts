@@ -14,7 +14,7 @@ test('the row of an agent shows its CPU, memory and disk, and the row of each tr
   const at = await open('3');
   const text = at.frame().join('\n');
   expect(text).toMatch(/agent-1 +connected .* 42% +38% +120 GiB/);
-  expect(text).toMatch(/agent-1 {2}CPU .* 42% {2}RAM .* 38% 24 GiB of 64 GiB {2}disk 120 GiB free of 500 GiB/);
+  expect(text).toMatch(/agent-1 {2}CPU .* 42% {2}RAM .* 38% 24 of 64 GiB {2}disk 120 of 500 GiB free/);
   expect(text).toMatch(/trial +slot +GPU .*\n6e1f2a3b +0 +0 /);
   expect(text).toMatch(
     /latest ended trials of this sweep on this agent\ntrial +state +test_loss +time +ended +parameters\n5e1f2a3b +failed \(oom\) /,

@@ -25,11 +25,18 @@ test('the header of a paused sweep shows who paused the sweep, and when', async 
   expect(counts).toContain('submitted 15s ago');
 });
 
-test('the header of a killed sweep shows that the sweep is incomplete, who killed it, and how many trials were cancelled', async () => {
+test('the header of a paused sweep without running trials shows no rate', async () => {
+  const [, , , pace] = await header({ state: SweepState.PAUSED });
+  expect(pace).toContain('trials/min');
+  const [, , , idle] = await header({ state: SweepState.PAUSED, counts: { ...midSweep.counts, running: 0 } });
+  expect(idle).not.toMatch(/trials\/min|no trial finished/);
+});
+
+test('the header of a killed sweep shows that the sweep is incomplete, who killed it, when, and how many trials were cancelled', async () => {
   const counts = { succeeded: 5, failed: 1, cancelled: 26 };
-  const killed = { state: SweepState.KILLED, stateBy: 'ann', counts, endedAtMs: START_MS + 9_000 };
-  const [title, bar] = await header(killed);
-  expect(title).toBe('autoencoders  7  killed by ann, 1 of 32 failed, 26 of 32 cancelled');
+  const killed = { state: SweepState.KILLED, stateBy: 'ann', stateSinceMs: START_MS + 9_000 };
+  const [title, bar] = await header({ ...killed, counts, endedAtMs: START_MS + 9_000 });
+  expect(title).toBe('autoencoders  7  killed by ann, 6.0s ago, 1 of 32 failed, 26 of 32 cancelled');
   expect(bar).toMatch(/ 18% 6\/32$/);
 });
 

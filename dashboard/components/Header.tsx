@@ -160,12 +160,18 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   const finished = sweepProgress(sweep).finished > 0;
   const idle = finished ? 'no trial finished in the last 10 min' : NO_ESTIMATE_TEXT;
-  const rate = perMinute === undefined ? waitingText(state) || idle : `${perMinute.toFixed(1)} trials/min`;
+  // Nothing ends while a paused sweep has no running trial, so the mean of the last minutes would only fall.
+  const isIdle = sweepState.of(sweep.state) === 'paused' && (sweep.counts?.running ?? 0) === 0;
+  const rate = isIdle
+    ? ''
+    : perMinute === undefined
+      ? waitingText(state) || idle
+      : `${perMinute.toFixed(1)} trials/min`;
   const left = eta.sweep && timeLeftAfter(eta.sweep, now - summarizedAtMs);
   const expected = left === undefined ? '' : `${formatSpan(left.expectedMs)} left`;
   return [
     { forms: [alert], style: 'yellow', rank: 4 },
-    { forms: perMinute === undefined ? [rate] : [rate, ''], style: 'dim', rank: 3 },
+    { forms: perMinute === undefined || isIdle ? [rate] : [rate, ''], style: 'dim', rank: 3 },
     { forms: left === undefined ? [''] : [`${expected} (${timeLeftRange(left)})`, expected], style: 'dim', rank: 2 },
     { forms: [alert === '' ? count : ''], style: 'dim', rank: 4 },
     { forms: [`${busy}${backends === '' ? '' : ` (${visibleText(backends)})`}`, busy, ''], style: 'dim', rank: 1 },

@@ -145,3 +145,12 @@ test('matches in a log are highlighted, and the current match is shown in revers
   expect(second).toBe(`${esc}[1mepoch${esc}[22m 2`);
   at.stop();
 });
+
+test('a narrow heading of a log omits the visible lines before the search and the lines below', async () => {
+  const at = await start(numbered(1, 3000));
+  await at.press('/', ...'loss', 'enter', 'g');
+  const [heading = ''] = at.drawn();
+  expect(heading).toMatch(/"loss": [\d,]+ of 3,000 {2}[\d,]+ below$/);
+  expect(heading).not.toContain('…');
+  at.stop();
+});

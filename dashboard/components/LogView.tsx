@@ -1,11 +1,12 @@
 import { Box } from 'ink';
 import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { countText, formatCount } from '../../lib/text/numbers.ts';
-import type { Segment } from '../../lib/text/segment.ts';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { trialState } from '../../proto/names.ts';
+import { fitParts, type Part } from '../draw/fit-parts.ts';
 import { LOG_HEADING_LINES } from '../state/layout.ts';
 import { comparePlaces, type LogMatch, type LogRow, rowParts, searchLog, wrapLog } from '../state/log-text.ts';
 import { firstRow, matchIndex } from '../state/log-view.ts';
@@ -13,6 +14,8 @@ import type { Model } from '../state/model.ts';
 import { trialStateText } from '../state/trial-state-text.ts';
 import type { Ui } from '../state/ui.ts';
 import { Label, Line } from './Line.tsx';
+
+const GAP = '  ';
 
 interface Props {
   readonly model: Model;
@@ -25,6 +28,7 @@ interface Props {
 export function LogView({ model, trialId, columns, lines }: Props) {
   const { log, ui } = model;
   const room = Math.max(1, lines - LOG_HEADING_LINES);
+  const title = titleOf(model, trialId);
   const rows = wrapLog(log, columns);
   const from = firstRow(ui.log, { text: log, columns, lines: room });
   const shown = rows.slice(from, from + room);
@@ -36,10 +40,16 @@ export function LogView({ model, trialId, columns, lines }: Props) {
     <Box flexDirection="column" flexShrink={0}>
       <Line
         segments={[
-          ...titleOf(model, trialId),
-          ...searchOf(search, matches, current),
-          ...followingOf(model, trialId, rows.length - from - room),
-          positionOf(model, shown),
+          ...title,
+          ...fitParts(
+            [
+              searchOf(search, matches, current),
+              followingOf(model, trialId, rows.length - from - room),
+              positionOf(model, shown),
+            ],
+            GAP,
+            columns - widthOf(title) - GAP.length,
+          ).map((part, at) => (at === 0 ? { ...part, text: GAP + part.text } : part)),
         ]}
         columns={columns}
       />
@@ -66,33 +76,39 @@ function titleOf({ state }: Model, trialId: string): Segment[] {
   return [title, { text: `  ${trialStateText(trial)}`, style: trialStyle(trialState.of(trial.state)) }];
 }
 
-function searchOf(search: string, matches: readonly LogMatch[], current: LogMatch | undefined): Segment[] {
-  if (search === '') return [];
+function searchOf(search: string, matches: readonly LogMatch[], current: LogMatch | undefined): Part {
+  if (search === '') return { forms: [''], rank: 2 };
   const count = formatCount(matches.length);
   const place =
     current === undefined
       ? `${count} ${matches.length === 1 ? 'match' : 'matches'}`
       : `${formatCount(matches.indexOf(current) + 1)} of ${count}`;
-  return [{ text: `  "${visibleText(search)}": ${place}`, style: 'magenta' }];
+  return { forms: [`"${visibleText(search)}": ${place}`], style: 'magenta', rank: 2 };
 }
 
-function followingOf({ state, ui }: Model, trialId: string, below: number): Segment[] {
+/** Whether the view follows new lines, otherwise the number of lines below. On a narrow terminal, without the key. */
+function followingOf({ state, ui }: Model, trialId: string, below: number): Part {
   const trial = state.trials.get(trialId);
-  if (!ui.log.follow)
-    return below > 0 ? [{ text: `  ${countText(below, 'line')} below (f follows)`, style: 'yellow' }] : [];
-  return trial === undefined || trialEnded(trial) ? [] : [{ text: '  following', style: 'cyan' }];
+  if (!ui.log.follow) {
+    const text = `${countText(below, 'line')} below`;
+    return {
+      forms: below > 0 ? [`${text} (f follows)`, text, `${formatCount(below)} below`] : [''],
+      style: 'yellow',
+      rank: 1,
+    };
+  }
+  const isGrowing = trial !== undefined && !trialEnded(trial);
+  return { forms: [isGrowing ? 'following' : ''], style: 'cyan', rank: 1 };
 }
 
-/** Returns the range of visible lines, such as "lines 1 to 20 of 300", or an empty text if all lines are visible. */
-function positionOf({ log }: Model, shown: readonly LogRow[]): Segment {
+/** Returns the range of visible lines, such as "lines 1 to 20 of 300". Omitted on a narrow terminal, or if all lines are visible. */
+function positionOf({ log }: Model, shown: readonly LogRow[]): Part {
   const all = log.dropped + log.lines.length;
   const [first, last] = [shown[0]?.line ?? 0, shown.at(-1)?.line ?? 0];
-  if (last - first + 1 >= all) return { text: '' };
+  if (last - first + 1 >= all) return { forms: [''], rank: 0 };
+  const range = `${formatCount(first + 1)} to ${formatCount(last + 1)} of ${formatCount(all)}`;
   const kept = log.dropped === 0 ? '' : ` (kept from ${formatCount(log.dropped + 1)})`;
-  return {
-    text: `  lines ${formatCount(first + 1)} to ${formatCount(last + 1)} of ${formatCount(all)}${kept}`,
-    style: 'dim',
-  };
+  return { forms: [`lines ${range}${kept}`, `lines ${range}`, range, ''], style: 'dim', rank: 0 };
 }
 
 function highlighted(row: LogRow, matches: readonly LogMatch[], current: LogMatch | undefined): Segment[] {

@@ -10,28 +10,30 @@ import { Line } from './Line.tsx';
 /** The panes with their keys; on the right, the filter and the position of the cursor. */
 export function PaneTabs({ model, columns }: { readonly model: Model; readonly columns: number }) {
   const place = positionOf(model);
-  const wide = tabsOf(model, false);
-  const tabs = columns - widthOf(wide) > widthOf(place) ? wide : tabsOf(model, true);
-  const room = Math.max(0, columns - widthOf(tabs) - 1);
+  const forms = FORMS.map((form) => tabsOf(model, form));
+  const tabs = forms.find((segments) => columns - widthOf(segments) > widthOf(place)) ?? forms.at(-1) ?? [];
   return (
     <Box justifyContent="space-between" width={columns} flexShrink={0}>
       <Line segments={tabs} columns={columns} />
-      {room < widthOf(place) / 2 ? null : <Line segments={place} columns={room} />}
+      <Line segments={place} columns={Math.max(0, columns - widthOf(tabs) - 1)} />
     </Box>
   );
 }
 
-/** @param isNarrow whether names are abbreviated and closer together */
-function tabsOf({ ui, state }: Model, isNarrow: boolean): Segment[] {
+/** Names with wide gaps, abbreviated names, or only the name of the open pane, so that the filter remains visible. */
+const FORMS = ['wide', 'narrow', 'keys'] as const;
+
+function tabsOf({ ui, state }: Model, form: (typeof FORMS)[number]): Segment[] {
   const [{ kind: open }] = ui.stack;
   const failed = state.sweep?.counts?.failed ?? 0;
   return PANES.flatMap((pane, i): Segment[] => {
-    const name = isNarrow && pane === 'parameters' ? 'params' : pane;
+    const name = form !== 'wide' && pane === 'parameters' ? 'params' : pane;
+    const isOpen = pane === open;
+    const title = form === 'keys' && !isOpen ? '' : `${isOpen ? `[${name}]` : name} `;
     return [
-      { text: `${isNarrow ? '' : ' '}${i + 1} `, style: 'dim' },
-      { text: pane === open ? `[${name}]` : name, style: pane === open ? 'bold' : 'dim' },
-      ...(pane === 'errors' && failed > 0 ? [{ text: ` (${failed})`, style: 'yellow' as const }] : []),
-      { text: ' ' },
+      { text: `${form === 'wide' ? ' ' : ''}${i + 1} `, style: 'dim' },
+      { text: title, style: isOpen ? 'bold' : 'dim' },
+      ...(pane === 'errors' && failed > 0 ? [{ text: `(${failed}) `, style: 'yellow' as const }] : []),
     ];
   });
 }

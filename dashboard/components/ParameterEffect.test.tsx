@@ -54,3 +54,16 @@ test('an estimated effect is marked as an estimate', () => {
   expect(drawn(EFFECT, true)[0]).toContain('60.0% (estimate)  p=0.002');
   expect(drawn(EFFECT)[0]).not.toContain('estimate');
 });
+
+test('a long name of a parameter is shortened so that its verdict is visible, and values stay different', () => {
+  const path = (version: number) => level(`/data/shared/v${version}/train.npz`, 1.5, undefined);
+  const long = {
+    ...EFFECT,
+    parameter: 'learning_rate_of_the_encoder_and_of_the_decoder_backbone',
+    levels: [path(1), path(2)],
+  };
+  const [title, ...rows] = drawn({ ...long, p: 0.3, significant: false }, true);
+  expect(title).toMatch(/learning.*….*backbone.*60\.0% \(estimate\) {2}p=0\.300, not significant/);
+  expect(rows[0]).toContain('v1');
+  expect(rows[1]).toContain('v2');
+});

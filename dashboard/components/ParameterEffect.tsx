@@ -1,6 +1,7 @@
 import { Box } from 'ink';
+import { commonParts } from '../../lib/text/common-parts.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
-import type { Segment } from '../../lib/text/segment.ts';
+import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { pad, truncate } from '../../lib/text/width.ts';
@@ -14,6 +15,8 @@ const BAR = 16;
 const VALUE = 14;
 const MEAN = 28;
 const LEAST_TRACK = 8;
+/** The width to which the name of a parameter is cut at most, so that its share and its verdict are visible. */
+const LEAST_NAME = 8;
 
 /** Returns the number of columns to the left of the scale, and the width of the scale. */
 export function trackPlace(columns: number): { readonly left: number; readonly width: number } {
@@ -39,9 +42,10 @@ export function ParameterEffect({ effect, scale, minimize, estimated, columns }:
   const means = levels.map(({ mean }) => mean);
   const best = minimize ? Math.min(...means) : Math.max(...means);
   const { width } = trackPlace(columns);
+  const values = commonParts(levels.map(({ value }) => shown(value)));
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
-      <Line segments={titleOf(effect, estimated)} columns={columns} />
+      <Line segments={titleOf(effect, estimated, columns)} columns={columns} />
       {levels.length === 0 ? <Label text="  no finished trial yet" columns={columns} style="dim" /> : null}
       {levels.map((level) => {
         const style = significant === false ? 'dim' : significant && level.mean === best ? 'cyan' : undefined;
@@ -49,7 +53,7 @@ export function ParameterEffect({ effect, scale, minimize, estimated, columns }:
           <Line
             key={level.value}
             segments={[
-              { text: `  ${pad(truncate(shown(level.value), VALUE - 1), VALUE, 'left')} `, style },
+              { text: `  ${pad(values.cut(shown(level.value), VALUE - 1), VALUE, 'left')} `, style },
               { text: intervalTrack(level, scale, width), style },
               { text: ` ${meanText(level, shown)}`, style },
             ]}
@@ -66,15 +70,17 @@ function meanText({ mean, interval, n }: EffectLevel, shown: (text: string) => s
   return `${pad(formatMetric(mean), 9, 'left')}${pad(shown(half), 8 + shown('±').length, 'right')} n=${n}`;
 }
 
-function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: boolean): Segment[] {
+function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: boolean, columns: number): Segment[] {
   const style: Style = significant === false ? 'dim' : 'bold';
-  const title: Segment = { text: visibleText(parameter), style };
-  if (share === undefined) return [title, { text: '  not analysed', style: 'dim' }];
+  const titled = (rest: readonly Segment[]): Segment[] => {
+    const room = Math.max(LEAST_NAME, columns - widthOf(rest));
+    return [{ text: truncate(visibleText(parameter), room, 'middle'), style }, ...rest];
+  };
+  if (share === undefined) return titled([{ text: '  not analysed', style: 'dim' }]);
   const cells = Math.round(Math.min(1, Math.max(0, share)) * BAR);
   const tail = p === undefined ? 'no test possible' : p < 0.001 ? 'p<0.001' : `p=${p.toFixed(3)}`;
   const verdict = significant === false ? `${tail}, not significant` : tail;
-  return [
-    title,
+  return titled([
     { text: '  ' },
     { text: '█'.repeat(cells), style: significant === false ? 'dim' : 'cyan' },
     { text: '░'.repeat(BAR - cells), style: 'dim' },
@@ -82,5 +88,5 @@ function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: b
       text: ` ${(share * 100).toFixed(1)}%${estimated ? ' (estimate)' : ''}  ${verdict}`,
       style: significant === false ? 'dim' : undefined,
     },
-  ];
+  ]);
 }

@@ -1,6 +1,7 @@
 import { Box } from 'ink';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
+import { columnsOf } from '../../lib/text/width.ts';
 import { intervalAxis, type Scale } from '../draw/interval-track.ts';
 import type { ParameterImportance } from '../source.ts';
 import { shownEffects } from '../state/effects.ts';
@@ -30,15 +31,19 @@ export function ParametersView({ model, columns, lines }: Props) {
   const wide = columns >= WIDE;
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
-  const title = `${metric}, ${goal} (m: next metric); mean and 95% interval over finished trials`;
+  const hasIntervals = effects.some(({ levels }) => levels.some(({ interval }) => interval !== undefined));
+  const legend = `mean${hasIntervals ? ' and 95% interval' : ''} over finished trials`;
+  const title = `${metric}, ${goal} (m: next metric)`;
+  const isShort = columnsOf(`${title}; ${legend}`) <= columns;
   const notes = [
+    ...(isShort ? [] : [legend]),
     ...(effects.length === 0 ? ['no parameter varies'] : []),
-    ...(estimated ? ['estimate: the finished trials are not a complete grid; means are adjusted for this'] : []),
+    ...(estimated ? ['estimate: the grid is not complete yet; means are adjusted for missing trials'] : []),
     ...(why === '' ? [] : [why]),
   ];
   return (
     <Box flexDirection="column" flexShrink={0}>
-      <Label text={title} columns={columns} style="bold" />
+      <Label text={isShort ? `${title}; ${legend}` : title} columns={columns} style="bold" />
       {notes.map((note) => (
         <Label key={note} text={note} columns={columns} style="dim" />
       ))}

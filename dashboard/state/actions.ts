@@ -2,6 +2,7 @@
 import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
+import { truncate } from '../../lib/text/width.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { MAX_PRIORITY } from '../../proto/limits.ts';
 import { type FailureClassName, failureClass, trialState } from '../../proto/names.ts';
@@ -110,13 +111,18 @@ const confirm = (ui: Ui, question: string, action: Action): KeyResult => ({
   ui: { ...ui, prompt: { kind: 'confirm', question, action } },
 });
 
+const MAX_NAME_WIDTH = 24;
+
+/** Shortens the name of a sweep, so that the rest of a question or of a result fits the status line. */
+export const statusName = (name: string): string => truncate(name, MAX_NAME_WIDTH, 'middle');
+
 /** Stops or kills the sweep after a confirmation. */
 export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'kill'): KeyResult {
   const { sweep } = context;
   if (sweep === undefined || sweep.ended) return requestControl(ui, context, name);
   const subject = sweep.running === 1 ? '1 trial is' : `${sweep.running === 0 ? 'no' : sweep.running} trials are`;
   const fate = sweep.running === 0 ? '' : name === 'kill' ? ' and will be stopped now' : ' and will finish';
-  return confirm(ui, `${name} sweep ${sweep.id} (${sweep.name})? ${subject} running${fate}`, {
+  return confirm(ui, `${name} sweep ${sweep.id} (${statusName(sweep.name)})? ${subject} running${fate}`, {
     name,
     sweepId: sweep.id,
   });
@@ -137,7 +143,8 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   if (open.length === 0)
     return rejected(ui, `cannot kill ${name}: ${trials.length === 1 ? 'it has' : 'they have'} ended`);
   const running = open.filter(({ state }) => state === 'TRIAL_STATE_RUNNING').length;
-  const subject = trials.length === 1 ? name : countText(open.length, 'unfinished trial');
+  const subject =
+    trials.length === 1 ? name : `${countText(open.length, 'unfinished trial')} of config ${shortId(first.configId)}`;
   const fate =
     running === 0
       ? ''

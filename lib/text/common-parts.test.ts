@@ -27,3 +27,8 @@ test('the common part of names is omitted first', () => {
   expect(cutTo(20, 'agent-1', 'agent-10')).toEqual(['agent-1', 'agent-10']);
   expect(cutTo(6, 'agent-1', 'agent-10')).toEqual(['agen…1', 'age…10']);
 });
+
+test('a table can have hundreds of thousands of different values', () => {
+  const names = Array.from({ length: 300_000 }, (_, n) => `/data/${n}/train.npz`);
+  expect(commonParts(names)).toMatchObject({ minWidth: 8, hasCommonEnd: true });
+});

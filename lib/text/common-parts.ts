@@ -1,4 +1,5 @@
 /** Cuts names that share their start or end, such as hosts of one cluster, so that they stay distinguishable. */
+import { max } from 'd3-array';
 import { columnsOf, truncate } from './width.ts';
 
 const ELLIPSIS = '…';
@@ -7,6 +8,8 @@ const SEPARATOR = /[^\p{L}\p{N}]/u;
 export interface CommonParts {
   /** The smallest width at which different names remain different. */
   readonly minWidth: number;
+  /** Whether all names have the same end, from a separator on. */
+  readonly hasCommonEnd: boolean;
   /** Cuts one of the names to a width. The common parts are omitted first. */
   readonly cut: (name: string, width: number) => string;
 }
@@ -17,10 +20,11 @@ export function commonParts(names: readonly string[]): CommonParts {
   const prefix = prefixOf(distinct);
   const rests = distinct.map((name) => name.slice(prefix.length));
   const suffix = reversed(prefixOf(rests.map(reversed)));
-  const widest = Math.max(0, ...rests.map((rest) => columnsOf(rest.slice(0, rest.length - suffix.length))));
+  const widest = max(rests, (rest) => columnsOf(rest.slice(0, rest.length - suffix.length))) ?? 0;
   const marks = Math.min(1, prefix.length) + Math.min(1, suffix.length);
   return {
     minWidth: widest + marks,
+    hasCommonEnd: suffix !== '',
     cut: (name, width) => {
       const isOne = distinct.length > 1 && name.startsWith(prefix) && name.endsWith(suffix);
       if (!isOne || columnsOf(name) <= width) return truncate(name, width, 'middle');

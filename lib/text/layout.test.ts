@@ -96,6 +96,28 @@ test('names are shortened in the middle, values at the start, and agents by the 
   expect(rows.map(plain)).toEqual(['autoe…wide  …train.npz  gpu-clu…17', 'autoe…wide  …train.npz  gpu-clu…18']);
 });
 
+test('a long header above numbers is shortened in the middle, unless another header would look the same', () => {
+  const columns = [
+    { ...number('validation_reconstruction_loss', 0), required: true },
+    number('learning_rate_of_the_encoder', 1),
+    { ...text('state', 2), neverCut: true, required: true },
+  ];
+  const rows = [['0.5', '1', 'succeeded', '2']];
+  const short = layoutTable(columns, rows, { width: 44 });
+  expect([short.header, ...short.rows].map(plain)).toEqual([
+    'validat…on_loss  learning…encoder  state',
+    '            0.5                 1  succeeded',
+  ]);
+  const alike = layoutTable([...columns, number('learning_rate_of_an_encoder', 3)], rows, { width: 58 });
+  expect(plain(alike.header)).toBe('validat…n_loss  learning_…the…  state      learning_ra…an…');
+});
+
+test('values that all have the same end are cut at both ends, so that different values stay different', () => {
+  const columns = [{ ...text('path', 0), elide: 'start' as const }];
+  const { rows } = layoutTable(columns, [['/data/a/v1/train.npz'], ['/data/a/v2/train.npz']], { width: 8 });
+  expect(rows.map(plain)).toEqual(['/dat…v1…', '/dat…v2…']);
+});
+
 test('a column with the same text in every row is hidden before the others, unless the rows scroll', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const rows = [

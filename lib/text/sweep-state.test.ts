@@ -17,10 +17,10 @@ test('a finished sweep shows how many of its trials failed', () => {
   expect(text({ state: SweepState.FINISHED, counts: { succeeded: 63 } })).toBe('finished');
 });
 
-test('a killed sweep shows who killed it, and how many trials were cancelled', () => {
+test('a killed sweep shows who killed it, when, and how many trials were cancelled', () => {
   const counts = { succeeded: 10, failed: 2, cancelled: 51 };
   expect(text({ state: SweepState.KILLED, stateBy: 'ann', counts })).toBe(
-    'killed by ann, 2 of 63 failed, 51 of 63 cancelled',
+    'killed by ann, 16m40s ago, 2 of 63 failed, 51 of 63 cancelled',
   );
 });
 

@@ -14,12 +14,12 @@ export function sweepStateText(sweep: Sweep, now: number): string {
     return sweep.blocked === '' ? state : `${state}, but nothing can run: ${sweep.blocked}`;
   }
   const by = sweep.stateBy === '' ? '' : ` by ${sweep.stateBy}`;
-  if (state === 'paused' || state === 'stopping')
-    return `${state}${by}, ${formatSpan(Math.max(0, now - sweep.stateSinceMs))} ago`;
+  const byAndWhen = `${state}${by}, ${formatSpan(Math.max(0, now - sweep.stateSinceMs))} ago`;
+  if (state === 'paused' || state === 'stopping') return byAndWhen;
   const { failed = 0, cancelled = 0 } = sweep.counts ?? {};
   const shares = [
     ...(failed > 0 ? [`${failed} of ${trialTotal(sweep)} failed`] : []),
     ...(cancelled > 0 ? [`${cancelled} of ${trialTotal(sweep)} cancelled`] : []),
   ];
-  return [`${state}${state === 'finished' ? '' : by}`, ...shares].join(', ');
+  return [state === 'finished' ? state : byAndWhen, ...shares].join(', ');
 }

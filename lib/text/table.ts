@@ -7,15 +7,15 @@ import type { Style } from './style.ts';
 import { visibleText } from './visible-text.ts';
 import { columnsOf, type OmittedPart, pad, truncate } from './width.ts';
 
-/** A column of a table of `Row`s. Numbers are right-aligned and never cut. */
+/** A column of a table of `Row`s. Numbers are right-aligned and never cut; a long header above them is cut. */
 export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
   /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
   /**
-   * The part of a long text that is left out: the middle of names, the start of values such as paths, the end of
-   * sentences (default), or the parts that all rows have in common.
+   * The part of a long text that is left out: the middle of names, the start of values such as paths (also their end, if
+   * all rows have the same end), the end of sentences (default), or the parts that all rows have in common.
    */
   readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
@@ -63,7 +63,7 @@ export function layoutTable<Row>(
   const shownText = (text: string) => (ascii ? asciiText(visibleText(text)) : visibleText(text));
   const known = new Map<Column<Row>, Measured<Row>>();
   const measure = (column: Column<Row>): Measured<Row> => {
-    const one = known.get(column) ?? measured(column, rows, shownText);
+    const one = known.get(column) ?? measured(column, rows, shownText, alikeHeaders(column, columns));
     known.set(column, one);
     return one;
   };
@@ -75,12 +75,11 @@ export function layoutTable<Row>(
   }
   const widths = cutWidths(shown, room);
 
-  const line = (cells: readonly string[], cut: Cut<Row>, styleOf: (c: number) => Style | undefined): Segment[] => {
+  const line = (cells: readonly string[], styleOf: (c: number) => Style | undefined): Segment[] => {
     const last = cells.findLastIndex((cell) => cell !== '');
     const segments: { text: string; style: Style | undefined }[] = [];
     for (let c = 0; c <= last; c++) {
-      const w = widths[c] ?? 0;
-      const text = pad(cut(cells[c] ?? '', w, shown[c]), w, shown[c]?.column.numeric ? 'left' : 'right');
+      const text = pad(cells[c] ?? '', widths[c] ?? 0, shown[c]?.column.numeric ? 'left' : 'right');
       // Trailing spaces would wrap on a narrow terminal.
       const padded = c === last ? text.trimEnd() : text + ' '.repeat(GAP);
       const style = styleOf(c);
@@ -91,15 +90,13 @@ export function layoutTable<Row>(
     return segments;
   };
 
-  const headers = shown.map(({ header }) => header);
-  const cellsOf = (r: number) => shown.map(({ cells }) => cells[r] ?? '');
+  const cellsOf = (r: number) => shown.map((one, c) => cutCell(one.cells[r] ?? '', widths[c] ?? 0, one));
   return {
     header: line(
-      headers,
-      (cell, w) => truncate(cell, w, 'middle'),
+      shown.map(({ cutHeader }, c) => cutHeader(widths[c] ?? 0)),
       () => 'dim',
     ),
-    rows: rows.map((row, r) => line(cellsOf(r), cutCell, (c) => shown[c]?.column.style?.(row))),
+    rows: rows.map((row, r) => line(cellsOf(r), (c) => shown[c]?.column.style?.(row))),
     hidden: hidden
       .filter((column) => rows.some((row) => column.cell(row) !== ''))
       .map(({ header }) => shownText(header)),
@@ -109,28 +106,61 @@ export function layoutTable<Row>(
 const GAP = 2;
 
 const MIN_TEXT_WIDTH = 8;
+const MIN_HEADER_WIDTH = 14;
+const MAX_SHARED_END_WIDTH = 16;
 
 interface Measured<Row> {
   readonly column: Column<Row>;
-  readonly header: string;
+  readonly cutHeader: (width: number) => string;
   readonly cells: readonly string[];
   /** The width of the widest cell, including the header. */
   readonly natural: number;
-  /** The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another number. */
+  /**
+   * The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another number;
+   * only their header can.
+   */
   readonly least: number;
   readonly common: CommonParts | undefined;
 }
 
-function measured<Row>(column: Column<Row>, rows: readonly Row[], shownText: (text: string) => string): Measured<Row> {
+function measured<Row>(
+  column: Column<Row>,
+  rows: readonly Row[],
+  shownText: (text: string) => string,
+  alike: readonly string[],
+): Measured<Row> {
   const header = shownText(column.header);
+  const headers = alike.length > 1 ? commonParts(alike.map(shownText)) : undefined;
+  const cutHeader = (width: number) => headers?.cut(header, width) ?? truncate(header, width, 'middle');
+  const leastHeader = Math.min(columnsOf(header), Math.max(MIN_HEADER_WIDTH, headers?.minWidth ?? 0));
   const cells = rows.map((row) => shownText(column.cell(row)));
-  const natural = cells.reduce((most, cell) => Math.max(most, columnsOf(cell)), columnsOf(header));
-  const mayCut = !column.numeric && !column.neverCut;
-  const common = mayCut && column.elide === 'common' ? commonParts(cells.filter((cell) => cell !== '-')) : undefined;
-  const least = mayCut
-    ? Math.min(natural, Math.max(column.minWidth ?? MIN_TEXT_WIDTH, common?.minWidth ?? 0))
-    : natural;
-  return { column, header, cells, natural, least, common };
+  const widest = cells.reduce((most, cell) => Math.max(most, columnsOf(cell)), 0);
+  const natural = Math.max(widest, columnsOf(header));
+  if (column.numeric || column.neverCut)
+    return { column, cutHeader, cells, natural, least: Math.max(widest, leastHeader), common: undefined };
+  const common = commonOf(column, cells);
+  const leastText =
+    column.elide === 'common' ? common?.minWidth : Math.min(MAX_SHARED_END_WIDTH, common?.minWidth ?? 0);
+  const least = Math.min(natural, Math.max(column.minWidth ?? MIN_TEXT_WIDTH, leastText ?? 0));
+  return { column, cutHeader, cells, natural, least, common };
+}
+
+/** Returns the parts that the texts of a column have in common, if they are cut. Values are cut there if their ends are equal. */
+function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
+  if (elide !== 'common' && elide !== 'start') return undefined;
+  const common = commonParts(cells.filter((cell) => cell !== '-' && cell !== ''));
+  return elide === 'common' || common.hasCommonEnd ? common : undefined;
+}
+
+/** Returns the headers that have the same start and the same end as the header of a column, so that a cut could hide the difference. */
+function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row>[]): string[] {
+  if (header.length <= MIN_HEADER_WIDTH) return [];
+  const half = Math.floor((MIN_HEADER_WIDTH - 1) / 2);
+  const start = header.slice(0, half);
+  const end = header.slice(-half);
+  return columns.flatMap((other) =>
+    other.header.startsWith(start) && other.header.endsWith(end) ? [other.header] : [],
+  );
 }
 
 /** Whether a column is never hidden. */
@@ -197,9 +227,7 @@ function cutWidths<Row>(shown: readonly Measured<Row>[], available: number | und
   return widths;
 }
 
-type Cut<Row> = (cell: string, width: number, column: Measured<Row> | undefined) => string;
-
-function cutCell<Row>(cell: string, width: number, one: Measured<Row> | undefined): string {
-  const elide = one?.column.elide ?? 'end';
-  return elide === 'common' ? (one?.common?.cut(cell, width) ?? cell) : truncate(cell, width, elide);
+function cutCell<Row>(cell: string, width: number, { column: { elide = 'end' }, common }: Measured<Row>): string {
+  if (common !== undefined) return common.cut(cell, width);
+  return truncate(cell, width, elide === 'common' ? 'middle' : elide);
 }
