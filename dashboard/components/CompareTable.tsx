@@ -1,12 +1,13 @@
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
 import { configSpread, hasResult } from '../../lib/domain/trial-result.ts';
+import { commonParts } from '../../lib/text/common-parts.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { seriesStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { trialState } from '../../proto/names.ts';
-import { pointOf } from '../state/compared.ts';
+import { cellColumns, pointOf } from '../state/compared.ts';
 import type { MarkedRow } from '../state/selectors.ts';
 import { seriesLetter } from './Plot.tsx';
 import { Table } from './Table.tsx';
@@ -50,13 +51,16 @@ export function comparedFacts(all: readonly MarkedRow[], metric: string): Compar
 
 /** The facts about the compared rows, with one column per compared row. */
 export function CompareTable({ all, facts, maxMetrics, columns: width }: Props) {
+  const room = cellColumns(all.length, width);
   const columns: Column<TableRow>[] = [
-    { header: '', cell: ({ name }) => name },
+    { header: '', elide: 'middle', cell: ({ name }) => name },
     ...all.map(
       ({ id }, i): Column<TableRow> => ({
         header: `${seriesLetter(i)} ${shortId(id)}`,
         numeric: true,
-        cell: ({ cells }) => cells[i] ?? '',
+        required: true,
+        // A long value of one row must not hide the other rows.
+        cell: ({ cells }) => commonParts(cells).cut(cells[i] ?? '', room),
         style: () => seriesStyle(i),
       }),
     ),

@@ -41,6 +41,23 @@ test('on a narrow terminal, the names of the omitted marked rows are shown', asy
   expect(await compared(160, 4)).toContain('4 compared');
 });
 
+test('a long value of a compared row is shortened, so that the other rows remain visible', async () => {
+  const path = (index: number) => `/data/shared/projects/alpha/v${Math.floor(index / 2)}/train.parquet`;
+  const long = trials.map((trial) => {
+    const kind = { $case: 'text' as const, text: path(trial.index) };
+    return { ...trial, parameters: { ...trial.parameters, dataset_path: { kind } } };
+  });
+  const updates = [snapshot(sampleSweep({ configs: 4, replicates: 2 }), long)];
+  const at = await sampleDashboard(new SampleSource({ ...midAnswers, updates }), { columns: 80, rows: 24 });
+  await at.press(' ', ' ', ' ', 'c');
+  await at.settle();
+  const text = at.frame().join('\n');
+  expect(text).toContain('3 compared');
+  expect(text).toMatch(/a c\dd00000 +b c\dd00000 +c c\dd00000/);
+  expect(text).toMatch(/dataset_path.*v\d….*v\d….*v\d…/);
+  at.stop();
+});
+
 test('reconstructions of two rows are side by side on a wide terminal, and below each other on a narrow terminal', async () => {
   const count = (text: string) =>
     text.split('\n').filter((line) => line.split('reconstructions after epoch').length > 2).length;

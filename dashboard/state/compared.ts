@@ -11,12 +11,17 @@ import { type MarkedRow, markedRows } from './selectors.ts';
 /** The width of the names and of each compared row in the table. */
 const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
+const GAP = 2;
 
 /** A reader cannot distinguish more curves in one chart. */
 const MAX_COMPARED = 8;
 
 /** Returns the width of a table of the compared rows. */
 export const tableColumns = (rows: number): number => NAME_COLUMNS + rows * ROW_COLUMNS;
+
+/** Returns the width of the text of each compared row in a table of a given width. */
+export const cellColumns = (rows: number, columns: number): number =>
+  Math.max(ROW_COLUMNS, Math.floor((columns - NAME_COLUMNS) / rows)) - GAP;
 
 export interface Comparison {
   readonly shown: readonly MarkedRow[];
