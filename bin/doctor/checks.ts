@@ -57,7 +57,7 @@ export function gpuFindings({ gpus, found, problems, notes }: GpuDiscovery): rea
     name: 'GPUs',
     state: gpus.length === 0 ? 'warning' : 'ok',
     detail: `${gpus.length} of ${found} visible${reasons}`,
-    ...(gpus.length === 0 ? { fix: 'change the variable to use GPUs; otherwise trials train on the CPU' } : {}),
+    ...(gpus.length === 0 ? { fix: 'to use GPUs, correct the variable; otherwise trials train on the CPU' } : {}),
     needed: false,
   };
   const each = gpus.map(({ id, index, name, memoryBytes }): Finding => {

@@ -24,7 +24,7 @@ export interface Pairing {
   readonly settings: number;
   /** The number of settings that occur on both sides, but with fewer than two seeds on one side. */
   readonly thinSettings: number;
-  /** The parameters outside the claim for which the two sides have no common value. */
+  /** The parameters, other than those of the claim, that have no value in common on the two sides. */
   readonly disjoint: readonly string[];
   /** The number of trials with a result on each side, paired or not. */
   readonly found: readonly [number, number];

@@ -38,7 +38,7 @@ test('an agent that was asked to stop has left, and joins when it starts again',
   expect(hello(core, 'a2', 20)).toEqual(['joined']);
 });
 
-test('an agent that restarts joins again, and an agent that was connected before the coordinator started returns', () => {
+test('an agent that restarts is recorded as joined, and an agent known before a restart of the coordinator as returned', () => {
   const core = emptyCore();
   hello(core, 'a1', 0);
   expect(hello(core, 'a2', 10)).toEqual(['joined']);

@@ -114,7 +114,7 @@ test('a stopped trial is never retried, and its sweep finishes', () => {
   expect(step.changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
 });
 
-test('a trial of a pack that is stopped early leaves the pack, and the other trials continue', () => {
+test('a trial that is stopped early leaves its pack, and the other trials of the pack continue', () => {
   const sweep = sweepOf(ASHA, {}, 8, 'k');
   open(sweep, 't0');
   const [first, second] = ['t0', 't1'].map((trialId) => ({ sweepId: '1', trialId, attempt: 1 }));
@@ -138,7 +138,7 @@ test('a trial that repeats its steps after a failure enters no rung a second tim
   expect(report(again, 2, 0.9, 'b').step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 2 }]);
 });
 
-test('an attempt that resumes from a checkpoint continues the curve up to the checkpoint', () => {
+test('a resumed attempt keeps the curve up to its checkpoint, and drops the later points', () => {
   const sweep = sweepOf(PATIENCE, {}, 1);
   const key = open(sweep, 't0');
   report(key, 1, 0.5);

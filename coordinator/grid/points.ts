@@ -74,8 +74,7 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
 }
 
 /**
- * A class of the indexes of a dimension. A class with a row contains only the index of that row, which a rule names. A
- * class without a row contains all other indexes.
+ * A group of indexes of one dimension: either the single index of a row that a rule names, or all other indexes.
  */
 export interface Class {
   readonly row: number | undefined;

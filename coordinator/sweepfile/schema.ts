@@ -314,7 +314,7 @@ export const sweepFileSchema = z.strictObject(
     )
       .optional()
       .describe(
-        'claims to test with the results, over the replicates of each config; editing them does not change the sweep',
+        'claims that are tested on the results, over the replicates of each config; editing them does not change the sweep',
       ),
     max_failed: z
       .union([count, share], { error: maxFailedError })

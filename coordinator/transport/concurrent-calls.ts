@@ -80,7 +80,7 @@ class ConcurrentCalls {
 
 /**
  * Rejects calls beyond the limits with RESOURCE_EXHAUSTED.
- * @param callerOf returns the name of a call's caller, which is the same for all calls of the caller
+ * @param callerOf returns the name of the caller of a call; all calls by one caller give the same name
  */
 export function concurrencyInterceptor(
   callerOf: (call: ServerInterceptingCallInterface) => string,

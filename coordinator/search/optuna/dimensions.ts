@@ -71,7 +71,7 @@ export class OptunaDimensions {
     };
   }
 
-  /** Returns the point for the values of Optuna. A parameter without a value has its median. */
+  /** Returns the point for the values of Optuna. A parameter that Optuna omits gets the median of its distribution. */
   pointOf(values: OptunaValues): Record<string, ParameterValue> {
     // The object has no prototype, because a parameter can be named `__proto__`.
     const point: Record<string, ParameterValue> = Object.create(null);

@@ -85,7 +85,7 @@ export class StepReader {
 
   /**
    * Reads the values of a line.
-   * @param areMetrics whether the sweep file names the values as metrics, for example with the groups of a pattern.
+   * @param areMetrics whether the sweep file declares these values as metrics, for example with the named groups of a regex.
    * Without a step, the metrics belong to the last step, or to the next step if the last step already has one of these
    * metrics.
    */
