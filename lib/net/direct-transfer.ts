@@ -52,12 +52,13 @@ export async function sendDirectly(
       }
       if (sent < size) throw new DirectTransferError(`the file ${path} is shorter than announced`);
     };
-    await pipeline(file, whole, request).catch(async (error) => {
+    try {
+      await pipeline(file, whole, request);
+    } catch (error) {
       if (error instanceof DirectTransferError || (file.errored !== null && error === file.errored)) throw error;
-      // If the store closed the connection, its answer gives the reason.
-      await answer.then(check);
-      throw failed(url, error);
-    });
+      // If the store closed the connection, its answer gives the reason. A store can also confirm the whole part, and
+      // close the connection before the request has noticed that it is complete.
+    }
   }
   await check(await answer);
 }
