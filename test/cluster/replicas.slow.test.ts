@@ -31,6 +31,8 @@ async function threeServers(): Promise<{ urls: string; start: Start }> {
   const { path } = await findNatsBinary({ install: false });
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
+  // With a route to itself, the first server of a new cluster expects three servers, and elects no leader with only two.
+  const routesOf = (index: number) => routes.filter((_, at) => at !== index).join(', ');
   const start = async (index: number) => {
     const dir = join(folder, `${index}`);
     mkdirSync(dir, { recursive: true });
@@ -39,7 +41,7 @@ async function threeServers(): Promise<{ urls: string; start: Start }> {
       `server_name: s${index}
 listen: "127.0.0.1:${ports[index]}"
 jetstream { store_dir: ${JSON.stringify(dir)}, max_memory_store: 16777216 }
-cluster { name: c, listen: "127.0.0.1:${ports[index + 3]}", no_advertise: true, routes: [${routes.join(', ')}] }
+cluster { name: c, listen: "127.0.0.1:${ports[index + 3]}", no_advertise: true, routes: [${routesOf(index)}] }
 `,
     );
     const server = spawn(path, ['--config', join(dir, 'nats.conf')], { stdio: 'ignore' });
