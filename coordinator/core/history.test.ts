@@ -231,7 +231,9 @@ test('every invariant holds after each step of any history, and without further 
   );
 });
 
-test('the generated histories contain every rejection, failure, end, and answer to a record', () => {
+test('the generated histories contain every rejection, failure, end, and answer to a record', {
+  timeout: 180_000,
+}, () => {
   const reached = new Set<string>();
   fc.assert(
     fc.property(anyHistory, ([policies, actions]) => {

@@ -113,7 +113,9 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('3') / total).toBeCloseTo(2 / 6, 2);
   });
 
-  test('the weighted slot times of two sweeps differ by no more than the time of their running trials and of their offers made in advance', () => {
+  test('the weighted slot times of two sweeps differ by no more than the time of their running trials and of their offers made in advance', {
+    timeout: 120_000,
+  }, () => {
     const anySweep = fc.record({
       weight: fc.constantFrom(0.5, 1, 2, 5),
       durationMs: fc.constantFrom(500, 1_000, 4_000),

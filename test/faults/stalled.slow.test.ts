@@ -46,9 +46,11 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   await untilRunning(cluster, sweep, 2);
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
-  process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
-  // Drops an idle connection, as some networks do. The agent cannot learn that its attempts were superseded.
+  // Drops the connection, as some networks do. The agent cannot learn that its attempts were superseded, and its spool
+  // has records that the coordinator lacks.
   proxy.cut();
+  await sleep(2 * SWEEP.epochMs);
+  process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
   await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
   printSeconds('from the stall until its trials were pending again', stalledAt);
   await cluster.startAgent('other', 1);
