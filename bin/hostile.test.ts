@@ -64,7 +64,7 @@ test.each([
   ['pause', '7'],
   ['kill', '7', '-y'],
   ['wait', '7'],
-])('trawl %s %s %s prints no control characters of the coordinator', async (...args) => {
+])('trawl %s %s %s prints no control characters that the coordinator sent', async (...args) => {
   const { stdout, stderr } = await runTrawl(...args.filter((arg) => arg !== undefined), '--server', server.address);
   expect(stdout + stderr).not.toBe('');
   expect(stdout).not.toMatch(OBEYED);

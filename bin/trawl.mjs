@@ -17,7 +17,7 @@ buildIfNeeded().then(
   },
 );
 
-/** Whether the command is in a bundle that is at least as new as the output of the compiler. */
+/** Whether the bundle includes the verb, and is at least as new as the output of the compiler. */
 function usesBundle() {
   const verb = process.argv.slice(2).find((arg) => !arg.startsWith('-'));
   return import('../deploy/setup/bundle.mjs').then(
@@ -26,7 +26,7 @@ function usesBundle() {
   );
 }
 
-/** Builds trawl in a checkout that has no build yet. A package contains its build. */
+/** Builds trawl in a checkout that has no build yet. The published package contains the build. */
 function buildIfNeeded() {
   if (existsSync(program)) return Promise.resolve();
   if (existsSync(new URL('../.git', import.meta.url))) {

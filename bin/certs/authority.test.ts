@@ -96,7 +96,7 @@ test('a revoked identity is no longer accepted', async () => {
   expect(existsSync(join(dir, 'server', 'key.pem'))).toBe(true);
 });
 
-test('certs accounts replaces the accounts file of an earlier version, and separates the agents from the coordinator', async () => {
+test('certs accounts updates an accounts file of an earlier version: the agents get a separate account', async () => {
   await certs('init');
   await certs('agent', 'a');
   const file = join(dir, 'server', 'nats-accounts.conf');

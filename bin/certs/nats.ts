@@ -33,7 +33,7 @@ const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** Port for clients. */
 export const NATS_PORT = 4222;
 const NATS_CLUSTER_PORT = 6222;
-/** A machine without power closes no connection, so the server disconnects a client that misses three pings. */
+/** A machine that loses power does not close its connections, so the server drops clients that miss three pings. */
 const PING_EVERY = '5s';
 const UNANSWERED_PINGS = 2;
 
@@ -102,14 +102,14 @@ ${OWN_CERTIFICATE.replaceAll(/^/gm, '  ')}
 `;
 }
 
-/** The account of the coordinator, which owns the streams of offers, and the account of the agents. */
+/** The coordinator's account, which owns the streams of offers, and the agents' account. */
 const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
 
 /**
  * Returns the accounts file. trawl rewrites the file whenever an agent is added or revoked.
  *
  * Agents have a separate account, because a request can name any subject for its reply, and the server does not check permissions
- * for this subject. A reply to an agent stays in the account of the agents, which has no stream and no JetStream API
+ * for this subject. A reply to an agent stays in the agents' account, which has no stream and no JetStream API
  * (docs/decisions/nats-accounts.md).
  */
 export function natsAccounts(agents: readonly KnownIdentity[]): string {

@@ -45,7 +45,7 @@ test('the warning about a parameter without an option names the nearest option',
   expect(warnings('zzz: {value: 1}', '${args_no_hyphens}')).toEqual([]);
 });
 
-test('a parameter whose value is passed to a flag causes a warning', () => {
+test('a parameter causes a warning if its value would be passed to an option that takes no value', () => {
   expect(warnings('amp: {values: [true, false]}')).toEqual([
     'the option --amp of train.py takes no value: pass the parameters with ${args_no_boolean_flags}',
   ]);

@@ -30,7 +30,7 @@ export function argparseOptions(script: string): ScriptOption[] | undefined {
   }));
 }
 
-/** Returns the warnings about parameters that the script's options cannot receive, one sentence each. */
+/** Returns one sentence for each parameter that the options of the script cannot receive. */
 export function argparseWarnings({ command, program }: SweepSpec, script: string, scriptName: string): string[] {
   const macro = OPTION_MACROS.find((one) => command.includes(one));
   const options = macro === undefined ? undefined : argparseOptions(script);

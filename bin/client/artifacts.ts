@@ -15,7 +15,7 @@ export interface TrialArtifact {
 }
 
 /**
- * Lists the artifacts of trials in order of trial, attempt and name, without checkpoints.
+ * Lists the artifacts of trials, except checkpoints, sorted by trial, attempt and name.
  * @param of `trial` is an id or a prefix of an id; an empty string means every trial of the sweep
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */

@@ -152,7 +152,8 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 }
 
 /**
- * Returns the coordinator's file only if its process is alive, because another coordinator can use the port of a dead process.
+ * Returns coordinator.json only if the process that it names is alive, because another coordinator can use the port of
+ * a dead process.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);

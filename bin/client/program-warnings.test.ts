@@ -44,7 +44,7 @@ describe('parameters', () => {
     expect(warning('[python3, train.py, "${seed}", "${artifacts}"]', '', 'import os')).toBe(none);
   });
 
-  test('parameters with several values that do not reach the program are named', () => {
+  test('the warning names the parameters that vary but do not reach the program', () => {
     expect(warning('[a, "${param:lr}"]')).toBe(`the parameter bs does not seem to reach the program: ${REMEDY}`);
     expect(warning('[a, "${param:fixed}"]')).toBe(`the parameters lr, bs do not seem to reach the program: ${REMEDY}`);
   });

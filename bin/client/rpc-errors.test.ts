@@ -86,9 +86,9 @@ test.each([
 });
 
 test.each([
-  ['without a certificate of the client', tls],
-  ['with a certificate of the client', asksForCertificate],
-])('a server that requires TLS, %s, is reported to a client without identity', async (_how, create) => {
+  ['TLS', tls],
+  ['TLS and a client certificate', asksForCertificate],
+])('a call without an identity to a server that needs %s fails with cause and remedy', async (_how, create) => {
   const address = await listen(create());
   await expect(failedCall(address)).resolves.toMatchObject({
     exitCode: EXIT.unreachable,
@@ -98,7 +98,7 @@ test.each([
   });
 });
 
-test('a server without TLS is reported to a client with an identity', async () => {
+test('a call with an identity to a server without TLS fails with cause and remedy', async () => {
   const address = await listen(createPlainHttp2());
   await expect(failedCall(address, true)).resolves.toMatchObject({
     exitCode: EXIT.unreachable,

@@ -14,9 +14,7 @@ import { getSweep, listTrials } from './sweeps.ts';
 
 /** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
-/**
- * When this number of trials is known, no older sweep is read. Sweeps with more trials than this limit are never read.
- */
+/** Once this many trials have been read, no older sweep is read. A sweep with more trials than this is never read. */
 const MAX_PAST_TRIALS = 20_000;
 
 const ENDED = [TrialState.SUCCEEDED, TrialState.STOPPED];
@@ -90,8 +88,8 @@ function areEqual(one: unknown, other: unknown): boolean {
 }
 
 /**
- * Returns the usual number of concurrent trials: the number that lasted longest in total. A short overlap of two
- * consecutive trials therefore does not count.
+ * Returns the usual number of concurrent trials: the number that was running for the longest total time. A short
+ * overlap of two consecutive trials therefore does not count.
  */
 export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs'>[]): number {
   const changes = trials.flatMap(({ startedAtMs, endedAtMs }) => [

@@ -1,4 +1,4 @@
-/** Queries and changes of sweeps and trials that several verbs share. */
+/** Queries and changes sweeps and trials, for several verbs. */
 import { randomUUID } from 'node:crypto';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type {
@@ -103,7 +103,7 @@ export async function* streamCurves(
 /** The maximum number of values that a command keeps in memory; they take up to about 1 GB. */
 const MAX_CURVE_VALUES = 10_000_000;
 
-/** Counts the values of curves that are kept in memory. */
+/** Counts the curve values that a command keeps in memory. */
 class CurveBudget {
   readonly #max: number;
   #values = 0;
@@ -206,7 +206,7 @@ export async function killTrial(connection: Connection, sweep: string, trial: st
 }
 
 /**
- * Retries the named trials, or all trials of a sweep that failed or were cancelled.
+ * Retries the named trials, or the failed or cancelled trials of a sweep.
  * @returns the sweep after the change, and the number of trials that became pending
  */
 export async function retryTrials(

@@ -187,7 +187,7 @@ export function registerAgent(program: Command): void {
     ],
   }).action((_options: Options, self: Command) => {
     const options = self.optsWithGlobals<Options>();
-    // An agent that trains only users' programs needs no cache, so an unusable default is not an error.
+    // An agent that trains only users' programs needs no data cache, so an unusable default folder is not an error.
     if (self.getOptionValueSource('data') === 'cli') requireFolder('--data', options.data);
     return agent(options);
   });

@@ -137,7 +137,7 @@ test.each(['/dev/null', '/dev/null/below', ''])(
   },
 );
 
-test('doctor warns about too little memory for one slot per core, with the number of slots that fit', () => {
+test('if memory is too small for the default slots, doctor warns and names the number of slots that fit', () => {
   expect(memoryFinding(4 * SLOT_BYTES, 4).state).toBe('ok');
   expect(memoryFinding(4 * SLOT_BYTES - 1, 4)).toMatchObject({
     state: 'warning',

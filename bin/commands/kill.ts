@@ -46,7 +46,7 @@ type Target =
 
 /**
  * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can name a sweep and a trial.
- * @throws {AmbiguousError} when several trials match, or a sweep and a trial
+ * @throws {AmbiguousError} when several trials match, or both a sweep and a trial match
  */
 async function findTarget(connection: Connection, selector: string): Promise<Target> {
   if (parseTrialSelector(selector).sweep === undefined) {

@@ -204,7 +204,7 @@ const withConfigs: Partial<SweepServiceServer> = {
   },
 };
 
-test('best ranks configs by the mean over their replicates and counts failed replicates', async () => {
+test('best ranks configs by the mean over their replicates, and shows how many replicates failed', async () => {
   const lines = (await trawl(withConfigs, 'best')).stdout.split('\n');
   expect(lines[0]).not.toContain('noise_std');
   expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim {2}noise_std +test_loss {2}n {2}replicates +trials$/);
@@ -375,7 +375,7 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
   ]);
 });
 
-test('kill rejects a name of both a sweep and a trial, and several trials, and kills nothing', async () => {
+test('kill rejects a selector that matches both a sweep and a trial, or several trials', async () => {
   const both = await trawl(
     {
       getTrial: (_call, callback) =>

@@ -27,7 +27,8 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 /**
- * Loads the client of the coordinator, which the first frame does not need. Loading takes about as long as that frame.
+ * Loads the client code for the coordinator. The first frame does not need this code, and loading it takes about as
+ * long as drawing that frame.
  */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([

@@ -146,10 +146,7 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/**
- * The name of the sweep that `up` submits, before the sweep has an id. The name is not valid for a sweep, so no sweep
- * can have the same name.
- */
+/** Stands for the sweep of `up` until the sweep has an id. No sweep can have this name, because the name is invalid. */
 const OWN_SWEEP = '';
 
 /** Runs the sweep of the file until the sweep ends or Ctrl-C is pressed, and prints the results. */
@@ -188,8 +185,7 @@ async function run(
 
 /**
  * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard; other outputs get one
- * line
- * per event. Without a terminal, the output also ends when the sweep is paused and has no running trials.
+ * line per event. Without a terminal, the output also ends when the sweep is paused and has no running trials.
  */
 async function follow(
   connection: Connection,

@@ -106,7 +106,7 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
   });
 }
 
-/** Waits until the sweep ends, or is paused without a terminal; prints a summary and sets the exit code. */
+/** Waits as {@link waitUntilEnded} does, prints a summary, and sets the exit code. */
 export async function waitFor(connection: Connection, first: Sweep, options: WaitOptions): Promise<void> {
   const sweep = await waitUntilEnded(connection, first, options);
   if (sweep === undefined) {

@@ -154,7 +154,7 @@ test('the distributions of Optuna are converted', async () => {
   });
 });
 
-test('the search space of Ray Tune is converted in both forms, with nested and constant entries', async () => {
+test('both JSON forms of a Ray Tune search space are converted, with nested and constant entries', async () => {
   const { sweep } = await convert(
     '{"metric": "acc", "mode": "max", "num_samples": 20, "lr": {"loguniform": [1e-4, 0.1]}, "opt": {"type": "choice", "categories": ["a", "b"]}, "net": {"layers": {"randint": [1, 5]}, "act": "relu"}}',
   );

@@ -23,7 +23,7 @@ export async function nodeFinding(version: string): Promise<Finding> {
   return { name: 'Node', state: 'missing', detail, fix, needed: true };
 }
 
-/** Returns a finding per TensorFlow backend, and a finding if no backend loads. */
+/** Returns one finding per TensorFlow backend, and one more if no backend loads. */
 export function backendFindings(probes: readonly BackendProbe[], gpus: readonly Gpu[]): readonly Finding[] {
   const findings = probes.map(({ name: backend, loads, reason, tensorflow }): Finding => {
     const name = `backend ${backend}`;
@@ -37,7 +37,7 @@ export function backendFindings(probes: readonly BackendProbe[], gpus: readonly 
   return [...findings, { name: 'backends', state: 'missing', detail: 'none loads', fix, needed: true }];
 }
 
-/** Returns a finding per visible GPU, a finding if GPUs are hidden, and a finding per problem. A machine without GPUs trains on the CPU. */
+/** Returns one finding per problem, one for the number of visible GPUs, and one per visible GPU. GPUs are optional. */
 export function gpuFindings({ gpus, found, problems, notes }: GpuDiscovery): readonly Finding[] {
   const broken = problems.map((detail): Finding => {
     return {
@@ -83,7 +83,7 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
 /** The data sets take 110 MB; metrics and logs take about 100 MB per thousand trials. */
 const LOW_DISK_BYTES = 2 ** 30;
 
-/** Checks whether `folder` can be written, and the free space there or at its closest existing parent. */
+/** Checks that `folder` is writable and has enough free space. If it is missing, checks its closest existing parent. */
 export function diskFinding(name: string, folder: string, option = '--dir'): Finding {
   const problem = folderProblem(folder);
   if (problem !== undefined) {
@@ -120,7 +120,7 @@ export async function orphansFinding(dir: string): Promise<Finding> {
   };
 }
 
-/** Peak memory of a worker with the built-in trainer on 60,000 images, with some reserve. */
+/** Peak memory of a worker with the built-in trainer on 60,000 images, plus some reserve. */
 export const SLOT_BYTES = 2 ** 30;
 
 /**

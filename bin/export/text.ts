@@ -4,8 +4,8 @@ import type { ExportTable } from './table.ts';
 export type CsvValue = string | number | boolean | null;
 
 /**
- * Spreadsheets run text as a formula if the text begins with one of these characters, even after spaces or in full
- * width. A tab or a line break at the start can hide the first character of a formula.
+ * Spreadsheets run text as a formula if the text begins with one of these characters, even after spaces or as a
+ * full-width character. A tab or a line break at the start can hide the first character of a formula.
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;

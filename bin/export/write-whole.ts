@@ -25,13 +25,13 @@ async function discard(path: string): Promise<void> {
 }
 
 /**
- * Replaces the file at `path` by the file that `write` creates at the path passed to it.
+ * Calls `write` with a temporary path, and replaces the file at `path` with the new file at the temporary path.
  * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file; an error with the code
  * ENOSPC when the disk is full
  */
 export async function writeWholeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const existing = await stat(path).catch(() => undefined);
-  // A rename would replace a device such as /dev/null by a file.
+  // A rename would replace a device such as /dev/null with a file.
   if (existing !== undefined && !existing.isFile()) {
     throw new BadInputError(
       `--out: ${shownPath(path)} is ${existing.isDirectory() ? 'a folder' : 'a device, pipe or socket'}, not a file`,
@@ -61,8 +61,8 @@ async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
 }
 
 /**
- * Creates the folder `path` with the files that `write` creates in the folder passed to it. An existing folder must be
- * empty, or contain only files of an earlier export, which are deleted one by one.
+ * Calls `write` with a temporary folder, and renames this folder to `path`. An existing folder at `path` must be empty,
+ * or contain only files of an earlier export, which are deleted one by one.
  * @throws {BadInputError} when the folder contains other files, or cannot be written
  */
 export async function writeWholeFolder(

@@ -1,4 +1,4 @@
-/** Runs child processes that end with this process, and restarts the child processes when they die. */
+/** Runs child processes that end with this process, and restarts them when they die. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,9 +25,8 @@ exit $status
 
 /**
  * Spawns a program that gets SIGTERM when this process ends in any way, or when the child's stdin is closed. The
- * program runs in its own session, so that Ctrl-C on the terminal does not reach the program. The exit code of the
- * child is that
- * of the program, or 128 + the number of a signal.
+ * program runs in its own session, so that Ctrl-C on the terminal does not reach the program. The child exits with
+ * the exit code of the program, or with 128 + the number of a signal.
  * @param output file descriptor for stdout and stderr
  * @param env default: the environment of this process
  */

@@ -68,7 +68,7 @@ test('a server has JetStream and keeps its streams across a restart on the same 
   await reader.close();
 });
 
-test('a server rejects clients without its password; no command line has the password, and only the owner can read the files with it', async () => {
+test('a server rejects clients without its password, which only the owner can read', async () => {
   const server = await start();
   const { hostname, port, password } = new URL(server.url);
   const servers = `${hostname}:${port}`;

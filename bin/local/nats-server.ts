@@ -99,8 +99,7 @@ export interface LocalNatsServer {
 
 /**
  * Starts nats-server with JetStream and resolves once the server answers. The server stops when this process ends, even
- * by
- * SIGKILL. Waits for a previous server of the same folder that is still stopping.
+ * by SIGKILL. If a previous server of the folder is still stopping, waits for it first.
  * @throws {UnreachableError} when no program is found, or the server does not start; the message ends with its log
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<LocalNatsServer> {

@@ -16,7 +16,7 @@ type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
  * If the file is an edited version of a sweep of the folder, asks whether to apply the file to the sweep. The file runs
- * as a new sweep if the answer is no, or if the sweep cannot change to the file.
+ * as a new sweep if the answer is no, or if the file cannot be applied to the sweep.
  * @throws {BadInputError} without a terminal, with the commands to choose from
  */
 export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promise<void> {

@@ -11,9 +11,8 @@ import { suggested } from '../output/suggested.ts';
 /**
  * Returns the sweep that `trawl up` runs. Returns the newest sweep of the data folder that has the same content and
  * code and was not stopped or killed. If no such sweep exists, submits a new sweep. An unfinished sweep keeps its
- * submitted
- * code. A paused sweep is resumed.
- * Unfinished sweeps of other files are paused, so that their trials do not compete for the machine.
+ * submitted code. A paused sweep is resumed. Unfinished sweeps of other files are paused, so that their trials do not
+ * compete for the machine.
  * @param dir the data folder, for the commands that messages suggest
  */
 export async function resumeOrSubmit(

@@ -39,7 +39,7 @@ export const TOKEN_FILE_HELP =
 
 /**
  * Adds `--no-auth`. By default, everything on the loopback interface requires the token of the data folder.
- * @param what the service on the loopback interface that the token protects
+ * @param what the service that the token protects on the loopback interface
  */
 export function withAuth(command: Command, what: string): Command {
   return command.option(

@@ -6,7 +6,7 @@ import { BadInputError } from '../../proto/errors.ts';
 import { Goal, type Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalChoice } from './common.ts';
 
-/** Converts `--goal` to the wire. Without the option, the coordinator chooses the goal. */
+/** Converts `--goal` to its protocol value. Without the option, the coordinator chooses the goal. */
 export function goalFromOption(choice: GoalChoice | undefined): Goal {
   if (choice === undefined) return Goal.UNSPECIFIED;
   return choice.startsWith('min') ? Goal.MINIMIZE : Goal.MAXIMIZE;

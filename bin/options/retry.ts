@@ -16,7 +16,7 @@ export const RETRIED_CLASSES = {
 export type RetriedClass = keyof typeof RETRIED_CLASSES;
 export const retriedClasses = Object.keys(RETRIED_CLASSES) as RetriedClass[];
 
-/** Selects the failed trials of a sweep that are retried. */
+/** Selects which failed trials of a sweep to retry. */
 export type RetriedFailures = Pick<RetryTrialsRequest, 'failed' | 'failures'>;
 
 /**

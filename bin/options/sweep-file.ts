@@ -18,7 +18,7 @@ export interface LoadedSweepFile {
 }
 
 /**
- * Reads and validates a sweep file and its files of values. The paths of the files are relative to the sweep file.
+ * Reads and validates a sweep file and the value files that it names, whose paths are relative to the sweep file.
  * @throws {BadInputError} with file, line and column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {

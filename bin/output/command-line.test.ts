@@ -27,7 +27,7 @@ parameters: {lr: {value: 0.5}, seed: {values: [3, 5]}}
   expect(second).toContain('--seed=5');
 });
 
-test('arguments have the order of the file, the seed included', () => {
+test('arguments, including the seed, have the order of the file', () => {
   const space = 'parameters: {z: {value: 1}, seed: {value: 4}, a: {parameters: {c: {value: 3}, b: {value: null}}}}';
   expect(linesOf(`command: [t, "\${args}"]\n${space}\n`)).toEqual(['t --z=1 --seed=4 --a.c=3 --a.b=None']);
 });

@@ -283,7 +283,7 @@ function machineJson(figures: MachineFigures) {
   };
 }
 
-/** Returns the start of an attempt's program, as printed with `-o json`. */
+/** Returns how the program of an attempt was started, as printed with `-o json`. */
 export function programJson({ attempt, command, interpreter, python, packages }: ProgramStart) {
   const list = packages === '' ? [] : packages.split('\n');
   return { attempt, command, interpreter: interpreter || null, python: python || null, packages: list };

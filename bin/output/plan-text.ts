@@ -19,7 +19,7 @@ export interface PlanFacts {
   readonly estimate: HistoryEstimate | undefined;
 }
 
-/** Returns a plan as `trawl plan` prints it, and as `trawl up` shows the plan until the sweep runs. */
+/** Returns the text that `trawl plan` prints, and that `trawl up` shows until the sweep runs. */
 export function planText(
   plan: Plan,
   spec: SweepSpec,

@@ -30,8 +30,8 @@ export interface TrialTableOptions {
 }
 
 /**
- * Returns the step of each trial's value of a metric, by trial id. Undefined if the table needs no column for the
- * steps.
+ * Returns, by trial id, the step at which each trial reported its value of `metric`. Undefined if the table needs no
+ * column for the steps.
  */
 export function shownSteps(
   trials: readonly Trial[],
@@ -130,7 +130,7 @@ export interface ConfigTableOptions {
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** The step of each trial's value of the ranking metric, by trial id. If undefined, the column is hidden. */
+  /** By trial id, the step at which the value of the ranking metric was reported. Undefined hides the column. */
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
 

@@ -14,8 +14,8 @@ export function suggested(words: string, options: ServerOptions = {}): string {
 
 /**
  * Returns the current command without one of its options.
- * @param words of the command line, without the program @param without the omitted option, which takes a value, such as
- * `--retry`
+ * @param words of the command line, without the program
+ * @param without the omitted option, which takes a value, such as `--retry`
  */
 export function repeated(words: readonly string[], without?: string): string {
   const isKept = (word: string, index: number) =>

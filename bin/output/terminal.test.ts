@@ -60,7 +60,7 @@ test('styles apply to cells only if the terminal has colour', () => {
   expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
 });
 
-test('the final output ranks trials by the sweep’s metric and by psnr', () => {
+test('the final output has two rankings: by the metric of the sweep, and by psnr', () => {
   const trials = [endedTrial(0, { test_loss: 0.2, psnr: 14 }), endedTrial(2, { test_loss: 0.1, psnr: 12 })];
   expect(closingRanking(sampleSweep(ended), trials, pipe)).toBe(
     [
@@ -78,7 +78,7 @@ test('the final output ranks trials by the sweep’s metric and by psnr', () => 
   );
 });
 
-test('with replicates, the closing ranking lists configs by their mean and counts failed replicates', () => {
+test('with replicates, the closing ranking lists configs by their mean, and shows how many replicates failed', () => {
   const replicate = (seed: number, test_loss: number) => ({ ...endedTrial(0, { test_loss }), id: `s${seed}`, seed });
   const failed = { ...replicate(2, 0.01), state: TrialState.FAILED };
   const trials = [replicate(0, 0.2), replicate(1, 0.3), failed, endedTrial(2, { test_loss: 0.1 })];

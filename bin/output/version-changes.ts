@@ -20,7 +20,7 @@ function changeLines({ kept, added, dropped, dropped_started: droppedStarted, se
   return `${lines.join('\n')}\n`;
 }
 
-/** Returns the differences of a file from the current version of a sweep, as several lines. */
+/** Returns the differences between the current version of a sweep and a file, as lines of text. */
 export function versionChangesText(
   { sweep, name, state, version }: Pick<ReturnType<typeof sweepJson>, 'sweep' | 'name' | 'state' | 'version'>,
   changes: VersionChangesJson,

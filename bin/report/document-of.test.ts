@@ -126,7 +126,7 @@ test('the importance section shows the exact analysis of variance and the means 
   const importance = shares === undefined ? [] : rowsOf(shares);
   expect(importance.map(({ parameter }) => parameter)).toEqual(['width', 'noise', 'unexplained']);
   expect(figuresOf(sectionOf(grid(), 'effects'))[0]?.caption).toMatch(/ 1 smaller interaction is not listed\.$/);
-  // By hand: 12 trials, widths 0.1875 on either side of the mean, seeds of -0.01, 0 and 0.01 around each config.
+  // By hand, for 12 trials: a width shifts the loss by ±0.1875, and a seed shifts it by -0.01, 0 or 0.01.
   const between = 12 * 0.1875 ** 2;
   const within = 8 * 0.01 ** 2;
   expect(importance[0]?.share).toBe(`${((100 * between) / (between + within)).toFixed(1)}%`);
@@ -141,7 +141,7 @@ test('the joint effect of two parameters is an interaction, with its share and p
   }));
   const [shares] = tablesOf(sectionOf(documentOf(data, NOW), 'effects'));
   const rows = shares === undefined ? [] : rowsOf(shares);
-  // Sums of squares: 12 trials, 0.5 from the mean; seeds of -0.1, 0 and 0.1 around each of 4 configs.
+  // Sums of squares: each of 12 trials is 0.5 from the mean; in each of 4 configs, a seed adds -0.1, 0 or 0.1.
   const share = (12 * 0.5 ** 2) / (12 * 0.5 ** 2 + 8 * 0.1 ** 2);
   expect(rows).toEqual([
     expect.objectContaining({ parameter: 'width', share: '0.0%' }),
@@ -330,7 +330,7 @@ test('the design lists the effect of exclude and when', () => {
   expect(rows).toContainEqual({ rule: 'when', condition: 'width=64', effect: 'sets epochs=7' });
 });
 
-test('the state of a report has the slot time that the sweep has used', () => {
+test('the state line of a report includes the slot time used so far', () => {
   const data = reportData(GRID, () => ({ state: 'pending' }));
   const slotTime = { slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 };
   const { state } = documentOf({ ...data, sweep: { ...data.sweep, slotTime } }, NOW);

@@ -31,7 +31,7 @@ export function rowsOf({ columns, rows }: ReportTable): Record<string, string>[]
   );
 }
 
-/** Returns the entries of the lists in a section, by name. If a name is repeated, the last fact counts. */
+/** Returns the facts of a section, by name. If a name is repeated, the last fact counts. */
 export const factsOf = ({ blocks }: Section): Record<string, string> =>
   Object.fromEntries(blocks.flatMap((block) => (block.kind === 'facts' ? block.rows : [])));
 

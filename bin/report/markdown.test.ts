@@ -24,7 +24,7 @@ const hostile = (folder?: string) =>
     folder,
   );
 
-test('a Markdown report has the same elements for any text', () => {
+test('text in a Markdown report never changes its elements', () => {
   const plain = shapeOf(markdownOf(everywhere('x'), 'files').text);
   fc.assert(
     fc.property(hostileText, (text) => {

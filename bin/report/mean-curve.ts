@@ -4,7 +4,7 @@ import { finiteMetric, meanOf } from '../../lib/domain/trial-result.ts';
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import type { EpochPoint } from './charts/line-chart.ts';
 
-/** The trials that a line's band contains. */
+/** The values that the band spans at each epoch. */
 export type Band = 'all' | 'middle half';
 
 /** Returns one point for each epoch at which any trial has a finite value, in order. */

@@ -30,7 +30,7 @@ test('a text parameter with too many values has no levels', () => {
   expect(levelsOf(['a', 'b', 'c'], 3)?.map(({ label }) => label)).toEqual(['a', 'b', 'c']);
 });
 
-test('varying parameters are the axes in order, then the other parameters; a parameter determined by another parameter is not independent', () => {
+test('axes come first among varying parameters; a parameter that another one determines is not independent', () => {
   const parameters = [3, 5].flatMap((depth) =>
     [15, 30].map((latent) => ({ depth, latent, epochs: depth === 5 ? 13 : 10, batch: 64 })),
   );

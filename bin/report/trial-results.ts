@@ -1,4 +1,4 @@
-/** Functions on the results of a sweep that several sections use. */
+/** Functions that several sections use on the results of a sweep. */
 import { sweptParameters } from '../../coordinator/grid/spec.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';

@@ -192,7 +192,7 @@ export class Replay {
 /** The leases of a replay, and the slot time that results from these leases. */
 class ReplayedLeases {
   readonly #leases = new Map<string, { readonly slot: string; readonly sinceMs: number }>();
-  /** By slot: when the slot was taken, and the number of its leases. */
+  /** By slot: since when the slot has been in use, and the number of its leases. */
   readonly #slots = new Map<string, { readonly sinceMs: number; leases: number }>();
   #doneMs = 0;
   #atMs = 0;

@@ -139,7 +139,7 @@ const isEarlierModel: EarlierExport = async (dir, names) => {
 };
 
 /**
- * Writes the model into the folder `out` atomically, and replaces a model that was exported to the folder before.
+ * Writes the model into the folder `out` atomically, and replaces an earlier export in this folder.
  * @throws {BadInputError} when the folder contains other files, or the network does not consist of dense layers
  */
 export async function writeLayersModel(file: SafetensorsFile, out: string): Promise<void> {

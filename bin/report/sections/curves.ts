@@ -12,8 +12,8 @@ import { layOut, type PanelLayout } from '../panels.ts';
 import { objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
- * Returns charts by epoch of the objective and of the other metrics in the hypotheses. Returns undefined until a trial
- * reports a second epoch, because the ranking already shows the values of the first epoch.
+ * Returns charts of the objective, and of the other metrics in the hypotheses, over the epochs. Returns undefined until
+ * a trial reports a second epoch, because the ranking already shows the values of the first epoch.
  */
 export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];

@@ -39,7 +39,7 @@ const READING =
   `probably decide the claim (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total). For a claim of several steps, it is ` +
   'the number for the step that needs the most.';
 
-/** The usual confidence level in percent. The report prints only other levels. */
+/** The usual confidence level in percent. The report omits this level, and states any other level. */
 const USUAL_LEVEL = 95;
 
 const MEASURES = [
