@@ -1,4 +1,4 @@
-/** Decides who can reach a coordinator: its identity, its addresses, and the rule by which calls are admitted. */
+/** Decides who can reach a coordinator: its identity, its addresses, and the rule that admits calls. */
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import type { BasicAuth, TokenAuth } from '../../lib/net/http.ts';
@@ -47,8 +47,8 @@ export function checkAddresses(options: AccessOptions, identity: Identity | unde
 }
 
 /**
- * Returns the rule by which calls are admitted: by their identities, or by the token on the loopback address. Returns
- * undefined if every call is admitted, because no token is required.
+ * Returns the rule that admits calls: by identity or, on the loopback address, by token. Returns undefined if every
+ * call is admitted, because no token is required.
  */
 export function admission(
   { listen }: AccessOptions,
@@ -60,7 +60,9 @@ export function admission(
   return (shown) => admitOwner(shown, token.token, token.file);
 }
 
-/** Returns the known identities, which follow the identity folder; undefined without an identity. */
+/**
+ * Returns the known identities, kept up to date with the identity folder; undefined if the coordinator has no identity.
+ */
 export function watchIdentities({ identityDir, log }: AccessOptions): Identities | undefined {
   if (identityDir === undefined) return undefined;
   return new Identities(identityDir, (error) => log.error({ err: error }, 'could not reload the identities'));

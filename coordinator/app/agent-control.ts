@@ -61,7 +61,7 @@ export function agentsOf(core: Core, now: number): Agent[] {
   return [...core.agents.keys(), ...core.pastAgents.keys()].map((id) => agentOf(core, id, now));
 }
 
-/** Returns a disconnected agent from the facts that the store keeps. */
+/** Builds the message about a disconnected agent from its stored facts. */
 export function pastAgentOf(id: string, facts: AgentFacts): Agent {
   const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
   return AgentMessage.fromPartial({

@@ -37,7 +37,7 @@ async function coordinator(text: string) {
     get runtime() {
       return runtime;
     },
-    /** Replaces the coordinator by one that starts from the store, as after a crash. */
+    /** Replaces the coordinator with one that starts from the store, as after a crash. */
     async restart() {
       runtime = open();
       await connect();
@@ -206,7 +206,7 @@ test('a lower run_cap drops the last trials, and a higher run_cap continues the 
   expect(world.trials().filter(({ state }) => state === 'cancelled')).toEqual([]);
 });
 
-test('changed settings take effect without a change of the trials', async () => {
+test('changed settings take effect, and the trials stay the same', async () => {
   const world = await coordinator(FILE);
   const changes = await world.apply(`${FILE}timeout: 1h\npriority: 7\nconcurrency: 1\n`);
   expect(changes).toMatchObject({ kept: 4, added: 0, dropped: 0 });
@@ -312,7 +312,7 @@ describe('a sweep that has reached its target', () => {
     });
   });
 
-  test('a target that a kept result reaches is rejected, and a target that only a dropped result reaches is accepted', async () => {
+  test('a target is rejected if a kept result already reaches it, but not if only a dropped result does', async () => {
     const world = await ended();
     const id = world.trial(3).id;
     await expect(world.apply(withTarget(3.2))).rejects.toThrow(

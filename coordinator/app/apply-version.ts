@@ -236,7 +236,7 @@ interface NewSpace {
 
 /**
  * Returns the state from which further trials are created. A new grid is walked from its first point, and the points
- * with a trial are skipped. In all other cases, the search continues.
+ * that already have a trial are skipped. In all other cases, the search continues.
  */
 function searchOf(
   runtime: Runtime,
@@ -258,7 +258,7 @@ function searchOf(
   return { source, state, done };
 }
 
-/** Undefined if an older version of trawl created all trials of the sweep at its submission. */
+/** Undefined if an older version of trawl created all trials of the sweep when it was submitted. */
 function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
   const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
     search: string | null;

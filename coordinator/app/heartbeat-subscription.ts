@@ -17,7 +17,7 @@ export interface HeartbeatOptions {
   readonly cluster: string;
   readonly metrics: Pick<CoordinatorMetrics, 'unreadable'>;
   readonly rejections: Pick<RejectionLog, 'record'>;
-  /** Whether an agent has a valid identity. The function always returns true without authentication. */
+  /** Whether an agent has a valid identity. Always true if the coordinator requires no authentication. */
   readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }

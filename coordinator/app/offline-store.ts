@@ -1,4 +1,4 @@
-/** Serves a store without a coordinator, for prune, backup, retry, apply and commands that only read. */
+/** Serves a store without a coordinator, for prune, backup, retry and apply, and for commands that only read. */
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';

@@ -28,7 +28,7 @@ export interface RoundsOptions {
   readonly rejections: Pick<RejectionLog, 'record'>;
   /** Called with the problem when a part of the NATS connection fails. Called with undefined when the part recovers. */
   readonly onProblem: (part: NatsPart, problem: string | undefined) => void;
-  /** Whether an agent has a valid identity. The function always returns true without authentication. */
+  /** Whether an agent has a valid identity. Always true if the coordinator requires no authentication. */
   readonly isKnownAgent: (agentId: string) => boolean;
   readonly log: Logger;
 }

@@ -21,7 +21,7 @@ import { type SourceOpener, sourceOpener } from './trial-sources.ts';
 /** The start time in Unix milliseconds. `now` adds monotonic time to this value, so that the result never jumps. */
 const startedAt = Date.now() - performance.now();
 
-/** Returns Unix milliseconds of a clock that never jumps. */
+/** Returns the time in Unix milliseconds, from a clock that never jumps. */
 export function now(): number {
   return Math.round(startedAt + performance.now());
 }
@@ -35,7 +35,7 @@ export interface RuntimeOptions {
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
-  /** Returns Unix milliseconds of a clock that never jumps. The default is the clock of the process. */
+  /** Returns the time in Unix milliseconds, from a clock that never jumps. The default is the clock of the process. */
   readonly now?: () => number;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow;

@@ -37,7 +37,7 @@ test('sweeps of one priority share the slots by weight, and each of them gets at
   expect(shares(coreWith([{ weight: 100 }, {}])).map((share) => share?.slots)).toEqual([8, 1]);
 });
 
-test('a sweep waits for the end of a sweep with a higher priority, unless the concurrency of that sweep leaves slots', () => {
+test('a sweep waits until sweeps of higher priority end, unless their concurrency leaves slots free', () => {
   expect(shares(coreWith([{ priority: 1 }, {}]))).toEqual([
     { slots: 8, waitMs: 0 },
     { slots: 8, waitMs: 5_000 },

@@ -34,7 +34,7 @@ export function slotShareOf(
   return { slots: limit(shareOf(capacity)), waitMs: max(waits, (wait) => wait ?? 0) ?? 0 };
 }
 
-/** Returns the number of trials that the eligible slots of the agents that take work can run at the same time. */
+/** Returns the number of trials that can run at the same time on the eligible slots of agents that take work. */
 function capacityFor(core: Core, sweep: Sweep): number {
   const packs = trainsPacks(sweep.policy.trainer);
   let capacity = 0;

@@ -85,7 +85,7 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
 
-/** The maximum number of trials that the error about an ambiguous name lists. */
+/** The maximum number of trials that are listed in the error about an ambiguous name. */
 const MAX_MATCHES = 6;
 
 /** Returns the ids of the trials that a retry can select, including ended trials. */

@@ -52,7 +52,7 @@ describe('sweeps with method tpe', () => {
     expect(sweep.trials()).toHaveLength(60);
   });
 
-  test('a TPE sweep finds good points, because the later half of the trials is better than the first ten trials', async () => {
+  test('a TPE sweep finds good points: the later half of its trials is better than the first ten trials', async () => {
     const sweep = await coordinatorWithSweep(dir, FILE, 2);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();

@@ -28,7 +28,7 @@ function storeWith(text: string) {
   return db;
 }
 
-test('a trial source continues after the stored trials, and drops a point whose trial is stored', () => {
+test('a trial source continues after the stored trials, and drops a point that already has a trial', () => {
   const db = storeWith(GRID);
   const search = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search;
   expect(search?.state).toMatchObject({ created: 3, points: 3 });

@@ -99,7 +99,7 @@ test('configs with values outside the space are left out, and the sweep shows a 
   ]);
 });
 
-test('the replicates of an earlier config give one result with their mean', async () => {
+test('the replicates of an earlier config count as one result, which is their mean', async () => {
   const { db, submit } = coordinator();
   await submit(`${GRID.replace('{min: 0, max: 5, step: 0.25}', '{value: 0}')}replicates: 3\n`);
   db.exec(`update trials set state = 'succeeded', ended_at = 5, metrics = json_object('test_loss', 10 + seed)

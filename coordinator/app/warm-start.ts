@@ -1,4 +1,4 @@
-/** Finds the earlier sweeps that a new sweep names, and reads the results with which its search starts. */
+/** Finds the earlier sweeps that a new sweep names, and reads the results that its search starts with. */
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
@@ -10,7 +10,7 @@ import { parseSweep } from '../sweepfile/parse.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
- * Returns the results with which a search starts. Undefined if the sweep names no earlier sweep.
+ * Returns the results that a search starts with. Undefined if the sweep names no earlier sweep.
  * @throws {BadInputError} if an earlier sweep does not exist, or has another space
  */
 export function readWarmStart(runtime: Runtime, spec: SweepSpec): WarmStart | undefined {

@@ -21,7 +21,7 @@ test('an agent joins once, and a new stream of the same process causes no event'
   expect(kinds(beat(core, 'a1', 20))).toEqual([]);
 });
 
-test('a silent agent is lost once, and returns with its next heartbeat', () => {
+test('a silent agent is recorded as lost once, and as returned at its next heartbeat', () => {
   const core = emptyCore();
   core.listeningSince = 0;
   hello(core, 'a1', 0);
@@ -30,7 +30,7 @@ test('a silent agent is lost once, and returns with its next heartbeat', () => {
   expect(kinds(beat(core, 'a1', 3 * LEASE_MS + 1))).toEqual(['returned']);
 });
 
-test('an agent that was asked to stop has left, and joins when it starts again', () => {
+test('an agent that was asked to stop is recorded as left, and as joined when it starts again', () => {
   const core = emptyCore();
   hello(core, 'a1', 0);
   beat(core, 'a1', 10, true);

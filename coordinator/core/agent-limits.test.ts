@@ -52,7 +52,7 @@ test('a slot can have a running lease and the next lease, and further claims for
   expect(claim(core, sweep, 't2', 0)).toBe('granted');
 });
 
-test('an agent leases at most two trials per slot, for any slot numbers in its claims', () => {
+test('an agent holds at most two leases per slot, whatever slot numbers it claims for', () => {
   const { core, sweep } = world({ slots: 2, trials: 12 });
   for (const [at, trial] of [...sweep.trials.keys()].entries())
     claim(core, sweep, trial, [0, 1, 2, 99, 2 ** 31][at % 5] ?? 0);
@@ -91,7 +91,7 @@ test('a pack counts as one lease of its slot', () => {
 });
 
 test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<AttemptRecord, 'kind'>]>([
-  ['log', MAX_ATTEMPT_LOG_CHARACTERS / 1_000_000, () => ({ kind: 'log', text: 'x'.repeat(1_000_000) })],
+  ['log text', MAX_ATTEMPT_LOG_CHARACTERS / 1_000_000, () => ({ kind: 'log', text: 'x'.repeat(1_000_000) })],
   [
     'reports',
     Math.floor(MAX_ATTEMPT_REPORT_CHARACTERS / 100_262),
@@ -99,7 +99,7 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
   ],
   ['metrics', MAX_REPORTED_METRICS, (epoch) => ({ kind: 'report', epoch, metrics: { [`m${epoch}`]: 1 } })],
   [
-    'long metric names',
+    'the length of metric names',
     MAX_REPORTED_METRIC_CHARACTERS / 1_000,
     (epoch) => ({ kind: 'report', epoch, metrics: { [`${epoch}`.padEnd(1_000, 'm')]: 1 } }),
   ],
@@ -111,7 +111,7 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
       program: { attempt: 1, command: ['python'], interpreter: '', python: '', packages: `torch==${seq}` },
     }),
   ],
-])('an attempt whose agent sends too much of its %s ends as rejected, and is not retried', (_, allowed, bodyOf) => {
+])('an attempt that exceeds its limit on %s ends as rejected, and is not retried', (_, allowed, bodyOf) => {
   const { core, sweep } = world();
   expect(claim(core, sweep, 't0', 0)).toBe('granted');
   const key = sampleKey(sweep, sampleTrial(sweep, 't0'), 1);

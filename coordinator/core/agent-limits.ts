@@ -26,11 +26,11 @@ export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
 /**
- * The maximum number of different metrics that the reports of an attempt name. The stored row of a trial has a value
- * for each metric. A correct agent reports about half as many metrics.
+ * The maximum number of different metrics in the reports of an attempt. The stored row of a trial has a value for each
+ * metric. A correct agent reports about half as many metrics.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
-/** The maximum total length of the names of all metrics that the reports of an attempt name, in characters. */
+/** The maximum total length of the different metric names in the reports of an attempt, in characters. */
 export const MAX_REPORTED_METRIC_CHARACTERS = 2 * MAX_ATTEMPT_METRIC_CHARACTERS;
 
 /**
@@ -50,7 +50,7 @@ export interface StoredRecords {
   /** The size of the metrics of all reports, in characters of JSON. */
   readonly metricCharacters: number;
   readonly metrics: Iterable<string>;
-  /** Whether the newest program record has a list of packages, or whether there is no program record. */
+  /** Whether the newest program record has a list of packages; `none` if there is no program record. */
   readonly program: 'with packages' | 'without packages' | 'none';
 }
 

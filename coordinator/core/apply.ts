@@ -67,8 +67,8 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
 }
 
 /**
- * Returns whether the early-stopping rule of the new version differs. The scores and curves of a new rule must then be
- * loaded from the store.
+ * Returns whether the new version changes the early-stopping rule. If so, the scores and curves that the new rule needs
+ * must be loaded from the store.
  */
 export function hasNewRule(before: SweepPolicy, after: SweepPolicy): boolean {
   const text = ({ earlyTerminate }: SweepPolicy) => canonicalJson(JSON.parse(JSON.stringify(earlyTerminate ?? null)));

@@ -203,8 +203,10 @@ function retryOrFail(core: Core, sweep: Sweep, trial: Trial, failed: EarlyOrLate
   ];
 }
 
-/** Failures that the machine caused are not charged to the trial, and a trial that failed early is first retried on another
- * agent. */
+/**
+ * Failures that the machine caused are not charged to the trial. A trial that failed early is first retried on another
+ * agent.
+ */
 function decideFor(
   core: Core,
   sweep: Sweep,
@@ -228,7 +230,8 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // A failure on an agent on which a trial of the sweep has succeeded is stronger evidence against the trial.
+  // If any trial of the sweep has succeeded on the agent, a failure there is stronger evidence against the failed
+  // trial.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

@@ -7,7 +7,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** The end of an attempt that the early-stopping rule of its sweep stopped. */
+/** The end of an attempt when the early-stopping rule of its sweep stops the trial. */
 interface StoppedEnd {
   readonly outcome: 'stopped';
   readonly rule: RuleName;
@@ -33,7 +33,7 @@ export type AttemptEnd = FinalEnd | { readonly outcome: 'superseded' };
 /** Classes of failure that a machine can be responsible for. */
 export type AttributableClass = Extract<FailureClassName, 'oom' | 'crash' | 'timeout' | 'preflight'>;
 
-/** A failed attempt whose class of failure can be the fault of the machine. */
+/** A failed attempt whose failure may be the fault of the machine. */
 export interface FailedAttempt {
   readonly agentId: string;
   readonly class: AttributableClass;

@@ -155,7 +155,7 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
   keepCurve(sweep, key, artifact);
 }
 
-/** Returns the reason why an agent may not send anything for an attempt, or undefined if the agent holds the lease. */
+/** Returns the reason why an agent must not send anything for an attempt, or undefined if the agent holds the lease. */
 export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
   return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
 }

@@ -245,7 +245,7 @@ describe('leases', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
-  test('a heartbeat of another agent that lists a lease does not renew the lease, and revokes the attempt on that agent', () => {
+  test('if a heartbeat lists another agent’s lease, the lease is not renewed, and the sender must end the attempt', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
     now += 1_000;

@@ -40,7 +40,7 @@ describe('a machine on which trials fail is quarantined', () => {
     for (const other of others) expect(other).toMatchObject({ detail: expect.stringMatching('^a probe of agent bad') });
   });
 
-  test('a faulty machine receives no further trial of the sweep while the outcome of three trials elsewhere is open', () => {
+  test('after three failures, a faulty machine gets no trials of the sweep until these have ended elsewhere', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash),
       agent('good', { afterMs: 30 * MINUTE, end: 'succeeded' }),
@@ -247,7 +247,7 @@ describe('a retry', () => {
     expect(sweep.counts).toMatchObject({ succeeded: 12 });
   });
 
-  test('a retry waits up to ten minutes for another agent that is busy, and then runs on the same agent', () => {
+  test('a retry waits up to ten minutes for a busy other agent, and then runs on the first agent again', () => {
     const busy: Plan = { afterMs: 60 * MINUTE, end: 'succeeded' };
     const cluster = new VirtualCluster([
       agent('a', ({ attempt, trialId }) => (trialId === 't0' && attempt === 1 ? late : busy), 1),

@@ -12,25 +12,25 @@ import type { Trial } from './trial-model.ts';
 
 /** The machine can be the cause of a failure within this time after the start of the attempt. */
 const EARLY_FAILURE_MS = 30_000;
-/** The minimum number of trials that must fail early on an agent before it is excluded from the sweep or quarantined. */
+/** The number of trials that must fail early on an agent before the agent is excluded from the sweep or quarantined. */
 const SUSPECT_TRIALS = 3;
-/** A trial is failed when its preflight has failed on this many agents. */
+/** A trial fails once its preflight has failed on this many agents. */
 export const MAX_PREFLIGHT_AGENTS = 3;
 /** A sweep is paused after this many consecutive failures. */
 export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
- * The probability that a sound machine has as many failures as the agent, given how often trials of the program fail
- * early. An agent is quarantined only below this probability.
+ * An agent is quarantined only if the probability that a sound machine would have as many failures is below this limit,
+ * given how often trials of the program fail early.
  */
 const CHANCE = 1 / 500;
-/** The maximum number of different errors that the reason of a pause lists. */
+/** The maximum number of different errors that are listed in the reason for a pause. */
 const NAMED_ERRORS = 3;
 
 const ATTRIBUTABLE: readonly AttributableClass[] = ['oom', 'crash', 'timeout', 'preflight'];
 
-/** Returns the class of a failure that a machine can be responsible for; undefined for every other end. */
+/** Returns the failure class of an attempt if a machine can be responsible for the failure; otherwise undefined. */
 export function attributableClass(end: AttemptEnd): AttributableClass | undefined {
   return end.outcome === 'failed' ? ATTRIBUTABLE.find((one) => one === end.failure.class) : undefined;
 }

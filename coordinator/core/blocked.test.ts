@@ -8,7 +8,7 @@ import { onPause } from './sweeps.ts';
 
 const GIB = 2 ** 30;
 
-/** Returns a core with one sweep, and with an agent with GPUs of 16 GiB unless `agents` is 0. */
+/** Returns a core with one sweep and, unless `agents` is 0, one agent that has GPUs of 16 GiB. */
 function coreWith(resources: Partial<Resources>, agents = 1) {
   const core = emptyCore();
   addSweep(core, '1', 2, { resources: { labels: {}, ...resources } });

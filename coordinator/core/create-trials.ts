@@ -10,13 +10,15 @@ import type { Change } from './step.ts';
 import { newTrial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** The number of trials per slot that are created ahead: one trial that starts, and one trial that is offered. */
+/** The number of trials that are created in advance per slot: one that starts, and one that is offered. */
 const STARTS_AND_OFFERS_PER_SLOT = 2;
 
-/** The maximum number of points of a sweep that one pass takes from its source, so that a pass stays short. */
+/** The maximum number of points that one pass takes from the source of a sweep, so that the pass stays short. */
 export const MAX_POINTS_PER_PASS = 5_000;
 
-/** Creates trials for all running sweeps, compares the members of populations, and ends sweeps that have no further trials. */
+/**
+ * Creates trials for all running sweeps, compares the members of populations, and ends sweeps that have no trials left.
+ */
 export function createTrials(core: Core, now: number): Change[] {
   const compared = [...core.sweeps.values()].flatMap((sweep) => compareMembers(sweep, now));
   const sweeps = [...core.sweeps.values()].filter(({ state, search }) => state === 'running' && search !== undefined);
@@ -31,7 +33,7 @@ export function createTrials(core: Core, now: number): Change[] {
   return [...compared, ...created];
 }
 
-/** Returns the maximum number of created trials of a sweep that have not started. */
+/** Returns the maximum number of trials of the sweep that may be created but not started. */
 function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;

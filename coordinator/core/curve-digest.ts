@@ -6,8 +6,7 @@ const HASH_BYTES = 6;
 const MODULUS = 2 ** (8 * HASH_BYTES);
 
 /**
- * The number of reports of an attempt that the digest covers. Replicates that differ almost always differ in their
- * first reports.
+ * The digest covers this many reports of an attempt. Different replicates almost always differ in their first reports.
  */
 export const CURVE_REPORTS = 1_000;
 

@@ -263,7 +263,7 @@ test('when no trial of a sweep is left to run, its held trials are stopped with 
   ]);
 });
 
-test('a stop and a kill of a sweep cancel its held trials, and the kill of a held trial cancels the trial', () => {
+test('a stop or a kill of a sweep cancels its held trials, and a kill of a held trial cancels that trial', () => {
   for (const end of [
     () => onStop(core, { sweepId: '1', reason: '' }),
     () => onKill(core, { sweepId: '1', reason: '' }, NOW),
@@ -278,7 +278,7 @@ test('a stop and a kill of a sweep cancel its held trials, and the kill of a hel
   }
 });
 
-test('a trial of a sweep that is stopping is not held, because it could not resume', () => {
+test('a stopping sweep holds no trials, because a held trial could not resume', () => {
   const sweep = sweepOf(PROMOTION);
   const key = open(sweep, 't0');
   report(key, 1, 0.5);
@@ -314,7 +314,7 @@ test('a trial whose program stores no checkpoint is held at its next report, and
   for (const epoch of [1, 2, 3]) expect(report(again, epoch, 0.7, 'b').step.changes).toHaveLength(1);
 });
 
-test('a member of a pack that is held leaves the pack, and the other members continue', () => {
+test('a trial that is held leaves its pack, and the other trials of the pack continue', () => {
   const sweep = sweepOf(PROMOTION, {}, 8, 'k');
   open(sweep, 't0');
   const [first, second] = ['t0', 't1'].map((trialId) => ({ sweepId: '1', trialId, attempt: 1 }));

@@ -33,7 +33,7 @@ export function newEarlyStopping({ earlyTerminate, ranking }: SweepPolicy): Earl
   return { name, rule, curves: new Map(), resumable: new Map(), scores: new Map(), promotion, population };
 }
 
-/** Begins the curve of an attempt. An attempt that resumes continues the curve up to its checkpoint. */
+/** Begins the curve of an attempt. A resumed attempt keeps the curve up to its checkpoint. */
 export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<Lease, 'key' | 'resumedFrom'>): void {
   if (earlyStopping === undefined) return;
   earlyStopping.curves.set(keyText(key), resumedFrom > 0 ? [...(earlyStopping.resumable.get(key.trialId) ?? [])] : []);
@@ -66,7 +66,7 @@ export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
 
-/** Adds the score of a trial that entered a rung. */
+/** Adds the score with which a trial entered a rung. */
 function addScore({ scores, promotion }: EarlyStopping, trialId: string, rung: number, score: number): void {
   if (promotion !== undefined) {
     const entered = promotion.rungs.get(rung) ?? newPromotionRung();

@@ -73,7 +73,7 @@ test('the explanation of a pending trial has a verdict with reasons for each age
   });
 });
 
-test('the reasons of a sweep are a pause, its concurrency limit, a backoff, and trials that come first', () => {
+test('the reasons in a trial’s own sweep are a pause, the concurrency limit, a backoff, and the trials ahead', () => {
   const core = emptyCore();
   const retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 8_000 };
   const sweep = addSweep(core, '1', 4, { concurrency: 2, retry });

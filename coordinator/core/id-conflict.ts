@@ -13,7 +13,7 @@ export interface IdConflict {
   readonly freeInMs: number;
 }
 
-/** The facts of a hello that identify the agent's process, folder and copy of the folder. */
+/** The facts in a hello that identify the agent's process, folder and copy of the folder. */
 export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'location'>;
 
 /**

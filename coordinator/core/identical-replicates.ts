@@ -1,6 +1,4 @@
-/**
- * Finds configs whose replicates have identical results, because a program that ignores its seed causes such results.
- */
+/** Finds configs whose replicates have identical results: the program may ignore its seed. */
 import { createHash } from 'node:crypto';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { CurveDigest } from './curve-digest.ts';

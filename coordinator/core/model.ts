@@ -137,13 +137,12 @@ export interface DurationEstimate {
 }
 
 /**
- * The maximum number of created trials of a sweep that have not started. The number is larger if the slots need more
- * trials.
+ * The maximum number of trials per sweep that are created but not started. The number is larger if the slots need more.
  */
 export interface CreationWindow {
   readonly trials: number;
   /**
-   * The number of packs per slot that are created ahead, so that the scheduler can choose from several trials for each
+   * The number of packs that are created in advance per slot, so that the scheduler can choose among trials for each
    * pack.
    */
   readonly packsPerSlot: number;
@@ -151,7 +150,7 @@ export interface CreationWindow {
 
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
-/** The state of the coordinator in memory. `meanMs` is the estimated duration of an attempt over all sweeps. */
+/** The state of the coordinator in memory. `meanMs` is the estimated duration of an attempt of any sweep. */
 export interface Core extends DurationEstimate {
   /** The sweeps in order of submission. */
   readonly sweeps: Map<string, Sweep>;

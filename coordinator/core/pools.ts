@@ -43,7 +43,7 @@ export interface Pool {
   slots: number;
   /** The number of idle slots of agents that take work. */
   free: number;
-  /** The number of open offers of sweeps with at least the priority of the sweep that is being scheduled. */
+  /** The number of open offers of sweeps whose priority is at least that of the sweep being scheduled. */
   offered: number;
 }
 

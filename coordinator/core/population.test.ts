@@ -221,7 +221,7 @@ test('run_cap limits the children, and the worst member then continues', () => {
   expect(sweep.counts).toMatchObject({ succeeded: 4, stopped: 1 });
 });
 
-test('without a checkpoint of a parent, all members continue', () => {
+test('if no parent has a checkpoint, all members continue', () => {
   for (const trial of live()) {
     open(trial);
     for (let epoch = 1; epoch <= 3; epoch++) send(trial, { epoch, loss: epoch });

@@ -88,8 +88,8 @@ export interface Hold {
 const NO_HOLD: Hold = { changes: [], reason: undefined };
 
 /**
- * Decides whether a running trial that waits for its promotion is held now. A trial of a sweep that is stopping is not
- * held, because such a trial could never resume.
+ * Decides whether a running trial that waits for its promotion is held now. A stopping sweep holds no trials, because a
+ * held trial could never resume.
  */
 function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: Trial): Hold {
   if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
@@ -125,7 +125,7 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
   return `${value} is number ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
 }
 
-/** Decides about a trial whose checkpoint is stored. The checkpoint must include the rung. */
+/** Decides, after a checkpoint is stored, whether its trial is held. The checkpoint must include the rung. */
 export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Artifact, 'epoch'>): Hold {
   const { earlyStopping } = sweep;
   if (earlyStopping === undefined || !holdsTrials(earlyStopping) || !isGated(trial)) return NO_HOLD;
@@ -133,9 +133,9 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 }
 
 /**
- * Decides about a trial that reports a step. The records of an attempt are ordered, so before this report, a trainer
- * that stores checkpoints has already stored a checkpoint at or after the rung. The next attempt of a trial without
- * such a checkpoint repeats steps.
+ * Decides, after a report of a step, whether its trial is held. Records are ordered, so a trainer that stores
+ * checkpoints has already stored one at or after the rung. Without such a checkpoint, the next attempt of the trial
+ * repeats steps.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

@@ -25,8 +25,7 @@ export interface RetryRequest {
   readonly choice: RetryChoice;
   readonly requestId: string;
   /**
-   * The source of the trials that were not created because of a stop or a kill. Undefined if all trials
-   * were created.
+   * The source of the trials that a stop or a kill of the sweep left uncreated. Undefined if all trials were created.
    */
   readonly unfinishedSearch?: TrialCreation | undefined;
 }
@@ -34,7 +33,7 @@ export interface RetryRequest {
 /**
  * Makes trials pending again, with a full retry budget. The next attempt of each trial has the next number. A sweep
  * that has ended returns to the core and runs again; a paused sweep stays paused. A retry of cancelled trials also
- * creates the trials that were not created because of a stop or a kill.
+ * creates the trials that a stop or a kill of the sweep left uncreated.
  * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried; nothing is changed in
  * this case
  */

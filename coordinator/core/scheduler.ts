@@ -15,8 +15,9 @@ import type { Trial } from './trial-model.ts';
 import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**
- * The number of offers per slot that a pool gets in addition to one offer per free slot. The number is high enough that
- * a newly free slot finds an offer, and low enough that a pause or a higher priority takes effect soon.
+ * The number of offers that a pool gets for each of its slots, in addition to one offer per free slot. The number is
+ * high enough that a newly free slot finds an offer, and low enough that a pause or a higher priority takes effect
+ * soon.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 

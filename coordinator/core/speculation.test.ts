@@ -206,10 +206,10 @@ describe('offers of second attempts', () => {
   });
 
   test.each([
-    ['paused', () => take(onPause(core, { sweepId: '1', reason: '' }))],
-    ['stopped', () => take(onStop(core, { sweepId: '1', reason: '' }))],
-    ['drained of its other agent', () => take(onDrain(core, { agentId: 'b', graceMs: 0, reason: '' }, now))],
-  ])('an offer of a second attempt is withdrawn when the sweep is %s', (_, act) => {
+    ['the sweep is paused', () => take(onPause(core, { sweepId: '1', reason: '' }))],
+    ['the sweep is stopped', () => take(onStop(core, { sweepId: '1', reason: '' }))],
+    ['the other agent is drained', () => take(onDrain(core, { agentId: 'b', graceMs: 0, reason: '' }, now))],
+  ])('an offer of a second attempt is withdrawn when %s', (_, act) => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));

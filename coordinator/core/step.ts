@@ -170,9 +170,9 @@ export type Change =
   | {
       readonly kind: 'facts';
       readonly sweepId: string;
-      /** The names of all metrics that a trial has reported. */
+      /** The names of all metrics that any trial has reported. */
       readonly reported: readonly string[];
-      /** The number of trials that have a result without a value of the ranking metric. */
+      /** The number of trials with a result that lacks the ranking metric. */
       readonly lacking: number;
     }
   /**
@@ -236,7 +236,7 @@ export type Change =
       readonly key: AttemptKey;
       readonly at: number;
       readonly rung: number;
-      /** The step of the report that entered the rung. */
+      /** The step of the report with which the trial entered the rung. */
       readonly step: number;
       /** The value that the rule compared. */
       readonly value: number;

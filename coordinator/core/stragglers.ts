@@ -18,9 +18,7 @@ const COMPARABLE_ATTEMPTS = 5;
 export const MIN_STRAGGLER_MS = 5_000;
 /** The number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
 export const KEPT_DURATIONS = { ofSweep: 1_000, ofConfig: 100 };
-/**
- * The number of configs of a sweep whose durations are kept. The configs with the most recent successes are kept.
- */
+/** Durations are kept for this many configs per sweep: the configs with the most recent successes. */
 export const KEPT_CONFIGS = 1_000;
 
 const noDurations = (): RecentDurations => ({ arrived: [], sorted: [] });

@@ -46,7 +46,7 @@ export interface RecentDurations {
   readonly sorted: number[];
 }
 
-/** The recent durations of attempts that succeeded without a checkpoint. */
+/** The recent durations of attempts that started from scratch and succeeded. */
 export interface AttemptDurations {
   readonly ofSweep: RecentDurations;
   /** By config id. The config with the newest duration is last. */
@@ -101,11 +101,11 @@ export interface Warning {
  */
 export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
-  /** The names of all metrics that a trial has reported, in order of their first report. */
+  /** The names of all metrics that any trial has reported, in order of their first report. */
   readonly reported: Set<string>;
   /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
   readonly values: Map<string, MetricValues>;
-  /** The number of trials that have a result without a value of the ranking metric. */
+  /** The number of trials with a result that lacks the ranking metric. */
   lacking: number;
   /** The results of the configs that have trials in memory, by config id. */
   readonly configs: Map<string, ConfigResults>;
@@ -137,7 +137,7 @@ export interface ConfigResults {
 /** The configs whose replicates have identical results. */
 interface IdenticalConfigs {
   count: number;
-  /** The number of replicates of some of the configs with identical replicates, by config id. */
+  /** For some of the configs, the number of their identical replicates, by config id. */
   readonly examples: Map<string, number>;
 }
 

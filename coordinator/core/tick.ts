@@ -11,8 +11,8 @@ import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
 /**
- * The fraction of a lease that a gap between two ticks must exceed to count as an outage. The rest of the lease leaves
- * time for several heartbeats.
+ * A gap between two ticks counts as an outage if it exceeds this fraction of a lease. The rest of the lease leaves time
+ * for several heartbeats.
  */
 const MAX_TICK_GAP = 1 / 4;
 

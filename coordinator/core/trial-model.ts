@@ -26,10 +26,7 @@ export interface Trial {
    * these counts.
    */
   failures: Partial<Record<FailureClassName, number>>;
-  /**
-   * The trial's failed attempts whose class of failure can be the fault of the machine. A manual retry resets these
-   * counts.
-   */
+  /** The trial's attempts whose failure may be the fault of the machine. A manual retry clears this list. */
   failedAttempts: readonly FailedAttempt[];
   /**
    * Until this time, the next attempt avoids the agents of `failedAttempts` if another agent can run the trial; 0 means
@@ -63,7 +60,9 @@ export interface Trial {
   speculativeOffer: SpeculativeOffer | undefined;
   /** Whether the current version of the sweep lacks the trial's point. A dropped trial does not start again. */
   dropped: boolean;
-  /** The id of the trial whose checkpoint the trial started from (population.ts). Undefined for a start from scratch. */
+  /**
+   * The id of the trial whose checkpoint this trial started from (population.ts). Undefined for a start from scratch.
+   */
   readonly parent: string | undefined;
   /** The parameters of a member of a population. Undefined in other sweeps, to save memory. */
   readonly parameters: Parameters | undefined;
@@ -114,7 +113,7 @@ export function newTrial(
   };
 }
 
-/** Whether a trial in this state has ended. Only a user's retry changes a state in which the trial has ended. */
+/** Whether a trial in this state has ended. An ended trial changes its state only if a user retries the trial. */
 export function isFinal(state: TrialState): boolean {
   return state === 'succeeded' || state === 'stopped' || state === 'failed' || state === 'cancelled';
 }

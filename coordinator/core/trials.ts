@@ -100,7 +100,7 @@ export function isWaiting({ state }: Pick<Trial, 'state'>): boolean {
 
 export const byIndex = (a: Trial, b: Trial): number => a.index - b.index;
 
-/** Returns the key of the attempt that the next grant of the trial starts. */
+/** Returns the key of the trial's next attempt. */
 export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
   return { sweepId: sweep.id, trialId: trial.id, attempt: trial.attempts + 1 };
 }

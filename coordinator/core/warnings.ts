@@ -17,8 +17,8 @@ import type { NoticeCounts, ReportProgress, SweepWarnings, Warning } from './swe
 import type { Trial } from './trial-model.ts';
 
 /**
- * The shortest silence of a program that causes a warning, in milliseconds. The shortest silence is also the default
- * time limit for the first report.
+ * A program that is silent for less than this time, in milliseconds, causes no warning. The time is also the default
+ * limit for the first report.
  */
 const SILENCE_MS = 5 * 60_000;
 /** A program counts as silent after this multiple of the longest interval between its reports. */
@@ -296,8 +296,8 @@ export function restoreSpeculativeValues({ warnings }: Sweep, key: AttemptKey, v
 }
 
 /**
- * Restores the progress of a running attempt, after the warnings of its sweep. The time for which the program was
- * silent includes the downtime of the coordinator.
+ * Restores the progress of a running attempt. The warnings of its sweep must already be restored. The time for which
+ * the program was silent includes the downtime of the coordinator.
  */
 export function restoreProgress(
   sweep: Sweep,

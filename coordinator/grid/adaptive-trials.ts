@@ -5,7 +5,7 @@ import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-sou
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** Returns whether results can still add replicates to a sweep, which must have fewer trials than run_cap. */
+/** Returns whether results can still add replicates. They cannot once the sweep has run_cap trials. */
 export function canAddReplicates(
   { adaptiveReplicates, runCap }: SweepSpec,
   { created, outside = 0 }: SourceState,

@@ -14,7 +14,7 @@ export interface Axis {
   at(index: number): ParameterValue;
   /** Returns the first index of a value, or -1. */
   indexOf(value: ParameterValue): number;
-  /** The axis in the form of data, for fingerprints. */
+  /** The axis as plain data, for fingerprints. */
   readonly definition: Json;
 }
 

@@ -172,15 +172,13 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** The values of the point that rules name. A parameter with any other value is absent from the record. */
+  /** The values that rules name and that the points of the cell have, by parameter. All other parameters are absent. */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 
-/**
- * This check only satisfies the type checker, because each digit is a valid index into the classes of its dimension.
- */
+/** Needed only by the type checker, because each digit is a valid index into the classes of its dimension. */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function* cells(spec: SweepSpec): Generator<Cell> {

@@ -144,7 +144,7 @@ interface TpeSettings {
   readonly method: 'tpe';
   readonly seed: number;
   readonly space: ReadonlyMap<string, Distribution>;
-  /** The ids or names of the earlier sweeps with whose results the search starts. */
+  /** The ids or names of the earlier sweeps whose results the search starts with. */
   readonly warmStart: readonly string[];
 }
 
@@ -152,7 +152,7 @@ export interface OptunaSettings extends SamplerSettings {
   readonly method: 'optuna';
   readonly seed: number;
   readonly space: ReadonlyMap<string, Distribution>;
-  /** The ids or names of the earlier sweeps with whose results the search starts. */
+  /** The ids or names of the earlier sweeps whose results the search starts with. */
   readonly warmStart: readonly string[];
 }
 
@@ -161,7 +161,7 @@ export function usesResults(search: Search | undefined): search is TpeSettings |
   return search?.method === 'tpe' || search?.method === 'optuna';
 }
 
-/** Returns the ids or names of the earlier sweeps with whose results a search starts. */
+/** Returns the ids or names of the earlier sweeps whose results a search starts with. */
 export function earlierSweepsOf(search: Search | undefined): readonly string[] {
   return usesResults(search) ? search.warmStart : [];
 }

@@ -29,7 +29,7 @@ const MAX_REPEATED_POINTS = 10_000;
 
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
-/** Returns whether a parameter has an effect at a point: whether no `when` rule sets the parameter there. */
+/** Returns a predicate: a parameter has an effect at a point unless a `when` rule sets the parameter there. */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
   return (point, name) => !isSet(spec, point, name);
 }
@@ -37,7 +37,7 @@ export function activityOf(spec: SweepSpec): (point: Parameters, name: string) =
 /** Returns the kind of each parameter of a sweep, by name. */
 export function parameterKinds({ axes, search }: SweepSpec): ParameterKinds {
   if (search !== undefined) return kindsOfSpace(search.space);
-  // The values of an axis without a list are numbers, so the first values give its kind.
+  // A stepped axis has only numbers, so its first values give its kind.
   const valuesOf = ({ size, at }: SweepSpec['axes'][number]) =>
     Array.from({ length: Math.min(size, MAX_LISTED_VALUES) }, (_, i) => at(i));
   return new Map(axes.map((axis) => [axis.name, kindOfValues(valuesOf(axis))]));
