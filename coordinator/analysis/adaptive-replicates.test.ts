@@ -22,7 +22,7 @@ const UNCLEAR_TRIALS = [...trialsOf({ d: 50 }, [1, 2, 3]), ...trialsOf({ d: 100 
 const keysOf = (missing: ReturnType<typeof missingReplicates>) =>
   missing.map(({ replicateOf, seed }) => [replicateOf.parameters.d, seed]);
 
-test('the looks go from the minimum to the maximum, in growing steps', () => {
+test('the looks range from the minimum to the maximum number of replicates, in growing steps', () => {
   const looks = looksOf(LIMITS);
   expect(looks.map(({ replicates }) => replicates)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 19, 20]);
   for (const [index, { errorRate }] of looks.entries()) {
@@ -63,7 +63,7 @@ describe('hypotheses', () => {
     ]);
   });
 
-  test('later results do not change a verdict, and its reason names the look', () => {
+  test('a verdict does not change with later results, and its reason names the look', () => {
     const later = [
       ...trialsOf({ d: 15 }, [9.01, 9.02, 9.03, 0, 0]),
       ...trialsOf({ d: 30 }, [1.01, 1.02, 1.03, 99, 99]),

@@ -72,7 +72,7 @@ export function judgeAtLooks(
 /**
  * Returns the replicates that are missing for the next look at an undecided hypothesis or, without hypotheses, for the
  * next look at the best configs. Empty if everything is decided, or each config has the maximum number of replicates.
- * @param trials all trials of the sweep, which have all ended
+ * @param trials all trials of the sweep; all must have ended
  */
 export function missingReplicates(
   {
@@ -137,7 +137,7 @@ function atLook(judged: JudgedHypothesis, { replicates, errorRate }: Look, index
   };
 }
 
-/** Returns the missing trials with seeds below `count` of the configs that have at least one trial. */
+/** Returns the missing trials with seeds below `count`, for each config that has at least one trial. */
 function missingBelow(trials: readonly JudgedTrial[], count: number): MissingReplicate[] {
   return [...group(trials, ({ configId }) => configId).values()].flatMap((config) => {
     const [replicateOf] = config;
@@ -156,8 +156,8 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 
 /**
  * Returns the missing replicates of the configs that can still be the best. A config is dropped if it is significantly
- * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), which
- * therefore limits the probability that the best config is dropped.
+ * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), so the
+ * probability of dropping the best config is at most this rate.
  */
 function missingOfBest(
   { name, goal }: Pick<Metric, 'name' | 'goal'>,

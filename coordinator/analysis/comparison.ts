@@ -25,7 +25,7 @@ export interface ClaimedComparison {
 }
 
 export interface ComparedPart extends JudgedPart {
-  /** The number of settings of the other parameters that were compared. */
+  /** The number of compared settings of the other parameters. */
   readonly settings: number;
 }
 

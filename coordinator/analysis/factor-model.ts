@@ -1,5 +1,5 @@
 /**
- * Fits a metric by categorical parameters with the method of least squares. The results need not form a balanced grid.
+ * Fits a metric as a function of categorical parameters, by least squares. The results need not form a balanced grid.
  * The fits use the sweep operator, which skips columns that depend on earlier columns (Goodnight, The American
  * Statistician 33, 1979).
  */
@@ -26,10 +26,7 @@ export interface AdjustedMean {
 
 const INTERCEPT = 0;
 
-/**
- * A pivot below this share of its original value is only a rounding error, because the column depends on earlier
- * columns.
- */
+/** A pivot below this share of its original value is only a rounding error: its column depends on earlier columns. */
 const DEPENDENT_SHARE = 1e-9;
 
 const ESTIMABLE_ERROR = 1e-6;

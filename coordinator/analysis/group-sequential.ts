@@ -9,7 +9,7 @@ import { normalTwoSided } from './statistics.ts';
 /** The number of intervals of each numerical integral. Even, as Simpson's rule requires. */
 const INTERVALS = 100;
 const BISECTIONS = 30;
-/** A boundary in standard errors beyond which the error is 0 in double precision. */
+/** A boundary, in standard errors, beyond which the error is 0 in double precision. */
 const LARGEST_BOUNDARY = 12;
 
 /**
@@ -39,7 +39,9 @@ interface Density {
   readonly weights: readonly number[];
 }
 
-/** Returns the boundary that the statistic first crosses at this look with the probability `error`. */
+/**
+ * Returns the boundary for this look: with probability `error`, this look is the first at which a boundary is crossed.
+ */
 function boundaryOf(before: Density | undefined, step: number, error: number, unit: number): number {
   let [low, high] = [0, LARGEST_BOUNDARY * unit];
   for (let round = 0; round < BISECTIONS; round++) {

@@ -42,9 +42,9 @@ export interface Importance {
 }
 
 /**
- * Analyses the variance of a metric over the trials that have a result. If the trials do not form a balanced grid
- * because of `exclude`, `when` or failures, a large balanced part is analysed, and `why` names the skipped trials. If
- * no part is balanced, the result has no effects. The effects and interactions are in descending order of their shares.
+ * Analyses the variance of a metric over the trials that have a result. If `exclude`, `when` or failures leave the grid
+ * unbalanced, a large balanced part is analysed, and `why` names the skipped trials. If no part is balanced, the result
+ * has no effects. The effects and interactions are in descending order of their shares.
  * @param axes see `balancedGrid`
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {

@@ -4,7 +4,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
 import type { Direction, Quantity } from './claim.ts';
 
-/** The part of a trial that the analysis of hypotheses and importance uses. */
+/** The fields of a trial that are used to analyse hypotheses and importance. */
 export interface JudgedTrial {
   readonly id: string;
   readonly configId: string;
@@ -29,9 +29,7 @@ export interface Estimate {
   readonly level: number;
   /** The effect size: Hedges' g unless the method names another measure. The effect size has the sign of the effect. */
   readonly effectSize: number;
-  /**
-   * The number of trials on the left and on the right side. For a trend, the numbers are the number of curves and 0.
-   */
+  /** The number of trials on the left side and on the right side. For a trend: the number of curves, and 0. */
   readonly n: readonly [number, number];
 }
 

@@ -13,7 +13,7 @@ export interface MeanDifference {
    */
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
-  /** The number of further seeds that would probably decide an undecided difference, as a sentence. */
+  /** A sentence with the number of further seeds that would probably decide an undecided difference. */
   readonly moreSeeds: string;
 }
 

@@ -20,7 +20,7 @@ export interface Pairing {
   readonly sides: readonly [number, number];
   /** The number of trials on the left side and on the right side. */
   readonly n: readonly [number, number];
-  /** The number of settings of the other parameters that are compared. */
+  /** The number of compared settings of the other parameters. */
   readonly settings: number;
   /** The number of settings that occur on both sides, but with fewer than two seeds on one side. */
   readonly thinSettings: number;

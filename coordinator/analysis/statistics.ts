@@ -111,7 +111,7 @@ function expectedError(cells: readonly Cell[], n: number): { standardError: numb
  * Returns one error rate per test, so that the probability of any error stays below `alpha`. This is Holm's step-down
  * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next
  * with alpha / (m - 1), and so on. After the first failure, all larger p-values get the rate of the failing p-value. An
- * interval at level 1 - rate therefore excludes 0 if and only if the procedure rejects.
+ * interval at level 1 - rate therefore excludes 0 if and only if the procedure rejects the test.
  * @returns the error rates in the order of the p-values
  */
 export function holmRates(pValues: readonly number[], alpha: number): number[] {

@@ -15,9 +15,9 @@ const MIN_SEEDS = 2;
 
 /**
  * Judges a trend. Reduces each trial's curve to one number, tau, because the epochs of one trial are not independent
- * (summary measures: Matthews and others, BMJ 300, 1990). The mean of tau over the configs gets the interval, and the
- * regional Kendall test checks the direction of all curves against chance. A claim is decided only if the interval and
- * the test agree.
+ * (summary measures: Matthews and others, BMJ 300, 1990). The confidence interval is that of the mean of tau over the
+ * configs. The regional Kendall test checks the direction of all curves against chance. A claim is decided only if the
+ * interval and the test agree.
  */
 export function judgeTrend(
   { metric, rises }: { readonly metric: string; readonly rises: boolean },
@@ -81,7 +81,7 @@ function seriesOf({ curve }: JudgedTrial, metric: string): number[] {
 }
 
 export interface Trend {
-  /** The number of pairs of values that rise minus the number of pairs that fall. */
+  /** The number of rising pairs of values minus the number of falling pairs. */
   readonly s: number;
   /** The variance of `s` if there is no trend. Ties reduce the variance. */
   readonly variance: number;
@@ -123,8 +123,9 @@ export function trendOf(series: readonly number[]): Trend {
 const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
 
 /**
- * Returns the joint z-score of several series, from the sums of their S and variances and with a continuity correction
- * of 1 (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40, 2006).
+ * Returns the joint z-score of several series, computed from the sum of their S and the sum of their variances, with a
+ * continuity correction of 1 (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40,
+ * 2006).
  */
 export function jointZ(trends: readonly Trend[]): number {
   const s = sum(trends, (trend) => trend.s);

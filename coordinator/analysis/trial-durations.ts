@@ -1,8 +1,8 @@
 /**
- * Predicts how long trials take from the durations of earlier trials. The logarithm of the time of an epoch is modelled as
- * a mean plus one effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk
- * towards zero by its number of trials, so parameters that do not matter have effects near zero. The effect of a numeric
- * value that no earlier trial had is interpolated from the nearest values.
+ * Predicts how long trials take from the durations of earlier trials. The logarithm of the time of an epoch is modelled
+ * as a mean plus one effect per value of each parameter (an additive model, fitted by backfitting). Each effect is
+ * shrunk towards zero, more strongly if few trials have its value, so parameters that do not matter have effects near
+ * zero. The effect of a numeric value that no earlier trial had is interpolated from the nearest values.
  */
 import { deviation, groups, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -62,7 +62,7 @@ const TWO_SIDED_90 = 1.645;
 const PRIOR = {
   /** The deviation between two sweeps with the same parameters: machines and their load change. */
   sweeps: 0.1,
-  /** The deviation of a new value of a parameter that had only one value in earlier trials or is not numeric. */
+  /** The deviation of a new value, if its parameter is not numeric or had only one value in earlier trials. */
   unknownValue: 0.5,
   /** The deviation between trials with the same parameters. */
   noise: 0.05,
@@ -98,7 +98,7 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   };
 }
 
-/** Returns the mean of a duration whose logarithm is predicted, in milliseconds. */
+/** Returns the mean of a duration, in milliseconds, from the prediction of its logarithm. */
 function meanOf({ noise }: Model, { logMs, unknown }: Prediction): number {
   return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);
 }

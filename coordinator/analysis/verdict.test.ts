@@ -127,7 +127,7 @@ test('without variation between seeds, any difference decides a comparison', () 
   });
 });
 
-test('an ordering is supported if each of its steps is supported at its share of the error rate', () => {
+test('an ordering is supported if every step is supported at the share of the error rate for that step', () => {
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');
@@ -173,7 +173,7 @@ test('the reason for an undecided ordering names the step that needs the most se
   expect(judged.because).toBe(`0 of 2 steps hold; undecided: loss[d=1] > loss[d=2], ${first?.because}`);
 });
 
-test('the sentence of a hypothesis has the number of seeds of its decisive part, and no other step needs more seeds', () => {
+test('the sentence on a hypothesis states how many seeds its decisive part needs, and no other step needs more', () => {
   fc.assert(
     fc.property(fc.array(values, { minLength: 2, maxLength: 4 }), (columns) => {
       const trials = columns.flatMap((column, d) => replicates({ d }, column));

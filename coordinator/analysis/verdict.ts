@@ -98,8 +98,8 @@ function combinedVerdict(parts: readonly JudgedPart[]): Verdict {
 }
 
 /**
- * Returns the part of a claim that represents its hypothesis. Among the parts with the verdict of the hypothesis, the
- * part that needs the most seeds is returned. Among equal parts, the part with the smallest effect is returned.
+ * Returns the decisive part of a claim: among the parts with the verdict of the hypothesis, the part that needs the
+ * most seeds. If several parts need equally many seeds, returns the one with the smallest effect.
  */
 function decisivePart(parts: readonly JudgedPart[], verdict: Verdict): JudgedPart | undefined {
   const effectOf = ({ estimate }: JudgedPart) => estimate?.effect ?? Number.POSITIVE_INFINITY;

@@ -60,8 +60,8 @@ export interface ArtifactStore {
   /** Undefined if all transfers pass through the coordinator. */
   readonly direct: DirectTransfers | undefined;
   /**
-   * Returns whether the file of an artifact's record was uploaded. The answer is synchronous, because the records of an
-   * attempt are processed in their order. Before each such record, the agent uploads the file or calls `holds`.
+   * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, because the records
+   * of an attempt are processed in their order. Before each such record, the agent uploads the file or calls `holds`.
    */
   has(key: AttemptKey, name: string): boolean;
   /** Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false. */
@@ -89,16 +89,16 @@ export interface ArtifactStore {
   /** Removes a file whose record was removed by a durable commit. */
   remove(key: AttemptKey, name: string): Promise<void>;
   /**
-   * Removes all artifacts of a sweep whose rows were removed by a durable commit. Removing the artifacts of a sweep twice
-   * is harmless.
+   * Removes all artifacts of a sweep. A durable commit must already have removed the sweep's rows. Removing the
+   * artifacts of a sweep twice is harmless.
    * @returns whether the removal is complete; false if it was deferred
    */
   removeSweep(sweepId: string): Promise<boolean>;
   /** Defers the removal of all artifacts until the returned function is called. Calls must not overlap. */
   keepAll(): () => Promise<void>;
   /**
-   * Removes the files of an ended attempt that `isNamed` rejects, such as partial uploads. An ended attempt accepts no
-   * further records. Files that are being uploaded are kept.
+   * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. An ended attempt accepts
+   * no further records. Files that are being uploaded are kept.
    */
   removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => boolean): Promise<void>;
   /**
@@ -108,8 +108,8 @@ export interface ArtifactStore {
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number>;
   /**
-   * Removes orphans: sets of files that a start moved at `before` or earlier, and objects of a remote store that
-   * are older than `before` and that `isNamed` rejects. Objects that are younger than an hour are kept.
+   * Removes orphans: sets of files that were moved aside at or before `before`, and objects of a remote store that
+   * `isNamed` rejects and that are older than `before`. Objects that are younger than an hour are kept.
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted

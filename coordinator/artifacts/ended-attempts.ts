@@ -1,5 +1,6 @@
 /**
- * Removes files of ended attempts that no record names, such as partial uploads and files whose record did not arrive.
+ * Cleans up after ended attempts: removes their files that no record names, such as partial uploads and files whose
+ * record did not arrive.
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';

@@ -1,7 +1,7 @@
 /**
- * Gives the checkpoints of parents to their children (population based training). The rows of the store name the file
- * of the parent as a file of the child too, so that the file is kept until the child has a checkpoint of its own. The
- * file is added after the commit that created the child, and before the parent's file is removed.
+ * Gives the checkpoints of parents to their children (population based training). In the store, a row of the child also
+ * names the parent's file, so that the file is kept until the child has a checkpoint of its own. The file is added to
+ * the child after the commit that created the child, and before the parent's file is removed.
  */
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
@@ -12,16 +12,16 @@ interface Warn {
   warn(fields: object, message: string): void;
 }
 
-/** The checkpoint of a parent that its child starts from. */
+/** A parent's checkpoint, from which its child starts. */
 export interface InheritedCheckpoint extends StoredArtifact {
   readonly sweepId: string;
   readonly trialId: string;
   readonly parent: string;
-  /** The attempt of the parent that produced the checkpoint. */
+  /** The parent's attempt that produced the checkpoint. */
   readonly attempt: number;
 }
 
-/** Returns the checkpoints of the parents of the children that a commit created. */
+/** Returns the inherited checkpoint of each child that a commit created. */
 export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
   return changes.flatMap((change): InheritedCheckpoint[] => {
     if (change.kind !== 'inherited') return [];
@@ -32,8 +32,8 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
 }
 
 /**
- * Adds the files of children. Existing files are not changed, so a start adds only the files that are missing because
- * of a crash after their commit. If a parent's file is missing, the attempts of the child fail with the reason.
+ * Adds the files of children. Existing files are not changed, so a start adds only the files that a crash after the
+ * commit left missing. If a parent's file is missing, the attempts of the child fail with the reason.
  */
 export async function shareCheckpoints(
   inherited: readonly InheritedCheckpoint[],

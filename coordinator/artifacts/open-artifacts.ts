@@ -55,9 +55,7 @@ export interface OpenOptions {
   readonly log: Logger;
 }
 
-/**
- * Opens the artifact store of a command that reads the folder while no coordinator runs. The store is not checked.
- */
+/** Opens the artifact store for a command that reads the folder while no coordinator runs. The store is not checked. */
 export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location'>): Promise<OpenArtifacts> {
   const recorded = artifactLocation(options.db);
   if (recorded === undefined) return openFiles(options.dir);

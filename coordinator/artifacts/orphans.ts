@@ -18,8 +18,8 @@ export interface OrphanSet {
 }
 
 /**
- * Returns the name of a set of orphans that is moved at the given time. A number distinguishes sets of orphans that are
- * moved in the same millisecond.
+ * Returns the name for a set of orphans moved at the given time. A number distinguishes sets of orphans that are moved
+ * in the same millisecond.
  */
 export function orphanSetName(at: number, number: number): string {
   const time = new Date(at).toISOString().replaceAll(':', '-');

@@ -1,7 +1,7 @@
 /**
  * Keeps artifacts in an S3-compatible store, as PREFIX/CLUSTER/artifacts/SWEEP/TRIAL/ATTEMPT/NAME/SHA256. The cluster
- * name separates coordinators that share a bucket. The checksum in the key means that a late or repeated upload can
- * never replace other contents, whoever sends it.
+ * name separates coordinators that share a bucket. Because the key contains the checksum, a late or repeated upload can
+ * never replace other contents, regardless of its sender.
  *
  * A file that is uploaded through the coordinator is received as a partial file in the coordinator's folder, verified,
  * and then stored. A file that an agent uploads directly is verified in the store.
@@ -29,7 +29,7 @@ import { s3Place } from './s3-location.ts';
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
-/** The validity of a presigned URL: the slowest permitted transfer of the largest part fits. */
+/** The validity of a presigned URL: enough for the slowest permitted transfer of the largest part. */
 const URL_EXPIRES_S = 3_600;
 /** Larger files are uploaded directly in parts, so that an interrupted upload resumes. */
 const MAX_SINGLE_PUT_BYTES = 64 * 2 ** 20;
@@ -205,7 +205,8 @@ export class S3Artifacts implements ArtifactStore {
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
     await this.#parts.removeUnnamed(key, () => false);
-    // An attempt without uploads since the start has at most orphans, which `prune --orphans` removes.
+    // If an attempt has uploaded nothing since the start, its unnamed objects are orphans, which `prune --orphans`
+    // removes.
     if (!hadUploads && !wasListed) return;
     const root = this.#attemptRoot(key);
     await this.#orDefer(async () => {

@@ -17,7 +17,10 @@ const MAX_ATTEMPTS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The time without data after which a request is retried. */
 const IDLE_TIMEOUT_MS = 30_000;
-/** The number of objects that are deleted at once. Not every server can delete several objects in one request. */
+/**
+ * The number of concurrent requests to delete one object each. Not every server can delete several objects in one
+ * request.
+ */
 const CONCURRENT_REMOVALS = 16;
 
 /** An entry of a list of objects. */

@@ -29,7 +29,7 @@ export interface S3Location {
 
 const KEYS = ['endpoint', 'region', 'path-style', 'direct', 'quota'] as const;
 const FORM = 's3://BUCKET/PREFIX?endpoint=URL&region=NAME';
-/** The rules of bucket names that all S3-compatible servers share. */
+/** The rules that all S3-compatible servers share for bucket names. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
 const PREFIX = /^[A-Za-z0-9._=@+-]+(\/[A-Za-z0-9._=@+-]+)*\/?$/;
 

@@ -42,7 +42,7 @@ function artifactOf(bytes: Uint8Array, name = 'file'): Artifact {
 
 type Fault = 'cut' | { readonly status: number; readonly code: string } | undefined;
 
-/** A proxy in front of the server that answers some requests with an error, or cuts their connection. */
+/** A proxy in front of the server. It answers some requests with an error, or cuts their connection. */
 async function startFaults(target: string, faultOf: (incoming: IncomingMessage) => Fault): Promise<string> {
   const proxy = createServer((incoming, response) => {
     const fault = faultOf(incoming);
@@ -163,7 +163,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(await restarted().holds(ATTEMPT, artifactOf(Buffer.from('x')))).toBe(false);
   });
 
-  test('a truncated object does not count as stored, and its read fails', async () => {
+  test('a truncated object does not count as stored, and reading it fails', async () => {
     const { cluster, store: opened, restarted } = await openTested();
     const bytes = Buffer.from('a whole object');
     const artifact = artifactOf(bytes);
@@ -210,7 +210,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     });
   };
 
-  test('a coordinator does not start with a location that only a person can correct', async () => {
+  test('a coordinator does not start if its location has a problem that only a person can correct', async () => {
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow(RejectedError);
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow('the bucket does not exist: create it');
     onTestFinished(() => void Object.assign(process.env, S3_CREDENTIALS));

@@ -21,7 +21,7 @@ const SETTINGS: PopulationSettings = {
   ],
 };
 
-test('members are compared at the multiples of the interval, once each', () => {
+test('members are compared once at each multiple of the interval', () => {
   const rule = populationRule(SETTINGS, { metric: 'loss', goal: 'minimize', at: 'last' });
   const curve: CurvePoint[] = [];
   const entries = [1, 4, 5, 6, 9, 12, 15].map((step) => {

@@ -45,7 +45,7 @@ export interface EarlyStopRule {
   readonly decide: (curve: Curve, scoresOf: RungScores, entered: RungEntry | undefined) => StopDecision;
 }
 
-/** Returns the factor between a value and its score, which is the same in both directions. */
+/** Returns the factor that converts a value to its score, and a score to its value. */
 export function signOf(goal: GoalName): 1 | -1 {
   return goal === 'minimize' ? 1 : -1;
 }

@@ -10,7 +10,7 @@ export function risingRungs(first: number, eta: number, limit = MAX_RUNG + 1): n
   return [...rungs];
 }
 
-/** Returns the rungs last / eta, last / eta^2, ..., at most `count` rungs of at least 1, in ascending order. */
+/** Returns the rungs last / eta, last / eta^2, ...: at most `count` rungs, each at least 1, in ascending order. */
 export function fallingRungs(last: number, eta: number, count: number): number[] {
   const rungs = new Set<number>();
   let step = last / eta;

@@ -11,7 +11,7 @@ import type { Json } from '../../proto/values.ts';
 export type SearchState = Json;
 
 export type Suggestion =
-  /** The next point, before `exclude` and `when` are applied, and the state after the point. */
+  /** The next point, to which `exclude` and `when` have not been applied yet, with the state after the point. */
   | {
       readonly kind: 'point';
       readonly point: Parameters;
@@ -20,7 +20,7 @@ export type Suggestion =
       readonly record?: SuggestionRecord;
     }
   /**
-   * The searcher needs further results before its next point, or the answer of an external process to `request`. An
+   * Before its next point, the searcher needs further results, or the answer of an external process to `request`. An
    * adapter sends the request, and adds the answer to the history.
    */
   | { readonly kind: 'wait'; readonly request?: SamplerRequest }

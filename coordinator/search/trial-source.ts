@@ -35,7 +35,9 @@ export interface SourceState {
    * Default: 0.
    */
   readonly outside?: number | undefined;
-  /** Whether the search can yield points that have trials from an earlier version of the sweep. Default: false. */
+  /**
+   * Whether the search can yield points for which an earlier version of the sweep has created trials. Default: false.
+   */
   readonly merges?: boolean | undefined;
   /** The config whose replicates are being created, and the number of its replicates created so far. */
   readonly config?: { readonly parameters: Parameters; readonly replicates: number } | undefined;
@@ -64,15 +66,15 @@ export type SourceStep =
     }
   /** The next point was dropped, because a rule excludes the point or because the point equals an earlier point. */
   | { readonly kind: 'dropped'; readonly state: SourceState; readonly suggestion?: StoredSuggestion | undefined }
-  /** The searcher needs further results before its next point, or the answer of an external process to `request`. */
+  /** Before its next point, the searcher needs further results, or the answer of an external process to `request`. */
   | { readonly kind: 'wait'; readonly request?: SamplerRequest }
   /** The source has no further trials. */
   | { readonly kind: 'done' };
 
 export interface TrialSource {
   /**
-   * Whether the points depend on results. Trials of such a source are created as late as possible, so that each point is
-   * based on as many results as possible.
+   * Whether the points depend on results. If so, trials are created as late as possible, so that each point is based on
+   * as many results as possible.
    */
   readonly usesResults: boolean;
   /**

@@ -20,7 +20,7 @@ const config = (parameters: Record<string, number | string>, value?: number) => 
   lacksMetric: false,
 });
 
-test('two spaces with the same names and kinds are the same, and their limits can differ', () => {
+test('two spaces with the same names and kinds are the same, even if their limits differ', () => {
   const own = kindsOfSpace(
     new Map<string, Distribution>([
       ['x', x],
@@ -36,7 +36,7 @@ test('two spaces with the same names and kinds are the same, and their limits ca
   expect(spaceDifference(own, earlier)).toBeUndefined();
 });
 
-test('the difference of two spaces names the parameters', () => {
+test('the difference between two spaces names the parameters', () => {
   const both = kindsOfSpace(
     new Map<string, Distribution>([
       ['x', x],

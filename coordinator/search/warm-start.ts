@@ -1,4 +1,4 @@
-/** Chooses the results of earlier sweeps with which a search starts. */
+/** Chooses the results, taken from earlier sweeps, with which a search starts. */
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
 import type { SearchResult } from './searcher.ts';
@@ -49,7 +49,7 @@ function named(names: readonly string[]): string {
   return `parameter${names.length > 1 ? 's' : ''} ${names.map((name) => JSON.stringify(name)).join(', ')}`;
 }
 
-/** A config of an earlier sweep that has ended. */
+/** A config of an earlier sweep, with at least one ended trial. */
 export interface EarlierConfig {
   readonly parameters: Parameters;
   /** The mean of the metric over the replicates that have the metric. */

@@ -23,7 +23,7 @@ export class AttemptQueries {
     this.#isOffline = isOffline;
   }
 
-  /** Returns the fields of a grant that the sweep and the trial define. */
+  /** Returns those fields of a grant that the sweep and the trial define. */
   assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
     const row = this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
       `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
@@ -42,7 +42,7 @@ export class AttemptQueries {
       .map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
   }
 
-  /** Returns the rungs of early stopping that a trial has entered. */
+  /** Returns the early-stopping rungs that a trial has entered. */
   rungs(sweepId: string, trialId: string): Rung[] {
     return this.#reader.all(
       `select rung, attempt, step, value, detail as reason, at as atMs from rungs

@@ -22,8 +22,8 @@ create index trials_by_index on trials (sweep_id, idx);
 `;
 
 /**
- * Adds the indices and columns with which a start reads only the live trials of a sweep. `reported` lists the metrics
- * that trials have reported, and `lacking` is the number of results without the ranking metric.
+ * Adds indices and columns, so that a start reads only the live trials of a sweep. `reported` lists the metrics that
+ * trials have reported, and `lacking` is the number of results without the ranking metric.
  */
 export const ENDED_TRIALS = `
 alter table sweeps add column reported text not null default '[]';
@@ -43,7 +43,7 @@ create index early_failures on attempts (sweep_id, agent_id) where early > 0;
 
 /**
  * Adds the time for which attempts held slots, the number of GPUs of these slots, and the user who submitted a sweep.
- * The columns of a sweep count only packs whose attempts have all ended.
+ * The columns of `sweeps` include only packs whose attempts have all ended.
  */
 export const SLOT_TIME = `
 alter table sweeps add column slot_ms real not null default 0;
@@ -54,9 +54,8 @@ alter table attempts add column gpus real not null default 0;
 `;
 
 /**
- * Adds the value of each result, which is the value of the sweep's metric if this value is finite. Trials without a
- * result have no value. With the indices, the best trials and configs of a large sweep are found without reading the
- * other trials.
+ * Adds the value of each result: the value of the sweep's metric, if it is finite. Trials without a result have no
+ * value. With the indices, the best trials and configs of a large sweep are found without reading the other trials.
  */
 export const RANKED_RESULTS = `
 alter table trials add column value real;

@@ -23,7 +23,7 @@ const OWNER_ONLY = 0o600;
 const COUNT_DIGITS = 16;
 
 export interface HighWater {
-  /** The cluster name of the store's coordinator on NATS, which differs between stores. */
+  /** The coordinator's cluster name on NATS, which is unique to the store. */
   readonly cluster: string;
   /** The number of committed transactions. */
   readonly commits: number;

@@ -60,7 +60,7 @@ interface RungColumns {
   readonly detail: string;
 }
 
-/** Adds all trials of a rung at once, because entries one by one take quadratic time. */
+/** Adds all trials of a rung at once, because adding them one by one would take quadratic time. */
 function loadPromotionRung(entries: readonly RungColumns[], sign: 1 | -1): PromotionRung {
   const scored = entries.map(({ trialId, value, detail }) => ({ trialId, score: sign * value, detail }));
   const scores = (of: typeof scored) => of.map(({ score }) => score).sort(ascending);
@@ -107,7 +107,7 @@ export function loadCurve(
   sweep.earlyStopping.curves.set(keyText(key), readCurve(db, sweep, key, from));
 }
 
-/** Loads the curve up to a checkpoint, for the next attempt that resumes from the checkpoint. */
+/** Loads the curve up to a checkpoint, for the next attempt, which resumes from that checkpoint. */
 export function loadResumableCurve(db: Database, sweep: Sweep, trialId: string, { attempt, epoch }: Checkpoint): void {
   if (sweep.earlyStopping === undefined) return;
   const curve = readCurve(db, sweep, { sweepId: sweep.id, trialId, attempt }, 1);

@@ -167,7 +167,7 @@ test('the warning about a silent program stays across a restart until the progra
   expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
 });
 
-test('after a restart during a trial, the limits of an attempt include the records before the restart', () => {
+test('after a restart during a trial, records from before the restart count against the limits of an attempt', () => {
   const db = newStore();
   const trial = { trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };

@@ -49,8 +49,8 @@ const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 
 /**
  * Loads the core. Leases of running attempts are extended to their full duration from now, because no heartbeat could
  * arrive while the coordinator was down. The delays before retries are not stored, so retries are due immediately.
- * @param openSource opens the sources of the sweeps whose trials are not all created; by default, no further trials are
- * created
+ * @param openSource opens the trial source of each sweep that has not created all of its trials; by default, no further
+ * trials are created
  */
 export function loadCore(
   db: Database,
@@ -98,9 +98,7 @@ export function loadCore(
   return core;
 }
 
-/**
- * Returns a policy that was stored. Adds the settings of programs that did not exist yet when the policy was stored.
- */
+/** Returns a stored policy. Adds the program settings if the policy was stored before these settings existed. */
 function policyOf(text: string): SweepPolicy {
   const policy: SweepPolicy = JSON.parse(text);
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
@@ -157,8 +155,8 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
 }
 
 /**
- * Returns the source of the trials that were not created because of a stop or a kill of a sweep.
- * Undefined if all trials of the sweep were created, or if an older version created them at the submission.
+ * Returns the source of the trials that a sweep had not created yet when it was stopped or killed. Undefined if all
+ * trials of the sweep were created, or if an older version created them at the submission.
  */
 export function loadUnfinishedSearch(
   db: Database,

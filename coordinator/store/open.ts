@@ -16,7 +16,7 @@ import { ensureSchema } from './schema.ts';
 /** The name of a file that exists while the restore of the folder is incomplete. */
 export const UNFINISHED_RESTORE = 'restore.json';
 
-/** Returns the name of the copy of the store that is made before an upgrade from the given schema version. */
+/** Returns the file name for a copy of the store, made before an upgrade from the given schema version. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
 }
@@ -83,7 +83,7 @@ function openFile(path: string): Db {
   }
 }
 
-/** Returns the cluster name of this store's coordinator on NATS. */
+/** Returns the coordinator's cluster name on NATS, which the store records. */
 export function clusterName(db: Db): string {
   const row = db.prepare("select value from meta where name = 'cluster'").get() as { value: string };
   return row.value;

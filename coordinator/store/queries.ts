@@ -16,8 +16,8 @@ export class Queries {
 
   /**
    * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
-   * interrupted; default: false
-   * @param live the facts about sweeps that are not in the store; default: none
+   * returned as interrupted; default: false
+   * @param live in-memory facts about sweeps; default: none
    */
   constructor(
     db: Database,

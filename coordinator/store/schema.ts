@@ -12,7 +12,7 @@ const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = 
 
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
- * @param cluster the cluster name of a new store's coordinator on NATS
+ * @param cluster the coordinator's cluster name on NATS, recorded in a new store
  * @param beforeUpgrade called with the version of an older store before anything is changed
  * @throws {RejectedError} if a newer version of trawl wrote the store
  */

@@ -60,7 +60,7 @@ export class Selectors {
     return { sweepId: `${match.sweep_id}`, trialId: match.id };
   }
 
-  /** Returns the ids of up to `limit` trials of a sweep whose ids begin with a prefix. */
+  /** Returns the trial ids in a sweep that begin with a prefix, at most `limit` of them. */
   trialsWithPrefix(sweepId: string, prefix: string, limit: number): string[] {
     return this.#reader
       .all<{ id: string }>(

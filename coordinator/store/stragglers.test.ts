@@ -17,7 +17,7 @@ import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 
-test('durations, stragglers and the warning about stragglers survive a restart, and each straggler is one event', () => {
+test('durations, stragglers and their warning survive a restart, and each straggler has one event', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);

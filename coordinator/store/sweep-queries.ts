@@ -17,7 +17,7 @@ import {
   type WarningRow,
 } from './rows.ts';
 
-/** Facts about a sweep that are not in the store. */
+/** In-memory facts about a sweep; the store does not contain them. */
 export interface LiveFacts {
   /** Returns the reason why no trial of a sweep can run; empty if there is no such reason. */
   readonly blocked: (sweepId: string) => string;
@@ -129,7 +129,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the settings of a sweep that the scheduler and the search use.
+   * Returns those settings of a sweep that the scheduler and the search use.
    * @throws {NotFoundError}
    */
   policy(sweepId: string): SweepPolicy {

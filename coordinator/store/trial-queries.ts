@@ -36,7 +36,7 @@ export interface PageSize {
   readonly bytes: number;
 }
 
-/** The fields of a trial that the comparison of two versions of a sweep file needs. */
+/** The fields of a trial that are needed to compare two versions of a sweep file. */
 export interface StoredPoint {
   readonly id: string;
   readonly index: number;
@@ -173,7 +173,7 @@ export class TrialQueries {
       .map((row) => this.#trial(row));
   }
 
-  /** Returns the running trials of a sweep with the fields that rank them, in order of index. */
+  /** Returns the running trials of a sweep, each with the fields that rank it, in order of index. */
   runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
     return this.#reader
       .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
@@ -263,7 +263,7 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the trials of a sweep that an estimate of the time left needs, in the order in which they start: all
+   * Returns the trials that are needed to estimate the time left of a sweep, in the order in which they start: all
    * unfinished trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id, which is independent
    * of their durations.
    */

@@ -7,7 +7,7 @@ import { parseParameters } from '../../proto/values.ts';
 import type { SearchResult } from '../search/searcher.ts';
 import type { EarlierConfig } from '../search/warm-start.ts';
 
-/** The maximum number of ended trials of an earlier sweep that are read. The newest trials are read. */
+/** The maximum number of ended trials to read per earlier sweep. The newest trials are read. */
 const MAX_READ_TRIALS = 100_000;
 
 interface TrialRow {
@@ -18,7 +18,7 @@ interface TrialRow {
 }
 
 /**
- * Returns the configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
+ * Returns those configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
  * first.
  */
 export function earlierConfigs(db: Database, sweepId: string, metric: string): EarlierConfig[] {

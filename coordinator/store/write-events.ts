@@ -28,7 +28,7 @@ export interface DroppedArtifact {
   readonly name: string;
 }
 
-/** The results of a transaction that the caller needs after the transaction is durable. */
+/** The results that the caller of a transaction needs once the transaction is durable. */
 export interface TransactionResult {
   readonly events: StoredEvent[];
   readonly dropped: DroppedArtifact[];

@@ -181,7 +181,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('another agent can take an id once its holder has been silent for one lease duration, and the stream of the holder ends', async () => {
+  test('an agent can take an id whose holder is silent for one lease duration, and the old stream ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;
@@ -254,7 +254,7 @@ describe('an Open', () => {
     expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
   });
 
-  test('an Open by an agent without a session is rejected with that reason', async () => {
+  test('an Open by an agent without a session is rejected, and the refusal code states the cause', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });

@@ -24,8 +24,8 @@ export interface BestRequest {
 }
 
 /**
- * Returns the indices of the best trials with their ranks. Undefined if fewer than `limit` trials have a
- * value.
+ * Returns the best trials, as their indices in the sweep, with their ranks. Undefined if fewer than `limit` trials have
+ * a value.
  */
 export function bestTrials(
   queries: Queries,

@@ -27,7 +27,7 @@ type PartialStatusObject = Parameters<ServerInterceptingCallInterface['sendStatu
  */
 export const MAX_DETAILS = 4_000;
 
-/** Messages that grpc-js 1.14 reports as internal errors of the server, although the sender caused them. */
+/** Texts of errors that grpc-js 1.14 reports as internal errors of the server, although the client caused them. */
 const UNREADABLE_PREFIXES = ['Error deserializing request', 'Failed to decompress message', 'Invalid grpc-timeout'];
 const TOO_LARGE_PREFIXES = ['Received message larger than max', 'Received message that decompresses'];
 

@@ -9,7 +9,7 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
  * attempt starts.
  */
 export const MAX_STREAMS = 1_024;
-/** Open connections. Further connections are closed immediately. */
+/** The maximum number of open connections. Further connections are closed immediately. */
 export const MAX_CONNECTIONS = 4_096;
 /** The number of rejected calls after which a connection without an authenticated call is closed. */
 export const MAX_REJECTED_CALLS = 100;
@@ -30,7 +30,7 @@ export const STALL_MS = 60_000;
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
 /**
- * The maximum number of records of one agent that are not yet durable. At this number of records, the coordinator stops
+ * The maximum number of one agent's records that are not durable yet. At this number of records, the coordinator stops
  * reading the agent's stream.
  */
 export const MAX_UNSETTLED_RECORDS = 4_096;

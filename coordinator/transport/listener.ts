@@ -22,8 +22,8 @@ export interface ListenerOptions {
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
   /**
-   * Whether calls are authenticated. In this case, the owner must call `Listener.authenticated`. Default: false. TLS
-   * authenticates a connection by its certificate.
+   * Whether calls are authenticated. If so, the owner must call `Listener.authenticated`. Default: false. With TLS, the
+   * certificate authenticates the connection.
    */
   readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;
@@ -57,9 +57,8 @@ export function listen(grpc: GrpcServer, address: Address, options: ListenerOpti
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const turns = new Turns();
   const accept = async (socket: Socket) => {
-    // Open connections are served between the first frames of two new connections. Otherwise, many connections that
-    // each
-    // open a thousand streams at once would delay the other callers.
+    // New connections wait for their turn, so that open connections are served in between. Otherwise, many new
+    // connections that each open a thousand streams at once would delay the other callers.
     await turns.next();
     if (!socket.destroyed) injector.injectConnection(socket);
   };

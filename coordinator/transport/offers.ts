@@ -236,7 +236,7 @@ function isApiError(error: unknown, code: number): boolean {
   return error instanceof NatsError && error.api_error?.err_code === code;
 }
 
-/** Returns the meaning of a failed NATS request, in words for an operator. */
+/** Returns an explanation of a failed NATS request, for an operator. */
 export function natsReason(error: unknown): string {
   if (!(error instanceof NatsError)) return errorMessage(error);
   if (error.api_error !== undefined) return error.api_error.description;

@@ -8,7 +8,7 @@ import type { SweepQueries } from '../store/sweep-queries.ts';
 /** The entries that one turn of the event loop reads. */
 const PAGE = 2_000;
 
-/** A summary is reused until reading it has cost at most this part of the time. */
+/** A summary is reused long enough that reading summaries takes at most this share of the time. */
 const READ_SHARE = 0.05;
 
 interface Known {

@@ -46,7 +46,7 @@ const MAX_SHOWN_ARTIFACTS = 10_000;
 /** The maximum number of Python environments in one answer. Each environment has up to 64 KiB. */
 const MAX_ENVIRONMENTS = 100;
 
-/** Changes to sweeps. The method rejects calls if the store is served without a coordinator. */
+/** Changes to sweeps. Each method rejects its calls if the store is served without a coordinator. */
 export interface SweepControl {
   /**
    * Returns the id of the submitted sweep.
@@ -272,7 +272,7 @@ interface RankedConfig {
   readonly front: number | undefined;
 }
 
-/** Ranks a sweep's configs by the metrics of their ranking alone. */
+/** Ranks a sweep's configs. Keeps only the metrics that rank them. */
 async function rankedConfigs(
   queries: Queries,
   sweep: Sweep,

@@ -178,7 +178,7 @@ class PendingChanges {
       if (event.sweepId === this.#sweepId || event.sweepId === AGENT_EVENTS) this.#events.push(event);
     }
     if (this.#events.length <= WATCH_BACKLOG) return;
-    // The watcher does not read its messages. The next `drain` of the watcher throws an error.
+    // The watcher has fallen too far behind, so the next `drain` throws an error.
     this.#overflowed = true;
     this.#events = [];
   }

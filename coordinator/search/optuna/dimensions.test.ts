@@ -21,7 +21,7 @@ const KINDS: Record<string, Distribution> = {
   weighted: { kind: 'categorical', values: ['a', 'b', 'c'], probabilities: [0.2, 0, 0.8] },
 };
 
-/** Returns the value of Optuna at a share of the range of a parameter. */
+/** Returns Optuna's value at the given share of the parameter's range. */
 function chosenAt(dimensions: OptunaDimensions, share: number): number {
   const [parameter] = dimensions.space.parameters;
   if (parameter === undefined) throw new Error('the parameter does not vary');
@@ -33,7 +33,7 @@ function chosenAt(dimensions: OptunaDimensions, share: number): number {
 describe.each(Object.entries(KINDS))('%s', (_, distribution) => {
   const dimensions = new OptunaDimensions(space({ p: distribution }), []);
 
-  test('each value of Optuna gives a value of the distribution, and that value gives the same point again', () => {
+  test('each value of Optuna gives a valid point, which survives a conversion to Optuna and back', () => {
     const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(share, (at) => {
@@ -82,14 +82,14 @@ describe('rules of when', () => {
     ],
   );
 
-  test('parameters of conditions come first, and a rule that cannot apply is left out', () => {
+  test('parameters that conditions use come first, and a rule that cannot apply is left out', () => {
     expect(dimensions.space.parameters.map(({ name }) => name)).toEqual(['optimizer', 'layers', 'momentum']);
     expect(dimensions.space.rules).toEqual([
       { conditions: [{ name: 'optimizer', anyOf: [[0, 0]] }], set: ['momentum'] },
     ]);
   });
 
-  test('a parameter without an effect has no value of Optuna, and any value in the point', () => {
+  test('a parameter without an effect has no value in Optuna, and can have any value in the point', () => {
     const values = dimensions.valuesOf({ momentum: 0, optimizer: 'adam', layers: 2, fixed: 7 });
     expect({ ...values }).toEqual({ optimizer: 0, layers: 2 });
     expect({ ...dimensions.pointOf(values) }).toEqual({ momentum: 0.5, optimizer: 'adam', layers: 2, fixed: 7 });

@@ -40,7 +40,7 @@ interface ActivityRule {
   readonly set: readonly string[];
 }
 
-/** The space of a sweep as the process of Optuna receives it. */
+/** The search space of a sweep, in the form in which the process of Optuna receives it. */
 export interface OptunaSpace {
   readonly parameters: readonly ({ readonly name: string } & OptunaDistribution)[];
   readonly rules: readonly ActivityRule[];

@@ -44,7 +44,7 @@ function spawnPython(python: string, script: string): ChildProcess {
     OMP_NUM_THREADS: '1',
     OPENBLAS_NUM_THREADS: '1',
     ...Object.fromEntries(inherited),
-    // The order of a set of names must not differ between two processes.
+    // A set of names must have the same order in every process.
     PYTHONHASHSEED: '0',
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONIOENCODING: 'utf-8',

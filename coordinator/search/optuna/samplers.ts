@@ -23,7 +23,7 @@ export interface SamplerSettings {
   readonly sampler: string;
   /** The arguments of the sampler's constructor, by name. */
   readonly options: Readonly<Record<string, Json>>;
-  /** The Python interpreter of the file. Undefined: the interpreter of the coordinator. */
+  /** The Python interpreter that the sweep file names. If undefined, the interpreter of the coordinator is used. */
   readonly python: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export function samplerText({ sampler, options }: SamplerSettings): string {
   return `${sampler}(${listed.join(', ')})`;
 }
 
-/** Returns the setting that runs a program or code of the file's author on the machine of the coordinator, if any. */
+/** Returns the setting, if any, with which the file's author runs a program or code on the coordinator's machine. */
 export function ownCodeOf({ sampler, python }: SamplerSettings): string | undefined {
   if (python !== undefined) return `optuna.python (${python})`;
   return sampler.includes(':') ? `optuna.sampler (${sampler})` : undefined;

@@ -4,8 +4,8 @@
  *
  * A suggestion depends only on the settings, on its number, and on the study: the results of earlier sweeps, all
  * earlier suggestions in order, their stored attributes, and their outcomes. The process creates the sampler anew for
- * each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion. A process that was
- * restarted, or a coordinator that was restarted, therefore makes the same suggestion from the same study.
+ * each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion. After a restart of
+ * the process or of the coordinator, the same study therefore gives the same suggestion.
  */
 import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn.ts';
@@ -13,7 +13,7 @@ import type { PastSuggestion, SearchHistory, SearchResult, SearchState, Suggesti
 import type { OptunaDimensions } from './dimensions.ts';
 
 /**
- * The number of consecutive points without a new trial after which points are random, until a point adds a trial. Some
+ * After this number of consecutive points without a new trial, points are random until a point adds a trial. Some
  * samplers suggest the same points again once a finite space has few new points.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;

@@ -17,7 +17,7 @@ const SETTINGS: StudySettings = {
   space: { parameters: [{ name: 'x', kind: 'float', low: 0, high: 1, log: false }], rules: [] },
 };
 
-/** A sampler that records its requests, and suggests the number of the trials in the study. */
+/** A sampler that records its requests, and suggests the number of trials in the study. */
 const ECHO = `
 import json, os, sys
 requests, answers = os.fdopen(3), os.fdopen(4, "w")
@@ -171,7 +171,7 @@ describe('code of the author of the sweep file', () => {
   );
 });
 
-test('at most four processes run, and a fifth sweep takes the place of an idle process', async () => {
+test('at most four processes run, and the process of a fifth sweep replaces an idle process', async () => {
   const { samplers, seen } = opened(ECHO);
   const all = ['1', '2', '3', '4', '5'].map((id) => samplers.open(id, SETTINGS));
   for (const sampler of all) sampler.request({ number: 0, trials: [] });
@@ -185,7 +185,7 @@ test('at most four processes run, and a fifth sweep takes the place of an idle p
   expect(all.filter(({ hasProcess }) => hasProcess)).toHaveLength(4);
 });
 
-test('a process whose sweep is closed ends, and starts no other', async () => {
+test('when its sweep is closed, a process ends and is not replaced', async () => {
   const pid = `${ECHO.replace('import json, os, sys', 'import json, os, sys\nopen(RECORD + ".pid", "w").write(str(os.getpid()))')}`;
   const { samplers, sampler, seen } = opened(pid);
   sampler.request({ number: 0, trials: [] });

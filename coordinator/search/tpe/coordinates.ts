@@ -6,7 +6,7 @@ import jStat from 'jstat';
 import type { Distribution } from '../distribution.ts';
 
 /**
- * The coordinates of one value of a parameter. A value with `q` or a whole number covers an interval of coordinates;
+ * The coordinates of one value of a parameter. A whole number, or a value with `q`, covers an interval of coordinates;
  * any other number has a single coordinate.
  */
 export interface CoordinateCell {

@@ -174,8 +174,8 @@ export class ParzenEstimator {
 }
 
 /**
- * Returns the bandwidth of each kernel in a dimension, which is the distance to the farther of its two neighbouring
- * values, but at least the minimum, as in Bergstra et al. (2011).
+ * Returns the bandwidth of each kernel in a dimension: the distance from its centre to the farther of the two
+ * neighbouring centres, but at least the minimum (as in Bergstra et al., 2011).
  */
 function bandwidthsOf(centres: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
   const sorted = centres.filter((centre) => !Number.isNaN(centre)).sort();

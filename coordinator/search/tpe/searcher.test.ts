@@ -9,7 +9,7 @@ const space = new Map<string, Distribution>([
 ]);
 const search = { seed: 4, space, isActive: () => true };
 
-/** Both objectives are best at x from 2 to 4 and y 0, where each point is on the Pareto front. */
+/** The Pareto front consists of the points with x from 2 to 4 and y = 0. */
 const valuesAt = ({ x, y }: Readonly<Record<string, unknown>>) => [
   (Number(x) - 2) ** 2 + Number(y),
   -((Number(x) - 4) ** 2) - Number(y),

@@ -8,8 +8,8 @@ import type { SearchHistory, SearchResult, SearchState, Suggestion } from '../se
 import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * The number of consecutive points without a new trial after which points are random, until a point adds a trial. In a
- * space with few new points, the best candidates have all been tried.
+ * After this number of consecutive points without a new trial, points are random until a point adds a trial. In a space
+ * with few new points, the best candidates have all been tried.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 

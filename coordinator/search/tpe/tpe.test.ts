@@ -225,7 +225,7 @@ describe('nextPoint', () => {
         const second = nextPoint(SQUARE, 2_000 + index, { ended, running: running(first) });
         return Math.hypot(Number(first.x) - Number(second.x), Number(first.y) - Number(second.y));
       }).reduce((sum, distance) => sum + distance, 0);
-    // Ten trials of the same point make the effect of a single trial visible above chance.
+    // Ten running trials of the same point, because the effect of a single trial would be lost in chance.
     expect(distances((point) => Array.from({ length: 10 }, () => point))).toBeGreaterThan(distances(() => []));
   });
 });
