@@ -147,7 +147,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, pages);
     const leftovers = new LeftoverPrograms(hello.location, log);
-    // The agent does not wait until these programs have ended.
+    // The agent does not wait until the programs of the earlier agent have ended.
     leftovers.endEarlier().catch(onLeftoverError(log));
     const started = new AgentRuntime({
       dir,
@@ -158,8 +158,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       log,
       gpuFigures,
       machineFigures: () => machine.figures(),
-      // A coordinator on this machine sleeps at the same time as the agent, so its leases do not expire during the
-      // sleep.
+      // A coordinator on this machine sleeps at the same time as the agent, so no lease expires during the sleep.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),

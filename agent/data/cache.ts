@@ -1,6 +1,6 @@
 /**
- * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file under its final name is
- * always complete, even if a process was killed during the write, or several processes wrote the file at the same time.
+ * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file gets its final name only when
+ * it is complete, so neither a killed process nor concurrent writes leave a partial file.
  */
 
 import { type FileHandle, readFile, stat } from 'node:fs/promises';

@@ -13,7 +13,7 @@ class DatasetUnavailableError extends UnreachableError {}
  * @returns `hit` when no file was missing
  * @throws {DamagedFileError} when a file in the cache has the wrong size; such files are never replaced silently
  * @throws {BadInputError} when files are missing and the cache cannot be written
- * @throws {DatasetUnavailableError} when no source has the data set, with the error of each source
+ * @throws {DatasetUnavailableError} when no source has the data set; the message contains the error of each source
  */
 export async function ensureDataset(dataset: DatasetSpec, dataDir: string): Promise<DatasetUse> {
   const missing: DataFile[] = [];

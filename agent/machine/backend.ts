@@ -20,7 +20,7 @@ export const NO_CUDA =
 export interface BackendOptions {
   /** The number of GPUs that this process can use. If the number of GPUs is 0, the GPU backend is not tried. */
   readonly gpus: number;
-  /** Whether only a backend that computes on a GPU is accepted. */
+  /** Whether to accept only a backend that computes on a GPU. */
   readonly requireGpu: boolean;
   /** The only accepted backend. If undefined, all backends are accepted. */
   readonly forced?: BackendName;
@@ -42,7 +42,7 @@ export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
 
 /**
  * Loads the first backend that works. The function must be called once per process, before any computation.
- * @throws {NoBackendError} when none of the accepted backends loads, with the reason for each
+ * @throws {NoBackendError} when none of the accepted backends loads; the message contains the reason for each
  */
 export async function chooseBackend(options: BackendOptions): Promise<{ readonly name: BackendName }> {
   // Suppresses TensorFlow.js's advice on stdout and stderr, because a worker's output becomes the log of its trial.
@@ -167,14 +167,15 @@ interface WasmBackend {
 
 /**
  * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc. Beyond
- * 4 GB, it places tensors at address 0, which overwrites the data structures of the heap, and training continues with
- * wrong numbers.
+ * 4 GB, the backend places tensors at address 0 and overwrites the data structures of the heap; training then continues
+ * with wrong numbers.
  * @throws {Error} if the guard does not work with the installed version of the backend
  */
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');
   const { wasm } = backend;
-  // At its first call, emscripten's stub replaces itself with the real function, which would later undo our guard.
+  // At its first call, emscripten's stub replaces itself with the real function. If this happened later, it would undo
+  // the guard.
   wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {

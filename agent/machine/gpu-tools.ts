@@ -23,8 +23,8 @@ export interface GpuListing {
 const MIB = 2 ** 20;
 
 /**
- * Parses the lines `index, name, total MiB` of nvidia-smi. Lines with errors of cards are returned as errors, and other
- * lines are skipped.
+ * Parses the lines `index, name, total MiB` of nvidia-smi. A card is broken if its line has an error in place of the
+ * memory. Lines in other formats are skipped.
  */
 export function parseNvidiaCards(text: string): GpuListing {
   const gpus: Gpu[] = [];

@@ -1,4 +1,4 @@
-/** Finds the GPUs of this machine and measures their utilization, with the programs of their drivers. */
+/** Uses the programs of the GPU drivers to find the GPUs of this machine and to measure their utilization. */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -90,8 +90,8 @@ interface ToolOutput {
 }
 
 /**
- * Returns the output of a program even if the program fails, because nvidia-smi exits with an error if one card is
- * lost, but lists the other cards. A program that cannot be killed because its driver does not respond is not awaited.
+ * Returns the output of a program even if the program fails: if one card is lost, nvidia-smi lists the other cards, but
+ * exits with an error. Does not wait for a program that cannot be killed because its driver does not respond.
  */
 function runTool(program: string, args: readonly string[]): Promise<ToolOutput> {
   return new Promise((resolve) => {

@@ -44,7 +44,10 @@ export class MachineWatch {
     });
   }
 
-  /** Returns the current measurements. The CPU use is measured since the last call that was at least a second ago. */
+  /**
+   * Returns the current measurements. The CPU use is measured at most once per second, over the time since the previous
+   * measurement.
+   */
   figures(): MachineFigures {
     const now = performance.now();
     if (now - this.#measuredAt >= MIN_PERIOD_MS) {

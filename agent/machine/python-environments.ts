@@ -51,7 +51,7 @@ export function interpreterIn(
 }
 
 export interface PythonPackages {
-  /** The path of the interpreter itself, even if the program's path is that of a link or a wrapper. */
+  /** The path of the interpreter itself, not of a link or a wrapper that starts it. */
   readonly interpreter: string;
   /** Such as 3.12.4. Empty if it is unknown. */
   readonly python: string;

@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('the visible GPUs are distinct, and a prefix of a list without repeated entries gives a prefix of the visible GPUs', () => {
+test('the visible GPUs are distinct, and a new entry at the end of the list keeps the earlier GPUs', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {
@@ -211,7 +211,7 @@ describe('GPUs of AMD in containers and jobs', () => {
     expect(ids(env)).toEqual(expected);
   });
 
-  test('a worker gets HIP_VISIBLE_DEVICES with indexes among the GPUs that ROCR_VISIBLE_DEVICES leaves visible', () => {
+  test('indexes in HIP_VISIBLE_DEVICES of a worker count only the GPUs that ROCR_VISIBLE_DEVICES makes visible', () => {
     const { gpus } = visibleGpus(AMD, { ROCR_VISIBLE_DEVICES: '1,2', HIP_VISIBLE_DEVICES: '1' });
     expect(gpuEnvironment('amd', gpus)).toEqual({
       HIP_VISIBLE_DEVICES: '1',
@@ -248,7 +248,7 @@ describe('notes', () => {
     expect(notes({ CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toEqual([]);
   });
 
-  test('on a machine with different GPUs, a note explains indexes in the order FASTEST_FIRST', () => {
+  test('on a machine with different GPU models, a note states that the order FASTEST_FIRST is ignored', () => {
     const mixed = GPUS.map((gpu) => (gpu.index === 0 ? { ...gpu, name: 'Tesla T4' } : gpu));
     const env = { CUDA_VISIBLE_DEVICES: '0,1,2,3', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
     expect(notes(env, mixed)).toEqual([

@@ -118,9 +118,8 @@ function endOfList(variable: string, entries: readonly string[], at: number): st
 }
 
 /**
- * Applies NVIDIA_VISIBLE_DEVICES if the machine has more cards than the variable names. Otherwise NVIDIA's container
- * runtime has already applied the variable and renumbered the GPUs. `void` is also set if GPUs are injected through
- * CDI.
+ * Applies NVIDIA_VISIBLE_DEVICES if it names fewer cards than the machine has. Otherwise NVIDIA's container runtime has
+ * already applied the variable and renumbered the GPUs. If GPUs are injected through CDI, the value is `void`.
  */
 function ofContainer(gpus: readonly Gpu[], env: Env): Selection {
   const list = env.NVIDIA_VISIBLE_DEVICES?.trim();
@@ -211,8 +210,8 @@ export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly
     case 'nvidia':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: ids };
     case 'amd': {
-      // HIP reads the first of these variables that is set and not empty. Libraries number the GPUs in different
-      // orders.
+      // HIP reads the first of these variables that is set and not empty. Other libraries read the variables in other
+      // orders, so all of them are set.
       const list = ids || '-1';
       return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, GPU_DEVICE_ORDINAL: list };
     }

@@ -1,4 +1,4 @@
-/** Connects the parts of an agent, and carries out the effects that its slots decide on. */
+/** Connects the parts of an agent, and carries out the effects that the functions in slots.ts return. */
 
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
@@ -43,7 +43,7 @@ import { type Clocks, SuspensionWatch } from './suspension.ts';
 import { STOP_GRACE_MS } from './worker-process.ts';
 import { type StartWorker, Workers } from './workers.ts';
 
-/** The maximum time for which a shutdown waits until the last records are acknowledged. */
+/** The maximum time that a shutdown waits for the acknowledgement of the last records. */
 const SHUTDOWN_MS = 3_000;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 

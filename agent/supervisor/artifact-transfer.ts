@@ -34,7 +34,7 @@ export interface Upload {
 export class LostFileError extends Error {}
 
 /**
- * Uploads the bytes of a file that the coordinator does not have yet.
+ * Uploads a file, except for the bytes that the coordinator already has.
  * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
  * @throws {LostFileError} if the file is missing or was changed
  * @throws {DirectTransferError} if the file could not be sent to the artifact store. The next upload passes through the

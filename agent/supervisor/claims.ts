@@ -10,9 +10,9 @@ import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots
 const RETRY_MS = 500;
 
 export interface ClaimEvents {
-  /** Called with the decisions of the slots after an answer of the coordinator. */
+  /** Called with the resulting effects after the coordinator has answered claims. */
   onEffects(effects: readonly SlotEffect[]): void;
-  /** Called repeatedly while an offer waits for its answer, so that NATS does not redeliver the offer. */
+  /** Called repeatedly while the claim of an offer is unanswered, so that NATS does not redeliver the offer. */
   onDelayed(offer: OfferToken): void;
 }
 

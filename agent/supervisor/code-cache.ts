@@ -1,7 +1,7 @@
 /**
- * Stores the agent's copies of code archives as code/SHA256.tar in its folder. Each archive is downloaded once for all
- * slots and attempts. An interrupted download resumes. An attempt has its own link to its archive, so the cache can
- * remove an archive at any time.
+ * Stores code archives as code/SHA256.tar in the agent's folder. Each archive is downloaded once for all slots and
+ * attempts. An interrupted download resumes. An attempt has its own link to its archive, so the cache can remove an
+ * archive at any time.
  */
 import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -20,8 +20,8 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 /** The maximum total size of the archives. Above this size, the least recently used archives are removed. */
 const MAX_CACHE_BYTES = 4 * MAX_CODE_BYTES;
 /**
- * The number of failed downloads after which an attempt fails in preflight. Attempts to reach an unreachable
- * coordinator are not counted.
+ * The number of failed downloads after which an attempt fails in preflight. Calls that do not reach the coordinator are
+ * not counted.
  */
 const MAX_DOWNLOADS = 5;
 /** The time without progress after which a partial download is removed. */
@@ -64,8 +64,8 @@ export class CodeCache {
   }
 
   /**
-   * Links an archive to `path`, after downloading it if needed. While the attempt needs the code, an unreachable
-   * coordinator is retried.
+   * Links an archive to `path`, after downloading it if needed. While the attempt needs the code, calls to an
+   * unreachable coordinator are retried.
    * @param isWanted returns whether the attempt still waits
    * @throws {CodeUnavailableError} when the disk is full, the download keeps failing, or the attempt no longer waits
    */

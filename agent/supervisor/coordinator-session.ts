@@ -272,7 +272,10 @@ export class CoordinatorSession {
   }
 }
 
-/** The replacement has the sequence number of the artifact's record, because the coordinator expects every number. */
+/**
+ * Returns a log record with the sequence number of the artifact's record, because the coordinator expects numbers
+ * without gaps.
+ */
 function skippedArtifact(record: RecordMessage, reason: string): RecordMessage {
   const name = record.body?.$case === 'artifact' ? record.body.artifact.name : '';
   return { ...record, body: { $case: 'log', log: { text: `[trawl] artifact ${name} was not stored: ${reason}\n` } } };

@@ -1,6 +1,6 @@
 /**
- * Whether the agent takes new trials, and whether a drain or a shutdown is in progress. During a drain or a shutdown,
- * the state includes the time for which running attempts may continue.
+ * The state of drains and shutdowns: whether the agent takes new trials, whether a drain or a shutdown is in progress,
+ * and when its grace period expires.
  */
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 

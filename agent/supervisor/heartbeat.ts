@@ -70,8 +70,8 @@ export class Heartbeat {
 
   /**
    * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of
-   * ended attempts until the coordinator has acknowledged their last record. Ended attempts of an earlier run of the
-   * agent are included. Otherwise a slow connection could let a lease expire, and the trial would run again.
+   * ended attempts, including those of an earlier run of the agent, until the coordinator has acknowledged their last
+   * record. Otherwise a slow connection could let a lease expire, and the trial would run again.
    */
   send(): void {
     if (this.#cluster === undefined) return;

@@ -1,7 +1,7 @@
 /**
  * Ends the programs of dead workers. Usually a program's guard process ends the program (see
- * trainers/command/program.ts), but the guard can be killed too. Markers have the form FOLDER.RUN.WORKER.ATTEMPT, so
- * that each run of an agent can identify its own programs.
+ * trainers/command/program.ts), but the guard can be killed too. The markers of programs have the form
+ * FOLDER.RUN.WORKER.ATTEMPT, so that each run of an agent can identify its own programs.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';

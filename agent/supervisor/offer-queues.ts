@@ -35,7 +35,7 @@ const GATHER_MS = 2;
 const RETRY_MS = 500;
 /** The time within which the coordinator creates the stream of a new pool. Until the stream exists, pulls fail. */
 const FAILING_MS = 10_000;
-/** Without a delay, the same agent would immediately get the offer that it returned. */
+/** Without a delay, an agent would immediately get back the offer that it returned. */
 const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
@@ -129,7 +129,9 @@ export class OfferQueue {
     }
   }
 
-  /** When a pull without offers expires, the server reports the number of missing messages. This is a response too. */
+  /**
+   * When a pull expires without offers, the server reports how many messages are missing, which counts as a response.
+   */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {
       if (type === ConsumerDebugEvents.Discard) this.#onResponse();
@@ -161,7 +163,7 @@ export class OfferQueue {
   }
 }
 
-/** Returns the consumer without a request for its state, which an agent's account does not permit. */
+/** Returns the consumer without requesting its state, because an agent's account does not permit this request. */
 function consumerOf(nats: NatsConnection, stream: string): Consumer {
   const info = { stream_name: stream, name: OFFER_CONSUMER, config: {} } as ConsumerInfo;
   return nats.jetstream().consumers.getPullConsumerFor(info);

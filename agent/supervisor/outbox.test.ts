@@ -71,7 +71,7 @@ test('all attempts together have up to 12 concurrent uploads, but each attempt h
   expect(uploads).toHaveLength(12 + 18);
 });
 
-test('an artifact with the content of a running upload waits for that upload', async () => {
+test('an artifact with the same content as a running upload waits for that upload', async () => {
   const { box, sent, uploads } = outbox();
   for (const [seq, content] of ['x', 'x', 'y'].entries()) box.add(record('a', seq + 1, 'artifact', content));
   expect(uploads).toHaveLength(1);

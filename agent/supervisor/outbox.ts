@@ -11,13 +11,13 @@ import type { ReportStream } from './coordinator-client.ts';
 const MAX_ATTEMPT_UPLOADS = 8;
 /** The maximum number of concurrent uploads of all attempts. The first upload of each attempt is not limited. */
 const MAX_UPLOADS = 12;
-/** Sent entries are removed from a queue in parts of this size. */
+/** Sent entries are removed from a queue in batches of this size. */
 const SENT_ENTRIES = 1_024;
 
 export interface OutboxEvents {
   /**
-   * Uploads the file of an artifact's record to the coordinator. Resolves with the record to send instead, or with
-   * undefined if no records of the attempt may be sent.
+   * Uploads the file of an artifact's record to the coordinator. Resolves with the record to send: the given record or
+   * its replacement; undefined if no records of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
   /** Called when `upload` rejects. The outbox sends no more records of that attempt. */

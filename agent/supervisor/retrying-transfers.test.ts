@@ -21,7 +21,7 @@ test('an internal error of the coordinator is retried nine times', () => {
   expect(answers.indexOf(true)).toBe(9);
 });
 
-test('an unavailable or overloaded coordinator is retried without limit', () => {
+test('an upload to an unavailable or overloaded coordinator is retried without limit', () => {
   const retries = new UploadRetries();
   for (const code of [
     status.UNAVAILABLE,

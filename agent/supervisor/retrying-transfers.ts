@@ -118,8 +118,8 @@ export class RetryingTransfers {
   }
 
   /**
-   * Downloads the checkpoint that an attempt resumes from into the attempt's folder. While `isWanted` returns true, an
-   * unavailable coordinator is retried. If the coordinator answers but the file is missing or damaged, the download
+   * Downloads the checkpoint of a resuming attempt into the attempt's folder. While `isWanted` returns true, calls to
+   * an unavailable coordinator are retried. If the coordinator answers but the file is missing or damaged, the download
    * fails after a few retries.
    * @returns whether the file is complete and intact
    */

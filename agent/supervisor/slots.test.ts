@@ -149,7 +149,7 @@ describe('a pack', () => {
   const send = (slots: Slot[], id: string, message: FromAttempt) =>
     onWorkerMessage(slots, 0, { key: key(id), ...message });
 
-  test('a slot runs all attempts of a pack, and an offer of one of these attempts does not run separately', () => {
+  test('a slot runs all attempts of a pack, and an offer of one of them is acknowledged without a second run', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
     expect(slots.filter(({ state }) => state === 'running')).toHaveLength(1);

@@ -15,8 +15,8 @@ import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
 /**
- * The number of characters at the start of an attempt's log that are sent immediately. When the attempt ends, only the
- * last part of the remaining log is sent.
+ * An attempt's log is sent immediately up to this number of characters. When the attempt ends, only the last part of
+ * the remaining log is sent.
  */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;
@@ -52,8 +52,8 @@ export interface Granted {
 }
 
 /**
- * The command and the packages with which an attempt's program was started. The strings are empty until they are known,
- * and for programs without Python.
+ * The command and the packages with which an attempt's program was started. The strings about Python are empty until
+ * they are known, and stay empty for other programs.
  */
 export interface StartedProgram extends PythonPackages {
   readonly command: readonly string[];
@@ -342,7 +342,7 @@ function remove(slots: Slot[], at: number, key: AttemptKey): SlotEffect[] {
   return [{ kind: 'finished', key }];
 }
 
-/** The trial's next attempt resumes from the checkpoints that are uploaded or spooled. */
+/** The trial's next attempt resumes from the last checkpoint that was uploaded or spooled. */
 function handBack(attempt: SlotAttempt): SlotEffect[] {
   return [
     ...logTail(attempt),

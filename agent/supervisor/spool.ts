@@ -117,8 +117,8 @@ export interface OpenedSpool {
 }
 
 /**
- * Opens the spool in the agent's folder, and locks it. A damaged spool is moved aside. A power failure can damage a
- * spool.
+ * Opens the spool in the agent's folder, and locks it. A spool that is damaged, for example by a power failure, is
+ * moved aside.
  * @throws {RejectedError} if another agent uses the folder
  */
 export function openSpool(dir: string): OpenedSpool {

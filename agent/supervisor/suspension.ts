@@ -8,7 +8,7 @@
  * clock.
  */
 export interface Clocks {
-  /** This clock continues while the process is stopped, but on some systems not while the machine sleeps. */
+  /** This clock continues while the process is stopped, but on some systems stops while the machine sleeps. */
   process(): number;
   /** This clock continues while the machine sleeps. Undefined if sleep is ignored. */
   readonly machine?: (() => number) | undefined;

@@ -15,8 +15,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 export const STOP_GRACE_MS = 2_000;
 
 /**
- * The maximum number of turns of the event loop for which the end of an attempt waits for output. The pipes contain at
- * most a few hundred kilobytes, and each turn reads at least 64 KiB.
+ * The end of an attempt waits for output for at most this number of turns of the event loop. The pipes contain at most
+ * a few hundred kilobytes, and each turn reads at least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -30,7 +30,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   /** The timers by attempt. A timer kills the process unless its attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
-  /** The ends of attempts. The end of an attempt is handled after all earlier output has been read. */
+  /** The ends of attempts that are not handled yet. Each is handled after all earlier output has been read. */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;

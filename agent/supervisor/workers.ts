@@ -20,7 +20,7 @@ export interface WorkersEvents {
   /** Called when no worker can run on this machine. */
   onUnfit(message: string): void;
   onDatasetUse(use: DatasetUse): void;
-  /** Called with the decisions of the slots after a message, an output or the exit of a worker. */
+  /** Called with the resulting effects after a worker has sent a message, printed output or exited. */
   onEffects(effects: readonly SlotEffect[]): void;
 }
 
@@ -31,7 +31,7 @@ export class Workers {
   readonly #log: Logger;
   readonly #workers: Worker[] = [];
   readonly #startedAt: number[] = [];
-  /** The number of trials that the worker of each slot trains as a pack. */
+  /** For each slot, the number of trials that its worker trains as a pack. */
   readonly #packSizes: number[] = [];
   #closed = false;
 

@@ -10,8 +10,8 @@ export interface ResumePoint {
   readonly epoch: number;
   readonly path: string;
   /**
-   * Whether the checkpoint is from the trial's parent, whose seed and parameters differ. The parameters that shape the
-   * network and the data are the same. Default: false
+   * Whether the checkpoint is from the trial's parent. The parent can have another seed and other parameters, except
+   * for those that shape the network and the data. Default: false
    */
   readonly inherited?: boolean;
 }
@@ -50,8 +50,8 @@ export interface TrainingRun {
    */
   readonly reconstructEvery: number;
   /**
-   * The intact checkpoint of an earlier attempt of the trial, or of its parent. The trainer resumes after the epoch of
-   * the checkpoint.
+   * The intact checkpoint of an earlier attempt, or of the trial's parent. The trainer resumes after the epoch of the
+   * checkpoint.
    */
   readonly resume: ResumePoint | undefined;
   /**
@@ -89,7 +89,7 @@ export interface KeptArtifact {
 
 export interface Trainer {
   /**
-   * Runs one attempt. Resolves when the attempt has succeeded. If the attempt fails, rejects. The error is a {@link
+   * Runs one attempt. Resolves when the attempt has succeeded, and rejects when it has failed. The error is a {@link
    * TrainingError} if the cause is known.
    */
   run(run: TrainingRun): Promise<void>;

@@ -24,8 +24,8 @@ export interface WorkerSetup {
   /** The number of slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
   /**
-   * The maximum number of trials in a pack. The value `auto` means as many trials as increase the throughput and fit
-   * into memory.
+   * The maximum number of trials in a pack. The value `auto` means the largest number that increases the throughput and
+   * fits into memory.
    */
   readonly pack: number | 'auto';
 }

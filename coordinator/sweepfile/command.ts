@@ -20,7 +20,8 @@ const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
  * Adds `trainer: command` if a file names no trainer, but has a command or, as in Weights & Biases, a program. Splits a
- * command that is a single text as a shell would split it. Converts a code folder that is written as text to a mapping.
+ * command that is a single text in the same way as a shell. Converts a code folder that is written as text to a
+ * mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
@@ -40,8 +41,8 @@ export function hasOpenQuote(command: string): boolean {
 }
 
 /**
- * Returns the command line. Macros that do not depend on the trial are replaced. The command line is empty for other
- * trainers. Adds findings for unknown and misplaced macros.
+ * Returns the command line. Macros that do not depend on the trial are replaced. For trainers other than `command`, the
+ * command line is empty. Adds findings for unknown and misplaced macros.
  */
 export function commandOf(file: SweepFile, parameters: readonly string[], root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {

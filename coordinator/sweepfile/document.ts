@@ -45,10 +45,7 @@ const EXTRA_STACK = 2;
 
 export interface SweepDocument {
   readonly root: Located;
-  /**
-   * The top-level keys whose values other parts of the document use through aliases, and the top-level keys that begin
-   * with `x-`.
-   */
+  /** The top-level keys that begin with `x-`, or whose values are used elsewhere through aliases. */
   readonly definitions: readonly string[];
   /** Keys that a W&B file has more than once, with their positions. The last value counts, as in PyYAML. */
   readonly duplicates: readonly (TextPosition & { readonly name: string })[];
@@ -94,10 +91,10 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
-/** The keys of a W&B file whose values are texts. A name such as `2024` needs no quotes. */
+/** The keys whose values are texts in a W&B file. A name such as `2024` needs no quotes. */
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
-/** The keys of a W&B file that contain values of parameters. Other keys can belong to trawl, such as `wandb: off`. */
+/** The keys that contain values of parameters in a W&B file. Other keys can belong to trawl, such as `wandb: off`. */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
 /**
@@ -187,7 +184,7 @@ function checkSyntax(syntax: CST.Token, fail: Fail): void {
   }
 }
 
-/** Returns the target of each alias, which is the last earlier node with the anchor of the alias. */
+/** Returns the target of each alias: the last earlier node with the same anchor. */
 function targetsOf(contents: Node | null, fail: Fail): ReadonlyMap<Node, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Node, Node>();
@@ -212,12 +209,12 @@ interface Finding {
 }
 
 interface ReaderOptions {
-  /** The keys of the document whose values are read by PyYAML's rules. */
+  /** The keys under which values are read by PyYAML's rules. */
   readonly pyyamlKeys: ReadonlySet<string>;
   /**
-   * Whether the file is read in the same way as W&B reads it. Among equal keys, the last key counts, at the position of
-   * the first key. A key in `pyyamlKeys` can be a number, a boolean or null. The texts at the top level and the items
-   * of a command need no quotes.
+   * Whether the file is read in the same way as W&B reads it. Of several equal keys, the last value counts, at the
+   * position of the first key. Under the keys in `pyyamlKeys`, a key can be a number, a boolean or null. The texts at
+   * the top level and the items of a command need no quotes.
    */
   readonly isWandb: boolean;
 }
@@ -353,7 +350,7 @@ function jsonKey({ value, source = '' }: Scalar): string {
   return parameterKey(pythonJson(float ? withFloats(value) : value));
 }
 
-/** Returns a scalar as the text in the file. */
+/** Returns a scalar as its text in the file. */
 function asText(located: Located, source: string | undefined): Located {
   const isPlain = typeof located.data === 'number' || typeof located.data === 'boolean';
   return isPlain && source !== undefined ? { ...located, data: source, source: undefined } : located;

@@ -23,7 +23,7 @@ const EXCLUDED_KEYS = {
   zip: 'parameters are drawn one by one',
 } as const satisfies Partial<Record<keyof SweepFile, string>>;
 
-/** Returns the settings, or undefined if the method is not pbt or if the file names no interval or population. */
+/** Returns the settings, or undefined if the method is not pbt or if the file lacks an interval or a population. */
 export function populationOf(
   file: SweepFile,
   space: ReadonlyMap<string, Distribution>,

@@ -64,7 +64,7 @@ export interface Located {
   readonly source?: string | undefined;
 }
 
-/** Returns the value at a path or, if the path does not exist, the deepest value along the path. */
+/** Returns the value at a path or, if the path does not exist, the deepest existing value along the path. */
 export function locate(root: Located, path: Path): Located {
   let here = root;
   for (const step of path) {

@@ -44,7 +44,7 @@ export function canOmitMetric(file: SweepFile): boolean {
 interface Named {
   readonly metric: string;
   readonly floats: Pick<ProgramSpec, 'floatParameters' | 'floatValues'>;
-  /** The rules are in the order of the file. */
+  /** The names of the parameters, in the order of the file. */
   readonly parameters: readonly string[];
   /** Whether the sweep file has a parameter named seed. */
   readonly hasSeed: boolean;

@@ -1,6 +1,6 @@
 /**
- * Reads plain scalars in the same way as PyYAML (YAML 1.1), where PyYAML differs from YAML 1.2. W&B reads its files
- * with PyYAML.
+ * Reads plain scalars in the same way as PyYAML (YAML 1.1) if PyYAML and YAML 1.2 differ. W&B reads its files with
+ * PyYAML.
  */
 import { PythonFloat, pythonText } from '../../lib/text/python.ts';
 

@@ -28,7 +28,7 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** At most one byte more than the limit is read, because a pipe or device has no size to check. */
+/** Reads at most one byte more than the limit, because a pipe or device has no size to check. */
 async function readAtMost(file: FileHandle, path: string): Promise<Buffer> {
   const buffer = Buffer.alloc(MAX_SWEEP_FILE_BYTES + 1);
   let length = 0;
@@ -73,8 +73,8 @@ export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
 }
 
 /**
- * Finds the first byte that is not valid UTF-8. The decoder replaces invalid bytes by U+FFFD, which the text can also
- * contain itself.
+ * Finds the first byte that is not valid UTF-8. The decoder replaces invalid bytes by U+FFFD, but a valid text can also
+ * contain U+FFFD.
  */
 function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
   let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;

@@ -44,7 +44,7 @@ const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_
 export interface FileFacts {
   /** The name of the sweep if the file names none. */
   readonly fileName: string;
-  /** Keys without a meaning of their own, which hold for example the definitions of anchors. */
+  /** Keys without a meaning of their own, such as keys that only define anchors. */
   readonly ignored: readonly string[];
   /** Notes for the author of the file. */
   readonly notes: readonly string[];

@@ -109,7 +109,7 @@ test('values that are not finite are passed to the program in the notation of Py
   );
 });
 
-test('a parameter named seed gives the replicates', () => {
+test('a parameter named seed gives the seeds of the replicates', () => {
   const spec = parse(`
 program: train.py
 method: grid

@@ -31,7 +31,7 @@ export interface Progress {
   readonly learner: LearnerState;
   /** The state of the random number generator that shuffles the images. */
   readonly shuffle: Int32Array;
-  /** The order of the training images in this epoch, from which the next shuffle starts. */
+  /** The order of the training images in this epoch. The next shuffle starts from this order. */
   readonly order: Int32Array;
 }
 

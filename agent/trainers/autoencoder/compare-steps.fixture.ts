@@ -10,8 +10,8 @@ import { settingsOf } from './settings.ts';
 const SEED = 4;
 
 /**
- * The cases cover the study's two depths, denoising, and other values for parameters that the study leaves at their
- * defaults.
+ * The cases cover the study's two depths, denoising, and non-default values of parameters that the study leaves at
+ * their defaults.
  */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },
@@ -25,10 +25,7 @@ export type StepDifferences = readonly {
   readonly mse: number;
   readonly l1: number;
   readonly total: number;
-  /**
-   * The largest difference in a weight or bias tensor, divided by the largest value of that tensor: the maximum over
-   * all tensors.
-   */
+  /** The largest difference in any weight or bias tensor, relative to the largest value of that tensor. */
   readonly weights: number;
 }[];
 

@@ -13,7 +13,7 @@ const SEED = 11;
 const testNoise = () => new Random(SEED, STREAMS.testNoise);
 const noPause = () => Promise.resolve();
 
-/** The number of images is larger than two forward passes take, and is not a multiple of the images per pass. */
+/** The images need more than two forward passes, and do not fill the last pass. */
 const COUNT = 1_203;
 const random = new Random(SEED, STREAMS.shuffle);
 const images: Images = {

@@ -127,7 +127,8 @@ function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.
 
 /**
  * libtensorflow uses the memory of an aligned array without a copy, and its variables can then update the array in
- * place. Each variable therefore gets its own copy, so that arrays passed twice or used later are safe.
+ * place. Each variable therefore gets its own copy, so that an array that is passed twice or used later stays
+ * unchanged.
  */
 function setState(session: NativeSession, state: readonly Float32Array[]): void {
   tf.tidy(() => {

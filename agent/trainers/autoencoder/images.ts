@@ -80,8 +80,8 @@ export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tenso
 }
 
 /**
- * Yields the images of each step of an epoch: one batch per member, from the member's image order. The last batch can
- * be shorter.
+ * Yields the images of each step of an epoch: one batch per member, in the member's image order. The last batch can be
+ * shorter.
  * @param orders one order per member, all of the same length
  */
 export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Generator<Int32Array> {

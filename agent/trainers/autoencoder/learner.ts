@@ -53,7 +53,7 @@ export class Learner {
     return this.members.length;
   }
 
-  /** Returns a member's layers, with its own latent dimension. */
+  /** Returns a member's layers, with the member's own latent dimension. */
   layersOf(member: number): readonly Layer[] {
     return this.member(member).layers;
   }

@@ -34,13 +34,14 @@ export function trainMetrics(steps: readonly StepLoss[]) {
 }
 
 /**
- * Returns the test metrics for the mean squared error over all test images. `psnr_peak1` assumes pixels from 0 to 1.
+ * Returns the test metrics. `mse` is the mean squared error over all test images. `psnr_peak1` assumes pixels from
+ * 0 to 1.
  */
 export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
 }
 
-/** The maximum number of steps after which a NaN is detected. */
+/** A NaN is detected after at most this number of steps. */
 const STEPS_PER_READ = 256;
 
 /**
@@ -67,7 +68,7 @@ export class LossLog {
     return true;
   }
 
-  /** Returns the steps of a member that have been read, in order. */
+  /** Returns the losses of a member that have been read, in the order of the steps. */
   of(member: number): readonly StepLoss[] {
     return this.read[member] ?? [];
   }

@@ -11,7 +11,7 @@ const MAX_AUTO_PACK = 64;
 /** The rest of the memory is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
-/** With two members, the probe computes a step of a pack. */
+/** With two members, the probe measures a step of a pack, not of a single trial. */
 const PROBE_MEMBERS = 2;
 
 /**

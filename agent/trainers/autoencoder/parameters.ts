@@ -50,7 +50,8 @@ export function networks(
 }
 
 /**
- * Concatenates tensors in the layout's order (weight, bias, weight, ...) to one member's flat matrix, `[1, rows, ROW]`.
+ * Concatenates tensors in the layout's order (weight, bias, weight, ...) into one member's flat matrix,
+ * `[1, rows, ROW]`.
  */
 export function flatten(parts: readonly tf.Tensor[], { parameters, rows }: ParameterLayout): tf.Tensor3D {
   const vectors = parts.map((tensor) => tf.reshape(tensor, [-1]));

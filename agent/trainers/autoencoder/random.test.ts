@@ -12,7 +12,7 @@ const mean = (values: Iterable<number>, of = (value: number) => value) => {
   return sum / count;
 };
 
-/** A second implementation of xoshiro128** and splitmix64, in exact integers, from the papers. */
+/** A second implementation of xoshiro128** and splitmix64, written from the papers with exact integers. */
 function* reference(seed: bigint, stream: bigint): Generator<bigint> {
   const mask = (1n << 32n) - 1n;
   const splitmix = (state: bigint) => {

@@ -82,7 +82,7 @@ const LAYERS = 256;
 /** The start of the tail and the area of each layer, for 256 layers, from the ziggurat paper. */
 const BASE = 3.6541528853610088;
 const AREA = 0.00492867323399;
-/** The number of positions across half a layer: 32 bits without the bits of the sign and of the layer. */
+/** The number of positions across half a layer. Of 32 random bits, one is the sign and eight select the layer. */
 const PLACES = 2 ** 23;
 
 const density = (x: number) => Math.exp(-0.5 * x * x);

@@ -104,7 +104,7 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 
 /**
  * Returns the image at a screen position, and the position in the image. Positions from SIDE on are in the gap after
- * it.
+ * the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

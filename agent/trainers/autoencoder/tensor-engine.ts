@@ -155,7 +155,8 @@ export class TensorEngine implements Engine {
 }
 
 /**
- * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; the same for `targetRows`
+ * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; `targetRows` has the same
+ * shape
  */
 function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
   const input = transposed(inputRows);

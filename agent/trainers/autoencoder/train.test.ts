@@ -66,7 +66,7 @@ test('a report has the documented metrics, and for denoising runs a constant psn
   expect(first.psnr_input).toBeLessThan(16);
 });
 
-test('with test_size, the loss is the loss over the first test images', { timeout: LIMIT_MS }, async () => {
+test('with test_size, the loss covers only the first test images', { timeout: LIMIT_MS }, async () => {
   const run = recordedRun({ parameters: complete({ train_size: 64, epochs: 1, test_size: 100 }), seed: SEED, dataDir });
   await autoencoder(run);
   expect(run.reports.map(({ metrics }) => metrics)).toEqual(await train({ train_size: 64, epochs: 1 }));

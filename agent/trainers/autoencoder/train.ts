@@ -15,8 +15,8 @@ import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
 /**
- * The number of steps that take about 50 ms on one core. After these steps, the trainer yields to the event loop, so
- * that messages and requests to stop are handled.
+ * This number of steps takes about 50 ms on one core. The trainer then yields to the event loop, so that messages and
+ * requests to stop are handled.
  */
 const STEPS_PER_PAUSE = 4;
 
@@ -37,8 +37,8 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 
 /**
  * Trains several trials as one program. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has
- * its own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. The results
- * equal the results of a single trial, except for rounding. If products are computed one after the other, the results
+ * its own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. Each trial has
+ * the same results as without a pack, except for rounding. If products are computed one after the other, the results
  * are bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}

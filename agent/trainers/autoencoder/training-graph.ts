@@ -13,7 +13,7 @@ export interface GraphSettings {
   readonly l1InGradient: boolean;
 }
 
-/** The inputs of a run. The three tensors of the state are flat, `[rows, ROW]`, in the layout's order. */
+/** The inputs of the graph. The three tensors of the state are flat, `[rows, ROW]`, in the layout's order. */
 export const FEEDS = {
   /** `[batch, pixels]` */
   input: 'input',
@@ -26,7 +26,7 @@ export const FEEDS = {
   state: ['new-parameters', 'new-first', 'new-second'],
 } as const;
 
-/** The outputs that a run can request. */
+/** The outputs that can be requested from the graph. */
 export const FETCHES = {
   /** Trains a step, and returns the losses before the step, `[1, 2]`: mse and l1. */
   losses: 'losses',
@@ -133,7 +133,7 @@ function forward(
   return activations;
 }
 
-/** Also returns, for each layer, the node that must read its weight before the weight is updated in place. */
+/** Also returns, for each layer, the node that must read the layer's weight before the update in place. */
 function backward(
   graph: GraphText,
   layers: readonly Layer[],

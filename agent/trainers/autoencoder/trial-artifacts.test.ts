@@ -89,7 +89,7 @@ test('a run without checkpoints and reconstructions keeps only its model', async
   expect(kept.map(({ name }) => name)).toEqual(['model.safetensors']);
 });
 
-test('the inputs are the first test image of each class in every epoch', async () => {
+test('in every epoch, the inputs are the first test image of each class', async () => {
   const run = await train(short, { reconstructEvery: 1 });
   const { pixels, labels } = (await loadFewTestImages('mnist', dir)).test;
   for (const epoch of [1, 2]) {
@@ -153,7 +153,7 @@ test('the PNG has a row of inputs, a row of noisy inputs and a row of outputs, e
 });
 
 test.each([3, 5])(
-  'a model of depth %i, evaluated from its file alone, produces the last reconstructions',
+  'a model of depth %i, evaluated from its file alone, reproduces the last reconstructions',
   { timeout: LIMIT_MS },
   async (depth) => {
     const run = await train({ ...short, depth }, { reconstructEvery: 1 });

@@ -56,7 +56,7 @@ export async function csvFile(
     close: () => file.close(),
     end: async (isWhole) => {
       if (isUnchanged && file.at > 0 && (await modified()) !== modifiedBefore) {
-        // The program may write the same rows as an earlier attempt.
+        // The program may have written the same rows as an earlier attempt.
         file.restart();
         table = new CsvTable(table);
         earlier.restart();

@@ -10,7 +10,7 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** Listing folders may take up to a tenth of the time. */
+/** Listing the folders takes at most a tenth of the time. */
 const LIST_SHARE = 10;
 
 interface Found {
@@ -23,7 +23,7 @@ interface Followed {
   name: string;
   readonly file: GrowingFile;
   reader: EventFileReader;
-  /** The number of bytes of the file that an earlier attempt wrote. */
+  /** The number of bytes that an earlier attempt wrote to the file. */
   skip: number;
   /** The size and the change time of the file at the last read. */
   seen: string;
@@ -71,7 +71,7 @@ export async function eventFiles(
     followed.seen = seen;
     for await (const added of followed.file.added(join(folder, found.name))) {
       if (added.kind === 'restart') {
-        // The operating system reuses the inode numbers of removed files.
+        // A new file can have the inode number of a removed file.
         followed.name = found.name;
         followed.reader = readerOf(found.name);
         followed.skip = 0;
@@ -111,7 +111,7 @@ export async function eventFiles(
   };
 }
 
-/** A file that was only renamed is untouched. */
+/** A file that was only renamed counts as untouched. */
 function isUntouched({ stats: before }: Found, { stats }: Found): boolean {
   return before.size === stats.size && before.mtimeMs === stats.mtimeMs;
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
-/** The number of bytes before the read position that are compared to detect changed content. */
+/** This number of bytes before the read position is compared to detect changed content. */
 const COMPARED_BYTES = 4_096;
 
 export type Added =
@@ -104,10 +104,7 @@ export class GrowingFile {
   }
 }
 
-/**
- * A text that identifies a file independently of its name. The operating system can reuse the inode number of a removed
- * file.
- */
+/** A text that identifies a file independently of its name. A new file can have the same id as a removed file. */
 export function fileId({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }

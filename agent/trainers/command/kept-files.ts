@@ -12,8 +12,8 @@ const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
 const MAX_DEPTH = 32;
 
 /**
- * Keeps a checkpoint. Skips the file, with a note in the log, if the program changes the file during the copy, if it
- * exceeds a limit, or if the path is not a file in TRAWL_DIR. The trial continues.
+ * Keeps a checkpoint. Skips the file, with a note in the log, if the file changes during the copy, exceeds a limit, or
+ * is not in TRAWL_DIR. The trial continues.
  * @param path relative to TRAWL_DIR, or absolute and inside it
  */
 export async function keepCheckpoint(
@@ -96,8 +96,8 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
 }
 
 /**
- * Replaces the links to files in a folder by copies of the files. Other links are kept. A file that cannot be copied
- * causes a note in the log.
+ * Replaces links in a folder by copies of the files that they point to. Links to other targets are kept. A file that
+ * cannot be copied causes a note in the log.
  */
 export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });

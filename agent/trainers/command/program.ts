@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { endMarked, MARKER, signalMarked } from './processes.ts';
 
-/** Seconds between SIGTERM and SIGKILL, which a program can use for a last checkpoint. */
+/** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
 /** Milliseconds between SIGTERM and SIGKILL for processes in other sessions, after the program has exited by itself. */
 const LEFTOVER_GRACE_MS = 2_000;

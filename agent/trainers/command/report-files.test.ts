@@ -33,7 +33,7 @@ describe('a CSV file of reports', () => {
     return outcome;
   };
 
-  test('a rotated CSV file loses no row, and rows without a header have the names of the previous file', async () => {
+  test('no row of a rotated CSV file is lost, and a new file without a header uses the previous column names', async () => {
     const { reports } = await ended(
       `printf 'loss,acc\\n3,0.1\\n' > a.csv; sleep 0.5; printf '2,0.2\\n' >> a.csv; mv a.csv a.csv.1; printf '1,0.3\\n' > a.csv; sleep 0.4
        printf '0.5,0.4\\n' >> a.csv`,

@@ -127,7 +127,7 @@ export class Reports {
     this.note('unreadable', `${problem}: ${what.slice(0, MAX_QUOTE)} (expected, for example: ${EXAMPLE_LINE})`);
   }
 
-  /** Counts a record of an event file that is damaged. */
+  /** Counts a damaged record of an event file. */
   onDamagedRecord(file: string, problem: string): void {
     this.#damaged += 1;
     this.note('damaged', `${file}: ${problem}`);
@@ -158,7 +158,7 @@ export class Reports {
     this.#run.notice('unreadable_reports', problems.join('; '), count + this.#damaged);
   }
 
-  /** Returns the lines of a text that would be reports on stdout. */
+  /** Returns the lines of a text that would be reports if they were printed on stdout. */
   #reportsIn(text: string): string[] {
     const reader = new StepReader({ metric: this.#metric });
     const patterns = patternsOf(this.#sources, () => {});
@@ -253,8 +253,8 @@ function parsersOf(sources: readonly ReportSource[]): LineParser[] {
 }
 
 /**
- * Returns a parser of the values of all patterns. If several patterns match a name, the first pattern determines the
- * value.
+ * Returns a parser that combines the values of all patterns. If several patterns give a value for one name, the first
+ * pattern takes precedence.
  */
 function patternsOf(sources: readonly ReportSource[], onLimit: (line: string) => void): LineParser {
   const parsers = sources.flatMap(({ source }) =>

@@ -448,7 +448,7 @@ test('environment variables of the sweep file reach the program with expanded ma
   expect(log).toContain('lr is 0.1|t0|--lr=0.1 --name=a b --seed=5\n');
 });
 
-test('several patterns match values in one line, and in lines without a step', async () => {
+test('several patterns can match values in one line, and in lines without a step', async () => {
   const sources = [
     '^Epoch +(?<epoch>\\d+) loss (?<loss>\\S+)',
     'acc (?<acc>\\S+)',
@@ -552,7 +552,7 @@ test('W&B receives a non-finite value as a number for float parameters, and as t
   expect(log).toContain('{"clip": Infinity, "low": -Infinity, "name": "nan"}');
 });
 
-test('with wandb: online, the only variables that are added are WANDB_SWEEP_ID and WANDB_SWEEP_PARAM_PATH', async () => {
+test('wandb: online adds only the variables WANDB_SWEEP_ID and WANDB_SWEEP_PARAM_PATH', async () => {
   const program = { ...SPEC, wandb: WandbMode.ONLINE };
   const names = (log: string) => [...log.matchAll(/^(WANDB_\w+)=/gm)].map(([, name]) => name ?? '').sort();
   const before = names((await runProgram('env')).log);
@@ -573,7 +573,7 @@ test.skipIf(!hasPython)(
   },
 );
 
-/** Has the methods of W&B's Run that the hook wraps. */
+/** Replaces W&B's Run, and has only the methods that the hook wraps. */
 const WANDB_RUN = `
 class Summary:
     def __init__(self):
@@ -602,7 +602,7 @@ class Run:
         pass
 `;
 
-test.skipIf(!hasPython)('the summary that a W&B program defines for a metric is reported as it changes', async () => {
+test.skipIf(!hasPython)('the summary that a W&B program defines for a metric is reported at each change', async () => {
   mkdirSync(join(folder, 'wandb', 'sdk'), { recursive: true });
   for (const path of ['wandb/__init__.py', 'wandb/sdk/__init__.py']) writeFileSync(join(folder, path), '');
   writeFileSync(join(folder, 'wandb/sdk/wandb_run.py'), WANDB_RUN);
@@ -631,7 +631,7 @@ run.finish()`,
   ]);
 });
 
-test('with a relative folder, files in TRAWL_ARTIFACTS are kept', async () => {
+test("if the path of the attempt's folder is relative, files in TRAWL_ARTIFACTS are kept", async () => {
   const { kept } = await runProgram('cd /; echo a > "$TRAWL_ARTIFACTS/model.pt"', {
     dir: relative(process.cwd(), join(folder, 'own')),
   });

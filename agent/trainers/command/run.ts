@@ -169,8 +169,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
 }
 
 /**
- * Returns the receiver of reports from files. A file can still have many unread rows when the attempt ends early, so
- * the receiver then rejects.
+ * Returns the receiver of reports from files. When the attempt ends early, the receiver rejects, because a file can
+ * still have many unread rows.
  */
 function whileRunning(
   reports: Reports,

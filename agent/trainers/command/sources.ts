@@ -9,7 +9,7 @@ export interface FileSource {
   poll(): Promise<void>;
   /**
    * Reads the remaining content when the program has ended, after the last poll.
-   * @param isWhole whether the program ended normally. Otherwise its last row can be incomplete.
+   * @param isWhole whether the program ended normally. Otherwise the last row of the file can be incomplete.
    * @returns the reason why no content could be read; undefined if content was read
    */
   end(isWhole: boolean): Promise<string | undefined>;

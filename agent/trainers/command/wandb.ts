@@ -1,6 +1,5 @@
 /**
- * Provides the environment that W&B's agent provides to a program, and the import hooks that forward the values that
- * the program logs.
+ * Gives a program the environment that W&B's agent would give it, and the import hooks that forward its logged values.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';

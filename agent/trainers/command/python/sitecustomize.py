@@ -157,7 +157,7 @@ class _Summaries:
         self._rules[str(name)] = operations
 
     def after(self, values):
-        """Returns the summaries that the values of a line change."""
+        """Returns the summaries that are changed by the values of a line."""
         changed = {}
         for name, value in _leaves(values):
             for word, operation in self._rule(name).items():
@@ -246,7 +246,7 @@ def _patch_wandb(module):
             return
         seen["closed"] = True
         if seen["commit"] is not None:
-            # The summary does not contain a row that is not committed. W&B commits the row when the run finishes.
+            # The summary omits an uncommitted row, and W&B commits the last row only when the run finishes.
             seen["commit"]({}, commit=True)
         summary = _numbers(run.summary._as_dict())
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}

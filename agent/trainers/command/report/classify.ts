@@ -87,7 +87,10 @@ const SECONDHAND =
 const PEER_FAILED =
   /\b(?:NCCL|Gloo|DistBackendError|DistStoreError|BrokenPipeError|ConnectionResetError|ConnectionRefusedError|EOFError|BrokenProcessPool|TerminatedWorkerError|DataLoader worker|[Pp]eer)\b/;
 const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
-/** Matches the line before a traceback that does not end the program (of a thread, a destructor or an exit handler). */
+/**
+ * Matches the line before the traceback of a thread, a destructor or an exit handler. Such a traceback does not end the
+ * program.
+ */
 const NOT_FINAL =
   /^\s*(?:Exception ignored\b|Exception in thread\b|Error in (?:atexit|sys)\b|--- Logging error ---|Task exception was never retrieved|Future exception was never retrieved)/;
 /** Matches the line between the tracebacks of one error. */
@@ -146,7 +149,7 @@ function startOfLastError(lines: readonly string[]): number | undefined {
     if (!isChained(lines, start)) break;
     start = at;
   }
-  // The end of the output can begin between two tracebacks.
+  // The retained output can begin between two tracebacks.
   if (isChained(lines, start)) return 0;
   while (start > 0 && NATIVE_LOG_LINE.test(lines[start - 1] ?? '')) start -= 1;
   return start;

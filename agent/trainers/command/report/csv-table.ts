@@ -40,7 +40,7 @@ export class CsvTable {
   }
 
   /**
-   * Yields the row at the end of the file that has no line end.
+   * Yields the last row of the file if it has no line end.
    * @param isWhole whether the program ended normally. Otherwise the row can end in the middle of a number.
    */
   *end(isWhole: boolean): Generator<CsvRow, void, undefined> {

@@ -15,7 +15,7 @@ function earlierRows(count: number): EarlierRows {
   return earlier;
 }
 
-test('all rows are new, unless the rewritten file contains all earlier rows and further rows', () => {
+test('all rows of a rewritten file are new, unless the file contains all earlier rows and further rows', () => {
   const earlier = earlierRows(2);
   expect(earlier.next(row(3))).toEqual([row(3)]);
   earlier.restart();

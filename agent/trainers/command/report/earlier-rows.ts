@@ -12,7 +12,7 @@ const MAX_ROWS = 100_000;
  */
 export class EarlierRows {
   #keys: string[] = [];
-  /** The rows since the rewrite that could be rows of the earlier file; undefined when rows are not compared. */
+  /** The rows read since the rewrite, while all of them could be earlier rows; undefined when rows are not compared. */
   #held: CsvRow[] | undefined;
   #passes = 0;
   #open: string[] = [];
@@ -24,8 +24,8 @@ export class EarlierRows {
 
   /**
    * Must be called after the last call of `add`.
-   * @param open the rows at the end of the file that have no line end. Such a row is new if the program completes it
-   * with other cells.
+   * @param open the unfinished rows at the end of the file. Such a row is new if the program completes it with other
+   * cells.
    */
   complete(open: readonly CsvRow[]): void {
     this.#open = open.map(keyOf);
@@ -52,14 +52,14 @@ export class EarlierRows {
     return keyOf(row) === this.#keys[this.#held.length - 1] ? [] : this.end();
   }
 
-  /** Returns the new rows after all rows in the file have been read. A rewrite takes less time than two passes. */
+  /** Returns the new rows after all rows in the file have been read. A program finishes a rewrite within two passes. */
   endOfPass(): readonly CsvRow[] {
     if (this.#held === undefined) return [];
     this.#passes += 1;
     return this.#passes > 1 && this.#held.length < this.#keys.length ? this.end() : [];
   }
 
-  /** Returns the new rows after the last row. */
+  /** Returns the rows that were held back and are new. */
   end(): readonly CsvRow[] {
     const held = this.#held ?? [];
     if (this.#held !== undefined) this.#keys = [];

@@ -57,9 +57,9 @@ export const parsePythonLine: LineParser = (line) => {
 };
 
 /**
- * Returns a parser of matches with named groups. Each group is a metric, except for `epoch` and `step`, which give the
- * step. The pattern may match several times per line. Groups called `name` and `value` give one metric per match, as in
- * `(?<name>\w+)=(?<value>\S+)`.
+ * Returns a parser for a regular expression with named groups. Each group is a metric, except for `epoch` and `step`,
+ * which give the step. The pattern may match several times per line. Groups called `name` and `value` give one metric
+ * per match, as in `(?<name>\w+)=(?<value>\S+)`.
  * @param onLimit called with each line on which the pattern exceeded its time limit; after ten such lines, the pattern
  * is no longer used
  * @throws {SyntaxError} when the pattern is not a regular expression

@@ -22,7 +22,7 @@ export interface OutputLine {
 
 export class OutputLines {
   #rest = '';
-  /** Whether `#rest` continues a line whose beginning was passed on. */
+  /** Whether `#rest` continues a line whose beginning was already passed on. */
   #inside = false;
   #overwrites = false;
 

@@ -9,9 +9,9 @@ export class RunNames {
 
   /**
    * Returns the metric name of a tag: the folders below the source's folder are a prefix, as in TensorBoard
-   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run has the same
-   * prefix. The source's folder itself has no prefix, even if an earlier run also has no prefix: SummaryWriter's
-   * `add_hparams` writes a separate run, which can be read first.
+   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run already has the
+   * resulting prefix. The source's folder itself has no prefix, even if an earlier run also has no prefix:
+   * SummaryWriter's `add_hparams` writes a separate run, which can be read first.
    * @param run path of the event file's folder, relative to the source's folder, with `/` between folders; empty for
    * the folder itself
    */

@@ -86,7 +86,7 @@ describe('steps', () => {
     },
   );
 
-  test('if the epoch is null, the step is used, unless the attempt has numbered epochs', () => {
+  test('if the epoch is null, the key step gives the step, unless an earlier epoch was a number', () => {
     const lines = [
       { epoch: null, step: 10, loss: 3 },
       { epoch: 11, step: 20, loss: 2 },
@@ -246,7 +246,7 @@ describe('values', () => {
       const reading = reader.read(new Map<string, number>([['epoch', epoch], ...names, ['loss', 1]]));
       return reading.kind === 'report' && reading.metrics.size;
     });
-    // The list contains 499 of these names and the ranking metric.
+    // In total, 499 of these names and the ranking metric are kept.
     expect(sizes).toEqual([201, 201, 100, 1]);
   });
 

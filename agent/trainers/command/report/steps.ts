@@ -21,7 +21,7 @@ interface StepValue {
 /** The step of a line. `counted`: the line's step is unreadable, such as null, and is counted from the last step. */
 interface LineStep {
   readonly step: number | 'counted';
-  /** The names of values that are not metrics. */
+  /** The names of the values that give the step and are therefore not metrics. */
   readonly names: readonly string[];
 }
 const NUMERIC_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*%?\s*$/;
@@ -62,11 +62,11 @@ export class StepReader {
   #knownCharacters = 0;
   /** The metrics of the last step. */
   readonly #atLast = new Set<string>();
-  /** The steps that were assigned to texts that contain a position but are not numbers, such as `1/10`. */
+  /** The steps assigned to texts that contain a position, such as `1/10`, but are not numbers. */
   readonly #unreadable = new Map<string, number>();
   /**
-   * Numeric names in lines without a step, if there is no ranking metric. A line that repeats one of these names is a
-   * report.
+   * The names of numbers in lines without a step, if there is no ranking metric. A line that repeats one of these names
+   * is a report.
    */
   readonly #candidates = new Set<string>();
   /** Whether a line had an epoch that is a number. */
@@ -78,16 +78,16 @@ export class StepReader {
     this.#last = resumedFrom;
   }
 
-  /** The highest step so far. Before the first report, the step from which the attempt resumes. */
+  /** The highest step so far; before the first report, the step from which the attempt resumes. */
   get last(): number {
     return this.#last;
   }
 
   /**
    * Reads the values of a line.
-   * @param areMetrics whether the sweep file declares these values as metrics, for example with the named groups of a regex.
-   * Without a step, the metrics belong to the last step, or to the next step if the last step already has one of these
-   * metrics.
+   * @param areMetrics whether the sweep file declares these values as metrics, for example with the named groups of a
+   * regular expression. Without a step, the metrics belong to the last step, or to the next step if the last step
+   * already has one of these metrics.
    */
   read(values: LineObject, areMetrics = false): Reading {
     const line = this.#stepOf(values);
@@ -185,8 +185,8 @@ export class StepReader {
 }
 
 /**
- * Returns the values that name the step of a line, the most significant first. Case and outer spaces are ignored, as in
- * `Epoch`. An exact match takes precedence.
+ * Returns the values that name the step of a line, the most significant first. The case of a name and the spaces around
+ * it are ignored. An exact match takes precedence.
  * @param metric a name that is a metric, unless it is exactly the name of a step
  */
 function stepValuesOf(values: LineObject, metric?: string): StepValue[] {
@@ -206,7 +206,7 @@ function isStep(value: number | undefined): value is number {
   return value !== undefined && Number.isFinite(value) && value >= 0;
 }
 
-/** Returns whether a value is a text that contains a position but is not a number, such as `1/10`. */
+/** Returns whether a value is a text that contains a position, such as `1/10`, but is not a number. */
 function isNumbered(value: unknown): value is string {
   return typeof value === 'string' && numberOf(value) === undefined && /\d/.test(value);
 }
