@@ -44,7 +44,7 @@ export abstract class TrawlError extends Error {
  */
 export const EXIT_CANNOT_WRITE = 70;
 
-/** Whether the operating system or SQLite reports a full disk with this error. */
+/** Whether this error of the operating system or of SQLite means that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { labelProblem, MAX_LABELS } from './limits.ts';
 
-test('Kubernetes label names are valid labels', () => {
+test('the names of Kubernetes labels are valid', () => {
   expect(labelProblem({})).toBeUndefined();
   expect(labelProblem({ zone: 'a', 'topology.kubernetes.io/zone': 'eu-1', team: 'vision 2' })).toBeUndefined();
 });

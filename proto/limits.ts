@@ -52,9 +52,11 @@ export const MAX_TRIAL_IDS = 1_000;
 
 /** The maximum number of metrics in a report. */
 export const MAX_METRICS = 256;
-/** The maximum number of metrics in all reports of an attempt. Every update of a trial carries all of its metrics. */
+/**
+ * The maximum number of different metrics in all reports of an attempt. Every update of a trial has all its metrics.
+ */
 export const MAX_ATTEMPT_METRICS = 1_000;
-/** The maximum number of characters in the names of all metrics of an attempt. */
+/** The maximum total length of the names of all metrics of an attempt, in characters. */
 export const MAX_ATTEMPT_METRIC_CHARACTERS = 100_000;
 
 /** The maximum number of labels of an agent or of a sweep. */

@@ -49,7 +49,7 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'sampler',
 ];
 
-/** Kinds of the events of agents, which belong to no sweep. */
+/** Kinds of agent events. These events belong to no sweep. */
 const AGENT_EVENT_KINDS = [
   'joined',
   'left',

@@ -19,7 +19,7 @@ export interface ParameterSpec {
   readonly default: ParameterValue;
   /** A one-line description for `--help`, error messages and the JSON Schema. */
   readonly about: string;
-  /** Whether training can continue from a checkpoint with another value of the parameter. Default: false */
+  /** Whether training that resumes from a checkpoint can use another value of the parameter. Default: false */
   readonly changesOnResume?: boolean;
 }
 
@@ -29,8 +29,8 @@ export interface TrainerSpec {
   /** Whether the trainer accepts parameters that are not listed. The values of these parameters are not checked. */
   readonly open: boolean;
   /**
-   * The metrics of every report; the first metric is the default objective. If empty, the trainer reports any metrics,
-   * and the sweep file must name one.
+   * The metrics of every report; the first metric is the default objective. If the list is empty, the trainer can
+   * report any metrics, and the sweep file must name one.
    */
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
@@ -133,7 +133,7 @@ export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameter
   return { ...defaults, ...given };
 }
 
-/** Returns whether training can continue from a checkpoint with another value of the parameter. */
+/** Returns whether training that resumes from a checkpoint can use another value of the parameter. */
 export function canChangeOnResume(trainer: string, parameter: string): boolean {
   const parameters = trainerSpec(trainer)?.parameters ?? {};
   return Object.hasOwn(parameters, parameter) && parameters[parameter]?.changesOnResume === true;

@@ -29,11 +29,11 @@ export class Guard {
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
   readonly #calls: CallObserver;
-  /** One function per open call. It checks whether the caller is still admitted. */
+  /** One function per open call, which checks whether its caller is still admitted. */
   readonly #open = new Set<() => void>();
 
   /**
-   * @param admit decides about each call; if undefined, every caller is admitted under the name that the caller gives
+   * @param admit decides whether to admit a call; if undefined, every caller is admitted under the name it gives
    * @param onRejected counts and logs a rejection
    * @param calls receives the network address of each call
    */
@@ -69,7 +69,7 @@ export class Guard {
 
   /**
    * Counts and logs a rejection.
-   * @returns the error that the caller of this function throws
+   * @returns the error to throw
    */
   reject(reason: RejectionReason, call: HandledCall, message: string): RejectedError {
     this.#onRejected(reason, { ...this.#callers.get(call.metadata), from: call.getPeer(), message });

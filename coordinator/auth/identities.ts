@@ -1,6 +1,6 @@
 /**
  * Reads the known identities (names, roles and hashes of tokens) from a file that `trawl certs` writes. The coordinator
- * reloads the file after each change, so that the removal of an identity revokes the identity.
+ * reloads the file after each change, so that removing an identity from the file revokes it.
  */
 
 import { readFileSync, statSync } from 'node:fs';

@@ -16,8 +16,8 @@ export interface RevocationOptions {
 }
 
 /**
- * Revokes the attempts of agents that lost their identity while the coordinator was stopped, and of every agent that
- * loses its identity later.
+ * Revokes the attempts of every agent whose identity was revoked while the coordinator was stopped, or is revoked
+ * later.
  * @returns a function that stops the watch
  */
 export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {

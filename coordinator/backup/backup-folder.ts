@@ -1,6 +1,6 @@
 /**
- * A backup is a folder with the store in one file, the artifacts in the layout of the coordinator's folder, and a
- * manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a backup
+ * A backup is a folder with three parts: the store (one file), the artifacts (laid out as in the coordinator's folder)
+ * and a manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a backup
  * contains the checksum of each artifact.
  */
 
@@ -34,7 +34,9 @@ export const manifest = z.object({
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** The artifacts and code archives in the store whose files were missing from the coordinator's folder. */
+  /**
+   * The artifacts and code archives that the store lists, but whose files were missing from the coordinator's folder.
+   */
   missing: z.array(z.string()),
 });
 
@@ -50,8 +52,8 @@ export interface StoredFile {
 }
 
 /**
- * The files that a store names, as paths inside the folders of artifacts and code.
- * @throws {DamagedError} if a name points outside its folder
+ * Returns the files unchanged, after a check of their paths.
+ * @throws {DamagedError} if a path leads out of the folder of artifacts or code
  */
 function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
   for (const { path } of files) innerPath('', path);
@@ -84,8 +86,7 @@ export function storedFiles(db: DatabaseType): readonly StoredFile[] {
 }
 
 /**
- * Whether the manifest lists a file as missing. Manifests of older versions list artifacts without the name of their
- * folder.
+ * Whether the manifest lists a file as missing. Older versions list artifacts by paths that lack the artifacts folder.
  */
 export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean {
   return missing.includes(path) || missing.includes(path.slice(ARTIFACTS_FOLDER.length + 1));

@@ -1,4 +1,4 @@
-/** Restores a backup into a new coordinator's folder. */
+/** Restores a backup into a new folder, from which a coordinator can start. */
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -32,9 +32,9 @@ import {
 const unfinished = z.object({ store: z.string() });
 
 /**
- * Restores a backup into a new or empty folder, or finishes a restore of the same backup that was killed. The store is
- * renamed in the last step, so that no coordinator can start on an incomplete folder. After an error, the contents of
- * the folder are removed.
+ * Restores a backup into a new or empty folder, or into a folder where an earlier restore of the same backup was
+ * killed. The store is renamed in the last step, so that no coordinator can start on an incomplete folder. After an
+ * error, the contents of the folder are removed.
  * @throws {RejectedError} if the folder has other files, or if a newer version of trawl made the backup
  * @throws {BadInputError} if the folder is not a backup
  * @throws {DamagedError} if the backup is damaged or incomplete

@@ -9,8 +9,7 @@ import type { CoordinatorMetrics } from './families.ts';
 
 /**
  * The time in milliseconds for which a lost agent keeps its series. Agents that left or were lost are counted for the
- * same time. The time is long enough for an alert, but limited, because every agent that a batch system starts has a
- * new name.
+ * same period. It is long enough for an alert, but limited, because a batch system starts every agent under a new name.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 
@@ -40,8 +39,8 @@ export interface TargetGroup {
 }
 
 /**
- * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Agents of other machines whose
- * address is a loopback address are omitted.
+ * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Omits an agent that serves its
+ * metrics on the loopback of another machine.
  * @param here the name of the coordinator's machine
  */
 export function agentTargets(core: Core, here: string, now: number): TargetGroup[] {
@@ -53,7 +52,9 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
     }));
 }
 
-/** Returns the agents that have series. Agents that left or were lost more than LOST_RETENTION_MS ago are omitted. */
+/**
+ * Returns the agents that have series. Omits agents that left, and agents last heard more than LOST_RETENTION_MS ago.
+ */
 function reportedAgents(core: Core, now: number): Agent[] {
   return [...core.agents.values()].filter((agent) => isRecent(agent, now) && agent.state !== 'left');
 }

@@ -99,7 +99,7 @@ test('counters of events that have not happened yet are zero', async () => {
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
-test('a straggler is counted once as found, and counts as a running straggler until its attempt ends', async () => {
+test('a straggler is counted once when it is found, and is reported as running until its attempt ends', async () => {
   const { served, scrape } = await busy();
   const { core } = served.runtime;
   const count = (text: string) => [
@@ -167,7 +167,7 @@ test('a lost agent is reported for an hour', async () => {
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
 });
 
-test('the GPU time of a sweep includes all attempts, even after a restart, and equals the value of the GPU time counter', async () => {
+test('the GPU time of a sweep includes attempts before a restart, and equals the GPU time counter', async () => {
   const dir = newFolder();
   const first = await busyCluster(dir, SMALL);
   onTestFinished(() => first.stop());

@@ -75,7 +75,7 @@ class Collector {
   readonly #runtime: Runtime;
   readonly #metrics: CoordinatorMetrics;
   readonly #trialSeries: TrialSeries | undefined;
-  /** The GPU time that the counter of each sweep has counted, in milliseconds. */
+  /** The GPU time that was added to each sweep's counter so far, in milliseconds. */
   readonly #gpuMs = new Map<string, number>();
   readonly #lingerMs: number;
   readonly #sweeps = new Map<string, SweepSeries>();
@@ -99,7 +99,8 @@ class Collector {
     this.#trialSeries = trialSeries;
     for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
     for (const { key, grantedAt } of runtime.core.leases.values()) {
-      // The time before the first report is not measured, because an earlier process received the previous report.
+      // The time before an attempt's next report is not measured, because an earlier process received the previous
+      // report.
       this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
     }
   }
@@ -231,7 +232,7 @@ class Collector {
     this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, run.epochs - run.last.epoch));
   }
 
-  /** Counts the stop of a trial that was held. A trial that was held before a restart is not counted. */
+  /** Counts the stop of a held trial, unless the trial has been held since before a restart. */
   #heldStopped(sweepId: string, name: string): void {
     const held = this.#held.get(name);
     if (held !== undefined) this.#stopped({ sweepId }, held.rule, held.run);
@@ -273,7 +274,7 @@ class Collector {
     this.#trialSeries?.measure();
   }
 
-  /** Adds the GPU time since the last call to the counter of the sweep. */
+  /** Increases the sweep's counter by the GPU time used since the previous call. */
   #countGpuTime(sweep: string): void {
     const { gpuMs } = this.#runtime.queries.sweeps.slotTime(sweep);
     const counted = this.#gpuMs.get(sweep) ?? 0;

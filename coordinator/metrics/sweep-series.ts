@@ -19,8 +19,8 @@ const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
 
 /**
- * The maximum number of metrics of a sweep that have a series: the ranking metric, then others in the order in which
- * they are first reported.
+ * The maximum number of a sweep's metrics that have a series. The ranking metric comes first, then the others in the
+ * order of their first reports.
  */
 export const MAX_BEST_METRICS = 200;
 
@@ -115,7 +115,10 @@ export class SweepSeries {
     for (const family of Object.values(this.#metrics.sweepFamilies)) void removeSweep(family, this.id);
   }
 
-  /** Sets the number of trials in each state. The state `held` has a series only once a trial of the sweep was held. */
+  /**
+   * Sets the number of trials in each state. The state `held` has a series only once a trial of the sweep has been
+   * held.
+   */
   #setCounts(counts: Readonly<Record<string, number>>): void {
     for (const [state, count] of Object.entries(counts)) {
       if (state === 'held' && count === 0 && !this.#hasHeld) continue;

@@ -34,7 +34,7 @@ export class TrialSeries {
 
   /**
    * Records the end of an attempt.
-   * @param ranking the ranking value; undefined if the attempt has no result
+   * @param ranking how the sweep ranks its trials; undefined if the attempt has no result
    */
   ended(key: AttemptKey, ranking: Ranking | undefined): void {
     const found = this.#running.get(keyText(key));

@@ -228,7 +228,7 @@ test('files of a pruned sweep are kept until a running backup has finished', asy
   expect(existsSync(fileOf(old))).toBe(false);
 });
 
-test('code that only pruned sweeps name is removed no earlier than one hour after its last upload', async () => {
+test('code used only by pruned sweeps is removed, at the earliest one hour after its last upload', async () => {
   const first = sweep('finished', NOW - 40 * DAY);
   sweep('finished', NOW);
   const [gone, used, young] = [codeOf(first), codeOf('2'), 'a'.repeat(64)];

@@ -1,7 +1,7 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. The transaction
- * records the removal, so that the next prune continues if the process dies in between. A start of the coordinator
- * moves files that remain in its folder to `orphans/` (artifacts/orphans.ts).
+ * records the removal, so that the next prune continues if the process dies in between. When the coordinator starts, it
+ * moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
  */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
@@ -21,7 +21,7 @@ export interface PruneOptions {
   readonly olderThanMs: number;
   /** The number of newest ended sweeps that are kept, regardless of their age. */
   readonly keep: number;
-  /** Whether the sweeps are only returned, and not removed. */
+  /** If true, the sweeps are returned but not removed. */
   readonly dryRun: boolean;
 }
 
@@ -106,7 +106,7 @@ export class Pruner {
 
   /**
    * Removes code archives that no sweep names any longer and whose last upload was at least an hour ago.
-   * @param pruned the sweeps that do not count, because they would be removed
+   * @param pruned sweeps that count as removed, even in a dry run
    */
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
     const uses = this.#db.prepare('select cast(sweep_id as text) as id from sources where sha256 = ?');
@@ -115,12 +115,12 @@ export class Pruner {
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
-  /** If the removal is deferred, the next prune repeats it. */
+  /** If the removal is deferred, the next prune retries it. */
   async #removeFiles(sweepId: string): Promise<void> {
     if (await this.#files.removeSweep(sweepId)) endRemoval(this.#db, sweepId);
   }
 
-  /** Removes orphans (see ArtifactStore.removeOrphans). Files of sweeps that have not ended are no orphans. */
+  /** Removes orphans (see ArtifactStore.removeOrphans). The files of a sweep that has not ended are never orphans. */
   pruneOrphans(before: number, dryRun: boolean, now: number): Promise<OrphanSet[]> {
     const artifacts = new ArtifactQueries(new Reader(this.#db));
     const live = this.#db.prepare(
@@ -165,7 +165,7 @@ export interface Pruned {
   readonly orphans: OrphanSet[];
 }
 
-/** Prunes sweeps, code archives that only the pruned sweeps named and, on request, orphans. */
+/** Prunes sweeps, the code archives that no remaining sweep uses and, on request, orphans. */
 export async function pruneAll(
   pruner: Pruner,
   options: PruneOptions & { readonly orphans: boolean },

@@ -114,7 +114,7 @@ test('a file that sets a parameter to its default value has the same trials as a
   expect(changesOf(plain, 'trainer: noop\nparameters: {x: {values: [1, 2]}, epochs: {values: [1, 2]}}\n').kept).toBe(2);
 });
 
-test('two grids of 10^9 points with different rules in when are rejected', () => {
+test('two grids of 10^9 points are rejected if their `when` rules differ', () => {
   const rule = 'when: [{if: {p: 1}, set: {q: 7}}]\n';
   expect(() => changesOf(BILLION, BILLION + rule)).toThrow(
     /too large to compare: with when, zip or run_cap, the trials of the smaller version must be enumerated.*max 100,000/,

@@ -17,8 +17,8 @@ export interface TrialPoint {
 }
 
 /**
- * Returns whether a trial belongs to the grid of a spec, ignoring run_cap. The time depends on the rules, not on the
- * size of the grid.
+ * Returns whether a trial belongs to the grid of a spec, ignoring run_cap. The running time depends on the rules, not
+ * on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
@@ -48,8 +48,8 @@ export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
 }
 
 /**
- * Returns the rows of a dimension that can lead to the wanted parameters. A value that `when` overwrites can be any
- * value of its axis; one row represents all values that no rule distinguishes.
+ * Returns the rows of a dimension that can lead to the wanted parameters. If `when` overwrites a parameter, its
+ * original value can be any value of its axis; one row represents all values that no rule names.
  */
 function candidateRows(
   { axes, size }: Dimension,

@@ -1,4 +1,4 @@
-/** Compares the settings of two versions of a sweep file that do not determine its points. */
+/** Compares two versions of a sweep file, except for the settings that determine the points of the sweep. */
 import { formatSpan } from '../../lib/text/duration.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { canonicalJson } from '../../proto/values.ts';
@@ -51,7 +51,7 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
 
 /**
  * Returns the settings that differ between the two versions.
- * @throws {BadInputError} if a setting differs that cannot change
+ * @throws {BadInputError} if a setting that cannot change differs
  */
 export function compareSettings(before: SweepSpec, after: SweepSpec): SettingChange[] {
   const fixed = FIXED.filter(({ content }) => jsonText(content(before)) !== jsonText(content(after)));

@@ -11,7 +11,7 @@ import { DATASOURCE } from './panels.ts';
 
 /**
  * Returns a dashboard without panels.
- * @param sweeps PromQL label matchers of the sweeps with annotations, such as `sweep="$sweep"`; default: all
+ * @param sweeps PromQL label matchers that select the sweeps to annotate, such as `sweep="$sweep"`; default: all
  */
 export function dashboardFrame(uid: string, title: string, about: string, sweeps = ''): DashboardBuilder {
   return new DashboardBuilder(title)

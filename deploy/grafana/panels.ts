@@ -29,12 +29,12 @@ export interface PanelOptions {
   readonly width?: number;
 }
 
-/** PromQL by legend, which can contain `{{label}}`. */
+/** PromQL queries by legend; a legend can contain `{{label}}`. */
 export type PanelQueries = Readonly<Record<string, string>>;
 
 const REF_IDS = 'ABCDEFGH';
 
-/** Returns a panel with lines over time; `stacked` adds them up. */
+/** Returns a panel with lines over time, which are stacked if `stacked` is set. */
 export function graph(
   { title, about, unit, width = 12 }: PanelOptions,
   queries: PanelQueries,

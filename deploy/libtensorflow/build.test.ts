@@ -34,7 +34,7 @@ test('the build uses the headers that are installed with Node', () => {
   expect(findNodeHeaders(execPath)).toBe(prefix);
 });
 
-test('the binding is built for the newest N-API that the package and Node share', () => {
+test('the binding is built for the newest N-API version that both the package and Node support', () => {
   expect(napiVersion([3, 4, 8], 9)).toBe(8);
   expect(napiVersion([3, 4, 8], 6)).toBe(4);
   expect(() => napiVersion([8], 6)).toThrow('needs N-API 8, but this Node has 6');

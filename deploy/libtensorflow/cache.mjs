@@ -27,8 +27,8 @@ export function removeLeftovers(folder, now) {
 }
 
 /**
- * Returns a folder of the cache, and fills it if it does not exist. The folder is filled under a temporary name and
- * then renamed, so that other processes never see an incomplete folder.
+ * Returns a folder of the cache, and creates and fills it if it does not exist. The folder is filled under a temporary
+ * name and then renamed, so that other processes never see an incomplete folder.
  * @param {string} path
  * @param {(folder: string) => Promise<void>} fill
  * @returns {Promise<{path: string, made: boolean}>}

@@ -98,7 +98,7 @@ export function pipProblem(message) {
 
 /**
  * Moves the libraries and headers out of a site-packages folder and removes all other files. Their relative locations
- * are preserved, because TensorFlow looks for CUDA in the folder ../nvidia beside its own.
+ * are preserved, because TensorFlow looks for CUDA in ../nvidia, relative to its own folder.
  * @param {string} site
  * @param {string} folder
  */

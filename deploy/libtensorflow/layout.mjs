@@ -10,7 +10,10 @@ import { join } from 'node:path';
  * @property {string} include folder that has `tensorflow/c/c_api.h`
  */
 
-/** Paths relative to the folder: TensorFlow's release, the site-packages of a wheel, and the package inside it. */
+/**
+ * Paths relative to the given folder, which can be TensorFlow's release, the site-packages of a wheel, or the package
+ * in site-packages.
+ */
 const SHAPES = [
   { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },
   { lib: 'tensorflow', main: 'libtensorflow_cc.so.2', include: 'tensorflow/include' },

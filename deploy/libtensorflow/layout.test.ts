@@ -34,7 +34,7 @@ test('a release, a wheel and an installed Python package are recognized', () => 
   expect(libraryLayout(installed)).toMatchObject({ lib: installed, include: join(installed, 'include') });
 });
 
-test('a folder without headers or without a library is rejected with the expected files', () => {
+test('a folder without headers or without a library is rejected, and the error lists the expected files', () => {
   const half = given('lib/libtensorflow.so.2', 'lib/libtensorflow_framework.so.2');
   expect(() => libraryLayout(half)).toThrow(/has no libtensorflow: expected lib\/libtensorflow\.so\.2.*c_api\.h/);
 });

@@ -32,8 +32,8 @@ const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
 export const packageFolder = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
- * Adds a libtensorflow library and the binding to the packages, and records the library: a link `deps/lib`, where the
- * binding looks for its libraries, and a copy of the binding.
+ * Adds to each package a link `deps/lib` to the library, where the binding looks for it, and a copy of the binding.
+ * Records the placement.
  * @param {string} root of the checkout
  * @param {Placement} placement
  */

@@ -78,7 +78,7 @@ test('the output of a deleted source is removed', async () => {
   expect(existsSync(dist('main.js'))).toBe(true);
 });
 
-test('after a type error, the build fails with the message of the compiler and is still needed', async () => {
+test('a type error fails the build with the message of the compiler, and a new build is needed', async () => {
   writeFileSync(join(root, 'bin', 'one.ts'), "export const one: number = 'one';\n");
   await expect(build(root)).rejects.toThrow(/bin\/one\.ts.*TS2322/);
   await expect(build(root)).rejects.toThrow(CommandError);

@@ -1,10 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
-/** The commands that the bundle contains: the commands that open the dashboard. bin/trawl.mjs starts them from the bundle. */
+/** The commands in the bundle, which are those that open the dashboard. bin/trawl.mjs starts them from the bundle. */
 export const BUNDLED = ['top', 'up'];
 
-/** Packages that load files by path, native packages, and a package that only the development build of Ink loads. */
+/**
+ * Not bundled: packages that load files by path, native packages, and one that only the development build of Ink loads.
+ */
 const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
 
 /**
@@ -26,8 +28,9 @@ export function isBundleCurrent(root) {
 }
 
 /**
- * Writes the commands that open the dashboard and their libraries into few files in dist/bundle/. Node loads hundreds of
- * modules so slowly that the first frame would take twice as long. Reads the output of the compiler.
+ * Bundles the commands that open the dashboard, with their libraries, into a few files in dist/bundle/. Without a
+ * bundle, Node would load hundreds of modules, and the first frame would take twice as long. Reads the output of the
+ * compiler.
  * @param {string} root of the checkout
  */
 export async function bundleDashboard(root) {

@@ -10,7 +10,7 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
-  // Each run sends different random messages, and each round prints its seed.
+  // The seed differs between runs, so each run sends other random messages. Each round prints its seed.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_CLUSTER: 'all',
   TRAWL_LARGE_REPORTS: '1400',

@@ -10,7 +10,7 @@ const STALL_LIMIT_MS = 15_000;
 const RETRY_DELAYS_MS = [500, 2_000];
 
 /**
- * Returns the SHA-256 of the given pieces, one after the other, in hexadecimal.
+ * Returns the SHA-256 of the concatenated pieces, in hexadecimal.
  * @param {...(string | Uint8Array)} pieces
  */
 export function sha256(...pieces) {

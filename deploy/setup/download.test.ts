@@ -41,7 +41,7 @@ test('a file whose checksum does not match is removed', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test('a download is retried if the server is overloaded or the transfer breaks off', async () => {
+test('a download is retried if the server is overloaded or the transfer is interrupted', async () => {
   let requests = 0;
   const url = await serve((_request, response) => {
     requests++;

@@ -103,7 +103,7 @@ describe('the files of a code folder', () => {
     expect(await paths(code)).toEqual(listed.split('\0').filter(Boolean).sort());
   });
 
-  test('the .gitignore files above the folder apply, up to the repository', async () => {
+  test('the .gitignore files above the folder apply, up to the root of the repository', async () => {
     const root = write(
       { '.gitignore': '*.csv\nsub/code/secret\n', 'sub/.gitignore': '/code/out\n' },
       join(dir, 'repository'),
@@ -225,7 +225,7 @@ describe('the files of a code folder', () => {
     });
   });
 
-  test('files that exceed the limit cause an error with the largest parts and the remedy', async () => {
+  test('files that exceed the limit cause an error that names the largest parts and the remedy', async () => {
     const code = write({
       'src/data/train.bin': 'x'.repeat(2_000_000),
       'src/a.py': 'x',

@@ -1,5 +1,6 @@
 /**
- * Lists the files of a folder that are sent to the agents: the files that git would track, with their current content.
+ * Lists the files that a sweep sends to the agents: the files of the code folder that git would track, with their
+ * current content.
  */
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -31,7 +32,9 @@ const ALWAYS_EXCLUDED = [
 ];
 
 const LARGEST_SHOWN = 3;
-/** An error names a part of a folder instead of the folder if the part has at least this share of the weight. */
+/**
+ * An error names a part of a folder instead of the folder if the part has at least this share of the folder's weight.
+ */
 const DOMINANT_SHARE = 0.8;
 
 export interface CodeFile {
@@ -62,7 +65,7 @@ export interface CodeRules {
 }
 
 /**
- * Lists the files of a folder that are sent to the agents.
+ * Lists the files of a code folder that are sent to the agents.
  * @throws {BadInputError} if the folder is missing, has no file to send, or exceeds a limit
  */
 export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
@@ -87,9 +90,13 @@ export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_C
 
 /** The rules of one .gitignore, for paths below its folder. */
 interface Level {
-  /** The path from this folder to the root of the walk, with a trailing slash; empty at and below the root. */
+  /**
+   * If this folder is above the root of the walk: the path from it to the root, with a trailing slash. Otherwise empty.
+   */
   readonly above: string;
-  /** The path from the root of the walk to this folder, with a trailing slash; empty at and above the root. */
+  /**
+   * If this folder is below the root of the walk: the path from the root to it, with a trailing slash. Otherwise empty.
+   */
   readonly below: string;
   readonly rules: Ignore;
 }
@@ -175,7 +182,7 @@ class Walk {
     else await this.visit(`${path}/`, levels);
   }
 
-  /** @returns whether the file is code, not an output of trawl */
+  /** @returns whether the file is code; false if trawl wrote it */
   async #addFile(path: string): Promise<boolean> {
     const absolute = join(this.root, path);
     const read = async () => ({ found: await lstat(absolute), own: await ownFile(absolute) });

@@ -1,5 +1,5 @@
 /**
- * Estimates when the trials of a sweep and the sweep end. The estimate is the number of remaining epochs times the
+ * Estimates when a sweep and each of its trials will end. The estimate is the number of remaining epochs times the
  * measured epoch time of the config, on the available slots. Times are Unix milliseconds; durations are milliseconds.
  *
  * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial.
@@ -39,7 +39,7 @@ export interface EtaSituation {
   readonly toCome?: number;
   /** The number of slots that can run the trials, including busy slots. */
   readonly slots: number;
-  /** The time until a waiting trial can start, because sweeps with a higher priority use the slots. Default: 0. */
+  /** The time until a waiting trial can start, while sweeps with a higher priority use all slots. Default: 0. */
   readonly waitMs?: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;
@@ -76,8 +76,8 @@ const TWO_SIDED_90 = 1.645;
 const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /**
- * Assumptions before any measurement, given as standard deviations of the logarithm. Each assumption has the weight of
- * a number of measurements.
+ * The standard deviations of the logarithm that are assumed before any measurement. Each counts as much as PRIOR_WEIGHT
+ * measurements.
  */
 const PRIOR_NOISE = 0.25;
 const PRIOR_BETWEEN_CONFIGS = 0.7;
@@ -88,7 +88,7 @@ const PRIOR_WEIGHT = 2;
  */
 export const MAX_ESTIMATED_TRIALS = 20_000;
 
-/** The share of a run of unknown length that is assumed to remain when the run takes longer than expected. */
+/** When a run of unknown length takes longer than expected, this share of the run is assumed to remain. */
 const LEAST_LEFT = 0.1;
 
 export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, now }: EtaSituation): Eta {
@@ -143,7 +143,7 @@ interface Part {
   readonly noiseMs: number;
   /**
    * The relative standard deviation that comes from the unknown mean of the trial's config. All trials of a config
-   * share this effect.
+   * share this deviation.
    */
   readonly uncertainty: number;
   /** The relative standard deviation that comes from the unknown mean of the sweep. All trials share this deviation. */

@@ -12,7 +12,7 @@ export function isAsGood(a: Losses, b: Losses): boolean {
   return a.every((loss, objective) => loss <= (b[objective] ?? Number.POSITIVE_INFINITY));
 }
 
-/** Returns the points that no other point dominates. Equal points give one point. */
+/** Returns the points that no other point dominates. Of equal points, one is returned. */
 function nondominated(points: readonly Losses[]): Losses[] {
   const front: Losses[] = [];
   for (const point of points) {
@@ -44,7 +44,7 @@ function area(front: readonly Losses[], [right = 0, top = 0]: Losses): number {
   return sum;
 }
 
-/** Returns the volume that a point dominates and no other point does. */
+/** Returns the volume that the point dominates, but none of the others dominates. */
 export function exclusiveVolume(point: Losses, others: readonly Losses[], reference: Losses): number {
   const own = point.reduce((volume, loss, objective) => volume * ((reference[objective] ?? loss) - loss), 1);
   const limited = others.map((other) => other.map((loss, objective) => Math.max(loss, point[objective] ?? loss)));

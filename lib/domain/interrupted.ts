@@ -1,7 +1,7 @@
 /**
- * A store whose coordinator was killed still has the state `running`. Readers of the store see `interrupted` instead,
- * because it is unknown whether the trials still run. The results of these trials cannot arrive until a coordinator
- * starts.
+ * If a coordinator is killed, its store still contains sweeps and trials in the state `running`. Readers of the store
+ * see `interrupted` instead, because it is unknown whether the trials still run, and their results cannot arrive until
+ * a coordinator starts.
  */
 import type { Attempt, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 

@@ -1,4 +1,4 @@
-/** Keeps a trial's value of each metric, and the step of that value, while reports arrive. */
+/** Tracks the value of each metric of a trial, and the step of that value, while reports arrive. */
 import type { GoalName } from '../../proto/names.ts';
 
 /** The value of a metric, and the step of the value. A value can be NaN or infinite. */

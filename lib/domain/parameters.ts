@@ -85,8 +85,8 @@ interface OrderedParameters {
   /** The parameters that vary on their own. */
   readonly own: readonly string[];
   /**
-   * The parameters that other parameters determine. Example: a parameter with one value, which is set only for one value
-   * of another parameter.
+   * The parameters that other parameters determine. Example: a parameter that has a single value, and only for one
+   * value of another parameter.
    */
   readonly determined: readonly string[];
 }

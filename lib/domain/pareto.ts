@@ -21,8 +21,8 @@ export interface Objective {
 export const MAX_EXACT_FRONT = 1_000;
 
 /**
- * The reference point of the hypervolume. Each objective is scaled so that the best value of all items is 0 and the worst
- * is 1.
+ * The reference point of the hypervolume, in each objective. Objectives are scaled so that the best value of all items
+ * is 0 and the worst is 1.
  */
 const REFERENCE = 1.1;
 
@@ -47,7 +47,7 @@ export function frontsOf(points: readonly Losses[]): number[] {
     if (isRepeated) continue;
     const members = fronts[front] ?? [];
     fronts[front] = members;
-    // With two objectives, the newest member of a front has the least second loss of the front.
+    // With two objectives, the newest member of a front has the lowest second loss in the front, so only it is kept.
     if (point.length === 2) members[0] = point;
     else members.push(point);
   }

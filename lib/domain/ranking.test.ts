@@ -31,7 +31,7 @@ test('the ranking of items does not depend on the order of the input', () => {
   );
 });
 
-test('each item is ranked once, better values come first, and items with equal values share a place in the order of their indexes', () => {
+test('each item is ranked once, best first, and items with equal values share a place and are ordered by index', () => {
   fc.assert(
     fc.property(items, goal, (list, way) => {
       const ranked = rank(list, lossOf, way);

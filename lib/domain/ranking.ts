@@ -6,7 +6,7 @@ import { trialValue } from './trial-result.ts';
 
 export type RankedMetric = Objective;
 
-/** Words in the names of metrics whose higher values are better. */
+/** Words in the names of metrics for which higher values are better. */
 const BETTER_IF_HIGHER = new Set([
   ...['acc', 'accuracy', 'auc', 'auroc', 'auprc', 'bleu', 'correct', 'dice', 'f1', 'fbeta', 'iou', 'jaccard'],
   ...[
@@ -87,7 +87,7 @@ const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ati
 
 /**
  * Returns the metric that ranks a sweep whose file names none: the first metric that occurs in two reports of a trial.
- * Parameters and counters, such as `step`, do not rank.
+ * Parameters and counters, such as `step`, never rank a sweep.
  * @param names the names in a report, in the order of the report
  * @param earlier the names in the trial's earlier reports
  * @param parameters the names of the trial's parameters
@@ -134,8 +134,8 @@ export function rankedMetrics(sweep: Sweep, reported: readonly string[]): Ranked
 }
 
 /**
- * Orders items best first and gives each its place. Places count from 1, equal values share a place, and equal items
- * keep the sweep's order. Items without a finite value come last, with place 0.
+ * Orders items best first and gives each its place. Places count from 1. Items with equal values share a place and are
+ * ordered by index. Items without a finite value come last, with place 0.
  */
 export function rank<T extends { readonly index: number }>(
   items: readonly T[],

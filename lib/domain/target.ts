@@ -10,7 +10,7 @@ export function reachesTarget(value: number | undefined, target: number, goal: G
 
 const PREFIX = 'target reached: ';
 
-/** Returns the reason of a sweep that ends because a trial reached the target. */
+/** Returns the reason that is recorded when a sweep ends because a trial reached the target. */
 export function targetReason({
   trialId,
   metric,

@@ -110,7 +110,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /** Returns the mean; NaN if there are no values. The mean of equal values is exactly that value. */
 export function meanOf(values: readonly number[]): number {
-  // The rounded mean of equal values can differ from the value, and would change ranks.
+  // The rounded mean of equal values can differ from the value, which would change ranks.
   return (areEqual(values) ? values[0] : mean(values)) ?? Number.NaN;
 }
 

@@ -27,7 +27,9 @@ export function shownState(state: TrialState): TrialStateName {
   return name === 'offered' ? 'pending' : name;
 }
 
-/** Returns the count that includes the trial: the trial's state, or `dropped` if it has ended and its point was dropped. */
+/**
+ * Returns the count in which a trial is included: its state, or `dropped` if it has ended and its point was dropped.
+ */
 export function countedAs(trial: Pick<Trial, 'state' | 'droppedIn'>): keyof TrialCounts {
   const isDropped = (trial.droppedIn ?? 0) > 0 && ENDED_TRIAL.has(trial.state);
   return isDropped ? 'dropped' : trialState.of(trial.state);

@@ -36,7 +36,7 @@ function fileOf(header: unknown, dataBytes = 0): Uint8Array {
 
 const bytesOf = ({ data }: SafeTensor) => [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
 
-test('a safetensors file that was written is read with the same bits', () => {
+test('reading a written safetensors file returns the same bits', () => {
   fc.assert(
     fc.property(files, (file) => {
       const read = readSafetensors(writeSafetensors(file));

@@ -8,7 +8,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The number types of the format that are supported. */
+/** The supported number types of the format. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;

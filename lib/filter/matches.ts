@@ -36,7 +36,7 @@ export function matches(filter: Filter, trial: Trial): boolean {
 export interface Filterable {
   /** Returns the value of a field by its name. Undefined if no field has this name. */
   readonly field: (name: string) => number | string | undefined;
-  /** Returns the text in which a single word is searched. */
+  /** Returns the text in which a word without a comparison is looked up. */
   readonly text: () => string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Checks the Host header of a request, so that a web page cannot reach a local server through its own host name (DNS
- * rebinding).
+ * Checks the Host header of a request, so that a web page cannot reach a local server through the page's own host name
+ * (DNS rebinding).
  */
 import { isIP } from 'node:net';
 import type { Address } from './address.ts';
@@ -27,11 +27,9 @@ export function hostOf(header: string): string | undefined {
 }
 
 /**
- * Whether a Host header names this server. The listen address and the allowed names also name the server. The name of
- * the machine also names the server, unless the server listens only on the loopback. A server that listens on all
- * addresses accepts each IP address,
- * because only a name can
- * point a browser to another machine later. The port is not compared, because a proxy can change it.
+ * Whether a Host header names this server. Accepts the listen address, the allowed names and, unless the server listens
+ * only on the loopback, the name of the machine. A server that listens on all addresses also accepts every IP address,
+ * because DNS rebinding needs a name. The port is not compared, because a proxy can change it.
  */
 export function isAllowedHost(header: string | undefined, { listen, hostname, names }: HostRule): boolean {
   const host = header === undefined ? undefined : hostOf(header);

@@ -65,7 +65,10 @@ export function channelTo(address: string, identity: Identity | undefined, token
   };
 }
 
-/** Adds the user's name and host, which the coordinator records with a change. A certificate has its own name. */
+/**
+ * Adds the user's name and host, which the coordinator records with a change. With a certificate, the coordinator uses
+ * the name in the certificate instead.
+ */
 const addUser: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
     start(metadata, listener, next) {

@@ -38,7 +38,7 @@ export async function sendDirectly(
   signal: AbortSignal,
 ): Promise<void> {
   const { request, answer } = begin(url, { method: 'PUT', headers: { ...headers }, signal });
-  // The answer can arrive, and fail, before the whole file is sent.
+  // The promise of the answer can reject before the whole file is sent.
   answer.catch(() => {});
   if (size === 0) request.end();
   else {

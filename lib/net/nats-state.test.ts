@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
 import { DENIED_FOR_MS, NatsState } from './nats-state.ts';
 
-/** Returns the logged messages and the events after these statuses, as nats.js reports them. */
+/** Returns the messages that are logged, and the events that occur, when nats.js reports these statuses. */
 async function follow(statuses: readonly Partial<Status>[]) {
   const lines: string[] = [];
   const events: (string | undefined)[] = [];

@@ -29,7 +29,10 @@ const LOST = 'the connection to NATS is lost';
  */
 export const DENIED_FOR_MS = 30_000;
 
-/** Inboxes, acknowledgements, offers and requests differ in their last tokens, and are denied together. */
+/**
+ * The subjects of inboxes, acknowledgements, offers and requests vary in their last tokens. All subjects of one kind
+ * are denied together.
+ */
 const FAMILY = /^(_INBOX[^.]*|\$JS\.ACK|\$JS\.API(?:\.[A-Z]+)+|trawl\.[^.]+\.offer)\..*/;
 
 /**

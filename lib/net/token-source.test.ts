@@ -160,7 +160,7 @@ asRoot('without a token, requests go to a system service, but not to a process o
   }
 });
 
-asRoot('a runtime folder of another user, or one that others can write, is ignored', () => {
+asRoot('a runtime folder is ignored if it belongs to another user or others can write to it', () => {
   ensureToken(dir);
   announce();
   const folders = [join(home, 'runtime', 'trawl'), join(home, 'state', 'trawl', 'run')];

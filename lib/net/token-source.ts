@@ -14,7 +14,7 @@ type TokenAnswer =
   /** The address now belongs to another user, who must receive neither the token nor the request. */
   | { readonly kind: 'foreign'; readonly message: string };
 
-/** The function is called for each call, because a coordinator can be restarted while a client waits for it. */
+/** Queried for each call, because a coordinator can be restarted while a client waits for it. */
 export type TokenSource = () => TokenAnswer;
 
 /** Returns a source that always gives the same token. */
@@ -108,7 +108,7 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
 /** The first user id of a person. Services, such as a coordinator that systemd runs, have lower user ids. */
 const FIRST_PERSON = 1_000;
 
-/** Any user of the machine can listen on the port, and must not receive the sweep and its code. */
+/** Every user of the machine can listen on the port, but no other user may receive the sweep and its code. */
 function withoutToken(port: number): TokenAnswer {
   const self = process.geteuid?.();
   const other = [...(listenerOwners(port) ?? [])].find((uid) => uid !== self && uid >= FIRST_PERSON);

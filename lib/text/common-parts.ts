@@ -8,7 +8,7 @@ const SEPARATOR = /[^\p{L}\p{N}]/u;
 export interface CommonParts {
   /** The smallest width at which different names remain different. */
   readonly minWidth: number;
-  /** Whether all names have the same end, from a separator on. */
+  /** Whether all names have the same ending, which starts at a separator. */
   readonly hasCommonEnd: boolean;
   /** Cuts one of the names to a width. The common parts are omitted first. */
   readonly cut: (name: string, width: number) => string;

@@ -65,7 +65,7 @@ test('a table without a width limit is not truncated', () => {
   expect(hidden).toEqual([]);
 });
 
-test('on a narrow terminal the widest text is truncated first, and numbers are not', () => {
+test('on a narrow terminal, the widest text is truncated first, and numbers are never truncated', () => {
   const columns = [number('loss', 0), text('short', 1), text('long', 2)];
   const { rows } = layoutTable(columns, [['0.0123456789', 'short', 'a very long name indeed']], { width: 36 });
   expect(plain(rows[0] ?? [])).toBe('0.0123456789  short  a very long na…');
@@ -85,7 +85,7 @@ test('a required column is visible even if an earlier column is hidden', () => {
   expect(hidden).toEqual(['b']);
 });
 
-test('names are shortened in the middle, values at the start, and agents by the parts that they have in common', () => {
+test('names are shortened in the middle, values at the start, and agents in the parts that they have in common', () => {
   const columns = [
     { ...text('name', 0), elide: 'middle' as const },
     { ...text('value', 1), elide: 'start' as const },
@@ -196,7 +196,7 @@ test('the fast width function agrees with string-width', () => {
   );
 });
 
-test('a text column with a minimum width hides other columns before its text is shortened further', () => {
+test('other columns are hidden before the text of a column is cut below its minimum width', () => {
   const table = (minWidth: number): Column<Row>[] => [
     { ...text('name', 0), elide: 'middle', minWidth },
     { ...text('state', 1), neverCut: true },

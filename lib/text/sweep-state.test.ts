@@ -24,7 +24,7 @@ test('a killed sweep shows who killed it, when, and how many trials were cancell
   );
 });
 
-test('a running sweep without a trial that can run shows the reason', () => {
+test('a running sweep shows the reason if none of its trials can run', () => {
   expect(text({ state: SweepState.RUNNING, blocked: 'no agent has 200 GiB of GPU memory' })).toBe(
     'running, but nothing can run: no agent has 200 GiB of GPU memory',
   );

@@ -145,7 +145,10 @@ function measured<Row>(
   return { column, cutHeader, cells, natural, least, common };
 }
 
-/** Returns the parts that the texts of a column have in common, if they are cut. Values are cut there if their ends are equal. */
+/**
+ * Returns the common parts of the texts of a column, if long texts are cut in these parts. Columns of values are cut
+ * there only if all values have the same end.
+ */
 function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
   if (elide !== 'common' && elide !== 'start') return undefined;
   const common = commonParts(cells.filter((cell) => cell !== '-' && cell !== ''));
@@ -195,7 +198,8 @@ function fittingColumns<Row>(
 }
 
 /**
- * Moves columns with the same text in each of several rows to the end, except the first column and required columns.
+ * If there are several rows, moves the columns that have the same text in every row to the end. The first column and
+ * required columns keep their places.
  */
 function constantLast<Row>(
   columns: readonly Column<Row>[],

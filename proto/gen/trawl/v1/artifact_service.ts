@@ -1090,7 +1090,7 @@ export const ArtifactServiceService = {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
    * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
    * listed only after a record of the attempt has named it.
    */
   put: {
@@ -1128,7 +1128,7 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
    * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
    * listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
@@ -1142,7 +1142,7 @@ export interface ArtifactServiceClient extends Client {
   /**
    * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
    * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent sends the file to the artifact store with them, reports its progress, and then sends `sent`. The file is
+   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
    * listed only after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;

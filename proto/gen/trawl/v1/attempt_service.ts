@@ -242,7 +242,7 @@ export interface Offer {
 
 export interface OpenRequest {
   agentId: string;
-  /** The text differs for each start of the agent's process. */
+  /** A text that is different each time the agent's process starts. */
   incarnation: string;
   claims: Claim[];
 }
@@ -299,8 +299,9 @@ export interface Grant {
     | ProgramSpec
     | undefined;
   /**
-   * The id of the trial whose checkpoint the trial started from; empty if the trial started from scratch. Without
-   * `resume`, such an attempt must fail. If the checkpoint in `resume` has attempt 0, it is the parent's checkpoint.
+   * The id of the trial whose checkpoint the trial started from; empty if the trial started from scratch. An attempt
+   * with a parent but without `resume` must fail. If the checkpoint in `resume` has attempt 0, it is the parent's
+   * checkpoint.
    */
   parent: string;
 }
@@ -339,7 +340,7 @@ export interface ProgramSpec {
    * this order.
    */
   parameterOrder: string[];
-  /** Values of other parameters. Each value contains whole numbers that the sweep file writes as floats. */
+  /** For parameters outside float_parameters: each value in which the sweep file writes whole numbers as floats. */
   floatValues: FloatValue[];
 }
 
@@ -474,8 +475,8 @@ export interface LogChunk {
 }
 
 /**
- * A problem of the attempt that the sweep's warnings show. A notice replaces the attempt's earlier notice of the same
- * kind.
+ * A problem of the attempt, which the sweep shows as a warning. A notice replaces the attempt's earlier notice of the
+ * same kind.
  */
 export interface Notice {
   kind: WarningKind;
@@ -506,7 +507,7 @@ export interface Welcome {
   drain:
     | Drain
     | undefined;
-  /** The pool from whose stream each slot pulls offers, in order of the slots. */
+  /** One pool per slot, in order of the slots: the slot pulls offers from the stream of this pool. */
   pools: string[];
   /** How long a lease lasts without a heartbeat. An agent that was suspended for longer ends its attempts. */
   leaseDurationMs: number;

@@ -276,8 +276,8 @@ export interface ListTrialsRequest {
   /** Empty means all. */
   states: TrialState[];
   /**
-   * Only these trials, in the order of the request and without a rank; at most 1,000. Empty means all. Excludes the
-   * other fields except sweep.
+   * Only these trials, in the order of the request and without a rank; at most 1,000. Empty means all. If not empty,
+   * all other fields except sweep are ignored.
    */
   trialIds: string[];
 }
@@ -309,8 +309,8 @@ export interface ListCurvesResponse {
 }
 
 /**
- * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve with the
- * same trial as the previous curve continues the previous curve.
+ * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve of the
+ * same trial as the previous curve is its continuation.
  */
 export interface Curve {
   trialId: string;
@@ -360,7 +360,7 @@ export interface RungSummary {
   /** The best value at the rung. */
   best: number;
   /**
-   * A trial that enters the rung now continues only if its value is at least as good as this. Absent while the rule
+   * A trial that now enters the rung continues only if its value is at least as good as this. Absent while the rule
    * compares nothing.
    */
   bound?:
@@ -414,7 +414,7 @@ export interface WatchDelta {
   events: Event[];
   /** All agents, if any of them changed. */
   agents: Agent[];
-  /** The newest event that is covered by this delta together with the deltas that `more` announces. */
+  /** The newest event in this delta and in the deltas that `more` announces. */
   eventSeq: number;
   /** More rows of the same state follow. */
   more: boolean;

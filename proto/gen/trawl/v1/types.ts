@@ -499,7 +499,7 @@ export const AttemptOutcome = {
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
   /** INTERRUPTED - The attempt has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
-  /** SUPERSEDED - A concurrent attempt of the trial had its result first. */
+  /** SUPERSEDED - Another attempt of the trial, which ran at the same time, had a result first. */
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
   /** HELD - The trial waits at a rung of early stopping. */
   HELD: "ATTEMPT_OUTCOME_HELD",
@@ -765,8 +765,8 @@ export interface Sweep {
    */
   blocked: string;
   /**
-   * The total number of trials, including trials that are not created yet, which `counts` does not include. Absent if
-   * the search has no limit.
+   * The total number of trials. Unlike `counts`, includes trials that are not created yet. Absent if the search has no
+   * limit.
    */
   planned?:
     | number
@@ -1089,8 +1089,8 @@ export interface Config {
     | TrialCounts
     | undefined;
   /**
-   * The metrics over the replicates that are running, succeeded or were stopped. Failed and cancelled replicates do not
-   * count.
+   * The metrics, combined over the replicates that are running, succeeded or were stopped. Failed and cancelled
+   * replicates do not count.
    */
   metrics: { [key: string]: Spread };
   /** In order of their seeds. */
