@@ -1,7 +1,7 @@
 /**
- * Measures whether the costs of a sweep depend on the number of its trials that have ended: the time of a restart, of a
- * ranking and of other calls, and the memory of the coordinator. Each size has a store on disk, which a separate
- * process opens as after a restart. No agent is connected.
+ * Measures whether a sweep costs more if more of its trials have ended. The costs are the times of a restart, a ranking
+ * and other calls, and the memory of the coordinator. Each size has a store on disk, which a separate process opens as
+ * after a restart. No agent is connected.
  *
  *   npm run bench:large-sweeps
  */

@@ -1,6 +1,6 @@
 /**
- * Measures the cost of a scrape for the coordinator in CPU time and wall time, with ten running sweeps of 1,000 trials
- * on twenty agents with four GPUs each.
+ * Measures what a scrape costs the coordinator, in CPU time and wall time, with ten running sweeps of 1,000 trials on
+ * twenty agents with four GPUs each.
  *
  *   npm run bench:metrics
  */

@@ -170,8 +170,8 @@ interface Position {
 }
 
 /**
- * Returns the position of the cursor in the list of the view. For an open trial, returns the position of the trial in
- * the list that the keys for the next and the previous trial step through. Undefined if there is no such list.
+ * Returns the position of the cursor in the list of the view. For an open trial, returns the trial's position in the
+ * list that the next-trial and previous-trial keys step through. Undefined if there is no such list.
  */
 export function positionIn(model: Model): Position | undefined {
   const view = viewOf(model.ui);

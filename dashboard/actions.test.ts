@@ -45,7 +45,7 @@ test('R retries the marked trials after a confirmation, independently of the cur
   at.stop();
 });
 
-test('R sends no request if none of several trials has failed, but the retry of a single trial is always sent to the coordinator', async () => {
+test('R on several trials sends no request if none of them has failed, but R on a single trial always sends a request', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');

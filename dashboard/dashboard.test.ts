@@ -35,7 +35,7 @@ function overtaking() {
   return delta({ trials: [{ ...trial, epoch: 3, metrics: { ...trial.metrics, test_loss: 0.01 } }] });
 }
 
-test('a running config moves up as its reports arrive, and the cursor stays on its row', async () => {
+test('a running config moves up as its reports arrive, and the cursor stays on the config that it was on', async () => {
   const at = await start();
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000', 'c1d00000', 'c3d00000']);
   await at.press('j');

@@ -68,7 +68,7 @@ interface CachedParameters {
 }
 
 /**
- * Whether all unfinished trials of a sweep wait for slots. The stream then has no updates, so the time left is taken
+ * Whether all unfinished trials of a sweep wait for slots. If so, the stream has no updates, and the time left is taken
  * from the list of sweeps.
  */
 const isWaiting = ({ counts, state }: Sweep): boolean =>

@@ -75,7 +75,7 @@ interface ReplayControl {
 
 /** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError with the reason of a failure. */
 export interface Source {
-  /** Whether actions are rejected, because no coordinator runs or a replay is shown. */
+  /** Whether actions are rejected: either no coordinator runs, or a replay is shown. */
   readonly readonly?: boolean | undefined;
   /** Only set for a replay. */
   readonly replay?: ReplayControl | undefined;

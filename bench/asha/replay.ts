@@ -26,7 +26,7 @@ export interface ReplaySettings {
 }
 
 export interface Replayed {
-  /** The number of epochs of all trials. */
+  /** The total number of epochs over all trials. */
   readonly epochs: number;
   /** The trial with the lowest last loss. */
   readonly best: string;
@@ -40,7 +40,7 @@ interface ReplayedTrial {
 
 type Outcome = 'continue' | 'stop' | 'hold';
 
-/** Replays all trials under the rule. A promoted trial starts before trials that have not started. */
+/** Replays all trials under the rule. A promoted trial resumes before any new trial starts. */
 export function replay(curves: ReadonlyMap<string, Losses>, { variant, eta, seed, slots }: ReplaySettings): Replayed {
   const all = [...curves].map(([id, losses]): ReplayedTrial => ({ id, losses, curve: [] }));
   const settings = { type: 'asha', minIter: 1, maxIter: undefined, eta } as const;

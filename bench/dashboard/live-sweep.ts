@@ -4,7 +4,7 @@ import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 const PER_MESSAGE = 1_000;
-/** The number of different metric values of an epoch. Every VALUES-th trial has the best value. */
+/** The number of different values that a metric has in one epoch. Every VALUES-th trial has the best value. */
 const VALUES = 1_000;
 /** After the first minute, the running time of a trial is shown in seconds and does not change in every frame. */
 const AGE_MS = 10 * 60_000;

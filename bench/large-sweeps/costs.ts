@@ -1,4 +1,4 @@
-/** The costs of a coordinator that has opened a store. */
+/** The measured times and memory of a coordinator that opens a store and then serves it. */
 export const COSTS = [
   { name: 'restartMs', title: 'restart', unit: 'ms' },
   { name: 'bestMs', title: 'best', unit: 'ms' },

@@ -27,7 +27,7 @@ async function timed<T>(work: () => T | Promise<T>): Promise<[ms: number, result
   return [performance.now() - begun, result];
 }
 
-/** @param undo an action after each call, which is not measured */
+/** @param undo runs after each call, and is not measured */
 async function medianOf<T>(
   work: () => Promise<T>,
   undo: (result: T) => Promise<unknown> = async () => {},

@@ -28,8 +28,8 @@ export function pointOfRow(row: number): Record<string, number> {
 
 /**
  * Returns the table as a function of the position on each axis. A trial without a loss has failed. If the table is
- * incomplete, the function is limited to the values of the first axis that have all their rows.
- * @throws {Error} if no value of the first axis has all its rows
+ * incomplete, the function is limited to those values of the first axis whose rows are complete.
+ * @throws {Error} if the rows of no value of the first axis are complete
  */
 export function tableFunction(file: string): TestFunction {
   const losses = readFileSync(file, 'utf8')

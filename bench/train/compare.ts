@@ -10,7 +10,7 @@ export interface Row {
 
 export interface Rate {
   readonly row: Row;
-  /** Images of all pack members per second. */
+  /** Images per second, summed over all pack members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
   /** Number of steps in the round from which the mean is taken. */

@@ -25,7 +25,7 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** The facts about the compared rows, as rows of the table. */
+/** The lines of the table, each of which shows one fact about every compared row. */
 interface ComparedFacts {
   /** The differing parameters, the finished replicates and the epoch. */
   readonly points: readonly TableRow[];

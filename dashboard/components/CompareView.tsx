@@ -25,7 +25,7 @@ import { Reconstruction } from './Reconstruction.tsx';
 const WIDE = 120;
 const PLOT_LINES = 12;
 const LEAST_PLOT_LINES = 5;
-/** The lines of the title and of the headings of the table and the verdicts. */
+/** The number of lines for the title, the heading of the table and the heading of the verdicts. */
 const HEADING_LINES = 3;
 const IMAGE_LINES = 12;
 /** The minimum width of a picture that is drawn beside another picture. */

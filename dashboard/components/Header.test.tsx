@@ -47,7 +47,7 @@ test('a finished sweep shows how many of its trials failed', async () => {
   expect(bar).toMatch(/ 100% 63\/63$/);
 });
 
-test('a sweep without a trial that can run shows the reason', async () => {
+test('if no trial of a running sweep can run, the header shows the reason', async () => {
   const [title] = await header({ blocked: 'no agent has 200 GiB of GPU memory' });
   expect(title).toBe('autoencoders  7  running, but nothing can run: no agent has 200 GiB of GPU memory');
 });

@@ -40,7 +40,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The sweep and its state, progress, counts, rate and agents, the shared parameters, and the list of panes. */
+/** The sweep with its state, progress, counts, rate and agents; the shared parameters; and the list of panes. */
 export function Header({ model, columns }: Props) {
   const { state, summary } = model;
   const { sweep } = state;
@@ -65,7 +65,7 @@ export function Header({ model, columns }: Props) {
   );
 }
 
-/** Trials to come are drawn as pending trials. */
+/** Trials that have not been created yet are drawn as pending. */
 function withTrialsToCome(sweep: Sweep): TrialCounts {
   const counts = sweep.counts ?? noCounts();
   return { ...counts, pending: counts.pending + trialTotal(sweep) - presentTotal(sweep) };
@@ -160,7 +160,7 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   const finished = sweepProgress(sweep).finished > 0;
   const idle = finished ? 'no trial finished in the last 10 min' : NO_ESTIMATE_TEXT;
-  // Nothing ends while a paused sweep has no running trial, so the mean of the last minutes would only fall.
+  // In a paused sweep without running trials, no trial ends, so the mean of the last minutes would only fall.
   const isIdle = sweepState.of(sweep.state) === 'paused' && (sweep.counts?.running ?? 0) === 0;
   const rate = isIdle
     ? ''
@@ -202,7 +202,9 @@ function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] 
 /** The maximum number of constant parameters in the header. */
 const MAX_CONSTANTS = 12;
 
-/** Returns texts of decreasing length: the objective with all constant parameters, with fewer parameters, and empty. */
+/**
+ * Returns ever shorter texts: the objective with all constant parameters, then with fewer, and finally an empty text.
+ */
 function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();
   const { sweep } = state;

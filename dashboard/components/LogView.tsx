@@ -86,7 +86,7 @@ function searchOf(search: string, matches: readonly LogMatch[], current: LogMatc
   return { forms: [`"${visibleText(search)}": ${place}`], style: 'magenta', rank: 2 };
 }
 
-/** Whether the view follows new lines, otherwise the number of lines below. On a narrow terminal, without the key. */
+/** Returns `following`, or the number of lines below the page and, unless the terminal is narrow, the key to follow. */
 function followingOf({ state, ui }: Model, trialId: string, below: number): Part {
   const trial = state.trials.get(trialId);
   if (!ui.log.follow) {
@@ -101,7 +101,10 @@ function followingOf({ state, ui }: Model, trialId: string, below: number): Part
   return { forms: [isGrowing ? 'following' : ''], style: 'cyan', rank: 1 };
 }
 
-/** Returns the range of visible lines, such as "lines 1 to 20 of 300". Omitted on a narrow terminal, or if all lines are visible. */
+/**
+ * Returns the range of visible lines, such as "lines 1 to 20 of 300"; empty if all lines are visible. Omitted on a
+ * narrow terminal.
+ */
 function positionOf({ log }: Model, shown: readonly LogRow[]): Part {
   const all = log.dropped + log.lines.length;
   const [first, last] = [shown[0]?.line ?? 0, shown.at(-1)?.line ?? 0];

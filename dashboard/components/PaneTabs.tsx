@@ -38,7 +38,7 @@ function tabsOf({ ui, state }: Model, form: (typeof FORMS)[number]): Segment[] {
   });
 }
 
-/** The position of the cursor in the list; with a filter, the filter and the number of rows without it. */
+/** The position of the cursor in the list; for a filtered list, also the filter and the number of all rows. */
 function positionOf(model: Model): Segment[] {
   const { ui, board, state, earlierEvents } = model;
   const list = listViewOf(ui);

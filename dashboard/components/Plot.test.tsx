@@ -12,7 +12,7 @@ function drawn(...points: [number, number][]): string {
   return frame;
 }
 
-test('a plot draws a single value and equal values, and reports when no value is finite', () => {
+test('a plot can draw a single value or equal values, and shows a message if no value is finite', () => {
   expect(drawn([1, 5])).toMatch(/[\u2801-\u28ff]/);
   expect(drawn([1, 5], [2, 5])).toMatch(/[\u2801-\u28ff]/);
   expect(drawn([1, Number.NaN])).toContain('no values yet');

@@ -23,7 +23,7 @@ interface Props {
   readonly title: string;
   readonly series: readonly PlotSeries[];
   readonly columns: number;
-  /** The total number of lines, including title and axis. */
+  /** The height in lines of text, including title and axis. */
   readonly lines: number;
   /**
    * The x positions of vertical lines, such as the rungs of early stopping. Lines outside the range of the curves are

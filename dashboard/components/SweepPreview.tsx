@@ -29,7 +29,7 @@ interface Props {
 
 /** The number of warnings that are shown, newest first. */
 const MAX_WARNINGS = 3;
-/** The lines with the name, the counts and the plan. */
+/** The number of lines for the name, the counts and the plan. */
 const FACT_LINES = 3;
 
 /** The sweep under the cursor of the list of sweeps: its state, its warnings and its best configs. */

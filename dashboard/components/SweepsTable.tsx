@@ -25,7 +25,7 @@ interface Props {
 const WIDE = 120;
 const PREVIEW_GAP = 2;
 
-/** Every sweep of the coordinator, newest first, and the sweep under the cursor below or beside the list. */
+/** Every sweep of the coordinator, newest first, with a preview of the sweep under the cursor. */
 export function SweepsTable({ model, columns, lines }: Props) {
   const listWidth = listColumns(model);
   const beside = columns - listWidth;

@@ -21,7 +21,7 @@ import { TrialHeading } from './TrialHeading.tsx';
 const WIDE = 120;
 const GAP = 2;
 const MAX_PLOT_LINES = 24;
-/** The lines of a usual heading: state, parameters that vary, other parameters, metrics. */
+/** The number of lines of a usual heading: state, parameters that vary, other parameters, metrics. */
 const HEADING_LINES = 4;
 const LEAST_PLOT_LINES = 4;
 const LEAST_IMAGE_LINES = 6;
@@ -29,7 +29,7 @@ const LEAST_IMAGE_LINES = 6;
 interface Props {
   readonly model: Model;
   readonly trial: Trial | undefined;
-  /** The replicates of the trial's config, including the trial. A wide terminal lists several replicates. */
+  /** The replicates of the trial's config, including the trial. If there are several, a wide terminal lists them. */
   readonly replicates: readonly Trial[];
   readonly columns: number;
   readonly lines: number;
@@ -48,7 +48,7 @@ export function TrialPreview({ model, trial, replicates, columns, lines }: Props
   const plotLines = Math.min(MAX_PLOT_LINES, wide ? room : room - HEADING_LINES);
   const detail = model.details.get(trial.id);
   const hasImages = (detail?.epochs.length ?? 0) > 0;
-  // The output of a failure needs the room.
+  // The output of a failure takes precedence over the list of replicates.
   const hasRoom = wide && trial.failure === undefined && replicates.length > 1;
   const listed = hasRoom ? replicates.slice(0, Math.max(0, room - HEADING_LINES - 4)) : [];
   const imageLines = room - HEADING_LINES - 1 - (listed.length === 0 ? 0 : listed.length + 2);

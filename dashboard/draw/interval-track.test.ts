@@ -14,7 +14,7 @@ test('an arrow marks each end of an interval that is beyond the scale', () => {
   expect(intervalTrack({ mean: 9, interval: { low: 8, high: 99 } }, SCALE, 11)).toBe('        ├●→');
 });
 
-test('every track on a scale draws a value in the same column', () => {
+test('all tracks on one scale draw equal values in the same column', () => {
   const value = fc.double({ min: -1e6, max: 1e6, noNaN: true });
   const width = fc.integer({ min: 4, max: 80 });
   fc.assert(

@@ -5,7 +5,7 @@ import type { Model } from '../state/model.ts';
 
 export interface ShownModel {
   readonly model: Model;
-  /** Postpones the next model by a full interval, because the frame of a key has just been drawn. */
+  /** Postpones the next model by a full interval, because a key press has just caused a frame. */
   readonly postpone: () => void;
 }
 

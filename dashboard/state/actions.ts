@@ -41,12 +41,13 @@ export interface ActionContext {
   /** The id of the row, trial or agent under the cursor, which `y` copies. */
   readonly copyId: string | undefined;
   /**
-   * The index of the next failed row of the leaderboard in a direction, wrapping at the end; -1 without a failed row.
+   * The index of the leaderboard's next failed row in the given direction, wrapping at the end; -1 without a failed
+   * row.
    */
   readonly nextFailure: (by: 1 | -1) => number;
   /**
-   * The trial of the next or previous row of the leaderboard or, if the trial was opened from the errors view, of its
-   * group of failures.
+   * The trial after or before the open trial: in the same group of failures if the open trial was opened from the
+   * errors view, otherwise on the leaderboard.
    */
   readonly neighbour: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */

@@ -20,7 +20,7 @@ const filtered = (text: string) => ids({ filterText: text, filter: parseFilter(t
 test('the row of an agent contains its running trials and its results per hour', () => {
   const [first, second] = rows({});
   expect(first?.running.map(({ index }) => index)).toEqual([6]);
-  // Creates five trials with a result in the ten minutes of the sweep.
+  // In the sweep's ten minutes, five trials ended with a result on this agent.
   expect(first?.perHour).toBe(30);
   expect(second).toMatchObject({ running: [], perHour: 0 });
 });

@@ -16,11 +16,11 @@ export interface AgentRow {
   readonly agent: Agent;
   /** The running trials of the sweep. */
   readonly running: readonly Trial[];
-  /** The trials of the sweep that ended on the agent last, newest first, up to MAX_RECENT. */
+  /** The sweep's trials that most recently ended on the agent, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * The number of trials of the sweep that ended with a result, per hour, over the last hour. Undefined if the agent
-   * has been connected for less than a minute.
+   * How many of the sweep's trials ended with a result, per hour, over the last hour. Undefined if the agent has been
+   * connected for less than a minute.
    */
   readonly perHour: number | undefined;
 }

@@ -40,7 +40,7 @@ test('if no trial has a value, there is no best value', () => {
   expect(textOf([runningTrial(0, 0, {})], 40)).toBe('');
 });
 
-test('the trend of an ended sweep covers its duration only', () => {
+test('the trend of an ended sweep covers only the time until its end', () => {
   const sweep = sampleSweep({ state: SweepState.FINISHED, endedAtMs: START_MS + 40_000 });
   const trials = [endedTrial(0, { test_loss: 0.5 }, 2), endedTrial(1, { test_loss: 0.1 }, 25)];
   expect(textOf(trials, 4000, sweep)).toBe('best test_loss 0.10000, 1h06m ago █████▁▁');

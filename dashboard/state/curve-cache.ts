@@ -11,8 +11,8 @@ export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 const MAX_CURVES = 400;
 
 /**
- * Identifies the attempt in a trial's row. A row can change between two simultaneous attempts without a change of the
- * number of attempts, so the start time is included.
+ * Identifies the attempt in a trial's row. A row can switch between two simultaneous attempts while the number of
+ * attempts stays the same, so the start time is included.
  */
 export function attemptIdOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;
@@ -23,7 +23,7 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
-  /** Whether the points have been complete before, so that at most the newest points are missing. */
+  /** Whether the points were complete at some time. If so, only the newest points can be missing. */
   begun: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The effects of all parameters on a metric, which the parameters view draws on one scale. */
+/** The effects of all parameters on a metric, for the parameters view, which draws the effects on one scale. */
 
 import { commonScale, type Scale } from '../draw/interval-track.ts';
 import type { EffectLevel } from '../source.ts';

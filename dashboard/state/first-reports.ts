@@ -6,7 +6,7 @@ interface FirstReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The first report of each trial by trial id. Trials without a received first epoch are missing. */
+/** The first report of each trial by trial id. Trials whose first epoch was not received have no entry. */
 export type FirstReports = ReadonlyMap<string, FirstReport>;
 
 /** Adds first reports. A trial has no first report if its first epoch was missed during an outage. */

@@ -51,7 +51,7 @@ function eventLines(rows: number, lines: number): number {
   return rows === 0 ? lines : Math.min(rows + 1, Math.max(1, lines - preview));
 }
 
-/** At this width or above, a list without a preview below has a preview on its right side. */
+/** At this width or above, the preview is to the right of the list if it is not below the list. */
 const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
@@ -71,7 +71,7 @@ export function listColumns(model: ListModel): number {
 export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 
-/** Returns the number of lines of a list of `rows` rows that has a preview of the row under the cursor below it. */
+/** Returns how many of the lines a list of `rows` rows takes; the remaining lines show the preview. */
 function linesBesidePreview(rows: number, lines: number): number {
   if (rows === 0) return lines;
   const needed = rows + 1;

@@ -32,7 +32,7 @@ test('a log opens at its end, and follows new lines until the user scrolls up', 
   expect(firstRow(followLog(up), longer)).toBe(21);
 });
 
-test('scrolling down at the end and scrolling a log that fits do not stop following', () => {
+test('following does not stop if the user scrolls down at the end, or scrolls a log that fits', () => {
   expect(scrollLog(START_LOG, pageOf(numbered(30)), 5).follow).toBe(true);
   expect(scrollLog(START_LOG, pageOf(numbered(5)), -5).follow).toBe(true);
 });
@@ -67,7 +67,7 @@ test('scrolling leaves no empty rows below a log that is longer than the page', 
   );
 });
 
-test('a search starts on the page, and n and N go around all matches', () => {
+test('a search starts at the first visible row, and n and N cycle through all matches', () => {
   const page = pageOf(numbered(30));
   const found = startSearch(scrollToStart(START_LOG, page), page, 'line 1');
   const matches = searchLog(page.text, 'line 1');

@@ -1,4 +1,6 @@
-/** A metric at each value of one parameter or of two parameters, over all other parameters and all finished trials. */
+/**
+ * A metric at each value of a parameter, or at each pair of values of two parameters, as the mean over finished trials.
+ */
 
 import { extent } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';

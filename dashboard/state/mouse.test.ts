@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isMouseReport, mouseEventOf } from './mouse.ts';
 
-test('the wheel and presses of the left button are events; releases and other buttons are ignored', () => {
+test('the wheel and left-button presses are events; releases and other buttons are ignored', () => {
   expect(mouseEventOf('[<64;10;5M')).toEqual({ kind: 'wheel', by: -1 });
   expect(mouseEventOf('[<65;10;5M')).toEqual({ kind: 'wheel', by: 1 });
   expect(mouseEventOf('[<0;10;5M')).toEqual({ kind: 'press', row: 4 });

@@ -41,7 +41,7 @@ test('the agents of a delta replace all agents', () => {
   expect(after.agents.map((agent) => agent.id)).toEqual(['agent-2']);
 });
 
-test('a second snapshot removes trials that the second snapshot does not contain', () => {
+test('a second snapshot removes the trials that it does not contain', () => {
   const after = reduce(started, snapshot(sampleSweep(), sampleTrials().slice(0, 3)));
   expect(after.trials.size).toBe(3);
 });
@@ -54,7 +54,7 @@ test('a snapshot in parts gives the same varying parameters as a complete snapsh
   expect(after.trials).toEqual(started.trials);
 });
 
-test('the changed rows are the rows of the deltas, in order; after a snapshot, all rows are changed', () => {
+test('the changed rows are the rows of the deltas, in order; after a snapshot, all rows count as changed', () => {
   const rows = [runningTrial(0, 1, { train_loss: 0.5 }), runningTrial(0, 2, { train_loss: 0.2 })];
   const updates = rows.map((trial) => delta({ trials: [trial] }));
   expect(reduceAll(started, updates).changed).toEqual(rows);

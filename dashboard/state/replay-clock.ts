@@ -1,4 +1,4 @@
-/** The clock of a replay: the moment of the sweep that is shown, the speed, and whether the clock advances. */
+/** The clock of a replay: the shown moment of the sweep, the speed, and whether the clock advances. */
 import { formatSpan, parseDuration } from '../../lib/text/duration.ts';
 
 export interface ReplayClock {
@@ -8,7 +8,7 @@ export interface ReplayClock {
   /** The speed as a multiple of the original speed. */
   readonly speed: number;
   readonly paused: boolean;
-  /** The moment of the sweep that was shown at the real time `setAtMs`. */
+  /** The shown moment of the sweep at the real time `setAtMs`. */
   readonly shownMs: number;
   readonly setAtMs: number;
 }

@@ -1,4 +1,4 @@
-/** Values derived from the model that several views and the key handling share. */
+/** Values that several views and the key handling derive from the model. */
 import { SEED } from '../../lib/domain/parameters.ts';
 import { bestReplicate } from '../../lib/domain/trial-result.ts';
 import type { Failure, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';

@@ -1,9 +1,9 @@
-/** Keeps the summary of a sweep, because it would take too long to summarize a large sweep at every key. */
+/** Keeps the summary of a sweep, because summarizing a large sweep at every key press would take too long. */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type DashboardState, EMPTY_STATE } from './reducer.ts';
 import { type Summary, summaryOf } from './summary.ts';
 
-/** A sweep with at most this number of trials is summarized again in every state. */
+/** A sweep with at most this number of trials is summarized again after every update. */
 const SMALL_SWEEP = 2_000;
 
 /** The maximum share of the time that is spent on summaries of a large sweep. */

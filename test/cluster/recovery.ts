@@ -6,7 +6,7 @@ import type { Stored, StoredAttempt } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { AGENTS, SLOTS_EACH, type SpreadCluster } from './spread-cluster.ts';
 
-/** A sweep of two-second trials, which takes half a minute on four slots without faults. */
+/** A sweep of two-second trials. Without faults, the sweep takes half a minute on four slots. */
 const SWEEP: NoopSweep = { trials: 60, epochs: 8, epochMs: 250 };
 
 /** A fault and the agents whose slots the fault affected. */

@@ -137,7 +137,7 @@ test('a queue is recreated on the other servers if its only server is permanentl
     () => manager.getAccountInfo().catch(() => undefined),
     ELECTION_LIMIT_MS,
   );
-  // If the deletion is lost, the coordinator also retries in its rounds.
+  // If the deletion is lost, a later round of the coordinator repeats it.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

@@ -24,7 +24,7 @@ interface Compose {
 }
 
 test('the compose file is valid, and all files that it names exist', () => {
-  // The schema does not have the newer key `name` of a project.
+  // The schema lacks the newer top-level key `name`.
   const { name, ...compose } = parse(read('docker', 'compose.yml'), { merge: true }) as Compose;
   expect(name).toBe('trawl');
   const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(COMPOSE_SCHEMA);
@@ -52,7 +52,7 @@ test('each file that a Dockerfile copies exists in the repository or is created 
   }
 });
 
-test('health checks of images and liveness probes do not depend on NATS, but readiness probes depend on NATS', () => {
+test('liveness probes and the health checks of images do not depend on NATS, but readiness probes do', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
     expect(new URL(checked ?? '').pathname, name).toBe('/healthz');

@@ -45,7 +45,7 @@ interface Study {
   next(number: number, suggestions: readonly PastSuggestion[], state: SearchState): Promise<PastSuggestion>;
 }
 
-/** Opens the sampler of a study, whose suggestions can be requested one after the other. */
+/** Opens a study whose suggestions can be requested one at a time. */
 function openStudy(optuna: string, goals: StudySettings['goals'], python: string, allowsOwnCode = false): Study {
   const { search, when } = parseSweep(`${SPACE}method: optuna\nseed: 3\noptuna: ${optuna}\n`, 's.yaml');
   const { sampler, options, seed, space } = search as OptunaSettings;
@@ -96,7 +96,7 @@ async function suggestionsOf(optuna: string, objectives: number, count: number, 
     suggestions[number - 1] = { record: done.record, outcome: { kind: 'ended', values } };
   }
   study.samplers.closeAll();
-  // The attributes of CMA-ES contain memory that no suggestion depends on, so only the values are compared.
+  // The attributes of CMA-ES contain state that affects no suggestion, so only the values are compared.
   return suggestions.map(({ record }) => record.values);
 }
 

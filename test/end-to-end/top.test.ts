@@ -112,7 +112,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     for (const line of explanation) await screen.sees(whateverItsNumbers(line));
   });
 
-  test('the dashboard reports a killed coordinator, and continues without a missing event after its restart', async () => {
+  test('the dashboard reports that the coordinator was killed, and misses no event after the coordinator restarts', async () => {
     const { cluster } = await clusterWith(sweepOf('survivor', 12));
     const screen = top(cluster, [], { columns: 160, rows: 50 });
     await screen.sees(/granted +to agent|granted to agent/);

@@ -126,7 +126,7 @@ test('a truncated, changed or deleted artifact is reported as lost, and no part 
   const altered = Buffer.from(BYTES);
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
-  // The coordinator may not have closed the previous upload yet; the agent then retries.
+  // If the coordinator has not closed the previous upload yet, the agent retries.
   await vi.waitFor(() => expect(upload()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
   await expect(upload()).rejects.toThrow(LostFileError);
@@ -145,7 +145,7 @@ test.runIf(existsSync('/dev/full'))(
   },
 );
 
-test('a checkpoint download waits for a coordinator that is down, until the attempt of the download is cancelled', {
+test('a checkpoint download waits while the coordinator is down, unless its attempt is cancelled', {
   timeout: 120_000,
 }, async () => {
   expect(await upload()).toBe('stored');

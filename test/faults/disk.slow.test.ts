@@ -13,7 +13,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
-/** The duration of the full disk, which is longer than the lease. */
+/** How long the disk stays full: longer than the lease. */
 const FULL_MS = 6_000;
 
 test('a coordinator with a full disk exits with a message, and after a restart with free space no data is lost', {

@@ -1,11 +1,11 @@
-/** The variant promotion of asha with real processes: held trials survive crashes, and resume on another agent. */
+/** The `promotion` variant of asha with real processes: held trials survive crashes, and resume on another agent. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** The learning rates of the trials with the lowest and the second lowest loss after every epoch. */
+/** The learning rates that give the lowest and the second lowest loss after every epoch. */
 const BEST = 0.001;
 const SECOND = 0.0003;
 /** The learning rates in the order in which the trials start. */

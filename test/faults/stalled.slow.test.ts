@@ -15,7 +15,7 @@ const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
 const STALL_MS = 6_000;
 
-test('after a stall, the coordinator declares no agent lost and repeats no trial that ran in the meantime', {
+test('a coordinator that has stalled declares no agent lost, and repeats no trial that ran during the stall', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

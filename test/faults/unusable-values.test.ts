@@ -1,4 +1,4 @@
-/** Values of options that no command can use. Each value is rejected at once, in one sentence, with code 2. */
+/** Option values that no command can use. Each value is rejected at once, in one sentence, with code 2. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

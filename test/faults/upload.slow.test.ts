@@ -54,7 +54,7 @@ test.each(['coordinator', 'agent'] as const)(
 
     await (victim === 'agent' ? cluster.startAgent('agent', 1, proxy.address) : cluster.startCoordinator());
     expect((await cluster.run('wait', sweep)).code).toBe(0);
-    // The upload was resumed and not restarted, because bytes that had arrived were not sent again.
+    // The upload resumed instead of restarting: bytes that had arrived were not sent again.
     expect(proxy.carried() - before.carried).toBeLessThan(BYTES - before.here + 500_000);
 
     const [trial] = await cluster.json<TrialJson[]>('trials', sweep);

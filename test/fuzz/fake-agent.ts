@@ -1,5 +1,6 @@
 /**
- * A fake agent that holds leases but runs nothing, so that invalid messages about its attempts could change the store.
+ * A fake agent that holds leases but runs nothing, so that invalid messages about its attempts would change the store
+ * if they were accepted.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** The HTTP and gRPC endpoints of coordinator and agents for operators. */
+/** The operator endpoints (HTTP and gRPC) of the coordinator and the agents. */
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { testFolder } from '../support/folder.ts';

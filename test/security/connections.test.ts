@@ -7,7 +7,7 @@ import { Cluster } from '../support/cluster.ts';
 import { testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-test('a user without the token cannot lock out the owner of a coordinator by opening all of its connections', {
+test('a user without the token cannot lock out the owner by using up the connections of a coordinator', {
   timeout: 120_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder());

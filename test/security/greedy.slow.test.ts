@@ -319,7 +319,7 @@ test(
   },
 );
 
-test('1,500 hellos with new slots each create few queues', TIMEOUT, async () => {
+test('1,500 hellos, each with new slots, create few queues', TIMEOUT, async () => {
   await cluster.json<{ sweep: string }>('submit', grid(100));
   beginMeasuring();
   const client = attempts();

@@ -42,7 +42,7 @@ export class TestIdentities {
     return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
   }
 
-  /** Returns the same user with a certificate of the right authority that expired yesterday. */
+  /** Returns the same user with a certificate that expired yesterday, signed by the right authority. */
   async expired(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(this.#authority(), { name, role }, -1);

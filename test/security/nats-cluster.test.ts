@@ -1,4 +1,4 @@
-/** The server certificates that a NATS cluster set up by `trawl certs` accepts. */
+/** Which server certificates a NATS cluster accepts if `trawl certs` wrote its configuration. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A second, real user of the machine tries everything that trawl opens on the loopback interface, and accesses every
- * file.
+ * A second, real user of the machine tries to use everything that trawl opens on the loopback interface, and to access
+ * every file.
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -71,7 +71,7 @@ async function probe(targets: Targets, user?: number): Promise<Results> {
   return JSON.parse(output.stdout) as Results;
 }
 
-/** Checks that another user is rejected everywhere, and that the owner is not. */
+/** Checks that another user is rejected everywhere, and that the owner is accepted everywhere. */
 async function expectPrivate(
   targets: Omit<Targets, 'methods' | 'logins' | 'token' | 'natsPort'>,
   dirs: readonly string[],

@@ -23,7 +23,7 @@ afterEach(() => {
   process.umask(umask);
 });
 
-/** Returns each path under the folder that someone other than the owner can access, with its mode. */
+/** Lists, with their modes, the paths under the folder to which anyone but the owner has access. */
 function accessible(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))

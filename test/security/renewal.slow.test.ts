@@ -20,7 +20,7 @@ const SOON = 3;
 
 const idleSweep = (name: string) => `name: ${name}\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n`;
 
-/** Returns when the certificate that a server presents expires, in seconds. */
+/** Returns the expiry time of the certificate that a server presents, in Unix seconds. */
 function presentedExpiry(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });

@@ -1,6 +1,7 @@
 /**
- * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, the agent's
- * side agent/supervisor/artifact-transfer.ts: rejections, durability once `stored` is answered, and interruptions.
+ * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, and the agent's
+ * side models agent/supervisor/artifact-transfer.ts. The model includes rejections, interruptions, and durability once
+ * `stored` is answered.
  */
 
 import { status } from '@grpc/grpc-js';

@@ -17,7 +17,7 @@ export interface Bug {
   readonly tornCommits?: boolean;
   /** An agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** Files received this long before the coordinator died are lost. */
+  /** Each death of the coordinator loses the files that were stored in the last `losesFilesOfMs`. */
   readonly losesFilesOfMs?: number;
   runtime?(options: RuntimeOptions): Runtime;
   /** Called after each start, once the store is loaded. */

@@ -77,7 +77,7 @@ class KeepsEndedTrials extends Runtime {
   }
 }
 
-/** Changes the creation of trials in the store. Undefined drops a change. */
+/** Alters the creation of trials in the store. If `changeCreated` returns undefined, the trial is not stored. */
 function createsAs(about: string, changeCreated: (created: CreatedChange) => CreatedChange | undefined): Bug {
   class ChangesCreation extends Runtime {
     override settle(step: Step): Promise<void> {
@@ -92,7 +92,7 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
 
-/** Changes the changes of each step. */
+/** Replaces the changes of each step. */
 function changesAs(about: string, change: (one: Step['changes'][number], step: Step) => Step['changes']): Bug {
   class ChangesSteps extends Runtime {
     override settle(step: Step, by?: string): Promise<void> {
@@ -195,7 +195,7 @@ function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void
   };
 }
 
-/** Makes the trials of a sweep that ended in a state pending again. */
+/** Makes pending again every trial of the sweep with the given final state. */
 function runAgain({ db, now }: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
   const rows = db.prepare('select id from trials where sweep_id = ? and state = ?').all(sweep.id, state);
   const ids = (rows as { readonly id: string }[]).map(({ id }) => id);

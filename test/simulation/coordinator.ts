@@ -81,7 +81,7 @@ export class SimulatedCoordinator {
   readonly disk = new Disk();
   readonly files = new StoredFiles();
   readonly #world: CoordinatorWorld;
-  /** The deviation of the machine's clock. A process keeps the deviation at its start. */
+  /** The deviation of the machine's clock. A new deviation takes effect at the next start of the process. */
   clockOffMs = 0;
   life: CoordinatorProcess | undefined;
   #diedAt = 0;

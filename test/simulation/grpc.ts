@@ -63,7 +63,8 @@ export class Grpc {
   #report(agent: SimulatedProcess): ReportStream {
     const { clock, random } = this.network;
     const coordinator = this.listening;
-    // Without a coordinator, the stream ends at the agent's own process until the code below rejects the stream.
+    // Without a coordinator, the agent's own process stands in for the other side, until the code below ends the
+    // stream.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);

@@ -24,7 +24,7 @@ import { SamplerInvariant } from './sampler.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** The number of commits between comparisons, because a comparison takes longer than a commit. */
+/** Comparisons are this many commits apart, because a comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 
@@ -159,7 +159,7 @@ export class Invariants {
     if (invariant !== undefined) this.violated(invariant);
   }
 
-  /** Checks that a repeated retry request gets the first answer. */
+  /** Checks that a repeated retry request gets the same answer as the first. */
   retryAsked(requestId: string, answer: Promise<Retried>): void {
     const before = this.retries.get(requestId)?.trials.size;
     if (before === undefined) return;

@@ -1,6 +1,6 @@
 /**
- * A model of the parts of nats-server that trawl uses: subjects, and an in-memory work queue with one message per
- * subject, pull consumers, acknowledgements and redelivery. The server loses everything when its process ends.
+ * A model of the parts of nats-server that trawl uses: subjects, and an in-memory work queue (one message per subject)
+ * with pull consumers, acknowledgements and redelivery. The server loses everything when its process ends.
  */
 import type { Clock } from './clock.ts';
 import type { SimulatedNetwork } from './network.ts';

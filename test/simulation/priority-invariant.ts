@@ -1,5 +1,5 @@
 /**
- * The invariant that a slot is never granted a trial while a trial of higher priority that the slot can run is pending.
+ * The invariant of priorities: a slot is never granted a trial while it could run a pending trial of higher priority.
  */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';

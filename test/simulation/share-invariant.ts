@@ -1,5 +1,6 @@
 /**
- * The invariant that sweeps that share slots by weight stay within the bound of SFQ(D) (see coordinator/core/share.ts).
+ * The invariant of shares: sweeps that share slots by weight stay within the bound of SFQ(D) (see
+ * coordinator/core/share.ts).
  */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
@@ -22,8 +23,8 @@ export class ShareInvariant {
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
   /**
-   * The highest number of simultaneous attempts. This number can exceed the slots, because the uploads of finished
-   * attempts continue.
+   * The highest number of simultaneous attempts. This number can exceed the number of slots, because the uploads of
+   * finished attempts continue.
    */
   #most = 0;
   #judged = 0;

@@ -16,7 +16,7 @@ export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_
 /** The number of seeds within which each planted bug must be found. */
 export const BUG_SEEDS = 250;
 
-/** A seed that finds each frequent planted bug in a short run. */
+/** For each frequent planted bug, a seed that finds it in a short run. */
 const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ack-before-commit': 1,
   'advances-not-stored': 5,
@@ -77,8 +77,8 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Planted bugs that seeds 1 to 10 do not find, or find only in a long run, with a seed that finds each. The slow suite
- * runs these planted bugs.
+ * Planted bugs that seeds 1 to 10 do not find, or find only in a long run, each with a seed that finds it. The slow
+ * suite runs these planted bugs.
  */
 export const RARE_BUGS: Readonly<Record<string, number>> = {
   'drained-agent-works': 134,

@@ -1,7 +1,7 @@
 /** Results of simulated training. The results are unique per trial and epoch, so that mix-ups are detected. */
 import { createHash } from 'node:crypto';
 
-/** Returns the loss of a trial after an epoch, which is the same for every attempt. */
+/** Returns the loss of a trial after an epoch. Every attempt of the trial has the same losses. */
 export function lossAt(trialId: string, epoch: number): number {
   let hash = 2166136261;
   for (const letter of `${trialId}/${epoch}`) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619) >>> 0;
