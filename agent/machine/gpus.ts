@@ -14,7 +14,7 @@ import {
 } from './gpu-tools.ts';
 import { type VisibleGpu, type VisibleGpus, visibleGpus } from './visible-gpus.ts';
 
-/** A driver that does not respond can block its program for minutes. */
+/** nvidia-smi and similar programs can block for minutes if the driver does not respond. */
 const TOOL_TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
 const WATCH_INTERVAL_MS = 10_000;

@@ -79,7 +79,7 @@ test('ls prints a table without colour or control characters, ids with -q, and a
   ]);
 });
 
-test('trials --filter prints matching trials, and rejects a name that no trial has', async () => {
+test('trials --filter prints matching trials, and rejects an unknown name of a parameter or metric', async () => {
   const failed = await trawl({}, 'trials', '--filter', 'failure=crash or test_loss<0.05', '-q');
   expect(failed.stdout).toBe(`${bad.id}\n`);
   const limited = await trawl({}, 'trials', '--filter', 'not latent_dim>15', '--limit', '1', '-q');

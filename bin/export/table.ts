@@ -27,7 +27,7 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
   { name: 'rank', type: 'integer', read: (t) => t.rank },
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
-/** A column of sweeps with several objectives. */
+/** Only for sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
 /** Columns of populations. */
 const ORIGIN: readonly ExportColumn<TrialJson>[] = [

@@ -13,7 +13,7 @@ export class S3UnavailableError extends UnreachableError {
   }
 }
 
-/** Causes that only a person can remove, by error code, with what to do. */
+/** Messages for errors that only a person can fix, by error code. Each message says what to do. */
 const NEEDS_PERSON: Readonly<Record<string, string>> = {
   NoSuchBucket: 'the bucket does not exist: create it, or correct --artifacts',
   InvalidAccessKeyId: 'the access key is unknown: check AWS_ACCESS_KEY_ID',

@@ -1,7 +1,7 @@
 /**
  * Transfers of artifact files. The coordinator's side models coordinator/transport/artifact-service.ts, and the agent's
- * side models agent/supervisor/artifact-transfer.ts. The model includes rejections, interruptions, and durability once
- * `stored` is answered.
+ * side models agent/supervisor/artifact-transfer.ts. The model includes rejected and interrupted transfers. A file is
+ * durable before the coordinator answers `stored`.
  */
 
 import { status } from '@grpc/grpc-js';

@@ -99,7 +99,7 @@ export class SimulatedNats {
   #subscribeAll(): void {
     const server = this.#server();
     const { clock } = this.#network;
-    // A client resends its subscriptions until the server has the subscriptions.
+    // No subscription is lost here, because a real client repeats a subscription until the server has it.
     clock.after(this.#network.delay(), server.process, () => {
       for (const { prefix, callback } of this.#subscriptions) {
         const deliver = (subject: string, data: Uint8Array) => callback(null, { subject, data });
