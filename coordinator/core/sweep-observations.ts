@@ -149,7 +149,7 @@ export interface NoticeCounts {
   ended: number;
 }
 
-/** The progress of the reports of a running attempt. */
+/** How far a running attempt has reported. */
 export interface ReportProgress {
   /** The time of the last report. Before the first report, the time of the grant. */
   lastAt: number;

@@ -160,7 +160,7 @@ test('a prune removes the rows of a sweep from every table that names the sweep'
   expect(filled()).toEqual([]);
 });
 
-test('a sweep that runs again before the prune reaches it is kept', async () => {
+test('a sweep is kept if it runs again before the prune deletes it', async () => {
   const [first, second] = [sweep('finished', 1), sweep('finished', 2)];
   sweep('finished', 3);
   const revived = new Set<string>();

@@ -88,7 +88,7 @@ function rowsOfAxis(
   return [...rows];
 }
 
-/** Returns the values that the conditions of the rules name, by parameter. */
+/** Returns, for each parameter, the values that occur in the conditions of the rules. */
 function conditionValues({ exclude, when }: Pick<SweepSpec, 'exclude' | 'when'>): Map<string, Set<ParameterValue>> {
   const named = new Map<string, Set<ParameterValue>>();
   for (const { conditions } of [...exclude, ...when]) {

@@ -31,7 +31,7 @@ async function threeServers(): Promise<{ urls: string; start: Start }> {
   const { path } = await findNatsBinary({ install: false });
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
-  // With a route to itself, the first server of a new cluster expects three servers, and elects no leader with only two.
+  // A new cluster counts the routes of its first server. If a route leads to the server itself, two servers elect no leader.
   const routesOf = (index: number) => routes.filter((_, at) => at !== index).join(', ');
   const start = async (index: number) => {
     const dir = join(folder, `${index}`);

@@ -99,7 +99,7 @@ const changed = (change: Partial<Record<string, SafeTensor>>, activations = netw
 
 test.each<[string, SafetensorsFile, RegExp]>([
   ['without a list of layers', { tensors, metadata: {} }, /"activations" is null, expected JSON/],
-  ['with a list that is no JSON', changed({}, 'relu'), /"activations" is "relu"/],
+  ['with a list that is not valid JSON', changed({}, 'relu'), /"activations" is "relu"/],
   ['with an unknown activation', changed({}, '[{"name":"encoder.0","activation":"gelu"}]'), /gelu/],
   ['with a missing bias', changed({ 'decoder.0.bias': undefined }), /decoder\.0\.bias is missing, expected F32 of 1/],
   [
