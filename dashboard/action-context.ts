@@ -1,5 +1,6 @@
 /** Derives the context of a key press from the model. */
 import { sweepEnded } from '../lib/domain/trial-state.ts';
+import { shortId } from '../lib/text/short-id.ts';
 import { AgentState, type Sweep, type Trial } from '../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../proto/names.ts';
 import type { ActionContext } from './state/actions.ts';
@@ -44,7 +45,7 @@ export function actionContext(model: Model): ActionContext {
     config: row && { id: row.config.id, replicates: row.config.trials.length },
     agent: agentUnderCursor(model),
     trialId: trialIdOf(model),
-    copyId: copyIdOf(model),
+    copied: copiedId(model),
     nextFailure: (by) => nextFailure(model, by),
     neighbour: (by) => neighbourOf(model, by),
     trialsUnderCursor: () => trialsUnderCursor(model),
@@ -139,11 +140,26 @@ function trialsUnderCursor(model: Model): Trial[] {
 const chosenSweep = (model: Model): Sweep | undefined =>
   viewOf(model.ui).kind === 'sweeps' ? sweepUnderCursor(model) : model.state.sweep;
 
-function copyIdOf(model: Model): string | undefined {
+/** Returns the id of the agent, sweep or trial under the cursor or of the open trial, otherwise of the open sweep. */
+function copiedId(model: Model): ActionContext['copied'] {
   const { kind } = viewOf(model.ui);
-  if (kind === 'agents') return agentUnderCursor(model)?.id;
-  if (kind === 'sweeps') return sweepUnderCursor(model)?.id;
-  return trialIdOf(model) ?? model.state.sweep?.id;
+  if (kind === 'agents') {
+    const agent = agentUnderCursor(model);
+    return agent && { id: agent.id, of: 'agent' };
+  }
+  const trialId = kind === 'sweeps' ? undefined : trialIdOf(model);
+  if (trialId !== undefined) return { id: trialId, of: trialRole(model) };
+  const sweep = chosenSweep(model);
+  return sweep && { id: sweep.id, of: 'sweep' };
+}
+
+/** Describes the trial that the view uses for the row under its cursor. */
+function trialRole(model: Model): string {
+  const { kind } = viewOf(model.ui);
+  if (kind === 'errors') return 'first trial of the group';
+  const row = boardRowUnderCursor(model);
+  const isConfig = row !== undefined && row.trial === undefined && row.config.trials.length > 1;
+  return isConfig ? `best trial of config ${shortId(row.config.id)}` : 'trial';
 }
 
 /**

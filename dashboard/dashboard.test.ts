@@ -5,7 +5,7 @@ import { midAgents, midAnswers, midSweep, midTrials } from '../test/support/dash
 import { delta, sampleSweep, snapshot } from '../test/support/dashboard/sample.ts';
 import { sampleDashboard } from '../test/support/dashboard/sample-dashboard.tsx';
 import { type SampleAnswers, SampleSource } from '../test/support/dashboard/sample-source.ts';
-import { FRAME_MS } from './dashboard.ts';
+import { FRAME_MS, MESSAGE_MS } from './dashboard.ts';
 import { cursorOf, viewOf } from './state/ui.ts';
 
 const SIZE = { columns: 160, rows: 30 };
@@ -232,6 +232,13 @@ test('n and N move to the next and the previous failed row, and y copies the id 
   expect(at.cursor()).toBe(failed);
   await at.press('g', 'y');
   expect(at.happened).toEqual(['copied 4e1f2a3b4c5d6e7f']);
+  expect(at.status()).toBe('copied 4e1f2a3b4c5d6e7f (best trial of config c2d00000)');
+  await at.press('right', 'j', 'y');
+  expect(at.status()).toMatch(/^copied \w+ \(trial\)$/);
+  await at.press('3', 'y');
+  expect(at.status()).toMatch(/^copied \S+ \(agent\)$/);
+  await at.press('2', 'y');
+  expect(at.status()).toBe('copied 7 (sweep)');
   at.stop();
 });
 
@@ -251,7 +258,7 @@ test('a filter and a command are recalled with the arrows and completed with Tab
   await at.press('/', ...'noise', 'tab', 'backspace', ...'=0', 'enter');
   expect(at.rows()).toHaveLength(2);
   await at.press('q', '/', 'up', 'enter');
-  expect(at.frame()[HEADER - 2]).toMatch(/1 of 2 of 4, filter: noise_std=0$/);
+  expect(at.frame()[HEADER - 2]).toMatch(/1 of 2 \(4 in all\), filter: noise_std=0$/);
   at.stop();
 });
 
@@ -365,5 +372,53 @@ test('[ and ] switch between the epochs of the reconstructions', async () => {
   expect(shown()).toBe('1');
   await at.press(']');
   expect(shown()).toBe('4');
+  at.stop();
+});
+
+test('keys that are typed before the rows arrive wait for the rows; keys that change the sweep are ignored, and q quits at once', async () => {
+  const at = await start({ updates: [] });
+  await at.press('j', ' ', 'j', ' ', 'p', 'x', 'y', 'c');
+  expect(at.view()).toEqual({ kind: 'sweep' });
+  expect(at.source.acts).toEqual([]);
+  await at.press('q');
+  expect(at.happened).toEqual(['left']);
+  for (const update of midAnswers.updates) at.source.push(update);
+  await at.settle();
+  expect(at.view()).toEqual({ kind: 'compare' });
+  expect([...at.dashboard.model().ui.marks]).toEqual(['c0d0000000000000', 'c3d0000000000000']);
+  expect(at.source.acts).toEqual([]);
+  expect(at.dashboard.model().ui.prompt).toBeUndefined();
+  at.stop();
+});
+
+test('before the rows arrive, views open at once, and a filter is applied when the rows arrive', async () => {
+  const at = await start({ updates: [] });
+  await at.press('3');
+  expect(at.view()).toEqual({ kind: 'agents' });
+  await at.press('1', '/', ...'noise_std=0', 'enter', 'j');
+  expect(at.frame().join('\n')).toContain('/noise_std=0█');
+  for (const update of midAnswers.updates) at.source.push(update);
+  await at.settle();
+  expect(at.rows()).toHaveLength(2);
+  expect(at.cursor()).toBe('c0d0000000000000');
+  at.stop();
+});
+
+test('a message disappears after some seconds or with the next key; a message about a failure stays until the next key', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const at = await start();
+  await at.press('y');
+  vi.advanceTimersByTime(MESSAGE_MS - 1);
+  await at.settle();
+  expect(at.status()).toContain('copied');
+  vi.advanceTimersByTime(1);
+  await at.settle();
+  expect(at.status()).not.toContain('copied');
+  await at.press('y', '3');
+  expect(at.status()).not.toContain('copied');
+  await at.press('1', 'c');
+  vi.advanceTimersByTime(2 * MESSAGE_MS);
+  await at.settle();
+  expect(at.status()).toContain('nothing is marked');
   at.stop();
 });

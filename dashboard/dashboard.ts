@@ -8,12 +8,13 @@ import { type KeyPress, keyNames } from './keys.ts';
 import { requestView } from './request-view.ts';
 import { runAction } from './run-action.ts';
 import type { MeanDifference, Source } from './source.ts';
-import type { KeyEffect } from './state/actions.ts';
+import type { ActionContext, KeyEffect } from './state/actions.ts';
 import { type Board, type ConfigRow, EMPTY_BOARD, updateBoard } from './state/board.ts';
 import { boardColumns } from './state/board-columns.ts';
 import { chosenOrder } from './state/board-order.ts';
 import { type BoardRows, boardRows } from './state/board-rows.ts';
 import { handleKey } from './state/handle-key.ts';
+import { waitsForRows } from './state/held-keys.ts';
 import type { Model } from './state/model.ts';
 import { handleMouse, type MouseEvent } from './state/mouse.ts';
 import type { RowOrder } from './state/order.ts';
@@ -54,6 +55,9 @@ export const FRAME_MS = 100;
 
 /** While no updates arrive, models are published at this interval, because durations and rates still change. */
 const IDLE_FRAME_MS = 1_000;
+
+/** A message disappears after this time, or with the next key. A message about a failure stays until the next key. */
+export const MESSAGE_MS = 8_000;
 
 /** The part of the model that a frozen display keeps. */
 interface SweepData {
@@ -109,6 +113,12 @@ export class Dashboard {
   #publishedAtMs = 0;
   /** When updates were last applied. */
   #updatedAtMs = 0;
+  /** The message that was shown at the last tick, and when it was first shown. */
+  #message: { readonly status: Ui['status']; readonly sinceMs: number } = { status: undefined, sinceMs: 0 };
+  /** The keys that wait for the rows of the sweep. */
+  #heldKeys: string[] = [];
+  /** Whether all rows of the sweep have arrived since the sweep was opened. */
+  #hasRows = false;
   readonly #onChange = () => {
     this.#changed = true;
   };
@@ -176,9 +186,20 @@ export class Dashboard {
   tick(): void {
     if (this.#stream.hasUpdates) this.#changed = true;
     this.#applyUpdates();
+    this.#clearOldMessage();
     this.#summaries.refresh((this.#frozen ?? this.#live).state, this.#settings.now());
     this.#requestDetails();
     if (this.#changed || performance.now() - this.#publishedAtMs >= IDLE_FRAME_MS) this.publish();
+  }
+
+  #clearOldMessage(): void {
+    const { status, prompt } = this.#ui;
+    const now = performance.now();
+    if (status !== this.#message.status) this.#message = { status, sinceMs: now };
+    if (status === undefined || status.failed || prompt !== undefined) return;
+    if (now - this.#message.sinceMs < MESSAGE_MS) return;
+    this.#ui = { ...this.#ui, status: undefined };
+    this.#changed = true;
   }
 
   /** Publishes a model of the current state. */
@@ -211,15 +232,31 @@ export class Dashboard {
 
   press(press: KeyPress): void {
     for (const key of keyNames(press)) {
+      if (!this.#hasRows && waitsForRows(this.#ui, key, this.#heldKeys)) {
+        this.#heldKeys.push(key);
+        continue;
+      }
       const before = this.#ui;
-      const { ui, effect } = handleKey(this.#ui, key, actionContext(this.#build()));
-      this.#ui = ui;
-      if (ui.frozen !== before.frozen) this.#frozen = ui.frozen ? this.#live : undefined;
-      if (effect !== undefined) this.#run(effect);
+      this.#handle(key, actionContext(this.#build()));
       // A key that was typed before a question appeared does not answer the question.
-      if (ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
+      if (this.#ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
     this.#publishAfterKey();
+  }
+
+  #handle(key: string, context: ActionContext): void {
+    const { frozen } = this.#ui;
+    const { ui, effect } = handleKey(this.#ui, key, context);
+    this.#ui = ui;
+    if (ui.frozen !== frozen) this.#frozen = ui.frozen ? this.#live : undefined;
+    if (effect !== undefined) this.#run(effect);
+  }
+
+  /** Handles the held keys. Keys that change the sweep are ignored, because the user did not see what they apply to. */
+  #handleHeldKeys(): void {
+    for (const key of this.#heldKeys.splice(0)) {
+      this.#handle(key, { ...actionContext(this.#build()), readonly: true });
+    }
   }
 
   /** A key applies to the rows that the user saw, so updates are applied after the key. */
@@ -301,6 +338,10 @@ export class Dashboard {
     this.#live = { state, board };
     const now = this.#settings.now();
     if (now - this.#analysis.atMs >= ANALYSIS_INTERVAL_MS) this.#analysis = { atMs: now, configs: board.configs };
+    if (!this.#hasRows && this.#stream.complete) {
+      this.#hasRows = true;
+      this.#handleHeldKeys();
+    }
   }
 
   /** Returns the frozen or the live data with the board in the user's order, and the columns of the leaderboard. */
@@ -409,6 +450,7 @@ export class Dashboard {
     this.#stream = this.#createStream(sweepId);
     this.#details = this.#createDetails(sweepId);
     this.#live = EMPTY;
+    this.#hasRows = false;
     this.#frozen = undefined;
     this.#analysis = { atMs: 0, configs: [] };
     this.#stream.start();

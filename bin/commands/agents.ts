@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { expiryState } from '../../lib/net/expiry.ts';
+import { agentReason } from '../../lib/text/agent-reason.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
@@ -22,15 +23,6 @@ import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
-/** Returns why the agent takes no trials; empty if no reason is known. */
-function reasonOf({ drainReason, drainedBy, quarantine }: Agent): string {
-  const drained = [drainedBy && `drained by ${drainedBy}`, drainReason].filter((part) => part !== '').join(': ');
-  if (drained !== '' || quarantine === undefined) return drained;
-  const { sweepIds, reason, probeInMs } = quarantine;
-  const scope = sweepIds.length === 0 ? 'all sweeps' : `sweep ${sweepIds.join(', ')}`;
-  return `${scope}: ${reason}; next probe ${probeInMs === 0 ? 'due' : `in ${formatSpan(probeInMs)}`}`;
-}
-
 /** Returns when the agent's certificate expires, if that is soon; else empty. */
 function expiryOf({ certificateExpiresMs: at }: Agent, now: number): string {
   if (at === 0) return '';
@@ -41,7 +33,7 @@ function expiryOf({ certificateExpiresMs: at }: Agent, now: number): string {
 
 function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
   const certificate = { header: 'certificate', cell: (agent: Agent) => expiryOf(agent, now) || '-' };
-  const reason = { header: 'reason', cell: (agent: Agent) => reasonOf(agent) || '-' };
+  const reason = { header: 'reason', cell: (agent: Agent) => agentReason(agent) || '-' };
   return [
     { header: 'agent', elide: 'common', cell: (agent) => agent.id },
     {
@@ -58,7 +50,7 @@ function columns(now: number, agents: readonly Agent[]): Column<Agent>[] {
     { header: 'host', elide: 'common', cell: (agent) => agent.host },
     { header: 'version', cell: (agent) => agent.version },
     ...(agents.some((agent) => expiryOf(agent, now) !== '') ? [certificate] : []),
-    ...(agents.some((agent) => reasonOf(agent) !== '') ? [reason] : []),
+    ...(agents.some((agent) => agentReason(agent) !== '') ? [reason] : []),
   ];
 }
 

@@ -149,6 +149,9 @@ test('an analysis of variance without effects states the reason', () => {
   expect(why([])).toBe('no trial has a result yet');
   expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');
   expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is equal in all trials');
+  expect(why([1e300, -1e300].flatMap((loss, latent) => replicates({ latent }, [loss, loss])))).toBe(
+    'the values of loss are too large for an analysis of variance',
+  );
 });
 
 test('a parameter that only some trials have is not analysed', () => {

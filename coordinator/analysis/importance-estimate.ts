@@ -73,6 +73,9 @@ export function estimateImportance(
   if (factors.length === 0) return { ...withoutEffects(exact), why: why.join('; ') };
   if (columnsOf(model, mains) > MAX_MODEL_COLUMNS) return withoutIntervals(exact, all);
   const total = model.fit([]).residual;
+  if (!Number.isFinite(total)) {
+    return { ...withoutEffects(exact), why: `the values of ${metric} are too large for an analysis of variance` };
+  }
   if (total === 0) return { ...withoutEffects(exact), why: `${metric} is equal in all trials` };
   const additive = model.fit(mains);
   const crossed = crossedFit(model, mains);

@@ -3,6 +3,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
 import { slotGpuIndexes } from '../../lib/domain/slot-gpus.ts';
 import { leasedMs } from '../../lib/domain/slot-time.ts';
+import { agentReason } from '../../lib/text/agent-reason.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -25,8 +26,9 @@ interface Props {
   readonly columns: number;
 }
 
-/** The machine, the GPUs, the running trials and the newest ended trials of an agent. */
+/** The machine, the reason why the agent takes no trials, the GPUs, the running trials and the newest ended trials of an agent. */
 export function AgentDetail({ model, row: { agent, running, recent }, columns }: Props) {
+  const reason = agentReason(agent);
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Box flexWrap="wrap" columnGap={2} flexShrink={0}>
@@ -36,6 +38,7 @@ export function AgentDetail({ model, row: { agent, running, recent }, columns }:
           </Box>
         ))}
       </Box>
+      {reason === '' ? null : <Label text={reason} columns={columns} style="yellow" />}
       {agent.gpuFigures.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
           <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { midAnswers } from '../../test/support/dashboard/mid-sweep.ts';
+import { midAnswers, midSweep, midTrials } from '../../test/support/dashboard/mid-sweep.ts';
+import { sampleAgent, snapshot } from '../../test/support/dashboard/sample.ts';
 import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 
@@ -32,7 +33,7 @@ test('s sorts the agents, r reverses the order, and / filters the agents; q clea
   expect(at.frame().join('\n')).toContain('agent ▼');
   expect(names()).toEqual(['agent-2', 'agent-1']);
   await at.press('/', ...'state=lost', 'enter');
-  expect(at.frame().join('\n')).toContain('1 of 2, filter: state=lost');
+  expect(at.frame().join('\n')).toContain('1 of 1 (2 in all), filter: state=lost');
   expect(names()).toEqual(['agent-2']);
   await at.press('/', ...' and nothing=1', 'enter');
   expect(at.frame().join('\n')).toContain('filter: no field "nothing"; fields: agent, state,');
@@ -51,5 +52,15 @@ test('f switches between the kinds of events, including the kinds of agent event
   expect(at.frame().slice(6, -2).join('\n')).not.toContain('ended');
   await at.press('f');
   expect(at.frame().join('\n')).not.toContain('filter:');
+  at.stop();
+});
+
+test('the details of a quarantined agent have the reason and the time of the next probe', async () => {
+  const quarantine = { sweepIds: ['7'], reason: '5 trials crashed at once', probeInMs: 30_000 };
+  const agents = [sampleAgent({ id: 'gpu-9', state: 'AGENT_STATE_QUARANTINED', quarantine })];
+  const updates = [snapshot(midSweep, [...midTrials], agents)];
+  const at = await sampleDashboard(new SampleSource({ ...midAnswers, updates }), { columns: 80, rows: 24 });
+  await at.press('3');
+  expect(at.frame().join('\n')).toContain('quarantined for sweep 7: 5 trials crashed at once; next probe in 30.0s');
   at.stop();
 });

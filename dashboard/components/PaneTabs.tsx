@@ -1,3 +1,4 @@
+import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
@@ -48,9 +49,17 @@ function positionOf(model: Model): Segment[] {
   const position = place === undefined ? '' : `${place.at + 1} of ${place.of}`;
   if (filter === '') return [{ text: position, style: 'dim' }];
   const all = isBoard
-    ? board.configs.length
+    ? rowCount(board, ui.unfolded)
     : list === 'agents'
       ? state.agents.length
       : earlierEvents.length + state.events.length;
-  return [{ text: `${position || '0'} of ${all}, filter: ${visibleText(filter)}`, style: 'magenta' }];
+  return [{ text: `${position || 'none'} (${all} in all), filter: ${visibleText(filter)}`, style: 'magenta' }];
 }
+
+/** The number of rows of the leaderboard without a filter: the configs, and the replicates of unfolded configs. */
+const rowCount = ({ configs, at }: Model['board'], unfolded: ReadonlySet<string>): number =>
+  configs.length +
+  sum(unfolded, (id) => {
+    const replicates = configs[at.get(id) ?? -1]?.trials.length ?? 0;
+    return replicates === 1 ? 0 : replicates;
+  });

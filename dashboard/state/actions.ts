@@ -38,8 +38,8 @@ export interface ActionContext {
   readonly config: { readonly id: string; readonly replicates: number } | undefined;
   /** The agent under the cursor, in the agents view. */
   readonly agent: { readonly id: string; readonly drained: boolean } | undefined;
-  /** The id of the row, trial or agent under the cursor, which `y` copies. */
-  readonly copyId: string | undefined;
+  /** The id that `y` copies, and what the id belongs to, such as `best trial of config 1a2b3c4d`. */
+  readonly copied: { readonly id: string; readonly of: string } | undefined;
   /**
    * The index of the leaderboard's next failed row in the given direction, wrapping at the end; -1 without a failed
    * row.

@@ -2,6 +2,7 @@
 
 import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { matchesFields } from '../../lib/filter/matches.ts';
+import { agentReason } from '../../lib/text/agent-reason.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Style } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -231,7 +232,7 @@ export function agentColumns(now: number): AgentColumn[] {
     ),
     { header: 'host', elide: 'common', cell: ({ agent }) => agent.host, key: ({ agent }) => agent.host },
     { header: 'version', cell: ({ agent }) => agent.version, key: ({ agent }) => agent.version },
-    { header: 'reason', cell: ({ agent }) => reasonOf(agent), key: ({ agent }) => reasonOf(agent) },
+    { header: 'reason', cell: ({ agent }) => agentReason(agent), key: ({ agent }) => agentReason(agent) },
   ];
 }
 
@@ -250,8 +251,6 @@ const GIB = 2 ** 30;
 
 const gibibytes = (bytes: number | undefined): string =>
   bytes === undefined ? '-' : `${(bytes / GIB).toFixed(0)} GiB`;
-
-const reasonOf = ({ drainReason, quarantine }: Agent): string => drainReason || (quarantine?.reason ?? '');
 
 function memoryShare({ machineFigures }: Agent): number | undefined {
   const { memoryUsedBytes: used, memoryTotalBytes: total } = machineFigures ?? {};

@@ -145,8 +145,11 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     case 'previousTrial':
       return { ui: openNeighbour(ui, context, command === 'nextTrial' ? 1 : -1) };
     case 'copy':
-      if (context.copyId === undefined) return { ui };
-      return { ui: withStatus(ui, `copied ${context.copyId}`), effect: { kind: 'copy', text: context.copyId } };
+      if (context.copied === undefined) return { ui };
+      return {
+        ui: withStatus(ui, `copied ${context.copied.id} (${context.copied.of})`),
+        effect: { kind: 'copy', text: context.copied.id },
+      };
     case 'drain':
       return toggleDrain(ui, context);
     case 'retry':

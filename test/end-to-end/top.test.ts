@@ -50,7 +50,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     screen.press('1');
     screen.press('/');
     screen.press('x=2 and y<=2\r');
-    await screen.sees(/1 of 2 of 12, filter: x=2 and y<=2/);
+    await screen.sees(/1 of 2 \(12 in all\), filter: x=2 and y<=2/);
     await until(
       'two rows remain',
       () => screen.lines().filter((line) => /^.{2} *\d+ .* [0-9a-f]{8} /.test(line.slice(0, 60))).length === 2,

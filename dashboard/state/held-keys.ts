@@ -1,0 +1,31 @@
+/** Decides which keys wait while the rows of a sweep have not arrived. */
+import { bindingOf, type Command } from '../keys.ts';
+import { type Ui, viewOf } from './ui.ts';
+
+/** The commands that work without the rows of the sweep. */
+const NEEDS_NO_ROWS: ReadonlySet<Command> = new Set<Command>([
+  ...(['back', 'help', 'filter', 'command', 'freeze', 'nextPane'] as const),
+  ...(['pane1', 'pane2', 'pane3', 'pane4', 'pane5', 'pane6', 'pane7'] as const),
+]);
+
+const COMMAND_FOR_ROWS = /^\s*(sort|filter|metric|heat)\b/;
+
+/** The keys that open a prompt, in which the following keys are text. */
+const OPENS_PROMPT: ReadonlySet<string> = new Set(['/', ':']);
+
+/**
+ * Whether a key waits for the rows, because the key needs the rows or an earlier key waits. Ctrl-C does not wait. The
+ * keys that go back do not wait, unless they can be text of a prompt that a waiting key opens.
+ * @param held the keys that already wait
+ */
+export function waitsForRows(ui: Ui, key: string, held: readonly string[]): boolean {
+  if (key === 'ctrl-c') return false;
+  const { prompt } = ui;
+  const command = bindingOf(key, viewOf(ui).kind, false)?.command;
+  if (held.length > 0) return command !== 'back' || held.some((earlier) => OPENS_PROMPT.has(earlier));
+  if (prompt !== undefined) {
+    if (key !== 'enter' || prompt.kind === 'confirm') return false;
+    return prompt.kind === 'filter' || COMMAND_FOR_ROWS.test(prompt.text);
+  }
+  return command !== undefined && !NEEDS_NO_ROWS.has(command);
+}
