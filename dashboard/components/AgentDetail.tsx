@@ -9,8 +9,10 @@ import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Agent, GpuFigures, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { trialState } from '../../proto/names.ts';
+import { wrapWords } from '../draw/wrap-words.ts';
 import type { AgentRow } from '../state/agent-rows.ts';
 import type { Model } from '../state/model.ts';
 import { trialStateText } from '../state/trial-state-text.ts';
@@ -18,6 +20,7 @@ import { Label } from './Line.tsx';
 import { Table } from './Table.tsx';
 
 const BAR = 10;
+const MAX_REASON_LINES = 4;
 const GIB = 2 ** 30;
 
 interface Props {
@@ -28,7 +31,8 @@ interface Props {
 
 /** The machine, the reason why the agent takes no trials, the GPUs, the running trials and the newest ended trials of an agent. */
 export function AgentDetail({ model, row: { agent, running, recent }, columns }: Props) {
-  const reason = agentReason(agent);
+  const why = agentReason(agent);
+  const reason = why === '' ? [] : wrapWords(visibleText(why), columns).slice(0, MAX_REASON_LINES);
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Box flexWrap="wrap" columnGap={2} flexShrink={0}>
@@ -38,7 +42,10 @@ export function AgentDetail({ model, row: { agent, running, recent }, columns }:
           </Box>
         ))}
       </Box>
-      {reason === '' ? null : <Label text={reason} columns={columns} style="yellow" />}
+      {reason.map((text, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        <Label key={at} text={text} columns={columns} style="yellow" />
+      ))}
       {agent.gpuFigures.length === 0 ? null : (
         <Box flexDirection="column" flexShrink={0} paddingBottom={1}>
           <Table table={gpuColumns(agent)} rows={agent.gpuFigures} columns={columns} />

@@ -56,11 +56,17 @@ test('f switches between the kinds of events, including the kinds of agent event
 });
 
 test('the details of a quarantined agent have the reason and the time of the next probe', async () => {
-  const quarantine = { sweepIds: ['7'], reason: '5 trials crashed at once', probeInMs: 30_000 };
+  const quarantine = {
+    sweepIds: ['7'],
+    reason: '3 trials failed early here and succeeded elsewhere: exit code 1',
+    probeInMs: 30_000,
+  };
   const agents = [sampleAgent({ id: 'gpu-9', state: 'AGENT_STATE_QUARANTINED', quarantine })];
   const updates = [snapshot(midSweep, [...midTrials], agents)];
   const at = await sampleDashboard(new SampleSource({ ...midAnswers, updates }), { columns: 80, rows: 24 });
   await at.press('3');
-  expect(at.frame().join('\n')).toContain('quarantined for sweep 7: 5 trials crashed at once; next probe in 30.0s');
+  expect(at.frame().join(' ').replaceAll(/ +/g, ' ')).toContain(
+    'quarantined for sweep 7: 3 trials failed early here and succeeded elsewhere: exit code 1; next probe in 30.0s',
+  );
   at.stop();
 });
