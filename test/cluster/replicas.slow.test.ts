@@ -26,13 +26,13 @@ const ELECTION_LIMIT_MS = 240_000;
 
 type Start = (index: number) => Promise<ChildProcess>;
 
-async function threeServers(): Promise<{ urls: string; start: Start }> {
+async function threeServers(hasOwnRoute: boolean): Promise<{ urls: string; start: Start }> {
   const folder = testFolder();
   const { path } = await findNatsBinary({ install: false });
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
   // A new cluster counts the routes of its first server. If a route leads to the server itself, two servers elect no leader.
-  const routesOf = (index: number) => routes.filter((_, at) => at !== index).join(', ');
+  const routesOf = (index: number) => routes.filter((_, at) => hasOwnRoute || at !== index).join(', ');
   const start = async (index: number) => {
     const dir = join(folder, `${index}`);
     mkdirSync(dir, { recursive: true });
@@ -94,7 +94,7 @@ async function hasCompleteCopies(manager: JetStreamManager, count: number): Prom
 test('with three servers, the queue has a replica on each server; with two servers, the queue has one replica until the third server joins', {
   timeout: 300_000,
 }, async () => {
-  const { urls, start } = await threeServers();
+  const { urls, start } = await threeServers(false);
   await start(0);
   await start(1);
   const nats = await connected(urls);
@@ -113,7 +113,7 @@ test('with three servers, the queue has a replica on each server; with two serve
 test('a queue is recreated on the other servers if its only server is permanently lost', {
   timeout: 300_000,
 }, async () => {
-  const { urls, start } = await threeServers();
+  const { urls, start } = await threeServers(true);
   const servers = [await start(0), await start(1), await start(2)];
   const nats = await connected(urls);
   const manager = await until('JetStream answers', () => nats.jetstreamManager().catch(() => undefined));
