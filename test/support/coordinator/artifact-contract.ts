@@ -126,6 +126,26 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     );
   });
 
+  test('a file that two attempts share is kept until both have removed it, even after a restart', async () => {
+    const { store, restarted } = await open();
+    const artifact = artifactOf(BYTES);
+    const empty = artifactOf(Buffer.alloc(0), 'empty');
+    expect(await upload(store, 1, BYTES)).toBe(true);
+    expect(await upload(store, 1, Buffer.alloc(0), empty.name)).toBe(true);
+    for (const shared of [artifact, artifact, empty]) await store.share(attempt(1), attempt(2), shared);
+    await store.remove(attempt(1), artifact.name);
+    const after = restarted();
+    expect([await after.holds(attempt(1), artifact), await after.holds(attempt(2), artifact)]).toEqual([false, true]);
+    expect(await contentOf(after, 2, artifact)).toEqual(BYTES);
+    expect(await after.holds(attempt(2), empty)).toBe(true);
+    // After a crash, the start shares each file again, although the first attempt may have removed its file.
+    await after.share(attempt(1), attempt(2), artifact);
+    await after.remove(attempt(2), artifact.name);
+    expect(await after.holds(attempt(2), artifact)).toBe(false);
+    await expect(after.share(attempt(1), attempt(2), artifact)).rejects.toThrow();
+    expect(await after.holds(attempt(2), artifact)).toBe(false);
+  });
+
   test('a removed file is gone, and other files are kept', async () => {
     const { store } = await open();
     await upload(store, 1, BYTES, 'old');
