@@ -83,8 +83,8 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the metric and the goal of the ranking, or all objectives if several rank the sweep. Empty if the ranking
- * uses the sweep's own metric and goal, at the last step.
+ * Returns the heading of the table: all objectives of a sweep that has several; otherwise the goal and the metric, if the
+ * goal is only assumed or the best steps are ranked. Empty in all other cases.
  */
 function headingOf(
   sweep: Sweep,

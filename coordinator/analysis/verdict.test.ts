@@ -173,7 +173,7 @@ test('the reason for an undecided ordering names the step that needs the most se
   expect(judged.because).toBe(`0 of 2 steps hold; undecided: loss[d=1] > loss[d=2], ${first?.because}`);
 });
 
-test('the sentence on a hypothesis states how many seeds its decisive part needs, and no other step needs more', () => {
+test('the reason for a verdict states how many seeds the decisive step needs, and no other step needs more', () => {
   fc.assert(
     fc.property(fc.array(values, { minLength: 2, maxLength: 4 }), (columns) => {
       const trials = columns.flatMap((column, d) => replicates({ d }, column));

@@ -122,7 +122,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
-test('at a start, failures, and leases with their newest records, are loaded from the store', async () => {
+test('a coordinator that starts loads failures from the store, and leases with their newest records', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
   const running = loadCore(db, 1000, 50);

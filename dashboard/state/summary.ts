@@ -69,12 +69,12 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
   const all = slotsOfAgents(agents);
   const running = sweep.counts?.running ?? 0;
   const usable = usableSlots(all, { running, concurrency: sweep.concurrency, packs });
-  // The share from the coordinator can still include the slots of an agent that is gone.
   const connected = usableSlots(
     all.map((agent) => ({ ...agent, busy: 0 })),
     { running: 0, concurrency: sweep.concurrency, packs },
   );
   const share = (running === 0 ? listed : undefined)?.slotShare ?? sweep.slotShare;
+  // The share from the coordinator can still include the slots of an agent that is gone.
   const slots = share === undefined ? usable : Math.min(share.slots, connected);
   const waitMs = share?.waitMs ?? 0;
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';

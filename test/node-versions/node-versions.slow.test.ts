@@ -59,7 +59,7 @@ describe.each(VERSIONS)('Node %i', (major) => {
     node = await installNode(major);
   }, INSTALL_LIMIT_MS);
 
-  test('the installed package runs on this version of Node', async () => {
+  test('the installed Node has the expected major version', async () => {
     expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
   });
 

@@ -11,7 +11,7 @@ test('the shipped Grafana dashboards are up to date with the code', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(DASHBOARDS).sort());
   for (const [file, dashboard] of Object.entries(DASHBOARDS)) {
     const kept = JSON.parse(readFileSync(join(folder, file), 'utf8'));
-    expect(kept, `${file}: npm run dashboards`).toEqual(JSON.parse(JSON.stringify(dashboard)));
+    expect(kept, `${file} is out of date; run "npm run dashboards"`).toEqual(JSON.parse(JSON.stringify(dashboard)));
   }
 });
 
