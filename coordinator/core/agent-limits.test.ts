@@ -42,7 +42,7 @@ function claim(core: Core, sweep: Sweep, trial: string, slot: number) {
   return answer.granted ? 'granted' : answer.refusal.code;
 }
 
-test('a slot can have a running lease and the next lease, and further claims for the slot are rejected', () => {
+test('a slot can hold a lease for its running attempt and one for its next attempt, and further claims for the slot are rejected', () => {
   const { core, sweep } = world();
   const answers = ['t0', 't1', 't2', 't3'].map((trial) => claim(core, sweep, trial, 0));
   expect(answers).toEqual(['granted', 'granted', RefusalCode.SLOT_FULL, RefusalCode.SLOT_FULL]);
@@ -104,7 +104,7 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
     (epoch) => ({ kind: 'report', epoch, metrics: { [`${epoch}`.padEnd(1_000, 'm')]: 1 } }),
   ],
   [
-    'programs',
+    'program records',
     MAX_ATTEMPT_PROGRAMS,
     (seq) => ({
       kind: 'program',

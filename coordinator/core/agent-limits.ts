@@ -27,7 +27,7 @@ export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
 /**
  * The maximum number of different metrics in the reports of an attempt. The stored row of a trial has a value for each
- * metric. A correct agent reports about half as many metrics.
+ * metric. A correct agent reports at most half as many metrics.
  */
 export const MAX_REPORTED_METRICS = 2 * MAX_ATTEMPT_METRICS;
 /** The maximum total length of the different metric names in the reports of an attempt, in characters. */
@@ -56,7 +56,8 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt. A correct agent sends its list of packages in the last program record.
+ * of an attempt, so the number of program records is estimated: a correct agent sends no further record after one with
+ * a list of packages, and one further record after one without.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
@@ -91,8 +92,8 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
 }
 
 /**
- * The approximate size of a report's keys, step, time and event, in characters. The limit allows at most a million
- * reports per attempt.
+ * The approximate size of a report's keys, step, time and event, in characters. With this size, the limit allows at
+ * most about a million reports per attempt.
  */
 const CHARACTERS_PER_REPORT = 256;
 
@@ -124,5 +125,5 @@ export function countReport({ received }: Pick<Lease, 'received'>, metrics: obje
 export function countProgram({ received }: Pick<Lease, 'received'>): string | undefined {
   received.programs += 1;
   if (received.programs <= MAX_ATTEMPT_PROGRAMS) return undefined;
-  return `the agent sent more than ${MAX_ATTEMPT_PROGRAMS} programs for one attempt`;
+  return `the agent sent more than ${MAX_ATTEMPT_PROGRAMS} program records for one attempt`;
 }

@@ -14,7 +14,7 @@ export interface Agent {
   incarnation: string;
   /** Identifies the agent's folder. */
   instance: string;
-  /** The id differs between copies of a folder. */
+  /** Differs between copies of the agent's folder, which all have the same `instance`. */
   location: string;
   host: string;
   version: string;

@@ -75,9 +75,9 @@ export interface HeartbeatFacts {
 }
 
 /**
- * The time after the grant during which repeated claims renew an unconfirmed lease. A lease is unconfirmed if the
- * answer to the agent's claim was lost and the agent claims again. The lease then expires, and another agent can run
- * the trial.
+ * The time after a grant during which the agent's heartbeats renew an unconfirmed lease. A lease is unconfirmed while
+ * the agent still waits for the answer to its claim, for example because the answer was lost. After this time, the
+ * lease is no longer renewed. It expires, and another agent can run the trial.
  */
 export const UNCONFIRMED_LEASE_MS = 60_000;
 

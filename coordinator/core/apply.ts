@@ -19,7 +19,7 @@ import {
 } from './trials.ts';
 
 export interface ApplyRequest {
-  /** A sweep that is in the core. A sweep that has finished is loaded from the store. */
+  /** A sweep in the core, or a sweep that has ended and that the caller has loaded from the store. */
   readonly sweep: Sweep;
   readonly version: NewVersion;
   /** The total number of trials, dropped trials included. Infinite if the search has no limit. */

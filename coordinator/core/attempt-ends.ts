@@ -97,7 +97,7 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: Final
   return stepOf(changes);
 }
 
-/** The trial's other attempt continues, so the failure costs the trial nothing. */
+/** Ends one of two attempts of a trial. The other attempt continues, so the failure is not charged to the trial. */
 function failOneOfTwo(
   core: Core,
   { sweep, trial, lease }: RunningAttempt,
@@ -127,7 +127,7 @@ function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: 
   );
 }
 
-/** The results of the remaining attempt become the results of the trial. */
+/** Makes the results of the remaining attempt the results of the trial. */
 function promote(sweep: Sweep, trial: Trial, remaining: Lease): Change[] {
   if (trial.lease === remaining) return [];
   onPromotion(sweep, remaining.key);
@@ -154,15 +154,18 @@ function keepFailure(
 }
 
 /**
- * The attempt ran without a failure, so the consecutive failures before it no longer count against the program or the
- * agent.
+ * Clears the failures that count against the program and against the agent, because the held attempt ran without a
+ * failure.
  */
 function onHold(sweep: Sweep, { agentId }: Lease): Change[] {
   sweep.consecutiveFailures = [];
   return clearFailures(sweep, agentId);
 }
 
-/** The trial succeeded on this agent, so its early failures on other agents count against those agents. */
+/**
+ * Records that a trial succeeded on an agent. The trial's early failures on other agents now count against those
+ * agents.
+ */
 function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
   sweep.consecutiveFailures = [];
   agentRecordOf(sweep, agentId).successes += 1;
@@ -204,8 +207,8 @@ function retryOrFail(core: Core, sweep: Sweep, trial: Trial, failed: EarlyOrLate
 }
 
 /**
- * Failures that the machine caused are not charged to the trial. A trial that failed early is first retried on another
- * agent.
+ * Decides whether a failed trial is retried. Failures that the machine caused are not charged to the trial. A trial
+ * that failed early is first retried on another agent.
  */
 function decideFor(
   core: Core,
@@ -216,7 +219,7 @@ function decideFor(
 ): RetryDecision {
   const isAttributable = attributableClass({ outcome: 'failed', failure }) !== undefined;
   if (!isAttributable) return decideRetry(failure.class, trial.failures[failure.class] ?? 1, sweep.policy.retry);
-  // If every agent is faulty and no failure were charged, the trial would be retried forever.
+  // If all agents are faulty, failures are charged. Without a charge, the trial would be retried forever.
   const hasSound = hasHealthyAgent(core, sweep, now);
   const isFree = (agentId: string) => hasSound && isExempt(core, sweep, agentId);
   const counted = trial.failedAttempts.filter((one) => !(one.early && isFree(one.agentId)));

@@ -20,7 +20,7 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** An end that the attempt itself or the coordinator caused. */
+/** Every end of an attempt, except that the trial's other attempt superseded it. */
 export type FinalEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
   | StoppedEnd
@@ -38,8 +38,8 @@ export interface FailedAttempt {
   readonly agentId: string;
   readonly class: AttributableClass;
   /**
-   * Whether the machine can be responsible: the attempt failed soon after its start, in preflight, or without any
-   * report.
+   * Whether the attempt failed early: soon after its start, in preflight, or with a timeout before any report. Only
+   * early failures count against the machine.
    */
   readonly early: boolean;
   /** Whether another attempt of the trial continued, so that the failure is not charged to the trial. */
@@ -69,7 +69,7 @@ export interface Lease {
   readonly agentId: string;
   readonly incarnation: string;
   readonly slot: number;
-  /** The key is equal for all leases that were granted together as one pack. */
+  /** Equal for all leases that were granted together as one pack. */
   readonly pack: string;
   readonly grantedAt: number;
   /** Whether the attempt was granted while another attempt of its trial was running. */

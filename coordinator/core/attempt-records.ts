@@ -30,7 +30,7 @@ export interface ReceivedRecord {
   readonly record: AttemptRecord;
   /**
    * Whether the record is the first record of the attempt on the agent's stream. A stream begins with the oldest record
-   * of its agent, so earlier records cannot follow. Default: false.
+   * that its agent still has, so earlier records cannot follow. Default: false.
    */
   readonly isFirst?: boolean;
 }
@@ -98,8 +98,8 @@ function applyRule<R extends AttemptRecord>(
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
 
 /**
- * A speculative attempt must not store a checkpoint. If an agent sends a checkpoint of a speculative attempt, the file
- * is kept, but no attempt resumes from the checkpoint.
+ * Turns a checkpoint of a speculative attempt into a plain file, so that no attempt resumes from it. A correct agent
+ * stores no checkpoint of a speculative attempt.
  */
 function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
   const { artifact } = record;
@@ -174,7 +174,8 @@ function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
   if (sweep === undefined) return { code: RefusalCode.UNKNOWN, message: `unknown sweep ${key.sweepId}` };
   const trial = sweep.trials.get(key.trialId);
   if (trial === undefined) return { code: RefusalCode.ENDED, message: notLive(key) };
-  // A failed speculative attempt has a higher number than the trial's remaining attempt.
+  // Only a later attempt supersedes this one. If this one is a failed speculative attempt, the trial's remaining
+  // attempt has a lower number.
   const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
   if (successor !== undefined) {
     return {

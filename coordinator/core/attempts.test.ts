@@ -155,7 +155,7 @@ describe('records', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('a record of an ended attempt or of an unknown trial is rejected', () => {
+  test('a record of an ended attempt or of an unknown sweep is rejected', () => {
     const key = run(sweepOf(2));
     send(key, 1, 'succeeded');
     expect(send(key, 1, 'succeeded').answer).toMatchObject({ refusal: { code: RefusalCode.ENDED } });
@@ -185,7 +185,7 @@ describe('leases', () => {
     expect(step.outputs).toMatchObject([{ kind: 'revoke', agentId: 'a', key }]);
   });
 
-  test('a lease whose grant was not received is renewed by repeated claims for up to a minute', () => {
+  test('a lease whose grant was not received is renewed by heartbeats that list the claim, for up to a minute', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const grantedAt = now;
@@ -310,7 +310,7 @@ describe('drained agents', () => {
     expect(run(sweep, 't1', 'b')).toMatchObject({ attempt: 1 });
   });
 
-  test('a drained agent hands back a trial without cost to the retry budget and without a delay', () => {
+  test('a trial that a drained agent hands back is offered again at once, and uses no retry', () => {
     const sweep = sweepOf(1, { retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 60_000 } });
     send(run(sweep), 1, 'drained');
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { drained: 1 } });

@@ -39,7 +39,7 @@ export type ClaimAnswer =
       readonly granted: true;
       readonly policy: SweepPolicy;
       readonly checkpoint: Checkpoint | undefined;
-      /** The attempts that are leased to one slot as one pack. */
+      /** The other attempts of the pack, which are leased to the same slot. */
       readonly mates: readonly PackMate[];
     }
   | { readonly granted: false; readonly refusal: Refusal };
@@ -125,7 +125,7 @@ interface PackGrant {
   readonly trial: Trial;
   readonly agent: Agent;
   readonly claim: Claim;
-  /** Trials that one slot can train together. */
+  /** The number of trials that the slot can train together. */
   readonly capacity: number;
 }
 
@@ -149,7 +149,7 @@ function grantPack(
 }
 
 /**
- * Grants a second attempt of a running trial. It is never packed. The second attempt starts from the beginning and
+ * Grants a second attempt of a running trial. The second attempt is never packed. It starts from the beginning and
  * stores no checkpoint, so that the checkpoint of the first attempt stays valid.
  */
 function grantSpeculative(
@@ -213,7 +213,8 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   if (lease === undefined) {
     return rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
-  // A trial in one slot's pack must not also run in another slot.
+  // Only the slot that holds the lease is granted it again, because a trial in one slot's pack must not also run in
+  // another slot.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
     const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
       return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };

@@ -19,13 +19,13 @@ const crash: Plan = { afterMs: 300, end: 'crash' };
 
 const grantsTo = ({ granted }: VirtualCluster, id: string) => granted.filter(({ agentId }) => agentId === id).length;
 
-describe('a machine on which trials fail is quarantined', () => {
+describe('faulty machines', () => {
   test.each<[string, Plan, Partial<SweepPolicy>]>([
     ['on which the program crashes at once', crash, {}],
     ['without the interpreter', { afterMs: 100, end: 'preflight' }, {}],
     ['without memory for the program', { afterMs: 5_000, end: 'oom' }, {}],
     ['on which the program hangs', { afterMs: 0, end: 'hang' }, { timeoutMs: 40_000 }],
-  ])('%s is quarantined after three trials, and every trial succeeds elsewhere', (_, plan, policy) => {
+  ])('a machine %s is quarantined after three trials, and every trial succeeds elsewhere', (_, plan, policy) => {
     const cluster = new VirtualCluster([agent('bad', plan), agent('good', good)]);
     const sweep = cluster.submit(30, { ...NO_RETRY, ...policy });
     cluster.runUntilDone(sweep);
@@ -40,7 +40,7 @@ describe('a machine on which trials fail is quarantined', () => {
     for (const other of others) expect(other).toMatchObject({ detail: expect.stringMatching('^a probe of agent bad') });
   });
 
-  test('after three failures, a faulty machine gets no trials of the sweep until these have ended elsewhere', () => {
+  test('after three failures, a faulty machine gets no further trials while the failed trials still run elsewhere', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash),
       agent('good', { afterMs: 30 * MINUTE, end: 'succeeded' }),
@@ -254,9 +254,9 @@ describe('a retry', () => {
       agent('b', busy, 1),
     ]);
     cluster.submit(2, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
-    // The order in which agents pull offers decides which agent runs which trial.
     cluster.runFor(MINUTE + ELSEWHERE_PATIENCE_MS - 1_000);
     const first = cluster.granted.find(({ key }) => key.trialId === 't0')?.agentId;
+    // The order in which agents pull offers decides which agent runs t0. If agent b runs t0, nothing can be tested.
     if (first !== 'a') return;
     expect(cluster.granted).toHaveLength(2);
     cluster.runFor(2_000);

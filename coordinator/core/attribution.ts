@@ -36,8 +36,8 @@ export function attributableClass(end: AttemptEnd): AttributableClass | undefine
 }
 
 /**
- * Whether the machine can be responsible for the end of an attempt. A timeout without any report can mean that the
- * machine made the program hang.
+ * Whether an attempt failed so early that the machine may be the cause: soon after its start, in preflight, or with a
+ * timeout before any report (the machine may have made the program hang).
  */
 export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
   const failure = attributableClass(end);
@@ -67,7 +67,10 @@ export function earlyAgents({ failedAttempts }: Trial): Set<string> {
   return new Set(failedAttempts.filter(({ early }) => early).map(({ agentId }) => agentId));
 }
 
-/** Whether at least three trials failed early on this agent and on no other agent. */
+/**
+ * Whether at least three trials failed early on this agent, and each of them either failed early on no other agent or
+ * later succeeded elsewhere. The trials of a pack count as one.
+ */
 export function isSuspect(sweep: Sweep, agentId: string): boolean {
   const failures = sweep.records.get(agentId)?.failures;
   if (failures === undefined || failures.size < SUSPECT_TRIALS) return false;
@@ -146,7 +149,7 @@ function groupedErrors(errors: readonly string[]): string {
   return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
 }
 
-/** Returns a one-line text about a failure. */
+/** Returns the class and the first line of a failure's message. */
 export function errorOf(failure: { readonly class: string; readonly message: string }): string {
   return `${failure.class}: ${firstLine(failure.message).slice(0, 200)}`;
 }

@@ -6,9 +6,9 @@ import type { Core, Sweep } from './model.ts';
 import { capabilityOf } from './pools.ts';
 
 /**
- * Returns why no pending trial of a running sweep can start, such as `no agent has 200 GiB of GPU memory`. Returns an
- * empty text if no trial is pending, if a slot can run the trials (even a busy slot), or if the sweep does not start
- * trials. Also returns the reason if no further trial of the sweep can be created.
+ * Returns why no pending trial of a running sweep can start, such as `no agent has 200 GiB of GPU memory`. If no trial
+ * is pending, returns why no further trial can be created. Returns an empty text if a slot can run the trials (even a
+ * busy slot), if nothing prevents further trials, or if the sweep is not running.
  */
 export function blockedReason(core: Core, sweepId: string): string {
   const sweep = core.sweeps.get(sweepId);

@@ -38,7 +38,7 @@ function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: nu
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;
   }
-  // One more trial than the slots can take shows the scheduler that the sweep has demand.
+  // One trial more than the slots can take shows the scheduler that the sweep still has demand.
   const forSlots = slots * STARTS_AND_OFFERS_PER_SLOT + 1;
   return Math.max(creationWindow.trials, forSlots, packs * creationWindow.packsPerSlot);
 }
@@ -69,7 +69,8 @@ function fillWindow(sweep: Sweep, window: number): Change[] {
     addTrial(sweep, newTrial(sweep.policy, step.trial));
     changes.push({ kind: 'created', sweepId: sweep.id, trial: step.trial, state: step.state });
   }
-  // The next pass continues after the dropped points.
+  // The last points created no trial that would store the state. The state is stored here, so that a restart does not
+  // repeat these points.
   if (dropped && sweep.search !== undefined) {
     changes.push({ kind: 'searched', sweepId: sweep.id, state: sweep.search.state, done: false });
   }

@@ -1,4 +1,7 @@
-/** Compares the curves of replicates without keeping them: a curve is kept as the sum of the hashes of its values. */
+/**
+ * Compares the curves of replicates without keeping their points. Of each curve, only a digest is kept: the sum of the
+ * hashes of its values.
+ */
 import { createHash } from 'node:crypto';
 
 /** A hash has 6 bytes, so that a sum of two hashes is a safe integer. */

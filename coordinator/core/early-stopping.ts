@@ -40,8 +40,7 @@ export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<
 }
 
 /**
- * Keeps the curve up to a checkpoint. The next attempt of the trial continues the curve if it resumes from the
- * checkpoint.
+ * Keeps the curve up to a checkpoint. If the trial's next attempt resumes from the checkpoint, it continues this curve.
  */
 export function keepCurve({ earlyStopping }: Sweep, key: AttemptKey, { epoch }: Pick<Artifact, 'epoch'>): void {
   const curve = earlyStopping?.curves.get(keyText(key));

@@ -31,14 +31,14 @@ export function forgetIfEnded(sweep: Sweep, trial: Trial): void {
   discardPackable(sweep, trial);
 }
 
-/** Returns the error about a trial that is not in memory. */
+/** Returns the error message about a trial that is not in memory. */
 export function notLive({ sweepId, trialId }: AttemptKey): string {
   return `trial ${trialId} of sweep ${sweepId} has ended or does not exist`;
 }
 
 /**
- * Agents that train no packs never take trials from these queues, so without this removal the queues would keep every
- * ended trial.
+ * Removes ended trials from the front of a trial's pack queue. Agents that train no packs never take trials from these
+ * queues, so the queues would otherwise keep every ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);

@@ -27,13 +27,13 @@ const hear = (now: number, leaving = false) =>
 const inUse: Partial<IdConflict> = { kind: 'in use', host: 'node7' };
 const wait: Partial<IdConflict> = { kind: 'wait', host: 'node7' };
 
-describe('the id of a connected agent is in use', () => {
+describe('the id of a connected agent', () => {
   test.each([
-    ['a reconnect', FIRST, undefined],
-    ['a restart on the same folder', RESTARTED, undefined],
-    ['a copy of the folder', MOVED, inUse],
-    ['another folder', OTHER, inUse],
-  ])('%s', (_, hello, expected) => {
+    ['free for a reconnect', FIRST, undefined],
+    ['free for a restart on the same folder', RESTARTED, undefined],
+    ['in use for a copy of the folder', MOVED, inUse],
+    ['in use for another folder', OTHER, inUse],
+  ])('the id of a connected agent is %s', (_, hello, expected) => {
     hear(1_000);
     const conflict = idConflict(core, hello, 1_000);
     if (expected === undefined) expect(conflict).toBeUndefined();
@@ -47,10 +47,10 @@ describe('the id of a connected agent is in use', () => {
 
 describe('the id of an agent whose stream has ended', () => {
   test.each([
-    ['a restart on the same folder', RESTARTED, undefined],
-    ['a folder that moved to another machine', MOVED, undefined],
-    ['another folder', OTHER, wait],
-  ])('%s', (_, hello, expected) => {
+    ['free for a restart on the same folder', RESTARTED, undefined],
+    ['free for a folder that moved to another machine', MOVED, undefined],
+    ['not yet free for another folder', OTHER, wait],
+  ])('the id of an agent whose stream has ended is %s', (_, hello, expected) => {
     disconnect();
     const conflict = idConflict(core, hello, 1_000);
     if (expected === undefined) expect(conflict).toBeUndefined();

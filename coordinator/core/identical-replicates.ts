@@ -26,7 +26,7 @@ export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
   if (!isFinal(state)) config.live += 1;
 }
 
-/** Updates the results of a trial's config when the trial changes its state. */
+/** Updates how many trials of a config have not ended, when a trial of the config changes its state. */
 export function moveInConfig({ warnings }: Sweep, { configId, state: before }: Trial, after: TrialState): void {
   const config = warnings.configs.get(configId);
   if (config !== undefined) config.live += Number(isFinal(before)) - Number(isFinal(after));
@@ -45,8 +45,9 @@ function addResult(config: ConfigResults, result: ReplicateResult): void {
 }
 
 /**
- * Returns a digest of the values and of the curve, because replicates with different curves can have equal final values, such as
- * an accuracy of 1. All values that are not finite count as equal, because the store does not distinguish them.
+ * Returns a digest of the values and of the curve, because replicates with different curves can have equal final
+ * values, such as an accuracy of 1. All values that are not finite count as equal, because the store does not
+ * distinguish them. Undefined if no value is finite.
  */
 function digestOf({ values, curve }: ReplicateResult): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);

@@ -17,8 +17,8 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
 }
 
 /**
- * Removes a lease. If the trial has a second attempt, the results of the second attempt become the results of the
- * trial.
+ * Removes a lease. If a trial's first attempt loses its lease, the lease of its speculative attempt takes the place of
+ * the first.
  */
 export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === lease) trial.lease = trial.speculation;

@@ -25,7 +25,7 @@ export function addReported({ policy, warnings: { reported } }: Sweep, names: re
 }
 
 /**
- * Counts a trial with a result that lacks the ranking metric.
+ * Counts a trial that has a result, if the ranking metric is missing.
  * @param values the metric values of the trial
  */
 export function countLacking(sweep: Sweep, values: MetricValues): Change[] {
@@ -81,7 +81,7 @@ function partOf(metric: string, names: readonly string[]): string | undefined {
   return names[at];
 }
 
-/** Returns the number of trials of the sweep with a result. */
+/** Returns how many trials of the sweep have a result. */
 function resultsOf({ counts }: Sweep): number {
   return counts.succeeded + counts.stopped;
 }

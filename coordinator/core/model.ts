@@ -11,7 +11,8 @@
  * - **speculative attempt**: a second attempt of a trial whose first attempt is a straggler. The first of the two that
  *   succeeds supersedes the other.
  * - **fencing token**: the attempt number. Records of an attempt that no longer holds the lease are rejected.
- * - **record**: one message of an attempt (an epoch's metrics, log text, an artifact or its end), numbered from 1.
+ * - **record**: one message of an attempt, such as the metrics of an epoch, log text, an artifact, or the end of the
+ *   attempt. The records of an attempt are numbered from 1.
  * - **report**: a record with the metrics of one epoch.
  * - **searcher**: yields the points of a sweep one at a time (coordinator/search/searcher.ts).
  * - **agent**: the process that runs trials on one machine. Each start of the process is a new **incarnation**.
@@ -77,15 +78,15 @@ export interface Sweep {
    */
   readonly ready: TinyQueue<Trial>;
   /**
-   * The trials that avoid agents, grouped by `avoidKey` and in order of index. The queue can contain trials that are no
+   * The trials that avoid agents, grouped by `avoidKey` and in order of index. A queue can contain trials that are no
    * longer pending.
    */
   readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
   /** The pending and offered trials with a failed attempt. */
   readonly retries: Set<Trial>;
   /**
-   * The pending and offered trials, grouped by `packKey` and in order of index. The queue can contain trials that run
-   * or have ended.
+   * The pending and offered trials, grouped by `packKey` and in order of index. A queue can contain trials that run or
+   * have ended.
    */
   readonly packable: Map<string, TinyQueue<Trial>>;
   /**

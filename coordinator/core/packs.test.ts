@@ -106,7 +106,7 @@ describe('the limits of a pack', () => {
     expect(mates(open(core, sweep, 't0', 2, later).answer)).toEqual(['t1']);
   });
 
-  test('a pack contains no trials of a paused sweep, because the claim itself is rejected', () => {
+  test('no pack starts in a paused sweep, because the claim itself is rejected', () => {
     const { core, sweep } = world();
     onPause(core, { sweepId: '1', reason: '' });
     expect(open(core, sweep, 't0').answer).toMatchObject({ refusal: { code: RefusalCode.PAUSED } });

@@ -76,8 +76,8 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
 }
 
 /**
- * Whether an agent on which the trial has not failed early can run the trial now, can run it after a reconnect, or
- * cannot run it.
+ * Returns whether the trial can run on an agent on which it has not failed early: `present` if such an agent can run
+ * the trial now, `expected` if such an agent may still reconnect, and undefined if there is none.
  */
 export function agentElsewhere(
   core: Core,
@@ -102,7 +102,7 @@ function failedAgents({ failedAttempts }: Trial): Set<string> {
   return new Set(failedAttempts.map(({ agentId }) => agentId));
 }
 
-/** The key is equal for trials that avoid the same agents; it is empty for a trial that avoids no agent. */
+/** Returns a key that is equal for trials that avoid the same agents, and empty for a trial that avoids no agent. */
 export function avoidKey(trial: Trial): string {
   return trial.avoidUntil === 0 ? '' : [...failedAgents(trial)].sort().join(' ');
 }

@@ -48,12 +48,12 @@ export interface SweepPolicy extends Demand {
   readonly weight: number;
   /** The metric that ranks the trials, and the rule that selects its value among the steps. */
   readonly ranking: RankingRule;
-  /** All objectives, if the sweep has several; the first is the metric of `ranking`. Undefined: one objective. */
-  readonly objectives?: readonly Objective[] | undefined;
   /**
-   * The sweep ends when a trial's ranking metric reaches this value. Undefined if the sweep file names
-   * none.
+   * All objectives, if the sweep has several; the first is the metric of `ranking`. Undefined if the sweep has one
+   * objective.
    */
+  readonly objectives?: readonly Objective[] | undefined;
+  /** The sweep ends when a trial's ranking metric reaches this value. Undefined if the sweep file names no target. */
   readonly target: number | undefined;
   /** Whether a straggler is run a second time on a free slot of another agent. */
   readonly speculate: boolean;

@@ -20,8 +20,8 @@ import { addTrial, createdTrials, moveTrial } from './trials.ts';
 import { onHeldTrialStopped } from './warnings.ts';
 
 /**
- * The number that marks the checkpoint of a parent among the checkpoints of its child. The attempts of a trial have the
- * numbers 1, 2, and so on.
+ * The attempt number of a checkpoint that a child inherits from its parent. The child's own attempts are numbered from
+ * 1.
  */
 export const PARENT_ATTEMPT = 0;
 
@@ -81,7 +81,10 @@ interface Child {
   readonly change: Change;
 }
 
-/** Creates a child of one of the parents. Returns undefined if no parent has a checkpoint, or at the limit of trials. */
+/**
+ * Creates a child of one of the parents. Returns undefined if no parent has a checkpoint, or if the limit of trials is
+ * reached.
+ */
 function createChild(
   sweep: Sweep,
   { settings, compared }: Population,

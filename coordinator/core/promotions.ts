@@ -1,7 +1,6 @@
 /**
- * Holds trials at their rungs, for the variant promotion of asha and for populations (population.ts). For the variant
- * promotion, it also promotes the best trials, and stops the held trials when nothing else of their sweep is left to
- * run.
+ * Holds trials at their rungs, for the promotion variant of asha and for populations (population.ts). For the promotion
+ * variant, also promotes the best trials, and stops the held trials when nothing else of their sweep is left to run.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -41,7 +40,7 @@ export function holdsTrials({ promotion, population }: EarlyStopping): boolean {
   return promotion !== undefined || population !== undefined;
 }
 
-/** A trial at its last epoch needs no promotion. */
+/** Counts a trial at its last epoch as promoted from its rung, because no promotion is needed. */
 export function passLastRung(promotion: Promotion | undefined, trial: Trial): void {
   const rung = promotion?.rungs.get(trial.rung);
   if (rung !== undefined) promoteFrom(rung, entrantOf(trial));
@@ -67,7 +66,7 @@ export function promoteAt(sweep: Sweep, { eta, rungs }: Promotion, at: number): 
 
 interface Advance {
   readonly detail: string;
-  /** How a held trial becomes pending. */
+  /** The first word of the reason that is shown when a held trial becomes pending. */
   readonly verb: 'promoted' | 'continues';
 }
 
@@ -95,7 +94,8 @@ function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: 
   if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
   if (population !== undefined) return holdMember(sweep, population, trial);
   if (promotion === undefined) return NO_HOLD;
-  // The trial may have failed or been cancelled before its promotion, and have been retried later.
+  // If the trial had failed or was cancelled when its promotion was due, and has been retried since, it is promoted
+  // now.
   const changes = promoteAt(sweep, promotion, trial.rung);
   const rung = promotion.rungs.get(trial.rung);
   const entrant = entrantOf(trial);
@@ -103,7 +103,10 @@ function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: 
   return { changes, reason: reasonOf(sweep, promotion, trial, 'are') };
 }
 
-/** A member of a population waits for the other members. The others do not wait for a member that was retried late. */
+/**
+ * Holds a member of a population until the other members arrive. A member that was retried after the comparison
+ * continues, because the other members no longer wait for it.
+ */
 function holdMember(sweep: Sweep, { compared }: Population, trial: Trial): Hold {
   const { rung, rungScore } = trial;
   if (rung <= compared) {
@@ -133,9 +136,9 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 }
 
 /**
- * Decides, after a report of a step, whether its trial is held. Records are ordered, so a trainer that stores
- * checkpoints has already stored one at or after the rung. Without such a checkpoint, the next attempt of the trial
- * repeats steps.
+ * Decides, after a report, whether its trial is held although no checkpoint at or after the rung has arrived. The trial
+ * is held once so many epochs have passed that a trainer that stores checkpoints would have stored one. The next
+ * attempt of the trial then repeats steps.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

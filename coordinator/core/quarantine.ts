@@ -83,7 +83,7 @@ function endQuarantine(core: Core, agentId: string, detail: string): Change[] {
   return [ended, ...[...core.sweeps.values()].flatMap((sweep) => clearFailures(sweep, agentId))];
 }
 
-/** Early failures before the release no longer count against the agent. */
+/** Clears the agent's early failures in a sweep. Returns the change, if there is one. */
 export function clearFailures(sweep: Sweep, agentId: string): Change[] {
   const failures = sweep.records.get(agentId)?.failures;
   if (failures === undefined || failures.size === 0) return [];

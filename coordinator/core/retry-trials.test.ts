@@ -81,7 +81,7 @@ test('in a killed sweep, cancelled trials are retried only if the request names 
   expect(statesOf(sweep)).toBe('pending failed pending pending');
 });
 
-test('the sweep stays paused when trials of a paused sweep are retried', () => {
+test('a paused sweep stays paused when its trials are retried', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, failed('oom'));
   onPause(core, { sweepId: '1', reason: '' });
@@ -115,7 +115,7 @@ test.each([
   ['an unknown trial', ['t0', 't9'], NotFoundError, 'sweep 1 has no trial "t9"; did you mean "t0"?'],
   ['an ambiguous prefix', ['t0', 't'], AmbiguousError, 'trial t is ambiguous in sweep 1: t0, t1, t2, t3, t4'],
   ['an empty name', [''], NotFoundError, 'sweep 1 has no trial ""'],
-] as const)('no trial is retried if %s is among the selected trials', (_, trials, kind, message) => {
+] as const)('no trial is retried if the request names %s', (_, trials, kind, message) => {
   const { core, sweep } = coreWith(5, 4);
   run(
     core,

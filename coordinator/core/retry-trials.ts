@@ -18,8 +18,8 @@ export type RetryChoice =
 
 export interface RetryRequest {
   /**
-   * A sweep that is in the core. A sweep that has ended is loaded from the store. The chosen trials that have ended
-   * must have been restored from the store.
+   * A sweep in the core, or a sweep that has ended and that the caller has loaded from the store. The caller must also
+   * have restored the chosen trials from the store, because ended trials are not in memory.
    */
   readonly sweep: Sweep;
   readonly choice: RetryChoice;
@@ -144,7 +144,7 @@ function trialsByPrefix(sweep: Sweep, lengths: ReadonlySet<number>): Map<string,
   return byPrefix;
 }
 
-/** Returns why a member of a population cannot be retried. */
+/** Returns why a failed member of a population cannot be retried; undefined if it can. */
 function memberRejection({ earlyStopping }: Sweep, { id, state, failure, parent }: Trial): string | undefined {
   if (earlyStopping?.population === undefined || state !== 'failed') return undefined;
   if (!earlyStopping.population.vacant.has(id)) return 'was replaced in its population';

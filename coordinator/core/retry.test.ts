@@ -12,7 +12,7 @@ function attemptsOf(failure: FailureClassName, budget: RetryBudget): number {
   return failed;
 }
 
-describe('the number of retries for each class of failure', () => {
+describe('the number of attempts for each class of failure', () => {
   test.each<[FailureClassName, number]>([
     ['oom', 2],
     ['crash', 3],
@@ -22,7 +22,7 @@ describe('the number of retries for each class of failure', () => {
     ['drained', MAX_DRAINED_ATTEMPTS],
     ['nan', 1],
     ['rejected', 1],
-  ])('the retry budget for failures of class %s is %i', (failure, attempts) => {
+  ])('if every attempt fails with %s, a trial has %i attempts', (failure, attempts) => {
     expect(attemptsOf(failure, BUDGET)).toBe(attempts);
   });
 

@@ -1,4 +1,3 @@
-/** Returns a core in which the given agents are revoked. */
 import { expect, test } from 'vitest';
 import { addSweep, agentHello, emptyCore, LEASE_MS, sampleKey } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello, onRevoked } from './agents.ts';
@@ -50,7 +49,7 @@ test('heartbeats of a revoked agent renew no lease, and the agent stays lost', (
   expect([...core.leases.values()].map(({ key }) => key)).toEqual([]);
 });
 
-test('an agent with a new identity can run trials again', () => {
+test('a revoked agent that connects with a new identity can run trials again', () => {
   const { core, sweep, ofA } = runningCore();
   onRevoked(core, 'a', 1_000);
   const again = { ...agentHello('a', 'a2', 1), instance: 'another folder' };

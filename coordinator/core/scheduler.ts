@@ -22,8 +22,8 @@ import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './tria
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
 /**
- * The time in milliseconds after which an offer is also made to another pool with idle slots, if its own pool has free
- * slots.
+ * The time in milliseconds after which an offer is also made to another pool with idle slots, although its first pool
+ * has a free slot for it. If the first pool has none, the offer is also made to the other pool at once.
  */
 export const IDLE_PATIENCE_MS = 5_000;
 
@@ -67,8 +67,8 @@ interface Pass {
 }
 
 /**
- * Moves the slots of agents that some trials avoid to their own pools, and the slots of all other agents back to shared
- * pools.
+ * Moves the slots of agents that need their own pools (`agentsToIsolate`) to these pools, and the slots of all other
+ * agents back to shared pools.
  */
 function isolate(core: Core): Output[] {
   const isolated = agentsToIsolate(core);
@@ -309,7 +309,8 @@ export function preferredSweep(
 
 /**
  * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers. The
- * queue may have lost the offers. Sets the offer time of their offers to the current time.
+ * queue may have lost the offers. Sets the offer time of their offers to the current time, so that the new queue has
+ * its full time.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {

@@ -21,7 +21,7 @@ export function newShare(): Share {
 }
 
 /**
- * Records that a slot runs one attempt of the sweep.
+ * Records that a slot starts to run an attempt or a pack of the sweep.
  * @param gpus the number of GPUs of the slot
  * @param grantedAt the time when the attempt was granted; default: now
  */

@@ -41,7 +41,7 @@ function connect(...ids: readonly string[]): void {
   for (const id of ids) take(onHello(core, agentHello(id, `${id}1`, 1), now));
 }
 
-/** Adds a sweep with five attempts that succeeded after one second each. */
+/** Adds a sweep in which five earlier attempts succeeded after one second each. */
 function sweepOf(trials: number, policy: Partial<SweepPolicy> = {}, id = '1', priority = 0): Sweep {
   const sweep = addSweep(core, id, trials, { speculate: true, ...policy }, undefined, priority);
   for (let attempt = 0; attempt < 5; attempt++) addDuration(sweep.durations.ofSweep, 1_000, 5);
@@ -178,7 +178,7 @@ describe('offers of second attempts', () => {
     expect(open('b', 't0', 2)).toMatchObject({ granted: true });
   });
 
-  test('an offer of a second attempt counts against the concurrency limit', () => {
+  test('no second attempt is offered beyond the concurrency limit', () => {
     connect('a', 'b', 'c');
     const sweep = sweepOf(1, { concurrency: 1 });
     take(schedule(core, now));

@@ -11,7 +11,7 @@ import type { Trial } from './trial-model.ts';
 import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
 
 /**
- * Offers speculative attempts to idle slots, and withdraws these offers where a pending trial needs the slot. The
+ * Offers speculative attempts to idle slots, and withdraws such an offer when a pending trial needs the slot. The
  * caller must first offer the pending trials of these sweeps and of all sweeps of higher priority.
  */
 export function offerSpeculative(

@@ -72,7 +72,7 @@ export type Change =
       readonly kind: 'trial';
       readonly sweepId: string;
       readonly trialId: string;
-      /** A `granted` change puts a trial into state `running`. */
+      /** Never `running`, because a `granted` change puts a trial into that state. */
       readonly state: Exclude<TrialState, 'running'>;
       /** The reason, for display. Empty if the state needs no explanation. */
       readonly detail: string;
@@ -102,7 +102,7 @@ export type Change =
       readonly agentId: string;
       readonly incarnation: string;
       readonly slot: number;
-      /** The key is equal for all attempts that were granted together. */
+      /** Equal for all attempts that were granted together. */
       readonly pack: string;
       readonly backend: string;
       /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
@@ -201,7 +201,7 @@ export type Change =
       /** The event that the change of the agent causes. Undefined if only times or numbers have changed. */
       readonly event?: AgentEvent | undefined;
     }
-  /** An agent is drained. `drain` is undefined if the agent may take work again. */
+  /** An agent is drained, or may take work again; in the second case, `drain` is undefined. */
   | {
       readonly kind: 'drain';
       readonly agentId: string;
@@ -212,7 +212,10 @@ export type Change =
        */
       readonly isNew: boolean;
     }
-  /** An agent is quarantined, or a probe failed. `quarantine` is undefined if the quarantine has ended. */
+  /**
+   * An agent is quarantined, a probe has failed, or a quarantine has ended; in the last case, `quarantine` is
+   * undefined.
+   */
   | {
       readonly kind: 'quarantine';
       readonly agentId: string;
@@ -240,10 +243,7 @@ export type Change =
       readonly step: number;
       /** The value that the rule compared. */
       readonly value: number;
-      /**
-       * The reason why the trial continues. Empty if the trial is stopped, or if the rule compared
-       * nothing.
-       */
+      /** The reason why the trial continues. Empty if the trial is stopped, or if the rule compared nothing. */
       readonly detail: string;
     }
   /** A trial may train beyond a rung. */
@@ -288,7 +288,7 @@ export type Change =
       readonly artifact: Artifact;
     };
 
-/** Where a trial of a population comes from. */
+/** The origin of a trial that is a child in a population. */
 interface TrialOrigin {
   readonly parent: string;
   /** The id of the trial that the new trial replaces in the population. */
@@ -345,7 +345,7 @@ export interface StoredDrain {
  */
 export type StoredQuarantine = Omit<Quarantine, 'probeAt'>;
 
-/** A message that is sent once the changes before it are durable. */
+/** A message that is sent once the changes of its step are durable. */
 export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt whose lease it no longer holds. */

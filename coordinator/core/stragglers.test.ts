@@ -56,9 +56,7 @@ function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
   for (const key of keys) succeed(key);
 }
 
-/**
- * Calls the tick at the given time after the start of the attempts. The agent that runs the attempts stays connected.
- */
+/** Advances the time, and calls the tick. Every agent stays connected, and no lease expires. */
 function tickAfter(ms: number): void {
   now += ms;
   for (const agent of core.agents.values()) agent.lastHeardAt = now;
@@ -163,7 +161,7 @@ test('after an outage of the coordinator, no attempt is a straggler before its a
   expect(found()).toHaveLength(1);
 });
 
-test('the median covers all durations, in any order', () => {
+test('the median covers all durations, in whatever order they arrived', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 5_000, max: 100_000 }), { minLength: 5, maxLength: 40 }), (times) => {
       core = newCore(LEASE_MS);

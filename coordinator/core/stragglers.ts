@@ -27,7 +27,7 @@ export function newDurations(): AttemptDurations {
   return { ofSweep: noDurations(), ofConfigs: new Map(), slowAgents: new Set() };
 }
 
-/** Adds a duration. If there are more than `limit` configs, the config with the oldest success is removed. */
+/** Adds a duration. If there are more than `limit` durations, the oldest is removed. */
 export function addDuration({ arrived, sorted }: RecentDurations, durationMs: number, limit: number): void {
   arrived.push(durationMs);
   sorted.splice(bisectRight(sorted, durationMs), 0, durationMs);
@@ -41,7 +41,10 @@ export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 's
   readonly durationMs: number;
 }
 
-/** Records the end of an attempt. An attempt that resumed from a checkpoint is not comparable. */
+/**
+ * Records the end of an attempt. The duration is kept only if the attempt succeeded and did not resume from a
+ * checkpoint. If there are more than KEPT_CONFIGS configs, the config with the oldest success is removed.
+ */
 export function recordDuration(
   { durations }: Sweep,
   { configId }: Pick<Trial, 'configId'>,
@@ -65,13 +68,13 @@ export function recordDuration(
 interface Comparison {
   readonly medianMs: number;
   readonly attempts: number;
-  /** Whether the two attempts belong to the same config. */
+  /** Whether all compared attempts belong to the config of the trial. */
   readonly sameConfig: boolean;
 }
 
 /**
- * Compares an attempt with the trial's replicates if enough of them have succeeded, otherwise with all trials of the
- * sweep.
+ * Returns what an attempt of the trial is compared with: the attempts of its config if enough of them have succeeded,
+ * otherwise those of the whole sweep. Undefined if too few attempts have succeeded.
  */
 function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | undefined {
   const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];

@@ -30,7 +30,7 @@ export interface Population {
   readonly vacant: Set<string>;
 }
 
-/** The state of the variant promotion of asha. */
+/** The state of the promotion variant of asha. */
 export interface Promotion {
   readonly eta: number;
   readonly rungs: Map<number, PromotionRung>;
@@ -51,7 +51,7 @@ export interface AttemptDurations {
   readonly ofSweep: RecentDurations;
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
-  /** The agents whose newest ended attempt was a straggler. */
+  /** The agents on which a straggler has ended, and no other attempt has succeeded since. */
   readonly slowAgents: Set<string>;
 }
 
@@ -149,7 +149,7 @@ export interface NoticeCounts {
   ended: number;
 }
 
-/** How far a running attempt has reported. */
+/** A summary of the reports of a running attempt. */
 export interface ReportProgress {
   /** The time of the last report. Before the first report, the time of the grant. */
   lastAt: number;

@@ -61,7 +61,7 @@ test.each([
   ['minimize', 0.6, false],
   ['minimize', Number.NEGATIVE_INFINITY, false],
   ['minimize', Number.NaN, false],
-] as const)('goal %s and target 0.5: a report of %s ends the sweep (%s)', (goal, value, ends) => {
+] as const)('if the goal is to %s and the target is 0.5, a report of %s ends the sweep: %s', (goal, value, ends) => {
   for (const at of ['last', 'best'] as const) {
     core.sweeps.clear();
     core = emptyCore();

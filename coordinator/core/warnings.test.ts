@@ -290,7 +290,7 @@ describe('identical replicates', () => {
   });
 });
 
-test('the notices of all attempts are added up, and a later notice replaces an earlier notice of the same attempt', () => {
+test('the counts of the notices of all attempts are added up, and a later notice of an attempt replaces its earlier notice', () => {
   const sweep = addSweep(core, '1', 3);
   const [a, b] = [run(sweep, 't0'), run(sweep, 't1')];
   send(a, { kind: 'notice', warning: 'unreadable_reports', message: 'a line', count: 2 });
@@ -303,7 +303,7 @@ test('the notices of all attempts are added up, and a later notice replaces an e
 });
 
 describe('silent programs', () => {
-  test('a program without a report 5 minutes after its start gives a warning until it reports', () => {
+  test('a program that has not reported 5 minutes after its start causes a warning until it reports', () => {
     const sweep = programs(2);
     const key = run(sweep, 't0');
     wait(5 * MINUTE - 1_000);

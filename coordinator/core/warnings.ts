@@ -54,7 +54,7 @@ function valuesName(sweep: Sweep, key: AttemptKey): string {
 }
 
 /**
- * The values of a speculative attempt become the values of its trial. The caller must call this function while both
+ * Makes the values of a speculative attempt the values of its trial. The caller must call this function while both
  * attempts hold their leases.
  */
 export function onPromotion({ warnings: { values } }: Sweep, key: AttemptKey): void {

@@ -1,11 +1,11 @@
-/** Adds replicates to the trials of a grid, until the hypotheses or the best config are decided. */
+/** Adds replicates to the configs of a grid, until the hypotheses or the best config are decided. */
 import { type MissingReplicate, missingReplicates } from '../analysis/adaptive-replicates.ts';
 import type { JudgedTrial } from '../analysis/judgement.ts';
 import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** Returns whether results can still add replicates. They cannot once the sweep has run_cap trials. */
+/** Returns whether the results can still cause further replicates. Once the sweep has run_cap trials, they cannot. */
 export function canAddReplicates(
   { adaptiveReplicates, runCap }: SweepSpec,
   { created, outside = 0 }: SourceState,

@@ -1,4 +1,4 @@
-/** Lists the trials of random and Sobol searches. */
+/** Tests the trials of random and Sobol searches, and the plans of these searches. */
 import { expect, test } from 'vitest';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { enumerateTrials } from './enumerate.ts';

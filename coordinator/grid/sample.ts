@@ -21,14 +21,18 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
   const dimensions = dimensionsOf(spec);
   const count = pointCount(dimensions, 1);
   const taken = Math.min(count, limit);
-  // A fixed step could select the same values of the last axes each time.
+  // The points are moved by different fractions of the step. Without this, the same values of the last axes could be
+  // selected each time.
   return Array.from({ length: taken }, (_, index) => {
     const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
     return pointAt(dimensions, Math.min(position, count - 1));
   });
 }
 
-/** Multiples of the golden ratio, modulo 1, are evenly distributed. */
+/**
+ * Returns the fraction of a step by which a point is moved; 0 if every point of the grid is taken. The fractions are
+ * multiples of the golden ratio, modulo 1, because these are evenly distributed.
+ */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;
 }

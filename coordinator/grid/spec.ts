@@ -102,8 +102,8 @@ export interface SweepSpec {
 }
 
 /**
- * The limits on the number of replicates of a config, if the results determine this number. Their seeds are 0, 1, 2,
- * and so on.
+ * The limits on the number of replicates of a config, if the results determine this number. The seeds of the replicates
+ * are 0, 1, 2, and so on.
  */
 export interface AdaptiveReplicates {
   /** The number of replicates of each config before the first look; at least 2. */

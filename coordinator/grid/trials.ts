@@ -29,7 +29,10 @@ const MAX_REPEATED_POINTS = 10_000;
 
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
-/** Returns a predicate: a parameter has an effect at a point unless a `when` rule sets the parameter there. */
+/**
+ * Returns a function that tells whether a parameter has an effect at a point. A parameter that a `when` rule sets at
+ * the point has none.
+ */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
   return (point, name) => !isSet(spec, point, name);
 }
@@ -113,13 +116,13 @@ export function nextStep(
     config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
   }
   const { parameters, replicates } = config;
-  // The members of a population start from different random states.
+  // Each member of a population has its own seed, so that the members start from different random states.
   const seed = isPopulation ? state.created : (spec.seeds[replicates] ?? 0);
   const { configId, trialId } = idsOf(spec.trainer, parameters);
   const suggestion = stored(configId);
   const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
-  // The replicates of a config are created in order, so the first one shows whether the config exists. A new version can
-  // have more replicates of a config than an earlier version.
+  // The replicates of a config are created in order, so the first one shows whether the config exists. With `merges`,
+  // each replicate is checked, because a new version can have more replicates of a config than the earlier version.
   if (replicates === 0 && !state.merges && isKnown(trial.trialId))
     return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 }, suggestion };
   const isLast = replicates + 1 >= (spec.adaptiveReplicates?.min ?? spec.seeds.length);
