@@ -176,6 +176,100 @@ test('both JSON forms of a Ray Tune search space are converted, with nested and 
   });
 });
 
+describe('population based training', () => {
+  const katib = (settings: string, more = '') => `
+apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: simple-pbt}
+spec:
+  objective: {type: maximize, objectiveMetricName: accuracy}
+  algorithm: {algorithmName: pbt, algorithmSettings: [${settings}]}
+  parallelTrialCount: 2
+  ${more}
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: "0.0001", max: "0.02", step: "0.0001"}}
+    - {name: act, parameterType: categorical, feasibleSpace: {list: [relu]}}
+`;
+
+  test("Katib's settings of a population are converted, and its trial count is converted to generations", async () => {
+    const settings =
+      '{name: suggestion_trial_dir, value: /ckpt/}, {name: n_population, value: "10"}, {name: truncation_threshold, value: "0.3"}';
+    const { sweep, notes } = await convert(
+      katib(settings, 'maxTrialCount: 45\n  earlyStopping: {algorithmName: medianstop}'),
+    );
+    expect(sweep).toMatchObject({
+      method: 'pbt',
+      population: 10,
+      // Without resample_probability, Katib perturbs every parameter.
+      pbt: { interval: 1, quantile: 0.3, resample: 0, explore: ['lr'] },
+      concurrency: 2,
+    });
+    expect([sweep.run_cap, sweep.early_terminate]).toEqual([undefined, undefined]);
+    expect(notes.join('\n')).toContain(
+      'maxTrialCount 45 counts each generation of a member: the program must train for 5',
+    );
+    expect(notes.join('\n')).toContain('early stopping medianstop is omitted');
+  });
+
+  test("a Katib file without the required settings gets the values of Katib's example, with notes", async () => {
+    const text = toYaml(await convert(katib('{name: resample_probability, value: "0.5"}')));
+    expect(parse(text)).toMatchObject({ population: 40, pbt: { quantile: 0.2, resample: 0.5 } });
+    expect(text).toContain(
+      "# - the file has no n_population, which Katib requires; 40 is the value of Katib's own example.",
+    );
+    expect(text).toContain('# - the file has no truncation_threshold');
+  });
+
+  test.each([
+    ['1', '0.2', 2, 0.5],
+    ['4000', '0.2', 1000, 0.2],
+    ['5', '0.9', 5, 0.5],
+    ['3', '0.1', 3, 0.34],
+  ])(
+    '%s members and a share of %s, which trawl rejects, become %i members and %f',
+    async (size, share, population, quantile) => {
+      const settings = `{name: n_population, value: "${size}"}, {name: truncation_threshold, value: "${share}"}`;
+      const { sweep, notes } = await convert(katib(settings));
+      expect(sweep).toMatchObject({ population, pbt: { quantile } });
+      expect(notes.join('\n')).toMatch(/is not from 2 to 1000|cannot be replaced/);
+    },
+  );
+
+  const nni = (classArgs: string, space: string) =>
+    `trialCommand: python3 mnist.py\nmaxTrialNumber: 30\ntuner: {name: PBT, classArgs: {${classArgs}}}\nsearchSpace: {${space}}\n`;
+
+  test("the arguments of NNI's PBTTuner are converted, and parameters without limits are not explored", async () => {
+    const space =
+      'lr: {_type: loguniform, _value: [0.0001, 0.1]}, bs: {_type: choice, _value: [16, 32]}, w: {_type: normal, _value: [0, 1]}';
+    const { sweep } = await convert(
+      nni('optimize_mode: minimize, population_size: 6, factor: 0.3, fraction: 0.25, resample_probability: 0.1', space),
+    );
+    expect(sweep).toMatchObject({
+      method: 'pbt',
+      population: 6,
+      pbt: { interval: 1, quantile: 0.25, perturb: [0.7, 1.3], resample: 0.1, explore: ['lr', 'bs'] },
+      metric: { name: 'default', goal: 'minimize' },
+      run_cap: undefined,
+    });
+  });
+
+  test('an NNI file without arguments gets the defaults of PBTTuner, with a note', async () => {
+    const { sweep, notes } = await convert(nni('', 'lr: {_type: uniform, _value: [0, 1]}'));
+    expect(sweep).toMatchObject({
+      population: 10,
+      pbt: { interval: 1, quantile: 0.2, perturb: [0.8, 1.2], resample: 0.25, explore: ['lr'] },
+    });
+    expect(notes).toContain('the file has no population_size; 10 is the default of NNI.');
+  });
+
+  test('a file without a parameter that a child could change becomes a random search', async () => {
+    const { sweep, notes } = await convert(nni('', 'w: {_type: normal, _value: [0, 1]}'));
+    expect(sweep).toMatchObject({ method: 'random', run_cap: 30 });
+    expect(sweep.population).toBeUndefined();
+    expect(notes.join('\n')).toContain('random is used');
+  });
+});
+
 describe("Hydra's arguments", () => {
   test.each([
     ['lr=1e-3,1e-4', { lr: { values: [0.001, 0.0001] } }],

@@ -4,9 +4,11 @@ import { Document } from 'yaml';
 /** One parameter of a sweep file: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
 export type ParameterDraft = Readonly<Record<string, unknown>>;
 
-interface SweepDraft {
+export interface SweepDraft {
   readonly name?: string | undefined;
   readonly method?: 'grid' | 'random' | 'sobol' | 'tpe' | 'optuna' | 'pbt' | undefined;
+  readonly population?: number | undefined;
+  readonly pbt?: Readonly<Record<string, unknown>> | undefined;
   readonly optuna?: { readonly sampler: string } | undefined;
   readonly metric?:
     | { readonly name: string; readonly goal: 'minimize' | 'maximize'; readonly target?: number }

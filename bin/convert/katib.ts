@@ -9,6 +9,7 @@ import {
   scalar,
   textAt,
 } from './converted.ts';
+import { katibPopulation } from './population.ts';
 
 const METHODS: Readonly<Record<string, Converted['sweep']['method']>> = {
   grid: 'grid',
@@ -35,32 +36,39 @@ export function fromKatib(data: unknown): Converted {
   const metricName = textAt(objective, 'objectiveMetricName');
   const target = numberAt(objective, 'goal');
   const algorithm = textAt(recordAt(spec, 'algorithm'), 'algorithmName');
-  const method = algorithm === undefined ? 'random' : METHODS[algorithm];
-  if (algorithm !== undefined && method === undefined)
+  const known = algorithm === undefined ? 'random' : METHODS[algorithm];
+  if (algorithm !== undefined && known === undefined)
     notes.push(`algorithm ${algorithm} has no equivalent; random is used.`);
-  if (listAt(recordAt(spec, 'algorithm'), 'algorithmSettings').length > 0) notes.push('algorithmSettings are omitted.');
+  const hasSettings = listAt(recordAt(spec, 'algorithm'), 'algorithmSettings').length > 0;
+  if (hasSettings && known !== 'pbt') notes.push('algorithmSettings are omitted.');
   const parameters = Object.fromEntries(
     listAt(spec, 'parameters').map((parameter) => [
       textAt(parameter, 'name') ?? '',
-      parameterOf(parameter, method === 'grid', notes),
+      parameterOf(parameter, known === 'grid', notes),
     ]),
   );
+  const search = known === 'pbt' ? katibPopulation(spec, parameters, notes) : { method: known ?? ('random' as const) };
+  const { method } = search;
   const additional = listAt(objective, 'additionalMetricNames');
   if (additional.length > 0)
     notes.push(`additional metrics are always recorded and need no key: ${additional.join(', ')}.`);
   const stop = textAt(recordAt(spec, 'earlyStopping'), 'algorithmName');
-  if (stop !== undefined && stop !== 'medianstop') notes.push(`early stopping ${stop} has no equivalent.`);
+  if (stop !== undefined && method === 'pbt')
+    notes.push(`early stopping ${stop} is omitted: pbt stops members itself.`);
+  else if (stop !== undefined && stop !== 'medianstop') notes.push(`early stopping ${stop} has no equivalent.`);
   const early =
-    stop === 'medianstop'
-      ? { type: 'median' }
-      : algorithm === 'hyperband'
-        ? { type: 'hyperband', min_iter: 1 }
-        : undefined;
+    method === 'pbt'
+      ? undefined
+      : stop === 'medianstop'
+        ? { type: 'median' }
+        : algorithm === 'hyperband'
+          ? { type: 'hyperband', min_iter: 1 }
+          : undefined;
   return {
     from: 'a Katib Experiment',
     sweep: {
       name: textAt(recordAt(data, 'metadata'), 'name'),
-      method: method ?? 'random',
+      ...search,
       optuna: method === 'optuna' ? { sampler: 'CmaEsSampler' } : undefined,
       metric:
         metricName === undefined
@@ -72,7 +80,7 @@ export function fromKatib(data: unknown): Converted {
             },
       command: commandOf(spec, notes),
       parameters,
-      run_cap: method === 'grid' ? undefined : numberAt(spec, 'maxTrialCount'),
+      run_cap: method === 'grid' || method === 'pbt' ? undefined : numberAt(spec, 'maxTrialCount'),
       concurrency: numberAt(spec, 'parallelTrialCount'),
       max_failed: numberAt(spec, 'maxFailedTrialCount'),
       resources: resourcesOf(spec),

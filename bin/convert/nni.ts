@@ -2,6 +2,7 @@
 /** Converts NNI's experiment configuration (versions 1 and 2) and search space. */
 import { parseArgsStringToArgv } from 'string-argv';
 import { type Converted, isRecord, listAt, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
+import { nniPopulation } from './population.ts';
 
 const METHODS: Readonly<Record<string, Converted['sweep']['method']>> = {
   gridsearch: 'grid',
@@ -35,9 +36,15 @@ export function fromNni(data: unknown, space: unknown): Converted {
   const notes: string[] = [];
   const tuner = recordAt(data, 'tuner');
   const tunerName = textAt(tuner, 'name') ?? textAt(tuner, 'builtinTunerName') ?? 'TPE';
-  const method = METHODS[tunerName.toLowerCase()];
-  if (method === undefined) notes.push(`tuner ${tunerName} has no equivalent; random is used.`);
-  const mode = textAt(recordAt(tuner, 'classArgs'), 'optimize_mode');
+  const known = METHODS[tunerName.toLowerCase()];
+  if (known === undefined) notes.push(`tuner ${tunerName} has no equivalent; random is used.`);
+  const classArgs = recordAt(tuner, 'classArgs');
+  const mode = textAt(classArgs, 'optimize_mode');
+  const parameters = spaceOf(space, notes, '');
+  const total = numberAt(data, 'maxTrialNumber') ?? numberAt(data, 'maxTrialNum');
+  const search =
+    known === 'pbt' ? nniPopulation(classArgs, total, parameters, notes) : { method: known ?? ('random' as const) };
+  const { method } = search;
   notes.push("NNI's files do not name the metric: `default` is the value of nni.report_final_result.");
   const command = textAt(data, 'trialCommand') ?? textAt(recordAt(data, 'trial'), 'command');
   if (command !== undefined) {
@@ -46,23 +53,24 @@ export function fromNni(data: unknown, space: unknown): Converted {
   const gpus = numberAt(data, 'trialGpuNumber') ?? numberAt(recordAt(data, 'trial'), 'gpuNum');
   const assessor =
     textAt(recordAt(data, 'assessor'), 'name') ?? textAt(recordAt(data, 'assessor'), 'builtinAssessorName');
-  if (assessor !== undefined && assessor !== 'Medianstop') notes.push(`assessor ${assessor} has no equivalent.`);
+  const isMedian = assessor === 'Medianstop' && method !== 'pbt';
+  if (assessor !== undefined && !isMedian) notes.push(`assessor ${assessor} has no equivalent.`);
   const time = textAt(data, 'maxTrialDuration') ?? undefined;
   if (textAt(data, 'maxExperimentDuration') !== undefined) notes.push('maxExperimentDuration has no equivalent.');
   return {
     from: 'an NNI experiment',
     sweep: {
       name: textAt(data, 'experimentName'),
-      method: method ?? 'random',
+      ...search,
       optuna: method === 'optuna' ? { sampler: 'NSGAIISampler' } : undefined,
       metric: { name: 'default', goal: mode === 'minimize' ? 'minimize' : 'maximize' },
       command: command === undefined ? undefined : [...parseArgsStringToArgv(command), '${args}'],
-      parameters: spaceOf(space, notes, ''),
-      run_cap: method === 'grid' ? undefined : (numberAt(data, 'maxTrialNumber') ?? numberAt(data, 'maxTrialNum')),
+      parameters,
+      run_cap: method === 'grid' || method === 'pbt' ? undefined : total,
       concurrency: numberAt(data, 'trialConcurrency'),
       timeout: time,
       resources: gpus === undefined ? undefined : { gpu: gpus === 0 ? false : gpus },
-      early_terminate: assessor === 'Medianstop' ? { type: 'median' } : undefined,
+      early_terminate: isMedian ? { type: 'median' } : undefined,
     },
     notes,
   };
