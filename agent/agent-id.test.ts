@@ -43,7 +43,7 @@ test('the id of an agent is stored in its folder, and an id that the user reques
   expect(storedAgentId(dir, undefined)).toBe('gpu1.lab.example.org');
 });
 
-test('an invalid id is rejected and not stored, and the error for an invalid file names the file', () => {
+test('an invalid id is rejected and not stored, and the error names the file if the id was read from it', () => {
   expect(() => storedAgentId(dir, 'gpu1..lab')).toThrow(/^invalid agent id "gpu1\.\.lab": expected letters/);
   const first = storedAgentId(dir, undefined);
   expect(() => storedAgentId(dir, 'a b')).toThrow(/invalid agent id "a b"/);

@@ -7,7 +7,10 @@ import { BadInputError } from '../proto/errors.ts';
 import { agentIdProblem } from '../proto/subjects.ts';
 
 const FILE = 'agent-id';
-/** The maximum length leaves room for the suffix of the id. A name in a certificate can have at most 64 characters. */
+/**
+ * The maximum length of the host's name in an id. A name in a certificate can have at most 64 characters, and the
+ * hyphen and the suffix need 7 of them.
+ */
 const MAX_HOST = 57;
 
 /**

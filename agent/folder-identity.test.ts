@@ -12,7 +12,7 @@ beforeEach(() => {
   cpSync(mkdtempSync(join(parent, 'empty-')), dir, { recursive: true });
 });
 
-test('a folder keeps its identity when it is renamed', () => {
+test('a folder keeps its instance id and its location when it is renamed', () => {
   const first = folderIdentity(dir);
   expect(first.instance).toMatch(/^[0-9a-f]{32}$/);
   expect(folderIdentity(dir)).toEqual(first);
@@ -31,7 +31,7 @@ test('a copied folder has the same instance id but a different location; a folde
   expect(folderIdentity(dir).instance).not.toBe(first.instance);
 });
 
-test.each(['', '\n', 'x', 'a'.repeat(10_000)])('a damaged identity file (%#) is replaced', (content) => {
+test.each(['', '\n', 'x', 'a'.repeat(10_000)])('a damaged file "instance" (%#) is replaced', (content) => {
   writeFileSync(join(dir, 'instance'), content);
   const { instance } = folderIdentity(dir);
   expect(instance).toMatch(/^[0-9a-f]{32}$/);

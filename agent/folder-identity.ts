@@ -1,6 +1,6 @@
 /**
- * Determines the identity of an agent's folder. The coordinator uses the identity to distinguish a restarted agent from
- * a second agent with the same id.
+ * Determines the instance id and the location of an agent's folder. With them, the coordinator distinguishes a
+ * restarted agent from a second agent with the same id.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -13,7 +13,9 @@ import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 const FILE = 'instance';
 const INSTANCE = /^[0-9a-f]{32}$/;
 
-/** Returns the identity of an agent's folder. In a new folder, the stored part of the identity is created. */
+/**
+ * Returns the instance id and the location of an agent's folder. In a new folder, creates and stores the instance id.
+ */
 export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'> {
   const file = join(dir, FILE);
   const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
@@ -23,8 +25,8 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 }
 
 /**
- * Returns a text that identifies this folder and differs for each copy of the folder. The text contains the machine's
- * boot id and the folder's inode. The location changes when the machine restarts.
+ * Returns a text that identifies this folder and differs for each copy of the folder. The text is a hash of the
+ * machine's boot id and of the folder's device and inode, so it changes when the machine restarts.
  */
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });

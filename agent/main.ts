@@ -1,5 +1,6 @@
 /**
- * Starts an agent: determines its identity and the resources of the machine, and connects to NATS and the coordinator.
+ * Starts an agent: determines the agent's id and the resources of the machine, and connects to NATS and the
+ * coordinator.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname, uptime } from 'node:os';
@@ -53,12 +54,15 @@ export interface AgentOptions {
   readonly requireToken: boolean;
   /** The number of slots. Undefined if `slotsPerGpu` determines the number of slots. */
   readonly slots: number | undefined;
-  /** If undefined, there is one slot per GPU, or one per core on a machine without GPUs. */
+  /**
+   * The number of slots per GPU. If this number and `slots` are undefined, there is one slot per GPU, or one per core
+   * on a machine without GPUs.
+   */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
   readonly dir: string;
   readonly dataDir: string;
-  /** The folder in which users' programs run. */
+  /** The folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
   readonly requireGpu: boolean;
   /** The number of trials that a slot trains together. */
@@ -158,7 +162,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       log,
       gpuFigures,
       machineFigures: () => machine.figures(),
-      // A coordinator on this machine sleeps at the same time as the agent, so no lease expires during the sleep.
+      // Sleep is ignored if the coordinator is on this machine, because then both sleep and no lease expires.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),

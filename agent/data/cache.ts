@@ -94,12 +94,14 @@ export interface DatasetStatus {
   readonly detail: string;
 }
 
-/** Verifies the checksum of every file in the cache, which takes about 0.2 s per data set. */
+/**
+ * Returns the state of every data set. Verifies the checksum of each cached file, which takes about 0.2 s per data set.
+ */
 export function datasetStatus(dataDir: string): Promise<readonly DatasetStatus[]> {
   return Promise.all(DATASETS.map((dataset) => statusOf(dataset, dataDir)));
 }
 
-/** Returns the size of all data sets in the cache in bytes. */
+/** Returns the total size of the data sets in the cache, in bytes. */
 export async function cachedBytes(dataDir: string): Promise<number> {
   const paths = DATASETS.flatMap((dataset) => filesOf(dataset).map((file) => cachedPath(dataDir, dataset, file)));
   const sizes = await Promise.all(
@@ -136,7 +138,8 @@ export type DatasetUse = 'hit' | 'miss';
 let listener: (use: DatasetUse) => void = () => {};
 
 /**
- * Sets the function that this process calls for each use of a data set. A worker's listener reports to the supervisor.
+ * Sets the function that this process calls for each use of a data set. In a worker, the function sends a message to
+ * the supervisor.
  */
 export function onDatasetUse(listen: (use: DatasetUse) => void): void {
   listener = listen;

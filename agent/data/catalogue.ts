@@ -16,11 +16,11 @@ export interface DatasetSpec {
   readonly trainLabels: DataFile;
   readonly testImages: DataFile;
   readonly testLabels: DataFile;
-  /** The sources of the file, in the order in which they are tried. Files are verified regardless of their source. */
+  /** The sources of the files, in the order in which they are tried. Files are verified regardless of their source. */
   readonly sources: readonly DatasetSource[];
 }
 
-/** The checksums are computed over the uncompressed files. */
+/** Describes the files of a data set that has the sizes of MNIST. The checksums are those of the uncompressed files. */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {
     trainImages: { name: 'train-images-idx3-ubyte', bytes: 47_040_016, sha256: sha256.trainImages },

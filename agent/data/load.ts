@@ -16,7 +16,7 @@ export interface LabelledImages extends Images {
   readonly labels: Uint8Array;
 }
 
-/** Returns the first images with their labels, or all images if there are fewer. The pixels are a view, not a copy. */
+/** Returns at most the first `limit` images, with their labels. The pixels are a view, not a copy. */
 export function firstOf(images: LabelledImages, limit: number): LabelledImages {
   const count = Math.min(limit, images.count);
   return {

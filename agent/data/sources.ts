@@ -12,7 +12,7 @@ const decompress = promisify(gunzip);
 
 /** The time limit for connecting and downloading one file of up to 30 MB. */
 const MIRROR_TIMEOUT_MS = 120_000;
-/** The time limit for a Debian package of about 30 MB. */
+/** The time limit for downloading a Debian package of about 30 MB. */
 const PACKAGE_TIMEOUT_MS = 180_000;
 const APT_TIMEOUT_S = 10;
 const UNPACK_TIMEOUT_MS = 60_000;

@@ -114,10 +114,10 @@ async function loadWasm(): Promise<string | undefined> {
 export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
 
 /**
- * Environment variables that libtensorflow reads when it is loaded. Variables that the user has set are unchanged. GPU
- * memory is allocated on demand, and only errors are printed. oneDNN is enabled because its products are bitwise
- * identical for any number of threads (tried with 1, 2, 4, 8 and 16). Without oneDNN, the products of libtensorflow
- * depend on the number of threads. By default, oneDNN is enabled only for some processors.
+ * Environment variables that libtensorflow reads when it is loaded. Variables that the user has set are unchanged. With
+ * these values, libtensorflow allocates GPU memory on demand, prints only errors, and uses oneDNN. The matrix products
+ * of oneDNN are bitwise identical for any number of threads (tried with 1, 2, 4, 8 and 16). Without oneDNN, the
+ * products depend on the number of threads. By default, oneDNN is enabled only for some processors.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',

@@ -77,7 +77,7 @@ test('a GPU in MIG mode is replaced by its MIG instances, and each instance has 
   });
 });
 
-test('MIG instances are parsed from the different lines that drivers before R470 print', () => {
+test('MIG instances are parsed from the output of drivers before R470, which has another format', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-mig-r450.txt'));
   const found = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L-mig-r450.txt')));
   expect(found.map(({ uuid }) => uuid)).toEqual([
@@ -86,7 +86,7 @@ test('MIG instances are parsed from the different lines that drivers before R470
   ]);
 });
 
-test('the GPUs of rocm-smi have the UUIDs of ROCm', () => {
+test('GPUs are parsed from the JSON text of rocm-smi, with the UUIDs that ROCm uses', () => {
   const { gpus, broken } = parseRocmSmi(recorded('rocm-smi.json'));
   expect(gpus.map(({ index, uuid }) => [index, uuid])).toEqual([
     [0, 'GPU-9246d0b1c3a55e11'],
@@ -108,7 +108,7 @@ test('the GPUs of rocm-smi have the UUIDs of ROCm', () => {
   });
 });
 
-test('the GPUs of amd-smi are read from an array, or from an object in newer versions', () => {
+test('GPUs are parsed from the array that amd-smi prints, or from the object that newer versions print', () => {
   const text = recorded('amd-smi.json');
   const { gpus } = parseAmdSmi(text);
   expect(gpus).toMatchObject([

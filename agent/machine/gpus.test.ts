@@ -10,7 +10,7 @@ let bin: string;
 beforeEach(() => {
   bin = mkdtempSync(join(tmpdir(), 'trawl-gpus-'));
   process.env.PATH = `${bin}:/usr/bin:/bin`;
-  // In this test, a real driver on the machine must not be found.
+  // The tests must not find a real driver of the machine.
   for (const name of ['nvidia-smi', 'rocm-smi', 'amd-smi']) install(name, 'exit 127');
 });
 afterEach(() => {
@@ -61,7 +61,7 @@ describe('discovery', () => {
     expect(problems).toEqual([expect.stringMatching(message)]);
   });
 
-  test('nvidia-smi is ended after ten seconds if it hangs, even if a child process keeps its output open', async () => {
+  test('discovery waits at most ten seconds for nvidia-smi, even if a child process keeps its output open', async () => {
     install('nvidia-smi', 'sleep 60');
     const { gpus, problems } = await discoverGpus({});
     expect({ gpus, problems }).toEqual({ gpus: [], problems: ['nvidia-smi did not answer within 10 s'] });

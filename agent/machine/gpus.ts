@@ -14,7 +14,7 @@ import {
 } from './gpu-tools.ts';
 import { type VisibleGpu, type VisibleGpus, visibleGpus } from './visible-gpus.ts';
 
-/** nvidia-smi and similar programs can block for minutes if the driver does not respond. */
+/** The time limit for nvidia-smi and similar programs, which can block for minutes if the driver does not respond. */
 const TOOL_TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 4 * 2 ** 20;
 const WATCH_INTERVAL_MS = 10_000;
@@ -30,7 +30,7 @@ export interface GpuDiscovery extends VisibleGpus {
 }
 
 /**
- * Returns the GPUs of this machine that the environment makes visible, and the reasons why other GPUs are not visible.
+ * Returns the GPUs of this machine that the environment makes visible, and the reasons why other GPUs are not used.
  */
 export async function discoverGpus(env: NodeJS.ProcessEnv = process.env): Promise<GpuDiscovery> {
   const nvidia = await listNvidia();
@@ -50,10 +50,7 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /**
-   * The reason why the program does not report all cards. Undefined if the program reports no error or is
-   * not installed.
-   */
+  /** The reason why the program does not report all cards. Undefined if it reports no error or is not installed. */
   readonly problem: string | undefined;
 }
 
@@ -82,10 +79,7 @@ async function listAmd(): Promise<Listed | undefined> {
 
 interface ToolOutput {
   readonly output: string;
-  /**
-   * The reason why a program printed no output. Undefined if the program printed output, or is not
-   * installed.
-   */
+  /** Set only if the program did not respond in time. The output is then empty. */
   readonly problem: string | undefined;
 }
 
@@ -123,7 +117,7 @@ export async function gpuMemory(): Promise<GpuMemory | undefined> {
   return parseMemory((await runTool('nvidia-smi', query)).output);
 }
 
-/** The parsed line has the form `free MiB, total MiB`. */
+/** Parses a line of the form `free MiB, total MiB`. */
 function parseMemory(text: string): GpuMemory | undefined {
   const [, free, total] = /^\s*(\d+), (\d+)\s*$/m.exec(text) ?? [];
   if (free === undefined || total === undefined) return undefined;

@@ -9,7 +9,7 @@ test('the busy share is the part of the time in which the cores were not idle', 
   expect(busyShare({ idle: 100, total: 200 }, { idle: 400, total: 300 })).toBe(0);
 });
 
-test('memory and disk of this machine are measured', async () => {
+test('the memory and the disk of this machine are measured', async () => {
   const watch = new MachineWatch(testFolder());
   const { memoryUsedBytes = 0, memoryTotalBytes = 0 } = watch.figures();
   expect(memoryTotalBytes).toBeGreaterThan(0);

@@ -27,7 +27,7 @@ function cpuTimes(): CpuTimes {
   return { idle, total };
 }
 
-/** A shorter period would measure the agent's own work. */
+/** The minimum time over which the CPU use is measured. A shorter time would mainly measure the agent's own work. */
 const MIN_PERIOD_MS = 1_000;
 
 export class MachineWatch {

@@ -1,12 +1,12 @@
 /** The memory that the processes of an agent can use. */
 import { totalmem } from 'node:os';
 
-/** Returns the memory of this machine, or the limit of its container, in bytes. */
+/** Returns the memory that the processes can use, in bytes: that of the machine, or less if the container limits it. */
 export function machineMemoryBytes(): number {
   return usableMemoryBytes(totalmem(), process.constrainedMemory());
 }
 
-/** Returns the memory of the machine, or the limit of its container. */
+/** Returns the lower of the machine's memory and the container's limit. A limit of 0 means no limit. */
 export function usableMemoryBytes(machineBytes: number, containerLimitBytes: number): number {
   return containerLimitBytes > 0 ? Math.min(machineBytes, containerLimitBytes) : machineBytes;
 }

@@ -51,9 +51,9 @@ export function interpreterIn(
 }
 
 export interface PythonPackages {
-  /** The path of the interpreter itself, not of a link or a wrapper that starts it. */
+  /** `sys.executable`, which differs from the path of the started program if that program is a wrapper. */
   readonly interpreter: string;
-  /** Such as 3.12.4. Empty if it is unknown. */
+  /** The version of Python, such as 3.12.4. Empty if the version is unknown. */
   readonly python: string;
   /** The packages in the form NAME==VERSION, one per line. */
   readonly packages: string;

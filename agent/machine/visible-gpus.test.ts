@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('the visible GPUs are distinct, and a new entry at the end of the list keeps the earlier GPUs', () => {
+test('the visible GPUs are distinct, and a further entry hides none of them unless it repeats a GPU', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {
@@ -119,7 +119,7 @@ describe('the GPU variables of workers', () => {
   test('the GPU variables of workers are not set on a machine without GPUs, and exclude all GPUs if no GPU is visible', () => {
     expect(gpuEnvironment(undefined, [])).toEqual({});
     expect(gpuEnvironment('nvidia', []).CUDA_VISIBLE_DEVICES).toBe('');
-    // An empty HIP_VISIBLE_DEVICES means all GPUs.
+    // If HIP_VISIBLE_DEVICES were empty, HIP would use all GPUs.
     expect(gpuEnvironment('amd', [])).toMatchObject({ HIP_VISIBLE_DEVICES: '-1', CUDA_VISIBLE_DEVICES: '-1' });
   });
 });

@@ -44,7 +44,10 @@ function visibleToCuda(gpus: readonly Gpu[], env: Env): VisibleGpus {
   return { gpus: chosen.gpus.map((gpu) => ({ ...gpu, id: (byUuid ? gpu.uuid : undefined) ?? `${gpu.index}` })), notes };
 }
 
-/** On a machine with MIG instances or a broken card, CUDA can number the cards differently from nvidia-smi. */
+/**
+ * Whether programs must select GPUs by UUID. On a machine with MIG instances or a broken card, CUDA can number the
+ * cards differently from nvidia-smi.
+ */
 function needsUuids(gpus: readonly Gpu[]): boolean {
   const cards = new Set(gpus.map(({ index }) => index));
   return gpus.some(({ index, migCard }) => migCard !== undefined || index >= cards.size);
@@ -70,7 +73,7 @@ function selectForCuda(list: string, gpus: readonly Gpu[]): Selection {
   return { gpus: selected, notes: restriction('CUDA_VISIBLE_DEVICES', list, selected, gpus) };
 }
 
-/** Returns the prefix of a UUID. Returns undefined for an index. */
+/** Returns the form of an entry: `GPU-` or `MIG-` for a UUID, and an empty text for an index. */
 function formOf(entry = ''): string {
   return /^(?:GPU-|MIG-)/.exec(entry)?.[0] ?? '';
 }
@@ -145,7 +148,7 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
  * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
- * The returned indexes number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
+ * The returned ids number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);
@@ -183,7 +186,8 @@ function selectForRocm(variable: string, list: string | undefined, gpus: readonl
 }
 
 /**
- * Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or with cgroups. The variables of Slurm itself restrict nothing.
+ * Returns a note on the GPUs that Slurm allocated to the job. Slurm restricts its jobs with CUDA_VISIBLE_DEVICES or
+ * with cgroups. The variables of Slurm itself restrict nothing.
  */
 function slurmNotes(visible: number, env: Env): readonly string[] {
   const allocated = env.SLURM_STEP_GPUS ?? env.SLURM_JOB_GPUS;

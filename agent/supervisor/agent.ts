@@ -63,7 +63,7 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** A clock in milliseconds that continues while the machine sleeps. By default, sleep of the machine is ignored. */
+  /** A clock in milliseconds that continues while the machine sleeps. By default, the sleep is ignored. */
   readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;
@@ -211,7 +211,7 @@ export class AgentRuntime {
     this.#up.resolve(backend);
   }
 
-  /** Returns the time in milliseconds since a slot last ran or claimed an attempt. */
+  /** Returns the time in milliseconds since a slot last ran or claimed an attempt, or since the agent started. */
   idleMs(): number {
     return this.#idle.elapsed(performance.now());
   }
@@ -348,7 +348,7 @@ export class AgentRuntime {
         checkpoint: async (file) => (await this.#session?.fetchCheckpoint(key, file, () => isWanted(key))) ?? false,
         code: async (archive, path) => this.#session?.fetchCode(archive, path, () => isWanted(key)),
       }),
-      // A download can create the folder again after the attempt has ended.
+      // Removes the folder again, because a download can create it after the attempt has ended.
       onDropped: (key) => this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS),
       onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, key, message)),
     });

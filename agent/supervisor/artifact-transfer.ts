@@ -19,7 +19,10 @@ import type { AttemptKey, Refusal } from '../../proto/gen/trawl/v1/attempt_servi
 import type { CodeServiceClient, ReadCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 
-/** The interval at which a direct upload reports its progress. The coordinator ends an upload without progress. */
+/**
+ * The interval at which a direct upload to the artifact store reports its progress to the coordinator. The coordinator
+ * ends an upload without progress.
+ */
 const PROGRESS_MS = 1_000;
 
 /** An artifact to upload, and the path of its file. */

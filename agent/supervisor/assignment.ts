@@ -32,7 +32,7 @@ interface StartParts {
   readonly workers: Pick<Workers, 'run'>;
   /** Called for each attempt that does not start. */
   readonly onDropped: (key: AttemptKey) => void;
-  /** Called if an attempt cannot start, because this agent cannot read its grant or lacks its code. */
+  /** Called with the reason if an attempt cannot start, because of its grant, its code or its checkpoint. */
   readonly onFailed: (key: AttemptKey, message: string) => void;
 }
 

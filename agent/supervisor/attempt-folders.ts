@@ -9,7 +9,7 @@ import { attemptFolder, attemptsFolder } from '../folders.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
-/** While the program is ending, one of its processes can still write into the folder. */
+/** The removal is retried, because a process of an ending program can still write into the folder. */
 const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } as const;
 
 export class AttemptFolders {
@@ -32,7 +32,9 @@ export class AttemptFolders {
     }
   }
 
-  /** Marks a folder for removal after `delayMs`. The attempt's last record must already be in the spool. */
+  /**
+   * Marks a folder for removal after `delayMs`, or later if the attempt still has records that are not in the spool.
+   */
   releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
     setTimeout(() => {
       const isPending = records.attempts().some((pending) => sameAttempt(pending, key));

@@ -10,7 +10,7 @@ import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots
 const RETRY_MS = 500;
 
 export interface ClaimEvents {
-  /** Called with the resulting effects after the coordinator has answered claims. */
+  /** Called with the resulting effects after the coordinator has answered a claim. */
   onEffects(effects: readonly SlotEffect[]): void;
   /** Called repeatedly while the claim of an offer is unanswered, so that NATS does not redeliver the offer. */
   onDelayed(offer: OfferToken): void;

@@ -32,7 +32,10 @@ function archive(text: string): CodeArchive {
   return { sha256: createHash('sha256').update(text).digest('hex'), size: text.length };
 }
 
-/** A coordinator that has these archives. `interfere` can make a download fail or change its bytes. */
+/**
+ * Returns a cache whose coordinator has these archives, and the offsets at which its downloads begin. `interfere` can
+ * make a download fail, or change its bytes.
+ */
 function cacheOf(
   texts: readonly string[],
   interfere: (path: string, rest: string) => string | Promise<string> = (_, rest) => rest,
@@ -88,7 +91,7 @@ test('a partial download that is damaged is discarded', async () => {
   expect(offsets).toEqual([4, 0]);
 });
 
-test('a cached archive that the disk damaged is downloaded again', async () => {
+test('a damaged archive in the cache is downloaded again', async () => {
   const { sha256 } = archive('some code');
   mkdirSync(join(dir, 'code'), { recursive: true });
   writeFileSync(join(dir, 'code', `${sha256}.tar`), 'same code');
@@ -98,7 +101,7 @@ test('a cached archive that the disk damaged is downloaded again', async () => {
   expect(readFileSync(pathOf('a'), 'utf8')).toBe('some code');
 });
 
-test('while an attempt needs the code, a download waits for an unreachable coordinator', async () => {
+test('while an attempt needs the code, a download from an unreachable coordinator is retried', async () => {
   let failures = 0;
   const { cache } = cacheOf(['some code'], (_, rest) => {
     if (failures++ < 2) throw error(status.UNAVAILABLE);

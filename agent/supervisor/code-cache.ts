@@ -38,7 +38,7 @@ export interface CodeCacheOptions {
   readonly dir: string;
   readonly client: Pick<CoordinatorClient, 'downloadCode'>;
   readonly log: Logger;
-  /** Bytes. Default: MAX_CACHE_BYTES. */
+  /** The maximum total size of the archives, in bytes. Default: MAX_CACHE_BYTES. */
   readonly maxBytes?: number;
 }
 
@@ -100,7 +100,10 @@ export class CodeCache {
     return true;
   }
 
-  /** A cached archive is verified once per process, because the disk could have damaged it. */
+  /**
+   * Whether the cache has an intact copy of an archive. A copy is verified once per process, because the disk could
+   * have damaged it.
+   */
   async #has({ sha256, size }: CodeArchive): Promise<boolean> {
     const path = this.#path(sha256);
     const found = await stat(path).catch(() => undefined);

@@ -44,7 +44,7 @@ export interface CoordinatorClient {
 /**
  * @param server HOST:PORT
  * @param identity returns the agent's certificate; without a certificate, connections are not encrypted
- * @param tokenOf the token of a coordinator on this machine
+ * @param tokenOf provides the token for a coordinator on this machine
  */
 export function coordinatorClient(
   server: string,

@@ -64,7 +64,7 @@ export class CoordinatorSession {
   readonly #transfers: RetryingTransfers;
   readonly #code: CodeCache;
   #stream: ReportStream | undefined;
-  /** The newest record sent on this stream; undefined before the coordinator's welcome. */
+  /** The spool's id of the newest record sent on this stream; undefined before the coordinator's welcome. */
   #sentUpTo: number | undefined;
   #outbox: Outbox | undefined;
   #sending = false;
@@ -204,7 +204,10 @@ export class CoordinatorSession {
     this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
   }
 
-  /** Returns the record of the artifact. If the file cannot be stored, returns a log record instead. */
+  /**
+   * Uploads the file of an artifact's record. Returns the record to send: the given record, or a log record if the file
+   * cannot be stored. Returns undefined if no records of the attempt may be sent on this stream.
+   */
   async #upload(record: RecordMessage, signal: AbortSignal): Promise<RecordMessage | undefined> {
     const outcome = await this.#transfers.upload(record, signal);
     if (outcome.kind === 'refused') this.#onDismissed({ key: record.key, ...outcome.refusal });
@@ -255,8 +258,8 @@ export class CoordinatorSession {
   }
 
   /**
-   * Retries the deletion while the disk is full. A record that could not be deleted is sent again after a restart,
-   * which is harmless.
+   * Deletes the acknowledged records from the spool, and retries while the disk is full. A record that could not be
+   * deleted is sent again after a restart, which is harmless.
    */
   #deleteAcknowledged(): void {
     if (this.#closed) return;

@@ -6,15 +6,9 @@ import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 
 export class Draining {
   readonly #onGraceExpired: () => void;
-  /**
-   * The time at which the grace period of the coordinator's drain expires. Undefined if the coordinator is
-   * not draining the agent.
-   */
+  /** The time at which the grace period of the coordinator's drain expires. Undefined if there is no drain. */
   #drainUntil: number | undefined;
-  /**
-   * The time at which the grace period of the agent's own shutdown expires. Undefined if the agent is not
-   * shutting down.
-   */
+  /** The time at which the grace period of the agent's own shutdown expires. Undefined if there is no shutdown. */
   #leaveUntil: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 

@@ -92,7 +92,10 @@ export class Heartbeat {
     this.#publish(heartbeatSubject(this.#cluster, agentId), HeartbeatMessage.encode(heartbeat).finish());
   }
 
-  /** NATS rejects a message that is larger than `max_payload`. An administrator can lower this limit at any time. */
+  /**
+   * Publishes a heartbeat, and logs a failure. For example, NATS rejects a message that is larger than `max_payload`,
+   * and an administrator can lower this limit at any time.
+   */
   #publish(subject: string, heartbeat: Uint8Array): void {
     try {
       this.#nats.publish(subject, heartbeat);

@@ -23,7 +23,7 @@ test('an agent without limits never shuts down without a signal', () => {
   );
 });
 
-test('idle time begins at the start of the agent and at the end of each attempt, however long the attempt ran', () => {
+test('idle time is measured from the start of the agent, or from the end of its last attempt', () => {
   const idle = new IdleTime(100);
   expect(idle.elapsed(150)).toBe(50);
   idle.set(false, 160);

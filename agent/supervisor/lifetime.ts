@@ -18,10 +18,7 @@ export function lifetimeEnd(
   return idleTimeoutMs !== undefined && idleMs >= idleTimeoutMs ? 'idle-timeout' : undefined;
 }
 
-/**
- * Measures how long an agent has been running, and how long it has been idle. All times are in milliseconds of one
- * monotonic clock.
- */
+/** Measures how long an agent has been idle. All times are in milliseconds of one monotonic clock. */
 export class IdleTime {
   #isBusy = false;
   #since: number;

@@ -17,13 +17,13 @@ import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.
 import type { OfferToken } from './slots.ts';
 
 /**
- * The pull is repeated after two missed heartbeats, because a NATS cluster drops pulls when the queue gets a new
- * leader.
+ * The options of a pull. The pull is repeated after two missed heartbeats, because a NATS cluster drops pulls when the
+ * queue gets a new leader.
  */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
- * This interval is used until the queue responds for the first time. nats-server 2.9 does not answer a pull from a
- * stream that does not exist yet.
+ * The options of a pull until the queue responds for the first time. The times are short, because nats-server 2.9 does
+ * not answer a pull from a stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** The time during which free slots are gathered, so that one pull fills all of them. */
@@ -35,7 +35,9 @@ const GATHER_MS = 2;
 const RETRY_MS = 500;
 /** The time within which the coordinator creates the stream of a new pool. Until the stream exists, pulls fail. */
 const FAILING_MS = 10_000;
-/** Without a delay, an agent would immediately get back the offer that it returned. */
+/**
+ * The delay before NATS delivers a returned offer again. Without it, the same agent would immediately get the offer.
+ */
 const RETURN_DELAY_MS = 100;
 
 export interface OfferEvents {
@@ -56,9 +58,7 @@ export class OfferQueue {
   #requested = 0;
   #gathering = false;
   #closed = false;
-  /**
-   * The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded.
-   */
+  /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
   #failingSince: number | undefined;
   #failure = '';
 
@@ -80,10 +80,7 @@ export class OfferQueue {
     }, GATHER_MS);
   }
 
-  /**
-   * Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have failed only for a
-   * short time.
-   */
+  /** Returns the reason why no offers can be pulled. Undefined if pulls succeed, or failed only for a short time. */
   get problem(): string | undefined {
     if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
     return `no offers can be pulled over NATS: ${this.#failure}`;
@@ -174,7 +171,7 @@ function pullFailure(error: unknown): string {
   return isMissing ? 'the queue does not exist, or JetStream is not enabled on the server' : errorMessage(error);
 }
 
-/** The names in the key must be valid, because they become the name of a folder. */
+/** Returns the attempt of an offer. The names in its key must be valid, because they become the name of a folder. */
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
     const { key } = Offer.decode(message.data);

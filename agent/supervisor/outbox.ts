@@ -11,7 +11,7 @@ import type { ReportStream } from './coordinator-client.ts';
 const MAX_ATTEMPT_UPLOADS = 8;
 /** The maximum number of concurrent uploads of all attempts. The first upload of each attempt is not limited. */
 const MAX_UPLOADS = 12;
-/** Sent entries are removed from a queue in batches of this size. */
+/** Sent entries are removed from a queue in batches of at least this size. */
 const SENT_ENTRIES = 1_024;
 
 export interface OutboxEvents {
@@ -57,7 +57,7 @@ export class Outbox {
     this.#events = events;
   }
 
-  /** Sends the record immediately, or after earlier uploads of its attempt. */
+  /** Sends a record as soon as its own file, and the files of earlier records of its attempt, are uploaded. */
   add(record: RecordMessage): void {
     const name = record.key === undefined ? '' : keyText(record.key);
     const known = this.#queues.get(name);

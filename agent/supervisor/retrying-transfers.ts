@@ -16,7 +16,7 @@ import { attemptFolder, keptFile, resumeFile } from '../folders.ts';
 import { LostFileError } from './artifact-transfer.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 
-/** The number of failed downloads after which an attempt starts without its checkpoint. */
+/** The number of failed downloads after which a checkpoint counts as missing. */
 const MAX_DOWNLOADS = 5;
 
 /**

@@ -2,9 +2,9 @@
  * The agent's decisions. Each function takes the slots and one event, updates the slots, and returns the effects that
  * the agent carries out. There is no I/O in this file.
  *
- * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offer),
- * or `running` one attempt or a pack. Each attempt of a pack ends independently. The slot is idle after the last
- * attempt has ended.
+ * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offered
+ * attempt), or `running` one attempt or a pack. Each attempt of a pack ends independently. The slot is idle after the
+ * last attempt has ended.
  */
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -36,7 +36,7 @@ interface SlotAttempt {
   seq: number;
   /** The number of characters of the attempt's log so far. */
   logCharacters: number;
-  /** The last part of the attempt's log. New text is appended to this part. */
+  /** The end of the log after its head. This part is sent when the attempt ends. */
   logTail: string;
   /**
    * The reason for the stop; set while the attempt is being stopped. No records of a dismissed attempt are written,
@@ -342,7 +342,9 @@ function remove(slots: Slot[], at: number, key: AttemptKey): SlotEffect[] {
   return [{ kind: 'finished', key }];
 }
 
-/** The trial's next attempt resumes from the last checkpoint that was uploaded or spooled. */
+/**
+ * Ends an attempt as drained. The trial's next attempt resumes from the last checkpoint that was uploaded or spooled.
+ */
 function handBack(attempt: SlotAttempt): SlotEffect[] {
   return [
     ...logTail(attempt),

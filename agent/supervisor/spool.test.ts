@@ -14,7 +14,10 @@ function newFolder(): string {
   return dir;
 }
 
-/** The files are copied, because libsql does not close files before the process ends. */
+/**
+ * Returns a folder with the spool of a process that died. The files are copied, because libsql does not close files
+ * before the process ends.
+ */
 function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();
   const { spool } = openSpool(dir);

@@ -127,7 +127,7 @@ export function openSpool(dir: string): OpenedSpool {
   try {
     const intact = openIntact(path);
     if (intact !== undefined) return { spool: new Spool(intact), damagedFile: undefined };
-    // None of the lost records was acknowledged, so their attempts become lost and their trials run again.
+    // The coordinator has not acknowledged the lost records, so their attempts end as lost and their trials run again.
     const damagedFile = moveAside(path);
     return { spool: new Spool(openDatabase(path)), damagedFile };
   } catch (error) {

@@ -46,7 +46,7 @@ export class SuspensionWatch {
     this.#limitMs = limitMs === 0 ? undefined : limitMs;
   }
 
-  /** The method must be called several times per lease, and before each report. */
+  /** Reports a suspension since the previous check. Must be called several times per lease, and before each report. */
   check(): void {
     const now = this.#read();
     const elapsedMs = elapsedBetween(this.#last, now);

@@ -10,7 +10,7 @@ import type { KeptArtifact, NoticeKind, ResumePoint } from '../trainers/trainer.
 /** The configuration of a worker, passed as JSON in its first argument. */
 export interface WorkerSetup {
   readonly dataDir: string;
-  /** The absolute path of the folder in which users' programs run. */
+  /** The absolute path of the folder in which users' programs without code run. */
   readonly workdir: string;
   /** The prefix of the marker that identifies the processes of users' programs. */
   readonly marker: string;
@@ -19,7 +19,7 @@ export interface WorkerSetup {
   readonly cores: number;
   /** The number of slots that share the cores. */
   readonly slots: number;
-  /** The number of GPUs of the machine. */
+  /** The number of visible NVIDIA GPUs of the machine. */
   readonly gpus: number;
   /** The number of slots that share the worker's GPU. */
   readonly gpuSharedBy: number;
@@ -38,10 +38,7 @@ export interface Assignment {
   readonly key: AttemptKey;
   readonly command: readonly string[];
   readonly program: ProgramSpec | undefined;
-  /**
-   * The path of the archive with the code of the program. Undefined if the program runs in the agent's
-   * working folder.
-   */
+  /** The path of the archive with the code of the program. Undefined if the program runs in `workdir`. */
   readonly code: string | undefined;
   readonly checkpointEvery: number;
   readonly reconstructEvery: number;

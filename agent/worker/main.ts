@@ -42,7 +42,7 @@ try {
   process.disconnect();
 }
 
-/** Each attempt of a pack ends independently of the others. */
+/** Runs one attempt or a pack. Each attempt of a pack ends independently of the others. */
 async function runAll(assignments: readonly Assignment[]): Promise<void> {
   const runs = assignments.map(runOf);
   const results = train(assignments[0]?.trainer ?? '', runs);

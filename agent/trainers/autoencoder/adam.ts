@@ -81,7 +81,7 @@ export class Adam {
     this.steps = members.map(() => 0);
   }
 
-  /** The tensor has the shape `[members, rows, ROW]` and is valid until the next step. */
+  /** The parameters, `[members, rows, ROW]`. The tensor is valid until the next step. */
   get parameters(): tf.Tensor3D {
     return this.current;
   }
@@ -186,7 +186,10 @@ function split(all: tf.Tensor3D): tf.Tensor3D[] {
   return tf.split(all, all.shape[0], 0);
 }
 
-/** The moments are sums, because means would take two more passes over the parameters. */
+/**
+ * Returns the values after one step. The moments are sums, because means would take two more passes over the
+ * parameters.
+ */
 function adamUpdate(
   { parameters, first, second }: AdamValues,
   gradient: tf.Tensor3D,
@@ -205,7 +208,7 @@ function adamUpdate(
   });
 }
 
-/** The result can be broadcast to `[members, rows, ROW]`. */
+/** Returns the values of the members in a form that can be broadcast to `[members, rows, ROW]`. */
 function perMember(values: readonly number[]): number | tf.Tensor3D {
   const [first = 0, ...others] = values;
   return others.every((value) => value === first) ? first : tf.tensor3d([...values], [values.length, 1, 1]);

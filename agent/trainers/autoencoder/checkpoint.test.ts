@@ -76,7 +76,9 @@ describe.each([
   });
 });
 
-test('a resumed run in a new process has bitwise identical results', { timeout: LIMIT_MS }, async () => {
+test('a run that resumes in a new process has bitwise the same reports as an uninterrupted run', {
+  timeout: LIMIT_MS,
+}, async () => {
   const whole = await train(denoising, EVERYTHING);
   const path = join(dir, 'fresh');
   await checkpointFile(whole, 1, path);
@@ -133,7 +135,7 @@ test('runs that keep all artifacts, resume, or fail to resume leak no tensor', a
   expect(tf.memory().numTensors).toBe(before);
 });
 
-describe('a checkpoint of another trial fails in preflight with the reason', () => {
+describe('an attempt with an unusable checkpoint fails in preflight with the reason', () => {
   let bytes: Uint8Array;
 
   beforeAll(async () => {

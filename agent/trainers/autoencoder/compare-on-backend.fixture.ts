@@ -1,5 +1,6 @@
 /**
- * Compares the steps of each case on one backend, in a separate process, and prints the comparisons as JSON:
+ * Compares the training steps of each case on one backend with the reference in float64, and prints the differences as
+ * JSON. Runs in a separate process:
  * `compare-on-backend.fixture.ts BACKEND [CASE|all [STRATEGY]]`.
  */
 import { BACKENDS, chooseBackend } from '../../machine/backend.ts';

@@ -10,8 +10,8 @@ import { settingsOf } from './settings.ts';
 const SEED = 4;
 
 /**
- * The cases cover the study's two depths, denoising, and non-default values of parameters that the study leaves at
- * their defaults.
+ * The cases cover the two depths of the study (docs/study.md), denoising, and non-default values of parameters that the
+ * study leaves at their defaults.
  */
 export const CASES = [
   { depth: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 },

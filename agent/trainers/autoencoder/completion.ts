@@ -1,4 +1,4 @@
-/** The completion of a run of a pack, and the failures that the trainer itself detects. */
+/** The completion of one run in a pack, and the failures that the trainer itself detects. */
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
 /** The completion of one run, which succeeds or fails exactly once. */
@@ -15,7 +15,7 @@ export class RunCompletion {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // The caller can await the promise later, after it has rejected.
+    // Prevents an unhandled rejection if the caller awaits the promise only after it has rejected.
     this.promise.catch(() => {});
   }
 

@@ -8,12 +8,12 @@ import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
 
 /**
- * The way in which TensorFlow.js operations compute a pack: one batched product for all members, or one product per
- * member.
+ * The way in which TensorFlow.js operations compute a pack. `stacked`: one batched product for all members. `in-turn`:
+ * one product per member.
  */
 export type TensorStrategy = 'stacked' | 'in-turn';
 
-/** `graphs`: each member is a graph in a libtensorflow session. */
+/** The way in which a pack is computed. `graphs`: each member is a graph in its own libtensorflow session. */
 export type Strategy = 'graphs' | TensorStrategy;
 
 /** Members are counted from 0. Flat parameters have the layout of the member's own layers. */

@@ -4,7 +4,10 @@ import type { Images } from '../../data/idx.ts';
 import { deviceRows, type Noise, withNoise } from './images.ts';
 import { PIXELS } from './model.ts';
 
-/** Enough images to keep a device busy, and few enough for small activations (1.6 MB per layer). */
+/**
+ * The number of images per forward pass: enough to keep a device busy, and few enough for small activations (1.6 MB per
+ * layer).
+ */
 const CHUNK = 500;
 
 /**

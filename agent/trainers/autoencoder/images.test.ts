@@ -74,7 +74,7 @@ beforeAll(async () => {
 
 const trainNoise = () => new Random(9, STREAMS.trainNoise);
 
-test('noisy pixels stay in [-1, 1], and many of these pixels are clamped', async () => {
+test('noisy pixels are clamped to [-1, 1], and the share of clamped pixels is as expected', async () => {
   const noisy = await withNoise(tf.zeros([64, 784]), [{ std: 2, random: trainNoise() }]).data<'float32'>();
   expect(noisy.every((pixel) => pixel >= -1 && pixel <= 1)).toBe(true);
   const clamped = noisy.filter((pixel) => Math.abs(pixel) === 1).length / noisy.length;

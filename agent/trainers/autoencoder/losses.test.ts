@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './losses.ts';
 
-test('an error of a tenth of the peak has a psnr of 20 dB', () => {
+test('a root mean square error of a tenth of the peak has a psnr of 20 dB', () => {
   expect(psnr(0.01, 1)).toBeCloseTo(20, 12);
   expect(psnr(0.04, PIXEL_RANGE)).toBeCloseTo(20, 12);
 });
 
-test("psnr_peak1, the notebook's convention, is 6.02 dB below psnr", () => {
+test("psnr_peak1, the convention of the study's notebook, is 6.02 dB below psnr", () => {
   const metrics = testMetrics(0.0371);
   expect(metrics.psnr - metrics.psnr_peak1).toBeCloseTo(20 * Math.log10(2), 12);
   expect(metrics.psnr_peak1).toBeCloseTo(-10 * Math.log10(0.0371), 12);

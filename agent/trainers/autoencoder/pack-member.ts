@@ -71,7 +71,7 @@ export class PackMember {
     this.epoch = progress.epoch;
   }
 
-  /** Returns all images in the order of the next epoch. Each call changes and returns the same array. */
+  /** Returns the indices of all images in the order of the next epoch. Each call changes and returns the same array. */
   shuffle(): Int32Array {
     this.#shuffles.shuffle(this.#order);
     return this.#order;

@@ -6,16 +6,16 @@ import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
-/** A larger number of members is hardly faster, because the GPU is busy long before its memory is full. */
+/** The maximum for `--pack auto`. More members are hardly faster, because the GPU is busy before its memory is full. */
 const MAX_AUTO_PACK = 64;
-/** The rest of the memory is left for the allocator and other processes. */
+/** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 /** With two members, the probe measures a step of a pack, not of a single trial. */
 const PROBE_MEMBERS = 2;
 
 /**
- * Returns how many trials fit together.
+ * Returns how many trials fit into the memory together.
  * @param sharedBy number of slots that share this process's GPU evenly
  */
 export async function packThatFits(sharedBy: number): Promise<number> {

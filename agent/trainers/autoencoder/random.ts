@@ -118,7 +118,9 @@ export function normals(count: number, std: number, random: Random): Float32Arra
   return drawn;
 }
 
-/** Marsaglia, "Generating a variable from the tail of the normal distribution", 1964. */
+/**
+ * Draws from the tail beyond BASE (Marsaglia, "Generating a variable from the tail of the normal distribution", 1964).
+ */
 function tail(random: Random): number {
   for (;;) {
     const x = -Math.log(1 - random.uniform()) / BASE;

@@ -1,6 +1,6 @@
 /**
- * The study's network in plain float64 loops, written from the study's protocol. The implementation shares no code with
- * the trainer, so that tests can compare them.
+ * The network of the study (docs/study.md) in plain float64 loops, written from the study's protocol. The
+ * implementation shares no code with the trainer, so that tests can compare the two.
  */
 
 /** The settings of a trial that the network depends on. */

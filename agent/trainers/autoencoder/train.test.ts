@@ -101,7 +101,7 @@ test('unsupported parameters are rejected with their names', async () => {
   });
 });
 
-test('an unusable data folder fails in preflight', async () => {
+test('an attempt with an unusable data folder fails in preflight', async () => {
   const failure = train({}, { dataDir: new URL(import.meta.url).pathname });
   await expect(failure).rejects.toMatchObject({ failureClass: 'preflight' });
 });

@@ -24,8 +24,8 @@ const STEPS_PER_PAUSE = 4;
 export type LoadImages = typeof loadImages;
 
 /**
- * Trains one trial by the study's protocol, and reports after every epoch. On the same backend, a run that resumes from
- * a checkpoint and an uninterrupted run give bitwise identical results.
+ * Trains one trial by the protocol of the study (docs/study.md), and reports after every epoch. On the same backend, a
+ * run that resumes from a checkpoint and an uninterrupted run give bitwise identical results.
  * @throws {TrainingError} `nan` when a loss or a parameter is not finite, `oom` when memory ran out, `preflight` when
  *   the data set or the checkpoint is unavailable, `rejected` for unsupported parameters
  */
@@ -38,8 +38,8 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 /**
  * Trains several trials as one program. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has
  * its own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. Each trial has
- * the same results as without a pack, except for rounding. If products are computed one after the other, the results
- * are bitwise equal, except for the sum of parameters in train_total_loss.
+ * the same results as without a pack, except for rounding. With a strategy other than `stacked`, the results are
+ * bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
@@ -129,7 +129,7 @@ async function trainMembers(all: readonly PackMember[], learner: Learner, images
   }
 }
 
-/** An out-of-memory error ends all members. Any other error ends only the affected member. */
+/** Does the work of one member. An out-of-memory error ends all members; any other error ends only this member. */
 async function forMember(member: PackMember, work: () => Promise<void>): Promise<void> {
   try {
     await work();

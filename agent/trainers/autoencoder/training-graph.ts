@@ -46,7 +46,10 @@ interface GraphParameter {
   readonly value: string;
 }
 
-/** A fused MatMul with bias and activation is no faster, and the bits of its result depend on the number of threads. */
+/**
+ * The operation of all matrix products. A fused MatMul with bias and activation is no faster, and the bits of its
+ * result depend on the number of threads.
+ */
 const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
 const REDUCE: NodeAttributes = { ...FLOAT, Tidx: 'type: DT_INT32' };
@@ -133,7 +136,7 @@ function forward(
   return activations;
 }
 
-/** Also returns, for each layer, the node that must read the layer's weight before the update in place. */
+/** Returns the gradients and, for each layer, the node that must read the layer's weight before the update in place. */
 function backward(
   graph: GraphText,
   layers: readonly Layer[],

@@ -75,7 +75,9 @@ function layerNames(layers: readonly Layer[]): readonly string[] {
   return layers.map((_, i) => (i < depth ? `encoder.${i}` : `decoder.${i - depth}`));
 }
 
-/** Uses PyTorch's layouts: `<name>.weight` is `[outputs, inputs]` and `<name>.bias` is `[outputs]`, F32. */
+/**
+ * Writes a model in PyTorch's layouts: `<name>.weight` is `[outputs, inputs]` and `<name>.bias` is `[outputs]`, F32.
+ */
 function writeModel({ seed, parameters }: TrialIdentity, layers: readonly Layer[], flat: Float32Array): Uint8Array {
   const names = layerNames(layers);
   const tensors: [string, SafeTensor][] = [];

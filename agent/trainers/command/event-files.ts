@@ -10,7 +10,7 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** Listing the folders takes at most a tenth of the time. */
+/** The minimum pause between two listings of the folders, as a multiple of the duration of the last listing. */
 const LIST_SHARE = 10;
 
 interface Found {
@@ -111,7 +111,7 @@ export async function eventFiles(
   };
 }
 
-/** A file that was only renamed counts as untouched. */
+/** Whether a file seems unchanged since the program's start. A file that was only renamed counts as unchanged. */
 function isUntouched({ stats: before }: Found, { stats }: Found): boolean {
   return before.size === stats.size && before.mtimeMs === stats.mtimeMs;
 }

@@ -27,23 +27,26 @@ test.each<
 >([
   ['the interpreter itself', ({ python }) => [python, ['train.py']], 'python3'],
   ['the interpreter through env', () => ['/usr/bin/env', ['A=1', 'python3', 'train.py']], 'python3'],
-  ['a script that names it', ({ script }) => [script, []], 'python3'],
+  ['a script that names the interpreter', ({ script }) => [script, []], 'python3'],
   ['a script that names env', ({ env }) => [env, []], 'python3'],
   ['a tool without Python', ({ tool }) => [tool, []], undefined],
   ['a shell script, which can start anything', ({ shell }) => [shell, ['python3']], undefined],
   ['a program that does not exist', () => ['/nowhere/x', []], undefined],
-])('the interpreter of a command is found for %s', async (_, commandOf, expected) => {
-  const python = program('python3', '#!/bin/sh\n');
-  const [path, rest] = commandOf({
-    python,
-    script: program('tool.py', `#! ${python} -u\nprint(1)\n`),
-    env: program('torchrun', '#!/usr/bin/env python3\n'),
-    tool: program('tool', '\x7fELF\0\0'),
-    shell: program('run.sh', '#!/bin/sh\n'),
-  });
-  const found = await pythonInterpreter(path, rest, dir, dir);
-  expect(found).toBe(expected === undefined ? undefined : join(dir, expected));
-});
+])(
+  'the Python interpreter of a command is found, or is undefined if the command does not name it: %s',
+  async (_, commandOf, expected) => {
+    const python = program('python3', '#!/bin/sh\n');
+    const [path, rest] = commandOf({
+      python,
+      script: program('tool.py', `#! ${python} -u\nprint(1)\n`),
+      env: program('torchrun', '#!/usr/bin/env python3\n'),
+      tool: program('tool', '\x7fELF\0\0'),
+      shell: program('run.sh', '#!/bin/sh\n'),
+    });
+    const found = await pythonInterpreter(path, rest, dir, dir);
+    expect(found).toBe(expected === undefined ? undefined : join(dir, expected));
+  },
+);
 
 test('a recorded command contains the values of parameters, but not the values of environment variables', () => {
   const trial = {

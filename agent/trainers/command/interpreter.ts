@@ -9,8 +9,8 @@ const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
 const SHEBANG_BYTES = 512;
 
 /**
- * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or starts
- * Python through another program.
+ * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or starts Python
+ * through another program.
  * @param path the program's absolute path
  * @param rest its arguments
  */

@@ -10,7 +10,7 @@ import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { canonicalJson, StructuredValue } from '../../../proto/values.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
-/** Shells use this search path when PATH is not set. */
+/** The search path if PATH is not set, as in shells. */
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 /** The values of the macros of a command. */

@@ -16,7 +16,10 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
-/** Ends the process group when the pipe closes without `done`. The pipe also closes when SIGKILL ends the worker. */
+/**
+ * The script of the guard, a process that ends the program's process group when its input closes without `done`. The
+ * input also closes when SIGKILL ends the worker.
+ */
 const GUARD = `
 marker=$2
 read -r group || exit 0
@@ -34,8 +37,8 @@ end_marked KILL
 `;
 
 /**
- * Starts the program once the guard knows its process group. The first argument is the umask; an empty text keeps the
- * current umask. Exits if this process dies first.
+ * The script that starts the program once the guard knows its process group. The first argument is the umask; an empty
+ * text keeps the current umask. The script exits if this process dies first.
  */
 const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
@@ -77,7 +80,6 @@ export class Program {
     guard.on('error', () => {});
     const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
-    // In a separate process group, all processes of the program can be ended together, and Ctrl-C does not reach them.
     const marked = { ...environment, [MARKER]: this.#marker };
     const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
     const exit = exitOf(child);
@@ -136,6 +138,10 @@ export class Program {
   }
 }
 
+/**
+ * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
+ * reach them.
+ */
 function spawnGated(
   command: readonly string[],
   cwd: string,
@@ -158,7 +164,10 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
   return { code, signal };
 }
 
-/** A write to a process that has exited fails. The exit of the program is handled elsewhere. */
+/**
+ * Returns a pipe of a process. Write errors are ignored: they mean that the process has exited, which is handled
+ * elsewhere.
+ */
 function pipeOf(child: ChildProcess, at: number): Writable {
   const pipe = child.stdio[at];
   if (pipe === null || pipe === undefined || !('write' in pipe)) throw new Error('the process has no such pipe');

@@ -20,8 +20,8 @@ import { type Reading, StepReader } from './report/steps.ts';
 
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
 /**
- * Allows 1,000 reports per second. While reports wait, no more output is read, so that the rest waits in the pipe and
- * not in memory.
+ * The number of reports after which the reader pauses. This allows 1,000 reports per second. During a pause, no output
+ * is read, so that the output waits in the pipe and not in memory.
  */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;
@@ -46,7 +46,9 @@ export class Reports {
   readonly #parsers: readonly LineParser[];
   readonly #patterns: LineParser;
   #count = 0;
-  /** Log lines with numbers are harmless unless the program reports nothing else. */
+  /**
+   * The number of lines with numbers that are no reports. They are harmless unless the program reports nothing else.
+   */
   #ignored = 0;
   #unreadable = 0;
   #damaged = 0;

@@ -602,13 +602,15 @@ class Run:
         pass
 `;
 
-test.skipIf(!hasPython)('the summary that a W&B program defines for a metric is reported at each change', async () => {
-  mkdirSync(join(folder, 'wandb', 'sdk'), { recursive: true });
-  for (const path of ['wandb/__init__.py', 'wandb/sdk/__init__.py']) writeFileSync(join(folder, path), '');
-  writeFileSync(join(folder, 'wandb/sdk/wandb_run.py'), WANDB_RUN);
-  writeFileSync(
-    join(folder, 'train.py'),
-    `from wandb.sdk.wandb_run import Run
+test.skipIf(!hasPython)(
+  'the summary that a W&B program defines for a metric is reported with each number of the metric',
+  async () => {
+    mkdirSync(join(folder, 'wandb', 'sdk'), { recursive: true });
+    for (const path of ['wandb/__init__.py', 'wandb/sdk/__init__.py']) writeFileSync(join(folder, path), '');
+    writeFileSync(join(folder, 'wandb/sdk/wandb_run.py'), WANDB_RUN);
+    writeFileSync(
+      join(folder, 'train.py'),
+      `from wandb.sdk.wandb_run import Run
 run = Run()
 run.define_metric("loss", summary="min")
 run.define_metric("val/*", summary="max,mean")
@@ -617,19 +619,20 @@ run.define_metric("f1", None, None, None, "last")
 for epoch, value in enumerate([3, float("nan"), 1, 2]):
     run.log({"Epoch": epoch, "loss": value, "val/x": value, "acc": value, "f1": value, "inner": {"loss": value}})
 run.finish()`,
-  );
-  const program = { ...from({ $case: 'json', json: true }, { $case: 'hook', hook: 'wandb' }), metric: 'loss.min' };
-  const { run, failure } = await runProgram(['python3', 'train.py'], { program });
-  expect({ failure, notices: run.notices }).toEqual({ failure: undefined, notices: [] });
-  const summaries = (metrics: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(metrics).filter(([name]) => /\.(min|max|mean|best|last)$/.test(name)));
-  expect(run.reports.map(({ epoch, metrics }) => [epoch, summaries(metrics)])).toEqual([
-    [0, { 'loss.min': 3, 'val/x.max': 3, 'val/x.mean': 3, 'acc.best': 3 }],
-    [1, {}],
-    [2, { 'loss.min': 1, 'val/x.max': 3, 'val/x.mean': 2, 'acc.best': 3 }],
-    [3, { 'loss.min': 1, 'val/x.max': 3, 'val/x.mean': 2, 'acc.best': 3 }],
-  ]);
-});
+    );
+    const program = { ...from({ $case: 'json', json: true }, { $case: 'hook', hook: 'wandb' }), metric: 'loss.min' };
+    const { run, failure } = await runProgram(['python3', 'train.py'], { program });
+    expect({ failure, notices: run.notices }).toEqual({ failure: undefined, notices: [] });
+    const summaries = (metrics: Readonly<Record<string, number>>) =>
+      Object.fromEntries(Object.entries(metrics).filter(([name]) => /\.(min|max|mean|best|last)$/.test(name)));
+    expect(run.reports.map(({ epoch, metrics }) => [epoch, summaries(metrics)])).toEqual([
+      [0, { 'loss.min': 3, 'val/x.max': 3, 'val/x.mean': 3, 'acc.best': 3 }],
+      [1, {}],
+      [2, { 'loss.min': 1, 'val/x.max': 3, 'val/x.mean': 2, 'acc.best': 3 }],
+      [3, { 'loss.min': 1, 'val/x.max': 3, 'val/x.mean': 2, 'acc.best': 3 }],
+    ]);
+  },
+);
 
 test("if the path of the attempt's folder is relative, files in TRAWL_ARTIFACTS are kept", async () => {
   const { kept } = await runProgram('cd /; echo a > "$TRAWL_ARTIFACTS/model.pt"', {

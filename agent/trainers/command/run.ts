@@ -43,7 +43,9 @@ import { Reports } from './reports.ts';
 import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
-/** A daemon that the program started can hold the output pipe open. */
+/**
+ * The time for which output is read after the program's exit. A daemon that the program started can hold the pipe open.
+ */
 const DRAIN_MS = 30_000;
 
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
@@ -169,8 +171,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
 }
 
 /**
- * Returns the receiver of reports from files. When the attempt ends early, the receiver rejects, because a file can
- * still have many unread rows.
+ * Returns the receiver of reports from files. The receiver rejects once the attempt has been stopped, because a file
+ * can still have many unread rows.
  */
 function whileRunning(
   reports: Reports,

@@ -48,7 +48,10 @@ function wandbParameters(parameters: ProgramParameters): string {
 /** The values of the parameters as YAML text, by name. */
 type YamlTree = Map<string, string | YamlTree>;
 
-/** Programs read nested parameters as `config['optimizer']['lr']`. The dotted name is also in the configuration. */
+/**
+ * Adds a parameter with a dotted name as a nested value, because programs read nested parameters as
+ * `config['optimizer']['lr']`. The dotted name is also in the configuration.
+ */
 function addNested(tree: YamlTree, [first = '', ...rest]: readonly string[], text: string): void {
   const known = tree.get(first);
   if (rest.length === 0) {

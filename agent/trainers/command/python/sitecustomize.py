@@ -157,7 +157,7 @@ class _Summaries:
         self._rules[str(name)] = operations
 
     def after(self, values):
-        """Returns the summaries that are changed by the values of a line."""
+        """Returns the updated summaries of the numbers in a line."""
         changed = {}
         for name, value in _leaves(values):
             for word, operation in self._rule(name).items():

@@ -2,7 +2,9 @@
 import type { FailureClassName } from '../../../../proto/names.ts';
 import { LimitedRegExp } from './limited-regexp.ts';
 
-/** The time limit in milliseconds for a rule on the end of the output. A rule that takes longer is skipped. */
+/**
+ * The time limit in milliseconds for matching a rule with the end of the output. A rule that takes longer is skipped.
+ */
 export const RULE_MS = 1_000;
 
 /** A failure class that a sweep file can name in `classify`. */
@@ -162,7 +164,7 @@ function isChained(lines: readonly string[], heading: number): boolean {
 /** Matches error lines of programs that print no traceback. */
 const ERROR_LINE =
   /^(?:\w[\w.]*(?:Error|Exception)\b|(?:error|fatal|panic|failed)\b|Exception in thread |Caused by: |thread '.*' panicked at |terminate called|Segmentation fault|.*: command not found|(?:In '[^']*': )?Could not \w+|(?:mismatched|extraneous) input |no viable alternative at input |token recognition error )/i;
-/** Hydra and Rust end their messages with these hints. */
+/** Matches the hints with which Hydra and Rust end their messages. */
 const HINT_LINE =
   /^(?:Set the environment variable HYDRA_FULL_ERROR=1|See https:\/\/hydra\.cc\/|note: run with `RUST_BACKTRACE=)/;
 /** Matches error lines of Rust and C++ whose message is on the next line. */
@@ -171,7 +173,7 @@ const MESSAGE_FOLLOWS = /^(?:thread '.*' panicked at .*:$|terminate called after
 const GROUP_FRAME = /^[\s|+-]+/;
 
 /**
- * Returns the line that best describes a failure: the last line of the last Python traceback, or else the last line
+ * Returns the line that best describes a failure: the exception of the last Python traceback, or else the last line
  * that looks like an error, or else the last line.
  * @returns the line; undefined if the text is blank
  */
@@ -189,7 +191,7 @@ export function errorLine(text: string): string | undefined {
   return [plain[at], ...(MESSAGE_FOLLOWS.test(plain[at] ?? '') ? plain.slice(at + 1, at + 2) : [])].join(' ');
 }
 
-/** The exception follows the frames, which are indented deeper than the traceback's heading. */
+/** Returns the line of the exception, which follows the frames. The frames are indented deeper than the heading. */
 function exceptionAfter(lines: readonly string[], heading: number): string | undefined {
   const first = lines[heading] ?? '';
   const rank = RANK.exec(first)?.[0] ?? '';

@@ -80,8 +80,9 @@ export class CsvTable {
   }
 
   /**
-   * The first row is a header unless it has numbers only. A later row is a header if all its cells are names and at
-   * least one name is in the previous header. The same applies to the first row of a file that replaces another file.
+   * The first row is a header unless it has numbers only. A later row is a header if no cell is a number and at least
+   * one cell is a name in the current header. The first row of a file that replaces another file is a header if one of
+   * these two conditions holds with the header of the other file.
    */
   #isHeader(cells: readonly string[]): boolean {
     const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);

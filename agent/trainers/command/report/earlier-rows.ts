@@ -68,7 +68,7 @@ export class EarlierRows {
   }
 }
 
-/** Columns that are added later are empty in earlier rows. */
+/** Returns a text that is equal for equal rows, even if a column was added to the file and is empty in earlier rows. */
 function keyOf(row: CsvRow): string {
   return row.kind === 'invalid' ? row.text : JSON.stringify([...row.values].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -7,7 +7,7 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { maskedCrc } from '../../../../lib/files/tfrecord.ts';
 
-/** Scalars take less than a kilobyte; images and graphs take much more. */
+/** The maximum size of a record that is read. Scalars take less than a kilobyte; images and graphs take much more. */
 const MAX_SCALAR_RECORD = 1 << 20;
 const LENGTH_BYTES = 8;
 const HEADER_BYTES = 12;

@@ -57,7 +57,7 @@ export class OutputLines {
 
 function indexOfEnd(text: string, from: number): number {
   const feed = text.indexOf('\n', from);
-  // Otherwise the whole text would be searched again for each line.
+  // The search for a carriage return ends at the line feed. Otherwise the whole text would be searched for each line.
   const carriage = text.slice(from, feed === -1 ? undefined : feed).indexOf('\r');
   return carriage === -1 ? feed : from + carriage;
 }
@@ -94,7 +94,7 @@ export class LogTextFormatter {
     return shown === '' && (isReport || replaced) ? '' : `${shown}\n`;
   }
 
-  /** The state that was on the screen when the output ended. */
+  /** Returns the state of a progress line that was on the screen when the output ended. */
   end(): string {
     const state = this.#state;
     this.#state = '';

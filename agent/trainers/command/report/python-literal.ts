@@ -1,7 +1,7 @@
 /**
- * Python literals as `print(dict)` writes them: dicts, lists, tuples, sets, strings, numbers, `True`, `False`, `None`,
- * `nan` and `inf`. NumPy and PyTorch scalars (`np.float64(0.5)`, `tensor(0.5, device='cuda:0')`) are read as numbers.
- * Nothing is evaluated.
+ * Parses Python literals as `print(dict)` writes them: dicts, lists, tuples, sets, strings, numbers, `True`, `False`,
+ * `None`, `nan` and `inf`. NumPy and PyTorch scalars (`np.float64(0.5)`, `tensor(0.5, device='cuda:0')`) are read as
+ * numbers. Nothing is evaluated.
  */
 
 const MAX_DEPTH = 32;
@@ -75,7 +75,7 @@ class LiteralReader {
     return this.#word(depth);
   }
 
-  /** A dict or a set in Python notation. A set is read as a list. */
+  /** Parses a dict or a set in Python notation. A set is read as a list. */
   #braces(depth: number): Map<string, unknown> | unknown[] {
     this.#take('{');
     const entries = new Map<string, unknown>();
@@ -125,7 +125,7 @@ class LiteralReader {
     }
   }
 
-  /** `True`, `None`, `np.float64(0.5)`, `tensor(0.5, device='cuda:0')`, `array([1, 2])`. */
+  /** Parses a constant, such as `None`, or a call, such as `np.float64(0.5)`. A call is read as its first argument. */
   #word(depth: number): unknown {
     const word = this.#match(WORD);
     if (word === undefined) throw new SyntaxMismatch();
@@ -144,7 +144,7 @@ class LiteralReader {
     return first;
   }
 
-  /** A keyword argument's value: a literal, or a dotted name such as `torch.float32`. */
+  /** Parses a keyword argument's value: a literal, or a dotted name such as `torch.float32`. */
   #argument(depth: number): unknown {
     const start = this.#at;
     const name = this.#match(WORD);

@@ -1,6 +1,8 @@
 /** Names the metrics of TensorBoard's runs: each folder with event files is a run. */
 
-/** Names with a digit, such as `version_0` or `Nov28_10-15-00_host`, differ from one trial to the next. */
+/**
+ * Matches names with a digit, such as `version_0` or `Nov28_10-15-00_host`, which differ from one trial to the next.
+ */
 const OWN_NAME = /\d/;
 
 /** Distinguishes the tags of several runs. One per attempt. */

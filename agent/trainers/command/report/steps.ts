@@ -248,7 +248,10 @@ function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
 }
 
-/** Generated code fills plain objects by assignment, which drops the key `__proto__`. */
+/**
+ * Whether a metric can have this name. The name `__proto__` is excluded, because generated code fills plain objects by
+ * assignment, which drops this key.
+ */
 function isMetricName(name: string): boolean {
   return name !== '' && name !== '__proto__' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);
 }
