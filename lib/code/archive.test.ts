@@ -137,7 +137,7 @@ function tarOf(...entries: (Partial<ArchiveEntry> & { readonly content?: string 
   return Buffer.concat([...blocks, Buffer.alloc(1_024)]);
 }
 
-describe('an archive is rejected, and nothing is written, if it has', () => {
+describe('damaged and hostile archives', () => {
   const HOSTILE: Readonly<Record<string, readonly (Partial<ArchiveEntry> & { readonly content?: string })[]>> = {
     'a path above the folder': [{ path: 'a' }, { path: '../outside', content: 'x' }],
     'a path that leaves the folder through a subfolder': [{ path: 'a/../../outside', content: 'x' }],
@@ -188,7 +188,7 @@ describe('an archive is rejected, and nothing is written, if it has', () => {
   test.each([
     ['bytes that are no archive', Buffer.from('x'.repeat(5_000))],
     ['only a part of an archive', tarOf({ path: 'a', content: 'x'.repeat(5_000) }).subarray(0, 2_000)],
-  ])('an archive with %s is rejected, and nothing is written', async (_, bytes) => {
+  ])('a file that contains %s is rejected, and nothing is written', async (_, bytes) => {
     await expect(unpacked(bytes)).rejects.toThrow('the code archive');
     expect(existsSync(join(dir, 'out', 'a'))).toBe(false);
   });

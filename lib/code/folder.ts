@@ -60,7 +60,7 @@ export interface CodeFolder {
 export interface CodeRules {
   /** Patterns in the syntax of .gitignore, relative to the folder. These patterns apply in addition to .gitignore. */
   readonly exclude?: readonly string[];
-  /** The total size of all files, in bytes. Default: DEFAULT_CODE_BYTES. */
+  /** The maximum total size of all files, in bytes. Default: DEFAULT_CODE_BYTES. */
   readonly maxBytes?: number;
 }
 
@@ -102,7 +102,8 @@ interface Level {
 }
 
 /**
- * The .gitignore files from the repository's root down to a folder. The rules of these files also apply to the folder.
+ * Returns the rules of the .gitignore files above a folder, from the repository's root down. These rules also apply in
+ * the folder.
  */
 async function levelsAbove(root: string): Promise<Level[]> {
   const folders: string[] = [];
@@ -201,7 +202,10 @@ class Walk {
     return true;
   }
 
-  /** Node replaces invalid UTF-8 bytes in a name, and then cannot find the file. */
+  /**
+   * Omits a file or folder that was listed but cannot be found. Node replaces the invalid bytes of a name that is not
+   * UTF-8, and then cannot find the file.
+   */
   #omitMissing(path: string): void {
     const isReplaced = path.includes('\ufffd');
     this.#omitted.push({ path, reason: isReplaced ? 'its name is not UTF-8' : 'removed while the folder was read' });

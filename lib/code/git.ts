@@ -14,7 +14,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** The maximum number of untracked files that are listed. Further untracked files are only counted. */
 const MAX_UNTRACKED = 100;
 
-/** The configuration of a repository must not start programs. */
+/** Options of every call of git. Without the first option, the configuration of a repository could start a program. */
 const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false', '-c', 'color.ui=false'];
 
 export interface GitFacts {
@@ -80,7 +80,8 @@ async function git(dir: string, ...args: readonly string[]): Promise<string> {
 }
 
 /**
- * If the output exceeds the buffer, the beginning of the output is enough, because the diff is cut at a lower limit.
+ * Returns the beginning of an output that exceeds the buffer. The beginning is enough, because the diff is cut at a
+ * lower limit.
  */
 function partOf(error: unknown): string {
   const isLong = error instanceof Error && 'code' in error && error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
@@ -99,7 +100,7 @@ function reasonOf(error: unknown): string {
   return `git failed: ${first.slice(0, 200)}`;
 }
 
-/** A token in a remote's address must not be stored. */
+/** Removes credentials from a remote's address, because they must not be stored. */
 function withoutCredentials(remote: string): string {
   return remote.replace(/^([\w+]+:\/\/)[^@/]*@/, '$1');
 }

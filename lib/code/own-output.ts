@@ -17,9 +17,7 @@ export const PARQUET_MARK = 'trawl version ';
 interface Mark {
   readonly kind: string;
   readonly pattern: RegExp;
-  /**
-   * Whether the mark is at the end of the file. By default, the mark is at the beginning.
-   */
+  /** Whether the mark is at the end of the file. By default, the mark is at the beginning. */
   readonly atEnd?: true;
 }
 
@@ -32,7 +30,7 @@ const MARKS: ReadonlyMap<string, Mark> = new Map([
   ['.htm', HTML],
   ['.md', MARKDOWN],
   ['.markdown', MARKDOWN],
-  // The first columns of bin/export/table.ts.
+  // The first columns that bin/export/table.ts writes.
   ['.csv', { kind: EXPORT, pattern: /^\ufeff?trial,config,(?:sweep,index,state,rank,)?seed,/ }],
   ['.json', { kind: EXPORT, pattern: /^\[\s*\{\s*"trial":\s*"[0-9a-f]{16}",\s*"config":\s*"[0-9a-f]{16}",/ }],
   ['.parquet', { kind: EXPORT, pattern: new RegExp(PARQUET_MARK), atEnd: true }],

@@ -28,7 +28,7 @@ test.each([
   expect(errorPattern(one)).not.toBe(errorPattern(other));
 });
 
-test('each placeholder of a pattern names what it replaces', () => {
+test('in a pattern, # replaces a number and PATH replaces a path, but the code of an exit remains', () => {
   expect(errorPattern('bad batch 17 in /data/a.npz (exited with code 3)')).toBe(
     'bad batch # in PATH (exited with code 3)',
   );

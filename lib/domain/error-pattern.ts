@@ -9,7 +9,9 @@ const HEXADECIMAL = /\b0x[\da-f]+\b|\b(?=[a-f]*\d)[\da-f]{8,}\b/;
 const PATH = /(?:[a-z]:\\|\\\\)[^\s'"<>:,;)\]]+|[\w.@%+~-]*\/[\w.@%+~/-]*\w/;
 const NUMBER = /[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/;
 
-/** The rest of a longer error is not compared, because the time for long words grows with the square of their length. */
+/**
+ * The rest of a longer error is not compared, because the time for long words grows with the square of their length.
+ */
 const MAX_LENGTH = 500;
 
 const PARTS = new RegExp(
@@ -18,8 +20,8 @@ const PARTS = new RegExp(
 );
 
 /**
- * Returns an error with its numbers, memory and network addresses, identifiers, URLs and paths replaced by placeholders.
- * Errors with equal patterns have the same cause. The codes of exits, signals and system errors remain.
+ * Returns an error with its numbers, memory and network addresses, identifiers, URLs and paths replaced by
+ * placeholders. Errors with equal patterns count as one error. The codes of exits, signals and system errors remain.
  * Example: `bad batch 17 in /data/a.npz` becomes `bad batch # in PATH`.
  */
 export function errorPattern(error: string): string {

@@ -18,10 +18,7 @@ export interface EtaTrial {
   readonly state: 'waiting' | 'running' | 'ended';
   /** The number of epochs reported so far. */
   readonly epoch: number;
-  /**
-   * The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one
-   * epoch.
-   */
+  /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
   /** The start of the latest attempt; 0 if the trial has no attempt. */
   readonly startedAtMs: number;
@@ -33,8 +30,8 @@ export interface EtaSituation {
   /** The trials in the order in which they start. */
   readonly trials: readonly EtaTrial[];
   /**
-   * The number of trials that are still to be created. Infinite if there is no limit; the sweep then has
-   * no estimate. Default: 0.
+   * The number of trials that are still to be created. Infinite if there is no limit; the sweep then has no estimate.
+   * Default: 0.
    */
   readonly toCome?: number;
   /** The number of slots that can run the trials, including busy slots. */
@@ -55,8 +52,8 @@ export interface TimeLeft {
 
 export interface Eta {
   /**
-   * The time until the last trial ends. Undefined if nothing is left, nothing was measured, or no slot
-   * is free.
+   * The time until the last trial ends. Undefined if no trial is left, nothing was measured, no slot can run the
+   * waiting trials, or the sweep has too many trials.
    */
   readonly sweep: TimeLeft | undefined;
   /**
@@ -72,7 +69,7 @@ export const NO_ESTIMATE: Eta = { sweep: undefined, trials: new Map() };
 /** The quantile of the normal distribution for a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
 
-/** Math.hypot is too slow for several calls per trial. */
+/** Returns the root of the sum of the squares. Math.hypot is too slow for several calls per trial. */
 const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /**
@@ -242,10 +239,7 @@ function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
   };
 }
 
-/**
- * Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a
- * measurement.
- */
+/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a measurement. */
 function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {

@@ -47,7 +47,7 @@ export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
     );
 }
 
-/** A sweep can have many failures, and is grouped after each change. */
+/** A cache, because a sweep can have many failures, which are grouped again after each change. */
 const patterns = new WeakMap<Failure, string>();
 
 function patternOf({ failure }: Trial): string {

@@ -11,7 +11,10 @@ import { ownValue } from './own-value.ts';
 export const SEED = 'seed';
 
 const PROTO = '__proto__';
-/** Generated code fills plain objects by assignment, which drops the key `__proto__`. */
+/**
+ * Replaces the key `__proto__` in documents and on the wire, because generated code fills plain objects by assignment,
+ * which drops this key.
+ */
 const PROTO_KEY = '\uf8ff__proto__';
 
 /** Converts a parameter's name to its key in documents and on the wire. */
@@ -187,7 +190,7 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
 
 /**
  * Converts parameters from their wire form.
- * @throws {Error} if a value has no kind (a peer of another version)
+ * @throws {Error} if a value has no kind, because the peer has another version
  */
 export function fromWire(parameters: Record<string, WireValue>): Parameters {
   return Object.fromEntries(

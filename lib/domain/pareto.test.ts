@@ -102,7 +102,7 @@ test('an item that dominates another item has a better place, and equal items sh
   );
 });
 
-test('the ranking does not depend on the order or on the scale of the objectives', () => {
+test('the ranking does not depend on the scale and the offset of the objectives', () => {
   fc.assert(
     fc.property(points, (all) => {
       const idsOf = (items: readonly Losses[]) =>

@@ -92,7 +92,8 @@ interface Scored<T> {
 
 /**
  * Orders items best first. Items without losses come last, with place and front 0, in the order of their index.
- * @param limit the number of places that the caller needs; default: all. Beyond the limit, the items of a front share a place.
+ * @param limit the number of places that the caller needs; default: all. Beyond the limit, the items of a front share a
+ * place.
  */
 export function rankByLosses<T extends { readonly index: number }>(
   items: readonly T[],

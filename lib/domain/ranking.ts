@@ -46,8 +46,9 @@ const BETTER_IF_LOWER = new Set([
 ]);
 
 /**
- * Returns the default goal of a metric: maximize if its name has a word such as `accuracy`, `f1` or `psnr` and no word such
- * as `loss`; else minimize. Words are separated by capital letters, or by characters that are not letters or digits.
+ * Returns the default goal of a metric: maximize if its name has a word such as `accuracy`, `f1` or `psnr` and no word
+ * such as `loss`; else minimize. Words are separated by capital letters, or by characters that are not letters or
+ * digits.
  */
 export function usualGoal(metric: string): GoalName {
   const words = metric
@@ -119,8 +120,9 @@ export function rankingMetric(
 }
 
 /**
- * Returns the ranking metrics of a sweep: its objectives if it has several; else its own metric, then `psnr` (or the test loss, if the own metric is psnr) if
- * any trial has reported it.
+ * Returns the ranking metrics of a sweep. If the sweep has several objectives, these are the objectives. Otherwise, the
+ * first is the sweep's own metric. The second is `psnr`, or `test_loss` if the own metric is `psnr`; it is omitted
+ * until a trial has reported it.
  * @param reported the names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {

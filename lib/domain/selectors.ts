@@ -1,4 +1,7 @@
-/** Parses and formats the selectors of trials: a prefix of the trial's id or, if several sweeps have such a trial, `SWEEP/ID`. */
+/**
+ * Parses and formats selectors of trials. A selector is a prefix of the trial's id or, if several sweeps have such a
+ * trial, `SWEEP/ID`.
+ */
 
 export interface TrialSelector {
   /** The id or the name of a sweep, or `last`. Undefined if the selector names no sweep. */

@@ -27,7 +27,7 @@ test('every slot of a machine with GPUs has a GPU that exists', () => {
   );
 });
 
-test('the GPUs of a slot are the GPUs that it uses', () => {
+test('gpusPerSlot returns the number of GPUs of a slot, or a fraction if slots share a GPU', () => {
   expect(gpusPerSlot(4, 2)).toBe(0.5);
   expect(gpusPerSlot(2, 5)).toBe(2);
   expect(gpusPerSlot(1, 1)).toBe(1);

@@ -1,7 +1,7 @@
 /**
  * Returns the indexes of the GPUs that a slot uses. With at least as many slots as GPUs, each slot has one GPU, and the
- * slots of a GPU share it evenly. With fewer slots, each slot has the same number of GPUs, and the remainder is unused. A
- * process can use only one MIG instance, so each slot has one GPU if the machine has MIG instances.
+ * slots of a GPU share it evenly. With fewer slots, each slot has the same number of GPUs, and the remainder is unused.
+ * A process can use only one MIG instance, so each slot has one GPU if the machine has MIG instances.
  */
 export function slotGpuIndexes(slot: number, slots: number, gpus: number, hasMig: boolean): number[] {
   if (gpus === 0) return [];
@@ -10,7 +10,10 @@ export function slotGpuIndexes(slot: number, slots: number, gpus: number, hasMig
   return Array.from({ length: Math.min(perSlot, gpus - first) }, (_, i) => first + i);
 }
 
-/** Returns the number of GPUs that each slot uses. Slots that share a GPU use less than 1 each; without GPUs, each uses 0. */
+/**
+ * Returns the number of GPUs that each slot uses. Slots that share a GPU use less than 1 each; without GPUs, each uses
+ * 0.
+ */
 export function gpusPerSlot(slots: number, gpus: number): number {
   if (slots === 0 || gpus === 0) return 0;
   return gpus < slots ? gpus / slots : Math.floor(gpus / slots);

@@ -27,7 +27,10 @@ export function targetReason({
   return `${PREFIX}trial ${trialId} has ${metric} ${value} at step ${step} (target ${target})`;
 }
 
-/** Returns whether the sweep ended because a trial reached the target. The cancelled trials of such a sweep were not needed. */
+/**
+ * Returns whether the sweep ended because a trial reached the target. The cancelled trials of such a sweep were not
+ * needed.
+ */
 export function endedByTarget({ reason }: Pick<Sweep, 'reason'>): boolean {
   return reason.startsWith(PREFIX);
 }

@@ -11,8 +11,7 @@ export function hasResult(state: TrialStateName): boolean {
 }
 
 /**
- * Returns the value of a trial's result. Undefined if the trial has no result, or if the value is missing
- * or not finite.
+ * Returns the value of a trial's result. Undefined if the trial has no result, or its value is missing or not finite.
  */
 export function resultOf(
   { state, metrics }: { readonly state: TrialStateName; readonly metrics: Readonly<Record<string, number>> },
@@ -21,15 +20,16 @@ export function resultOf(
   return hasResult(state) ? finiteMetric(metrics, metric) : undefined;
 }
 
-/** If the current version of a sweep lacks the point of a trial, the trial keeps its result, but has no rank. */
+/**
+ * The fields that decide whether a trial is ranked. If the current version of a sweep lacks the point of a trial, the
+ * trial keeps its result, but has no rank.
+ */
 type Ranked = Pick<Trial, 'state' | 'droppedIn'>;
 
 const endedWithResult = ({ state, droppedIn = 0 }: Ranked): boolean =>
   droppedIn === 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
 
-/**
- * Whether a trial has a result that is ranked. The result of a running or interrupted trial is provisional.
- */
+/** Whether a trial has a result that is ranked. The result of a running or interrupted trial is provisional. */
 export function hasValue(trial: Ranked): boolean {
   const { state, droppedIn = 0 } = trial;
   if (droppedIn > 0) return false;
@@ -47,10 +47,7 @@ export function trialValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: strin
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
-/**
- * Returns the value of a finished trial's result. Undefined while the trial runs, and if the trial has no
- * result.
- */
+/** Returns the value of a finished trial's result. Undefined while the trial runs, and if the trial has no result. */
 export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {
   return endedWithResult(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }

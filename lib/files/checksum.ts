@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
 export interface Checksum {
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
   readonly sha256: string;
 }

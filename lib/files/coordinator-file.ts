@@ -1,5 +1,5 @@
 /**
- * `coordinator.json` in the coordinator's folder: the addresses and the process of the coordinator that runs on the
+ * `coordinator.json` in a coordinator's data folder: the addresses and the process of the coordinator that uses the
  * folder.
  */
 import { readFileSync, rmSync, statSync } from 'node:fs';
@@ -33,10 +33,7 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
   writeDurablySync(pathIn(dir), `${JSON.stringify(content)}\n`, PRIVATE_FILE);
 }
 
-/**
- * Returns the content of the file. Undefined if the file is missing, damaged or written by another
- * program.
- */
+/** Returns the content of the file. Undefined if the file is missing, damaged or written by another program. */
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
     const { size } = statSync(pathIn(dir));

@@ -1,13 +1,16 @@
-/** Free space on the disk of a folder. */
+/** Watches the free space on the disk of a folder. */
 import { statfs } from 'node:fs/promises';
 
-/** A network file system that hangs must not delay a scrape. */
+/**
+ * The space is read in the background at this interval, not during a scrape, so that a network file system that hangs
+ * delays no scrape.
+ */
 const POLL_MS = 15_000;
 
 export interface DiskSpace {
   /** The number of bytes that are available to an unprivileged user. */
   readonly free: number;
-  /** Bytes. */
+  /** The size of the disk in bytes. */
   readonly size: number;
 }
 

@@ -8,7 +8,7 @@ import { BadInputError } from '../../proto/errors.ts';
  * 4,096 bytes.
  */
 export const MAX_FOLDER_PATH = 2_048;
-/** Longer paths are shortened in messages. */
+/** The maximum length of a path in a message. Longer paths are shortened. */
 const MAX_SHOWN_PATH = 200;
 
 /** Types of Linux file systems that cannot store files (linux/magic.h). */
@@ -84,7 +84,7 @@ function closestFolder(folder: string): string {
   }
 }
 
-/** Returns undefined if nothing is at the path, or a part of the path is a file. */
+/** Returns what is at a path; undefined if nothing is there, or a part of the path is a file. */
 function entryAt(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -124,7 +124,8 @@ export function requireFolder(name: string, path: string, mode = 0o777): string 
 }
 
 /**
- * Unlike Node's recursive `mkdirSync`, this function fails on file systems that answer ENOENT for every new folder.
+ * Creates a folder and its parents. Unlike Node's recursive `mkdirSync`, this function fails on file systems that
+ * answer ENOENT for every new folder.
  */
 function makeFolder(folder: string, mode: number): void {
   if (entryAt(folder)?.isDirectory() === true) return;

@@ -37,7 +37,7 @@ const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0
 
 /**
  * Adds a coordinator, and removes coordinators whose process has ended.
- * @returns the reason for each folder that could not be written
+ * @returns if no folder could be written, the error of each folder; otherwise an empty list
  */
 export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
   const content: LocalCoordinator = { dir: resolve(dir), pid: process.pid, nats };

@@ -26,8 +26,8 @@ export function keepFilesPrivate(): void {
  * Creates a private folder, or makes an existing folder private.
  * @returns whether the permissions of an existing folder were reduced
  * @throws {BadInputError} when the folder cannot be used
- * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user, or other users could write to
- * the folder and a file in it belongs to one of them
+ * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user; or when other
+ * users could write to the folder, and a file in it belongs to one of them
  */
 export function claimPrivateFolder(path: string): boolean {
   const isNew = !existsSync(path);
@@ -51,7 +51,7 @@ export function claimPrivateFolder(path: string): boolean {
   if (canChange) chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
   const foreign = (mode & WRITABLE_BY_OTHERS) === 0 ? undefined : foreignEntry(path, user);
   if (foreign === undefined) return canChange;
-  // The next start checks the folder again.
+  // The permissions are restored, so that the next start checks the files again.
   if (canChange) chmodSync(path, mode & 0o7777);
   throw new RejectedError(
     `other users could write to the folder ${path}, and ${foreign.path} belongs to one of them (uid ${foreign.uid}), who ` +

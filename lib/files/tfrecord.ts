@@ -1,5 +1,6 @@
 /**
- * Encodes records of TFRecord, the format of TensorFlow's event files, and computes the checksums of records (https://www.tensorflow.org/tutorials/load_data/tfrecord).
+ * Encodes records of TFRecord, the format of TensorFlow's event files, and computes the checksums of records
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord).
  */
 
 /** The reflected polynomial of CRC-32C (RFC 3720, sections 12.1 and B.4). zlib uses another polynomial. */

@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } fro
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** The umask of the process still applies. */
+/** The mode of a new file by default. The umask of the process applies. */
 const DEFAULT_MODE = 0o666;
 
 const temporaryName = (path: string) => `${path}.${randomBytes(4).toString('hex')}.part`;
@@ -57,7 +57,9 @@ export function moveDurablySync(from: string, to: string): void {
   syncPathSync(dirname(to));
 }
 
-/** Syncs a file's content, or the names in a folder. A new or renamed file is durable only once its folder is synced. */
+/**
+ * Syncs a file's content, or the names in a folder. A new or renamed file is durable only once its folder is synced.
+ */
 export async function syncPath(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {

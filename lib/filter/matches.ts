@@ -6,7 +6,7 @@ import { shownState } from '../domain/trial-state.ts';
 import type { Filter } from './parse.ts';
 import type { ComparisonOperator } from './tokens.ts';
 
-/** A metric or parameter with the name of a field hides the field. */
+/** The fields of a trial that a filter can name. A metric or parameter with the name of a field hides the field. */
 const FIELDS: Readonly<Record<string, (trial: Trial) => number | string>> = {
   trial: (trial) => trial.id,
   config: (trial) => trial.configId,

@@ -1,6 +1,6 @@
 /**
  * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word alone matches
- * every trial whose text contains it.
+ * every trial that has the word in its ids, state, agent, failure, reason for an early stop or parameters.
  *
  *     or         = and { "or" and }
  *     and        = not { "and" not }
@@ -28,7 +28,7 @@ export type Filter =
 /** Matches every trial. */
 export const ALL: Filter = { kind: 'all' };
 
-/** Limits the recursion for brackets and `not`. */
+/** The maximum nesting depth of brackets and `not`. */
 const MAX_DEPTH = 100;
 
 /**

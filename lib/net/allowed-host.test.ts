@@ -11,7 +11,7 @@ test.each([
   ['head.lan.:1', 'head.lan'],
   ['[::1]:9464', '::1'],
   ['127.0.0.1', '127.0.0.1'],
-])('the Host header of %s has the host %s', (header, host) => {
+])('the Host header %s has the host %s', (header, host) => {
   expect(hostOf(header)).toBe(host);
 });
 

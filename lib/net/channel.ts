@@ -34,8 +34,9 @@ function proxyOptions(): ChannelOptions {
 }
 
 /**
- * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call has
- * its token. Without an identity, the channel does not use TLS, and each call has the token of `tokenOf` if there is one.
+ * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call
+ * has its token. Without an identity, the channel does not use TLS, and each call has the token of `tokenOf` if there
+ * is one.
  * @param address the address as HOST:PORT
  * @throws {BadInputError} if the address is not valid
  */
@@ -92,8 +93,8 @@ function userName(): string {
 }
 
 /**
- * gRPC adds call credentials only to TLS connections. Loopback connections do not use TLS, but only root can read their
- * traffic.
+ * Adds the token to each call, if there is one. The call credentials of gRPC cannot do this, because gRPC adds them
+ * only to TLS connections. Loopback connections do not use TLS, but only root can read their traffic.
  */
 function addToken(tokenOf: TokenSource): Interceptor {
   return (options, nextCall) =>

@@ -16,10 +16,10 @@ const RECONNECT_WAIT_MS = 500;
 const RECONNECT_JITTER_MS = 100;
 /** The longest delay between login attempts while the server rejects them. */
 const MAX_LOGIN_WAIT_MS = 5_000;
-/** A server sends INFO as soon as a client connects. */
+/** The time limit for the INFO message, which a server sends as soon as a client connects. */
 const INFO_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** An absent member of a cluster must not delay the other members. */
+/** The time limit for connecting to one member of a cluster. If the member is absent, the next member is tried. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
  * Pings detect a server whose machine lost power or network. With the client's default of two minutes, an agent would
@@ -66,8 +66,8 @@ export async function connectNats(url: string, name: string, identity?: Identity
 
 /**
  * Connects to NATS, and retries while a server answers but does not accept the login (a wrong password, an expired
- * certificate, a limit on connections). Logs one line at the first rejection, and one at the login.
- * @param onProblem called with the reason at the first rejection, and with undefined at the login
+ * certificate, a limit on connections). Logs one line at the first rejection, and one when the login is accepted.
+ * @param onProblem called with the reason at each rejection, and with undefined when the login is accepted
  * @throws {UnreachableError} if no server answers
  */
 export async function awaitNats(
@@ -149,7 +149,9 @@ function secretsOf(urls: string): { user?: string; pass?: string; token?: string
   return {};
 }
 
-/** The client reads the files again for each connection, so that it uses a renewed certificate. */
+/**
+ * Returns the options for TLS. The client reads the files again for each connection, and so uses a renewed certificate.
+ */
 function secured({ role, name, dir }: Identity) {
   const { authority, certificate, key } = IDENTITY_FILES;
   const tls = { caFile: join(dir, authority), certFile: join(dir, certificate), keyFile: join(dir, key) };

@@ -1,6 +1,6 @@
 /**
- * Transfers files straight between this machine and a remote artifact store, through presigned URLs. The URLs come from the
- * coordinator, and permit one request each. A URL is a secret until it expires, so it is never logged.
+ * Transfers files straight between this machine and a remote artifact store, through presigned URLs. The URLs come from
+ * the coordinator, and permit one request each. A URL is a secret until it expires, so it is never logged.
  */
 import { createReadStream } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
@@ -14,7 +14,7 @@ const CLOSED_MS = 5 * 60_000;
 /** The number of characters of an error response that the message quotes. */
 const MAX_ERROR_CHARACTERS = 300;
 
-/** The store could not be reached, or rejected a request. The file can still pass through the coordinator. */
+/** Thrown if the store cannot be reached or rejects a request. The file can still pass through the coordinator. */
 export class DirectTransferError extends Error {}
 
 /** A part of a file, and the request that sends it. */
@@ -38,7 +38,7 @@ export async function sendDirectly(
   signal: AbortSignal,
 ): Promise<void> {
   const { request, answer } = begin(url, { method: 'PUT', headers: { ...headers }, signal });
-  // The promise of the answer can reject before the whole file is sent.
+  // Prevents an unhandled rejection, because the promise is awaited only after the whole file is sent.
   answer.catch(() => {});
   if (size === 0) request.end();
   else {
@@ -102,7 +102,7 @@ async function check(message: IncomingMessage, mayBeSuccess = true): Promise<voi
   throw new DirectTransferError(`the artifact store rejected a presigned request (${code ?? statusCode})`);
 }
 
-/** The message has the host only, because the query of the URL is a secret. */
+/** Returns the error of a failed transfer. Its message has the host only, because the query of the URL is a secret. */
 function failed(url: string, error: unknown): DirectTransferError {
   if (error instanceof DirectTransferError) return error;
   const reason =
@@ -112,7 +112,10 @@ function failed(url: string, error: unknown): DirectTransferError {
   });
 }
 
-/** Direct transfers of one agent. After a failed transfer, files pass through the coordinator for some time. */
+/**
+ * The direct path between one agent and the artifact store. After a failed transfer, the path is closed for some time,
+ * and files pass through the coordinator.
+ */
 export class DirectPath {
   #closedUntil = Number.NEGATIVE_INFINITY;
 

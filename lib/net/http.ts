@@ -48,7 +48,8 @@ export interface TokenAuth {
 
 export interface Protection {
   /**
-   * Required credentials. By default, HTTP requires no token, and TLS requires a client certificate of the authority.
+   * The required credentials. By default, plain HTTP requires none, and TLS requires a client certificate of the
+   * authority.
    */
   readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
@@ -77,8 +78,8 @@ interface Answer {
 }
 
 /**
- * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason) and
- * the pages in `json`.
+ * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason)
+ * and the pages in `json`.
  * @throws {UnreachableError} if it cannot listen at the address
  */
 export async function serveOperatorPages(
@@ -130,8 +131,8 @@ export async function serveOperatorPages(
  */
 function limitConnections(server: Server): void {
   /**
-   * The open connections by remote address and port, oldest first. The keys are not sockets, because over TLS, a request
-   * and its connection have different sockets.
+   * The open connections by remote address and port, oldest first. The keys are not sockets, because over TLS, a
+   * request and its connection have different sockets.
    */
   const open = new Map<string, { readonly socket: Socket; requests: number }>();
   const keyOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
@@ -184,7 +185,9 @@ function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity 
   return "a client certificate of the coordinator's authority is required";
 }
 
-/** On the loopback, `/readyz` gives its reason only to callers with the token. */
+/**
+ * Whether `/readyz` may give its reason to the caller. If a token is required, only a caller with the token gets it.
+ */
 function mayKnowReasons(request: IncomingMessage, protection: Protection): boolean {
   const { auth } = protection;
   return auth === undefined || !('token' in auth) || rejectionReason(request, protection) === undefined;

@@ -93,7 +93,7 @@ function read(dir: string, file: string): Buffer {
 export interface CertificateFacts {
   readonly name: string;
   readonly role: string;
-  /** The time is Unix time in seconds. */
+  /** The time at which the certificate expires, as Unix time in seconds. */
   readonly expires: number;
 }
 

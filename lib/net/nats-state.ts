@@ -16,7 +16,9 @@ export function rejectedLogin(code: unknown): string | undefined {
 }
 
 export interface NatsStateEvents {
-  /** Called with the reason when the connection is lost or the reason changes, and with undefined when it is restored. */
+  /**
+   * Called with the reason when the connection is lost or the reason changes, and with undefined when it is restored.
+   */
   onProblem?(problem: string | undefined): void;
   /** Called each time the connection is restored. */
   onReconnect?(): void;
@@ -70,7 +72,7 @@ export class NatsState {
     }
   }
 
-  /** The client repeats this event and the reconnection event for each failed attempt. */
+  /** Reports a loss once, because the client repeats this event and the reconnection event for each failed attempt. */
   #onDisconnect(): void {
     if (this.#problem !== undefined) return;
     this.#log.warn('lost the connection to NATS; reconnecting');

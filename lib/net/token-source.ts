@@ -41,10 +41,11 @@ export function fileToken(path: string): TokenSource {
 }
 
 /**
- * Returns the token for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of this user's
- * own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token secret, so
- * no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this user only,
- * even if the file or TRAWL_TOKEN contains that token. Without a token, nothing is sent to a process of another person.
+ * Returns the token for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of this
+ * user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
+ * secret, so no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this
+ * user only, even if the file or TRAWL_TOKEN contains that token. Without a token, nothing is sent to a process of
+ * another person.
  * @param file the value of --token-file
  * @throws {BadInputError} when the file has no valid token, or the address is not on the loopback
  */
@@ -108,7 +109,10 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
 /** The first user id of a person. Services, such as a coordinator that systemd runs, have lower user ids. */
 const FIRST_PERSON = 1_000;
 
-/** Every user of the machine can listen on the port, but no other user may receive the sweep and its code. */
+/**
+ * Returns the answer for a port whose token is unknown. Every user of the machine can listen on the port, but no other
+ * person may receive the sweep and its code.
+ */
 function withoutToken(port: number): TokenAnswer {
   const self = process.geteuid?.();
   const other = [...(listenerOwners(port) ?? [])].find((uid) => uid !== self && uid >= FIRST_PERSON);

@@ -35,7 +35,9 @@ function fold(name: string): string {
   return name.toLowerCase().replaceAll('-', '_');
 }
 
-/** Returns the optimal string alignment distance: insertions, deletions, substitutions and transpositions cost 1 each. */
+/**
+ * Returns the optimal string alignment distance: insertions, deletions, substitutions and transpositions cost 1 each.
+ */
 export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);

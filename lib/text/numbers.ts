@@ -18,9 +18,9 @@ export function formatMetric(value: number | undefined): string {
 }
 
 /**
- * Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the mean,
- * but at least one digit that is not zero. A deviation of exactly zero is `±0`. A single value has no deviation. Returns
- * `-` for undefined.
+ * Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the
+ * mean, but at least one digit that is not zero. A deviation of exactly zero is `±0`. A single value has no deviation.
+ * Returns `-` for undefined.
  */
 export function formatSpread(spread: Spread | undefined): string {
   if (spread === undefined) return '-';

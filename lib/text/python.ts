@@ -79,7 +79,7 @@ function jsonText(text: string): string {
   );
 }
 
-/** Python writes exponents below 1e-4 and from 1e16 on, with at least two digits. */
+/** Formats a number. Python writes an exponent of at least two digits for numbers below 1e-4 and from 1e16 on. */
 function pythonNumber(number: number | PythonFloat): string {
   const float = number instanceof PythonFloat;
   const value = float ? number.value : number;

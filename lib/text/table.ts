@@ -14,8 +14,8 @@ export interface Column<Row> {
   /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
   /**
-   * The part of a long text that is left out: the middle of names, the start of values such as paths (also their end, if
-   * all rows have the same end), the end of sentences (default), or the parts that all rows have in common.
+   * The part of a long text that is left out: the middle of names, the start of values such as paths (also their end,
+   * if all rows have the same end), the end of sentences (default), or the parts that all rows have in common.
    */
   readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
@@ -116,8 +116,8 @@ interface Measured<Row> {
   /** The width of the widest cell, including the header. */
   readonly natural: number;
   /**
-   * The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another number;
-   * only their header can.
+   * The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another
+   * number; only their header can.
    */
   readonly least: number;
   readonly common: CommonParts | undefined;
@@ -155,7 +155,10 @@ function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): Common
   return elide === 'common' || common.hasCommonEnd ? common : undefined;
 }
 
-/** Returns the headers that have the same start and the same end as the header of a column, so that a cut could hide the difference. */
+/**
+ * Returns the headers that have the same start and the same end as the header of a column, so that a cut could hide the
+ * difference.
+ */
 function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row>[]): string[] {
   if (header.length <= MIN_HEADER_WIDTH) return [];
   const half = Math.floor((MIN_HEADER_WIDTH - 1) / 2);

@@ -20,8 +20,7 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
  * Cuts a text to at most `width` terminal columns, with an ellipsis in place of the omitted part, which is the end by
- * default.
- * Never splits a grapheme, so the result can be a few columns shorter.
+ * default. Never splits a grapheme, so the result can be a few columns shorter.
  */
 export function truncate(text: string, width: number, omitted: OmittedPart = 'end'): string {
   if (columnsOf(text) <= width) return text;
