@@ -26,6 +26,7 @@ trainer: autoencoder
 parameters:
   latent_dim: { values: [2, 4] }
   train_size: { value: 64 }
+  test_size: { value: 200 }
   epochs: { value: 1 }
 `;
 

@@ -30,6 +30,7 @@ parameters:
   latent_dim: {values: [15, 30]}
   noise_std: {value: 0.5}
   train_size: {value: 640}
+  test_size: {value: 1000}
   epochs: {value: 2}
 `;
 

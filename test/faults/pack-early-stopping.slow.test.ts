@@ -15,7 +15,7 @@ ${rule === '' ? '' : `early_terminate: ${rule}`}
 parameters:
   learning_rate: {values: ${JSON.stringify(RATES)}}
   latent_dim: {value: 15}
-  train_size: {value: 1920}
+  train_size: {value: 960}
   test_size: {value: 100}
   epochs: {value: ${EPOCHS}}
 `;
@@ -26,7 +26,7 @@ const RULES = [
   '{type: asha, variant: promotion, eta: 2}',
   '{type: hyperband, min_iter: 1, eta: 2}',
   '{type: median, min_iter: 2, min_trials: 3}',
-  '{type: patience, patience: 2, min_delta: 0.05}',
+  '{type: patience, patience: 2, min_delta: 0.02}',
   '{type: threshold, worse_than: 0.6, min_iter: 2}',
 ];
 

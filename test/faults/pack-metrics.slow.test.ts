@@ -14,6 +14,7 @@ parameters:
   latent_dim: {values: [15, 40]}
   noise_std: {values: [0, 0.5]}
   train_size: {value: 640}
+  test_size: {value: 500}
   epochs: {value: 2}
 `,
   );

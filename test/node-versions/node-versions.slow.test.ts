@@ -32,7 +32,7 @@ const UNIT_TESTS = [
 const SWEEPS = {
   noop: 'trainer: noop\nparameters: {x: {min: 1, max: 8, step: 1}, epochs: {value: 2}}\n',
   autoencoder:
-    'trainer: autoencoder\nparameters: {latent_dim: {values: [2, 3]}, train_size: {value: 64}, epochs: {value: 1}}\n',
+    'trainer: autoencoder\nparameters: {latent_dim: {values: [2, 3]}, train_size: {value: 64}, test_size: {value: 100}, epochs: {value: 1}}\n',
 };
 
 /** Runs the executable of a Node version and returns the output. */
