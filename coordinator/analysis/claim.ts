@@ -9,7 +9,7 @@ export type Direction = '>' | '<';
 /** The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values. */
 export interface Quantity {
   readonly metric: string;
-  /** The parameter of a range; undefined for a mean. */
+  /** The parameter over whose values the range is taken. Undefined if the quantity is a mean. */
   readonly over: string | undefined;
   readonly conditions: readonly Condition[];
 }
@@ -142,7 +142,7 @@ function scalarOf(tokens: ClaimTokens): ParameterValue {
 interface ClaimToken {
   readonly kind: 'word' | 'sign' | 'text' | 'end';
   readonly text: string;
-  /** The offset of the error in the claim, in characters. */
+  /** The offset of the token in the claim, in characters. */
   readonly at: number;
 }
 

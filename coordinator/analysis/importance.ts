@@ -13,7 +13,10 @@ export interface ParameterEffect {
   readonly parameter: string;
   /** The effect's share of the total sum of squares, from 0 to 1. */
   readonly share: number;
-  /** The p-value of the effect; undefined without a residual for the test, for example with one seed per config. */
+  /**
+   * The F statistic of the effect; `p` is its p-value. Both are undefined without a residual for the test, for example
+   * with one seed per config.
+   */
   readonly f: number | undefined;
   readonly p: number | undefined;
   /** The metric at each value of the parameter, over all other parameters and seeds. */

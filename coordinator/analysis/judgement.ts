@@ -33,7 +33,7 @@ export interface Estimate {
   readonly n: readonly [number, number];
 }
 
-/** Represents a number of seeds above the limit of the search. */
+/** Stands for a number of further seeds that is above the limit of `seedsNeeded`. */
 export const ABOVE_LIMIT = 'above limit';
 
 /**

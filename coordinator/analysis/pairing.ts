@@ -30,7 +30,9 @@ export interface Pairing {
   readonly found: readonly [number, number];
 }
 
-/** The results at each level of the parameter. A mean has a single level, which is the empty string. */
+/**
+ * The results at each value of the parameter of a range. For a mean, all results are at one level, the empty string.
+ */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {

@@ -103,7 +103,9 @@ function meanOf({ noise }: Model, { logMs, unknown }: Prediction): number {
   return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);
 }
 
-/** Compares the durations of trials with the durations that are predicted without early stopping. */
+/**
+ * Returns the total duration of the trials as a share of the total that is predicted without early stopping; at most 1.
+ */
 function shareOf(model: Model, trials: readonly PastTrial[]): number {
   if (trials.length === 0) return 1;
   const whole = sum(trials, ({ parameters }) => meanOf(model, predict(model, parameters)));
@@ -219,7 +221,7 @@ function slopeOf(points: readonly { readonly at: number; readonly effect: number
   return spread === 0 ? 0 : sum(points, ({ at, effect }) => (at - middle) * effect) / spread;
 }
 
-/** The parameter `epochs` multiplies the time, so it has no effect in the model. */
+/** Returns the number of epochs. This number multiplies the time of an epoch, so it is not a parameter of the model. */
 function epochsOf(parameters: Parameters): number {
   const epochs = parameters[EPOCHS];
   return typeof epochs === 'number' && epochs > 0 ? epochs : 1;

@@ -16,7 +16,7 @@ function hypothesis(text: string, where: Parameters = {}): Hypothesis {
 
 function verdictOn(text: string, trials: readonly JudgedTrial[], where?: Parameters) {
   const [judged] = judgeHypotheses([hypothesis(text, where)], trials);
-  if (judged === undefined) throw new Error('the verdict is undecided if the sweep has no results');
+  if (judged === undefined) throw new Error('the hypothesis was not judged');
   return judged;
 }
 

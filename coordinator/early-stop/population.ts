@@ -46,7 +46,7 @@ export function selectMembers<M>(ranked: readonly M[], failed: number, quantile:
 
 /** Returns the number of members in a quantile, rounded down. */
 export function quantileCount(members: number, quantile: number): number {
-  // A quantile such as 0.28 of 25 members is 7, not 7.000000000000001.
+  // Without rounding, 0.29 of 100 members would be 28.999999999999996 members.
   return Math.floor(Number((members * quantile).toPrecision(12)));
 }
 

@@ -79,7 +79,7 @@ export interface PopulationSettings {
   readonly resample: number;
   /** Determines all random choices. */
   readonly seed: number;
-  /** The maximum number of trials of the sweep. Undefined: no limit. */
+  /** The maximum number of trials of the sweep. If undefined, the number is not limited. */
   readonly maxTrials: number | undefined;
   /** The distributions of the parameters that a child can change, in the file's order. */
   readonly explore: readonly (readonly [name: string, distribution: ExploredDistribution])[];

@@ -146,7 +146,7 @@ export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { stat
         'method optuna chooses its points in a Python process of the coordinator; no config can be listed before the sweep runs',
       );
     }
-    // The points of the search are random until this many trials have ended.
+    // Without warm_start, the first STARTUP_TRIALS configs are random points. Later points can depend on results.
     if (
       usesResults(spec.search) &&
       state.config === undefined &&

@@ -83,7 +83,7 @@ describe('invalid distributions', () => {
     [{ distribution: 'beta', a: 0 }, 'a (0) and b (1) must be above 0'],
     [{ values: [1, 2], probabilities: [1] }, '2 values need as many probabilities; got 1'],
     [{ values: [1], probabilities: [0] }, 'at least one must be above'],
-  ] as const)('%j', (entry, reason) => {
+  ] as const)('the distribution %j is rejected with a reason', (entry, reason) => {
     expect(distributionOf(entry)).toContain(reason);
   });
 });

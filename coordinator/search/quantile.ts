@@ -66,7 +66,7 @@ export function categoryIndexAt({ values, probabilities }: Categorical, u: numbe
 }
 
 function normalAt({ mu, sigma }: { readonly mu: number; readonly sigma: number }, u: number): number {
-  // jStat has no exact median of the beta distribution.
+  // The median is exactly mu, but jStat would return a rounded value.
   return sigma === 0 || u === 0.5 ? mu : jStat.normal.inv(u, mu, sigma);
 }
 

@@ -81,7 +81,7 @@ export interface SearchResult {
 /** The trials that a sweep has created so far. */
 export interface SearchHistory {
   readonly goal: GoalName;
-  /** The goals of all objectives, if the sweep has several. Undefined: one objective. */
+  /** The goals of all objectives, if the sweep has several. Undefined if the sweep has one objective. */
   readonly goals?: readonly GoalName[] | undefined;
   /**
    * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store committed

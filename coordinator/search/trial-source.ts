@@ -13,7 +13,7 @@ export interface PlannedTrial {
   readonly parameters: Parameters;
   readonly seed: number;
   readonly trialId: string;
-  /** The id is equal for all replicates of a config. */
+  /** Equal for all replicates of a config. */
   readonly configId: string;
 }
 

@@ -462,7 +462,7 @@ const yaml: [string, string][] = [
 ];
 
 test.each([...keys, ...unsupported, ...search, ...resources, ...order, ...types, ...axes, ...trainer, ...rules])(
-  '%s',
+  'in a sweep file with a built-in trainer, the line %s is rejected',
   (line, message) => {
     expect(errorOf(HEAD + line)).toBe(`x.yaml:${message}`);
   },

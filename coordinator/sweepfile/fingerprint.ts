@@ -61,8 +61,8 @@ function searchData(search: Search): Record<string, Json> {
 }
 
 /**
- * The notation of numbers does not affect the fingerprint. The key first_report does not affect the fingerprint,
- * because it only affects warnings.
+ * Returns the program's part of the fingerprint. The notation of numbers is not part of it. Neither is the key
+ * first_report, which only affects warnings.
  */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};

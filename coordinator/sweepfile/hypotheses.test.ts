@@ -52,7 +52,7 @@ test('hypotheses do not change the fingerprint of a sweep', () => {
 
 test.each([
   [
-    'values that a rule in when sets, and the default value',
+    'values that a `when` rule sets, and with default values,',
     'test_loss[epochs=13] < test_loss[epochs=10]',
     '{latent_dim: 40}',
   ],

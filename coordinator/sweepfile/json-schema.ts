@@ -24,7 +24,9 @@ export function sweepFileJsonSchema(): Record<string, unknown> {
   return { ...schema, properties, patternProperties, required, title: 'trawl sweep file', anyOf, allOf: trainers };
 }
 
-/** The schema also accepts a single text, which the parser converts before it checks the shape. */
+/**
+ * Returns a schema that also accepts a single text, because the parser converts such a text before it checks the shape.
+ */
 function orText(schema: z.core.JSONSchema._JSONSchema | undefined) {
   if (typeof schema !== 'object') return {};
   const { description, ...list } = schema;

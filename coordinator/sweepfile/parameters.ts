@@ -50,7 +50,10 @@ interface Context {
 }
 
 export interface Space {
-  /** The axes of a grid. For a search, the only axis is a parameter named seed with `value`, `values` or steps. */
+  /**
+   * The axes of a grid. A search has an axis only for a parameter named seed that is given by `value`, `values` or
+   * steps.
+   */
   readonly axes: readonly Axis[];
   /** The distributions of a search. */
   readonly distributions: ReadonlyMap<string, Distribution>;

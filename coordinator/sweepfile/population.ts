@@ -73,7 +73,7 @@ export function populationOf(
   return { type: 'pbt', population, interval, ...shares, maxTrials: file.run_cap, explore };
 }
 
-/** Every comparison needs the checkpoint of its epoch. */
+/** Checks that each comparison has the checkpoint of its epoch. */
 function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findings: Findings): void {
   if (every === 0) {
     const message = 'checkpoint_every: method pbt continues trials from checkpoints; expected 1 or more, got 0';

@@ -60,7 +60,7 @@ export interface Located {
   /** The position of the key of the value. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
-  /** The text of the number in the file. */
+  /** The text in the file, if the value is a number. */
   readonly source?: string | undefined;
 }
 

@@ -128,5 +128,7 @@ export const programKeys = {
     ),
   first_report: duration
     .optional()
-    .describe('the sweep shows a warning when an attempt has not reported for this long; default: 5m'),
+    .describe(
+      'the sweep shows a warning when an attempt has sent no report for this long after its start; default: 5m',
+    ),
 };

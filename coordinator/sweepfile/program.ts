@@ -85,7 +85,10 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
   };
 }
 
-/** Undefined if agents run a program that is already on their machine. */
+/**
+ * Returns the code folder that is sent to the agents. Undefined if agents run a program that is already on their
+ * machine.
+ */
 export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
   const { dir = '.', exclude = [], diff = true, limit } = code;

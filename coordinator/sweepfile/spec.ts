@@ -244,7 +244,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   };
 }
 
-/** Returns the seeds of the replicates. The values of a parameter named seed are also seeds of the replicates. */
+/** Returns the seeds of the replicates. If the file has a parameter named seed, its values are the seeds. */
 function seedsOf(
   file: SweepFile,
   seedAxis: Axis | undefined,

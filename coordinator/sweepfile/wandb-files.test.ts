@@ -131,7 +131,7 @@ parameters:
   ]);
 });
 
-test('lists, null and nested parameters can be values', () => {
+test('values can be lists and null, and parameters can be nested', () => {
   const text = `
 program: train.py
 method: grid
@@ -227,7 +227,7 @@ test.each([
   ['{type: hyperband, min_iter: 5, s: 2}', { minIter: 5 }, ['s']],
   ['{type: hyperband, min_iter: 5, max_iter: 50}', { minIter: 5 }, ['max_iter']],
 ])(
-  'early_terminate %s is read as in W&B, and the plan lists the remaining keys as ignored',
+  'early_terminate %s is read as in W&B, and the plan lists the keys without an effect as ignored',
   (written, steps, ignored) => {
     const spec = parse(
       `program: t.py\nmethod: random\nmetric: {name: l}\nrun_cap: 2\nearly_terminate: ${written}\nparameters: {lr: {min: 0.1, max: 0.5}}\n`,

@@ -98,7 +98,7 @@ describe('a process that answers', () => {
     expect(requests()[1]).toMatchObject({ settings: { seed: 1 }, add: [{ state: 'running' }] });
   });
 
-  test('its output on stdout and stderr does not count as an answer', async () => {
+  test('can also write to stdout and stderr', async () => {
     const noise = 'import sys\nprint("{}" * 200000)\nsys.stderr.write("noise\\n" * 200000)\n';
     const { sampler, seen } = opened(noise + ECHO);
     sampler.request({ number: 0, trials: [] });
@@ -107,7 +107,7 @@ describe('a process that answers', () => {
   });
 });
 
-describe('a process that fails is replaced after a delay, and the reason is shown until the next answer', () => {
+describe('a process that fails', () => {
   const HEAD = 'import json, os, sys, time\nrequests, answers = os.fdopen(3), os.fdopen(4, "w")\nrequests.readline()\n';
   test.each([
     ['exits', 'sys.exit("no memory left")', 'the Python process of the sampler ended with exit code 1: no memory left'],
@@ -133,22 +133,25 @@ describe('a process that fails is replaced after a delay, and the reason is show
       'the Python process of the sampler sent a line of more than 16,777,216 characters',
     ],
     ['hangs', 'time.sleep(60)', 'the sampler has not answered for 5 s'],
-  ])('%s', async (_, end, problem) => {
-    // The first process fails, and its successor answers.
-    const script = `import os\nif os.path.exists(RECORD + ".failed"):\n  exec(${JSON.stringify(ECHO)})\nelse:\n  open(RECORD + ".failed", "w").close()\n  exec(${JSON.stringify(HEAD + end)})\n`;
-    const { sampler, seen } = opened(script, end === 'time.sleep(60)' ? { answerTimeoutMs: 5_000 } : {});
-    sampler.request({ number: 0, trials: [trial(1, 5)] });
-    await until('the failure', () => seen.problems.length > 0);
-    expect(sampler.problem).toBe(problem);
-    expect(seen.problems).toEqual([problem]);
-    await until('the end of the delay', () => !sampler.isBusy);
-    sampler.request({ number: 0, trials: [trial(1, 5)] });
-    await until('the answer', () => sampler.answer?.number === 0);
-    expect(sampler.problem).toBeUndefined();
-    expect(seen.failures).toEqual([1, 0]);
-  });
+  ])(
+    'a process that %s is replaced after a delay, and the reason is shown until the next answer',
+    async (_, end, problem) => {
+      // The first process fails, and its successor answers.
+      const script = `import os\nif os.path.exists(RECORD + ".failed"):\n  exec(${JSON.stringify(ECHO)})\nelse:\n  open(RECORD + ".failed", "w").close()\n  exec(${JSON.stringify(HEAD + end)})\n`;
+      const { sampler, seen } = opened(script, end === 'time.sleep(60)' ? { answerTimeoutMs: 5_000 } : {});
+      sampler.request({ number: 0, trials: [trial(1, 5)] });
+      await until('the failure', () => seen.problems.length > 0);
+      expect(sampler.problem).toBe(problem);
+      expect(seen.problems).toEqual([problem]);
+      await until('the end of the delay', () => !sampler.isBusy);
+      sampler.request({ number: 0, trials: [trial(1, 5)] });
+      await until('the answer', () => sampler.answer?.number === 0);
+      expect(sampler.problem).toBeUndefined();
+      expect(seen.failures).toEqual([1, 0]);
+    },
+  );
 
-  test('is an interpreter that does not exist', async () => {
+  test('an interpreter that does not exist is reported with a remedy', async () => {
     const { sampler, seen } = opened(undefined, { python: 'python-of-nobody' });
     sampler.request({ number: 0, trials: [] });
     await until('the failure', () => seen.problems.length > 0);

@@ -215,7 +215,7 @@ export class SweepSampler {
   #fail(reason: string): void {
     const wasAsking = this.isAsking;
     this.stopProcess();
-    // The next request starts a new process.
+    // The end of an idle process is no failure, because the next request starts a new process.
     if (!wasAsking) return;
     this.#failures += 1;
     this.#failure = reason;

@@ -15,7 +15,7 @@ export interface EstimatorOptions {
   readonly priorWeight: number;
 }
 
-/** The number of kernels above which the minimum bandwidth no longer decreases. */
+/** The largest divisor of the minimum bandwidth. With more kernels, the minimum bandwidth no longer decreases. */
 const MAX_NARROWING = 100;
 
 /** Returns a random number between 0 and 1, both excluded. */

@@ -53,7 +53,7 @@ export interface Observations {
   readonly running: readonly Point[];
 }
 
-/** The number of ended trials before the first point that depends on results. Points before this number are random. */
+/** Points are random until this many trials have ended. Later points depend on results. */
 export const STARTUP_TRIALS = 10;
 
 const CANDIDATES = 24;
