@@ -90,7 +90,10 @@ function parseStored(sweepId: string, { text, fileName }: { text: string; fileNa
   }
 }
 
-/** A sweep that a user has stopped or killed cannot change. A sweep that has reached its target can. */
+/**
+ * @throws {RejectedError} for a sweep that a user has stopped or killed. A sweep that has reached its target can change
+ * once it has ended.
+ */
 function mustBeChangeable(sweep: WireSweep): void {
   const state = sweepState.of(sweep.state);
   if (state === 'stopping' && endedByTarget(sweep))
@@ -258,7 +261,10 @@ function searchOf(
   return { source, state, done };
 }
 
-/** Undefined if an older version of trawl created all trials of the sweep when it was submitted. */
+/**
+ * Returns the stored state of a sweep's search. Undefined if an older version of trawl created all trials of the sweep
+ * at its submission.
+ */
 function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
   const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
     search: string | null;

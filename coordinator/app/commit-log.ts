@@ -1,6 +1,6 @@
 /**
- * Logs durable changes with their ids. Failures and user actions have level info, and all other changes have level
- * debug.
+ * Logs durable changes with their ids. Warnings, slow attempts and quarantines have level warn, failures and user
+ * actions have level info, and the other logged changes have level debug.
  */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';

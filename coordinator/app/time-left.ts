@@ -5,7 +5,10 @@ import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { createdTrials, uncreatedTrials } from '../core/trials.ts';
 import { slotShareOf } from './slot-share.ts';
 
-/** An estimate reads thousands of trials, so the estimate of a large sweep is reused for a longer time. */
+/**
+ * The time for which an estimate is reused, in milliseconds per trial of the sweep. The estimate of a large sweep reads
+ * thousands of trials, so it is reused for longer.
+ */
 const MAX_AGE_MS_PER_TRIAL = 1;
 
 interface Estimate {
@@ -73,7 +76,10 @@ export class TimeLeftEstimates {
   }
 }
 
-/** A sweep that will have too many trials has no estimate, like a sweep without a limit on its trials. */
+/**
+ * Returns the number of trials that are not created yet. Infinite if the sweep will have too many trials for an
+ * estimate.
+ */
 function toComeOf(sweep: Sweep): number {
   const toCome = uncreatedTrials(sweep);
   return createdTrials(sweep) + toCome > MAX_ESTIMATED_TRIALS ? Number.POSITIVE_INFINITY : toCome;

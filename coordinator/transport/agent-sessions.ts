@@ -17,7 +17,7 @@ export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 /**
  * All sessions by agent. The current session of an agent is the session with the newest hello. Other sessions of the
  * agent are usually about to close. If the hello of a dead process arrives after the hello of its successor, the
- * session of the successor remains current.
+ * session of the successor becomes current again when the session of the dead process ends.
  */
 export class AgentSessions {
   /** The open sessions of each agent, by agent id. The newest session of an agent is last. */

@@ -37,8 +37,7 @@ export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactStore;
   /**
-   * The core. Its running attempts can upload files. Undefined if the store is read-only; uploads are then
-   * rejected.
+   * The core, whose running attempts can upload files. Undefined if the store is read-only; uploads are then rejected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
@@ -119,7 +118,7 @@ async function receiveBytes(call: PutCall, { key, artifact, next, options }: Acc
   }
 }
 
-/** Lets the agent send the file to the artifact store, and verifies the stored object. */
+/** Lets the agent send the file directly to the artifact store, and verifies the stored object. */
 async function receiveDirectly(
   call: PutCall,
   { key, artifact, next }: AcceptedUpload,

@@ -219,7 +219,7 @@ describe('streams', () => {
     ['an invalid label name', { labels: { '-': 'a' } }, /"-" cannot name a label/],
     ['no incarnation', { incarnation: '' }, /incarnation/],
     ['no instance', { instance: '' }, /instance/],
-  ])('a hello with %s is rejected by name, and the agent is not registered', async (_, more, message) => {
+  ])('a hello with %s is rejected with a reason, and the agent is not registered', async (_, more, message) => {
     const error = await new Stream().hello(more).broken();
     expect(error.code).toBe(status.INVALID_ARGUMENT);
     expect(error.details).toMatch(message);
@@ -385,7 +385,7 @@ test('the stream of an agent that never reads its answers is closed', { timeout:
   expect((await broken)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('after a failed write, no record is acknowledged, and the coordinator is asked to stop', async () => {
+test('after a failed write to the store, the call fails, and the coordinator is asked to stop', async () => {
   const { keys } = await offered(1);
   served.runtime.db.exec('drop table attempts');
   await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });

@@ -262,7 +262,7 @@ export class AttemptService {
       );
     }
     throw new InUseError(
-      `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id is free in ${formatSpan(freeInMs)} unless it returns`,
+      `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id is free in ${formatSpan(freeInMs)} unless that agent returns`,
     );
   }
 
@@ -302,7 +302,8 @@ export class AttemptService {
     }
     const isOver = record.kind === 'ended' || 'refusal' in answer;
     if (isOver) session.forget(record.key);
-    // A rejection can depend on a change that is not durable yet.
+    // The answer is sent only when all changes so far are durable, because even a rejection can depend on an earlier
+    // change.
     await runtime.settle(step);
     switch (answer.result) {
       case 'accepted':

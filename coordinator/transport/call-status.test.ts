@@ -57,7 +57,7 @@ test('an unreadable message is reported as an invalid argument, and counted as u
   expect(endings).toMatchObject([{ path: getSweep.path, code: status.INVALID_ARGUMENT, unreadable: true }]);
 });
 
-test('a message over the limit is rejected by name, and counted as unreadable', async () => {
+test('a message over the size limit is rejected, and counted as unreadable', async () => {
   const { call, endings } = await serving();
   expect(await call(Buffer.alloc(MAX_MESSAGE_BYTES + 1))).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
   expect(endings).toMatchObject([{ code: status.RESOURCE_EXHAUSTED, unreadable: true }]);

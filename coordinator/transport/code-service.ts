@@ -29,8 +29,8 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export interface CodeServiceOptions {
   readonly archives: CodeArchives;
   /**
-   * The trials whose code the agents can read. Undefined if the store is read-only. Uploads are then
-   * rejected, and no agent is connected.
+   * The trials whose code the agents can read. Undefined if the store is read-only. Uploads are then rejected, and no
+   * agent is connected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;

@@ -64,7 +64,7 @@ test('calls beyond the limit of a caller, or of all callers, are rejected until 
   await expect.poll(async () => typeof (await start(b))).toBe('function');
 });
 
-test('a rejected call does not reduce the number of running calls', async () => {
+test('rejected calls do not change the count of running calls', async () => {
   const connect = await serving();
   const client = connect();
   for (let at = 0; at < LIMIT.perCaller; at++) await start(client);

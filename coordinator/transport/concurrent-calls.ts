@@ -69,7 +69,7 @@ class ConcurrentCalls {
     return undefined;
   }
 
-  /** Ends the count of a call. */
+  /** Stops counting a call that has ended. */
   remove(caller: string): void {
     this.#total -= 1;
     const left = (this.#byCaller.get(caller) ?? 1) - 1;

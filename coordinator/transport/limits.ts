@@ -15,7 +15,7 @@ export const MAX_CONNECTIONS = 4_096;
 export const MAX_REJECTED_CALLS = 100;
 /** The time limit of the TLS handshake. */
 export const HANDSHAKE_MS = 10_000;
-/** Keepalive messages detect a peer that disappeared without closing its connection. */
+/** The interval of the keepalive messages, which detect a peer that disappeared without closing its connection. */
 export const KEEPALIVE_EVERY_MS = 10_000;
 export const KEEPALIVE_WAIT_MS = 5_000;
 /** The time after which a connection without calls is closed. Clients reconnect when they need a connection. */

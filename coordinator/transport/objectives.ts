@@ -11,7 +11,7 @@ import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 export interface RankedIndices {
   readonly indices: Uint32Array;
   readonly places: Uint32Array;
-  /** Only in a ranking by several objectives. 0 for a trial that lacks an objective. */
+  /** The fronts of the trials; only in a ranking by several objectives. 0 for a trial that lacks an objective. */
   readonly fronts?: Uint32Array;
 }
 

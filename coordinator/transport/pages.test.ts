@@ -8,7 +8,7 @@ import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
 
-test('pages contain all rows in order, and only the last row of a page exceeds its size', () => {
+test('pages contain all rows in order, and a page exceeds its size limit only by its last row', () => {
   const sizes = fc.array(fc.nat(50), { maxLength: 60 });
   fc.assert(
     fc.property(sizes, fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 200 }), (rows, maxRows, bytes) => {

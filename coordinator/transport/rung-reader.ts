@@ -5,7 +5,7 @@ import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.t
 import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import type { SweepQueries } from '../store/sweep-queries.ts';
 
-/** The entries that one turn of the event loop reads. */
+/** The maximum number of entries that are read in one turn of the event loop. */
 const PAGE = 2_000;
 
 /** A summary is reused long enough that reading summaries takes at most this share of the time. */

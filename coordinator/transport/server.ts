@@ -55,7 +55,7 @@ export function newServer(
   });
 }
 
-/** Implements `grpc.health.v1`. Each service has a status. The status of the server has the empty name. */
+/** Implements `grpc.health.v1`. Each service has a status. The status of the whole server has the empty name. */
 export class Health {
   readonly #names: readonly string[];
   readonly #health: HealthImplementation;

@@ -46,7 +46,10 @@ const MAX_SHOWN_ARTIFACTS = 10_000;
 /** The maximum number of Python environments in one answer. Each environment has up to 64 KiB. */
 const MAX_ENVIRONMENTS = 100;
 
-/** Changes to sweeps. Each method rejects its calls if the store is served without a coordinator. */
+/**
+ * Changes sweeps. If the store is served without a coordinator, only `retry` and `apply` are possible, and the other
+ * methods reject their calls.
+ */
 export interface SweepControl {
   /**
    * Returns the id of the submitted sweep.
@@ -73,7 +76,7 @@ export interface Retried {
 }
 
 export interface SweepSource extends WatchSource {
-  /** Returns undefined if the trial is not pending, or if no coordinator runs on the store. */
+  /** Explains why a trial is pending. Undefined if the trial is not pending, or if no coordinator runs on the store. */
   explain(sweepId: string, trialId: string): Explanation | undefined;
 }
 
@@ -232,7 +235,8 @@ async function rankedIndices(
 }
 
 /**
- * Configs are ranked for only one call at a time, because a ranking holds a part of each row of the sweep in memory.
+ * The last ranking of configs. The next ranking waits for it, because a ranking holds a part of each row of the sweep
+ * in memory.
  */
 let lastRanking: Promise<unknown> = Promise.resolve();
 
@@ -254,7 +258,10 @@ async function* listConfigs(
   for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
 }
 
-/** Returns undefined if the request needs more than the best trials by the sweep's own metric. */
+/**
+ * Returns a request for only the best rows. Undefined if the request needs more than the best trials by the sweep's own
+ * metric.
+ */
 function bestRequest(
   sweep: Sweep,
   { rankBy, goal: asked, limit }: Pick<ListConfigsRequest, 'rankBy' | 'goal' | 'limit'>,
@@ -313,7 +320,7 @@ async function rankedConfigs(
   }));
 }
 
-/** The trials of each config are read when the config is requested. */
+/** Yields the ranked configs with all their data. The trials of each config are read when the config is requested. */
 function* wholeConfigs(
   queries: Queries,
   sweepId: string,

@@ -1,4 +1,7 @@
-/** The limits of an upload: the time for each chunk, the minimum rate, and the free space on the disk. */
+/**
+ * Receives uploads, and enforces their limits: the time for each chunk, the minimum rate, and the free space on the
+ * disk.
+ */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
@@ -80,7 +83,8 @@ export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boo
 }
 
 /**
- * Reserves space for the rest of a file, receives it, and stores it durably. The caller must close the file.
+ * Reserves space for the rest of a file, receives the rest, and stores the file durably. The caller must close the
+ * file.
  * @param name the name of the file, for messages
  * @param onReserved called when the space is reserved
  * @param nextChunk returns the next chunk; undefined at the end of the upload

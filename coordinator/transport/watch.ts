@@ -70,7 +70,7 @@ export async function* watchMessages(
       sentUpTo = queries.sweeps.lastEvent();
       yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
     }
-    // Every change of a sweep's state is an event.
+    // The sweep is read again only after events, because every change of its state is an event.
     let sweep = queries.sweeps.get(sweepId);
     while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
@@ -117,8 +117,8 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
 }
 
 /**
- * Each page of rows is read when the previous page has been sent. A row that changed after its page was read is sent
- * again with the event of the change.
+ * Yields the snapshot of a sweep in several messages. Each page of rows is read when the previous page has been sent. A
+ * row that changed after its page was read is sent again with the event of the change.
  */
 function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
   const sweep = queries.sweeps.get(sweepId);
