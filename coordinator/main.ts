@@ -85,7 +85,7 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   /** The Python interpreter of the processes of optuna searches. */
   readonly python: string;
   /**
-   * Whether a sweep file may name a sampler class of the author or a Python interpreter. Both run the author's code on
+   * Whether a sweep file may name a sampler class of its author or a Python interpreter. Both run the author's code on
    * this machine.
    */
   readonly allowSamplerCode: boolean;
@@ -281,7 +281,7 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
     (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
     now(),
   );
-  if (moved > 0) log.warn({ files: moved }, `moved files that no artifact names to ${ORPHANS_FOLDER}/`);
+  if (moved > 0) log.warn({ files: moved }, `moved files that no record names to ${ORPHANS_FOLDER}/`);
 }
 
 /**

@@ -94,7 +94,7 @@ export interface ArtifactStore {
    * @returns whether the removal is complete; false if it was deferred
    */
   removeSweep(sweepId: string): Promise<boolean>;
-  /** Defers the removal of all artifacts until the returned function is called. Calls must not overlap. */
+  /** Defers every removal of artifacts until the returned function is called. Calls must not overlap. */
   keepAll(): () => Promise<void>;
   /**
    * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. An ended attempt accepts

@@ -1,4 +1,4 @@
-/** Stores code archives as code/SHA256.tar in the coordinator's folder. Only `prune` removes archives. */
+/** Stores code archives as code/SHA256.tar in the coordinator's folder. Only a prune removes archives. */
 import { createReadStream, existsSync } from 'node:fs';
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -95,7 +95,7 @@ export class CodeArchives {
     return createReadStream(this.path(sha256), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
   }
 
-  /** Prevents the removal of all archives until the returned function is called. */
+  /** Prevents every removal of archives until the returned function is called. */
   keepAll(): () => void {
     this.#kept += 1;
     return () => {

@@ -16,7 +16,9 @@ interface DurableStore {
 export interface AttemptFileCleaner {
   /** Removes the unneeded files of the attempts that a durable commit ended. */
   afterCommit(commit: Commit): void;
-  /** Removes the file of an upload that ended later than its attempt, once all records of the attempt are durable. */
+  /**
+   * Removes the unneeded files of an attempt that ended before its upload, once all records of the attempt are durable.
+   */
   afterUpload(key: AttemptKey): void;
 }
 

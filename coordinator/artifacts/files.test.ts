@@ -41,7 +41,7 @@ test('at a start, orphans and partial uploads are moved aside, and files that re
   expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
-test('artifact files are removed only after their holders have released them', async () => {
+test('while all artifacts are kept, a removal is deferred until their release', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();
@@ -107,7 +107,7 @@ test('a file with the same name and other contents does not count as stored', as
   expect(await files.holds(key(1), FILE)).toBe(false);
 });
 
-test('two concurrent uploads of the same contents are rejected', async () => {
+test('the second of two concurrent uploads of the same contents is rejected', async () => {
   const files = new ArtifactFiles(dir);
   const first = await files.begin(key(1), FILE);
   await expect(files.begin(key(1), { ...FILE, name: 'twin' })).rejects.toThrow(RejectedError);
@@ -115,7 +115,7 @@ test('two concurrent uploads of the same contents are rejected', async () => {
   await (await files.begin(key(1), { ...FILE, name: 'twin' })).close();
 });
 
-test('the path of the artifacts folder can be relative', async () => {
+test("the path of the coordinator's folder can be relative", async () => {
   const files = new ArtifactFiles(`${relative(process.cwd(), dir)}/`);
   expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
   expect(new ArtifactFiles(dir).has(key(1), FILE.name)).toBe(true);
@@ -125,7 +125,7 @@ test.each([
   ['a', 'a/b', 'artifact a/b conflicts with the artifact a:'],
   ['a/b', 'a/b/c/d', 'artifact a/b/c/d conflicts with the artifact a/b:'],
   ['a/b', 'a', 'artifact a conflicts with the artifacts in the folder a:'],
-])('with artifact %s stored, the upload of %s is rejected by name', async (stored, name, message) => {
+])('with artifact %s stored, the upload of %s to the same attempt is rejected', async (stored, name, message) => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, stored);
   await expect(put(files, 1, name)).rejects.toThrow(message);
@@ -134,7 +134,7 @@ test.each([
   await put(files, 1, 'other');
 });
 
-test('of two concurrent uploads with conflicting names, the later upload is rejected by name', async () => {
+test('of two concurrent uploads with conflicting names, the upload that ends later is rejected', async () => {
   const files = new ArtifactFiles(dir);
   const slow = await files.begin(key(1), { ...FILE, name: 'a' });
   await slow.append(BYTES);

@@ -24,7 +24,7 @@ export const ARTIFACTS_FOLDER = 'artifacts';
  */
 const PARTS = '.parts';
 
-/** Some file systems have no hard links. */
+/** Links a file to a second path. On a file system without hard links, copies the file. */
 function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);
@@ -66,8 +66,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns whether the artifact file is complete. A complete file is flushed to disk here, because the process that
-   * wrote it can have ended before the flush.
+   * Returns whether the artifact file is complete and intact. The folders of such a file are synced here, because the
+   * process that moved the file into place can have ended before it synced them.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);
@@ -158,8 +158,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns the files in the folders of sweeps. If the root is a link to a wrong folder, the files in that folder are
-   * not touched.
+   * Returns the files in the folders of sweeps. Other files are not orphans, because the root can be a link to a wrong
+   * folder.
    */
   async #filesOfSweeps(): Promise<Dirent[]> {
     const files: Dirent[] = [];

@@ -117,8 +117,8 @@ function conflictOf(error: unknown, path: string): unknown {
 }
 
 /**
- * Returns whether the uploaded file is complete. A complete file is flushed to disk here, because the process that
- * wrote it can have ended before the flush.
+ * Returns whether the uploaded file is complete and intact. The folders of such a file are synced here, because the
+ * process that moved the file into place can have ended before it synced them.
  */
 export async function isStored({ path, top }: FilePlace, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
@@ -128,7 +128,10 @@ export async function isStored({ path, top }: FilePlace, { size, sha256 }: Check
   return true;
 }
 
-/** A rename is durable only after a sync of its folder. A new folder is durable only after a sync of its parent. */
+/**
+ * Syncs a file's folder and all folders above it, up to `top`. A rename is durable only after a sync of its folder. A
+ * new folder is durable only after a sync of its parent.
+ */
 async function syncFolders(lowest: string, top: string): Promise<void> {
   for (let path = lowest; ; path = dirname(path)) {
     await syncPath(path);

@@ -32,8 +32,8 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
 }
 
 /**
- * Adds the files of children. Existing files are not changed, so a start adds only the files that a crash after the
- * commit left missing. If a parent's file is missing, the attempts of the child fail with the reason.
+ * Adds the parents' checkpoints to their children. Existing files are not changed, so a start adds only the files that
+ * a crash after the commit left missing. If a parent's file is missing, the attempts of the child fail with the reason.
  */
 export async function shareCheckpoints(
   inherited: readonly InheritedCheckpoint[],

@@ -1,4 +1,4 @@
-/** Opens the artifact store of a coordinator's store: the coordinator's folder, or an S3-compatible store. */
+/** Opens the artifact store of a coordinator, which is the coordinator's folder or an S3-compatible store. */
 import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -63,9 +63,9 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 }
 
 /**
- * Opens the artifact store of a coordinator, and records its location. If the location cannot be reached, the check is
- * repeated until it succeeds, and uploads are rejected and retried in the meantime.
- * @param observer reports requests and whether the location can be used
+ * Opens the artifact store of a coordinator, checks that it can be used, and records its location. If the location
+ * cannot be reached, the check is repeated until it succeeds, and uploads are rejected and retried in the meantime.
+ * @param observer receives each request, and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it
  */

@@ -10,7 +10,10 @@ import { dirname, join } from 'node:path';
 export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
-  /** The name of the set's folder, which is the start time of the coordinator. */
+  /**
+   * The name of the set's folder, which contains the start time of the coordinator. For objects of a remote store,
+   * their place.
+   */
   readonly name: string;
   readonly files: number;
   /** The total size of the files in the set, in bytes. */

@@ -61,7 +61,7 @@ test.each([
   expect(found.message).toContain(advice);
 });
 
-test('an overloaded, failing or unreachable server is retried, and other errors keep their cause', () => {
+test('an overloaded, failing or unreachable server needs no person, and other errors have types of their own', () => {
   for (const error of [
     failure('SlowDown', 503),
     failure('InternalError', 500),
@@ -79,7 +79,7 @@ test('an overloaded, failing or unreachable server is retried, and other errors 
   expect(explained(failure('NoSuchKey', 404))).toBeInstanceOf(NotFoundError);
 });
 
-test('the location of a store with artifacts does not change, and an empty store accepts any location', () => {
+test('the bucket and the prefix of a store with artifacts cannot change, and an empty store accepts any location', () => {
   expect(chooseLocation(undefined, undefined, 3)).toBeUndefined();
   expect(chooseLocation(undefined, 's3://bucket/a', 3)).toBe('s3://bucket/a');
   expect(chooseLocation('s3://bucket/a?region=x', 's3://bucket/a', 3)).toBe('s3://bucket/a?region=x');

@@ -31,10 +31,10 @@ export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /** The validity of a presigned URL: enough for the slowest permitted transfer of the largest part. */
 const URL_EXPIRES_S = 3_600;
-/** Larger files are uploaded directly in parts, so that an interrupted upload resumes. */
+/** An agent uploads a larger file in parts, so that an interrupted upload resumes. */
 const MAX_SINGLE_PUT_BYTES = 64 * 2 ** 20;
 
-/** The name and the checksum in the key of an object. */
+/** The attempt, the name and the checksum in the key of an object. */
 interface NamedObject {
   readonly key: AttemptKey;
   readonly name: string;
@@ -65,9 +65,11 @@ export class S3Artifacts implements ArtifactStore {
   readonly #root: string;
   /** The partial files of uploads through the coordinator. */
   readonly #parts: ArtifactFiles;
-  /** The verified uploads of running attempts since the start: for each name, the checksum. */
+  /** The verified uploads of running attempts since the start: for each attempt, the checksums by name. */
   readonly #uploaded = new Map<string, Map<string, string>>();
-  /** The names of the stored objects of running attempts. The objects of an attempt are listed only once. */
+  /**
+   * The names of the stored objects of running attempts, by attempt. The objects of an attempt are listed only once.
+   */
   readonly #names = new Map<string, Promise<Set<string>>>();
   readonly #uploading = new Set<string>();
   #deferredRemovals: (() => Promise<void>)[] | undefined;
@@ -90,7 +92,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Checks that objects can be written, read, listed and deleted, and whether the server verifies checksums.
+   * Checks that objects can be written, read, listed and deleted, and whether the server verifies checksums. Turns
+   * direct transfers on only if it does.
    * @throws {S3UnavailableError | NoSpaceError} if the store cannot be used
    */
   async check(): Promise<{ verifiesChecksums: boolean }> {
@@ -125,7 +128,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Verifies an object. A server that computed the SHA-256 of the whole object reports it. Otherwise, the object is read.
+   * Verifies an object by the SHA-256 that the server reports. If the server did not compute it from the whole object,
+   * the object is read.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     if (this.#uploaded.get(keyText(key))?.get(artifact.name) === artifact.sha256) return true;
@@ -220,7 +224,7 @@ export class S3Artifacts implements ArtifactStore {
     });
   }
 
-  /** Objects are not moved at a start: only `prune --orphans` lists all objects. Partial files are moved. */
+  /** Moves only partial files. Objects are not moved, because only `prune --orphans` lists all objects. */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
     return this.#parts.moveOrphans(isNamed, at);
   }
@@ -312,7 +316,7 @@ export class S3Artifacts implements ArtifactStore {
     this.#uploaded.set(attempt, uploaded);
   }
 
-  /** @throws {ConflictError} */
+  /** @throws {ConflictError} if one of the name and a stored name uses the other as a folder */
   async #requireFreeName(key: AttemptKey, name: string): Promise<void> {
     const attempt = keyText(key);
     let listed = this.#names.get(attempt);
@@ -358,7 +362,10 @@ export class S3Artifacts implements ArtifactStore {
     await this.#bucket.remove(batch);
   }
 
-  /** @returns whether the removal is complete */
+  /**
+   * Runs a removal, or defers it while all artifacts are kept.
+   * @returns whether the removal is complete
+   */
   async #orDefer(remove: () => Promise<void>): Promise<boolean> {
     if (this.#deferredRemovals !== undefined) {
       this.#deferredRemovals.push(remove);

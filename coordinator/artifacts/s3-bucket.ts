@@ -1,6 +1,7 @@
 /**
- * Objects of an S3-compatible store. The client library is loaded when a bucket is opened, so that a coordinator without
- * S3 does not load it. The library retries failed requests with backoff, and corrects small differences between clocks.
+ * Reads and writes the objects of an S3-compatible store. The client library is loaded when a bucket is opened, so that
+ * a coordinator without S3 does not load it. The library retries failed requests with backoff, and corrects small
+ * differences between clocks.
  */
 import { open } from 'node:fs/promises';
 import type * as S3 from '@aws-sdk/client-s3';
@@ -18,8 +19,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** The time without data after which a request is retried. */
 const IDLE_TIMEOUT_MS = 30_000;
 /**
- * The number of concurrent requests to delete one object each. Not every server can delete several objects in one
- * request.
+ * The number of objects that are deleted at the same time, each with its own request. Not every server can delete
+ * several objects in one request.
  */
 const CONCURRENT_REMOVALS = 16;
 
@@ -178,7 +179,10 @@ export class S3Bucket {
     return { uploadId, missing: piecesOf(size).filter((piece) => stored.get(piece.number)?.size !== piece.size) };
   }
 
-  /** @throws {S3UnavailableError} if a part is missing or the server fails */
+  /**
+   * Completes an upload in parts.
+   * @throws {S3UnavailableError} if a part is missing or the server fails
+   */
   async finishParts(key: string, uploadId: string, size: number): Promise<void> {
     const stored = await this.#partsOf(key, uploadId);
     const Parts = piecesOf(size).map(({ number }) => {
@@ -320,7 +324,7 @@ export class S3Bucket {
     return this.#run('presign', 'could not presign a request', () =>
       sign({
         expiresIn,
-        // The library has measured the difference between this clock and the server's.
+        // The time on the server's clock. The library has measured the difference between the two clocks.
         signingDate: new Date(Date.now() + (this.#client.config.systemClockOffset ?? 0)),
         unhoistableHeaders: new Set(['x-amz-checksum-sha256']),
         signableHeaders: new Set(['host', 'content-length']),
@@ -340,7 +344,7 @@ export class S3Bucket {
     key: string,
     uploadId: string,
   ): Promise<Map<number, { size: number; etag: string; sha256: string | undefined }>> {
-    // A file has at most 64 parts, and a page has up to 1,000.
+    // One page is enough: a file has at most 64 parts, and a page has up to 1,000.
     const { Parts = [] } = await this.#run('list_parts', `could not list the parts of ${key}`, () =>
       this.#client.send(new this.#s3.ListPartsCommand({ ...this.#at(key), UploadId: uploadId })),
     );
@@ -365,7 +369,7 @@ export class S3Bucket {
       return result;
     } catch (error) {
       const explained = explainS3Error(error, what, this.where);
-      // A missing object is an answer, not a failure of the server.
+      // A missing object and a wrong checksum are answers, not failures of the server.
       const isAnswer = explained instanceof NotFoundError || s3Code(error).code === 'BadDigest';
       this.#observer.onRequest(operation, seconds(), isAnswer ? undefined : explained);
       throw explained;

@@ -59,7 +59,7 @@ export function isMissingUpload(error: unknown): boolean {
   return s3Code(error).code === MISSING_UPLOAD;
 }
 
-/** Returns the advice for an unknown error code. A retry of a rejected request cannot succeed, except after these statuses. */
+/** Returns the advice for an unknown error code. Undefined if a retry can succeed. */
 function adviceFor(status: number | undefined): string | undefined {
   if (status === 403) return NEEDS_PERSON.AccessDenied;
   if (status === undefined || status < 300 || status >= 500 || [408, 409, 429].includes(status)) return undefined;
@@ -73,7 +73,7 @@ function adviceFor(status: number | undefined): string | undefined {
  */
 export function explainS3Error(error: unknown, what: string, where: string): TrawlError {
   const { code, status } = s3Code(error);
-  // The client's own error holds the whole request, with its signature.
+  // The client's own error is not the cause, because it holds the whole request with its signature.
   const options = { cause: new Error(`${code}: ${errorMessage(error)}`) };
   const text = (reason: string) => `${what} in ${where}: ${reason}`;
   if (FULL.includes(code) || status === 507) {

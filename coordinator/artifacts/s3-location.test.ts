@@ -42,8 +42,8 @@ test('locations with the same bucket and prefix are the same place, whatever the
 
 test.each([
   ['/data', 'does not begin with s3://'],
-  ['s3://', 'cannot name a bucket'],
-  ['s3://a', 'cannot name a bucket'],
+  ['s3://', 'is not a valid name of a bucket'],
+  ['s3://a', 'is not a valid name of a bucket'],
   ['s3://key:secret@bucket/x', 'credentials, which belong in AWS_ACCESS_KEY_ID'],
   ['s3://bucket/../x', 'the prefix "../x"'],
   ['s3://bucket/a//b', 'the prefix "a//b"'],

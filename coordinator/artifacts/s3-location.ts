@@ -45,7 +45,7 @@ export function parseS3Location(text: string): S3Location {
   if (!text.startsWith('s3://')) fail('it does not begin with s3://');
   if (bucket.includes('@'))
     fail('it contains credentials, which belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
-  if (!BUCKET.test(bucket)) fail(`${JSON.stringify(bucket)} cannot name a bucket`);
+  if (!BUCKET.test(bucket)) fail(`${JSON.stringify(bucket)} is not a valid name of a bucket`);
   if (path !== '' && (!PREFIX.test(path) || /(^|\/)\.\.?(\/|$)/.test(path))) {
     fail(`the prefix ${JSON.stringify(path)} can contain letters, digits and . _ = @ + - with / between folders`);
   }
@@ -91,7 +91,10 @@ function hasLoopbackHost(endpoint: string | undefined): boolean {
   return endpoint !== undefined && isLoopback({ host: new URL(endpoint).hostname, port: 0 });
 }
 
-/** The bucket and the prefix, which identify the place of stored artifacts. The other parameters can change. */
+/**
+ * Returns the bucket and the prefix, which together identify the place of stored artifacts. The other parameters can
+ * change.
+ */
 export function s3Place({ bucket, prefix }: Pick<S3Location, 'bucket' | 'prefix'>): string {
   return `s3://${bucket}/${prefix}`;
 }

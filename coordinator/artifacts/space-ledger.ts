@@ -1,7 +1,7 @@
 /**
- * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. The bytes that an upload has
- * announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. Reservations exist only in
- * memory, and end with their stream or with the process.
+ * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. The bytes that an upload
+ * has announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. Reservations
+ * exist only in memory, and end with their stream or with the process.
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
@@ -26,7 +26,7 @@ export function spaceAnswer(need: number, free: number, reserved: number, keep =
   return need > available - reserved ? 'later' : 'fits';
 }
 
-/** The disk space that is reserved for one upload. */
+/** The space that is reserved for one upload. */
 export interface Reservation {
   /** Releases the reserved space of bytes that were written. */
   consume(bytes: number): void;

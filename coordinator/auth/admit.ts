@@ -5,7 +5,7 @@ import { type Role, rolesOf } from '../../proto/roles.ts';
 import type { KnownIdentity } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
 
-/** The name in the caller's verified certificate. */
+/** The name and the role in the caller's verified certificate. */
 export interface CertificateHolder {
   readonly name: string;
   readonly role: string;

@@ -21,7 +21,8 @@ const known = z.object({
   role: z.enum(ROLES),
   tokenSha256: z.string(),
   /**
-   * The serial number in the subject of an agent's certificate. Absent in identities of earlier versions.
+   * The serial number in the subject of an agent's certificate. Absent if an earlier version of trawl wrote the
+   * identity.
    */
   serial: z.string().optional(),
 });
@@ -60,7 +61,7 @@ export class Identities {
   /**
    * @param dir the server's identity folder
    * @param onUnreadable called when the file becomes unreadable; the last known identities remain valid
-   * @throws {BadInputError}
+   * @throws {BadInputError} if the file is missing or invalid
    */
   constructor(dir: string, onUnreadable: (error: unknown) => void) {
     this.#dir = dir;

@@ -18,7 +18,8 @@ import { CODE_FOLDER, codeArchiveName } from '../artifacts/code-archives.ts';
 import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
 
 /**
- * The file name differs from the coordinator's store.db, so that a coordinator cannot start on a backup and change it.
+ * The name of the store's file in a backup. It differs from the coordinator's store.db, so that a coordinator cannot
+ * start on a backup and change it.
  */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
@@ -34,9 +35,7 @@ export const manifest = z.object({
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /**
-   * The artifacts and code archives that the store lists, but whose files were missing from the coordinator's folder.
-   */
+  /** The artifacts and code archives that the store lists, but whose files were missing when the backup was made. */
   missing: z.array(z.string()),
 });
 
@@ -96,7 +95,7 @@ export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean 
  * Verifies a received backup and writes its manifest.
  * @param dir the folder of the received files
  * @param version the version of this trawl
- * @throws {DamagedError} if the store or an artifact is damaged
+ * @throws {DamagedError} if the store or a file is damaged
  */
 export async function sealBackup(dir: string, version: string): Promise<Manifest> {
   const store = join(dir, BACKUP_STORE);
@@ -131,12 +130,12 @@ export async function sealBackup(dir: string, version: string): Promise<Manifest
  */
 export async function verifyFile(path: string, { size, sha256 }: StoredFile): Promise<void> {
   if (statSync(path).size === size && (await checksumOfFile(path)).sha256 === sha256) return;
-  throw new DamagedError(`the artifact ${path} is damaged: its size or checksum does not match the store`);
+  throw new DamagedError(`the file ${path} is damaged: its size or checksum does not match the store`);
 }
 
 /**
- * Reads the schema version and the files that a store names. Switches the store out of write-ahead mode, so that the
- * store is one file.
+ * Checks a store, and reads its schema version and the files that it names. Switches the store out of write-ahead mode,
+ * so that the store is one file.
  */
 function readStore(path: string): { schema: number; named: readonly StoredFile[] } {
   const db = new Database(path);
@@ -161,7 +160,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether the folder exists and contains files. The folder of a backup must not contain other files. */
+/** Whether the folder exists and contains files. A backup is received only into a new or empty folder. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

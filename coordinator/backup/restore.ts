@@ -121,8 +121,8 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * Gives the store a new cluster name. The new cluster name separates the heartbeats and offers of the restored
- * coordinator from those of the original coordinator, which may still run.
+ * Gives the store a new cluster name, and returns the files that the store names. The new cluster name separates the
+ * heartbeats and offers of the restored coordinator from those of the original coordinator, which may still run.
  */
 function renameCluster(store: string): readonly StoredFile[] {
   const db = new Database(store);

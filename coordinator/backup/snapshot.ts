@@ -48,14 +48,14 @@ export function snapshots({ dir, db, files, archives, log }: SnapshotSource): ()
           file.of === undefined ? archives.read(file.sha256, 0) : files.read(file.of.key, { ...file, ...file.of }, 0);
         const pieces = content[Symbol.asyncIterator]();
         try {
-          // A missing file is reported by the first read.
+          // The header is sent after the first read, because the first read reports a missing file.
           const first = await pieces.next();
           yield header(file.path, file.size);
           if (first.done !== true) yield* chunks([first.value]);
           yield* chunks({ [Symbol.asyncIterator]: () => pieces });
         } catch (error) {
           if (!isMissingFile(error)) throw error;
-          log.warn({ file: file.path }, 'a file of the store is missing; the backup does not contain it');
+          log.warn({ file: file.path }, 'a file that the store names is missing; the backup does not contain it');
         } finally {
           await pieces.return?.();
         }

@@ -133,7 +133,7 @@ test('--keep keeps the newest ended sweeps, and the newest sweep is always kept 
   expect(Number(sweep('running', 0))).toBeGreaterThan(Number(made[3]));
 });
 
-test('a prune removes the rows of a sweep from every table that names the sweep', async () => {
+test('a prune removes the rows of a sweep from every table with a column sweep_id', async () => {
   const tables = db
     .prepare(
       `select name from sqlite_schema as s where type = 'table'

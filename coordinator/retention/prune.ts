@@ -87,7 +87,7 @@ export class Pruner {
   }
 
   /**
-   * Removes one sweep at a time, so that other calls are served in between.
+   * Removes the sweeps that the options select, one at a time, so that other calls are served in between.
    * @returns the removed sweeps, oldest first
    */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
@@ -115,7 +115,7 @@ export class Pruner {
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
-  /** If the removal is deferred, the next prune retries it. */
+  /** Removes the files of a sweep. If the removal is deferred, the next prune repeats it. */
   async #removeFiles(sweepId: string): Promise<void> {
     if (await this.#files.removeSweep(sweepId)) endRemoval(this.#db, sweepId);
   }

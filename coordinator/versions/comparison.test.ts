@@ -109,7 +109,7 @@ test('two grids of 10^9 points are compared without an enumeration', () => {
   expect(changesOf(larger, `${BILLION}exclude: [{p: 5}]\n`)).toEqual({ kept: 1e9 - 1e6, added: 0, dropped: 2e6 });
 });
 
-test('a file that sets a parameter to its default value has the same trials as a file without the parameter', () => {
+test('trials that set a parameter to its default value equal the trials of a file without the parameter', () => {
   const plain = 'trainer: noop\nparameters: {x: {values: [1, 2]}}\n';
   expect(changesOf(plain, 'trainer: noop\nparameters: {x: {values: [1, 2]}, epochs: {values: [1, 2]}}\n').kept).toBe(2);
 });

@@ -15,7 +15,7 @@ import { gridContains, type TrialPoint } from './grid-points.ts';
  */
 export const MAX_COMPARED_TRIALS = 100_000;
 
-/** The difference between the points of two versions. */
+/** The difference between the points of two versions. `contains` returns whether the new version has a trial. */
 export type SpaceChange =
   | { readonly kind: 'same' }
   /**
@@ -66,7 +66,7 @@ export function compareSpaces(before: SweepSpec, after: SweepSpec): SpaceChange 
 }
 
 /**
- * Counts the trials of both versions.
+ * Counts the trials that the new version keeps, adds and drops.
  * @throws {BadInputError} if the count would take too long
  */
 export function countChanges(before: SweepSpec, after: SweepSpec, change: SpaceChange): TrialChanges {

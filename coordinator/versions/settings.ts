@@ -64,7 +64,10 @@ export function compareSettings(before: SweepSpec, after: SweepSpec): SettingCha
   return changes.filter((change) => change.before !== change.after || isEdited(change.key, before, after));
 }
 
-/** The names of hypotheses can be equal while their claims differ. */
+/**
+ * Returns whether a setting differs although its text is equal. The names of hypotheses can be equal while their claims
+ * differ.
+ */
 function isEdited(key: string, before: SweepSpec, after: SweepSpec): boolean {
   return key === 'hypotheses' && jsonText(before.hypotheses) !== jsonText(after.hypotheses);
 }
