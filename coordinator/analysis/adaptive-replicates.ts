@@ -58,8 +58,8 @@ export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
 }
 
 /**
- * Judges each hypothesis at the looks whose trials have all ended, up to the first look with a verdict. Later results do
- * not change this verdict.
+ * Judges each hypothesis at the looks whose trials have all ended, up to the first look with a verdict. Later results
+ * do not change this verdict.
  */
 export function judgeAtLooks(
   hypotheses: readonly Hypothesis[],

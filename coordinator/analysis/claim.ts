@@ -6,7 +6,9 @@ import type { Condition } from '../grid/points.ts';
 /** The relation between the left side and the right side of a claim. */
 export type Direction = '>' | '<';
 
-/** The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values. */
+/**
+ * The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values.
+ */
 export interface Quantity {
   readonly metric: string;
   /** The parameter over whose values the range is taken. Undefined if the quantity is a mean. */

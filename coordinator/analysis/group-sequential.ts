@@ -1,7 +1,7 @@
 /**
- * Computes error rates for results that are judged repeatedly while they arrive. If every look used the full error rate,
- * a wrong verdict would become more likely with each look. The error rate is therefore divided among the looks (alpha
- * spending: Lan and DeMets, Biometrika 70, 1983).
+ * Computes error rates for results that are judged repeatedly while they arrive. If every look used the full error
+ * rate, a wrong verdict would become more likely with each look. The error rate is therefore divided among the looks
+ * (alpha spending: Lan and DeMets, Biometrika 70, 1983).
  */
 import jStat from 'jstat';
 import { normalTwoSided } from './statistics.ts';
@@ -14,10 +14,10 @@ const LARGEST_BOUNDARY = 12;
 
 /**
  * Returns the two-sided significance level of each look, so that the probability of a wrong verdict up to a look is the
- * error spent up to that look. The statistics of the looks are correlated as in a Brownian motion, and the probabilities are
- * integrated numerically (Armitage, McPherson and Rowe, Journal of the Royal Statistical Society A 132, 1969). Comparing the
- * p-values of t-tests with these levels is the significance level approach (Jennison and Turnbull, Group Sequential Methods,
- * 2000, section 3.3).
+ * error spent up to that look. The statistics of the looks are correlated as in a Brownian motion, and the
+ * probabilities are integrated numerically (Armitage, McPherson and Rowe, Journal of the Royal Statistical Society A
+ * 132, 1969). Comparing the p-values of t-tests with these levels is the significance level approach (Jennison and
+ * Turnbull, Group Sequential Methods, 2000, section 3.3).
  * @param shares the share of the full data at each look, ascending, from above 0 to 1
  * @param spent the error spent up to and including each look, ascending
  */

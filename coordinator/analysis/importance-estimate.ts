@@ -1,4 +1,6 @@
-/** Estimates the influence of each parameter while a grid is incomplete, and the mean at each value with its interval. */
+/**
+ * Estimates the influence of each parameter while a grid is incomplete, and the mean at each value with its interval.
+ */
 
 import { extent, sum } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
@@ -49,11 +51,12 @@ export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
 const MAX_MODEL_COLUMNS = 150;
 
 /**
- * Analyses the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise each
- * share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation that
- * only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003). Interactions are
- * part of the model if all pairs of their values have a result and there are replicates for a test. Without replicates,
- * effects are tested against the interactions (Montgomery, Design and Analysis of Experiments, chapter 5).
+ * Analyses the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise
+ * each share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation
+ * that only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003).
+ * Interactions are part of the model if all pairs of their values have a result and there are replicates for a test.
+ * Without replicates, effects are tested against the interactions (Montgomery, Design and Analysis of Experiments,
+ * chapter 5).
  * @param axes see `importanceOf`
  */
 export function estimateImportance(

@@ -20,8 +20,8 @@ export interface MeanDifference {
 const VERDICTS = { supported: 'higher', refuted: 'lower', undecided: 'undecided' } as const;
 
 /**
- * Compares the mean of each set of replicates with the mean of the first set (Welch's interval). All differences share one
- * error rate (Holm).
+ * Compares the mean of each set of replicates with the mean of the first set (Welch's interval). All differences share
+ * one error rate (Holm).
  * @returns one difference per set; undefined for the first set, and if one of the two sets has fewer than two results
  */
 export function differencesFromFirst(sets: readonly (readonly number[])[]): (MeanDifference | undefined)[] {

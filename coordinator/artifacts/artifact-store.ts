@@ -1,6 +1,6 @@
 /**
- * The interface of artifact stores. `ArtifactFiles` keeps artifacts in the coordinator's folder. `S3Artifacts` keeps them
- * in an S3-compatible store. Both pass one contract test.
+ * The interface of artifact stores. `ArtifactFiles` keeps artifacts in the coordinator's folder. `S3Artifacts` keeps
+ * them in an S3-compatible store. Both pass one contract test.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -64,7 +64,9 @@ export interface ArtifactStore {
    * of an attempt are processed in their order. Before each such record, the agent uploads the file or calls `holds`.
    */
   has(key: AttemptKey, name: string): boolean;
-  /** Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false. */
+  /**
+   * Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false.
+   */
   isMissing(key: AttemptKey, name: string): boolean;
   /** Returns whether the artifact's file is complete, intact and durable. */
   holds(key: AttemptKey, artifact: Artifact): Promise<boolean>;

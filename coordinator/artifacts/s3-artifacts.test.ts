@@ -79,7 +79,7 @@ test('an overloaded, failing or unreachable server needs no person, and other er
   expect(explained(failure('NoSuchKey', 404))).toBeInstanceOf(NotFoundError);
 });
 
-test('the bucket and the prefix of a store with artifacts cannot change, and an empty store accepts any location', () => {
+test('a store with artifacts keeps its bucket and its prefix, and an empty store accepts any location', () => {
   expect(chooseLocation(undefined, undefined, 3)).toBeUndefined();
   expect(chooseLocation(undefined, 's3://bucket/a', 3)).toBe('s3://bucket/a');
   expect(chooseLocation('s3://bucket/a?region=x', 's3://bucket/a', 3)).toBe('s3://bucket/a?region=x');

@@ -2,9 +2,13 @@
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError, NoSpaceError, NotFoundError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
-/** The store cannot serve a request. Callers retry: an upload waits until the cause is removed, and no trial is lost. */
+/**
+ * The store cannot serve a request. Callers retry: an upload waits until the cause is removed, and no trial is lost.
+ */
 export class S3UnavailableError extends UnreachableError {
-  /** Whether only a person can remove the cause, such as wrong credentials. A coordinator does not start in this case. */
+  /**
+   * Whether only a person can remove the cause, such as wrong credentials. A coordinator does not start in this case.
+   */
   readonly needsPerson: boolean;
 
   constructor(message: string, needsPerson: boolean, options?: ErrorOptions) {

@@ -9,13 +9,16 @@ export interface S3Location {
   readonly bucket: string;
   /** The start of all keys: empty, or a path that ends with `/`. */
   readonly prefix: string;
-  /** The URL of the server. If undefined, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or Amazon's server of the region is used. */
+  /**
+   * The URL of the server. If undefined, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or Amazon's server of the region is
+   * used.
+   */
   readonly endpoint: string | undefined;
   /** If undefined, AWS_REGION or the region in `~/.aws/config` is used. */
   readonly region: string | undefined;
   /**
-   * Whether the bucket is in the path of a URL, not in the name of its host. The default is true if the location names an
-   * endpoint, because few S3-compatible servers have a name per bucket.
+   * Whether the bucket is in the path of a URL, not in the name of its host. The default is true if the location names
+   * an endpoint, because few S3-compatible servers have a name per bucket.
    */
   readonly pathStyle: boolean;
   /**

@@ -69,7 +69,7 @@ test.each<[string, () => void]>([
   expectRestored();
 });
 
-test('a folder with other files, or with an unfinished restore of another backup, is rejected and left unchanged', async () => {
+test('a folder with other files or an unfinished restore of another backup is rejected and left unchanged', async () => {
   mkdirSync(dir);
   writeFileSync(join(dir, 'restore.json'), '{"store":"other"}');
   await expect(restoreBackup(backup, dir)).rejects.toThrow('an unfinished restore of another backup');

@@ -1,6 +1,6 @@
 /**
- * Decides whether the machine or the program caused a failure. Only failures of trials that then succeed elsewhere count against
- * an agent; failures on several agents count against the program.
+ * Decides whether the machine or the program caused a failure. Only failures of trials that then succeed elsewhere
+ * count against an agent; failures on several agents count against the program.
  */
 import { groups } from 'd3-array';
 import { errorPattern } from '../../lib/domain/error-pattern.ts';

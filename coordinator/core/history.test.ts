@@ -105,7 +105,9 @@ class Judge {
     }
   }
 
-  /** Checks that no pending trial of the same or a higher priority could have used the slot of a speculative attempt. */
+  /**
+   * Checks that no pending trial of the same or a higher priority could have used the slot of a speculative attempt.
+   */
   #speculationUsesIdleSlots({ step }: HistoryResult): void {
     const { core, now } = this.world;
     for (const change of step.changes) {

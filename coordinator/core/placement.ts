@@ -1,4 +1,6 @@
-/** Decides which agents may run a trial: quarantined and suspect agents are excluded, and a retry runs on another agent. */
+/**
+ * Decides which agents may run a trial: quarantined and suspect agents are excluded, and a retry runs on another agent.
+ */
 
 import type { Agent } from './agent-model.ts';
 import { earlyAgents, isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';

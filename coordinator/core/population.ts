@@ -1,7 +1,7 @@
 /**
- * Compares the members of a population when all of them wait at a rung (population based training). In one step, the worst
- * members are stopped, children of the best members are created, and all other members continue. All members wait, so the
- * result does not depend on the number of slots, nor on the order of the reports.
+ * Compares the members of a population when all of them wait at a rung (population based training). In one step, the
+ * worst members are stopped, children of the best members are created, and all other members continue. All members
+ * wait, so the result does not depend on the number of slots, nor on the order of the reports.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';

@@ -37,8 +37,8 @@ export interface OpenOffer {
 }
 
 /**
- * Creates trials in advance of free slots, and fills each pool's window of offers. A sweep that no pool can run is skipped.
- * Offers of a sweep of higher priority displace offers of lower priority.
+ * Creates trials in advance of free slots, and fills each pool's window of offers. A sweep that no pool can run is
+ * skipped. Offers of a sweep of higher priority displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);

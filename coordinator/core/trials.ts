@@ -46,8 +46,8 @@ export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
 }
 
 /**
- * Makes a trial pending again. With `readyAt`, the trial is not offered before that time. A trial whose point was dropped
- * is cancelled instead.
+ * Makes a trial pending again. With `readyAt`, the trial is not offered before that time. A trial whose point was
+ * dropped is cancelled instead.
  */
 export function requeue(sweep: Sweep, trial: Trial, reason: Reason, readyAt?: number): Change {
   if (trial.dropped) return moveTrial(sweep, trial, 'cancelled', { ...reason, detail: DROPPED_DETAIL });

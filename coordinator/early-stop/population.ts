@@ -1,8 +1,8 @@
 /**
- * Population based training (M. Jaderberg et al., Population Based Training of Neural Networks, arXiv:1711.09846, 2017).
- * All members of a population train for the same number of epochs, and are then compared. The worst members are replaced
- * by children of the best members (exploit: truncation selection). A child continues from the checkpoint of its parent,
- * with perturbed or newly drawn parameters (explore).
+ * Population based training (M. Jaderberg et al., Population Based Training of Neural Networks, arXiv:1711.09846,
+ * 2017). All members of a population train for the same number of epochs, and are then compared. The worst members are
+ * replaced by children of the best members (exploit: truncation selection). A child continues from the checkpoint of
+ * its parent, with perturbed or newly drawn parameters (explore).
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -103,7 +103,9 @@ function toDigits(value: number): number {
   return Number(value.toPrecision(SIGNIFICANT_DIGITS)) + 0;
 }
 
-/** The number of significant digits of a perturbed number. With more digits, 3 times 0.1 would be 0.30000000000000004. */
+/**
+ * The number of significant digits of a perturbed number. With more digits, 3 times 0.1 would be 0.30000000000000004.
+ */
 const SIGNIFICANT_DIGITS = 15;
 
 /** Multiplies a whole number so that it changes by at least 1. */

@@ -52,7 +52,9 @@ export function isWaitingAt({ waiting }: PromotionRung, trial: WaitingTrial): bo
   return waiting[byOrder.left(waiting, trial)]?.trialId === trial.trialId;
 }
 
-/** Returns the rank of a waiting trial at its rung, from 1. Promoted trials precede waiting trials with equal scores. */
+/**
+ * Returns the rank of a waiting trial at its rung, from 1. Promoted trials precede waiting trials with equal scores.
+ */
 export function promotionRank({ scores, promoted, waiting }: PromotionRung, trial: WaitingTrial): number {
   const { score } = trial;
   const promotedTies = bisectRight(promoted, score) - bisectLeft(promoted, score);

@@ -56,8 +56,8 @@ export function scoreText(score: number, goal: GoalName): string {
 }
 
 /**
- * Adds a point to a curve. Returns false, and adds nothing, if the step is not higher than the last step or the score is
- * not finite.
+ * Adds a point to a curve. Returns false, and adds nothing, if the step is not higher than the last step or the score
+ * is not finite.
  */
 export function addPoint(curve: CurvePoint[], step: number, score: number): boolean {
   const last = curve.at(-1);

@@ -39,7 +39,9 @@ export interface AshaSettings {
   readonly maxIter: number | undefined;
   /** Above 1. One in `eta` trials continues after each rung. */
   readonly eta: number;
-  /** Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead. */
+  /**
+   * Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead.
+   */
   readonly variant?: 'promotion' | undefined;
 }
 
@@ -62,8 +64,8 @@ export interface PatienceSettings {
 }
 
 /**
- * The settings of population based training (`method: pbt`). A sweep file declares them under `population` and `pbt`, not
- * under `early_terminate`.
+ * The settings of population based training (`method: pbt`). A sweep file declares them under `population` and `pbt`,
+ * not under `early_terminate`.
  */
 export interface PopulationSettings {
   readonly type: 'pbt';

@@ -14,11 +14,12 @@ export function canAddReplicates(
 }
 
 /**
- * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits until
- * all trials have ended, and then yields the replicates that the next look needs. The replicates depend only on the results
- * in the store, so a restart does not change them.
+ * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits
+ * until all trials have ended, and then yields the replicates that the next look needs. The replicates depend only on
+ * the results in the store, so a restart does not change them.
  * @param first yields the minimum number of replicates of each config
- * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not ended
+ * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not
+ * ended
  */
 export function adaptiveSource(
   spec: SweepSpec,

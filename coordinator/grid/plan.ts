@@ -42,8 +42,8 @@ export interface Plan {
   /** The number of trials: configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
   /**
-   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap, and adaptive
-   * replicates end when everything is decided.
+   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap, and
+   * adaptive replicates end when everything is decided.
    */
   readonly isBound: boolean;
   /** The number of distinct parameter sets after `exclude` and `when`. */

@@ -59,15 +59,17 @@ export interface SweepSpec {
    * DEFAULT_RUN_CAP. For a population, the number of its first members.
    */
   readonly runCap: number | undefined;
-  /** The rule that stops trials early, or replaces the members of a population. If undefined, no trial is stopped early. */
+  /**
+   * The rule that stops trials early, or replaces the members of a population. If undefined, no trial is stopped early.
+   */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
   readonly ignored: readonly string[];
   /** One sentence for each setting that trawl interprets in a way that can surprise the author of the file. */
   readonly notes: readonly string[];
   /**
-   * The distinct seeds of the sweep; at least one. Each config is run once per seed. With adaptive replicates, the results
-   * decide how many of the seeds a config gets.
+   * The distinct seeds of the sweep; at least one. Each config is run once per seed. With adaptive replicates, the
+   * results decide how many of the seeds a config gets.
    */
   readonly seeds: readonly number[];
   /** The limits on the replicates of a config. Undefined if each config has a fixed number of replicates. */

@@ -84,8 +84,8 @@ export interface SearchHistory {
   /** The goals of all objectives, if the sweep has several. Undefined if the sweep has one objective. */
   readonly goals?: readonly GoalName[] | undefined;
   /**
-   * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store committed
-   * their ends.
+   * Results of earlier sweeps (warm-start.ts), then the trials that have ended, in the order in which the store
+   * committed their ends.
    */
   readonly results: readonly SearchResult[];
   /** The results of earlier sweeps, which `results` begins with. Default: none. */

@@ -1,6 +1,6 @@
 /**
- * Sobol sequences, whose points cover a space more evenly than random points (I. M. Sobol', USSR Comput. Math. Math. Phys.
- * 7 (1967); in the order of Gray codes: I. A. Antonov and V. M. Saleev, 19 (1979)). The points are those of
+ * Sobol sequences, whose points cover a space more evenly than random points (I. M. Sobol', USSR Comput. Math. Math.
+ * Phys. 7 (1967); in the order of Gray codes: I. A. Antonov and V. M. Saleev, 19 (1979)). The points are those of
  * `scipy.stats.qmc.Sobol(d, scramble=False)` without its first point.
  */
 import { DIRECTIONS } from './sobol-directions.ts';

@@ -40,7 +40,10 @@ export class Turns {
 
 const turns = new Turns();
 
-/** Resolves when a handler may continue. Long reads wait for a turn before each part, so that other calls run in between. */
+/**
+ * Resolves when a handler may continue. Long reads wait for a turn before each part, so that other calls run in
+ * between.
+ */
 export const nextTurn = (): Promise<void> => turns.next();
 
 export function unaryHandler<Request, Response>(

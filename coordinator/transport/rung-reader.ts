@@ -30,7 +30,9 @@ export class RungReader {
     this.#now = now;
   }
 
-  /** Returns a summary of the rungs of a sweep, and its early-stopping rule as text. Concurrent calls share one read. */
+  /**
+   * Returns a summary of the rungs of a sweep, and its early-stopping rule as text. Concurrent calls share one read.
+   */
   async of(sweepId: string): Promise<ListRungsResponse> {
     const known = this.#known.get(sweepId);
     if (known !== undefined && this.#now() < known.freshUntilMs) return known.response;

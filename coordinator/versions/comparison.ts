@@ -46,8 +46,8 @@ export function compareSpaces(before: SweepSpec, after: SweepSpec): SpaceChange 
   }
   if (before.adaptiveReplicates !== undefined || after.adaptiveReplicates !== undefined) {
     throw new BadInputError(
-      'the parameters, rules and replicates cannot change from or to replicates with until: decided, because the results ' +
-        'decide which trials exist: submit the file as a new sweep',
+      'the parameters, rules and replicates cannot change if the old or the new version has replicates with ' +
+        'until: decided, because the results decide which trials exist: submit the file as a new sweep',
     );
   }
   for (const { search } of [before, after]) {

@@ -2,8 +2,8 @@
 import jStat from 'jstat';
 
 /**
- * Returns the cumulative distribution function with an absolute error below 1e-7 (M. Abramowitz and I. A. Stegun, Handbook
- * of Mathematical Functions, 7.1.26).
+ * Returns the cumulative distribution function with an absolute error below 1e-7 (M. Abramowitz and I. A. Stegun,
+ * Handbook of Mathematical Functions, 7.1.26).
  */
 export function normalShare(x: number): number {
   const z = Math.abs(x) * Math.SQRT1_2;
