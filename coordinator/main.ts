@@ -163,14 +163,15 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const { files } = artifacts;
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
   const archives = new CodeArchives(dir);
-  await shareCheckpoints(runtime.queries.artifacts.inherited(), files, log);
+  await shareCheckpoints(await runtime.queries.artifacts.inherited(), files, log);
   await moveOrphans(runtime, files, log);
   runtime.onCommit(commitFollower(files, log));
   const cleaner = attemptFileCleaner(runtime, files, log);
   runtime.onCommit(cleaner.afterCommit);
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
-  const collecting = startCollecting(runtime, metrics, options);
+  const onUnread = (error: unknown) => log.error({ err: error }, 'could not read the figures of a sweep for /metrics');
+  const collecting = startCollecting(runtime, metrics, { ...options, onError: onUnread });
   Object.assign(loaded, { runtime, collecting });
   const pruner = new Pruner(db, files, archives, (id) => runtime.core.sweeps.has(id));
   const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
@@ -278,7 +279,7 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
-    (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
+    async (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
     now(),
   );
   if (moved > 0) log.warn({ files: moved }, `moved files that no record names to ${ORPHANS_FOLDER}/`);

@@ -105,7 +105,12 @@ test('a new version cancels dropped points, keeps results, and runs only new poi
   await world.schedule();
   expect(world.states()).toEqual({ 1: 'succeeded', 2: 'cancelled', 3: 'succeeded', 4: 'succeeded', 5: 'succeeded' });
   expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 0, 1, 1, 1]);
-  expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_FINISHED', version: 2, planned: 5, searching: false });
+  expect(await world.sweep()).toMatchObject({
+    state: 'SWEEP_STATE_FINISHED',
+    version: 2,
+    planned: 5,
+    searching: false,
+  });
   expect(world.events('applied')).toEqual(['version 2: 2 trials kept, 1 added, 2 dropped']);
 });
 
@@ -114,20 +119,20 @@ test('dropped trials count as dropped, not as finished, failed or cancelled', as
   await world.finish(1);
   const running = await world.start(2);
   await world.apply(FILE.replace('[1, 2, 3, 4]', '[3, 5]'));
-  expect(world.sweep().counts).toMatchObject({ succeeded: 0, running: 1, cancelled: 0, dropped: 2 });
-  expect(progressText(world.sweep())).toBe('0/3');
+  expect((await world.sweep()).counts).toMatchObject({ succeeded: 0, running: 1, cancelled: 0, dropped: 2 });
+  expect(progressText(await world.sweep())).toBe('0/3');
   const failure = { class: 'crash', message: 'exit code 1' };
   await world.record(running, { kind: 'ended', end: { outcome: 'failed', failure } });
   await world.restart();
   await world.finish(3);
   await world.finish(5);
   await world.schedule();
-  const { counts, state } = world.sweep();
+  const { counts, state } = await world.sweep();
   expect(state).toBe('SWEEP_STATE_FINISHED');
   expect(counts).toMatchObject({ succeeded: 2, failed: 0, cancelled: 0, dropped: 3 });
-  expect(progressText(world.sweep())).toBe('2/2');
+  expect(progressText(await world.sweep())).toBe('2/2');
   await world.apply(FILE.replace('[1, 2, 3, 4]', '[1, 3, 5]'));
-  expect(world.sweep().counts).toMatchObject({ succeeded: 3, dropped: 2 });
+  expect((await world.sweep()).counts).toMatchObject({ succeeded: 3, dropped: 2 });
 });
 
 test('a finished sweep runs again when a new version adds points, even after a restart', async () => {
@@ -135,13 +140,13 @@ test('a finished sweep runs again when a new version adds points, even after a r
   await world.finish(1);
   await world.finish(2);
   await world.schedule();
-  expect(world.sweep().state).toBe('SWEEP_STATE_FINISHED');
+  expect((await world.sweep()).state).toBe('SWEEP_STATE_FINISHED');
   await world.apply(FILE.replace('[1, 2, 3, 4]', '[1, 2, 3]'));
-  expect(world.sweep().state).toBe('SWEEP_STATE_RUNNING');
+  expect((await world.sweep()).state).toBe('SWEEP_STATE_RUNNING');
   await world.restart();
   await world.finish(3);
   await world.schedule();
-  expect(world.sweep().state).toBe('SWEEP_STATE_FINISHED');
+  expect((await world.sweep()).state).toBe('SWEEP_STATE_FINISHED');
   expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
 });
 
@@ -185,7 +190,7 @@ test('new seeds add replicates to the configs of the sweep', async () => {
   await world.apply(`${FILE}seeds: [0, 1]\n`);
   await world.schedule();
   expect(world.trials().map(({ x }) => x)).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
-  expect(world.sweep()).toMatchObject({ configs: 4, replicates: 2, planned: 8 });
+  expect(await world.sweep()).toMatchObject({ configs: 4, replicates: 2, planned: 8 });
 });
 
 test('a lower run_cap drops the last trials, and a higher run_cap continues the search', async () => {
@@ -227,7 +232,7 @@ test('a new early-stopping rule also compares the reports from before the change
     [bad, 5],
   ] as const)
     await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss } });
-  const text = world.runtime.queries.sweeps.text('1');
+  const text = await world.runtime.queries.sweeps.text('1');
   await world.apply(`${text}early_terminate: {type: patience, patience: 1}\n`);
   await world.record(bad, { kind: 'report', epoch: 2, metrics: { test_loss: 6 } });
   expect(world.states()).toMatchObject({ 1: 'running', 2: 'stopped' });
@@ -244,7 +249,7 @@ test('applying the current file, or repeating a call, changes nothing', async ()
 test('a dry run of apply changes nothing, and an apply based on an older version is rejected', async () => {
   const world = await coordinator(FILE);
   expect(await world.apply(EDITED, { dryRun: true })).toMatchObject({ version: 2, differs: true });
-  expect(world.sweep().version).toBe(1);
+  expect((await world.sweep()).version).toBe(1);
   await world.apply(EDITED);
   await expect(world.apply(FILE, { baseVersion: 1 })).rejects.toThrow(/has changed to version 2 since the comparison/);
 });
@@ -253,8 +258,9 @@ test('every version of the sweep file remains readable', async () => {
   const world = await coordinator(FILE);
   await world.apply(EDITED);
   const { queries } = world.runtime;
-  expect([queries.sweeps.versionText('1', 1), queries.sweeps.versionText('1', 2)]).toEqual([FILE, EDITED]);
-  expect(() => queries.sweeps.versionText('1', 3)).toThrow('sweep 1 has versions 1 to 2, not 3');
+  expect(await queries.sweeps.versionText('1', 1)).toBe(FILE);
+  expect(await queries.sweeps.versionText('1', 2)).toBe(EDITED);
+  await expect(queries.sweeps.versionText('1', 3)).rejects.toThrow('sweep 1 has versions 1 to 2, not 3');
 });
 
 test('a killed sweep rejects a new version', async () => {
@@ -273,19 +279,19 @@ describe('a sweep that has reached its target', () => {
     await world.finish(4);
     await world.finish(3);
     await world.schedule();
-    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 2, cancelled: 2 } });
+    expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 2, cancelled: 2 } });
     return world;
   }
 
   test('a stricter target resumes a sweep that has reached its target, and runs only the trials without a result', async () => {
     const world = await ended();
     await world.apply(withTarget(1.5));
-    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', reason: '', counts: { pending: 2 } });
+    expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', reason: '', counts: { pending: 2 } });
     await world.restart();
     await world.finish(2);
     await world.finish(1);
     await world.schedule();
-    expect(world.sweep().counts).toMatchObject({ succeeded: 4, cancelled: 0 });
+    expect((await world.sweep()).counts).toMatchObject({ succeeded: 4, cancelled: 0 });
     expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 1, 1, 1]);
     expect(world.events('restored')).toEqual([]);
   });
@@ -293,7 +299,7 @@ describe('a sweep that has reached its target', () => {
   test('a trial that a user killed stays cancelled when its sweep runs again with another target', async () => {
     const world = await coordinator(withTarget(3.5));
     const killed = world.trial(2).id;
-    await sweepControl(world.runtime).killTrial(world.sweep().id, killed, 'not this one', 'ann');
+    await sweepControl(world.runtime).killTrial((await world.sweep()).id, killed, 'not this one', 'ann');
     await world.finish(3);
     await world.schedule();
     await world.apply(withTarget(0.5));
@@ -307,7 +313,7 @@ describe('a sweep that has reached its target', () => {
     await world.finish(2);
     await world.finish(5);
     await world.schedule();
-    expect(world.sweep()).toMatchObject({
+    expect(await world.sweep()).toMatchObject({
       ...{ state: 'SWEEP_STATE_FINISHED', counts: { succeeded: 3, cancelled: 0, dropped: 2 } },
     });
   });
@@ -318,9 +324,9 @@ describe('a sweep that has reached its target', () => {
     await expect(world.apply(withTarget(3.2))).rejects.toThrow(
       `trial ${id} has test_loss 3, which reaches the target 3.2: set a stricter metric.target or remove it`,
     );
-    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', version: 1 });
+    expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', version: 1 });
     await world.apply(withTarget(3.2, '[4, 2]'));
-    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', counts: { succeeded: 1, pending: 1 } });
+    expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', counts: { succeeded: 1, pending: 1 } });
   });
 
   test('a larger run_cap continues a search that has reached its target', async () => {
@@ -333,10 +339,10 @@ describe('a sweep that has reached its target', () => {
     const [first] = world.trials();
     await world.finish(first?.x ?? 0);
     await world.schedule();
-    expect(world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 1, cancelled: 2 } });
+    expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_STOPPED', counts: { succeeded: 1, cancelled: 2 } });
     await world.apply(search(-1, 5));
     await world.schedule();
-    expect(world.sweep()).toMatchObject({ planned: 5, counts: { succeeded: 1, cancelled: 0 } });
+    expect(await world.sweep()).toMatchObject({ planned: 5, counts: { succeeded: 1, cancelled: 0 } });
     expect(world.trials()).toHaveLength(5);
   });
 });

@@ -42,26 +42,26 @@ interface VersionComparison {
  * Compares a file with the current version of a sweep. All earlier changes must be durable before the comparison.
  * @throws {BadInputError | RejectedError} if the sweep cannot change to the file
  */
-function compareVersion(
+async function compareVersion(
   queries: Queries,
   sweepId: string,
   file: Pick<ApplySweepRequest, 'fileName' | 'text'>,
-): VersionComparison {
-  const current = queries.sweeps.file(sweepId);
+): Promise<VersionComparison> {
+  const current = await queries.sweeps.file(sweepId);
   const after = parseSweep(file.text, file.fileName);
   const before = parseStored(sweepId, current);
   const settings = compareSettings(before, after);
   const space = compareSpaces(before, after);
   const { kept, added, dropped } = countChanges(before, after, space);
   const differs = settings.length > 0 || space.kind !== 'same';
-  const sweep = queries.sweeps.get(sweepId);
+  const sweep = await queries.sweeps.get(sweepId);
   if (differs && [before, after].some(({ search }) => search?.method === 'pbt')) {
     throw new RejectedError(`sweep ${sweepId}: a sweep of method pbt cannot change: submit the file as a new sweep`);
   }
   if (differs) mustBeChangeable(sweep);
-  const marks = marksOf(queries, sweepId, after, space);
+  const marks = await marksOf(queries, sweepId, after, space);
   const hasReachedTarget = differs && sweepState.of(sweep.state) === 'stopped';
-  if (hasReachedTarget) mustNotReachTarget(queries, sweepId, after, marks.dropped);
+  if (hasReachedTarget) await mustNotReachTarget(queries, sweepId, after, marks.dropped);
   const changes: VersionChanges = {
     version: differs ? current.version + 1 : current.version,
     differs,
@@ -71,14 +71,18 @@ function compareVersion(
     droppedStarted: marks.droppedStarted,
     settings,
   };
-  const resumed = hasReachedTarget ? endCancelled(queries, sweep, marks.dropped) : [];
+  const resumed = hasReachedTarget ? await endCancelled(queries, sweep, marks.dropped) : [];
   return { changes, before, after, space, dropped: marks.dropped, restored: marks.restored, resumed };
 }
 
 /** Returns the ids of the trials that were cancelled when the sweep ended, and whose points the new version keeps. */
-function endCancelled(queries: Queries, { id, reason }: WireSweep, dropped: readonly string[]): string[] {
+async function endCancelled(
+  queries: Queries,
+  { id, reason }: WireSweep,
+  dropped: readonly string[],
+): Promise<string[]> {
   const gone = new Set(dropped);
-  return queries.trials.cancelledBy(id, reason).filter((trialId) => !gone.has(trialId));
+  return (await queries.trials.cancelledBy(id, reason)).filter((trialId) => !gone.has(trialId));
 }
 
 function parseStored(sweepId: string, { text, fileName }: { text: string; fileName: string }): SweepSpec {
@@ -107,12 +111,18 @@ function mustBeChangeable(sweep: WireSweep): void {
 }
 
 /** @throws {RejectedError} if a result of a kept point reaches the target of the new version */
-function mustNotReachTarget(queries: Queries, sweepId: string, after: SweepSpec, dropped: readonly string[]): void {
+async function mustNotReachTarget(
+  queries: Queries,
+  sweepId: string,
+  after: SweepSpec,
+  dropped: readonly string[],
+): Promise<void> {
   const { target } = after.metric;
   if (target === undefined) return;
   const gone = new Set(dropped);
-  for (const { index, value } of queries.trials.bestResults(sweepId, after.metric.goal, dropped.length + 1)) {
-    const trial = queries.trials.at(sweepId, index);
+  const best = await queries.trials.bestResults(sweepId, after.metric.goal, dropped.length + 1);
+  for (const { index, value } of best) {
+    const trial = await queries.trials.at(sweepId, index);
     if (trial === undefined || gone.has(trial.id)) continue;
     if (!reachesTarget(value, target, after.metric.goal)) return;
     throw new RejectedError(
@@ -129,9 +139,9 @@ interface Marks {
   readonly droppedStarted: number;
 }
 
-function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: SpaceChange): Marks {
+async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: SpaceChange): Promise<Marks> {
   if (space.kind === 'same') return { dropped: [], restored: [], droppedStarted: 0 };
-  const created = queries.trials.created(sweepId);
+  const created = await queries.trials.created(sweepId);
   if (created > MAX_COMPARED_TRIALS) {
     throw new RejectedError(
       `sweep ${sweepId} has ${countText(created, 'trial')}: the points of a sweep can change up to ` +
@@ -141,7 +151,7 @@ function marksOf(queries: Queries, sweepId: string, after: SweepSpec, space: Spa
   const marks = { dropped: [] as string[], restored: [] as string[], droppedStarted: 0 };
   const limit = planWithoutDrawing(after).trials;
   let place = 0;
-  for (const point of queries.trials.points(sweepId)) {
+  for await (const point of queries.trials.points(sweepId)) {
     const isInside = space.contains(point) && (space.kind === 'grid' || place++ < limit);
     if (isInside && point.droppedIn > 0) marks.restored.push(point.id);
     if (isInside || point.droppedIn > 0) continue;
@@ -166,11 +176,11 @@ export async function applyVersion(
   // Without a flush, the store could lack some of the created trials.
   runtime.flush();
   const { db, core, queries } = runtime;
-  const comparison = compareVersion(queries, sweepId, request);
+  const comparison = await compareVersion(queries, sweepId, request);
   const { changes, before, after, space, dropped, restored, resumed } = comparison;
   runtime.checkSampler(after);
   if (request.dryRun || !changes.differs) return changes;
-  const current = queries.sweeps.file(sweepId);
+  const current = await queries.sweeps.file(sweepId);
   if (request.baseVersion !== 0 && request.baseVersion !== current.version) {
     throw new RejectedError(
       `sweep ${sweepId} has changed to version ${current.version} since the comparison: apply the file again`,
@@ -181,7 +191,7 @@ export async function applyVersion(
   const loaded = loadTrials(db, sweep, [...restored, ...resumed], now);
   const policy = policyOf(after, sweep.policy.program?.code);
   const newRule = hasNewRule(sweep.policy, policy);
-  const outside = queries.trials.droppedIds(sweepId).length + dropped.length - restored.length;
+  const outside = (await queries.trials.droppedIds(sweepId)).length + dropped.length - restored.length;
   const plan = planWithoutDrawing(after);
   const step = onApply(
     core,
@@ -203,7 +213,7 @@ export async function applyVersion(
         detail: describe(changes),
       },
       planned: plan.trials + outside,
-      search: searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
+      search: await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
       dropped,
       restored,
       resumed,
@@ -241,15 +251,15 @@ interface NewSpace {
  * Returns the state from which further trials are created. A new grid is walked from its first point, and the points
  * that already have a trial are skipped. In all other cases, the search continues.
  */
-function searchOf(
+async function searchOf(
   runtime: Runtime,
   sweep: Sweep,
   { after, request, space, outside, total }: NewSpace,
-): ApplyRequest['search'] {
+): Promise<ApplyRequest['search']> {
   const { text, fileName } = request;
   const source = runtime.openSource({ id: sweep.id, text, fileName }, { text, spec: after });
   const stored = storedSearch(runtime, sweep.id);
-  const created = runtime.queries.trials.created(sweep.id);
+  const created = await runtime.queries.trials.created(sweep.id);
   const state: SourceState =
     space.kind === 'grid' || stored === undefined
       ? { ...initialState(after), created, outside, merges: true }

@@ -41,35 +41,35 @@ test.each(['STOP', 'KILL'] as const)(
   async (action) => {
     const { db, runtime, id, act, retry, sweep } = await submitted(10);
     await act(action);
-    expect(sweep()).toMatchObject({ searching: false, planned: 10, counts: { cancelled: WINDOW, pending: 0 } });
+    expect(await sweep()).toMatchObject({ searching: false, planned: 10, counts: { cancelled: WINDOW, pending: 0 } });
     expect(await retry('r', { cancelled: true })).toBe(WINDOW);
-    expect(sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', searching: true, planned: 10 });
-    expect(sweep().counts).toMatchObject({ cancelled: 0, pending: WINDOW });
+    expect(await sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', searching: true, planned: 10 });
+    expect((await sweep()).counts).toMatchObject({ cancelled: 0, pending: WINDOW });
     const restarted = loadCore(db, 1_000, 0, runtime.openSource).sweeps.get(id);
     expect(restarted?.search?.state.created).toBe(WINDOW);
     await act('KILL');
     expect(await retry('r', { cancelled: true })).toBe(WINDOW);
-    expect(sweep()).toMatchObject({ state: 'SWEEP_STATE_KILLED', counts: { cancelled: WINDOW } });
+    expect(await sweep()).toMatchObject({ state: 'SWEEP_STATE_KILLED', counts: { cancelled: WINDOW } });
   },
 );
 
 test('a retry of one trial of a killed sweep creates no further trials, and a later retry of cancelled trials creates them', async () => {
   const { runtime, id, act, retry, sweep } = await submitted(10);
   await act('KILL');
-  const trial = runtime.queries.trials.at(id, 1)?.id ?? '';
+  const trial = (await runtime.queries.trials.at(id, 1))?.id ?? '';
   expect(await retry('named', { trials: [trial] })).toBe(1);
-  expect(sweep()).toMatchObject({
+  expect(await sweep()).toMatchObject({
     state: 'SWEEP_STATE_RUNNING',
     searching: false,
     counts: { pending: 1, cancelled: 2 },
   });
   expect(await retry('cancelled', { cancelled: true })).toBe(2);
-  expect(sweep()).toMatchObject({ searching: true, counts: { pending: WINDOW, cancelled: 0 } });
+  expect(await sweep()).toMatchObject({ searching: true, counts: { pending: WINDOW, cancelled: 0 } });
 });
 
 test('a retry of cancelled trials creates no trial if all trials of the sweep were already created', async () => {
   const { act, retry, sweep } = await submitted(2);
   await act('KILL');
   expect(await retry('r', { cancelled: true })).toBe(2);
-  expect(sweep()).toMatchObject({ searching: false, planned: 2, counts: { pending: 2, cancelled: 0 } });
+  expect(await sweep()).toMatchObject({ searching: false, planned: 2, counts: { pending: 2, cancelled: 0 } });
 });

@@ -117,19 +117,30 @@ export class Runtime {
   reschedule(): void {
     if (this.#scheduling) return;
     this.#scheduling = true;
-    setImmediate(() => {
-      this.#scheduling = false;
-      if (this.#stopped) return;
-      const begun = performance.now();
-      const step = schedule(this.core, this.now());
-      this.#onPass((performance.now() - begun) / 1000);
-      if (step.changes.length + step.outputs.length > 0) {
-        // `settle` has already reported the error.
-        this.settle(step).catch(() => {});
-      }
-      // A pass creates and drops a limited number of points, and the next pass continues.
-      if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
-    });
+    setImmediate(() => void this.#pass().catch((error) => this.#onBroken(error)));
+  }
+
+  async #pass(): Promise<void> {
+    this.#scheduling = false;
+    if (this.#stopped) return;
+    await this.prepareSources();
+    if (this.#stopped) return;
+    const begun = performance.now();
+    const step = schedule(this.core, this.now());
+    this.#onPass((performance.now() - begun) / 1000);
+    if (step.changes.length + step.outputs.length > 0) {
+      // `settle` has already reported the error.
+      this.settle(step).catch(() => {});
+    }
+    // A pass creates and drops a limited number of points, and the next pass continues.
+    if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
+  }
+
+  /** Reads what the sources of the running sweeps need for their next trials. */
+  async prepareSources(): Promise<void> {
+    for (const { state, search } of [...this.core.sweeps.values()]) {
+      if (state === 'running' && search?.source.prepare !== undefined) await search.source.prepare(search.state);
+    }
   }
 
   addSweep(sweep: Sweep): void {

@@ -38,7 +38,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
     submit: (request, by) => submit(runtime, archives, request, by),
     async act(sweepId, request, by) {
       checkLength('reason', request.reason);
-      const state = runtime.queries.sweeps.state(sweepId);
+      const state = await runtime.queries.sweeps.state(sweepId);
       if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
       await runtime.settle(stepFor(runtime, sweepId, request), by);
       runtime.reschedule();
@@ -47,7 +47,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       checkLength('reason', reason);
       // Without a flush, the store could lack a recent retry of the trial.
       runtime.flush();
-      const state = trialState.of(runtime.queries.trials.get(sweepId, trialId).state);
+      const state = trialState.of((await runtime.queries.trials.get(sweepId, trialId)).state);
       if (state === 'cancelled') return;
       if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
         throw new RejectedError(`trial ${trialId} has already ended (${state})`);
@@ -68,11 +68,12 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   // Without a flush, the store could lack the end of a sweep, or an earlier copy of this request.
   runtime.flush();
   const { db, core, queries } = runtime;
-  const before = queries.trials.retried(request.requestId);
+  const before = await queries.trials.retried(request.requestId);
   if (before !== undefined) return before;
-  const sweepId = sweepToRetry(queries, request);
+  const sweepId = await sweepToRetry(queries, request);
+  const chosen = await chosenTrials(queries, sweepId, choice);
   const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, runtime.now());
-  const restored = loadTrials(db, sweep, chosenTrials(queries, sweepId, choice), runtime.now());
+  const restored = loadTrials(db, sweep, chosen, runtime.now());
   let step: Step;
   try {
     const unfinishedSearch = loadUnfinishedSearch(db, sweep, runtime.openSource);
@@ -89,22 +90,25 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
 const MAX_MATCHES = 6;
 
 /** Returns the ids of the trials that a retry can select, including ended trials. */
-function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): string[] {
+async function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoice): Promise<string[]> {
   if (!('trials' in choice)) return queries.trials.retryableIds(sweepId, choice);
-  return choice.trials.flatMap((name) =>
-    name === '' ? [] : queries.selectors.trialsWithPrefix(sweepId, name, MAX_MATCHES),
-  );
+  const chosen: string[] = [];
+  for (const name of choice.trials) {
+    if (name !== '') chosen.push(...(await queries.selectors.trialsWithPrefix(sweepId, name, MAX_MATCHES)));
+  }
+  return chosen;
 }
 
 /**
  * Returns the sweep id in the request. Without a sweep id, returns the id of the sweep that contains all requested
  * trials.
  */
-function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): string {
-  const given = sweep === '' ? '' : queries.selectors.findSweep(sweep);
+async function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): Promise<string> {
+  const given = sweep === '' ? '' : await queries.selectors.findSweep(sweep);
   if (given !== '' && trials.every((selector) => parseTrialSelector(selector).sweep === undefined)) return given;
-  const ids = new Set(trials.map((selector) => queries.selectors.findTrial(given, selector).sweepId));
-  const [id = queries.selectors.findSweep(given), other] = ids;
+  const ids = new Set<string>();
+  for (const selector of trials) ids.add((await queries.selectors.findTrial(given, selector)).sweepId);
+  const [id = await queries.selectors.findSweep(given), other] = ids;
   if (other === undefined) return id;
   throw new BadInputError(`the trials belong to several sweeps (${[...ids].join(', ')}): retry them separately`);
 }
@@ -137,9 +141,9 @@ async function submit(
   runtime.checkSampler(spec);
   const planned = planWithoutDrawing(spec);
   const limit = { trials: runtime.core.creationWindow.trials, points: MAX_POINTS_PER_PASS };
-  const { trials, state, done } = firstTrials(spec, limit);
+  const { trials, state: searchState, done } = firstTrials(spec, limit);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
-  const warmStart = readWarmStart(runtime, spec);
+  const warmStart = await readWarmStart(runtime, spec);
   const source = await submittedSource(spec.code, request.source, archives);
   const policy = policyOf(spec, source?.archive);
   const sweep = {
@@ -154,15 +158,16 @@ async function submit(
     axes: sweptParameters(spec),
     policy,
     priority: spec.priority,
-    configs: done ? createdConfigs(state) : Number(planned.configs),
+    configs: done ? createdConfigs(searchState) : Number(planned.configs),
     replicates: planned.replicates,
     excluded: planned.excluded.reduce((sum, { count }) => sum + Number(count), 0),
     source,
-    search: { planned: done ? trials.length : planned.trials, state, done },
+    search: { planned: done ? trials.length : planned.trials, state: searchState, done },
     warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
   const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
-  if (!runtime.core.sweeps.has(id) && !isEnded(runtime.queries.sweeps.state(id))) {
+  const state = await runtime.queries.sweeps.state(id);
+  if (!runtime.core.sweeps.has(id) && !isEnded(state)) {
     const parsed = { text: request.text, spec };
     runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), (stored) => runtime.openSource(stored, parsed)));
   }

@@ -44,12 +44,12 @@ test('the coordinator and a client estimate the same time left from the same tri
     (id) => runtime.queries.trials.etaTrials(id),
     () => at,
   );
-  const sweep = runtime.queries.sweeps.get('1');
+  const sweep = await runtime.queries.sweeps.get('1');
   const agents = Array.from(runtime.core.agents.values(), ({ id, slots, pack }) => {
     const busySlots = [...runtime.core.leases.values()].filter(({ agentId }) => agentId === id).length;
     return { slots, pack, busy: busySlots, state: AgentState.CONNECTED };
   });
-  const trials = etaTrials(runtime.queries.trials.all('1'));
+  const trials = etaTrials(await runtime.queries.trials.all('1'));
   const slots = usableSlots(slotsOfAgents(agents), {
     running: sweep.counts?.running ?? 0,
     concurrency: sweep.concurrency,
@@ -57,7 +57,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   });
   const own = etaOf({ trials, slots, paused: false, now: at }).sweep;
   expect(own?.expectedMs).toBeGreaterThan(0);
-  expect(estimates.of('1')).toEqual(own);
+  expect(await estimates.of('1')).toEqual(own);
 });
 
 test('an estimate of the time left is reused for one millisecond per trial, and decreases with time', async () => {
@@ -72,31 +72,31 @@ test('an estimate of the time left is reused for one millisecond per trial, and 
     },
     () => at,
   );
-  const first = estimates.of('1');
+  const first = await estimates.of('1');
   at += 1;
-  expect(estimates.of('1')?.highMs).toBeCloseTo((first?.highMs ?? 0) - 1, 6);
+  expect((await estimates.of('1'))?.highMs).toBeCloseTo((first?.highMs ?? 0) - 1, 6);
   expect(reads).toBe(1);
   at += CLUSTER.trialsPerSweep;
-  estimates.of('1');
+  await estimates.of('1');
   expect(reads).toBe(2);
 });
 
 test('only the running trials of a paused sweep count, and an ended sweep has no time left', async () => {
   const { runtime, timeLeft } = await busy(24);
-  const running = timeLeft();
+  const running = await timeLeft();
   await runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' }));
-  expect(runtime.queries.sweeps.get('1').state).toBe(SweepState.PAUSED);
-  const paused = timeLeft();
+  expect((await runtime.queries.sweeps.get('1')).state).toBe(SweepState.PAUSED);
+  const paused = await timeLeft();
   expect(paused?.expectedMs).toBeGreaterThan(0);
   expect(paused?.expectedMs).toBeLessThan(running?.expectedMs ?? 0);
   await runtime.settle(onKill(runtime.core, { sweepId: '1', reason: '' }, now()));
-  expect(timeLeft()).toBeUndefined();
-  expect(runtime.queries.sweeps.get('1').timeLeft).toBeUndefined();
+  expect(await timeLeft()).toBeUndefined();
+  expect((await runtime.queries.sweeps.get('1')).timeLeft).toBeUndefined();
 });
 
 test('before any trial has reported, a sweep has no estimate of the time left and no gauge', async () => {
   const { cluster, timeLeft } = await busy(0);
-  expect(timeLeft()).toBeUndefined();
+  expect(await timeLeft()).toBeUndefined();
   expect(await cluster.scrape()).not.toContain('trawl_eta_seconds{');
 });
 
@@ -105,7 +105,7 @@ test('the gauge of the time left has the expected value, in seconds', async () =
   const begun = performance.now();
   const text = await cluster.scrape();
   const seconds = Number(/^trawl_eta_seconds\{sweep="1"\} (.*)$/m.exec(text)?.[1]);
-  const { timeLeft } = runtime.queries.sweeps.get('1');
+  const { timeLeft } = await runtime.queries.sweeps.get('1');
   // On a slow machine, a new estimate is made after the scrape. It is longer, because the running trials took longer.
   const limitMs = 1_000 + 10 * (performance.now() - begun);
   expect(Math.abs((timeLeft?.expectedMs ?? Number.NaN) - seconds * 1000)).toBeLessThan(limitMs);
@@ -113,11 +113,11 @@ test('the gauge of the time left has the expected value, in seconds', async () =
 
 test('an estimate reads all unfinished trials and a limited number of ended trials', async () => {
   const { runtime } = await busy(24);
-  const all = runtime.queries.trials.etaTrials('1');
-  const some = runtime.queries.trials.etaTrials('1', 3);
+  const all = await runtime.queries.trials.etaTrials('1');
+  const some = await runtime.queries.trials.etaTrials('1', 3);
   const ended = (trials: readonly { readonly state: string }[]) => trials.filter(({ state }) => state === 'ended');
   expect(ended(all).length).toBeGreaterThan(3);
   expect(ended(some).length).toBeLessThan(ended(all).length);
   expect(all.filter((trial) => trial.state !== 'ended')).toEqual(some.filter((trial) => trial.state !== 'ended'));
-  expect(all).toEqual(etaTrials(runtime.queries.trials.all('1')));
+  expect(all).toEqual(etaTrials(await runtime.queries.trials.all('1')));
 });

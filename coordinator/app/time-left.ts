@@ -21,12 +21,12 @@ interface Estimate {
 
 export class TimeLeftEstimates {
   readonly #core: Core;
-  readonly #trialsOf: (sweepId: string) => readonly EtaTrial[];
+  readonly #trialsOf: (sweepId: string) => Promise<readonly EtaTrial[]>;
   readonly #now: () => number;
   readonly #known = new Map<string, Estimate>();
 
   /** @param trialsOf returns the trials of a sweep from the store, in the order in which they start */
-  constructor(core: Core, trialsOf: (sweepId: string) => readonly EtaTrial[], now: () => number) {
+  constructor(core: Core, trialsOf: (sweepId: string) => Promise<readonly EtaTrial[]>, now: () => number) {
     this.#core = core;
     this.#trialsOf = trialsOf;
     this.#now = now;
@@ -36,8 +36,8 @@ export class TimeLeftEstimates {
    * Returns the time left of a sweep. The time left is undefined if the sweep has ended or is too large, or if nothing
    * was measured yet.
    */
-  of(sweepId: string): TimeLeft | undefined {
-    const known = this.#estimateOf(sweepId);
+  async of(sweepId: string): Promise<TimeLeft | undefined> {
+    const known = await this.#estimateOf(sweepId);
     return known?.timeLeft && timeLeftAfter(known.timeLeft, this.#now() - known.atMs);
   }
 
@@ -45,12 +45,12 @@ export class TimeLeftEstimates {
    * Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or is too large, or if the
    * number of slots is unknown.
    */
-  shareOf(sweepId: string): SlotShare | undefined {
-    const known = this.#estimateOf(sweepId);
+  async shareOf(sweepId: string): Promise<SlotShare | undefined> {
+    const known = await this.#estimateOf(sweepId);
     return known?.share && { ...known.share, waitMs: Math.max(0, known.share.waitMs - (this.#now() - known.atMs)) };
   }
 
-  #estimateOf(sweepId: string): Estimate | undefined {
+  async #estimateOf(sweepId: string): Promise<Estimate | undefined> {
     const sweep = this.#core.sweeps.get(sweepId);
     if (sweep === undefined || isEnded(sweep.state) || createdTrials(sweep) > MAX_ESTIMATED_TRIALS) {
       this.#known.delete(sweepId);
@@ -60,10 +60,15 @@ export class TimeLeftEstimates {
     const known = this.#known.get(sweepId);
     const maxAgeMs = createdTrials(sweep) * MAX_AGE_MS_PER_TRIAL;
     if (known?.state === sweep.state && now - known.atMs < maxAgeMs) return known;
+    const trials = await this.#trialsOf(sweepId);
     // The share depends only on the estimates of sweeps with a higher priority, so this recursion ends.
-    const share = slotShareOf(this.#core, sweep, (id) => this.of(id)?.expectedMs);
+    const expectedMs = new Map<string, number | undefined>();
+    for (const { id, priority } of this.#core.sweeps.values()) {
+      if (priority > sweep.priority) expectedMs.set(id, (await this.of(id))?.expectedMs);
+    }
+    const share = slotShareOf(this.#core, sweep, (id) => expectedMs.get(id));
     const timeLeft = etaOf({
-      trials: this.#trialsOf(sweepId),
+      trials,
       toCome: toComeOf(sweep),
       slots: share?.slots ?? 0,
       waitMs: share?.waitMs ?? 0,

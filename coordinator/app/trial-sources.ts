@@ -66,6 +66,7 @@ export function sourceOpener(db: Database, samplers?: Samplers): SourceOpener {
     );
     return {
       usesResults: source.usesResults,
+      prepare: source.prepare,
       get problem() {
         return sampler?.problem;
       },

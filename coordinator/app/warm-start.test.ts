@@ -90,7 +90,7 @@ test('configs with values outside the space are left out, and the sweep shows a 
   end(await submit(GRID));
   const id = await submit(TPE);
   expect(storedWarmStart(db, id)).toHaveLength(34);
-  expect(runtime.queries.sweeps.get(id).warnings).toEqual([
+  expect((await runtime.queries.sweeps.get(id)).warnings).toEqual([
     expect.objectContaining({
       kind: 'WARNING_KIND_WARM_START',
       message: '8 of 42 configs of the earlier sweeps are left out (8 outside the space)',
@@ -135,5 +135,5 @@ test.each([
   const { submit, runtime } = coordinator();
   await submit(GRID);
   await expect(submit(text)).rejects.toThrow(message);
-  expect(runtime.queries.sweeps.all()).toHaveLength(1);
+  expect(await runtime.queries.sweeps.all()).toHaveLength(1);
 });

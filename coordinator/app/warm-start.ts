@@ -13,7 +13,7 @@ import type { Runtime } from './runtime.ts';
  * Returns the results that a search starts with. Undefined if the sweep names no earlier sweep.
  * @throws {BadInputError} if an earlier sweep does not exist, or has another space
  */
-export function readWarmStart(runtime: Runtime, spec: SweepSpec): WarmStart | undefined {
+export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<WarmStart | undefined> {
   const { search } = spec;
   const selectors = earlierSweepsOf(search);
   if (search === undefined || selectors.length === 0) return undefined;
@@ -22,29 +22,29 @@ export function readWarmStart(runtime: Runtime, spec: SweepSpec): WarmStart | un
   const { db, queries } = runtime;
   const ids = new Set<string>();
   for (const selector of selectors) {
-    const id = findEarlier(queries, selector);
+    const id = await findEarlier(queries, selector);
     if (ids.has(id)) throw new BadInputError(`warm_start names sweep ${id} twice`);
-    mustMatch(queries, id, spec);
+    await mustMatch(queries, id, spec);
     ids.add(id);
   }
   const configs = [...ids].flatMap((id) => earlierConfigs(db, id, spec.metric.name));
   return warmStartOf(configs, search.space, activityOf(spec));
 }
 
-function findEarlier(queries: Queries, selector: string): string {
+async function findEarlier(queries: Queries, selector: string): Promise<string> {
   try {
-    return queries.selectors.findSweep(selector);
+    return await queries.selectors.findSweep(selector);
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
-    const known = queries.sweeps.all().map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
+    const known = (await queries.sweeps.all()).map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
     const meant = didYouMean(selector, known.reverse());
     if (meant === '') throw new BadInputError(`warm_start: ${error.message}`);
     throw new BadInputError(`warm_start: there is no sweep ${JSON.stringify(selector)}${meant}`);
   }
 }
 
-function mustMatch(queries: Queries, id: string, spec: SweepSpec): void {
-  const { text, fileName } = queries.sweeps.file(id);
+async function mustMatch(queries: Queries, id: string, spec: SweepSpec): Promise<void> {
+  const { text, fileName } = await queries.sweeps.file(id);
   let earlier: SweepSpec;
   try {
     earlier = parseSweep(text, fileName);

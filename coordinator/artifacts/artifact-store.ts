@@ -102,13 +102,13 @@ export interface ArtifactStore {
    * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. An ended attempt accepts
    * no further records. Files that are being uploaded are kept.
    */
-  removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => boolean): Promise<void>;
+  removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => Promise<boolean>): Promise<void>;
   /**
    * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
    * @param at the time in Unix milliseconds
    * @returns the number of moved files
    */
-  moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number>;
+  moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number>;
   /**
    * Removes orphans: sets of files that were moved aside at or before `before`, and objects of a remote store that
    * `isNamed` rejects and that are older than `before`. Objects that are younger than an hour are kept.
@@ -117,7 +117,7 @@ export interface ArtifactStore {
    * @param dryRun whether orphans are only counted
    */
   removeOrphans(
-    isNamed: (key: AttemptKey, name: string, sha256: string) => boolean,
+    isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,
     before: number,
     dryRun: boolean,
     now: number,

@@ -109,13 +109,17 @@ export class CodeArchives {
    * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed
    */
-  async removeUnused(isUsed: (sha256: string) => boolean, before: number, dryRun: boolean): Promise<RemovedCode> {
+  async removeUnused(
+    isUsed: (sha256: string) => Promise<boolean>,
+    before: number,
+    dryRun: boolean,
+  ): Promise<RemovedCode> {
     let archives = 0;
     let bytes = 0;
     for (const { path, sha256 } of await this.#files()) {
       const found = await stat(path).catch(() => undefined);
       if (this.#kept > 0 || found === undefined || found.mtimeMs >= before) continue;
-      if (isUsed(sha256) || this.#uploads.has(sha256)) continue;
+      if ((await isUsed(sha256)) || this.#uploads.has(sha256)) continue;
       if (!dryRun) await rm(path, { force: true });
       archives += 1;
       bytes += found.size;

@@ -10,7 +10,7 @@ import type { ArtifactStore } from './artifact-store.ts';
 
 interface DurableStore {
   settle(step: Step): Promise<void>;
-  readonly queries: { readonly artifacts: { has(key: AttemptKey, name: string, sha256?: string): boolean } };
+  readonly queries: { readonly artifacts: { has(key: AttemptKey, name: string, sha256?: string): Promise<boolean> } };
 }
 
 export interface AttemptFileCleaner {

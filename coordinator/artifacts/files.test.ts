@@ -32,7 +32,7 @@ test('at a start, orphans and partial uploads are moved aside, and files that re
   const begun = await files.begin(key(2), { name: 'd', kind: 'file', epoch: 0, size: 9, sha256: EMPTY });
   await begun.append(Buffer.from('half'));
   await begun.close();
-  expect(await files.moveOrphans((_, name) => name === 'a/b.png', 0)).toBe(2);
+  expect(await files.moveOrphans(async (_, name) => name === 'a/b.png', 0)).toBe(2);
   expect(files.has(key(1), 'a/b.png')).toBe(true);
   expect(files.has(key(1), 'c.png')).toBe(false);
   expect(existsSync(join(dir, 'artifacts', '1', 't', '2', '.parts', EMPTY))).toBe(false);
@@ -52,7 +52,7 @@ test('while all artifacts are kept, a removal is deferred until their release', 
 });
 
 test('a folder without artifacts has no orphans', async () => {
-  expect(await new ArtifactFiles(dir).moveOrphans(() => false, 0)).toBe(0);
+  expect(await new ArtifactFiles(dir).moveOrphans(async () => false, 0)).toBe(0);
 });
 
 const BYTES = Buffer.from('a checkpoint');
@@ -151,7 +151,7 @@ test('after an attempt ends, its files that no record names are removed, except 
   await leavePartialUpload(BYTES.subarray(0, 5));
   const running = await files.begin(key(1), { ...FILE, sha256: EMPTY });
   const part = (sha256: string) => existsSync(join(dir, 'artifacts', '1', 't', '1', '.parts', sha256));
-  const clean = () => files.removeUnnamed(key(1), (name) => name === 'kept/file');
+  const clean = () => files.removeUnnamed(key(1), async (name) => name === 'kept/file');
   await clean();
   expect([part(FILE.sha256), part(EMPTY)]).toEqual([false, true]);
   expect([files.has(key(1), 'kept/file'), files.has(key(1), 'kept/other')]).toEqual([true, false]);

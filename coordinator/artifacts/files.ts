@@ -139,13 +139,13 @@ export class ArtifactFiles implements ArtifactStore {
     };
   }
 
-  async moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
+  async moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number> {
     if (!existsSync(this.#root)) return 0;
     const orphans: string[] = [];
     for (const entry of await this.#filesOfSweeps()) {
       const path = relative(this.#root, join(entry.parentPath, entry.name));
       const [sweepId = '', trialId = '', attempt = '', ...name] = path.split(sep);
-      if (!isNamed({ sweepId, trialId, attempt: Number(attempt) }, name.join('/'))) {
+      if (!(await isNamed({ sweepId, trialId, attempt: Number(attempt) }, name.join('/')))) {
         orphans.push(join(ARTIFACTS_FOLDER, path));
       }
     }
@@ -172,14 +172,14 @@ export class ArtifactFiles implements ArtifactStore {
     return files;
   }
 
-  async removeUnnamed(key: AttemptKey, isNamed: (name: string) => boolean): Promise<void> {
+  async removeUnnamed(key: AttemptKey, isNamed: (name: string) => Promise<boolean>): Promise<void> {
     const folder = this.#folder(key);
     const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of found) {
       const path = join(entry.parentPath, entry.name);
       if (entry.isDirectory() || this.#uploading.has(path)) continue;
       const name = relative(folder, path).split(sep).join('/');
-      if (!isNamed(name)) await this.#removeFile(path);
+      if (!(await isNamed(name))) await this.#removeFile(path);
     }
   }
 

@@ -204,11 +204,11 @@ export class S3Artifacts implements ArtifactStore {
     };
   }
 
-  async removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256: string) => boolean): Promise<void> {
+  async removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256: string) => Promise<boolean>): Promise<void> {
     const attempt = keyText(key);
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
-    await this.#parts.removeUnnamed(key, () => false);
+    await this.#parts.removeUnnamed(key, async () => false);
     // If an attempt has uploaded nothing since the start, its unnamed objects are orphans, which `prune --orphans`
     // removes.
     if (!hadUploads && !wasListed) return;
@@ -216,7 +216,7 @@ export class S3Artifacts implements ArtifactStore {
     await this.#orDefer(async () => {
       await this.#removeWhere(
         root,
-        ({ name, sha256, object }) => !isNamed(name, sha256) && !this.#uploading.has(object),
+        async ({ name, sha256, object }) => !(await isNamed(name, sha256)) && !this.#uploading.has(object),
       );
       for (const upload of await this.#bucket.uploads(root)) {
         if (!this.#uploading.has(upload.key)) await this.#bucket.abort(upload.key, upload.uploadId);
@@ -225,12 +225,12 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /** Moves only partial files. Objects are not moved, because only `prune --orphans` lists all objects. */
-  moveOrphans(isNamed: (key: AttemptKey, name: string) => boolean, at: number): Promise<number> {
+  moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number> {
     return this.#parts.moveOrphans(isNamed, at);
   }
 
   async removeOrphans(
-    isNamed: (key: AttemptKey, name: string, sha256: string) => boolean,
+    isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,
     before: number,
     dryRun: boolean,
     now: number,
@@ -238,8 +238,8 @@ export class S3Artifacts implements ArtifactStore {
     const sets = await removeOrphanSets(this.#parts.dir, before, dryRun);
     const limit = Math.min(before, now - MIN_ORPHAN_AGE_MS);
     const found = { files: 0, bytes: 0 };
-    await this.#removeWhere(this.#root, ({ key, name, sha256, at, size, object }) => {
-      if (at > limit || isNamed(key, name, sha256) || this.#uploading.has(object)) return false;
+    await this.#removeWhere(this.#root, async ({ key, name, sha256, at, size, object }) => {
+      if (at > limit || (await isNamed(key, name, sha256)) || this.#uploading.has(object)) return false;
       found.files += 1;
       found.bytes += size;
       return !dryRun;
@@ -349,12 +349,12 @@ export class S3Artifacts implements ArtifactStore {
 
   async #removeWhere(
     prefix: string,
-    which: (found: NamedObject & { at: number; size: number; object: string }) => boolean,
+    which: (found: NamedObject & { at: number; size: number; object: string }) => boolean | Promise<boolean>,
   ): Promise<void> {
     let batch: string[] = [];
     for await (const { key: object, at, size } of this.#bucket.list(prefix)) {
       const parsed = parseObjectKey(object.slice(this.#root.length));
-      if (parsed !== undefined && which({ ...parsed, at, size, object })) batch.push(object);
+      if (parsed !== undefined && (await which({ ...parsed, at, size, object }))) batch.push(object);
       if (batch.length < 1_000) continue;
       await this.#bucket.remove(batch);
       batch = [];

@@ -25,18 +25,25 @@ export function adaptiveSource(
   spec: SweepSpec,
   replicates: AdaptiveReplicates,
   first: TrialSource,
-  endedTrials: (created: number) => readonly JudgedTrial[] | undefined,
+  endedTrials: (created: number) => Promise<readonly JudgedTrial[] | undefined>,
 ): TrialSource {
   let missing: readonly Omit<PlannedTrial, 'index'>[] = [];
+  /** The trials of the sweep when it had `created` trials; undefined if some had not ended. */
+  let judged: { readonly created: number; readonly trials: readonly JudgedTrial[] | undefined } | undefined;
   return {
     usesResults: first.usesResults,
+    async prepare(state) {
+      await first.prepare?.(state);
+      if (missing.length > 0 || !canAddReplicates(spec, state)) return;
+      judged = { created: state.created, trials: await endedTrials(state.created) };
+    },
     next(state, isKnown) {
       const step = first.next(state, isKnown);
       if (step.kind !== 'done') return step;
       if (!canAddReplicates(spec, state)) return step;
       if (missing.length === 0) {
-        const trials = endedTrials(state.created);
-        if (trials === undefined) return { kind: 'wait' };
+        if (judged?.created !== state.created || judged.trials === undefined) return { kind: 'wait' };
+        const { trials } = judged;
         // A point of an earlier version already has a trial, which is not created again.
         missing = missingReplicates(spec, replicates, trials)
           .map((each) => plannedTrial(spec, each))

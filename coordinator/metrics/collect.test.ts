@@ -174,19 +174,25 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
   const { runtime } = first.served;
   const { core, queries } = runtime;
   await sleep(30);
-  expect(queries.sweeps.get('1').slotTime).toMatchObject({ slots: 4, gpus: 4 });
+  expect((await queries.sweeps.get('1')).slotTime).toMatchObject({ slots: 4, gpus: 4 });
   await runtime.settle(onPause(core, { sweepId: '1', reason: '' }));
   const running = [...core.leases.values()];
   for (const { key, agentId, lastSeq } of running) {
     const record = { kind: 'ended', key, seq: lastSeq + 1, at: now(), end: { outcome: 'succeeded' } } as const;
     await runtime.settle(onRecord(core, { agentId, record }, now()).step);
   }
-  const paused = queries.sweeps.slotTime('1');
+  const paused = await queries.sweeps.slotTime('1');
   await sleep(30);
-  expect(queries.sweeps.slotTime('1')).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs, slots: 0, gpus: 0 });
+  expect(await queries.sweeps.slotTime('1')).toMatchObject({
+    slotMs: paused.slotMs,
+    gpuMs: paused.gpuMs,
+    slots: 0,
+    gpus: 0,
+  });
   expect(paused.gpuMs).toBeGreaterThanOrEqual(4 * 30);
-  const attempts = queries.trials.all('1').flatMap(({ id }) => queries.attempts.all('1', id));
-  const leased = queries.trials.all('1').reduce((sum, trial) => sum + trial.leasedMs, 0);
+  const trials = await queries.trials.all('1');
+  const attempts = (await Promise.all(trials.map(({ id }) => queries.attempts.all('1', id)))).flat();
+  const leased = trials.reduce((sum, trial) => sum + trial.leasedMs, 0);
   expect(attempts).toHaveLength(24);
   expect(leased).toBeCloseTo(paused.slotMs, 6);
   const series = 'trawl_gpu_seconds_total{sweep="1"}';

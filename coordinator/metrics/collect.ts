@@ -14,6 +14,7 @@ import type { Change } from '../core/step.ts';
 import { expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Commit } from '../store/journal.ts';
+import type { PageSize } from '../store/trial-queries.ts';
 import { measureAgents } from './agent-series.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import { SweepSeries } from './sweep-series.ts';
@@ -24,6 +25,9 @@ import { TrialSeries } from './trial-series.ts';
  */
 const SERIES_RETENTION_MS = 10 * 60_000;
 
+/** The maximum number and size of the trials that are read at once. */
+const TRIALS_PER_PAGE: PageSize = { rows: 1_000, bytes: 1024 * 1024 };
+
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
 
 export interface CollectingOptions {
@@ -32,25 +36,30 @@ export interface CollectingOptions {
   readonly trialMetrics: boolean;
   /** The time for which the series of an ended sweep remain, in milliseconds. The default is ten minutes. */
   readonly lingerMs?: number;
+  /** Called if figures of a sweep cannot be read from the store. */
+  readonly onError: (error: unknown) => void;
 }
 
 export interface MetricsCollector {
-  /** Updates the gauges from the state in memory. */
-  measure(): void;
+  /** Updates the gauges from the state in memory, once all durable commits so far are counted. */
+  measure(): Promise<void>;
   stop(): void;
 }
 
 export function startCollecting(
   runtime: Runtime,
   metrics: CoordinatorMetrics,
-  { version, trialMetrics, lingerMs = SERIES_RETENTION_MS }: CollectingOptions,
+  { version, trialMetrics, lingerMs = SERIES_RETENTION_MS, onError }: CollectingOptions,
 ): MetricsCollector {
   metrics.buildInfo.set({ version }, 1);
   metrics.startTime.set(now() / 1000);
   metrics.natsReconnects.inc({ component: 'coordinator' }, 0);
   for (const via of ['grpc', 'nats']) metrics.unreadable.inc({ via }, 0);
   for (const reason of REJECTION_REASONS) metrics.authRejected.inc({ reason }, 0);
-  const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, lingerMs);
+  const collector = new Collector(runtime, metrics, trialMetrics ? new TrialSeries(metrics) : undefined, {
+    lingerMs,
+    onError,
+  });
   const unsubscribe = runtime.onCommit((commit) => collector.take(commit));
   return {
     measure: () => collector.measure(),
@@ -78,6 +87,7 @@ class Collector {
   /** The GPU time that was added to each sweep's counter so far, in milliseconds. */
   readonly #gpuMs = new Map<string, number>();
   readonly #lingerMs: number;
+  readonly #onError: (error: unknown) => void;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
   /**
@@ -90,14 +100,22 @@ class Collector {
   readonly #held = new Map<string, { readonly rule: RuleName; readonly run: AttemptProgress | undefined }>();
   /** Ended sweeps whose series remain, each with the timer that removes its series. */
   readonly #lingering = new Map<string, NodeJS.Timeout>();
+  /** Resolves once the commits so far are counted. Commits are counted in order. */
+  #counted: Promise<void>;
   #lagMs = 0;
 
-  constructor(runtime: Runtime, metrics: CoordinatorMetrics, trialSeries: TrialSeries | undefined, lingerMs: number) {
+  constructor(
+    runtime: Runtime,
+    metrics: CoordinatorMetrics,
+    trialSeries: TrialSeries | undefined,
+    { lingerMs, onError }: { readonly lingerMs: number; readonly onError: (error: unknown) => void },
+  ) {
     this.#lingerMs = lingerMs;
+    this.#onError = onError;
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#trialSeries = trialSeries;
-    for (const sweep of runtime.core.sweeps.values()) this.#seriesOf(sweep.id);
+    this.#counted = this.#openAll([...runtime.core.sweeps.keys()]).catch(onError);
     for (const { key, grantedAt } of runtime.core.leases.values()) {
       // The time before an attempt's next report is not measured, because an earlier process received the previous
       // report.
@@ -109,28 +127,42 @@ class Collector {
     for (const timer of this.#lingering.values()) clearTimeout(timer);
   }
 
-  #seriesOf(sweepId: string): SweepSeries {
-    const known = this.#sweeps.get(sweepId);
-    if (known !== undefined) return known;
+  async #openAll(sweepIds: Iterable<string>): Promise<void> {
+    for (const id of sweepIds) if (!this.#sweeps.has(id)) await this.#open(id);
+  }
+
+  async #open(sweepId: string): Promise<void> {
     const { queries, core } = this.#runtime;
     const sweep = core.sweeps.get(sweepId);
     const rule = sweep?.policy.earlyTerminate?.type;
     const trials = sweep === undefined ? 0 : expectedTrials(sweep);
-    const series = new SweepSeries(this.#metrics, queries, sweepId, trials, rule);
+    const series = await SweepSeries.open(this.#metrics, queries, sweepId, trials, rule);
     this.#sweeps.set(sweepId, series);
-    if (this.#trialSeries !== undefined) {
-      for (const { id, epoch, metrics, state } of queries.trials.all(sweepId)) {
+    if (this.#trialSeries === undefined) return;
+    for (let last = -1, more = true; more; ) {
+      const page = await queries.trials.after(sweepId, last, TRIALS_PER_PAGE);
+      for (const { id, epoch, metrics, state } of page.trials) {
         const counts = state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED';
         if (counts) this.#trialSeries.keep(sweepId, { trial: id, epoch, metrics }, series.ranking);
       }
+      last = page.trials.at(-1)?.index ?? last;
+      more = page.more;
     }
-    return series;
   }
 
   take(commit: Commit): void {
     this.#metrics.storeCommit.observe(commit.seconds);
     const at = now();
-    for (const change of commit.changes) this.#count(change, at);
+    this.#counted = this.#counted.then(() => this.#countAll(commit.changes, at)).catch((error) => this.#onError(error));
+  }
+
+  async #countAll(changes: readonly Change[], at: number): Promise<void> {
+    for (const change of changes) {
+      const sweepId = measuredSweep(change);
+      if (sweepId !== undefined && !this.#sweeps.has(sweepId)) await this.#open(sweepId);
+      if (change.kind === 'sweep' && isEnded(change.state)) await this.#sweepEnded(change.sweepId, at);
+      else this.#count(change, at);
+    }
   }
 
   #count(change: Change, at: number): void {
@@ -151,11 +183,9 @@ class Collector {
         this.#reported(change, at);
         break;
       case 'sweep':
-        if (isEnded(change.state)) this.#sweepEnded(change.sweepId, at);
-        else this.#sweepResumed(change.sweepId);
+        this.#sweepResumed(change.sweepId);
         break;
       case 'straggler':
-        this.#seriesOf(change.key.sweepId);
         this.#metrics.stragglersFound.inc({ sweep: change.key.sweepId });
         break;
       case 'warning':
@@ -176,7 +206,6 @@ class Collector {
   #trialChanged({ sweepId: sweep, trialId, state, failure }: Change & { kind: 'trial' }, at: number): void {
     const name = `${sweep}/${trialId}`;
     const { trialRetries, trialsFinished } = this.#metrics;
-    this.#seriesOf(sweep);
     if (state === 'offered') this.#offeredAt.set(name, at);
     else this.#offeredAt.delete(name);
     if (state === 'pending') {
@@ -191,19 +220,17 @@ class Collector {
   }
 
   #retried({ sweepId: sweep, trialId, failure }: Change & { kind: 'retried' }, at: number): void {
-    this.#seriesOf(sweep);
     this.#pendingSince.set(`${sweep}/${trialId}`, at);
     if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
   #granted({ key, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
     const name = `${key.sweepId}/${key.trialId}`;
-    const series = this.#seriesOf(key.sweepId);
     // The trial of a speculative attempt was already running, not pending.
     if (!speculative) {
       const offeredAt = this.#offeredAt.get(name);
       if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
-      const waitedMs = at - (this.#pendingSince.get(name) ?? series.createdAt);
+      const waitedMs = at - (this.#pendingSince.get(name) ?? this.#sweeps.get(key.sweepId)?.createdAt ?? at);
       this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waitedMs) / 1000);
       this.#offeredAt.delete(name);
       this.#pendingSince.delete(name);
@@ -213,12 +240,11 @@ class Collector {
 
   #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
     const { sweepId: sweep } = key;
-    const series = this.#seriesOf(sweep);
     const run = this.#runs.get(keyText(key));
     if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
     this.#runs.delete(keyText(key));
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
-    this.#trialSeries?.ended(key, counts ? series.ranking : undefined);
+    this.#trialSeries?.ended(key, counts ? this.#sweeps.get(sweep)?.ranking : undefined);
     if (end.outcome === 'stopped') this.#stopped(key, end.rule, run);
     if (end.outcome === 'held') this.#held.set(`${sweep}/${key.trialId}`, { rule: end.rule, run });
     if (end.outcome !== 'failed') return;
@@ -245,7 +271,7 @@ class Collector {
   #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {
     this.#metrics.reportsIngested.inc();
     this.#lagMs = Math.max(this.#lagMs, at - madeAt);
-    this.#seriesOf(key.sweepId).reported(metrics, madeAt);
+    this.#sweeps.get(key.sweepId)?.reported(metrics, madeAt);
     this.#trialSeries?.reported(key, epoch, metrics);
     const run = this.#runs.get(keyText(key));
     if (run === undefined) return;
@@ -256,15 +282,19 @@ class Collector {
     run.last = { epoch, at: madeAt };
   }
 
-  measure(): void {
+  async measure(): Promise<void> {
+    await this.#counted;
     const at = now();
     const m = this.#metrics;
     const { core, timeLeft } = this.#runtime;
     const states = { running: 0, paused: 0, stopping: 0 };
-    for (const sweep of core.sweeps.values()) {
+    for (const sweep of [...core.sweeps.values()]) {
       if (!isEnded(sweep.state)) states[sweep.state] += 1;
-      this.#seriesOf(sweep.id).measure(sweep, timeLeft.of(sweep.id));
-      this.#countGpuTime(sweep.id);
+      if (!this.#sweeps.has(sweep.id)) await this.#open(sweep.id);
+      const left = await timeLeft.of(sweep.id);
+      await this.#countGpuTime(sweep.id);
+      // The sweep can have ended in the meantime.
+      if (core.sweeps.has(sweep.id)) this.#sweeps.get(sweep.id)?.measure(sweep, left);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);
     measureOffers(core, m);
@@ -275,18 +305,18 @@ class Collector {
   }
 
   /** Increases the sweep's counter by the GPU time used since the previous call. */
-  #countGpuTime(sweep: string): void {
-    const { gpuMs } = this.#runtime.queries.sweeps.slotTime(sweep);
+  async #countGpuTime(sweep: string): Promise<void> {
+    const { gpuMs } = await this.#runtime.queries.sweeps.slotTime(sweep);
     const counted = this.#gpuMs.get(sweep) ?? 0;
     if (gpuMs <= counted) return;
     this.#metrics.gpuSeconds.inc({ sweep }, (gpuMs - counted) / 1000);
     this.#gpuMs.set(sweep, gpuMs);
   }
 
-  #sweepEnded(sweep: string, at: number): void {
-    const { counts } = this.#runtime.queries.sweeps.get(sweep);
-    this.#countGpuTime(sweep);
-    this.#seriesOf(sweep).end({ ...counts }, at);
+  async #sweepEnded(sweep: string, at: number): Promise<void> {
+    const { counts } = await this.#runtime.queries.sweeps.get(sweep);
+    await this.#countGpuTime(sweep);
+    this.#sweeps.get(sweep)?.end({ ...counts }, at);
     const timer = setTimeout(() => {
       this.#lingering.delete(sweep);
       this.#sweeps.get(sweep)?.remove();
@@ -300,7 +330,24 @@ class Collector {
   /** Keeps the series of a sweep that runs again after its end. */
   #sweepResumed(sweep: string): void {
     clearTimeout(this.#lingering.get(sweep));
-    if (this.#lingering.delete(sweep)) this.#seriesOf(sweep).resume();
+    if (this.#lingering.delete(sweep)) this.#sweeps.get(sweep)?.resume();
+  }
+}
+
+/** Returns the sweep that a change is counted for; undefined if the change is not counted. */
+function measuredSweep(change: Change): string | undefined {
+  switch (change.kind) {
+    case 'trial':
+    case 'retried':
+    case 'sweep':
+      return change.sweepId;
+    case 'granted':
+    case 'ended':
+    case 'report':
+    case 'straggler':
+      return change.key.sweepId;
+    default:
+      return undefined;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Metric } from 'prom-client';
 import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { BadInputError } from '../../proto/errors.ts';
+import type { Sweep as StoredSweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
 import { expectedTrials } from '../core/trials.ts';
@@ -24,6 +25,14 @@ const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejecte
  */
 export const MAX_BEST_METRICS = 200;
 
+/** The figures of a sweep that the store has when its series are added. */
+interface StoredFigures {
+  readonly sweep: StoredSweep;
+  readonly method: string;
+  readonly lastReportAt: number | undefined;
+  readonly extremes: readonly { readonly metric: string; readonly least: number; readonly greatest: number }[];
+}
+
 export class SweepSeries {
   readonly id: string;
   /** Unix milliseconds. */
@@ -33,8 +42,34 @@ export class SweepSeries {
   readonly #best = new Map<string, number>();
   #hasHeld = false;
 
-  constructor(metrics: CoordinatorMetrics, queries: Queries, sweepId: string, trials: number, rule?: RuleName) {
-    const sweep = queries.sweeps.get(sweepId);
+  /**
+   * Adds the series of a sweep, with the values that the store already has.
+   * @param trials the number of trials that the sweep will have
+   * @param rule the early-stopping rule of the sweep, if it has one
+   */
+  static async open(
+    metrics: CoordinatorMetrics,
+    queries: Queries,
+    sweepId: string,
+    trials: number,
+    rule?: RuleName,
+  ): Promise<SweepSeries> {
+    const stored = {
+      sweep: await queries.sweeps.get(sweepId),
+      method: await methodOf(queries, sweepId),
+      lastReportAt: await queries.attempts.lastReportAt(sweepId),
+      extremes: await queries.attempts.extremes(sweepId),
+    };
+    return new SweepSeries(metrics, sweepId, stored, trials, rule);
+  }
+
+  private constructor(
+    metrics: CoordinatorMetrics,
+    sweepId: string,
+    { sweep, method, lastReportAt, extremes }: StoredFigures,
+    trials: number,
+    rule: RuleName | undefined,
+  ) {
     const metric = sweep.metric?.name ?? '';
     const own: GoalName = sweep.metric === undefined ? usualGoal(metric) : goal.of(sweep.metric.goal);
     this.id = sweepId;
@@ -42,7 +77,7 @@ export class SweepSeries {
     this.ranking = { metric, lessIsBetter: own === 'minimize' };
     this.#metrics = metrics;
     const m = metrics;
-    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method: methodOf(queries, sweepId), metric }, 1);
+    m.sweepInfo.set({ sweep: sweepId, name: sweep.name, method, metric }, 1);
     m.sweepStart.set({ sweep: sweepId }, sweep.createdAtMs / 1000);
     m.trialsExpected.set({ sweep: sweepId }, trials);
     m.trialsExcluded.set({ sweep: sweepId }, sweep.excluded);
@@ -58,9 +93,8 @@ export class SweepSeries {
       m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
-    const lastReportAt = queries.attempts.lastReportAt(sweepId);
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
-    for (const { metric, least, greatest } of queries.attempts.extremes(sweepId)) {
+    for (const { metric, least, greatest } of extremes) {
       if (!this.#hasSeries(metric)) continue;
       const best = this.#lessIsBetter(metric) ? least : greatest;
       this.#best.set(metric, best);
@@ -137,8 +171,8 @@ export class SweepSeries {
 }
 
 /** Returns the search method of a sweep, or `unknown` if this version of trawl rejects the stored sweep file. */
-function methodOf(queries: Queries, sweepId: string): string {
-  const { text, fileName } = queries.sweeps.file(sweepId);
+async function methodOf(queries: Queries, sweepId: string): Promise<string> {
+  const { text, fileName } = await queries.sweeps.file(sweepId);
   try {
     return parseSweep(text, fileName).search?.method ?? 'grid';
   } catch (error) {

@@ -49,7 +49,7 @@ export class TrialSeries {
       const difference = (ownValue(a.metrics, metric) ?? 0) - (ownValue(b.metrics, metric) ?? 0);
       return lessIsBetter ? difference : -difference;
     };
-    const best = this.#ended.get(sweep) ?? [];
+    const best = (this.#ended.get(sweep) ?? []).filter(({ trial }) => trial !== values.trial);
     this.#ended.set(sweep, [...best, values].sort(order).slice(0, TOP_TRIALS));
   }
 

@@ -77,7 +77,7 @@ const rowsOf = (id: string) =>
   TABLES.map(
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
   );
-const sweeps = () => new Queries(db).sweeps.all().map(({ id }) => id);
+const sweeps = async () => (await new Queries(db).sweeps.all()).map(({ id }) => id);
 
 test('a prune request without a selector is rejected, and the error names the expected selectors', () => {
   expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
@@ -110,7 +110,7 @@ test('sweeps that ended long enough ago are removed with their rows and files, a
     { id: old, name: 'finished', state: 'finished', endedAtMs: NOW - 40 * DAY, trials: 1, artifacts: 1, bytes: 3 },
     { id: killed, name: 'killed', state: 'killed', endedAtMs: NOW - 31 * DAY, trials: 1, artifacts: 1, bytes: 3 },
   ]);
-  expect(sweeps()).toEqual([young, newest]);
+  expect(await sweeps()).toEqual([young, newest]);
   for (const id of [old, killed]) {
     expect(rowsOf(id)).toEqual(TABLES.map(() => 0));
     expect(existsSync(fileOf(id))).toBe(false);
@@ -123,7 +123,7 @@ test.each(['running', 'paused', 'stopping'])('a sweep that is %s is never pruned
   const live = sweep(state, 0);
   sweep('finished', 1);
   expect(await pruner.prune(all, NOW)).toEqual([]);
-  expect(sweeps()).toContain(live);
+  expect(await sweeps()).toContain(live);
 });
 
 test('--keep keeps the newest ended sweeps, and the newest sweep is always kept so that its id is not reused', async () => {
@@ -166,7 +166,7 @@ test('a sweep is kept if it runs again before the prune deletes it', async () =>
   const revived = new Set<string>();
   const slow = { ...withoutOrphans, removeSweep: async () => revived.add(second).has(second) };
   expect(ids(await new Pruner(db, slow, archives, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
-  expect(sweeps()).toContain(second);
+  expect(await sweeps()).toContain(second);
 });
 
 test('a dry run of prune changes nothing', async () => {
@@ -197,7 +197,7 @@ test('if a process dies after it removed the rows of a sweep, the next start mov
     archives,
   );
   await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
-  expect(sweeps()).toEqual([kept]);
+  expect(await sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
   const queries = new Queries(db);
   expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.artifacts.has(key, name), NOW)).toBe(1);

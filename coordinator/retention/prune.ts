@@ -14,7 +14,7 @@ import type { OrphanSet } from '../artifacts/orphans.ts';
 import { endRemoval, noteRemoval, pendingRemovals } from '../store/artifact-location.ts';
 import { ArtifactQueries } from '../store/artifact-queries.ts';
 import { commitCounted } from '../store/high-water.ts';
-import { Reader } from '../store/reader.ts';
+import { SqliteReader } from '../store/reader.ts';
 
 export interface PruneOptions {
   /** Removes only sweeps that ended at least this many milliseconds ago. */
@@ -111,7 +111,7 @@ export class Pruner {
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
     const uses = this.#db.prepare('select cast(sweep_id as text) as id from sources where sha256 = ?');
     const gone = new Set(pruned.map(({ id }) => id));
-    const isUsed = (sha256: string) => (uses.all(sha256) as { id: string }[]).some(({ id }) => !gone.has(id));
+    const isUsed = async (sha256: string) => (uses.all(sha256) as { id: string }[]).some(({ id }) => !gone.has(id));
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
@@ -122,12 +122,12 @@ export class Pruner {
 
   /** Removes orphans (see ArtifactStore.removeOrphans). The files of a sweep that has not ended are never orphans. */
   pruneOrphans(before: number, dryRun: boolean, now: number): Promise<OrphanSet[]> {
-    const artifacts = new ArtifactQueries(new Reader(this.#db));
+    const artifacts = new ArtifactQueries(new SqliteReader(this.#db));
     const live = this.#db.prepare(
       "select 1 as found from sweeps where cast(id as text) = ? and state not in ('finished', 'stopped', 'killed')",
     );
-    const isNamed = (key: AttemptKey, name: string, sha256: string) =>
-      live.get(key.sweepId) !== undefined || artifacts.has(key, name, sha256);
+    const isNamed = async (key: AttemptKey, name: string, sha256: string) =>
+      live.get(key.sweepId) !== undefined || (await artifacts.has(key, name, sha256));
     return this.#files.removeOrphans(isNamed, before, dryRun, now);
   }
 

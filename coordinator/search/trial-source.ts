@@ -82,6 +82,11 @@ export interface TrialSource {
    * if the source yields trials.
    */
   readonly problem?: string | undefined;
+  /**
+   * Reads what the next steps need from the store. Called before each pass that creates trials. By default, the steps need
+   * nothing.
+   */
+  prepare?(state: SourceState): Promise<void>;
   /** @param isKnown returns whether the sweep already has a trial with the given id */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;
 }

@@ -32,23 +32,22 @@ export class ArtifactQueries {
    * empty, artifacts of all trials are returned. Checkpoints are omitted. Artifacts of speculative attempts that still
    * run or were superseded are also omitted.
    */
-  page(
+  async page(
     sweepId: string,
     trialId: string,
     { after = FIRST_ARTIFACT, limit }: { readonly after?: ArtifactPosition; readonly limit: number },
-  ): { trialId: string; artifact: Artifact }[] {
-    return this.#reader
-      .all<ArtifactRow>(
-        `select * from artifacts as r where sweep_id = ?1 ${trialId && 'and trial_id = ?6'} and kind <> 'checkpoint'
+  ): Promise<{ trialId: string; artifact: Artifact }[]> {
+    const rows = await this.#reader.all<ArtifactRow>(
+      `select * from artifacts as r where sweep_id = ?1 ${trialId && 'and trial_id = ?6'} and kind <> 'checkpoint'
            and not ${IS_HIDDEN} and (trial_id, attempt, name) > (?2, ?3, ?4) order by trial_id, attempt, name limit ?5`,
-        sweepId,
-        after.trialId,
-        after.attempt,
-        after.name,
-        limit,
-        ...(trialId === '' ? [] : [trialId]),
-      )
-      .map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
+      sweepId,
+      after.trialId,
+      after.attempt,
+      after.name,
+      limit,
+      ...(trialId === '' ? [] : [trialId]),
+    );
+    return rows.map((row) => ({ trialId: row.trial_id, artifact: artifactOf(row) }));
   }
 
   /**
@@ -56,8 +55,8 @@ export class ArtifactQueries {
    * attempts that still run or were superseded are ignored.
    * @throws {NotFoundError}
    */
-  get(sweepId: string, trialId: string, attempt: number, name: string): Artifact {
-    const row = this.#reader.get<ArtifactRow>(
+  async get(sweepId: string, trialId: string, attempt: number, name: string): Promise<Artifact> {
+    const row = await this.#reader.get<ArtifactRow>(
       `select * from artifacts as r where sweep_id = ?1 and trial_id = ?2 and name = ?4
          and (attempt = ?3 or (?3 = 0 and not ${IS_HIDDEN})) order by attempt desc limit 1`,
       sweepId,
@@ -70,7 +69,7 @@ export class ArtifactQueries {
   }
 
   /** Returns the checkpoints that trials have inherited from their parents, in sweeps that have not ended. */
-  inherited(): InheritedCheckpoint[] {
+  inherited(): Promise<InheritedCheckpoint[]> {
     return this.#reader.all<InheritedCheckpoint>(
       `select cast(a.sweep_id as text) as sweepId, a.trial_id as trialId, t.parent, t.parent_attempt as attempt, a.name,
          a.size, a.sha256
@@ -81,15 +80,16 @@ export class ArtifactQueries {
   }
 
   /** Returns whether a row of the store names the file. @param sha256 if set, the row must have this checksum */
-  has({ sweepId, trialId, attempt }: AttemptKey, name: string, sha256?: string): boolean {
+  async has({ sweepId, trialId, attempt }: AttemptKey, name: string, sha256?: string): Promise<boolean> {
     const sql = 'select sha256 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
-    const row = this.#reader.get<{ sha256: string }>(sql, sweepId, trialId, attempt, name);
+    const row = await this.#reader.get<{ sha256: string }>(sql, sweepId, trialId, attempt, name);
     return row !== undefined && (sha256 === undefined || row.sha256 === sha256);
   }
 
   /** Returns the number of an attempt's artifacts, checkpoints included. */
-  count({ sweepId, trialId, attempt }: AttemptKey): number {
+  async count({ sweepId, trialId, attempt }: AttemptKey): Promise<number> {
     const sql = 'select count(*) as n from artifacts where sweep_id = ? and trial_id = ? and attempt = ?';
-    return this.#reader.get<{ n: number }>(sql, sweepId, trialId, attempt)?.n ?? 0;
+    const row = await this.#reader.get<{ n: number }>(sql, sweepId, trialId, attempt);
+    return row?.n ?? 0;
   }
 }

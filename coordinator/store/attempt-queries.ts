@@ -24,8 +24,11 @@ export class AttemptQueries {
   }
 
   /** Returns those fields of a grant that the sweep and the trial define. */
-  assignment(sweepId: string, trialId: string): { trainer: string; parameters: Trial['parameters']; seed: number } {
-    const row = this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
+  async assignment(
+    sweepId: string,
+    trialId: string,
+  ): Promise<{ trainer: string; parameters: Trial['parameters']; seed: number }> {
+    const row = await this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
       `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
        where sweep_id = ? and trials.id = ?`,
       sweepId,
@@ -36,14 +39,17 @@ export class AttemptQueries {
     return { trainer: row.trainer, parameters, seed: row.seed };
   }
 
-  all(sweepId: string, trialId: string): Attempt[] {
-    return this.#reader
-      .all<AttemptRow>('select * from attempts where sweep_id = ? and trial_id = ? order by number', sweepId, trialId)
-      .map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
+  async all(sweepId: string, trialId: string): Promise<Attempt[]> {
+    const rows = await this.#reader.all<AttemptRow>(
+      'select * from attempts where sweep_id = ? and trial_id = ? order by number',
+      sweepId,
+      trialId,
+    );
+    return rows.map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
   }
 
   /** Returns the early-stopping rungs that a trial has entered. */
-  rungs(sweepId: string, trialId: string): Rung[] {
+  rungs(sweepId: string, trialId: string): Promise<Rung[]> {
     return this.#reader.all(
       `select rung, attempt, step, value, detail as reason, at as atMs from rungs
        where sweep_id = ? and trial_id = ? order by rung`,
@@ -53,16 +59,15 @@ export class AttemptQueries {
   }
 
   /** Returns the program starts of a trial's attempts, in order of attempt. */
-  programs(sweepId: string, trialId: string): ProgramStart[] {
-    return this.#reader
-      .all<ProgramRow>(
-        `select attempt, command, interpreter, python, coalesce(packages, '') as packages
+  async programs(sweepId: string, trialId: string): Promise<ProgramStart[]> {
+    const rows = await this.#reader.all<ProgramRow>(
+      `select attempt, command, interpreter, python, coalesce(packages, '') as packages
          from programs left join environments on sha256 = environment
          where sweep_id = ? and trial_id = ? order by attempt`,
-        sweepId,
-        trialId,
-      )
-      .map((row) => ({ ...row, command: JSON.parse(row.command) }));
+      sweepId,
+      trialId,
+    );
+    return rows.map((row) => ({ ...row, command: JSON.parse(row.command) }));
   }
 
   /**
@@ -78,7 +83,7 @@ export class AttemptQueries {
       after,
       limit,
     }: { readonly attempts: readonly number[]; readonly after: ReportPosition; readonly limit: number },
-  ): (ReportPosition & { readonly bytes: number })[] {
+  ): Promise<(ReportPosition & { readonly bytes: number })[]> {
     return this.#reader.all(
       `select epoch, attempt, seq, octet_length(metrics) as bytes from reports
        where sweep_id = ?1 and trial_id = ?2 and attempt in (select value from json_each(?3))
@@ -94,21 +99,24 @@ export class AttemptQueries {
   }
 
   /** Returns the reports at the given positions, in order of the positions. */
-  reportsAt(sweepId: string, trialId: string, places: readonly Pick<ReportPosition, 'attempt' | 'seq'>[]): Report[] {
-    return this.#reader
-      .all<ReportRow>(
-        `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r
+  async reportsAt(
+    sweepId: string,
+    trialId: string,
+    places: readonly Pick<ReportPosition, 'attempt' | 'seq'>[],
+  ): Promise<Report[]> {
+    const rows = await this.#reader.all<ReportRow>(
+      `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r
          where r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = place.value ->> 0 and r.seq = place.value ->> 1
          order by place.key`,
-        sweepId,
-        trialId,
-        JSON.stringify(places.map(({ attempt, seq }) => [attempt, seq])),
-      )
-      .map(reportOf);
+      sweepId,
+      trialId,
+      JSON.stringify(places.map(({ attempt, seq }) => [attempt, seq])),
+    );
+    return rows.map(reportOf);
   }
 
   /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
-  extremes(sweepId: string): { metric: string; least: number; greatest: number }[] {
+  extremes(sweepId: string): Promise<{ metric: string; least: number; greatest: number }[]> {
     return this.#reader.all(
       `select value.key as metric, min(value.value) as least, max(value.value) as greatest
        from reports, json_each(reports.metrics) as value
@@ -118,13 +126,14 @@ export class AttemptQueries {
   }
 
   /** Returns the time of the sweep's newest report in Unix milliseconds, or undefined if the sweep has no report. */
-  lastReportAt(sweepId: string): number | undefined {
+  async lastReportAt(sweepId: string): Promise<number | undefined> {
     const sql = 'select max(at) as at from reports where sweep_id = ?';
-    return this.#reader.get<{ at: number | null }>(sql, sweepId)?.at ?? undefined;
+    const row = await this.#reader.get<{ at: number | null }>(sql, sweepId);
+    return row?.at ?? undefined;
   }
 
   /** Returns up to 500 records of log text after the record `afterSeq`, in order. */
-  log(sweepId: string, trialId: string, attempt: number, afterSeq: number): { seq: number; text: string }[] {
+  log(sweepId: string, trialId: string, attempt: number, afterSeq: number): Promise<{ seq: number; text: string }[]> {
     return this.#reader.all(
       `select seq, text from logs where sweep_id = ? and trial_id = ? and attempt = ? and seq > ?
        order by seq limit 500`,

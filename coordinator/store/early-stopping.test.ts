@@ -100,7 +100,7 @@ const checkpoint = (epoch: number): Body => ({
 
 const PROMOTION = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2, variant: 'promotion' } as const;
 
-test('a coordinator that restarts after every step has the same rungs and curves, and makes the same decisions', () => {
+test('a coordinator that restarts after every step has the same rungs and curves, and makes the same decisions', async () => {
   const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
   const first = open('t0', 'a');
   const second = open('t1', 'b');
@@ -118,8 +118,8 @@ test('a coordinator that restarts after every step has the same rungs and curves
   expect(sweep().trials.has('t1')).toBe(false);
   expect(sweep().counts).toMatchObject({ running: 1, stopped: 1 });
   const reason = 'asha: 0.65 is number 2 of 2 at rung 2; the best 1 continues';
-  expect(queries.trials.get('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
-  expect(queries.trials.get('1', 't0').stopReason).toBe('');
+  expect(await queries.trials.get('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
+  expect((await queries.trials.get('1', 't0')).stopReason).toBe('');
   const events = written.events.filter(({ kind }) => kind === 'rung' || kind === 'stopped');
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
     ['t0', 'rung', '0.5 is number 1 of 1 at rung 1; the best 1 continues'],
@@ -130,24 +130,28 @@ test('a coordinator that restarts after every step has the same rungs and curves
   ]);
 });
 
-test('the checkpoint of a trial that was stopped early is removed', () => {
+test('the checkpoint of a trial that was stopped early is removed', async () => {
   const { open, send, queries, written } = coordinator({ type: 'threshold', worseThan: 0.5, minIter: 1 });
   const key = open('t0', 'a');
   send(key, report(1, 0.6));
   send(key, checkpoint(1));
   send(key, report(2, 0.4));
-  expect(queries.artifacts.page('1', 't0', { limit: 9 })).toEqual([]);
+  expect(await queries.artifacts.page('1', 't0', { limit: 9 })).toEqual([]);
   expect(written.dropped).toEqual([{ key, name: 'c1' }]);
 });
 
-test('a coordinator that restarts after every step holds and promotes the same trials', () => {
+test('a coordinator that restarts after every step holds and promotes the same trials', async () => {
   const { open, send, sweep, queries, written } = coordinator({ ...PROMOTION });
   const first = open('t0', 'a');
   send(first, report(1, 0.5));
   send(first, checkpoint(1));
   expect(sweep().counts).toMatchObject({ held: 1, running: 0 });
   const held = 'asha: 0.5 is number 1 of 1 at rung 1; none are promoted';
-  expect(queries.trials.get('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_HELD', stopReason: held, endedAtMs: 0 });
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
+    state: 'TRIAL_STATE_HELD',
+    stopReason: held,
+    endedAtMs: 0,
+  });
   expect(sampleTrial(sweep(), 't0').checkpoint).toMatchObject({ epoch: 1, attempt: 1 });
   expect(written.dropped).toEqual([]);
   const second = open('t1', 'b');
@@ -157,7 +161,11 @@ test('a coordinator that restarts after every step holds and promotes the same t
   expect(sweep().counts).toMatchObject({ held: 1 });
   const again = open('t0', 'b');
   expect(sweep().earlyStopping?.curves.get(keyText(again))).toMatchObject([{ step: 1, score: -0.5 }]);
-  expect(queries.trials.get('1', 't0')).toMatchObject({ state: 'TRIAL_STATE_RUNNING', stopReason: '', attempts: 2 });
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
+    state: 'TRIAL_STATE_RUNNING',
+    stopReason: '',
+    attempts: 2,
+  });
   send(again, report(2, 0.6));
   const events = written.events.filter(({ kind }) => kind === 'held' || kind === 'promoted');
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
@@ -179,7 +187,7 @@ const POPULATION: EarlyTerminate = {
   explore: [['lr', { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }]],
 };
 
-test('a coordinator that restarts after every step replaces the same members of a population', () => {
+test('a coordinator that restarts after every step replaces the same members of a population', async () => {
   const { open, send, sweep, queries, written, pass } = coordinator(POPULATION);
   for (const [at, id] of ['t0', 't1', 't2'].entries()) {
     const key = open(id, 'a');
@@ -195,9 +203,12 @@ test('a coordinator that restarts after every step replaces the same members of 
   const child = [...sweep().trials.values()].find(({ parent }) => parent !== undefined);
   expect(child).toMatchObject({ parent: 't2', index: 4, checkpoint: { epoch: 2, attempt: 0, name: 'c2' } });
   const id = child?.id ?? '';
-  expect(queries.trials.get('1', id)).toMatchObject({ origin: { parent: 't2', epoch: 2, replaces: 't3' }, seed: 4 });
-  expect(queries.sweeps.get('1')).toMatchObject({ planned: 5, configs: 5 });
-  expect(queries.artifacts.inherited()).toEqual([
+  expect(await queries.trials.get('1', id)).toMatchObject({
+    origin: { parent: 't2', epoch: 2, replaces: 't3' },
+    seed: 4,
+  });
+  expect(await queries.sweeps.get('1')).toMatchObject({ planned: 5, configs: 5 });
+  expect(await queries.artifacts.inherited()).toEqual([
     { sweepId: '1', trialId: id, parent: 't2', attempt: 1, name: 'c2', size: 1, sha256: '' },
   ]);
   // The parent continues, and its old checkpoint is dropped. The child keeps its copy of the file until it stores its own
@@ -206,10 +217,10 @@ test('a coordinator that restarts after every step replaces the same members of 
   send(parent, report(3, 3));
   send(parent, checkpoint(3));
   expect(written.dropped).toEqual([{ key: { sweepId: '1', trialId: 't2', attempt: 1 }, name: 'c2' }]);
-  expect(queries.artifacts.inherited()).toHaveLength(1);
+  expect(await queries.artifacts.inherited()).toHaveLength(1);
   const own = open(id, 'b');
   send(own, report(3, 1));
   send(own, checkpoint(3));
   expect(written.dropped.at(-1)).toEqual({ key: { sweepId: '1', trialId: id, attempt: 0 }, name: 'c2' });
-  expect(queries.artifacts.inherited()).toEqual([]);
+  expect(await queries.artifacts.inherited()).toEqual([]);
 });

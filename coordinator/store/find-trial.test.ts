@@ -23,14 +23,14 @@ function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
 
 const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };
 
-test('the id of a trial that exists in several sweeps is ambiguous, and the error lists the candidates', () => {
+test('the id of a trial that exists in several sweeps is ambiguous, and the error lists the candidates', async () => {
   const queries = storeOf(SHARED);
-  expect(() => queries.selectors.findTrial('', 'abc1')).toThrow(
+  await expect(queries.selectors.findTrial('', 'abc1')).rejects.toThrow(
     'trial abc1 is ambiguous; choose one of 2/abc1, 1/abc1',
   );
-  expect(() => queries.selectors.findTrial('', 'abc')).toThrow('2/abc1, 1/abc1');
-  expect(() => queries.selectors.findTrial('', 'ab')).toThrow('2/abc1, 1/abc1, 1/abd2');
-  expect(() => queries.selectors.findTrial('1', 'ab')).toThrow('1/abc1, 1/abd2');
+  await expect(queries.selectors.findTrial('', 'abc')).rejects.toThrow('2/abc1, 1/abc1');
+  await expect(queries.selectors.findTrial('', 'ab')).rejects.toThrow('2/abc1, 1/abc1, 1/abd2');
+  await expect(queries.selectors.findTrial('1', 'ab')).rejects.toThrow('1/abc1, 1/abd2');
 });
 
 test.each([
@@ -42,8 +42,8 @@ test.each([
   ['', 'fff1', '1', 'fff1'],
   ['team/a', 'abc', '1', 'abc1'],
   ['b', '2/abc', '2', 'abc1'],
-])('in sweep %j, the selector %s finds trial %s/%s', (sweep, selector, sweepId, trialId) => {
-  expect(storeOf(SHARED).selectors.findTrial(sweep, selector)).toEqual({ sweepId, trialId });
+])('in sweep %j, the selector %s finds trial %s/%s', async (sweep, selector, sweepId, trialId) => {
+  expect(await storeOf(SHARED).selectors.findTrial(sweep, selector)).toEqual({ sweepId, trialId });
 });
 
 test.each([
@@ -52,13 +52,13 @@ test.each([
   ['', '2/', 'there is no trial "" in sweep 2'],
   ['', '', 'there is no trial ""'],
   ['1', '2/abc1', '2/abc1 is a trial of sweep 2, but the command names sweep 1'],
-])('in sweep %j, the selector %s is rejected: %s', (sweep, selector, message) => {
-  expect(() => storeOf(SHARED).selectors.findTrial(sweep, selector)).toThrow(message);
+])('in sweep %j, the selector %s is rejected: %s', async (sweep, selector, message) => {
+  await expect(storeOf(SHARED).selectors.findTrial(sweep, selector)).rejects.toThrow(message);
 });
 
-test('a long list of candidate trials is truncated', () => {
+test('a long list of candidate trials is truncated', async () => {
   const ids = Array.from({ length: 30 }, (_, n) => `a${String(n).padStart(2, '0')}`);
   const shown = () => storeOf({ one: ids }).selectors.findTrial('', 'a');
-  expect(shown).toThrow('1/a19, ...');
-  expect(shown).not.toThrow('1/a20');
+  await expect(shown()).rejects.toThrow('1/a19, ...');
+  await expect(shown()).rejects.not.toThrow('1/a20');
 });

@@ -25,27 +25,27 @@ function newSweep(metric: string) {
     restart() {
       write = changeWriter(db);
     },
-    report(trialId: string, metrics: Record<string, number>) {
+    async report(trialId: string, metrics: Record<string, number>) {
       seq += 1;
       const key = { sweepId, trialId, attempt: 1 };
       write({ kind: 'report', key, seq, at: 1, epoch: seq, metrics }, 1, { events: [], dropped: [] });
-      const { name, goal } = new Queries(db).sweeps.get(sweepId).metric ?? {};
+      const { name, goal } = (await new Queries(db).sweeps.get(sweepId)).metric ?? {};
       return [name, goal];
     },
   };
 }
 
-test('a sweep without a metric is ranked by the first metric that occurs in two reports of a trial', () => {
+test('a sweep without a metric is ranked by the first metric that occurs in two reports of a trial', async () => {
   const sweep = newSweep('');
-  expect(sweep.report('t0', { lr: 0.1, zeta: 1, val_accuracy: 0.5 })).toEqual(['', 'GOAL_MINIMIZE']);
-  expect(sweep.report('t1', { zeta: 1 })).toEqual(['', 'GOAL_MINIMIZE']);
+  expect(await sweep.report('t0', { lr: 0.1, zeta: 1, val_accuracy: 0.5 })).toEqual(['', 'GOAL_MINIMIZE']);
+  expect(await sweep.report('t1', { zeta: 1 })).toEqual(['', 'GOAL_MINIMIZE']);
   sweep.restart();
-  expect(sweep.report('t0', { lr: 0.1, val_accuracy: 0.6 })).toEqual(['val_accuracy', 'GOAL_MAXIMIZE']);
-  expect(sweep.report('t1', { zeta: 2 })).toEqual(['val_accuracy', 'GOAL_MAXIMIZE']);
+  expect(await sweep.report('t0', { lr: 0.1, val_accuracy: 0.6 })).toEqual(['val_accuracy', 'GOAL_MAXIMIZE']);
+  expect(await sweep.report('t1', { zeta: 2 })).toEqual(['val_accuracy', 'GOAL_MAXIMIZE']);
 });
 
-test('a metric that the sweep file names is kept', () => {
+test('a metric that the sweep file names is kept', async () => {
   const sweep = newSweep('loss');
-  sweep.report('t0', { zeta: 1 });
-  expect(sweep.report('t0', { zeta: 1 })).toEqual(['loss', 'GOAL_MINIMIZE']);
+  await sweep.report('t0', { zeta: 1 });
+  expect(await sweep.report('t0', { zeta: 1 })).toEqual(['loss', 'GOAL_MINIMIZE']);
 });

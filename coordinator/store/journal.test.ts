@@ -5,6 +5,7 @@ import Database from 'libsql';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
+import { collected } from '../../test/support/collected.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadSweep } from './load.ts';
@@ -89,8 +90,12 @@ test('changes that are made in one turn of the event loop share a transaction, a
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
-  expect(new Queries(db).trials.get('1', 't0')).toMatchObject({ attempts: 1, epoch: 1, metrics: { test_loss: 1 } });
-  expect(new Queries(db).trials.get('1', 't0').metrics.psnr).toBeNaN();
+  expect(await new Queries(db).trials.get('1', 't0')).toMatchObject({
+    attempts: 1,
+    epoch: 1,
+    metrics: { test_loss: 1 },
+  });
+  expect((await new Queries(db).trials.get('1', 't0')).metrics.psnr).toBeNaN();
 });
 
 test('NaN, infinity and the largest numbers are stored, and only finite values count as extremes', async () => {
@@ -105,9 +110,9 @@ test('NaN, infinity and the largest numbers are stored, and only finite values c
   await journal.commit([granted]);
   await journal.commit([{ kind: 'report', key, seq: 1, at: 5, epoch: 1, metrics }]);
   const queries = new Queries(db);
-  expect(queries.trials.get('1', 't0').metrics).toEqual(metrics);
-  expect([...trialReports(queries, '1', 't0')].map((one) => one.metrics)).toEqual([metrics]);
-  expect(queries.attempts.extremes('1').map(({ metric, least }) => [metric, least])).toEqual([
+  expect((await queries.trials.get('1', 't0')).metrics).toEqual(metrics);
+  expect((await collected(trialReports(queries, '1', 't0'))).map((one) => one.metrics)).toEqual([metrics]);
+  expect((await queries.attempts.extremes('1')).map(({ metric, least }) => [metric, least])).toEqual([
     ['d', -Number.MAX_VALUE],
     ['e"', 1e-300],
   ]);
@@ -118,7 +123,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await journal.commit([granted]);
   const failed = journal.commit([report(1), report(1)]);
   await expect(failed).rejects.toThrow();
-  expect([...trialReports(new Queries(db), '1', 't0')]).toEqual([]);
+  expect(await collected(trialReports(new Queries(db), '1', 't0'))).toEqual([]);
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
@@ -161,13 +166,13 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },
   ]);
   const queries = new Queries(db);
-  expect(queries.sweeps.get('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
-  const { failure: none, ...trial } = queries.trials.get('1', 't0');
+  expect(await queries.sweeps.get('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
+  const { failure: none, ...trial } = await queries.trials.get('1', 't0');
   expect(none).toBeUndefined();
   expect(trial).toMatchObject({ state: 'TRIAL_STATE_PENDING', attempts: 1, epoch: 0, metrics: {}, endedAtMs: 0 });
-  expect(queries.attempts.all('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
-  expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
-  expect(queries.trials.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
+  expect(await queries.attempts.all('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
+  expect(await collected(trialReports(queries, '1', 't0'))).toHaveLength(1);
+  expect(await queries.trials.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
   expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
 });
 
@@ -177,7 +182,7 @@ test('a retry resumes from the checkpoint and its metrics, and a retry from the 
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
   const retried = { kind: 'retried', sweepId: '1', trialId: 't0', attempts: 1, failure: undefined } as const;
   await journal.commit([{ ...retried, requestId: 'r1', resumesFrom: 1 }]);
-  expect(new Queries(db).trials.get('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
+  expect(await new Queries(db).trials.get('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
   await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
   expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
   expect(loadSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
@@ -190,10 +195,10 @@ test("a clock set back while the coordinator was stopped does not extend an atte
   expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
 });
 
-test('a submit request with the same request id is stored once', () => {
+test('a submit request with the same request id is stored once', async () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
-  expect(new Queries(db).sweeps.all()).toHaveLength(1);
+  expect(await new Queries(db).sweeps.all()).toHaveLength(1);
 });
 
 test('a store in use is rejected, and the error names the process that uses it', () => {
@@ -222,12 +227,12 @@ test('reports of one step are merged, and a metric keeps the value of its last s
     reported(5, 0, { late: 7 }),
   ]);
   const queries = new Queries(db);
-  expect(queries.trials.get('1', 't0')).toMatchObject({
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
     epoch: 1,
     metrics: { train: 2, val: 8, constructor: 1, late: 7 },
     metricSteps: { train: 1, val: 0.5, constructor: 0.5, late: 0 },
   });
-  expect([...trialReports(queries, '1', 't0')].map(({ epoch, metrics }) => [epoch, metrics])).toEqual([
+  expect((await collected(trialReports(queries, '1', 't0'))).map(({ epoch, metrics }) => [epoch, metrics])).toEqual([
     [0, { train: 4, late: 7 }],
     [0.5, { train: 3, val: 8, constructor: 1 }],
     [1, { train: 2 }],
@@ -237,7 +242,7 @@ test('reports of one step are merged, and a metric keeps the value of its last s
     { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { ...granted, key: { ...key, attempt: 2 }, resumedFrom: 0.5 },
   ]);
-  expect(queries.trials.get('1', 't0')).toMatchObject({
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
     epoch: 0.5,
     metrics: { train: 3, val: 8, late: 7 },
     metricSteps: { train: 0.5, val: 0.5, late: 0 },
@@ -253,9 +258,9 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
     return { kind: 'report', key, seq: at + 1, at: 5, epoch: at + 1, metrics: { loss, other: loss } };
   });
   await journal.commit([granted, ...changes]);
-  const found = new Queries(db).trials.get('1', 't0');
+  const found = await new Queries(db).trials.get('1', 't0');
   expect(found).toMatchObject({ epoch: 3, metrics: { loss: 1, other: 2 }, metricSteps: { loss: 2, other: 3 } });
-  expect(new Queries(db).sweeps.get('1').metric).toMatchObject({ at: 'METRIC_AT_BEST' });
+  expect((await new Queries(db).sweeps.get('1')).metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
 
 test('events name the user who caused them, and events of agents belong to every sweep that has not ended', async () => {
@@ -277,21 +282,21 @@ test('events name the user who caused them, and events of agents belong to every
   await journal.commit([lost]);
   const queries = new Queries(db);
   expect(
-    queries.sweeps.eventsAfter('1', 0, 100).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs]),
+    (await queries.sweeps.eventsAfter('1', 0, 100)).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs]),
   ).toEqual([
     ['submitted', '', '', 10],
     ['sweep paused', 'ann@desk', '', 20],
     ['lost', '', 'a', 20],
     ['sweep killed', 'bob@desk', '', 30],
   ]);
-  expect(queries.sweeps.get('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
+  expect(await queries.sweeps.get('1')).toMatchObject({ stateBy: 'bob@desk', stateSinceMs: 30 });
 });
 
-test('the store keeps the user who submitted a sweep', () => {
+test('the store keeps the user who submitted a sweep', async () => {
   const { db } = filled();
   const queries = new Queries(db);
   const id = insertSweep(db, { ...SWEEP, requestId: 'another' }, [trial(0)], 1, 'ann@gpu-1');
-  expect(queries.sweeps.get(id).submittedBy).toBe('ann@gpu-1');
-  expect(queries.sweeps.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
-  expect(queries.sweeps.get('1').submittedBy).toBe('');
+  expect((await queries.sweeps.get(id)).submittedBy).toBe('ann@gpu-1');
+  expect(await queries.sweeps.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
+  expect((await queries.sweeps.get('1')).submittedBy).toBe('');
 });

@@ -1,5 +1,6 @@
 /** Reads the trials of a sweep in the form that the analysis of hypotheses needs. */
 import type { Database } from 'libsql';
+import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { JudgedTrial } from '../analysis/judgement.ts';
@@ -20,13 +21,13 @@ interface TrialRow {
  * than `created` trials are stored, or while a stored trial has not ended.
  * @param withCurves whether the curves are read; without them, each curve is empty
  */
-export function endedTrials(
+export async function endedTrials(
   db: Database,
   queries: Queries,
   sweepId: string,
   created: number,
   withCurves: boolean,
-): JudgedTrial[] | undefined {
+): Promise<JudgedTrial[] | undefined> {
   const counts = db
     .prepare(
       `select coalesce(sum(n), 0) as stored,
@@ -41,13 +42,11 @@ export function endedTrials(
        where sweep_id = ? and dropped_in = 0 order by idx`,
     )
     .all(sweepId) as TrialRow[];
-  return rows.map((row) => ({
-    id: row.id,
-    configId: row.configId,
-    seed: row.seed,
-    state: row.state,
-    parameters: parseParameters(row.parameters),
-    metrics: JSON.parse(row.metrics),
-    curve: withCurves ? [...trialCurve(queries, sweepId, row.id)] : [],
-  }));
+  const trials: JudgedTrial[] = [];
+  for (const { parameters, metrics, ...row } of rows) {
+    const curve: Report[] = [];
+    if (withCurves) for await (const report of trialCurve(queries, sweepId, row.id)) curve.push(report);
+    trials.push({ ...row, parameters: parseParameters(parameters), metrics: JSON.parse(metrics), curve });
+  }
+  return trials;
 }

@@ -23,7 +23,7 @@ const START: ProgramStart = {
   attempt: 0,
 };
 
-test('each list of packages is stored once, and the next record number survives a restart', () => {
+test('each list of packages is stored once, and the next record number survives a restart', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-programs-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
@@ -69,18 +69,18 @@ test('each list of packages is stored once, and the next record number survives 
     for (const change of steps.flatMap(({ changes }) => changes)) write(change, 10, written);
     expect(send(trialId, 1, {})).toBe('accepted');
   }
-  expect(queries.attempts.programs('1', 't0')).toEqual([{ ...START, attempt: 1 }]);
-  expect(queries.sweeps.environments('1', 10)).toEqual([]);
+  expect(await queries.attempts.programs('1', 't0')).toEqual([{ ...START, attempt: 1 }]);
+  expect(await queries.sweeps.environments('1', 10)).toEqual([]);
 
   core = loadCore(db, LEASE_MS, 10);
   onHello(core, agentHello('a', 'a1', 3), 10);
   expect(send('t0', 1, { packages: 'stale' })).toBe('duplicate');
   for (const trialId of ['t0', 't1']) send(trialId, 2, { python: '3.12.4', packages: 'numpy==1\ntorch==2' });
   send('t2', 2, { python: '3.11.0', packages: 'numpy==2' });
-  expect(queries.attempts.programs('1', 't1')).toEqual([
+  expect(await queries.attempts.programs('1', 't1')).toEqual([
     { ...START, attempt: 1, python: '3.12.4', packages: 'numpy==1\ntorch==2' },
   ]);
-  expect(queries.sweeps.environments('1', 10)).toMatchObject([
+  expect(await queries.sweeps.environments('1', 10)).toMatchObject([
     { python: '3.12.4', packages: 'numpy==1\ntorch==2', agents: ['a'], attempts: 2 },
     { python: '3.11.0', packages: 'numpy==2', agents: ['a'], attempts: 1 },
   ]);

@@ -2,7 +2,7 @@
 import type { Database } from 'libsql';
 import { ArtifactQueries } from './artifact-queries.ts';
 import { AttemptQueries } from './attempt-queries.ts';
-import { Reader } from './reader.ts';
+import { SqliteReader } from './reader.ts';
 import { Selectors } from './selectors.ts';
 import { type LiveFacts, SweepQueries } from './sweep-queries.ts';
 import { TrialQueries } from './trial-queries.ts';
@@ -25,13 +25,13 @@ export class Queries {
       isOffline = false,
       live: {
         blocked = () => '',
-        timeLeft = () => undefined,
-        slotShare = () => undefined,
+        timeLeft = async () => undefined,
+        slotShare = async () => undefined,
         slotTime = () => undefined,
       } = {},
     }: { readonly isOffline?: boolean; readonly live?: Partial<LiveFacts> } = {},
   ) {
-    const reader = new Reader(db);
+    const reader = new SqliteReader(db);
     this.selectors = new Selectors(reader);
     this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotShare, slotTime });
     this.trials = new TrialQueries(reader, isOffline);

@@ -1,10 +1,17 @@
-/** Prepares the statements that read the store. */
+/** Reads rows of the store. */
 import type { Database, Statement } from 'libsql';
 
-type Value = string | number;
+export type Value = string | number;
 
-/** Runs statements and returns rows. Each statement is prepared once, at its first use. */
-export class Reader {
+/** Runs statements that read, and returns their rows. All returned rows are durable. */
+export interface Reader {
+  all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]>;
+  /** Returns the first row, or undefined if there is none. */
+  get<Row>(sql: string, ...values: readonly Value[]): Promise<Row | undefined>;
+}
+
+/** Reads from SQLite. Each statement is prepared once, at its first use. */
+export class SqliteReader implements Reader {
   readonly #db: Database;
   readonly #statements = new Map<string, Statement>();
 
@@ -12,11 +19,11 @@ export class Reader {
     this.#db = db;
   }
 
-  all<Row>(sql: string, ...values: readonly Value[]): Row[] {
+  async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
     return this.#prepared(sql).all(...values) as Row[];
   }
 
-  get<Row>(sql: string, ...values: readonly Value[]): Row | undefined {
+  async get<Row>(sql: string, ...values: readonly Value[]): Promise<Row | undefined> {
     return this.#prepared(sql).get(...values) as Row | undefined;
   }
 

@@ -5,6 +5,7 @@ import { group } from 'd3-array';
 import fc from 'fast-check';
 import type { Database } from 'libsql';
 import { beforeAll, expect, test } from 'vitest';
+import { collected } from '../../test/support/collected.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
@@ -88,31 +89,33 @@ const anyAttempt = fc.record({
   ),
 });
 
-test('pages of any size contain the reports by attempt and step, and give the curve', () => {
-  fc.assert(
-    fc.property(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), (attempts, size) => {
+test('pages of any size contain the reports by attempt and step, and give the curve', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), async (attempts, size) => {
       const queries = new Queries(db);
       const trialId = store(attempts);
       const sizes = { placesPerRead: size, reportsPerRead: 2 };
       const plain = ({ attempt, epoch, metrics }: Expected) => ({ attempt, epoch, metrics: { ...metrics } });
-      expect([...trialReports(queries, '1', trialId, sizes)].map(plain)).toEqual(expectedReports(attempts));
-      expect([...trialCurve(queries, '1', trialId, sizes)].map(plain)).toEqual(expectedCurve(attempts));
+      expect((await collected(trialReports(queries, '1', trialId, sizes))).map(plain)).toEqual(
+        expectedReports(attempts),
+      );
+      expect((await collected(trialCurve(queries, '1', trialId, sizes))).map(plain)).toEqual(expectedCurve(attempts));
     }),
     { numRuns: 60 },
   );
 });
 
-test('an attempt that started from scratch replaces the curve, and an attempt that resumed continues the curve', () => {
+test('an attempt that started from scratch replaces the curve, and an attempt that resumed continues the curve', async () => {
   const reports = [1, 2, 3, 4].map((epoch) => ({ epoch, metrics: {} }));
   const scratch = { resumedFrom: 0, hidden: false, reports: reports.slice(0, 2) };
   const resumed = { resumedFrom: 2, hidden: false, reports: reports.slice(2) };
-  const curve = (...attempts: StoredAttempt[]) =>
-    [...trialCurve(new Queries(db), '1', store(attempts))].map(({ attempt, epoch }) => [attempt, epoch]);
-  expect(curve({ ...scratch, reports }, scratch)).toEqual([
+  const curve = async (...attempts: StoredAttempt[]) =>
+    (await collected(trialCurve(new Queries(db), '1', store(attempts)))).map(({ attempt, epoch }) => [attempt, epoch]);
+  expect(await curve({ ...scratch, reports }, scratch)).toEqual([
     [2, 1],
     [2, 2],
   ]);
-  expect(curve({ ...scratch, reports: reports.slice(0, 3) }, resumed)).toEqual([
+  expect(await curve({ ...scratch, reports: reports.slice(0, 3) }, resumed)).toEqual([
     [1, 1],
     [1, 2],
     [2, 3],
@@ -120,9 +123,9 @@ test('an attempt that started from scratch replaces the curve, and an attempt th
   ]);
 });
 
-test('reports are read when they are requested, so reports that arrive during the reading are included', () => {
+test('reports are read when they are requested, so reports that arrive during the reading are included', async () => {
   const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
   const reports = trialReports(new Queries(db), '1', trialId, { placesPerRead: 1 });
   db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');
-  expect([...reports].map(({ epoch }) => epoch)).toEqual([1, 2]);
+  expect((await collected(reports)).map(({ epoch }) => epoch)).toEqual([1, 2]);
 });

@@ -1,6 +1,6 @@
 /** Reads the reports of a trial in pages, so that a reader needs the same memory for any number of reports. */
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
-import type { Report } from '../../proto/gen/trawl/v1/types.ts';
+import type { Attempt, Report } from '../../proto/gen/trawl/v1/types.ts';
 import { curveBounds } from '../analysis/curve.ts';
 import type { ReportPosition } from './attempt-queries.ts';
 import type { Queries } from './queries.ts';
@@ -23,13 +23,13 @@ export interface PageSizes {
  * Yields the reports of a trial in order of attempt and step, merged by step. Speculative attempts that still run or
  * were superseded are omitted.
  */
-export function* trialReports(
+export async function* trialReports(
   queries: Queries,
   sweepId: string,
   trialId: string,
   sizes: PageSizes = {},
-): Generator<Report, void, void> {
-  for (const attempt of shownAttempts(queries, sweepId, trialId)) {
+): AsyncGenerator<Report, void, void> {
+  for (const attempt of await shownAttempts(queries, sweepId, trialId)) {
     yield* mergedBySteps(reportsInOrder(queries, sweepId, trialId, [attempt.number], sizes));
   }
 }
@@ -38,20 +38,22 @@ export function* trialReports(
  * Yields the curve of a trial: one report per epoch, in order. An attempt that resumed from a checkpoint continues the
  * curve from the checkpoint. An attempt that started from scratch replaces the curve.
  */
-export function* trialCurve(
+export async function* trialCurve(
   queries: Queries,
   sweepId: string,
   trialId: string,
   sizes: PageSizes = {},
-): Generator<Report, void, void> {
-  const attempts = shownAttempts(queries, sweepId, trialId);
-  const reported = attempts.filter(({ number }) => {
-    return queries.attempts.reportPlaces(sweepId, trialId, { attempts: [number], after: FIRST, limit: 1 }).length > 0;
-  });
+): AsyncGenerator<Report, void, void> {
+  const reported: Attempt[] = [];
+  for (const attempt of await shownAttempts(queries, sweepId, trialId)) {
+    const first = { attempts: [attempt.number], after: FIRST, limit: 1 };
+    const places = await queries.attempts.reportPlaces(sweepId, trialId, first);
+    if (places.length > 0) reported.push(attempt);
+  }
   const bounds = curveBounds(reported);
   let point: Report | undefined;
   const numbers = reported.map(({ number }) => number);
-  for (const report of mergedBySteps(reportsInOrder(queries, sweepId, trialId, numbers, sizes))) {
+  for await (const report of mergedBySteps(reportsInOrder(queries, sweepId, trialId, numbers, sizes))) {
     if (report.epoch > (bounds.get(report.attempt) ?? Number.NEGATIVE_INFINITY)) continue;
     if (point !== undefined && point.epoch !== report.epoch) yield point;
     point = report;
@@ -59,21 +61,23 @@ export function* trialCurve(
   if (point !== undefined) yield point;
 }
 
-function shownAttempts(queries: Queries, sweepId: string, trialId: string) {
-  return queries.attempts.all(sweepId, trialId).filter(({ hidden }) => !hidden);
+async function shownAttempts(queries: Queries, sweepId: string, trialId: string): Promise<Attempt[]> {
+  return (await queries.attempts.all(sweepId, trialId)).filter(({ hidden }) => !hidden);
 }
 
 /** Yields the reports of the attempts in order of step, attempt and arrival. */
-function* reportsInOrder(
+async function* reportsInOrder(
   queries: Queries,
   sweepId: string,
   trialId: string,
   attempts: readonly number[],
   { placesPerRead = PLACES_PER_READ, reportsPerRead = REPORTS_PER_READ }: PageSizes,
-): Generator<Report, void, void> {
+): AsyncGenerator<Report, void, void> {
   let after = FIRST;
   while (true) {
-    const places = packed(queries.attempts.reportPlaces(sweepId, trialId, { attempts, after, limit: placesPerRead }));
+    const places = packed(
+      await queries.attempts.reportPlaces(sweepId, trialId, { attempts, after, limit: placesPerRead }),
+    );
     for (let at = 0; at < places.length; ) {
       const begin = at;
       for (let bytes = 0; at < places.length && at - begin < reportsPerRead && bytes < BYTES_PER_READ; at++) {
@@ -83,7 +87,7 @@ function* reportsInOrder(
         attempt: places.attempts[begin + offset] ?? 0,
         seq: places.seqs[begin + offset] ?? 0,
       }));
-      yield* queries.attempts.reportsAt(sweepId, trialId, page);
+      yield* await queries.attempts.reportsAt(sweepId, trialId, page);
     }
     if (places.length < placesPerRead || places.last === undefined) return;
     after = places.last;
@@ -91,7 +95,7 @@ function* reportsInOrder(
 }
 
 /** Only numbers are kept in memory, because a slow reader keeps the positions for a long time. */
-function packed(places: ReturnType<Queries['attempts']['reportPlaces']>) {
+function packed(places: Awaited<ReturnType<Queries['attempts']['reportPlaces']>>) {
   return {
     length: places.length,
     last: places.at(-1),

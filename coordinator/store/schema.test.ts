@@ -186,7 +186,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('an upgraded store of version 1 keeps its sweeps, and the sweeps continue', () => {
+test('an upgraded store of version 1 keeps its sweeps, and the sweeps continue', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -228,8 +228,8 @@ test('an upgraded store of version 1 keeps its sweeps, and the sweeps continue',
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1, speculate: false });
   expect(loaded?.priority).toBe(0);
-  expect(new Queries(db).attempts.all('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
-  expect(new Queries(db).artifacts.page('1', '', { limit: 9 })).toEqual([]);
+  expect(await new Queries(db).attempts.all('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
+  expect(await new Queries(db).artifacts.page('1', '', { limit: 9 })).toEqual([]);
 });
 
 const TO_VERSION_3 = `
@@ -274,7 +274,7 @@ test('upgrading a store of version 3 converts the grace periods of drains to rem
   expect(packs[2]).not.toBe(packs[0]);
 });
 
-test('an upgraded store of version 7 records the code of new sweeps', () => {
+test('an upgraded store of version 7 records the code of new sweeps', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -286,7 +286,7 @@ test('an upgraded store of version 7 records the code of new sweeps', () => {
 
   const db = openStore(copy);
   const queries = new Queries(db);
-  expect(queries.sweeps.source('1')).toBeUndefined();
+  expect(await queries.sweeps.source('1')).toBeUndefined();
   const git = {
     commit: 'c',
     branch: 'main',
@@ -298,8 +298,8 @@ test('an upgraded store of version 7 records the code of new sweeps', () => {
   };
   const source = { archive: { sha256: 'ab', size: 3 }, files: 2, git, diff: '+x' };
   const id = insertSweep(db, { ...NEW_SWEEP, requestId: 'second', source }, [], 1);
-  expect(queries.sweeps.source(id)).toEqual(source);
-  expect([queries.sweeps.usesCode('ab'), queries.sweeps.usesCode('cd')]).toEqual([true, false]);
+  expect(await queries.sweeps.source(id)).toEqual(source);
+  expect([await queries.sweeps.usesCode('ab'), await queries.sweeps.usesCode('cd')]).toEqual([true, false]);
 });
 
 test('after an upgrade from version 8, old failures do not count against an agent, and old successes still count', () => {
@@ -324,7 +324,7 @@ test('after an upgrade from version 8, old failures do not count against an agen
   ]);
 });
 
-test('after an upgrade of a store of version 13, the store has the number of trials in each state', () => {
+test('after an upgrade of a store of version 13, the store has the number of trials in each state', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -343,9 +343,9 @@ test('after an upgrade of a store of version 13, the store has the number of tri
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweeps.get('1').counts).toMatchObject({ pending: 2, failed: 1 });
+  expect((await new Queries(db).sweeps.get('1')).counts).toMatchObject({ pending: 2, failed: 1 });
   db.exec("update trials set state = 'running' where id = 't2'");
-  expect(new Queries(db).sweeps.get('1').counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
+  expect((await new Queries(db).sweeps.get('1')).counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
 });
 
 const NEW_SWEEP = {
@@ -361,7 +361,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade of a store of version 14, the times of pauses are taken from events, and the users are unknown', () => {
+test('after an upgrade of a store of version 14, the times of pauses are taken from events, and the users are unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -386,11 +386,11 @@ test('after an upgrade of a store of version 14, the times of pauses are taken f
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweeps.all()).toMatchObject([
+  expect(await new Queries(db).sweeps.all()).toMatchObject([
     { id: '1', stateSinceMs: 7_000, stateBy: '' },
     { id: '2', stateSinceMs: 1_000, stateBy: '' },
   ]);
-  expect(new Queries(db).sweeps.eventsAfter('1', 0, 100).at(-1)).toMatchObject({
+  expect((await new Queries(db).sweeps.eventsAfter('1', 0, 100)).at(-1)).toMatchObject({
     kind: 'sweep paused',
     by: '',
     agentId: '',
@@ -398,7 +398,7 @@ test('after an upgrade of a store of version 14, the times of pauses are taken f
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
 });
 
-test('after an upgrade of a store of version 16, the planned trials of a sweep are its stored trials', () => {
+test('after an upgrade of a store of version 16, the planned trials of a sweep are its stored trials', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -410,11 +410,11 @@ test('after an upgrade of a store of version 16, the planned trials of a sweep a
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(new Queries(db).sweeps.get('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
+  expect(await new Queries(db).sweeps.get('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });
 
-test('after an upgrade of a store of version 18, the slot time counts each pack once, and no user has submitted the sweep', () => {
+test('after an upgrade of a store of version 18, the slot time counts each pack once, and no user has submitted the sweep', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -440,11 +440,11 @@ test('after an upgrade of a store of version 18, the slot time counts each pack 
 
   const db = openStore(copy);
   const queries = new Queries(db);
-  expect(queries.sweeps.get('1')).toMatchObject({
+  expect(await queries.sweeps.get('1')).toMatchObject({
     slotTime: { slotMs: 4_500, gpuMs: 8_000, slots: 0, gpus: 0 },
     submittedBy: '',
   });
-  expect(queries.trials.all('1').map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
+  expect((await queries.trials.all('1')).map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
   const sweep = loadCore(db, 1000, 10_000).sweeps.get('1');
   expect(sweep && slotTimeOf(sweep.slotTime, 10_000)).toMatchObject({
     slotMs: 5_500,
@@ -454,7 +454,7 @@ test('after an upgrade of a store of version 18, the slot time counts each pack 
   });
 });
 
-test('an upgrade of a store of version 22 counts the dropped trials of each sweep', () => {
+test('an upgrade of a store of version 22 counts the dropped trials of each sweep', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -471,12 +471,12 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const counts = () => new Queries(db).sweeps.get('1').counts;
-  expect(counts()).toMatchObject({ succeeded: 1, running: 1, pending: 1, dropped: 1 });
+  const counts = async () => (await new Queries(db).sweeps.get('1')).counts;
+  expect(await counts()).toMatchObject({ succeeded: 1, running: 1, pending: 1, dropped: 1 });
   db.exec("update trials set state = 'failed' where id = 't2'");
-  expect(counts()).toMatchObject({ succeeded: 1, running: 0, failed: 0, pending: 1, dropped: 2 });
+  expect(await counts()).toMatchObject({ succeeded: 1, running: 0, failed: 0, pending: 1, dropped: 2 });
   db.exec("update trials set dropped_in = 0 where id = 't0'");
-  expect(counts()).toMatchObject({ succeeded: 2, failed: 0, pending: 1, dropped: 1 });
+  expect(await counts()).toMatchObject({ succeeded: 2, failed: 0, pending: 1, dropped: 1 });
   db.exec("delete from trials where id = 't2'");
-  expect(counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
+  expect(await counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
 });

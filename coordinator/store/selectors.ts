@@ -21,10 +21,10 @@ export class Selectors {
    * newest sweep of that name), or `last` or an empty string for the newest sweep.
    * @throws {NotFoundError}
    */
-  findSweep(selector: string): string {
-    const found = this.#selected(selector);
+  async findSweep(selector: string): Promise<string> {
+    const found = await this.#selected(selector);
     if (found !== undefined) return `${found.id}`;
-    const newest = this.#reader.all<{ id: number; name: string }>(
+    const newest = await this.#reader.all<{ id: number; name: string }>(
       'select id, name from sweeps order by id desc limit 5',
     );
     if (newest.length === 0) throw new NotFoundError('there are no sweeps yet');
@@ -38,10 +38,10 @@ export class Selectors {
    * @throws {NotFoundError | BadInputError}
    * @throws {AmbiguousError} if several trials match, in one sweep or in several sweeps
    */
-  findTrial(sweep: string, selector: string): { sweepId: string; trialId: string } {
-    const sweepId = this.#sweepOfTrial(sweep, selector);
+  async findTrial(sweep: string, selector: string): Promise<{ sweepId: string; trialId: string }> {
+    const sweepId = await this.#sweepOfTrial(sweep, selector);
     const { trial: prefix } = parseTrialSelector(selector);
-    const matches = this.#reader.all<{ sweep_id: number; id: string }>(
+    const matches = await this.#reader.all<{ sweep_id: number; id: string }>(
       `select sweep_id, trials.id from sweeps cross join trials on sweep_id = sweeps.id
        where trials.id >= ?1 and trials.id < ?1 || ${LAST_CHARACTER} ${sweepId && 'and sweeps.id = ?2'}
        order by sweep_id desc, trials.id limit ${MAX_CANDIDATES + 1}`,
@@ -61,28 +61,27 @@ export class Selectors {
   }
 
   /** Returns the trial ids in a sweep that begin with a prefix, at most `limit` of them. */
-  trialsWithPrefix(sweepId: string, prefix: string, limit: number): string[] {
-    return this.#reader
-      .all<{ id: string }>(
-        `select id from trials where sweep_id = ?1 and id >= ?2 and id < ?2 || ${LAST_CHARACTER} order by id limit ?3`,
-        sweepId,
-        prefix,
-        limit,
-      )
-      .map(({ id }) => id);
+  async trialsWithPrefix(sweepId: string, prefix: string, limit: number): Promise<string[]> {
+    const rows = await this.#reader.all<{ id: string }>(
+      `select id from trials where sweep_id = ?1 and id >= ?2 and id < ?2 || ${LAST_CHARACTER} order by id limit ?3`,
+      sweepId,
+      prefix,
+      limit,
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Returns the id of the sweep that the selectors name; empty if they name no sweep. */
-  #sweepOfTrial(sweep: string, selector: string): string {
+  async #sweepOfTrial(sweep: string, selector: string): Promise<string> {
     const named = parseTrialSelector(selector).sweep;
-    const given = sweep === '' ? '' : this.findSweep(sweep);
+    const given = sweep === '' ? '' : await this.findSweep(sweep);
     if (named === undefined) return given;
-    const found = this.findSweep(named);
+    const found = await this.findSweep(named);
     if (given === '' || given === found) return found;
     throw new BadInputError(`${selector} is a trial of sweep ${found}, but the command names sweep ${given}`);
   }
 
-  #selected(selector: string): { id: number } | undefined {
+  #selected(selector: string): Promise<{ id: number } | undefined> {
     if (selector === 'last' || selector === '')
       return this.#reader.get('select id from sweeps order by id desc limit 1');
     if (/^\d+$/.test(selector)) return this.#reader.get('select id from sweeps where id = ?', selector);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
+import { collected } from '../../test/support/collected.ts';
 import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from '../core/agents.ts';
 import type { FinalEnd } from '../core/attempt-model.ts';
@@ -119,10 +120,10 @@ function coordinator() {
     },
     openThird: () => open({ ...FIRST, attempt: 3 }, 'b'),
     trial: () => sampleTrial(core.sweeps.get('1') ?? never(), 't0'),
-    curve() {
-      return [...trialCurve(queries, '1', 't0')].map(({ attempt, epoch }) => [attempt, epoch]);
+    async curve() {
+      return (await collected(trialCurve(queries, '1', 't0'))).map(({ attempt, epoch }) => [attempt, epoch]);
     },
-    modelAttempt: () => queries.artifacts.get('1', 't0', 0, 'model').attempt,
+    modelAttempt: async () => (await queries.artifacts.get('1', 't0', 0, 'model')).attempt,
   };
 }
 
@@ -132,7 +133,7 @@ function never(): never {
 
 const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
 
-test('while two attempts run, the trial shows the values of the first attempt, even after each restart', () => {
+test('while two attempts run, the trial shows the values of the first attempt, even after each restart', async () => {
   const { queries, report, send, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 5);
   speculate();
@@ -140,19 +141,24 @@ test('while two attempts run, the trial shows the values of the first attempt, e
   report(SECOND, 2, 3);
   send(FIRST, { kind: 'artifact', artifact: MODEL });
   send(SECOND, { kind: 'artifact', artifact: MODEL });
-  expect(queries.trials.get('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
-  expect(curve()).toEqual([[1, 1]]);
-  expect([...trialReports(queries, '1', 't0')]).toHaveLength(1);
-  expect([modelAttempt(), queries.artifacts.get('1', 't0', 2, 'model').attempt]).toEqual([1, 2]);
-  expect(queries.artifacts.page('1', 't0', { limit: 9 }).map(({ artifact }) => artifact.attempt)).toEqual([1]);
-  expect(queries.attempts.all('1', 't0')).toMatchObject([
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
+    agentId: 'a',
+    epoch: 1,
+    metrics: { loss: 5 },
+    attempts: 2,
+  });
+  expect(await curve()).toEqual([[1, 1]]);
+  expect(await collected(trialReports(queries, '1', 't0'))).toHaveLength(1);
+  expect([await modelAttempt(), (await queries.artifacts.get('1', 't0', 2, 'model')).attempt]).toEqual([1, 2]);
+  expect((await queries.artifacts.page('1', 't0', { limit: 9 })).map(({ artifact }) => artifact.attempt)).toEqual([1]);
+  expect(await queries.attempts.all('1', 't0')).toMatchObject([
     { number: 1, speculative: false, hidden: false },
     { number: 2, speculative: true, hidden: true, resumedFrom: 0 },
   ]);
-  expect(currentAttempt(queries.attempts.all('1', 't0'))?.number).toBe(1);
+  expect(currentAttempt(await queries.attempts.all('1', 't0'))?.number).toBe(1);
 });
 
-test('if the second attempt succeeds first, the trial has the values, curve and artifacts of that attempt', () => {
+test('if the second attempt succeeds first, the trial has the values, curve and artifacts of that attempt', async () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   report(FIRST, 1, 1);
   speculate();
@@ -168,20 +174,20 @@ test('if the second attempt succeeds first, the trial has the values, curve and 
     metrics: { loss: 3 },
     metricSteps: { loss: 2 },
   };
-  expect(queries.trials.get('1', 't0')).toMatchObject(shown);
-  expect(curve()).toEqual([
+  expect(await queries.trials.get('1', 't0')).toMatchObject(shown);
+  expect(await curve()).toEqual([
     [2, 1],
     [2, 2],
   ]);
-  expect(modelAttempt()).toBe(2);
-  expect(queries.attempts.all('1', 't0')).toMatchObject([
+  expect(await modelAttempt()).toBe(2);
+  expect(await queries.attempts.all('1', 't0')).toMatchObject([
     { outcome: 'ATTEMPT_OUTCOME_SUPERSEDED', failure: undefined },
     { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', hidden: false },
   ]);
-  expect(queries.sweeps.get('1').state).toBe('SWEEP_STATE_FINISHED');
+  expect((await queries.sweeps.get('1')).state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('if the first attempt succeeds first, the trial keeps its values, and the results contain nothing of the second attempt', () => {
+test('if the first attempt succeeds first, the trial keeps its values, and the results contain nothing of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   speculate();
   report(SECOND, 1, 1);
@@ -190,29 +196,34 @@ test('if the first attempt succeeds first, the trial keeps its values, and the r
   report(FIRST, 1, 5);
   send(FIRST, { kind: 'artifact', artifact: MODEL });
   end(FIRST, { outcome: 'succeeded' });
-  expect(queries.trials.get('1', 't0')).toMatchObject({ agentId: 'a', epoch: 1, metrics: { loss: 5 }, attempts: 2 });
-  expect(curve()).toEqual([[1, 1]]);
-  expect(modelAttempt()).toBe(1);
-  expect(queries.attempts.all('1', 't0').map(({ outcome }) => outcome)).toEqual([
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
+    agentId: 'a',
+    epoch: 1,
+    metrics: { loss: 5 },
+    attempts: 2,
+  });
+  expect(await curve()).toEqual([[1, 1]]);
+  expect(await modelAttempt()).toBe(1);
+  expect((await queries.attempts.all('1', 't0')).map(({ outcome }) => outcome)).toEqual([
     'ATTEMPT_OUTCOME_SUCCEEDED',
     'ATTEMPT_OUTCOME_SUPERSEDED',
   ]);
 });
 
-test('a trial whose first attempt fails continues with the values of the second attempt, and the failure does not count', () => {
+test('a trial whose first attempt fails continues with the values of the second attempt, and the failure does not count', async () => {
   const { queries, report, end, speculate, curve, trial } = coordinator();
   report(FIRST, 1, 1);
   speculate();
   report(SECOND, 1, 4);
   end(FIRST, crash);
-  expect(queries.trials.get('1', 't0')).toMatchObject({
+  expect(await queries.trials.get('1', 't0')).toMatchObject({
     state: 'TRIAL_STATE_RUNNING',
     agentId: 'b',
     metrics: { loss: 4 },
   });
   expect(trial()).toMatchObject({ failures: {}, speculated: true });
   report(SECOND, 2, 3);
-  expect(curve()).toEqual([
+  expect(await curve()).toEqual([
     [2, 1],
     [2, 2],
   ]);
@@ -220,7 +231,7 @@ test('a trial whose first attempt fails continues with the values of the second 
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('after both attempts have ended, the next attempt resumes from the checkpoint of the first attempt, without reports of the second attempt', () => {
+test('after both attempts have ended, the next attempt resumes from the checkpoint of the first attempt, without reports of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
   for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;
@@ -232,9 +243,9 @@ test('after both attempts have ended, the next attempt resumes from the checkpoi
   end(SECOND, crash);
   expect(trial().checkpoint).toMatchObject({ name: 'c', attempt: 1, epoch: 2 });
   openThird();
-  expect(queries.trials.get('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
+  expect(await queries.trials.get('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
   report({ ...FIRST, attempt: 3 }, 3, 6);
-  expect(curve()).toEqual([
+  expect(await curve()).toEqual([
     [1, 1],
     [1, 2],
     [3, 3],

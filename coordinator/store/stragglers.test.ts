@@ -17,7 +17,7 @@ import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 
-test('durations, stragglers and their warning survive a restart, and each straggler has one event', () => {
+test('durations, stragglers and their warning survive a restart, and each straggler has one event', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
@@ -69,13 +69,13 @@ test('durations, stragglers and their warning survive a restart, and each stragg
     ['t5', 1],
     ['t6', 1],
   ]);
-  const shown = new Queries(db).sweeps.get('1').warnings;
+  const shown = (await new Queries(db).sweeps.get('1')).warnings;
   expect(shown).toMatchObject([{ kind: 'WARNING_KIND_STRAGGLER', count: 2, sinceMs: now }]);
   restart();
   now += 2 * LEASE_MS;
   tick();
   expect(stragglers()).toHaveLength(2);
-  expect(new Queries(db).sweeps.get('1').warnings).toEqual(shown);
+  expect((await new Queries(db).sweeps.get('1')).warnings).toEqual(shown);
   for (const key of keys.slice(5)) succeed(key);
-  expect(new Queries(db).sweeps.get('1').warnings).toEqual([]);
+  expect((await new Queries(db).sweeps.get('1')).warnings).toEqual([]);
 });

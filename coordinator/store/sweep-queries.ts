@@ -22,9 +22,9 @@ export interface LiveFacts {
   /** Returns the reason why no trial of a sweep can run; empty if there is no such reason. */
   readonly blocked: (sweepId: string) => string;
   /** Returns the estimated time until a sweep ends; undefined if the time is unknown. */
-  readonly timeLeft: (sweepId: string) => TimeLeft | undefined;
+  readonly timeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
   /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
-  readonly slotShare: (sweepId: string) => SlotShare | undefined;
+  readonly slotShare: (sweepId: string) => Promise<SlotShare | undefined>;
   /** Returns the slot time of a sweep that has not ended; undefined if the slot time in the store is complete. */
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
 }
@@ -46,39 +46,43 @@ export class SweepQueries {
     this.#live = live;
   }
 
-  all(): Sweep[] {
-    return this.#reader.all<SweepRow>('select * from sweeps order by id').map((row) => this.#withCounts(row));
+  async all(): Promise<Sweep[]> {
+    const sweeps: Sweep[] = [];
+    for (const row of await this.#reader.all<SweepRow>('select * from sweeps order by id')) {
+      sweeps.push(await this.#withCounts(row));
+    }
+    return sweeps;
   }
 
   /** @throws {NotFoundError} */
-  get(id: string): Sweep {
-    return this.#withCounts(this.#sweepRow(id));
+  async get(id: string): Promise<Sweep> {
+    return this.#withCounts(await this.#sweepRow(id));
   }
 
   /**
    * Returns the state of a sweep without an estimate of the time left, because the estimate reads many trials. @throws
    * {NotFoundError}
    */
-  state(id: string): SweepStateName {
-    return this.#sweepRow(id).state;
+  async state(id: string): Promise<SweepStateName> {
+    return (await this.#sweepRow(id)).state;
   }
 
   /**
    * Returns the sweep file in the form in which it was submitted.
    * @throws {NotFoundError}
    */
-  text(id: string): string {
-    return this.#sweepRow(id).text;
+  async text(id: string): Promise<string> {
+    return (await this.#sweepRow(id)).text;
   }
 
   /**
    * Returns the sweep file of a version.
    * @throws {NotFoundError}
    */
-  versionText(id: string, version: number): string {
-    const row = this.#sweepRow(id);
+  async versionText(id: string, version: number): Promise<string> {
+    const row = await this.#sweepRow(id);
     if (version === row.version) return row.text;
-    const found = this.#reader.get<{ text: string }>(
+    const found = await this.#reader.get<{ text: string }>(
       'select text from sweep_versions where sweep_id = ? and version = ?',
       id,
       version,
@@ -91,14 +95,14 @@ export class SweepQueries {
    * Returns the sweep file in the form that is compared with a new version.
    * @throws {NotFoundError}
    */
-  file(id: string): { readonly version: number; readonly fileName: string; readonly text: string } {
-    const { version, file_name: fileName, text } = this.#sweepRow(id);
+  async file(id: string): Promise<{ readonly version: number; readonly fileName: string; readonly text: string }> {
+    const { version, file_name: fileName, text } = await this.#sweepRow(id);
     return { version, fileName, text };
   }
 
   /** Returns the code archive that was submitted with a sweep; undefined if the sweep has no code. */
-  source(sweepId: string): Source | undefined {
-    const row = this.#reader.get<SourceRow>(
+  async source(sweepId: string): Promise<Source | undefined> {
+    const row = await this.#reader.get<SourceRow>(
       'select sha256, size, files, git, diff from sources where sweep_id = ?',
       sweepId,
     );
@@ -106,34 +110,33 @@ export class SweepQueries {
   }
 
   /** Returns whether a sweep names the code archive. */
-  usesCode(sha256: string): boolean {
-    return this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256) !== undefined;
+  async usesCode(sha256: string): Promise<boolean> {
+    return (await this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256)) !== undefined;
   }
 
   /**
    * Returns the Python environments in which attempts of a sweep ran, at most `limit`, in descending order of
    * frequency.
    */
-  environments(sweepId: string, limit: number): Environment[] {
-    return this.#reader
-      .all<EnvironmentRow>(
-        `select sha256, python, packages, count(*) as attempts, json_group_array(distinct a.agent_id) as agents
+  async environments(sweepId: string, limit: number): Promise<Environment[]> {
+    const rows = await this.#reader.all<EnvironmentRow>(
+      `select sha256, python, packages, count(*) as attempts, json_group_array(distinct a.agent_id) as agents
          from programs as p
          join environments on sha256 = environment
          join attempts as a on a.sweep_id = p.sweep_id and a.trial_id = p.trial_id and a.number = p.attempt
          where p.sweep_id = ? group by sha256, python order by attempts desc, sha256 limit ?`,
-        sweepId,
-        limit,
-      )
-      .map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
+      sweepId,
+      limit,
+    );
+    return rows.map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
   }
 
   /**
    * Returns those settings of a sweep that the scheduler and the search use.
    * @throws {NotFoundError}
    */
-  policy(sweepId: string): SweepPolicy {
-    return JSON.parse(this.#sweepRow(sweepId).policy);
+  async policy(sweepId: string): Promise<SweepPolicy> {
+    return JSON.parse((await this.#sweepRow(sweepId)).policy);
   }
 
   /**
@@ -156,10 +159,10 @@ export class SweepQueries {
    * Returns the slot time of a sweep up to now.
    * @throws {NotFoundError}
    */
-  slotTime(sweepId: string): SlotTime {
+  async slotTime(sweepId: string): Promise<SlotTime> {
     const live = this.#live.slotTime(sweepId);
     if (live !== undefined) return live;
-    const { slot_ms: slotMs, gpu_ms: gpuMs } = this.#sweepRow(sweepId);
+    const { slot_ms: slotMs, gpu_ms: gpuMs } = await this.#sweepRow(sweepId);
     return { ...NO_SLOT_TIME, slotMs, gpuMs };
   }
 
@@ -167,7 +170,7 @@ export class SweepQueries {
    * Returns up to `limit` events after the event `seq`, in order. Includes the events of the sweep, and events of
    * agents before the end of the sweep.
    */
-  eventsAfter(sweepId: string, seq: number, limit: number): Event[] {
+  eventsAfter(sweepId: string, seq: number, limit: number): Promise<Event[]> {
     return this.#reader.all(
       `select e.seq, e.at as atMs, cast(e.sweep_id as text) as sweepId, e.trial_id as trialId, e.attempt, e.kind, e.detail,
          e.by, e.agent_id as agentId
@@ -182,20 +185,27 @@ export class SweepQueries {
   }
 
   /** Returns the sequence number of the newest event of all sweeps, or 0 if no event exists. */
-  lastEvent(): number {
-    return this.#reader.get<{ seq: number }>('select coalesce(max(seq), 0) as seq from events')?.seq ?? 0;
+  async lastEvent(): Promise<number> {
+    const row = await this.#reader.get<{ seq: number }>('select coalesce(max(seq), 0) as seq from events');
+    return row?.seq ?? 0;
   }
 
-  #sweepRow(id: string): SweepRow {
-    const row = this.#reader.get<SweepRow>('select * from sweeps where id = ?', id);
+  async #sweepRow(id: string): Promise<SweepRow> {
+    const row = await this.#reader.get<SweepRow>('select * from sweeps where id = ?', id);
     if (row === undefined) throw new NotFoundError(`there is no sweep ${id}`);
     return row;
   }
 
-  #withCounts(row: SweepRow): Sweep {
-    const created = this.#reader.all<StateCountRow>('select state, n from trial_counts where sweep_id = ?', row.id);
-    const dropped = this.#reader.all<StateCountRow>('select state, n from dropped_counts where sweep_id = ?', row.id);
-    const warnings = this.#reader.all<WarningRow>(
+  async #withCounts(row: SweepRow): Promise<Sweep> {
+    const created = await this.#reader.all<StateCountRow>(
+      'select state, n from trial_counts where sweep_id = ?',
+      row.id,
+    );
+    const dropped = await this.#reader.all<StateCountRow>(
+      'select state, n from dropped_counts where sweep_id = ?',
+      row.id,
+    );
+    const warnings = await this.#reader.all<WarningRow>(
       'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
       row.id,
     );
@@ -203,8 +213,8 @@ export class SweepQueries {
     const { id, slotTime } = stored;
     const live = {
       blocked: this.#live.blocked(id),
-      timeLeft: this.#live.timeLeft(id),
-      slotShare: this.#live.slotShare(id),
+      timeLeft: await this.#live.timeLeft(id),
+      slotShare: await this.#live.slotShare(id),
     };
     const sweep = { ...stored, ...live, slotTime: this.#live.slotTime(id) ?? slotTime };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;

@@ -19,7 +19,7 @@ const transaction = fc.record({
   isRolledBack: fc.boolean(),
 });
 
-test('the stored counts of trials by state equal the counts of the rows after each transaction and each rollback', () => {
+test('the stored counts of trials by state equal the counts of the rows after each transaction and each rollback', async () => {
   const db = openStore(testFolder());
   const insertSweep = db.prepare(
     `insert into sweeps (id, request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy, configs,
@@ -35,8 +35,8 @@ test('the stored counts of trials by state equal the counts of the rows after ea
   const count = db.prepare('select state, count(*) as n from trials where sweep_id = ? group by state');
   const queries = new Queries(db);
   const transactions = fc.array(transaction, { maxLength: 10 });
-  fc.assert(
-    fc.property(transactions, (all) => {
+  await fc.assert(
+    fc.asyncProperty(transactions, async (all) => {
       db.exec('delete from trials');
       const next = [0, 0];
       for (const { steps, isRolledBack } of all) {
@@ -57,7 +57,7 @@ test('the stored counts of trials by state equal the counts of the rows after ea
         if (isRolledBack) next.splice(0, 2, ...before);
         for (const sweep of [0, 1]) {
           const rows = count.all(sweep) as { state: string; n: number }[];
-          const kept = Object.entries({ ...queries.sweeps.get(`${sweep}`).counts }).filter(([, n]) => n > 0);
+          const kept = Object.entries({ ...(await queries.sweeps.get(`${sweep}`)).counts }).filter(([, n]) => n > 0);
           expect(Object.fromEntries(kept)).toEqual(Object.fromEntries(rows.map(({ state, n }) => [state, n])));
         }
       }

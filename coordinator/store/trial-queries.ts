@@ -27,9 +27,6 @@ const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', '
 /** An estimate of the time left measures the epochs of up to this many ended trials per state. */
 const MAX_MEASURED_TRIALS = 2_000;
 
-/** With this limit, SQLite reads all rows. */
-const ALL_ROWS = -1;
-
 /** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */
 export interface PageSize {
   readonly rows: number;
@@ -62,22 +59,43 @@ export class TrialQueries {
     this.#isOffline = isOffline;
   }
 
-  all(sweepId: string): Trial[] {
-    return this.#reader
-      .all<TrialRow>('select * from trials where sweep_id = ? order by idx', sweepId)
-      .map((row) => this.#trial(row));
+  async all(sweepId: string): Promise<Trial[]> {
+    const rows = await this.#reader.all<TrialRow>('select * from trials where sweep_id = ? order by idx', sweepId);
+    return rows.map((row) => this.#trial(row));
   }
 
   /** @throws {NotFoundError} */
-  get(sweepId: string, trialId: string): Trial {
-    const row = this.#reader.get<TrialRow>('select * from trials where sweep_id = ? and id = ?', sweepId, trialId);
+  async get(sweepId: string, trialId: string): Promise<Trial> {
+    const sql = 'select * from trials where sweep_id = ? and id = ?';
+    const row = await this.#reader.get<TrialRow>(sql, sweepId, trialId);
     if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
     return this.#trial(row);
   }
 
+  /** Returns the trials with the given ids that exist, in any order. */
+  async byIds(sweepId: string, ids: readonly string[]): Promise<Trial[]> {
+    const rows = await this.#reader.all<TrialRow>(
+      `select trials.* from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value`,
+      sweepId,
+      JSON.stringify(ids),
+    );
+    return rows.map((row) => this.#trial(row));
+  }
+
+  /** Returns the trials with the given indices that exist, in any order. */
+  async byIndices(sweepId: string, indices: readonly number[]): Promise<Trial[]> {
+    const rows = await this.#reader.all<TrialRow>(
+      `select trials.* from json_each(?2) as wanted cross join trials indexed by trials_by_index
+       where sweep_id = ?1 and idx = cast(wanted.value as integer)`,
+      sweepId,
+      JSON.stringify(indices),
+    );
+    return rows.map((row) => this.#trial(row));
+  }
+
   /** Returns the trial with the index, or undefined if no such trial exists. */
-  at(sweepId: string, index: number): Trial | undefined {
-    const row = this.#reader.get<TrialRow>(
+  async at(sweepId: string, index: number): Promise<Trial | undefined> {
+    const row = await this.#reader.get<TrialRow>(
       'select * from trials indexed by trials_by_index where sweep_id = ? and idx = ?',
       sweepId,
       index,
@@ -89,44 +107,45 @@ export class TrialQueries {
    * Returns the trials of a sweep after the trial with the index `afterIndex`, in order of index. Returns at least one
    * trial, and at most as many as the page size allows.
    */
-  after(sweepId: string, afterIndex: number, size: PageSize): { trials: Trial[]; more: boolean } {
-    const { last, more } = this.#pageAfter(sweepId, afterIndex, size);
-    const trials = this.#reader
-      .all<TrialRow>(
-        'select * from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
-        sweepId,
-        afterIndex,
-        last,
-      )
-      .map((row) => this.#trial(row));
-    return { trials, more };
+  async after(sweepId: string, afterIndex: number, size: PageSize): Promise<{ trials: Trial[]; more: boolean }> {
+    const { last, more } = await this.#pageAfter(sweepId, afterIndex, size);
+    const rows = await this.#reader.all<TrialRow>(
+      'select * from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
+      sweepId,
+      afterIndex,
+      last,
+    );
+    return { trials: rows.map((row) => this.#trial(row)), more };
   }
 
   /**
    * Returns the same trials as `trialsAfter`, but reads only the fields that rank a trial, which is several times as
    * fast.
    */
-  resultsAfter(sweepId: string, afterIndex: number, size: PageSize): TrialResult[] {
-    const { last } = this.#pageAfter(sweepId, afterIndex, size);
-    return this.#reader
-      .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in'>>(
-        'select idx, state, metrics, dropped_in from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
-        sweepId,
-        afterIndex,
-        last,
-      )
-      .map((row) => {
-        const result = trialResultOf(row);
-        return this.#isOffline ? interruptedTrial(result) : result;
-      });
+  async resultsAfter(sweepId: string, afterIndex: number, size: PageSize): Promise<TrialResult[]> {
+    const { last } = await this.#pageAfter(sweepId, afterIndex, size);
+    const rows = await this.#reader.all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in'>>(
+      'select idx, state, metrics, dropped_in from trials where sweep_id = ? and idx > ? and idx <= ? order by idx',
+      sweepId,
+      afterIndex,
+      last,
+    );
+    return rows.map((row) => {
+      const result = trialResultOf(row);
+      return this.#isOffline ? interruptedTrial(result) : result;
+    });
   }
 
   /**
    * Returns the index of the last trial of a page, and whether further trials follow. SQLite determines the sizes
    * without reading the texts.
    */
-  #pageAfter(sweepId: string, afterIndex: number, { rows, bytes }: PageSize): { last: number; more: boolean } {
-    const sizes = this.#reader.all<{ idx: number; bytes: number }>(
+  async #pageAfter(
+    sweepId: string,
+    afterIndex: number,
+    { rows, bytes }: PageSize,
+  ): Promise<{ last: number; more: boolean }> {
+    const sizes = await this.#reader.all<{ idx: number; bytes: number }>(
       `select idx, octet_length(parameters) + octet_length(metrics) + octet_length(metric_steps) as bytes
        from trials where sweep_id = ? and idx > ? order by idx limit ?`,
       sweepId,
@@ -140,7 +159,7 @@ export class TrialQueries {
   }
 
   /** Returns up to `limit` results of the sweep's metric, best first. Running trials are excluded. */
-  bestResults(sweepId: string, goal: GoalName, limit: number): { index: number; value: number }[] {
+  bestResults(sweepId: string, goal: GoalName, limit: number): Promise<{ index: number; value: number }[]> {
     return this.#reader.all(
       `select idx as "index", value from trials where sweep_id = ? and value is not null
        order by value ${goal === 'minimize' ? 'asc' : 'desc'}, idx limit ?`,
@@ -150,44 +169,42 @@ export class TrialQueries {
   }
 
   /** Returns the ids of up to `limit` configs with the best mean of their results, best first. */
-  bestConfigs(sweepId: string, goal: GoalName, limit: number): string[] {
-    return this.#reader
-      .all<{ configId: string }>(
-        `select config_id as configId from trials indexed by trials_by_config
+  async bestConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
+    const rows = await this.#reader.all<{ configId: string }>(
+      `select config_id as configId from trials indexed by trials_by_config
          where sweep_id = ? and value is not null
          group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?`,
-        sweepId,
-        limit,
-      )
-      .map(({ configId }) => configId);
+      sweepId,
+      limit,
+    );
+    return rows.map(({ configId }) => configId);
   }
 
-  /** Returns the trials of a config. */
-  ofConfig(sweepId: string, configId: string): Trial[] {
-    return this.#reader
-      .all<TrialRow>(
-        'select * from trials indexed by trials_by_config where sweep_id = ? and config_id = ? order by idx',
-        sweepId,
-        configId,
-      )
-      .map((row) => this.#trial(row));
+  /** Returns the trials of the configs, in order of index. */
+  async ofConfigs(sweepId: string, configIds: readonly string[]): Promise<Trial[]> {
+    const rows = await this.#reader.all<TrialRow>(
+      `select trials.* from json_each(?2) as wanted cross join trials indexed by trials_by_config
+       where sweep_id = ?1 and config_id = wanted.value order by idx`,
+      sweepId,
+      JSON.stringify(configIds),
+    );
+    return rows.map((row) => this.#trial(row));
   }
 
   /** Returns the running trials of a sweep, each with the fields that rank it, in order of index. */
-  runningResults(sweepId: string): (TrialResult & { readonly configId: string })[] {
-    return this.#reader
-      .all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
-        `select idx, state, metrics, dropped_in, config_id from trials indexed by trials_by_state
+  async runningResults(sweepId: string): Promise<(TrialResult & { readonly configId: string })[]> {
+    const rows = await this.#reader.all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
+      `select idx, state, metrics, dropped_in, config_id from trials indexed by trials_by_state
          where sweep_id = ? and state = 'running' order by idx`,
-        sweepId,
-      )
-      .map((row) => ({ ...trialResultOf(row), configId: row.config_id }));
+      sweepId,
+    );
+    return rows.map((row) => ({ ...trialResultOf(row), configId: row.config_id }));
   }
 
   /** Yields the points of a sweep's trials in order of index, in pages. */
-  *points(sweepId: string): Generator<StoredPoint, void, void> {
+  async *points(sweepId: string): AsyncGenerator<StoredPoint, void, void> {
     for (let last = -1; ; ) {
-      const rows = this.#reader.all<Omit<StoredPoint, 'parameters'> & { parameters: string }>(
+      const rows = await this.#reader.all<Omit<StoredPoint, 'parameters'> & { parameters: string }>(
         `select id, idx as "index", seed, parameters, state, dropped_in as droppedIn from trials
            where sweep_id = ? and idx > ? order by idx limit ${POINTS_PER_PAGE}`,
         sweepId,
@@ -200,33 +217,32 @@ export class TrialQueries {
   }
 
   /** Returns the number of trials that a sweep has created. */
-  created(sweepId: string): number {
+  async created(sweepId: string): Promise<number> {
     const sql = 'select coalesce(sum(n), 0) as n from trial_counts where sweep_id = ?';
-    return this.#reader.get<{ n: number }>(sql, sweepId)?.n ?? 0;
+    const row = await this.#reader.get<{ n: number }>(sql, sweepId);
+    return row?.n ?? 0;
   }
 
   /** Returns the ids of the dropped trials of a sweep, in order of index. */
-  droppedIds(sweepId: string): string[] {
+  async droppedIds(sweepId: string): Promise<string[]> {
     const sql = 'select id from trials where sweep_id = ? and dropped_in > 0 order by idx';
-    return this.#reader.all<{ id: string }>(sql, sweepId).map(({ id }) => id);
+    return idsOf(await this.#reader.all(sql, sweepId));
   }
 
   /** Returns the ids of a sweep's trials, in order of index. */
-  ids(sweepId: string): string[] {
-    return this.#reader
-      .all<{ id: string }>('select id from trials where sweep_id = ? order by idx', sweepId)
-      .map(({ id }) => id);
+  async ids(sweepId: string): Promise<string[]> {
+    return idsOf(await this.#reader.all('select id from trials where sweep_id = ? order by idx', sweepId));
   }
 
   /**
    * Returns the ids of the trials that failed with one of these classes (`all` means any class), and the ids of the
    * cancelled trials.
    */
-  retryableIds(
+  async retryableIds(
     sweepId: string,
     { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
-  ): string[] {
-    const failed = this.#reader.all<{ id: string }>(
+  ): Promise<string[]> {
+    const failed = await this.#reader.all<{ id: string }>(
       `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed' and dropped_in = 0
          and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
       sweepId,
@@ -235,26 +251,25 @@ export class TrialQueries {
     );
     const state =
       "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
-    return [...failed, ...(cancelled ? this.#reader.all<{ id: string }>(state, sweepId) : [])].map(({ id }) => id);
+    return idsOf([...failed, ...(cancelled ? await this.#reader.all<{ id: string }>(state, sweepId) : [])]);
   }
 
   /**
    * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
    * cancelled for another reason, are not included. Reads all events of the store.
    */
-  cancelledBy(sweepId: string, reason: string): string[] {
-    return this.#reader
-      .all<{ id: string }>(
-        `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
+  async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
+    const rows = await this.#reader.all<{ id: string }>(
+      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
            and id in (select trial_id from events where sweep_id = ?1 and kind = 'cancelled' and detail = ?2) order by idx`,
-        sweepId,
-        reason,
-      )
-      .map(({ id }) => id);
+      sweepId,
+      reason,
+    );
+    return idsOf(rows);
   }
 
   /** Returns the result of an earlier retry request, or undefined if the store has no request with this id. */
-  retried(requestId: string): { sweepId: string; trials: number } | undefined {
+  retried(requestId: string): Promise<{ sweepId: string; trials: number } | undefined> {
     return this.#reader.get(
       `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
        group by sweep_id`,
@@ -267,8 +282,13 @@ export class TrialQueries {
    * unfinished trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id, which is independent
    * of their durations.
    */
-  etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): EtaTrial[] {
-    return TRIAL_STATES.flatMap((state) => this.#etaTrialsIn(sweepId, state, isFinal(state) ? maxEnded : ALL_ROWS))
+  async etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): Promise<EtaTrial[]> {
+    const rows: EtaTrialRow[] = [];
+    for (const state of TRIAL_STATES) {
+      const limit = isFinal(state) ? maxEnded : Number.MAX_SAFE_INTEGER;
+      for (const row of await this.#etaTrialsIn(sweepId, state, limit)) rows.push(row);
+    }
+    return rows
       .sort((a, b) => a.idx - b.idx)
       .map(({ id, config_id, state, epoch, epochs, started_at, ended_at }) => ({
         ...{ id, configId: config_id, state: phaseOf(state), epoch },
@@ -278,7 +298,7 @@ export class TrialQueries {
       }));
   }
 
-  #etaTrialsIn(sweepId: string, state: TrialState, limit: number): EtaTrialRow[] {
+  #etaTrialsIn(sweepId: string, state: TrialState, limit: number): Promise<EtaTrialRow[]> {
     return this.#reader.all<EtaTrialRow>(
       `select idx, id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
        from trials indexed by trials_by_state where sweep_id = ? and state = ? limit ?`,
@@ -291,4 +311,8 @@ export class TrialQueries {
   #trial(row: TrialRow): Trial {
     return this.#isOffline ? interruptedTrial(trialOf(row)) : trialOf(row);
   }
+}
+
+function idsOf(rows: readonly { readonly id: string }[]): string[] {
+  return rows.map(({ id }) => id);
 }

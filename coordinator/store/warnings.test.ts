@@ -78,7 +78,7 @@ const succeeded = (key: AttemptKey, seq: number): AttemptRecord => {
   return { kind: 'ended', key, seq, at: 0, end: { outcome: 'succeeded' } };
 };
 
-test('warnings and the facts that they depend on survive a restart at any moment', () => {
+test('warnings and the facts that they depend on survive a restart at any moment', async () => {
   const { run, send, restart, queries, events, loaded } = coordinator(8, 'val_accuracy');
   for (const [i, value] of [0.5, 0.5, 0.6, 0.7, 0.8].entries()) {
     const key = run(`t${i}`);
@@ -87,7 +87,7 @@ test('warnings and the facts that they depend on survive a restart at any moment
     send(succeeded(key, 2));
     restart();
   }
-  expect(queries.sweeps.get('1')).toMatchObject({
+  expect(await queries.sweeps.get('1')).toMatchObject({
     state: 'SWEEP_STATE_PAUSED',
     reason:
       'the first 5 trials ended without metric "val_accuracy"; reported: val_acc, constructor.x; did you mean "val_acc"?',
@@ -108,19 +108,19 @@ test('warnings and the facts that they depend on survive a restart at any moment
   expect(loaded()?.warnings.lacking).toBe(5);
 });
 
-test('a removed warning is gone after a restart, and the removal is an event', () => {
+test('a removed warning is gone after a restart, and the removal is an event', async () => {
   const { run, send, restart, queries, events } = coordinator(2, 'val');
   const key = run('t0');
   for (const seq of [1, 2, 3]) send(report(key, seq, { train: seq }));
   restart();
-  expect(queries.sweeps.get('1').warnings).toMatchObject([{ kind: 'WARNING_KIND_MISSING_METRIC', count: 1 }]);
+  expect((await queries.sweeps.get('1')).warnings).toMatchObject([{ kind: 'WARNING_KIND_MISSING_METRIC', count: 1 }]);
   send(report(key, 4, { val: 1 }));
   restart();
-  expect(queries.sweeps.get('1').warnings).toEqual([]);
+  expect((await queries.sweeps.get('1')).warnings).toEqual([]);
   expect(events.map(({ kind }) => kind)).toContain('warning removed');
 });
 
-test('a notice is stored once per attempt and kind, and counts as a record after a restart', () => {
+test('a notice is stored once per attempt and kind, and counts as a record after a restart', async () => {
   const { run, send, restart, queries } = coordinator(2, 'val');
   const [first, second] = [run('t0'), run('t1')];
   const notice = (key: AttemptKey, seq: number, count: number): AttemptRecord => {
@@ -133,7 +133,7 @@ test('a notice is stored once per attempt and kind, and counts as a record after
   send(notice(first, 2, 4));
   restart();
   send(notice(second, 1, 5));
-  expect(queries.sweeps.get('1').warnings).toEqual([
+  expect((await queries.sweeps.get('1')).warnings).toEqual([
     { kind: 'WARNING_KIND_UNREADABLE_REPORTS', message: 'trial t1: 5 lines', count: 9, sinceMs: 20 },
   ]);
 });
@@ -141,7 +141,7 @@ test('a notice is stored once per attempt and kind, and counts as a record after
 test.each([
   [[0.5, 1], 1],
   [[0.6, 1], 0],
-])('the curves of two replicates are compared across restarts (second curve: %j)', (values, warnings) => {
+])('the curves of two replicates are compared across restarts (second curve: %j)', async (values, warnings) => {
   const { run, send, restart, queries } = coordinator(2, 'acc');
   for (const [trial, curve] of [
     ['t0', [0.5, 1]],
@@ -155,5 +155,5 @@ test.each([
     send(succeeded(key, 3));
     restart();
   }
-  expect(queries.sweeps.get('1').warnings).toHaveLength(warnings);
+  expect((await queries.sweeps.get('1')).warnings).toHaveLength(warnings);
 });

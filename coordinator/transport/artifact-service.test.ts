@@ -210,7 +210,7 @@ test('only the newest checkpoint of a trial is kept, and the next attempt resume
     epoch: 2,
     attempt: 1,
   });
-  expect(served.runtime.queries.artifacts.page('1', key.trialId, { limit: 9 })).toEqual([]);
+  expect(await served.runtime.queries.artifacts.page('1', key.trialId, { limit: 9 })).toEqual([]);
 });
 
 test("an upload with an unreadable message is rejected without an error in the coordinator's log, and can resume", async () => {

@@ -78,7 +78,7 @@ async function receiveFile(
     return send(call, { $case: 'refusal', refusal });
   }
   if (await files.holds(key, artifact)) return send(call, { $case: 'stored', stored: true });
-  if (queries.artifacts.count(key) >= MAX_ARTIFACTS) {
+  if ((await queries.artifacts.count(key)) >= MAX_ARTIFACTS) {
     throw new BadInputError(`too many artifacts (max ${MAX_ARTIFACTS} per attempt)`);
   }
   const name = `artifact ${artifact.name}`;
@@ -152,8 +152,8 @@ function send(call: PutCall, message: PutResponse['message']): void {
 }
 
 async function* list(queries: Queries, request: ListRequest): AsyncGenerator<ListResponse> {
-  const { sweepId, trialId } = find(queries, request.sweep, request.trial);
-  let page = queries.artifacts.page(sweepId, trialId, { limit: ARTIFACTS_PER_MESSAGE });
+  const { sweepId, trialId } = await find(queries, request.sweep, request.trial);
+  let page = await queries.artifacts.page(sweepId, trialId, { limit: ARTIFACTS_PER_MESSAGE });
   while (page.length > 0) {
     const trials = groups(page, (row) => row.trialId).map(([id, rows]) => ({
       sweepId,
@@ -164,7 +164,7 @@ async function* list(queries: Queries, request: ListRequest): AsyncGenerator<Lis
     const last = page.at(-1);
     if (page.length < ARTIFACTS_PER_MESSAGE || last === undefined) return;
     const after = { trialId: last.trialId, attempt: last.artifact.attempt, name: last.artifact.name };
-    page = queries.artifacts.page(sweepId, trialId, { after, limit: ARTIFACTS_PER_MESSAGE });
+    page = await queries.artifacts.page(sweepId, trialId, { after, limit: ARTIFACTS_PER_MESSAGE });
   }
 }
 
@@ -174,14 +174,14 @@ async function* read(
   call: ReadCall,
 ): AsyncGenerator<ReadResponse> {
   if (request.trial === '') throw new BadInputError('a Read must name the trial');
-  const { sweepId, trialId } = find(queries, request.sweep, request.trial);
+  const { sweepId, trialId } = await find(queries, request.sweep, request.trial);
   const agentId = guard.agentOf(call);
   const leased = core?.sweeps.get(sweepId)?.trials.get(trialId);
   const holders = leased === undefined ? [] : leasesOf(leased).map((lease) => lease.agentId);
   if (agentId !== undefined && !holders.includes(agentId)) {
     throw guard.reject('other_attempt', call, `trial ${trialId} is not leased to agent ${agentId}`);
   }
-  const artifact = queries.artifacts.get(sweepId, trialId, request.attempt, request.name);
+  const artifact = await queries.artifacts.get(sweepId, trialId, request.attempt, request.name);
   const key = { sweepId, trialId, attempt: artifact.attempt };
   if (files.isMissing(key, artifact.name)) {
     throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
@@ -195,8 +195,8 @@ async function* read(
   }
 }
 
-function find(queries: Queries, sweep: string, trial: string): { sweepId: string; trialId: string } {
+async function find(queries: Queries, sweep: string, trial: string): Promise<{ sweepId: string; trialId: string }> {
   return trial === ''
-    ? { sweepId: queries.selectors.findSweep(sweep), trialId: '' }
+    ? { sweepId: await queries.selectors.findSweep(sweep), trialId: '' }
     : queries.selectors.findTrial(sweep, trial);
 }

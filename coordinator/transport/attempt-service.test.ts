@@ -12,6 +12,7 @@ import {
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
+import { collected } from '../../test/support/collected.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { agentControl } from '../app/agent-control.ts';
 import { sweepControl } from '../app/sweep-control.ts';
@@ -242,7 +243,7 @@ describe('an Open', () => {
     const { decisions } = await open({ claims: [{ key: keys[0], slot: 1, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
     expect(decisions[0]?.answer).toHaveProperty('grant.parameters.x.kind.number', 0);
-    for (const key of keys) expect(stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
+    for (const key of keys) expect(await stored(key)).toMatchObject({ state: 'TRIAL_STATE_RUNNING', agentId: 'a' });
   });
 
   test('an Open answers each claim separately, in order', async () => {
@@ -297,8 +298,10 @@ describe('records', () => {
       expect(answer.ack.seq).toBeGreaterThan(seq);
       seq = answer.ack.seq;
     }
-    expect(stored(key)).toMatchObject({ epoch: 2, metrics: { test_loss: 0.5 } });
-    expect(served.runtime.queries.attempts.log(key.sweepId, key.trialId, 1, 0)).toEqual([{ seq: 2, text: 'hello\n' }]);
+    expect(await stored(key)).toMatchObject({ epoch: 2, metrics: { test_loss: 0.5 } });
+    expect(await served.runtime.queries.attempts.log(key.sweepId, key.trialId, 1, 0)).toEqual([
+      { seq: 2, text: 'hello\n' },
+    ]);
   });
 
   test('records that are sent again after a reconnect are acknowledged again, but stored only once', async () => {
@@ -309,7 +312,7 @@ describe('records', () => {
     const again = new Stream().hello();
     await again.next();
     expect(await again.record(key, 1, epoch(1)).next()).toMatchObject({ ack: { seq: 1 } });
-    expect([...trialReports(served.runtime.queries, key.sweepId, key.trialId)]).toHaveLength(1);
+    expect(await collected(trialReports(served.runtime.queries, key.sweepId, key.trialId))).toHaveLength(1);
   });
 
   test('a gap in the records closes the stream with an error that states the gap, and later records are not stored', async () => {
@@ -320,7 +323,7 @@ describe('records', () => {
       details: expect.stringMatching(/expected 2, got 3/),
     });
     await served.runtime.settle(NO_STEP);
-    expect(stored(key).epoch).toBe(1);
+    expect((await stored(key)).epoch).toBe(1);
   });
 
   test('an attempt whose first records are missing ends, and the stream continues', async () => {
@@ -330,7 +333,7 @@ describe('records', () => {
       $case: 'refused',
       refused: { key, code: 'REFUSAL_CODE_ENDED', message },
     });
-    expect(stored(key)).toMatchObject({ epoch: 0, attempts: 1 });
+    expect(await stored(key)).toMatchObject({ epoch: 0, attempts: 1 });
     expect(await stream.record(key, 4, epoch(4)).next()).toMatchObject({ $case: 'refused' });
     await expect.poll(() => served.offers).toContainEqual({ ...key, attempt: 2 });
   });
@@ -338,13 +341,13 @@ describe('records', () => {
   test('records of an ended attempt are rejected and counted, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     await stream.record(key, 1, SUCCEEDED).next();
-    expect(stored(key).state).toBe('TRIAL_STATE_SUCCEEDED');
+    expect((await stored(key)).state).toBe('TRIAL_STATE_SUCCEEDED');
     expect(await stream.record(key, 2, epoch(9)).next()).toMatchObject({
       $case: 'refused',
       refused: { key, code: 'REFUSAL_CODE_ENDED' },
     });
     expect((await served.metrics.supersededReports.get()).values[0]?.value).toBe(1);
-    expect(stored(key).epoch).toBe(0);
+    expect((await stored(key)).epoch).toBe(0);
   });
 
   test('records are rejected as soon as their sweep is killed', async () => {
@@ -365,7 +368,7 @@ describe('records', () => {
     const beat = { agentId: 'a', incarnation: 'a2', held: [], leaving: false };
     await served.runtime.settle(onHeartbeat(served.runtime.core, beat, 0));
     expect(await next.record(key, 2, SUCCEEDED).next()).toMatchObject({ $case: 'refused' });
-    expect(stored(key).state).not.toBe('TRIAL_STATE_SUCCEEDED');
+    expect((await stored(key)).state).not.toBe('TRIAL_STATE_SUCCEEDED');
   });
 });
 

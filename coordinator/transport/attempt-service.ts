@@ -119,16 +119,21 @@ export class AttemptService {
     const opened = claims.map((claim) => ({ key: claim.key, ...onOpen(runtime.core, claim, runtime.now()) }));
     await runtime.settle(combine(opened.map(({ step }) => step)));
     runtime.reschedule();
-    const decisions = opened.map(({ key, answer }): Decision => {
+    const decisions = opened.map(async ({ key, answer }): Promise<Decision> => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
       const { policy } = answer;
-      const mates = answer.mates.map(({ key, checkpoint }) => ({ key, grant: this.#grant(key, policy, checkpoint) }));
-      return { key, answer: { $case: 'grant', grant: this.#grant(key, policy, answer.checkpoint) }, mates };
+      const grantOf = (of: AttemptKey, checkpoint: Checkpoint | undefined) => this.#grant(of, policy, checkpoint);
+      const grant = grantOf(key, answer.checkpoint);
+      const mates = answer.mates.map(async (mate) => ({
+        key: mate.key,
+        grant: await grantOf(mate.key, mate.checkpoint),
+      }));
+      return { key, answer: { $case: 'grant', grant: await grant }, mates: await Promise.all(mates) };
     });
-    return { decisions };
+    return { decisions: await Promise.all(decisions) };
   }
 
-  #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Grant {
+  async #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Promise<Grant> {
     const { runtime, files, log } = this.#options;
     const { checkpointEvery, reconstructEvery, command, program } = policy;
     const whole =
@@ -142,7 +147,7 @@ export class AttemptService {
       );
     }
     return {
-      ...runtime.queries.attempts.assignment(key.sweepId, key.trialId),
+      ...(await runtime.queries.attempts.assignment(key.sweepId, key.trialId)),
       checkpointEvery,
       reconstructEvery,
       command: [...command],

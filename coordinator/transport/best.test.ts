@@ -63,7 +63,7 @@ function changesOf(sweepId: string, trialId: string, { state, value }: SampleTri
   ];
 }
 
-test('the best trials and configs are the first trials and configs of the whole ranking, for any results', () => {
+test('the best trials and configs are the first trials and configs of the whole ranking, for any results', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-best-'));
   const db = openStore(dir);
   onTestFinished(() => {
@@ -73,13 +73,13 @@ test('the best trials and configs are the first trials and configs of the whole 
   const queries = new Queries(db);
   const write = changeWriter(db);
   let requests = 0;
-  fc.assert(
-    fc.property(
+  await fc.assert(
+    fc.asyncProperty(
       fc.array(trialArbitrary, { minLength: 1, maxLength: 24 }),
       fc.integer({ min: 1, max: 3 }),
       fc.constantFrom('minimize' as const, 'maximize' as const),
       fc.integer({ min: 1, max: 10 }),
-      (samples, replicates, goal, limit) => {
+      async (samples, replicates, goal, limit) => {
         requests += 1;
         const facts = {
           requestId: `r${requests}`,
@@ -101,15 +101,15 @@ test('the best trials and configs are the first trials and configs of the whole 
             for (const change of changesOf(id, `t${index}`, sample)) write(change, 1, { events: [], dropped: [] });
           }
         })();
-        const sweep = queries.sweeps.get(id);
+        const sweep = await queries.sweeps.get(id);
         const request = { metric: METRIC, goal, limit };
-        const all = queries.trials.all(id);
+        const all = await queries.trials.all(id);
         const trials = rankTrials(all, METRIC, goal).filter(({ rank }) => rank > 0);
-        expect(bestTrials(queries, sweep, request)).toEqual(
+        expect(await bestTrials(queries, sweep, request)).toEqual(
           trials.length < limit ? undefined : trials.slice(0, limit).map(({ index, rank }) => [index, rank]),
         );
         const configs = rankConfigs(configsOf(all), METRIC, goal).filter(({ rank }) => rank > 0);
-        expect(bestConfigs(queries, sweep, request)).toEqual(
+        expect(await bestConfigs(queries, sweep, request)).toEqual(
           configs.length < limit ? undefined : configs.slice(0, limit),
         );
       },

@@ -27,16 +27,16 @@ export interface BestRequest {
  * Returns the best trials, as their indices in the sweep, with their ranks. Undefined if fewer than `limit` trials have
  * a value.
  */
-export function bestTrials(
+export async function bestTrials(
   queries: Queries,
   { id }: Sweep,
   { metric, goal, limit }: BestRequest,
-): (readonly [index: number, rank: number])[] | undefined {
-  const running = queries.trials.runningResults(id).flatMap((trial) => {
+): Promise<(readonly [index: number, rank: number])[] | undefined> {
+  const running = (await queries.trials.runningResults(id)).flatMap((trial) => {
     const value = trialValue(trial, metric);
     return value === undefined ? [] : [{ index: trial.index, value }];
   });
-  const candidates = [...queries.trials.bestResults(id, goal, limit), ...running];
+  const candidates = [...(await queries.trials.bestResults(id, goal, limit)), ...running];
   if (candidates.length < limit) return undefined;
   return rank(candidates, ({ value }) => value, goal)
     .slice(0, limit)
@@ -44,17 +44,24 @@ export function bestTrials(
 }
 
 /** Returns the best configs with their ranks. Undefined if fewer than `limit` configs have a value. */
-export function bestConfigs(
+export async function bestConfigs(
   queries: Queries,
   { id, replicates }: Sweep,
   { metric, goal, limit }: BestRequest,
-): Config[] | undefined {
+): Promise<Config[] | undefined> {
   const ended =
     replicates === 1
-      ? queries.trials.bestResults(id, goal, limit).flatMap(({ index }) => queries.trials.at(id, index)?.configId ?? [])
-      : queries.trials.bestConfigs(id, goal, limit + NEAR_TIES);
-  const configIds = new Set([...ended, ...queries.trials.runningResults(id).map(({ configId }) => configId)]);
-  const trials = [...configIds].flatMap((configId) => queries.trials.ofConfig(id, configId));
+      ? await configsOfBest(queries, id, goal, limit)
+      : await queries.trials.bestConfigs(id, goal, limit + NEAR_TIES);
+  const running = (await queries.trials.runningResults(id)).map(({ configId }) => configId);
+  const trials = await queries.trials.ofConfigs(id, [...new Set([...ended, ...running])]);
   const ranked = rankConfigs(configsOf(trials), metric, goal).filter((config) => config.rank > 0);
   return ranked.length < limit ? undefined : ranked.slice(0, limit);
+}
+
+/** Returns the configs of up to `limit` trials with the best results. */
+async function configsOfBest(queries: Queries, sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
+  const best = await queries.trials.bestResults(sweepId, goal, limit);
+  const indices = best.map(({ index }) => index);
+  return (await queries.trials.byIndices(sweepId, indices)).map(({ configId }) => configId);
 }

@@ -10,19 +10,19 @@ import type { Queries } from '../store/queries.ts';
  * @param explanation the explanation from the core; undefined if no coordinator runs on the store, or if the trial is
  * not pending
  */
-export function explainTrial(
+export async function explainTrial(
   queries: Queries,
   sweepId: string,
   trialId: string,
   explanation: Explanation | undefined,
-): ExplainTrialResponse {
-  const trial = queries.trials.get(sweepId, trialId);
-  const lastAttempt = currentAttempt(queries.attempts.all(sweepId, trialId));
+): Promise<ExplainTrialResponse> {
+  const trial = await queries.trials.get(sweepId, trialId);
+  const lastAttempt = currentAttempt(await queries.attempts.all(sweepId, trialId));
   const state = trialState.of(trial.state);
   if (state !== 'pending' && state !== 'offered') {
     return { trial, sinceMs: trial.endedAtMs || trial.startedAtMs, reasons: [], agents: [], lastAttempt };
   }
-  const sweep = queries.sweeps.get(sweepId);
+  const sweep = await queries.sweeps.get(sweepId);
   const paused: WaitReason = { reason: { $case: 'sweepPaused', sweepPaused: { reason: sweep.reason } } };
   const noCoordinator: WaitReason = { reason: { $case: 'noCoordinator', noCoordinator: {} } };
   const offline = sweepState.of(sweep.state) === 'paused' ? [noCoordinator, paused] : [noCoordinator];

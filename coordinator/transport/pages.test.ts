@@ -3,16 +3,18 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { type ListTrialsResponse, SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+import { collected } from '../../test/support/collected.ts';
 import { INSECURE, newFolder, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
 
-test('pages contain all rows in order, and a page exceeds its size limit only by its last row', () => {
+test('pages contain all rows in order, and a page exceeds its size limit only by its last row', async () => {
   const sizes = fc.array(fc.nat(50), { maxLength: 60 });
-  fc.assert(
-    fc.property(sizes, fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 200 }), (rows, maxRows, bytes) => {
-      const pages = [...pagesOf(rows, (size) => size, { rows: maxRows, bytes })];
+  const [anyRows, anyBytes] = [fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 200 })];
+  await fc.assert(
+    fc.asyncProperty(sizes, anyRows, anyBytes, async (rows, maxRows, bytes) => {
+      const pages = await collected(pagesOf(rows, (size) => size, { rows: maxRows, bytes }));
       expect(pages.flat()).toEqual(rows);
       for (const page of pages) {
         expect(page.length).toBeGreaterThan(0);
@@ -40,7 +42,7 @@ beforeEach(async () => {
   const metrics = Object.fromEntries(
     Array.from({ length: METRICS }, (_, at) => [`${at}`.padEnd(NAME_LENGTH, 'm'), at]),
   );
-  const changes = stored().flatMap(({ id: trialId, index }): Change[] => [
+  const changes = (await stored()).flatMap(({ id: trialId, index }): Change[] => [
     {
       kind: 'report',
       key: { sweepId: sweep, trialId, attempt: 1 },
@@ -82,7 +84,7 @@ test('a list of trials with many metrics is sent in several messages of limited 
   const call = client.listTrials({ ...request, states: [], trialIds: [] });
   const pages = await listed(call, ({ trials }: ListTrialsResponse) => trials);
   expectSmall(pages);
-  expect(sorted(pages.flat())).toEqual(stored());
+  expect(sorted(pages.flat())).toEqual(await stored());
 });
 
 test('the snapshot of a watch is sent in several messages of limited size, with every trial', async () => {
@@ -95,12 +97,12 @@ test('the snapshot of a watch is sent in several messages of limited size, with 
   }
   call.on('error', () => {}).cancel();
   expectSmall(pages);
-  expect(pages.flat()).toEqual(stored());
+  expect(pages.flat()).toEqual(await stored());
 });
 
 test('a list of configs is sent in several messages, with the configs in order of rank', async () => {
   const call = client.listConfigs({ sweep, rankBy: '', goal: 'GOAL_UNSPECIFIED', limit: 0 });
   const pages = await listed(call, ({ configs }: { configs: ReturnType<typeof configsOf> }) => configs);
   expect(pages.length).toBeGreaterThan(2);
-  expect(pages.flat()).toEqual(rankConfigs(configsOf(stored()), 'test_loss', 'minimize'));
+  expect(pages.flat()).toEqual(rankConfigs(configsOf(await stored()), 'test_loss', 'minimize'));
 });

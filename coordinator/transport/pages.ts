@@ -7,6 +7,9 @@ export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 /** The maximum number and size of the reports in one message. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
+/** The number of trials that are read at once if they are not in order of index. The rows can be long. */
+export const TRIALS_PER_READ = 50;
+
 /** The maximum number of artifacts in one message, each with a name of up to 200 characters. */
 export const ARTIFACTS_PER_MESSAGE = 1_000;
 
@@ -14,14 +17,14 @@ export const ARTIFACTS_PER_MESSAGE = 1_000;
 const VALUE_BYTES = 20;
 
 /** Yields the rows in pages. The rows of a page are read when the page is requested. */
-export function* pagesOf<Row>(
-  rows: Iterable<Row>,
+export async function* pagesOf<Row>(
+  rows: Iterable<Row> | AsyncIterable<Row>,
   sizeOf: (row: Row) => number,
   { rows: maxRows, bytes: maxBytes }: PageSize = ROWS_PER_MESSAGE,
-): Generator<Row[], void, void> {
+): AsyncGenerator<Row[], void, void> {
   let page: Row[] = [];
   let bytes = 0;
-  for (const row of rows) {
+  for await (const row of rows) {
     page.push(row);
     bytes += sizeOf(row);
     if (page.length < maxRows && bytes < maxBytes) continue;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { SweepQueries } from '../store/sweep-queries.ts';
 import { RungReader } from './rung-reader.ts';
 
-type Entry = ReturnType<SweepQueries['rungEntries']>[number];
+type Entry = Awaited<ReturnType<SweepQueries['rungEntries']>>[number];
 
 const ENTRIES: readonly Entry[] = [
   { trialId: 'a', rung: 1, value: 0.5, state: 'succeeded' },
@@ -19,8 +19,8 @@ function sampleReader(page: number) {
   const isAfter = (entry: Entry, after: Pick<Entry, 'trialId' | 'rung'>) =>
     entry.trialId > after.trialId || (entry.trialId === after.trialId && entry.rung > after.rung);
   const sweeps = {
-    policy: () => ({ earlyTerminate: asha, ranking: { goal: 'minimize' } }),
-    rungEntries: (_: string, after: Pick<Entry, 'trialId' | 'rung'>, limit: number) => {
+    policy: async () => ({ earlyTerminate: asha, ranking: { goal: 'minimize' } }),
+    rungEntries: async (_: string, after: Pick<Entry, 'trialId' | 'rung'>, limit: number) => {
       at.reads++;
       at.now++;
       return ENTRIES.filter((entry) => isAfter(entry, after)).slice(0, limit);

@@ -42,7 +42,7 @@ export class RungReader {
   }
 
   async #read(sweepId: string): Promise<ListRungsResponse> {
-    const { earlyTerminate, ranking } = this.#sweeps.policy(sweepId);
+    const { earlyTerminate, ranking } = await this.#sweeps.policy(sweepId);
     if (earlyTerminate === undefined) return { rule: '', rungs: [] };
     const begunMs = this.#now();
     const entries = await this.#entries(sweepId);
@@ -58,7 +58,7 @@ export class RungReader {
     const entries: RungEntryRow[] = [];
     let after = { trialId: '', rung: 0 };
     for (;;) {
-      const page = this.#sweeps.rungEntries(sweepId, after, this.#page);
+      const page = await this.#sweeps.rungEntries(sweepId, after, this.#page);
       for (const { trialId, rung, value, state } of page) {
         const before = entries.at(-1);
         if (before !== undefined && trialId === after.trialId)

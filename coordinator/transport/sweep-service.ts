@@ -36,7 +36,15 @@ import { type BestRequest, bestConfigs, bestTrials } from './best.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
 import { indicesByObjectives, type RankedIndices, requestedObjectives } from './objectives.ts';
-import { configBytes, pagesOf, REPORTS_PER_MESSAGE, ROWS_PER_MESSAGE, reportBytes, trialBytes } from './pages.ts';
+import {
+  configBytes,
+  pagesOf,
+  REPORTS_PER_MESSAGE,
+  ROWS_PER_MESSAGE,
+  reportBytes,
+  TRIALS_PER_READ,
+  trialBytes,
+} from './pages.ts';
 import { RungReader } from './rung-reader.ts';
 import { AgentListCache, type WatchSource, watchMessages } from './watch.ts';
 
@@ -86,60 +94,61 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
   const rungs = new RungReader(queries);
   return {
     submit: unaryHandler(log, async (request, call) => ({
-      sweep: queries.sweeps.get(await control.submit(request, userOf(call))),
+      sweep: await queries.sweeps.get(await control.submit(request, userOf(call))),
     })),
     applySweep: unaryHandler(log, async (request, call) => {
-      const id = queries.selectors.findSweep(request.sweep);
+      const id = await queries.selectors.findSweep(request.sweep);
       const changes = await control.apply(id, request, userOf(call));
-      return { sweep: queries.sweeps.get(id), changes };
+      return { sweep: await queries.sweeps.get(id), changes };
     }),
-    listSweeps: unaryHandler(log, () => ({ sweeps: queries.sweeps.all() })),
-    getSweep: unaryHandler(log, (request) => {
-      const id = queries.selectors.findSweep(request.sweep);
-      const text = request.version === 0 ? queries.sweeps.text(id) : queries.sweeps.versionText(id, request.version);
-      return { sweep: queries.sweeps.get(id), text };
+    listSweeps: unaryHandler(log, async () => ({ sweeps: await queries.sweeps.all() })),
+    getSweep: unaryHandler(log, async (request) => {
+      const id = await queries.selectors.findSweep(request.sweep);
+      const { version } = request;
+      const text = await (version === 0 ? queries.sweeps.text(id) : queries.sweeps.versionText(id, version));
+      return { sweep: await queries.sweeps.get(id), text };
     }),
-    getSource: unaryHandler(log, (request) => {
-      const id = queries.selectors.findSweep(request.sweep);
-      return { source: queries.sweeps.source(id), environments: queries.sweeps.environments(id, MAX_ENVIRONMENTS) };
+    getSource: unaryHandler(log, async (request) => {
+      const id = await queries.selectors.findSweep(request.sweep);
+      const environments = await queries.sweeps.environments(id, MAX_ENVIRONMENTS);
+      return { source: await queries.sweeps.source(id), environments };
     }),
     controlSweep: unaryHandler(log, async (request: ControlSweepRequest, call) => {
-      const id = queries.selectors.findSweep(request.sweep);
+      const id = await queries.selectors.findSweep(request.sweep);
       await control.act(id, request, userOf(call));
-      return { sweep: queries.sweeps.get(id) };
+      return { sweep: await queries.sweeps.get(id) };
     }),
     killTrial: unaryHandler(log, async (request, call) => {
-      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
+      const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
       await control.killTrial(sweepId, trialId, request.reason, userOf(call));
-      return { trial: queries.trials.get(sweepId, trialId) };
+      return { trial: await queries.trials.get(sweepId, trialId) };
     }),
     retryTrials: unaryHandler(log, async (request, call) => {
       const { sweepId, trials } = await control.retry(request, userOf(call));
-      return { sweep: queries.sweeps.get(sweepId), retried: trials };
+      return { sweep: await queries.sweeps.get(sweepId), retried: trials };
     }),
     listTrials: streamHandler(log, (request, signal) => listTrials(queries, request, signal)),
     listConfigs: streamHandler(log, (request, signal) => listConfigs(queries, request, signal)),
     listCurves: streamHandler(log, (request, signal) => listCurves(queries, request, signal)),
-    getTrial: unaryHandler(log, (request) => {
-      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
+    getTrial: unaryHandler(log, async (request) => {
+      const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
+      const artifacts = await queries.artifacts.page(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS });
       return {
-        trial: queries.trials.get(sweepId, trialId),
-        attempts: queries.attempts.all(sweepId, trialId),
-        artifacts: queries.artifacts
-          .page(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS })
-          .map(({ artifact }) => artifact),
-        programs: queries.attempts.programs(sweepId, trialId),
-        rungs: queries.attempts.rungs(sweepId, trialId),
+        trial: await queries.trials.get(sweepId, trialId),
+        attempts: await queries.attempts.all(sweepId, trialId),
+        artifacts: artifacts.map(({ artifact }) => artifact),
+        programs: await queries.attempts.programs(sweepId, trialId),
+        rungs: await queries.attempts.rungs(sweepId, trialId),
       };
     }),
-    listRungs: unaryHandler(log, (request) => rungs.of(queries.selectors.findSweep(request.sweep))),
+    listRungs: unaryHandler(log, async (request) => rungs.of(await queries.selectors.findSweep(request.sweep))),
     listReports: streamHandler(log, (request, signal) => listReports(queries, request, signal)),
-    watch: streamHandler(log, (request, signal) =>
-      watchMessages(source, agentList, queries.selectors.findSweep(request.sweep), request.sinceEventSeq, signal),
-    ),
+    watch: streamHandler(log, async function* ({ sweep, sinceEventSeq }, signal) {
+      yield* watchMessages(source, agentList, await queries.selectors.findSweep(sweep), sinceEventSeq, signal);
+    }),
     readLog: streamHandler(log, (request, signal) => readLog(queries, request, signal)),
-    explainTrial: unaryHandler(log, (request) => {
-      const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
+    explainTrial: unaryHandler(log, async (request) => {
+      const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
       return explainTrial(queries, sweepId, trialId, source.explain(sweepId, trialId));
     }),
     listAgents: unaryHandler(log, () => ({ agents: source.agents() })),
@@ -155,47 +164,53 @@ async function* listTrials(
   if (trialIds.length > MAX_TRIAL_IDS) {
     throw new BadInputError(`too many trial_ids: ${trialIds.length} (max ${MAX_TRIAL_IDS})`);
   }
-  const sweep = queries.sweeps.get(queries.selectors.findSweep(request.sweep));
+  const sweep = await queries.sweeps.get(await queries.selectors.findSweep(request.sweep));
   if (trialIds.length > 0) {
-    for (const id of trialIds) yield { trials: [queries.trials.get(sweep.id, id)] };
+    for (const id of trialIds) yield { trials: [await queries.trials.get(sweep.id, id)] };
     return;
   }
   const objectives = requestedObjectives(sweep, request);
   if (objectives.length > 0) {
     const read = (after: number) => queries.trials.resultsAfter(sweep.id, after, ROWS_PER_MESSAGE);
     const ranked = await indicesByObjectives(pages(read, signal), objectives, request);
-    for (const trials of pagesOf(rankedTrials(queries, sweep.id, ranked), trialBytes)) yield { trials };
+    for await (const trials of pagesOf(rankedTrials(queries, sweep.id, ranked), trialBytes)) yield { trials };
     return;
   }
   const best = request.states.length > 0 ? undefined : bestRequest(sweep, request);
-  const found = best && bestTrials(queries, sweep, best);
+  const found = best && (await bestTrials(queries, sweep, best));
   const { indices, places } = found
     ? { indices: Uint32Array.from(found, ([index]) => index), places: Uint32Array.from(found, ([, place]) => place) }
     : await rankedIndices(queries, sweep, request, signal);
-  for (const trials of pagesOf(rankedTrials(queries, sweep.id, { indices, places }), trialBytes)) yield { trials };
+  for await (const trials of pagesOf(rankedTrials(queries, sweep.id, { indices, places }), trialBytes))
+    yield { trials };
 }
 
-function* rankedTrials(
+async function* rankedTrials(
   queries: Queries,
   sweepId: string,
   { indices, places, fronts }: RankedIndices,
-): Generator<Trial, void, void> {
-  for (const [at, index] of indices.entries()) {
-    const trial = queries.trials.at(sweepId, index);
-    if (trial !== undefined) yield { ...trial, rank: places[at] ?? 0, front: fronts?.[at] || undefined };
+): AsyncGenerator<Trial, void, void> {
+  for (let at = 0; at < indices.length; at += TRIALS_PER_READ) {
+    const read = [...indices.subarray(at, at + TRIALS_PER_READ)];
+    const trials = new Map((await queries.trials.byIndices(sweepId, read)).map((trial) => [trial.index, trial]));
+    for (const [offset, index] of read.entries()) {
+      const trial = trials.get(index);
+      if (trial === undefined) continue;
+      yield { ...trial, rank: places[at + offset] ?? 0, front: fronts?.[at + offset] || undefined };
+    }
   }
 }
 
 /** Yields the pages that `read` returns, one after another. Other calls run between two pages. */
 async function* pages<Row extends Pick<Trial, 'index'>>(
-  read: (afterIndex: number) => Row[],
+  read: (afterIndex: number) => Promise<Row[]>,
   signal: AbortSignal,
 ): AsyncGenerator<Row[]> {
-  let page = read(-1);
+  let page = await read(-1);
   while (page.length > 0 && !signal.aborted) {
     yield page;
     await nextTurn();
-    page = read(page.at(-1)?.index ?? 0);
+    page = await read(page.at(-1)?.index ?? 0);
   }
 }
 
@@ -245,17 +260,17 @@ async function* listConfigs(
   request: ListConfigsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListConfigsResponse> {
-  const sweep = queries.sweeps.get(queries.selectors.findSweep(request.sweep));
+  const sweep = await queries.sweeps.get(await queries.selectors.findSweep(request.sweep));
   const best = bestRequest(sweep, request);
-  const found = best && bestConfigs(queries, sweep, best);
+  const found = best && (await bestConfigs(queries, sweep, best));
   if (found !== undefined) {
-    for (const configs of pagesOf(found, configBytes)) yield { configs };
+    for await (const configs of pagesOf(found, configBytes)) yield { configs };
     return;
   }
   const computed = lastRanking.then(() => rankedConfigs(queries, sweep, request, signal));
   lastRanking = computed.catch(() => {});
   const ranked = await computed;
-  for (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
+  for await (const configs of pagesOf(wholeConfigs(queries, sweep.id, ranked), configBytes)) yield { configs };
 }
 
 /**
@@ -290,7 +305,7 @@ async function rankedConfigs(
   const trials: Trial[] = [];
   const reported = new Set<string>();
   let metric = rankingMetric(request.rankBy || sweep.metric?.name, []);
-  const read = (after: number) => queries.trials.after(sweep.id, after, ROWS_PER_MESSAGE).trials;
+  const read = async (after: number) => (await queries.trials.after(sweep.id, after, ROWS_PER_MESSAGE)).trials;
   for await (const page of pages(read, signal)) {
     metric = rankingMetric(metric, page);
     for (const trial of page) {
@@ -321,13 +336,13 @@ async function rankedConfigs(
 }
 
 /** Yields the ranked configs with all their data. The trials of each config are read when the config is requested. */
-function* wholeConfigs(
+async function* wholeConfigs(
   queries: Queries,
   sweepId: string,
   ranked: readonly RankedConfig[],
-): Generator<Config, void, void> {
+): AsyncGenerator<Config, void, void> {
   for (const { indices, rank: place, front } of ranked) {
-    const trials = [...indices].flatMap((index) => queries.trials.at(sweepId, index) ?? []);
+    const trials = (await queries.trials.byIndices(sweepId, [...indices])).sort((a, b) => a.index - b.index);
     for (const config of configsOf(trials)) yield { ...config, rank: place, front };
   }
 }
@@ -337,8 +352,8 @@ async function* listReports(
   request: ListReportsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListReportsResponse> {
-  const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
-  for (const reports of pagesOf(trialReports(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
+  const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
+  for await (const reports of pagesOf(trialReports(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
     if (signal.aborted) return;
     yield { reports };
   }
@@ -349,10 +364,10 @@ async function* listCurves(
   request: ListCurvesRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ListCurvesResponse> {
-  const sweepId = queries.selectors.findSweep(request.sweep);
-  const ids = request.trialIds.length > 0 ? request.trialIds : queries.trials.ids(sweepId);
+  const sweepId = await queries.selectors.findSweep(request.sweep);
+  const ids = request.trialIds.length > 0 ? request.trialIds : await queries.trials.ids(sweepId);
   for (const trialId of ids) {
-    for (const reports of pagesOf(trialCurve(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
+    for await (const reports of pagesOf(trialCurve(queries, sweepId, trialId), reportBytes, REPORTS_PER_MESSAGE)) {
       if (signal.aborted) return;
       yield { curves: [{ trialId, reports }] };
     }
@@ -375,8 +390,8 @@ async function* readLog(
   request: ReadLogRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ReadLogResponse> {
-  const { sweepId, trialId } = queries.selectors.findTrial(request.sweep, request.trial);
-  const attempts = queries.attempts.all(sweepId, trialId);
+  const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
+  const attempts = await queries.attempts.all(sweepId, trialId);
   const number = request.attempt || (currentAttempt(attempts)?.number ?? 0);
   if (number === 0) throw new NotFoundError(`trial ${trialId} has no log: it has not run yet`);
   if (!attempts.some((attempt) => attempt.number === number)) {
@@ -385,13 +400,14 @@ async function* readLog(
   let seq = 0;
   while (!signal.aborted) {
     // The state of the attempt must be read before the log. Otherwise, the last log records could be missed.
-    const ended = queries.attempts.all(sweepId, trialId).find((attempt) => attempt.number === number)?.endedAtMs !== 0;
-    for (let rows = queries.attempts.log(sweepId, trialId, number, seq); rows.length > 0; ) {
+    const newest = await queries.attempts.all(sweepId, trialId);
+    const ended = newest.find((attempt) => attempt.number === number)?.endedAtMs !== 0;
+    for (let rows = await queries.attempts.log(sweepId, trialId, number, seq); rows.length > 0; ) {
       for (const row of rows) {
         seq = row.seq;
         yield { text: row.text };
       }
-      rows = queries.attempts.log(sweepId, trialId, number, seq);
+      rows = await queries.attempts.log(sweepId, trialId, number, seq);
     }
     if (ended || !request.follow) return;
     await new Promise((resolve) => setTimeout(resolve, LOG_POLL_MS));

@@ -62,17 +62,18 @@ class Watcher {
 
 const kill = () =>
   sweepControl(served.runtime).act(sweepId, { action: 'SWEEP_ACTION_KILL', reason: 'enough', priority: 0 }, '');
-const stored = () => new Map(served.runtime.queries.trials.all(sweepId).map(({ id, state }) => [id, state as string]));
-const storedEvents = (since: number) =>
-  served.runtime.queries.sweeps.eventsAfter(sweepId, since, 100_000).map((e) => e.seq);
+const stored = async () =>
+  new Map((await served.runtime.queries.trials.all(sweepId)).map(({ id, state }) => [id, state as string]));
+const storedEvents = async (since: number) =>
+  (await served.runtime.queries.sweeps.eventsAfter(sweepId, since, 100_000)).map((e) => e.seq);
 
 test('the first message of a watch is a snapshot, and further trials are sent as deltas', async () => {
   const watcher = await new Watcher().watch(2);
   expect(watcher.kinds).toEqual(['snapshot', 'delta']);
   expect(watcher.since).toBe(0);
   const whole = await new Watcher().watch(3);
-  expect(whole.rows).toEqual(stored());
-  expect(whole.since).toBe(served.runtime.queries.sweeps.lastEvent());
+  expect(whole.rows).toEqual(await stored());
+  expect(whole.since).toBe(await served.runtime.queries.sweeps.lastEvent());
 });
 
 test('after a reconnect the watch continues with every missed event and row, without a snapshot', async () => {
@@ -81,8 +82,8 @@ test('after a reconnect the watch continues with every missed event and row, wit
   await kill();
   await watcher.watch();
   expect(watcher.kinds).not.toContain('snapshot');
-  expect(watcher.events).toEqual(storedEvents(left));
-  expect(watcher.rows).toEqual(stored());
+  expect(watcher.events).toEqual(await storedEvents(left));
+  expect(watcher.rows).toEqual(await stored());
   expect(new Set(watcher.rows.values())).toEqual(new Set(['TRIAL_STATE_CANCELLED']));
 });
 
@@ -92,8 +93,8 @@ test('reconnects during the catch-up neither lose nor repeat an event', async ()
   await kill();
   for (let breaks = 0; breaks < 3; breaks++) await watcher.watch(1);
   await watcher.watch();
-  expect(watcher.events).toEqual(storedEvents(left));
-  expect(watcher.rows).toEqual(stored());
+  expect(watcher.events).toEqual(await storedEvents(left));
+  expect(watcher.rows).toEqual(await stored());
 });
 
 test('an event that occurs while a watcher catches up is sent once', async () => {
@@ -111,13 +112,13 @@ test('an event that occurs while a watcher catches up is sent once', async () =>
     watcher.take(response);
     if (watcher.events.length === 1) await kill();
   }
-  expect(watcher.events).toEqual(storedEvents(left));
-  expect(watcher.rows).toEqual(stored());
+  expect(watcher.events).toEqual(await storedEvents(left));
+  expect(watcher.rows).toEqual(await stored());
 });
 
 test('a watcher with a newer event number than the store receives a snapshot', async () => {
   const watcher = new Watcher();
-  watcher.since = served.runtime.queries.sweeps.lastEvent() + 1;
+  watcher.since = (await served.runtime.queries.sweeps.lastEvent()) + 1;
   await watcher.watch(1);
   expect(watcher.kinds).toEqual(['snapshot']);
 });
@@ -130,11 +131,11 @@ test('a watcher that falls too far behind is closed, and continues from its last
     requestId: 'small',
     source: undefined,
   });
-  const [trial] = runtime.queries.trials.all(small);
+  const [trial] = await runtime.queries.trials.all(small);
   const key = { sweepId: small, trialId: trial?.id ?? '', attempt: 1 };
   const watch = (since: number) =>
     watchMessages(source(), new AgentListCache(() => []), small, since, new AbortController().signal);
-  const left = runtime.queries.sweeps.lastEvent();
+  const left = await runtime.queries.sweeps.lastEvent();
   const slow = watch(0);
   expect((await slow.next()).value).toMatchObject({ update: { $case: 'snapshot' } });
   const changes: Change[] = [];
@@ -148,7 +149,7 @@ test('a watcher that falls too far behind is closed, and continues from its last
   for await (const response of watch(left)) {
     watcher.take(response);
     expect(response).toMatchObject({ update: { delta: { trials: [{ epoch: WATCH_BACKLOG + 1 }] } } });
-    if (watcher.since === runtime.queries.sweeps.lastEvent()) break;
+    if (watcher.since === (await runtime.queries.sweeps.lastEvent())) break;
   }
   expect(watcher.events).toHaveLength(WATCH_BACKLOG + 1);
 });

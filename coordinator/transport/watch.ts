@@ -2,7 +2,7 @@
  * Watches a sweep. Sends a snapshot, or the changes since the watcher's last event. Then sends the changes of each
  * commit.
  */
-import { OverloadedError } from '../../proto/errors.ts';
+import { NotFoundError, OverloadedError } from '../../proto/errors.ts';
 import type { WatchDelta, WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent, Event, Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
@@ -11,7 +11,7 @@ import type { Commit } from '../store/journal.ts';
 import type { Queries } from '../store/queries.ts';
 import { AGENT_EVENTS } from '../store/write-events.ts';
 import { WATCH_BACKLOG } from './limits.ts';
-import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
+import { pagesOf, ROWS_PER_MESSAGE, TRIALS_PER_READ, trialBytes } from './pages.ts';
 
 const WATCH_INTERVAL_MS = 100;
 /** The maximum number of events in one message, each with a detail of up to about 4,000 characters. */
@@ -62,16 +62,16 @@ export async function* watchMessages(
   try {
     let sentUpTo: number;
     let lastAgents = '';
-    if (since !== 0 && since <= queries.sweeps.lastEvent()) {
+    if (since !== 0 && since <= (await queries.sweeps.lastEvent())) {
       sentUpTo = yield* catchUp(queries, sweepId, Math.max(0, since));
     } else {
       const { agents, text } = agentList.current();
       lastAgents = text;
-      sentUpTo = queries.sweeps.lastEvent();
+      sentUpTo = await queries.sweeps.lastEvent();
       yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
     }
     // The sweep is read again only after events, because every change of its state is an event.
-    let sweep = queries.sweeps.get(sweepId);
+    let sweep = await queries.sweeps.get(sweepId);
     while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
       if (signal.aborted) return;
@@ -80,7 +80,7 @@ export async function* watchMessages(
       lastAgents = text;
       if (!pending.any && !agentsChanged) continue;
       const drained = pending.drain();
-      sweep = queries.sweeps.get(sweepId);
+      sweep = await queries.sweeps.get(sweepId);
       const { endedAtMs } = sweep;
       let changed = agentsChanged ? [...agents] : [];
       for (let at = 0; at === 0 || at < drained.length; at += EVENTS_PER_MESSAGE) {
@@ -106,11 +106,11 @@ export async function* watchMessages(
 async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
   let sentUpTo = since;
   for (;;) {
-    const newest = queries.sweeps.lastEvent();
-    const events = queries.sweeps.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
+    const newest = await queries.sweeps.lastEvent();
+    const events = await queries.sweeps.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
     const all = events.length < EVENTS_PER_MESSAGE;
     sentUpTo = all ? newest : (events.at(-1)?.seq ?? newest);
-    const sweep = queries.sweeps.get(sweepId);
+    const sweep = await queries.sweeps.get(sweepId);
     yield* deltaOf(queries, trialsOf(events), { sweep, events, agents: [], eventSeq: sentUpTo });
     if (all) return sentUpTo;
   }
@@ -120,33 +120,52 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
  * Yields the snapshot of a sweep in several messages. Each page of rows is read when the previous page has been sent. A
  * row that changed after its page was read is sent again with the event of the change.
  */
-function* snapshotOf(queries: Queries, sweepId: string, agents: Agent[], eventSeq: number): Generator<WatchResponse> {
-  const sweep = queries.sweeps.get(sweepId);
-  let page = queries.trials.after(sweepId, -1, ROWS_PER_MESSAGE);
+async function* snapshotOf(
+  queries: Queries,
+  sweepId: string,
+  agents: Agent[],
+  eventSeq: number,
+): AsyncGenerator<WatchResponse> {
+  const sweep = await queries.sweeps.get(sweepId);
+  let page = await queries.trials.after(sweepId, -1, ROWS_PER_MESSAGE);
   yield { update: { $case: 'snapshot', snapshot: { sweep, ...page, agents, eventSeq } } };
   while (page.more) {
-    page = queries.trials.after(sweepId, page.trials.at(-1)?.index ?? 0, ROWS_PER_MESSAGE);
+    page = await queries.trials.after(sweepId, page.trials.at(-1)?.index ?? 0, ROWS_PER_MESSAGE);
     yield further(page.trials, eventSeq, page.more);
   }
 }
 
-function* deltaOf(
+async function* deltaOf(
   queries: Queries,
   trialIds: readonly string[],
   delta: Omit<WatchDelta, 'more' | 'trials'> & { readonly sweep: Sweep },
-): Generator<WatchResponse> {
-  const pages = pagesOf(trialsById(queries, delta.sweep.id, trialIds), trialBytes);
-  const { value: first = [] } = pages.next();
+): AsyncGenerator<WatchResponse> {
+  const pages = pagesOf(trialsInOrder(queries, delta.sweep.id, trialIds), trialBytes);
+  const { value = [] } = await pages.next();
+  const first: Trial[] = value;
   let sent = first.length;
   yield { update: { $case: 'delta', delta: { ...delta, trials: first, more: sent < trialIds.length } } };
-  for (const trials of pages) {
+  for await (const trials of pages) {
     sent += trials.length;
     yield further(trials, delta.eventSeq, sent < trialIds.length);
   }
 }
 
-function* trialsById(queries: Queries, sweepId: string, ids: readonly string[]): Generator<Trial, void, void> {
-  for (const id of ids) yield queries.trials.get(sweepId, id);
+/** @throws {NotFoundError} if a trial does not exist */
+async function* trialsInOrder(
+  queries: Queries,
+  sweepId: string,
+  ids: readonly string[],
+): AsyncGenerator<Trial, void, void> {
+  for (let at = 0; at < ids.length; at += TRIALS_PER_READ) {
+    const read = ids.slice(at, at + TRIALS_PER_READ);
+    const trials = new Map((await queries.trials.byIds(sweepId, read)).map((trial) => [trial.id, trial]));
+    for (const id of read) {
+      const trial = trials.get(id);
+      if (trial === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${id}`);
+      yield trial;
+    }
+  }
 }
 
 /** Returns a message with further rows of the preceding snapshot or delta. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { collected } from '../../test/support/collected.ts';
 import { type MetricValue, mergedBySteps, type RankingRule, withReport } from './metric-values.ts';
 
 type ReportOf = readonly [step: number, metrics: Readonly<Record<string, number>>];
@@ -48,28 +49,28 @@ describe('the value of a metric', () => {
 });
 
 describe('reports of one step', () => {
-  test('several reports of one step are merged into one report', () => {
+  test('several reports of one step are merged into one report', async () => {
     const reports: { epoch: number; metrics: Record<string, number>; attempt: number }[] = [
       { epoch: 1, metrics: { a: 1 }, attempt: 1 },
       { epoch: 2, metrics: { a: 2 }, attempt: 1 },
       { epoch: 1, metrics: { a: 3, b: 4 }, attempt: 1 },
     ];
     const inOrder = reports.sort((a, b) => a.epoch - b.epoch);
-    expect([...mergedBySteps(inOrder)]).toEqual([
+    expect(await collected(mergedBySteps(inOrder))).toEqual([
       { epoch: 1, metrics: { a: 3, b: 4 }, attempt: 1 },
       { epoch: 2, metrics: { a: 2 }, attempt: 1 },
     ]);
   });
 
-  test('merged reports give the same values as separate reports', () => {
+  test('merged reports give the same values as separate reports', async () => {
     const report = fc.tuple(
       fc.integer({ min: 0, max: 5 }),
       fc.dictionary(fc.constantFrom('a', 'b', 'loss'), fc.integer({ min: 0, max: 9 })),
     );
-    fc.assert(
-      fc.property(fc.array(report), (reports) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(report), async (reports) => {
         const inOrder = reports.map(([epoch, metrics]) => ({ epoch, metrics, attempt: 1 }));
-        const merged = [...mergedBySteps(inOrder.sort((a, b) => a.epoch - b.epoch))];
+        const merged = await collected(mergedBySteps(inOrder.sort((a, b) => a.epoch - b.epoch)));
         expect(valuesOf(merged.map(({ epoch, metrics }) => [epoch, metrics]))).toEqual(valuesOf(reports));
         expect(merged.every(({ epoch }, at) => at === 0 || epoch > (merged[at - 1]?.epoch ?? -1))).toBe(true);
       }),

@@ -59,16 +59,16 @@ export interface StepMetrics {
  * Other properties come from the step's last report.
  * @param reports in order of their steps, and of their arrival within a step
  */
-export function* mergedBySteps<R extends StepMetrics & { readonly attempt: number }>(
-  reports: Iterable<R>,
-): Generator<R, void, void> {
+export async function* mergedBySteps<R extends StepMetrics & { readonly attempt: number }>(
+  reports: Iterable<R> | AsyncIterable<R>,
+): AsyncGenerator<R, void, void> {
   let last: R | undefined;
   /**
    * The merged metrics of a step that has several reports. A copy per report would be too slow for steps with many
    * reports.
    */
   let metrics: Map<string, number> | undefined;
-  for (const report of reports) {
+  for await (const report of reports) {
     if (last !== undefined && last.epoch === report.epoch && last.attempt === report.attempt) {
       metrics ??= new Map(Object.entries(last.metrics));
       for (const [name, value] of Object.entries(report.metrics)) metrics.set(name, value);

@@ -27,7 +27,7 @@ const OPEN_PATHS = ['/healthz', '/readyz'];
 export interface OperatorPages {
   readonly registry: Registry;
   /** Updates the gauges. Called before each response of `/metrics`. */
-  readonly measure: () => void;
+  readonly measure: () => void | Promise<void>;
   /** Returns the reason why the process is not ready; undefined if it is ready. */
   readonly unready: () => string | undefined;
   /** Additional pages, by path. Each function returns the value of a JSON response. */
@@ -199,7 +199,7 @@ async function answer(
   withReason: boolean,
 ): Promise<Answer> {
   if (path === '/metrics') {
-    measure();
+    await measure();
     return { code: 200, type: registry.contentType, text: await registry.metrics() };
   }
   if (path === '/healthz') return plain(200, 'ok');

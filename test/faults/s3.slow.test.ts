@@ -153,13 +153,13 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     await bucket.beginParts(`${root}1/t/1/a/${'0'.repeat(64)}`, 2 * PART_BYTES);
     expect(await store(opened, Buffer.from('x'))).toBe(true);
     expect(await opened.abortIncomplete(Date.now() - 60_000)).toBe(0);
-    expect(await opened.removeOrphans(() => false, Date.now() + 1, false, Date.now())).toEqual([]);
+    expect(await opened.removeOrphans(async () => false, Date.now() + 1, false, Date.now())).toEqual([]);
     const later = Date.now() + 2 * 3_600_000;
-    expect(await opened.removeOrphans(() => true, later, false, later)).toEqual([]);
+    expect(await opened.removeOrphans(async () => true, later, false, later)).toEqual([]);
     expect(await bucket.uploads(root)).toEqual([]);
     const found = [{ name: `s3://trawl/${root}`, files: 1, bytes: 1 }];
-    expect(await opened.removeOrphans(() => false, later, true, later)).toEqual(found);
-    expect(await opened.removeOrphans(() => false, later, false, later)).toEqual(found);
+    expect(await opened.removeOrphans(async () => false, later, true, later)).toEqual(found);
+    expect(await opened.removeOrphans(async () => false, later, false, later)).toEqual(found);
     expect(await restarted().holds(ATTEMPT, artifactOf(Buffer.from('x')))).toBe(false);
   });
 

@@ -41,9 +41,9 @@ export class ArtifactTransfers {
   }
 
   /** Returns the SHA-256 of a stored file; undefined if there is no artifact with this name. */
-  read({ sweepId, trialId }: AttemptKey, { attempt, name }: Artifact): string | undefined {
+  async read({ sweepId, trialId }: AttemptKey, { attempt, name }: Artifact): Promise<string | undefined> {
     try {
-      this.#runtime.queries.artifacts.get(sweepId, trialId, attempt, name);
+      await this.#runtime.queries.artifacts.get(sweepId, trialId, attempt, name);
     } catch {
       return undefined;
     }
@@ -73,7 +73,7 @@ export function transferClient(
 ): Pick<CoordinatorClient, 'upload' | 'download'> {
   const { clock, random } = grpc.network;
 
-  function request<T>(handle: (transfers: ArtifactTransfers) => T): Promise<T> {
+  function request<T>(handle: (transfers: ArtifactTransfers) => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (message: string) => reject(Object.assign(new Error(message), { code: status.UNAVAILABLE }));
       const coordinator = grpc.listening;
@@ -83,8 +83,9 @@ export function transferClient(
       }
       clock.after(KEEPALIVE_MS, agent, () => fail('connection lost'));
       grpc.network.post(agent, coordinator.process, () => {
-        const answer = handle(coordinator.artifacts);
-        grpc.network.post(coordinator.process, agent, () => resolve(answer));
+        Promise.resolve(handle(coordinator.artifacts)).then((answer) => {
+          grpc.network.post(coordinator.process, agent, () => resolve(answer));
+        }, reject);
       });
     });
   }

@@ -376,14 +376,17 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'retry-not-recognized': {
     about: 'a repeated retry request is carried out again',
     onLoaded: ({ queries }) => {
-      queries.trials.retried = () => undefined;
+      queries.trials.retried = async () => undefined;
     },
   },
   'killed-trial-runs-on': {
     about: 'the kill of a trial is acknowledged but not carried out',
     onLoaded: ({ queries }) => {
       const trialOf = queries.trials.get.bind(queries.trials);
-      queries.trials.get = (sweepId, trialId) => ({ ...trialOf(sweepId, trialId), state: 'TRIAL_STATE_CANCELLED' });
+      queries.trials.get = async (sweepId, trialId) => ({
+        ...(await trialOf(sweepId, trialId)),
+        state: 'TRIAL_STATE_CANCELLED',
+      });
     },
   },
   'retry-restarts-numbers': {

@@ -97,7 +97,7 @@ export class SimulatedCoordinator {
   }
 
   /** Starts the coordinator. Must be called by the code that runs as `process`. */
-  start(process: SimulatedProcess): void {
+  async start(process: SimulatedProcess): Promise<void> {
     const {
       bug,
       grpc,
@@ -140,13 +140,13 @@ export class SimulatedCoordinator {
     onLoaded(runtime);
     bug.onLoaded?.(runtime);
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
-    const counts = (key: AttemptKey, name: string) =>
-      runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name);
+    const counts = async (key: AttemptKey, name: string) =>
+      runtime.core.leases.has(keyText(key)) || (await runtime.queries.artifacts.has(key, name));
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
       this.files.loseSince(this.#diedAt - bug.losesFilesOfMs);
     }
-    void shareCheckpoints(runtime.queries.artifacts.inherited(), this.files, log);
-    this.files.removeOrphans(counts);
+    void shareCheckpoints(await runtime.queries.artifacts.inherited(), this.files, log);
+    await this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {
       onCommit(commit, runtime);
       void shareCheckpoints(inheritedBy(commit.changes), this.files, log);

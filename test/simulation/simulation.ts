@@ -137,7 +137,9 @@ class Simulation {
 
   async run(): Promise<string | undefined> {
     const { calmAt, faults } = this.scenario;
-    this.#keep(COORDINATOR_PLACE, (process) => this.coordinator.start(process));
+    this.#keep(COORDINATOR_PLACE, (process) => {
+      this.coordinator.start(process).catch((error) => this.crash(process, error));
+    });
     for (const [id, machine] of this.machines) this.#keep(id, (process) => machine.start(process));
     this.#keepNats();
     this.user.carryOut(this.scenario);

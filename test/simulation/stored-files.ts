@@ -39,8 +39,8 @@ export class StoredFiles {
     this.#files.delete(pathOf(key, name));
   }
 
-  removeOrphans(counts: (key: AttemptKey, name: string) => boolean): void {
-    this.#removeWhere(({ key, name }) => !counts(key, name));
+  async removeOrphans(counts: (key: AttemptKey, name: string) => Promise<boolean>): Promise<void> {
+    for (const { key, name } of [...this.#files.values()]) if (!(await counts(key, name))) this.remove(key, name);
   }
 
   /** Loses the files that were stored after the given time, for a deliberate bug. */

@@ -188,7 +188,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     await upload(store, 1, BYTES, 'kept');
     await upload(store, 1, BYTES, 'unnamed');
     await upload(store, 2, BYTES, 'unnamed');
-    await store.removeUnnamed(attempt(1), (name) => name === 'kept');
+    await store.removeUnnamed(attempt(1), async (name) => name === 'kept');
     expect(await contentOf(store, 1, artifactOf(BYTES, 'kept'))).toEqual(BYTES);
     await expect(contentOf(store, 1, artifactOf(BYTES, 'unnamed'))).rejects.toThrow(NotFoundError);
     expect(await contentOf(store, 2, artifactOf(BYTES, 'unnamed'))).toEqual(BYTES);
@@ -200,9 +200,9 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     const incoming = await store.begin(attempt(2), artifactOf(BYTES));
     await incoming.append(BYTES.subarray(0, 5));
     await incoming.close();
-    expect(await restarted().moveOrphans((_, name) => name === 'named', 0)).toBe(1);
+    expect(await restarted().moveOrphans(async (_, name) => name === 'named', 0)).toBe(1);
     expect(await contentOf(store, 1, artifactOf(BYTES, 'named'))).toEqual(BYTES);
-    const sets = await store.removeOrphans(() => true, 1, false, 1);
+    const sets = await store.removeOrphans(async () => true, 1, false, 1);
     expect(sets).toEqual([{ name: '1970-01-01T00-00-00.000Z', files: 1, bytes: 5 }]);
   });
 }

@@ -44,7 +44,8 @@ const EPOCHS = 3;
 export async function busyCluster(dir: string, options: BusyOptions): Promise<BusyCluster> {
   const served = await serve(dir);
   const { runtime, metrics } = served;
-  const collecting = startCollecting(runtime, metrics, { ...options, version: '0' });
+  const onError = (error: unknown) => served.broken.push(error);
+  const collecting = startCollecting(runtime, metrics, { ...options, version: '0', onError });
   initializeCallSeries(metrics, [
     SweepServiceService,
     ArtifactServiceService,
@@ -69,8 +70,8 @@ export async function busyCluster(dir: string, options: BusyOptions): Promise<Bu
   return {
     served,
     collecting,
-    scrape() {
-      collecting.measure();
+    async scrape() {
+      await collecting.measure();
       return metrics.registry.metrics();
     },
     stop() {

@@ -36,6 +36,7 @@ export async function coordinatorWithSweep(dir: string, text: string, slots: num
     restarted: open,
     /** Runs the scheduler once, and stores its step. */
     async schedule(): Promise<Step> {
+      await runtime.prepareSources();
       const step = schedule(runtime.core, 1);
       await runtime.settle(step);
       return step;
