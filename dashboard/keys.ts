@@ -116,7 +116,7 @@ export const KEYS: readonly KeyBinding[] = [
   { keys: ['4'], command: 'pane4', about: 'events' },
   { keys: ['5'], command: 'pane5', about: 'sweeps' },
   { keys: ['6'], command: 'pane6', about: 'errors: failures by class and message' },
-  { keys: ['7'], command: 'pane7', about: 'rungs of early stopping' },
+  { keys: ['7'], command: 'pane7', about: 'rungs of early stopping; lineage of a population' },
   { keys: ['tab'], command: 'nextPane', about: 'next view' },
   {
     keys: ['/'],

@@ -13,6 +13,7 @@ import { earlyStoppingSection } from './sections/early-stopping.ts';
 import { effectsSection } from './sections/effects.ts';
 import { failuresSection } from './sections/failures.ts';
 import { parallelSection } from './sections/parallel.ts';
+import { populationSection } from './sections/population.ts';
 import { highlightsOf, rankingSection } from './sections/ranking.ts';
 import { reconstructionsSection } from './sections/reconstructions.ts';
 import { reproduceSection } from './sections/reproduce.ts';
@@ -36,6 +37,7 @@ export function documentOf(data: ReportData, writtenAt: Date): Document {
     effectsSection(data),
     parallelSection(data, space),
     reconstructionsSection(data, space),
+    populationSection(data),
     earlyStoppingSection(data, space),
     failuresSection(data, space),
     reproduceSection(data),

@@ -30,6 +30,10 @@ export const MAX_LEVELS = 24;
 export const MAX_INTERACTIONS = 10;
 /** The maximum number of reconstructions along the main parameter, in addition to the best reconstruction. */
 export const MAX_RECONSTRUCTIONS = 8;
+/** The maximum number of members in the drawing of a population. */
+export const MAX_MEMBERS_DRAWN = 40;
+/** The maximum number of rows in the list of a population's trials. */
+export const MAX_LINEAGE_TRIALS = 200;
 /** The maximum size of one image, in bytes. */
 export const MAX_IMAGE_BYTES = 512 * 1024;
 /** The maximum number of values of an axis in the table of the design. */

@@ -7,6 +7,7 @@ import type { Column } from '../../lib/text/table.ts';
 import type { RungSummary } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Model } from '../state/model.ts';
 import { Label, Line } from './Line.tsx';
+import { LineageTable } from './LineageTable.tsx';
 import { Table } from './Table.tsx';
 
 interface Props {
@@ -21,7 +22,8 @@ const LEAST_BAR = 34;
 const HELD: Column<RungSummary> = { header: 'held', numeric: true, cell: ({ held }) => String(held) };
 
 /**
- * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them.
+ * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them. For
+ * a population, also its lineage.
  */
 export function RungsView({ model, columns }: Props) {
   const { rungs: found } = model;
@@ -43,6 +45,11 @@ export function RungsView({ model, columns }: Props) {
   return (
     <Box flexDirection="column" flexShrink={0}>
       <Label text={`early stopping: ${rule}`} columns={columns} style="bold" />
+      {rule.startsWith('pbt') && hasChildren(model) ? (
+        <Box paddingTop={1} flexShrink={0}>
+          <LineageTable model={model} columns={columns} />
+        </Box>
+      ) : null}
       {rungs.length === 0 ? <Label text="no trial has reached a rung" columns={columns} style="dim" /> : null}
       <Box paddingTop={1} flexShrink={0}>
         {rungs.length === 0 ? null : <Table table={table} rows={rungs} columns={Math.min(columns, TABLE_COLUMNS)} />}
@@ -57,6 +64,11 @@ export function RungsView({ model, columns }: Props) {
       </Box>
     </Box>
   );
+}
+
+function hasChildren({ state }: Model): boolean {
+  for (const { origin } of state.trials.values()) if (origin !== undefined) return true;
+  return false;
 }
 
 /** Returns the bar of a rung. The rung with the largest number of trials has a bar of the full width. */

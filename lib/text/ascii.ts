@@ -44,6 +44,7 @@ const ASCII_OF: Readonly<Record<string, string>> = {
   '×': 'x',
   '│': '|',
   '─': '-',
+  '━': '=',
   '├': '+',
   '└': '+',
   '┤': '+',

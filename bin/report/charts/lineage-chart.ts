@@ -1,0 +1,137 @@
+/** Draws the lineage of a population: members as lines over the epochs, and the starts of children as branches. */
+import { scaleLinear, scalePoint } from 'd3-scale';
+import { formatStep } from '../../../lib/text/numbers.ts';
+import type { ChartDrawing } from '../document.ts';
+import { AREA, HEIGHT, labelsBelow, type ValueScale, valueAxis, WIDTH } from './plot-area.ts';
+import { clipped, element, line, text } from './svg.ts';
+
+const ROW = 20;
+const LINEAGE_WIDTH = 680;
+const LEFT = 30;
+const RIGHT = 190;
+const TOP = 30;
+const BOTTOM = 34;
+/** The horizontal length of a branch in pixels. */
+const BRANCH = 12;
+const MOST_CHARACTERS = 26;
+/** The thickness of lines that never overlap, and of lines that can overlap, in pixels. */
+const THICK = 5;
+const THIN = 3;
+
+/** A trial between two comparisons, or up to its last epoch. */
+export interface LineageStep {
+  readonly from: number;
+  readonly to: number;
+  /** From 0 (worst) to 1 (best) among the members at epoch `to`. Undefined if the trial has no value there. */
+  readonly quality: number | undefined;
+  /** Whether the step belongs to the best trial or to one of its ancestors. */
+  readonly isBest: boolean;
+}
+
+export interface LineageLine {
+  /** The row of the trial's member, from 0. Undefined if the member is not drawn. */
+  readonly row: number | undefined;
+  /** The value of the parameter that a parameter chart draws. */
+  readonly value: number | undefined;
+  readonly steps: readonly LineageStep[];
+  /** The line from which the trial started, at its first epoch. */
+  readonly parent: { readonly row: number | undefined; readonly value: number | undefined } | undefined;
+}
+
+/** The label of a row at its right end. */
+export interface LineageRow {
+  readonly member: string;
+  readonly label: string;
+}
+
+/** Draws one row per member. @param last the last epoch */
+export function lineageChart(
+  lines: readonly LineageLine[],
+  rows: readonly LineageRow[],
+  last: number,
+  labelTitle: string,
+): ChartDrawing {
+  const height = TOP + rows.length * ROW + BOTTOM;
+  const bottom = height - BOTTOM;
+  const y = scalePoint<number>(
+    rows.map((_, row) => row),
+    [TOP + ROW / 2, bottom - ROW / 2],
+  );
+  const x = scaleLinear([0, Math.max(1, last)], [LEFT, LINEAGE_WIDTH - RIGHT]);
+  const rowAt = (row: number | undefined) => (row === undefined ? undefined : y(row));
+  const ticks = x.ticks(12).filter(Number.isInteger);
+  const grid = ticks.map(
+    (epoch) =>
+      line(x(epoch), TOP, x(epoch), bottom, 'grid') +
+      text(x(epoch), bottom + 14, formatStep(epoch), { 'text-anchor': 'middle' }),
+  );
+  const labels = rows.map(({ member, label }, row) => {
+    const at = (y(row) ?? 0) + 3.5;
+    return (
+      text(LEFT - 10, at, member, { 'text-anchor': 'end', class: 'label' }) +
+      text(LINEAGE_WIDTH - RIGHT + 12, at, clipped(label, MOST_CHARACTERS), { class: 'label' })
+    );
+  });
+  const titles =
+    text(0, 14, 'member') +
+    text(LINEAGE_WIDTH - RIGHT + 12, 14, clipped(labelTitle, MOST_CHARACTERS)) +
+    text((LEFT + LINEAGE_WIDTH - RIGHT) / 2, height - 4, 'epoch', { 'text-anchor': 'middle' });
+  const drawn = drawnLines(lines, x, ({ row }) => rowAt(row), THICK);
+  return { width: LINEAGE_WIDTH, height, content: titles + grid.join('') + labels.join('') + drawn };
+}
+
+/** Draws the value of one parameter over the epochs, in the same styles as the rows of `lineageChart`. */
+export function scheduleChart(
+  lines: readonly LineageLine[],
+  last: number,
+  scale: ValueScale,
+  name: string,
+): ChartDrawing {
+  const x = scaleLinear([0, Math.max(1, last)], [AREA.left + 4, AREA.right - 4]);
+  const ticks = x
+    .ticks(6)
+    .filter(Number.isInteger)
+    .map((epoch): [number, string] => [x(epoch), formatStep(epoch)]);
+  const drawn = drawnLines(lines, x, ({ value }) => (value === undefined ? undefined : scale.at(value)), THIN);
+  return { width: WIDTH, height: HEIGHT, content: valueAxis(scale, name) + labelsBelow(ticks, 'epoch') + drawn };
+}
+
+type Place = Pick<LineageLine, 'row' | 'value'>;
+
+/** The best trial and its ancestors are on top. */
+function drawnLines(
+  lines: readonly LineageLine[],
+  x: (epoch: number) => number,
+  yOf: (place: Place) => number | undefined,
+  thickness: number,
+): string {
+  const below: string[] = [];
+  const above: string[] = [];
+  for (const of of lines) {
+    const y = yOf(of);
+    const [first] = of.steps;
+    if (y === undefined || first === undefined) continue;
+    const from = of.parent && yOf(of.parent);
+    const start = x(first.from);
+    if (from !== undefined) {
+      const isBest = of.steps.every((step) => step.isBest);
+      const d = `M${start.toFixed(1)},${from.toFixed(1)}L${(start + BRANCH).toFixed(1)},${y.toFixed(1)}`;
+      (isBest ? above : below).push(element('path', { d, class: isBest ? 'strong s1' : 'plain s0' }));
+    }
+    for (const [at, { from: left, to, quality, isBest }] of of.steps.entries()) {
+      const x1 = at === 0 && from !== undefined ? Math.min(start + BRANCH, x(to)) : x(left);
+      const opacity = 0.2 + 0.8 * (quality ?? 0);
+      const attributes = {
+        x1,
+        y1: y,
+        x2: x(to),
+        y2: y,
+        'stroke-width': thickness,
+        'stroke-opacity': opacity.toFixed(2),
+      };
+      below.push(element('line', { ...attributes, class: 's0', style: 'stroke-dasharray:none' }));
+      if (isBest) above.push(element('line', { x1, y1: y, x2: x(to), y2: y, class: 'strong s1' }));
+    }
+  }
+  return below.join('') + above.join('');
+}

@@ -1,0 +1,57 @@
+/** Arranges the trials of a population (`method: pbt`) as members, so that its lineage can be drawn. */
+import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
+
+/** The part of a trial between its start and its replacement. */
+export interface Life<T> {
+  readonly trial: T;
+  /** The epoch of the checkpoint from which the trial started; 0 for a trial that started from scratch. */
+  readonly from: number;
+  /** The last epoch, or the epoch at which the trial was replaced; at least `from`. */
+  readonly to: number;
+  /** The index of the parent's member. Undefined for a trial that started from scratch, or if the parent is unknown. */
+  readonly parent: number | undefined;
+}
+
+/** A place in the population: a first member and the children that replaced it, in order. */
+export type Member<T> = readonly Life<T>[];
+
+type LineageTrial = Pick<Trial, 'id' | 'index' | 'epoch' | 'origin'>;
+
+/**
+ * Returns the members of a population in the order of their first trials. A child continues the member that it
+ * replaces. A child whose replaced trial is unknown becomes a member of its own.
+ */
+export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<T>[] {
+  const members: Life<T>[][] = [];
+  const memberOf = new Map<string, number>();
+  for (const trial of trials.toSorted((a, b) => a.index - b.index)) {
+    const { id, epoch, origin } = trial;
+    const from = origin?.epoch ?? 0;
+    const at = (origin && memberOf.get(origin.replaces)) ?? members.length;
+    const lives = members[at] ?? [];
+    const replaced = lives.pop();
+    // A trial can report more epochs before it is held.
+    if (replaced !== undefined) lives.push({ ...replaced, to: Math.max(replaced.from, Math.min(replaced.to, from)) });
+    lives.push({ trial, from, to: Math.max(from, epoch), parent: origin && memberOf.get(origin.parent) });
+    members[at] = lives;
+    memberOf.set(id, at);
+  }
+  return members;
+}
+
+/**
+ * Returns a trial and its ancestors by id, with the epoch up to which each of them led to the trial. Returns an empty
+ * map for undefined.
+ */
+export function ancestryOf(trials: readonly LineageTrial[], trial: LineageTrial | undefined): Map<string, number> {
+  const byId = new Map(trials.map((one) => [one.id, one]));
+  const until = new Map<string, number>();
+  let ancestor = trial;
+  let epoch = trial?.epoch ?? 0;
+  while (ancestor !== undefined && !until.has(ancestor.id)) {
+    until.set(ancestor.id, epoch);
+    epoch = ancestor.origin?.epoch ?? 0;
+    ancestor = byId.get(ancestor.origin?.parent ?? '');
+  }
+  return until;
+}
