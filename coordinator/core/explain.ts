@@ -8,7 +8,7 @@ import { isQuarantinedFor } from './attribution.ts';
 import { isDraining } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';
 import type { Core, Sweep } from './model.ts';
-import { agentsFor, avoidedAgents, type PlacementCandidates, placementCandidates } from './placement.ts';
+import { agentsFor, type PlacementCandidates, placementCandidates } from './placement.ts';
 import { capabilityOf, isEligible, presentPools } from './pools.ts';
 import { hasOfferableTrial } from './scheduler.ts';
 import type { Trial } from './trial-model.ts';
@@ -140,8 +140,6 @@ function avoidedReason(
 ): AgentReason | undefined {
   if (!placement.usable.has(id) || agentsFor(core, sweep, trial, placement, now).has(id)) return undefined;
   if (!placement.excluded.has(id)) {
-    // Another agent is preferred, because none of the sweep's trials has failed on that agent.
-    if (!avoidedAgents(trial).has(id) && sweep.records.get(id)?.failures.size === 0) return undefined;
     return { reason: { $case: 'failedHere', failedHere: { remainingMs: Math.max(0, trial.avoidUntil - now) } } };
   }
   const quarantine = isQuarantinedFor(core, sweep, id) ? core.quarantines.get(id) : undefined;

@@ -514,7 +514,7 @@ test('a list of too many values is rejected', () => {
 test('too many parameters, and a text that is too long, are rejected', () => {
   const many = Array.from({ length: 101 }, (_, index) => `p${index}: {value: 1}`).join(', ');
   expect(errorOf(`trainer: noop\nparameters: {${many}}`)).toBe(
-    'x.yaml:2:13: parameters: expected at most 100 parameters, got a mapping',
+    'x.yaml:2:13: parameters: expected at most 100 parameters, got 101',
   );
   const long = 'x'.repeat(1_001);
   expect(errorOf(`trainer: noop\nparameters: {a: {value: ${long}}}`)).toBe(

@@ -31,6 +31,15 @@ export function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {
   return array.min(1, { error: 'expected at least one value in the list' });
 }
 
+/** Returns a check that limits the number of entries of a mapping. */
+export function atMost(maximum: number, entries: string) {
+  return (mapping: Readonly<Record<string, unknown>>, context: z.RefinementCtx) => {
+    if (Object.keys(mapping).length <= maximum) return;
+    const message = `expected at most ${maximum} ${entries}`;
+    context.addIssue({ code: 'too_big', origin: 'object', maximum, inclusive: true, message });
+  };
+}
+
 export const finite = z.number({ error: 'expected a number' });
 
 export const anyValue = z.unknown().superRefine((value, context) => {

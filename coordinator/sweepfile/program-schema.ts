@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Defines the shape of the keys that describe a user's program: its command, reports, environment and code. */
 import { z } from 'zod';
-import { duration, list, size, text } from './fields.ts';
+import { atMost, duration, list, size, text } from './fields.ts';
 
 /** The maximum number of items of a command. */
 const MAX_COMMAND_ITEMS = 1_000;
@@ -83,9 +83,7 @@ export const programKeys = {
       z.union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()], { error: envError }),
       { error: 'expected a mapping of names to values, such as {OMP_NUM_THREADS: 3}' },
     )
-    .refine((variables) => Object.keys(variables).length <= MAX_VARIABLES, {
-      error: `expected at most ${MAX_VARIABLES} variables`,
-    })
+    .superRefine(atMost(MAX_VARIABLES, 'variables'))
     .optional()
     .describe("variables for the program of trainer command, in addition to the agent's own; default: none"),
   report: z

@@ -15,7 +15,7 @@ import {
 } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
 import { earlyTerminate } from './early-terminate-schema.ts';
-import { anyValue, atLeastOne, duration, finite, line, list, size, text, whole } from './fields.ts';
+import { anyValue, atLeastOne, atMost, duration, finite, line, list, size, text, whole } from './fields.ts';
 import { optunaKeys } from './optuna-schema.ts';
 import { conditions, parameter, parameterNameSchema } from './parameter-schema.ts';
 import { MAX_POPULATION, pbt } from './population-schema.ts';
@@ -64,9 +64,7 @@ const resources = z.strictObject(
           error: 'expected a mapping of labels to values, such as {zone: a}',
         },
       )
-      .refine((labels) => Object.keys(labels).length <= MAX_LABELS, {
-        error: `expected at most ${MAX_LABELS} labels`,
-      })
+      .superRefine(atMost(MAX_LABELS, 'labels'))
       .optional()
       .describe(
         `labels that the agent must have (trawl agent --label), such as {zone: a}; up to ${MAX_LABELS}; default: none`,
@@ -186,9 +184,7 @@ export const sweepFileSchema = z.strictObject(
       .record(parameterNameSchema, parameter, {
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
       })
-      .refine((parameters) => Object.keys(parameters).length <= MAX_PARAMETERS, {
-        error: `expected at most ${MAX_PARAMETERS} parameters`,
-      })
+      .superRefine(atMost(MAX_PARAMETERS, 'parameters'))
       .describe(`the axes of the grid; the last axis varies fastest; up to ${MAX_PARAMETERS}`),
     zip: list(
       list(z.string({ error: "expected a parameter's name" }), 'names', MAX_PARAMETERS),

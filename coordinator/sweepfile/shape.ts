@@ -82,7 +82,9 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
       ? `the quote is not closed in ${quote(data)}`
       : `expected ${COMMAND_EXAMPLE}, got ${show(data)}`;
   }
-  if (Array.isArray(data) && issue.code === 'too_big') return `${issue.message}, got ${data.length}`;
+  if (typeof data === 'object' && data !== null && issue.code === 'too_big') {
+    return `${issue.message}, got ${Object.keys(data).length}`;
+  }
   if (Array.isArray(data) && issue.code === 'too_small') {
     return `${issue.message}, got ${data.length === 0 ? 'an empty list' : data.length}`;
   }
