@@ -48,7 +48,7 @@ function planJson(
     notes: spec.notes,
     warnings,
     code: code && codeJson(code),
-    estimate: estimate && estimateJson(estimate),
+    estimate: estimate === undefined || 'reason' in estimate ? undefined : estimateJson(estimate),
   };
 }
 

@@ -51,6 +51,7 @@ import {
 } from '../output/json.ts';
 import { print, printJson, printJsonWithList } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
+import { runningEstimate, runningEstimateText } from '../output/sweep-estimate.ts';
 import { renderFields, renderTable } from '../output/table.ts';
 import { resultTerminal, type Terminal } from '../output/terminal.ts';
 import { warningFields, warningJson } from '../output/warnings.ts';
@@ -72,6 +73,7 @@ function trialsText(sweep: Sweep): string {
 function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
   const metric = sweep.metric && `${objectiveText(sweep)}${best}`;
+  const estimate = runningEstimate(sweep, Date.now());
   return renderFields(
     [
       ['sweep', sweep.id],
@@ -90,6 +92,7 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
       ['slot time', slotTimeText(sweep.slotTime ?? NO_SLOT_TIME)],
       ...(sweep.timeLeft === undefined ? [] : [['time left', timeLeftText(sweep.timeLeft)] as const]),
+      ...(estimate === undefined ? [] : [['estimate', runningEstimateText(sweep, estimate)] as const]),
       ['version', `${sweep.version ?? 1}`],
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),

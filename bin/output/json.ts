@@ -1,6 +1,6 @@
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { objectivesOf } from '../../lib/domain/ranking.ts';
-import { trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
+import { endedTotal, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import {
   type Agent,
   type Artifact,
@@ -33,6 +33,7 @@ import {
 } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { isoTime, secondsBetween } from './format.ts';
+import { runningEstimate, wholeEstimateJson } from './sweep-estimate.ts';
 import { warningJson } from './warnings.ts';
 
 export interface FailureJson {
@@ -217,7 +218,13 @@ export function sweepJson(sweep: Sweep) {
     slot_seconds: (sweep.slotTime?.slotMs ?? 0) / 1000,
     gpu_seconds: (sweep.slotTime?.gpuMs ?? 0) / 1000,
     seconds_left: timeLeftJson(sweep),
+    estimate: estimateJson(sweep),
   };
+}
+
+function estimateJson(sweep: Sweep) {
+  const estimate = runningEstimate(sweep, Date.now());
+  return estimate === undefined ? null : { ...wholeEstimateJson(estimate), ended_trials: endedTotal(sweep) };
 }
 
 function timeLeftJson({ timeLeft }: Sweep) {

@@ -1,20 +1,16 @@
 /** Estimates how long a sweep takes, from the trials in a data folder. */
 import { existsSync } from 'node:fs';
-import {
-  type DurationInterval,
-  estimateSweep,
-  type SweepEstimate,
-} from '../../coordinator/analysis/trial-durations.ts';
+import { estimateSweep, MIN_PAST_TRIALS, type SweepEstimate } from '../../coordinator/analysis/trial-durations.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
 import type { Plan } from '../../coordinator/grid/plan.ts';
 import { samplePoints } from '../../coordinator/grid/sample.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
-import { formatSpan } from '../../lib/text/duration.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import { formatCount } from '../../lib/text/numbers.ts';
+import { countText } from '../../lib/text/numbers.ts';
 import { withConnection } from '../client/connect.ts';
 import { type RunHistory, runHistory } from '../client/run-history.ts';
 import { note } from './print.ts';
+import { estimateText, wholeEstimateJson } from './sweep-estimate.ts';
 
 export interface EstimateOptions {
   readonly dir?: string;
@@ -26,16 +22,19 @@ export interface HistoryEstimate extends SweepEstimate {
   readonly slots: number;
   /** Whether the sweep has early stopping. */
   readonly stopsEarly: boolean;
+  /** Whether the sweep can have fewer trials than the estimate assumes. */
+  readonly atMost: boolean;
+}
+
+/** The reason why a sweep has no estimate yet. */
+export interface NoEstimate {
+  readonly reason: string;
 }
 
 export function planEstimateText(estimate: HistoryEstimate): string {
-  const { duration, slotTime, slots, history } = estimate;
-  const range = `${formatSpan(duration.low)} to ${formatSpan(duration.high)}`;
-  const trials = `${formatCount(history.trials.length)} trials of ${history.sweeps} earlier sweep${history.sweeps === 1 ? '' : 's'}`;
-  return (
-    `about ${formatSpan(duration.expected)} on ${slots} slot${slots === 1 ? '' : 's'} (90% interval ${range}), ` +
-    `${slotHours(slotTime.expected)} slot-hours; from ${trials}${earlyStoppingText(estimate)}`
-  );
+  const { history, atMost } = estimate;
+  const trials = `${countText(history.trials.length, 'trial')} of ${countText(history.sweeps, 'earlier sweep')}`;
+  return `${atMost ? 'at most ' : ''}${estimateText(estimate)}; from ${trials}${earlyStoppingText(estimate)}`;
 }
 
 function earlyStoppingText({ history, share, stopsEarly }: HistoryEstimate): string {
@@ -45,28 +44,10 @@ function earlyStoppingText({ history, share, stopsEarly }: HistoryEstimate): str
     : `; with early_terminate, trials run ${Math.round(100 * share)}% of their time on average`;
 }
 
-function slotHours(ms: number): string {
-  const hours = ms / 3_600_000;
-  return hours >= 10 ? formatCount(Math.round(hours)) : `${Number(hours.toPrecision(2))}`;
-}
-
-export function estimateJson({
-  duration,
-  slotTime,
-  slots,
-  history,
-  share,
-  stopsEarly,
-}: HistoryEstimate): Record<string, unknown> {
-  const inUnits = ({ low, expected, high }: DurationInterval, ms: number) => ({
-    low: low / ms,
-    expected: expected / ms,
-    high: high / ms,
-  });
+export function estimateJson(estimate: HistoryEstimate): Record<string, unknown> {
+  const { history, share, stopsEarly } = estimate;
   return {
-    slots,
-    duration_s: inUnits(duration, 1_000),
-    slot_hours: inUnits(slotTime, 3_600_000),
+    ...wholeEstimateJson(estimate),
     past_trials: history.trials.length,
     past_sweeps: history.sweeps,
     early_stopping_share: stopsEarly && history.underRule.length > 0 ? share : null,
@@ -76,32 +57,46 @@ export function estimateJson({
 /** The number of points whose durations are predicted. */
 const SAMPLED_POINTS = 2_000;
 
-/** Returns undefined if the default folder cannot be read. A plan does not need the default folder. */
+/**
+ * Estimates the sweep from the trials in a data folder. Returns undefined if the sweep has no or infinitely many trials, or
+ * if the default folder cannot be read, because a plan does not need the default folder.
+ */
 export async function estimateIfPossible(
   plan: Plan,
   spec: SweepSpec,
   options: EstimateOptions,
-): Promise<HistoryEstimate | undefined> {
-  if (options.dir !== undefined) return estimateFrom(plan, spec, options);
+): Promise<HistoryEstimate | NoEstimate | undefined> {
+  if (!Number.isFinite(plan.trials) || plan.trials === 0) return undefined;
+  if (options.dir !== undefined) return estimateFrom(plan, spec, { ...options, dir: options.dir });
   try {
-    return existsSync(DEFAULT_DIR) ? await estimateFrom(plan, spec, { ...options, dir: DEFAULT_DIR }) : undefined;
+    if (!existsSync(DEFAULT_DIR)) return noEstimate(spec, DEFAULT_DIR, 0);
+    return await estimateFrom(plan, spec, { ...options, dir: DEFAULT_DIR });
   } catch (error) {
     note(`no estimate: ${errorMessage(error)}`);
     return undefined;
   }
 }
 
-/** Estimates the sweep from the trials in a data folder. Returns undefined if the folder has too few trials. */
 async function estimateFrom(
   plan: Plan,
   spec: SweepSpec,
-  options: EstimateOptions,
-): Promise<HistoryEstimate | undefined> {
-  if (!Number.isFinite(plan.trials)) return undefined;
+  options: EstimateOptions & { readonly dir: string },
+): Promise<HistoryEstimate | NoEstimate> {
   const history = await withConnection({ dir: options.dir }, (connection) => runHistory(connection, spec));
   const slots = Math.min(options.slots ?? history.slots, spec.concurrency ?? Number.POSITIVE_INFINITY);
   const sample = samplePoints(spec, SAMPLED_POINTS);
   const { perSlot, underRule } = history;
   const estimate = estimateSweep(history.trials, { sample, trials: plan.trials, slots, perSlot, underRule });
-  return estimate && { ...estimate, history, slots, stopsEarly: spec.earlyTerminate !== undefined };
+  if (estimate === undefined) return noEstimate(spec, options.dir, history.trials.length);
+  return { ...estimate, history, slots, stopsEarly: spec.earlyTerminate !== undefined, atMost: plan.isBound };
+}
+
+function noEstimate({ command }: SweepSpec, dir: string, found: number): NoEstimate {
+  const same = command.length > 0 ? 'with this command' : 'of this trainer';
+  const trials = found === 0 ? 'no successful trials' : `only ${countText(found, 'successful trial')}`;
+  return {
+    reason:
+      `${dir} has ${trials} ${same}, and an estimate needs ${MIN_PAST_TRIALS}; ` +
+      'while the sweep runs, "trawl show" estimates from its own trials',
+  };
 }

@@ -8,7 +8,7 @@ import { formatCount } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { PackedCode } from '../client/code.ts';
 import { codeFields } from './code.ts';
-import { type HistoryEstimate, planEstimateText } from './plan-estimate.ts';
+import { type HistoryEstimate, type NoEstimate, planEstimateText } from './plan-estimate.ts';
 import { renderFields, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -16,7 +16,7 @@ import type { Terminal } from './terminal.ts';
 export interface PlanFacts {
   readonly code: PackedCode | undefined;
   readonly warnings: readonly string[];
-  readonly estimate: HistoryEstimate | undefined;
+  readonly estimate: HistoryEstimate | NoEstimate | undefined;
 }
 
 /** Returns the text that `trawl plan` prints, and that `trawl up` shows until the sweep runs. */
@@ -53,7 +53,8 @@ export function planText(
     const merged = plan.duplicates > 0 ? ' (identical after "when"; run once)' : '';
     fields.push(['duplicates', `${formatCount(plan.duplicates)}${merged}`]);
   }
-  if (estimate !== undefined) fields.push(['estimate', planEstimateText(estimate)]);
+  if (estimate !== undefined)
+    fields.push(['estimate', 'reason' in estimate ? `none yet: ${estimate.reason}` : planEstimateText(estimate)]);
   if (search?.method === 'optuna') fields.push(['sampler', samplerText(search)]);
   const warmStart = earlierSweepsOf(search);
   if (warmStart.length > 0) fields.push(['warm_start', warmStart.join(', ')]);

@@ -80,6 +80,7 @@ export class Runtime {
       live: {
         blocked: (sweepId) => blockedReason(this.core, sweepId),
         timeLeft: (sweepId) => this.timeLeft.of(sweepId),
+        slotTimeLeft: (sweepId) => this.timeLeft.slotTimeOf(sweepId),
         slotShare: (sweepId) => this.timeLeft.shareOf(sweepId),
         slotTime: (sweepId) => this.slotTime(sweepId),
       },

@@ -111,6 +111,16 @@ test('the gauge of the time left has the expected value, in seconds', async () =
   expect(Math.abs((timeLeft?.expectedMs ?? Number.NaN) - seconds * 1000)).toBeLessThan(limitMs);
 });
 
+test('the slot time that is left is the time left on all slots, and is absent without a time left', async () => {
+  const { runtime } = await busy(24);
+  const { timeLeft, slotTimeLeft, slotShare } = await runtime.queries.sweeps.get('1');
+  const onAllSlots = (timeLeft?.expectedMs ?? Number.NaN) * (slotShare?.slots ?? Number.NaN);
+  expect(slotTimeLeft?.expectedMs).toBeGreaterThan(0);
+  expect(slotTimeLeft?.expectedMs).toBeLessThanOrEqual(onAllSlots + 1_000);
+  await runtime.settle(onKill(runtime.core, { sweepId: '1', reason: '' }, now()));
+  expect((await runtime.queries.sweeps.get('1')).slotTimeLeft).toBeUndefined();
+});
+
 test('an estimate reads all unfinished trials and a limited number of ended trials', async () => {
   const { runtime } = await busy(24);
   const all = await runtime.queries.trials.etaTrials('1');

@@ -16,6 +16,7 @@ interface Estimate {
   /** The state of the sweep when the estimate was made. */
   readonly state: string;
   readonly timeLeft: TimeLeft | undefined;
+  readonly slotTimeLeft: TimeLeft | undefined;
   readonly share: SlotShare | undefined;
 }
 
@@ -39,6 +40,11 @@ export class TimeLeftEstimates {
   async of(sweepId: string): Promise<TimeLeft | undefined> {
     const known = await this.#estimateOf(sweepId);
     return known?.timeLeft && timeLeftAfter(known.timeLeft, this.#now() - known.atMs);
+  }
+
+  /** Returns the slot time of the rest of a sweep. Undefined if the time left is undefined. A pack counts as one slot. */
+  async slotTimeOf(sweepId: string): Promise<TimeLeft | undefined> {
+    return (await this.#estimateOf(sweepId))?.slotTimeLeft;
   }
 
   /**
@@ -67,18 +73,28 @@ export class TimeLeftEstimates {
       if (priority > sweep.priority) expectedMs.set(id, (await this.of(id))?.expectedMs);
     }
     const share = slotShareOf(this.#core, sweep, (id) => expectedMs.get(id));
-    const timeLeft = etaOf({
+    const eta = etaOf({
       trials,
       toCome: toComeOf(sweep),
       slots: share?.slots ?? 0,
       waitMs: share?.waitMs ?? 0,
       paused: sweep.state !== 'running',
       now,
-    }).sweep;
-    const estimate = { atMs: now, state: sweep.state, timeLeft, share };
+    });
+    const slotTimeLeft = eta.work && timesOf(eta.work, 1 / trialsPerSlot(sweep));
+    const estimate = { atMs: now, state: sweep.state, timeLeft: eta.sweep, slotTimeLeft, share };
     this.#known.set(sweepId, estimate);
     return estimate;
   }
+}
+
+/** Returns the number of trials that a slot runs at the same time, from the slots that the sweep holds now. At least 1. */
+function trialsPerSlot({ counts, slotTime }: Sweep): number {
+  return slotTime.slots === 0 ? 1 : Math.max(1, counts.running / slotTime.slots);
+}
+
+function timesOf({ lowMs, expectedMs, highMs }: TimeLeft, factor: number): TimeLeft {
+  return { lowMs: lowMs * factor, expectedMs: expectedMs * factor, highMs: highMs * factor };
 }
 
 /**

@@ -26,6 +26,7 @@ export class Queries {
       live: {
         blocked = () => '',
         timeLeft = async () => undefined,
+        slotTimeLeft = async () => undefined,
         slotShare = async () => undefined,
         slotTime = () => undefined,
       } = {},
@@ -33,7 +34,7 @@ export class Queries {
   ) {
     const reader = new SqliteReader(db);
     this.selectors = new Selectors(reader);
-    this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotShare, slotTime });
+    this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotTimeLeft, slotShare, slotTime });
     this.trials = new TrialQueries(reader, isOffline);
     this.attempts = new AttemptQueries(reader, isOffline);
     this.artifacts = new ArtifactQueries(reader);

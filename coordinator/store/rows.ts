@@ -118,6 +118,7 @@ export function sweepOf(
     stateBy: row.state_by,
     blocked: '',
     timeLeft: undefined,
+    slotTimeLeft: undefined,
     slotShare: undefined,
     slotTime: { ...NO_SLOT_TIME, slotMs: row.slot_ms, gpuMs: row.gpu_ms },
     submittedBy: row.submitted_by,

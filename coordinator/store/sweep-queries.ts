@@ -23,6 +23,8 @@ export interface LiveFacts {
   readonly blocked: (sweepId: string) => string;
   /** Returns the estimated time until a sweep ends; undefined if the time is unknown. */
   readonly timeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
+  /** Returns the estimated slot time until a sweep ends; undefined if the time is unknown. */
+  readonly slotTimeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
   /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
   readonly slotShare: (sweepId: string) => Promise<SlotShare | undefined>;
   /** Returns the slot time of a sweep that has not ended; undefined if the slot time in the store is complete. */
@@ -214,6 +216,7 @@ export class SweepQueries {
     const live = {
       blocked: this.#live.blocked(id),
       timeLeft: await this.#live.timeLeft(id),
+      slotTimeLeft: await this.#live.slotTimeLeft(id),
       slotShare: await this.#live.slotShare(id),
     };
     const sweep = { ...stored, ...live, slotTime: this.#live.slotTime(id) ?? slotTime };

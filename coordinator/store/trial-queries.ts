@@ -1,4 +1,5 @@
 /** Reads the trials of a sweep: whole, in pages, by rank, and for decisions of the coordinator. */
+import { epochsOf } from '../../lib/domain/epoch-times.ts';
 import { type EtaTrial, phaseOf } from '../../lib/domain/eta.ts';
 import { interruptedTrial } from '../../lib/domain/interrupted.ts';
 import { NotFoundError } from '../../proto/errors.ts';
@@ -16,8 +17,7 @@ interface EtaTrialRow {
   readonly config_id: string;
   readonly state: TrialStateName;
   readonly epoch: number;
-  /** Null if the trial has no such parameter. */
-  readonly epochs: number | string | null;
+  readonly parameters: string;
   readonly started_at: number;
   readonly ended_at: number;
 }
@@ -290,17 +290,16 @@ export class TrialQueries {
     }
     return rows
       .sort((a, b) => a.idx - b.idx)
-      .map(({ id, config_id, state, epoch, epochs, started_at, ended_at }) => ({
-        ...{ id, configId: config_id, state: phaseOf(state), epoch },
-        epochs: typeof epochs === 'number' && epochs > 0 ? epochs : undefined,
-        startedAtMs: started_at,
-        endedAtMs: ended_at,
-      }));
+      .map(({ id, config_id, state, epoch, parameters: text, started_at, ended_at }) => {
+        const parameters = parseParameters(text);
+        const progress = { state: phaseOf(state), epoch, epochs: epochsOf(parameters) };
+        return { id, configId: config_id, parameters, ...progress, startedAtMs: started_at, endedAtMs: ended_at };
+      });
   }
 
   #etaTrialsIn(sweepId: string, state: TrialState, limit: number): Promise<EtaTrialRow[]> {
     return this.#reader.all<EtaTrialRow>(
-      `select idx, id, config_id, state, epoch, started_at, ended_at, json_extract(parameters, '$.epochs') as epochs
+      `select idx, id, config_id, state, epoch, started_at, ended_at, parameters
        from trials indexed by trials_by_state where sweep_id = ? and state = ? limit ?`,
       sweepId,
       state,

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Parameters } from '../../proto/trainers.ts';
+import { TestRandom } from '../../test/support/random.ts';
 import { RECORDED_SWEEPS, type RecordedSweep } from './eta.fixture.ts';
 import { type EtaSituation, type EtaTrial, etaOf, usableSlots } from './eta.ts';
 
@@ -16,6 +18,7 @@ const anyTrial: fc.Arbitrary<Omit<EtaTrial, 'id'>> = fc
   })
   .map(({ config, state, done, epochs, agoMs, lastedMs }) => ({
     configId: `c${config}`,
+    parameters: config === 4 ? undefined : { depth: config % 2, width: config },
     state,
     epochs,
     epoch: state === 'waiting' ? 0 : Math.floor(done * (epochs ?? 3)),
@@ -30,14 +33,15 @@ const anySituation: fc.Arbitrary<EtaSituation> = fc
 test('every interval is positive, finite and around its expected value, and a sweep ends with its last trial', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
-      const { sweep, trials } = etaOf(situation);
-      for (const { lowMs, expectedMs, highMs } of [...trials.values(), ...(sweep ? [sweep] : [])]) {
+      const { sweep, work, trials } = etaOf(situation);
+      for (const { lowMs, expectedMs, highMs } of [...trials.values(), ...(sweep && work ? [sweep, work] : [])]) {
         expect(Number.isFinite(highMs)).toBe(true);
         expect(lowMs).toBeGreaterThan(0);
         expect(expectedMs).toBeGreaterThanOrEqual(lowMs);
         expect(highMs).toBeGreaterThanOrEqual(expectedMs);
       }
       if (sweep) expect(sweep.expectedMs).toBe(Math.max(...[...trials.values()].map((one) => one.expectedMs)));
+      expect(work === undefined).toBe(sweep === undefined);
     }),
   );
 });
@@ -67,7 +71,15 @@ test('a pause does not shorten the time left, and an additional slot does not le
 });
 
 test('only running trials count while a sweep is paused, and there is no estimate before a measurement', () => {
-  const waiting = { configId: 'c', state: 'waiting', epoch: 0, epochs: 10, startedAtMs: 0, endedAtMs: 0 } as const;
+  const waiting = {
+    configId: 'c',
+    parameters: undefined,
+    state: 'waiting',
+    epoch: 0,
+    epochs: 10,
+    startedAtMs: 0,
+    endedAtMs: 0,
+  } as const;
   const running = { ...waiting, id: 'r', state: 'running', epoch: 5, startedAtMs: NOW - 5_500 } as const;
   const trials = [running, ...[1, 2, 3].map((at) => ({ ...waiting, id: `w${at}` }))];
   const { sweep } = etaOf({ trials, slots: 1, paused: true, now: NOW });
@@ -86,7 +98,7 @@ function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituatio
     trials: trials.map(([config, epochs, startMs, endMs, reportsMs], at): EtaTrial => {
       const state = endMs <= now ? 'ended' : startMs <= now ? 'running' : 'waiting';
       return {
-        ...{ id: `${at}`, configId: `${config}`, state, epochs },
+        ...{ id: `${at}`, configId: `${config}`, parameters: undefined, state, epochs },
         epoch: reportsMs.filter((ms) => ms <= now).length,
         startedAtMs: state === 'waiting' ? 0 : startMs + 1,
         endedAtMs: state === 'ended' ? endMs + 1 : 0,
@@ -140,6 +152,7 @@ test('a free slot starts a whole pack if the trials of the sweep can be packed',
 test('trials that are not created yet count like pending trials, and an unlimited search has no estimate', () => {
   const ended = {
     configId: 'a',
+    parameters: undefined,
     state: 'ended',
     epoch: 10,
     epochs: 10,
@@ -162,6 +175,7 @@ test('the estimate for a sweep that waits for slots includes the waiting time', 
   const ended = {
     id: 'a',
     configId: 'a',
+    parameters: undefined,
     state: 'ended' as const,
     epoch: 2,
     epochs: 2,
@@ -172,4 +186,110 @@ test('the estimate for a sweep that waits for slots includes the waiting time', 
   const left = (waitMs: number) =>
     etaOf({ trials: [ended, waiting], slots: 1, waitMs, paused: false, now: NOW }).sweep?.expectedMs ?? 0;
   expect(left(60_000)).toBeCloseTo(left(0) + 60_000, 6);
+});
+
+/** The time of an epoch depends on two parameters: it doubles with the large data set, and is proportional to the depth. */
+const epochTimeOf = ({ dataset, depth }: Parameters) => 1_000 * Number(depth) * (dataset === 'large' ? 2 : 1);
+
+interface FirstWave {
+  readonly trials: readonly EtaTrial[];
+  /** The actual time of all waiting trials together. */
+  readonly workMs: number;
+}
+
+/**
+ * Returns a sweep whose first trials, in a random order, have ended. The duration of each trial deviates from the time that
+ * its parameters determine.
+ */
+function firstWave(random: TestRandom, endedCount: number, deviation: number, known: boolean): FirstWave {
+  const points = ['small', 'large'].flatMap((dataset) =>
+    [1, 2, 4, 8].flatMap((depth) => [0.1, 0.2, 0.3].map((lr) => ({ dataset, depth, lr, epochs: 5 }))),
+  );
+  const order = points.map((parameters, at) => ({ parameters, at, key: random.next() })).sort((a, b) => a.key - b.key);
+  let workMs = 0;
+  const trials = order.map(({ parameters, at }, index): EtaTrial => {
+    const ms = 5 * epochTimeOf(parameters) * Math.exp(deviation * (2 * random.next() - 1));
+    const hasEnded = index < endedCount;
+    if (!hasEnded) workMs += ms;
+    return {
+      ...{ id: `${at}`, configId: `${at}`, parameters: known ? parameters : undefined, epochs: 5 },
+      ...(hasEnded
+        ? { state: 'ended', epoch: 5, startedAtMs: NOW - ms, endedAtMs: NOW }
+        : { state: 'waiting', epoch: 0, startedAtMs: 0, endedAtMs: 0 }),
+    };
+  });
+  return { trials, workMs };
+}
+
+test('after a first wave, the remaining trials are estimated from their parameters, more closely than from the mean of the sweep', () => {
+  const errorOf = (known: boolean) => {
+    const random = new TestRandom(5);
+    const errors = Array.from({ length: 100 }, () => {
+      const { trials, workMs } = firstWave(random, 8, 0.1, known);
+      const { work } = etaOf({ trials, slots: 2, paused: false, now: NOW });
+      return Math.abs(Math.log((work?.expectedMs ?? Number.NaN) / workMs));
+    });
+    return errors.reduce((total, error) => total + error, 0) / errors.length;
+  };
+  expect(errorOf(true)).toBeLessThan(0.7 * errorOf(false));
+});
+
+test.each([4, 8, 16])(
+  'after %i of 24 trials with different parameters, the 90%% interval covers at least 85%% of the outcomes',
+  (endedCount) => {
+    const random = new TestRandom(endedCount);
+    const covered = Array.from({ length: 300 }, () => {
+      const { trials, workMs } = firstWave(random, endedCount, 0.2, true);
+      const { work } = etaOf({ trials, slots: 3, paused: false, now: NOW });
+      return work !== undefined && work.lowMs <= workMs && workMs <= work.highMs;
+    });
+    expect(covered.filter(Boolean).length / covered.length).toBeGreaterThanOrEqual(0.85);
+  },
+);
+
+test('trials with the slow value of a parameter have longer estimates than trials with the fast value, before any of their config has run', () => {
+  const { trials } = firstWave(new TestRandom(9), 12, 0.05, true);
+  const eta = etaOf({ trials, slots: 100, paused: false, now: NOW });
+  const left = trials.filter(({ state }) => state === 'waiting');
+  const meanOf = (dataset: string) => {
+    const times = left
+      .filter(({ parameters }) => parameters?.dataset === dataset)
+      .map(({ id, parameters }) => {
+        return (eta.trials.get(id)?.expectedMs ?? Number.NaN) / Number(parameters?.depth);
+      });
+    return times.reduce((total, ms) => total + ms, 0) / times.length;
+  };
+  expect(meanOf('large') / meanOf('small')).toBeGreaterThan(1.5);
+  expect(meanOf('large') / meanOf('small')).toBeLessThan(2.5);
+});
+
+test('the work that is left does not depend on the number of slots, and a sweep on one slot takes as long as its work', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 6 }), (endedCount, slots) => {
+      const { trials } = firstWave(new TestRandom(endedCount), endedCount, 0.1, true);
+      const on = (count: number) => etaOf({ trials, slots: count, paused: false, now: NOW });
+      expect(on(slots).work).toEqual(on(1).work);
+      expect(on(1).sweep?.expectedMs).toBeCloseTo(on(1).work?.expectedMs ?? Number.NaN, 3);
+      expect(on(slots).sweep?.expectedMs).toBeGreaterThanOrEqual((on(1).work?.expectedMs ?? Number.NaN) / slots - 1);
+    }),
+  );
+});
+
+test('a continuous parameter that does not matter does not widen the interval', () => {
+  const random = new TestRandom(4);
+  const trials = Array.from({ length: 60 }, (_, at): EtaTrial => {
+    const ms = 1_000 * (0.9 + 0.2 * random.next());
+    const parameters = { lr: random.next(), momentum: random.next() };
+    const hasEnded = at < 30;
+    return {
+      ...{ id: `${at}`, configId: `${at}`, parameters, epochs: undefined },
+      ...(hasEnded
+        ? { state: 'ended', epoch: 1, startedAtMs: NOW - ms, endedAtMs: NOW }
+        : { state: 'waiting', epoch: 0, startedAtMs: 0, endedAtMs: 0 }),
+    };
+  });
+  const { work } = etaOf({ trials, slots: 1, paused: false, now: NOW });
+  expect(work?.expectedMs).toBeGreaterThan(29_000);
+  expect(work?.expectedMs).toBeLessThan(34_000);
+  expect((work?.highMs ?? 0) / (work?.lowMs ?? 1)).toBeLessThan(1.5);
 });

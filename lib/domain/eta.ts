@@ -1,30 +1,18 @@
 /**
  * Estimates when a sweep and each of its trials will end. The estimate is the number of remaining epochs times the
  * measured epoch time of the config, on the available slots. Times are Unix milliseconds; durations are milliseconds.
- *
- * Logarithms of epoch times are modelled as a mean per config, drawn around a mean of the sweep, plus noise per trial.
- * A config without measurements gets the mean of the sweep with a wide interval. Each measurement narrows the interval.
  */
-import { max, mean, sum, variance } from 'd3-array';
+import { max, mean, sum } from 'd3-array';
 import TinyQueue from 'tinyqueue';
 import type { Agent, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState, type TrialStateName, trialState } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
 import { formatSpan } from '../text/duration.ts';
+import { epochsOf } from './epoch-times.ts';
+import { type EtaTrial, type Pace, paceOf, root } from './pace.ts';
+import { fromWire } from './parameters.ts';
 
-export interface EtaTrial {
-  readonly id: string;
-  readonly configId: string;
-  /** `waiting`: the trial is pending or offered. */
-  readonly state: 'waiting' | 'running' | 'ended';
-  /** The number of epochs reported so far. */
-  readonly epoch: number;
-  /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
-  readonly epochs: number | undefined;
-  /** The start of the latest attempt; 0 if the trial has no attempt. */
-  readonly startedAtMs: number;
-  /** The value is 0 until the trial ends. */
-  readonly endedAtMs: number;
-}
+export type { EtaTrial } from './pace.ts';
 
 export interface EtaSituation {
   /** The trials in the order in which they start. */
@@ -56,6 +44,8 @@ export interface Eta {
    * waiting trials, or the sweep has too many trials.
    */
   readonly sweep: TimeLeft | undefined;
+  /** The sum of the times that the trials still need. Undefined if `sweep` is undefined. */
+  readonly work: TimeLeft | undefined;
   /**
    * The time until the end of each trial, by trial id. Ended trials and waiting trials that will not start have no
    * entry.
@@ -64,21 +54,10 @@ export interface Eta {
 }
 
 /** The time left if nothing can be estimated. */
-export const NO_ESTIMATE: Eta = { sweep: undefined, trials: new Map() };
+export const NO_ESTIMATE: Eta = { sweep: undefined, work: undefined, trials: new Map() };
 
 /** The quantile of the normal distribution for a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
-
-/** Returns the root of the sum of the squares. Math.hypot is too slow for several calls per trial. */
-const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
-
-/**
- * The standard deviations of the logarithm that are assumed before any measurement. Each counts as much as PRIOR_WEIGHT
- * measurements.
- */
-const PRIOR_NOISE = 0.25;
-const PRIOR_BETWEEN_CONFIGS = 0.7;
-const PRIOR_WEIGHT = 2;
 
 /**
  * The maximum number of trials for an estimate. Larger sweeps have no estimate, because each estimate reads all trials.
@@ -99,7 +78,7 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
   if (running.length + waiting.length === 0) return NO_ESTIMATE;
   if (slots === 0 && running.length === 0) return NO_ESTIMATE;
   const times = new Map(running.map((part) => [part.id, intervalOf(part.ms, spreadOf(part), pace)]));
-  if (waiting.length > 0 && slots === 0) return { sweep: undefined, trials: times };
+  if (waiting.length > 0 && slots === 0) return { ...NO_ESTIMATE, trials: times };
   const free = new TinyQueue(running.map(({ ms }) => ms));
   while (free.length < slots) free.push(waitMs);
   for (const part of waiting) {
@@ -114,8 +93,14 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
   const lanes = Math.min(Math.max(slots, running.length), parts.length);
   const expectedMs = max(times.values(), (time) => time.expectedMs) ?? 0;
   for (const id of times.keys()) if (id.startsWith(FUTURE)) times.delete(id);
-  if (isEndless) return { sweep: undefined, trials: times };
-  return { sweep: intervalOf(expectedMs, sweepSpread(parts, lanes), pace), trials: times };
+  if (isEndless) return { ...NO_ESTIMATE, trials: times };
+  const workMs = sum(parts, ({ ms }) => ms);
+  const workSpread = sumSpread(parts);
+  return {
+    sweep: intervalOf(expectedMs, root(workSpread / lanes, max(parts, spreadOf) ?? 0), pace),
+    work: intervalOf(workMs, workSpread, pace),
+    trials: times,
+  };
 }
 
 /**
@@ -124,7 +109,8 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
  */
 function futureTrials(created: readonly EtaTrial[], count: number): EtaTrial[] {
   const epochs = mean(created, (trial) => trial.epochs);
-  const future = { state: 'waiting', epoch: 0, epochs, startedAtMs: 0, endedAtMs: 0 } as const;
+  const unknown = { parameters: undefined, startedAtMs: 0, endedAtMs: 0 };
+  const future = { state: 'waiting', epoch: 0, epochs, ...unknown } as const;
   return Array.from({ length: count }, (_, at) => ({ ...future, id: `${FUTURE}${at}`, configId: `${FUTURE}${at}` }));
 }
 
@@ -151,8 +137,8 @@ const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
   return root(noiseMs, ms * uncertainty, ms * shared);
 };
 
-/** Returns the standard deviation of the time until all parts end, from the work per lane and from the last trial. */
-function sweepSpread(parts: readonly Part[], lanes: number): number {
+/** Returns the standard deviation of the sum of all parts. */
+function sumSpread(parts: readonly Part[]): number {
   const ofConfigs = new Map<string, { ms: number; readonly uncertainty: number }>();
   for (const { configId, ms, uncertainty } of parts) {
     const config = ofConfigs.get(configId);
@@ -162,7 +148,7 @@ function sweepSpread(parts: readonly Part[], lanes: number): number {
   const ofConfig = sum([...ofConfigs.values()], ({ ms, uncertainty }) => (ms * uncertainty) ** 2);
   const own = sum(parts, ({ noiseMs }) => noiseMs ** 2);
   const common = sum(parts, ({ ms, shared }) => ms * shared);
-  return root(Math.sqrt(ofConfig + own) / lanes, common / lanes, max(parts, spreadOf) ?? 0);
+  return root(Math.sqrt(ofConfig + own), common);
 }
 
 function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): TimeLeft {
@@ -172,90 +158,9 @@ function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): Ti
   return { lowMs: expectedMs / (1 + relative), expectedMs, highMs: expectedMs * (1 + relative) };
 }
 
-interface Pace {
-  /** The standard deviation of the logarithm of a trial's epoch time within its config. */
-  readonly noise: number;
-  /** The degrees of freedom of `noise`, including the prior. */
-  readonly freedom: number;
-  /** The average share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
-  readonly share: number;
-  /** The standard deviation of this share between trials. */
-  readonly shareSpread: number;
-  ofConfig(configId: string): ConfigPace;
-}
-
-interface ConfigPace {
-  /** The expected time of an epoch. */
-  readonly unitMs: number;
-  /**
-   * The standard deviations of the logarithm of the time: the part that comes from the config, and the part that comes
-   * from the mean of the sweep.
-   */
-  readonly uncertainty: number;
-  readonly shared: number;
-}
-
-/** Measures the epoch times. Returns undefined if no trial has reported or ended. */
-function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
-  const byConfig = new Map<string, number[]>();
-  for (const trial of trials) {
-    const ms = epochMs(trial, now);
-    if (ms === undefined) continue;
-    const known = byConfig.get(trial.configId);
-    if (known === undefined) byConfig.set(trial.configId, [Math.log(ms)]);
-    else known.push(Math.log(ms));
-  }
-  if (byConfig.size === 0) return undefined;
-  const groups = [...byConfig.values()].map((values) => ({ values, mean: mean(values) ?? 0 }));
-  const within = sum(groups, ({ values, mean: center }) => sum(values, (value) => (value - center) ** 2));
-  const freedom = PRIOR_WEIGHT + sum(groups, ({ values }) => values.length - 1);
-  const noise2 = (PRIOR_WEIGHT * PRIOR_NOISE ** 2 + within) / freedom;
-  const center = mean(groups, (one) => one.mean) ?? 0;
-  const observed = (groups.length - 1) * (variance(groups, (one) => one.mean) ?? 0);
-  const between2 = (PRIOR_WEIGHT * PRIOR_BETWEEN_CONFIGS ** 2 + observed) / (PRIOR_WEIGHT + groups.length - 1);
-  const shares = trials.flatMap(({ state, epoch, epochs }) => {
-    return state === 'ended' && epochs !== undefined && epoch > 0 ? [Math.min(1, epoch / epochs)] : [];
-  });
-  const paces = new Map<string, ConfigPace>();
-  const paceOfConfig = (configId: string): ConfigPace => {
-    const values = byConfig.get(configId) ?? [];
-    const precision = values.length / noise2 + 1 / between2;
-    const logMs = (sum(values) / noise2 + center / between2) / precision;
-    const unitMs = Math.exp(logMs + (noise2 + 1 / precision) / 2);
-    const ofCenter = 1 / between2 / precision;
-    const shared = ofCenter * Math.sqrt(between2 / groups.length);
-    return { unitMs, uncertainty: Math.sqrt(1 / precision), shared };
-  };
-  return {
-    noise: Math.sqrt(noise2),
-    freedom,
-    share: ((mean(shares) ?? 1) * shares.length + 1) / (shares.length + 1),
-    shareSpread: Math.sqrt(variance(shares) ?? 0),
-    ofConfig(configId) {
-      const pace = paces.get(configId) ?? paceOfConfig(configId);
-      paces.set(configId, pace);
-      return pace;
-    },
-  };
-}
-
-/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a measurement. */
-function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
-  if (startedAtMs === 0) return undefined;
-  if (state === 'ended') {
-    const ms = endedAtMs - startedAtMs;
-    if (ms <= 0) return undefined;
-    if (epochs === undefined) return ms;
-    return epoch > 0 ? ms / epoch : undefined;
-  }
-  // The last report was on average half an epoch ago.
-  return state === 'running' && epochs !== undefined && epoch > 0 && now > startedAtMs
-    ? (now - startedAtMs) / (epoch + 0.5)
-    : undefined;
-}
-
-function wholeOf({ id, configId, epochs = 1 }: EtaTrial, pace: Pace): Part {
-  const { unitMs, uncertainty, shared } = pace.ofConfig(configId);
+function wholeOf(trial: EtaTrial, pace: Pace): Part {
+  const { id, configId, epochs = 1 } = trial;
+  const { unitMs, uncertainty, shared } = pace.ofConfig(trial);
   const ms = epochs * unitMs * pace.share;
   const noiseMs = ms * root(pace.noise, pace.shareSpread);
   return { id, configId, ms, noiseMs, uncertainty, shared };
@@ -263,7 +168,7 @@ function wholeOf({ id, configId, epochs = 1 }: EtaTrial, pace: Pace): Part {
 
 function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
   const { id, configId, epoch, epochs, startedAtMs } = trial;
-  const { unitMs, uncertainty, shared } = pace.ofConfig(configId);
+  const { unitMs, uncertainty, shared } = pace.ofConfig(trial);
   if (epochs === undefined) {
     const ms = Math.max(unitMs - (now - startedAtMs), unitMs * LEAST_LEFT);
     return { id, configId, ms, noiseMs: unitMs * pace.noise, uncertainty, shared };
@@ -278,13 +183,33 @@ function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
  * Converts trials to the input of `etaOf`. The parameter `epochs`, if it is a number, gives the length of a whole run.
  */
 export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
+  const ofConfigs = new Map<string, Parameters>();
+  const parametersOf = ({ configId, parameters }: Trial): Parameters => {
+    const known = ofConfigs.get(configId);
+    if (known !== undefined) return known;
+    const converted = convertedParameters(parameters);
+    ofConfigs.set(configId, converted);
+    return converted;
+  };
   return [...trials]
     .sort((a, b) => a.index - b.index)
-    .map(({ id, configId, state, epoch, parameters, startedAtMs, endedAtMs }) => {
-      const kind = parameters.epochs?.kind;
-      const epochs = kind?.$case === 'number' && kind.number > 0 ? kind.number : undefined;
-      return { id, configId, epoch, epochs, startedAtMs, endedAtMs, state: phaseOf(trialState.of(state)) };
+    .map((trial) => {
+      const { id, configId, epoch, startedAtMs, endedAtMs } = trial;
+      const parameters = parametersOf(trial);
+      const state = phaseOf(trialState.of(trial.state));
+      return { id, configId, parameters, state, epoch, epochs: epochsOf(parameters), startedAtMs, endedAtMs };
     });
+}
+
+const convertedBefore = new WeakMap<Trial['parameters'], Parameters>();
+
+/** Keeps the result, because each estimate needs the parameters of thousands of configs. */
+function convertedParameters(wire: Trial['parameters']): Parameters {
+  const known = convertedBefore.get(wire);
+  if (known !== undefined) return known;
+  const parameters = fromWire(wire);
+  convertedBefore.set(wire, parameters);
+  return parameters;
 }
 
 export function phaseOf(state: TrialStateName): EtaTrial['state'] {

@@ -37,6 +37,9 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     );
     const other = sweepFile(folder, 'trainer: autoencoder\nparameters: {latent_dim: {values: [2]}}\n');
     expect(await estimateOf(other)).toBeUndefined();
+    expect((await trawl('plan', other, '--dir', dir)).stdout).toMatch(
+      /^estimate +none yet: .* of this trainer, .* needs 3/m,
+    );
   });
 
   test('trawl up on real MNIST images prints ranked trials as JSON, and the loss decreases', async () => {

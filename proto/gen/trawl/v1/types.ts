@@ -801,6 +801,8 @@ export interface Sweep {
     | undefined;
   /** All objectives, if the sweep has several; the first is `metric`. Empty if the sweep has one objective. */
   objectives: Metric[];
+  /** The estimated slot time from now until the last trial ends. Absent if `time_left` is absent. */
+  slotTimeLeft: TimeLeft | undefined;
 }
 
 /** The slots that a sweep can use, given the priorities and weights of the other sweeps. */
@@ -826,7 +828,7 @@ export interface SlotTime {
   atMs: number;
 }
 
-/** A duration that starts at the time of the message, with a 90 % interval. */
+/** An estimated duration with a 90 % interval. It starts at the time of the message. */
 export interface TimeLeft {
   lowMs: number;
   expectedMs: number;
@@ -1256,6 +1258,7 @@ function createBaseSweep(): Sweep {
     version: undefined,
     slotShare: undefined,
     objectives: [],
+    slotTimeLeft: undefined,
   };
 }
 
@@ -1347,6 +1350,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     for (const v of message.objectives) {
       Metric.encode(v!, writer.uint32(234).fork()).join();
+    }
+    if (message.slotTimeLeft !== undefined) {
+      TimeLeft.encode(message.slotTimeLeft, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1596,6 +1602,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.objectives.push(Metric.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.slotTimeLeft = TimeLeft.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1652,6 +1666,9 @@ export const Sweep: MessageFns<Sweep> = {
       ? SlotShare.fromPartial(object.slotShare)
       : undefined;
     message.objectives = object.objectives?.map((e) => Metric.fromPartial(e)) || [];
+    message.slotTimeLeft = (object.slotTimeLeft !== undefined && object.slotTimeLeft !== null)
+      ? TimeLeft.fromPartial(object.slotTimeLeft)
+      : undefined;
     return message;
   },
 };

@@ -1,0 +1,168 @@
+/**
+ * Measures how long the epochs of each config take, in milliseconds. Logarithms of epoch times are modelled as a mean per
+ * config, drawn around the mean that the config's parameters predict (epoch-times.ts), plus noise per trial. A config without
+ * measurements gets the predicted mean with a wide interval. Each measurement narrows the interval.
+ */
+import { mean, sum, variance } from 'd3-array';
+import type { Parameters } from '../../proto/trainers.ts';
+import { type EpochTimeModel, fitEpochTimes, predictEpochTime, superfluousParameters } from './epoch-times.ts';
+
+export interface EtaTrial {
+  readonly id: string;
+  readonly configId: string;
+  /** Undefined if the parameters are unknown; the time of an epoch is then not predicted from parameters. */
+  readonly parameters: Parameters | undefined;
+  /** `waiting`: the trial is pending or offered. */
+  readonly state: 'waiting' | 'running' | 'ended';
+  /** The number of epochs reported so far. */
+  readonly epoch: number;
+  /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
+  readonly epochs: number | undefined;
+  /** The start of the latest attempt; 0 if the trial has no attempt. */
+  readonly startedAtMs: number;
+  /** The value is 0 until the trial ends. */
+  readonly endedAtMs: number;
+}
+
+/** Returns the root of the sum of the squares. Math.hypot is too slow for several calls per trial. */
+export const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
+
+/**
+ * The standard deviations of the logarithm that are assumed before any measurement. Each counts as much as PRIOR_WEIGHT
+ * measurements.
+ */
+const PRIOR_NOISE = 0.25;
+const PRIOR_BETWEEN_CONFIGS = 0.7;
+const PRIOR_WEIGHT = 2;
+
+/** The maximum number of measured configs from which the effects of the parameters are estimated. */
+const MAX_FITTED_CONFIGS = 500;
+
+export interface Pace {
+  /** The standard deviation of the logarithm of a trial's epoch time within its config. */
+  readonly noise: number;
+  /** The degrees of freedom of `noise`, including the prior. */
+  readonly freedom: number;
+  /** The average share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
+  readonly share: number;
+  /** The standard deviation of this share between trials. */
+  readonly shareSpread: number;
+  ofConfig(trial: EtaTrial): ConfigPace;
+}
+
+interface ConfigPace {
+  /** The expected time of an epoch. */
+  readonly unitMs: number;
+  /**
+   * The standard deviations of the logarithm of the time: the part that comes from the config, and the part that comes
+   * from the mean of the sweep.
+   */
+  readonly uncertainty: number;
+  readonly shared: number;
+}
+
+/** The measured epoch times of a config. */
+interface MeasuredConfig {
+  readonly parameters: Parameters | undefined;
+  /** Logarithms of the epoch times of its trials, in milliseconds. */
+  readonly values: number[];
+}
+
+/** Measures the epoch times. Returns undefined if no trial has reported or ended. */
+export function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
+  const measured = new Map<string, MeasuredConfig>();
+  for (const trial of trials) {
+    const ms = epochMs(trial, now);
+    if (ms === undefined) continue;
+    const known = measured.get(trial.configId);
+    if (known === undefined) measured.set(trial.configId, { parameters: trial.parameters, values: [Math.log(ms)] });
+    else known.values.push(Math.log(ms));
+  }
+  if (measured.size === 0) return undefined;
+  const configs = Array.from(measured.values(), (config) => ({ ...config, mean: mean(config.values) ?? 0 }));
+  const within = sum(configs, ({ values, mean: center }) => sum(values, (value) => (value - center) ** 2));
+  const freedom = PRIOR_WEIGHT + sum(configs, ({ values }) => values.length - 1);
+  const noise2 = (PRIOR_WEIGHT * PRIOR_NOISE ** 2 + within) / freedom;
+  const expectation = expectationOf(configs);
+  const shares = trials.flatMap(({ state, epoch, epochs }) => {
+    return state === 'ended' && epochs !== undefined && epoch > 0 ? [Math.min(1, epoch / epochs)] : [];
+  });
+  const paces = new Map<string, ConfigPace>();
+  const paceOfConfig = ({ configId, parameters }: EtaTrial): ConfigPace => {
+    const values = measured.get(configId)?.values ?? [];
+    const { logMs: center, between2, unknown } = expectation(parameters);
+    const prior2 = between2 + unknown ** 2;
+    const precision = values.length / noise2 + 1 / prior2;
+    const logMs = (sum(values) / noise2 + center / prior2) / precision;
+    const unitMs = Math.exp(logMs + (noise2 + 1 / precision) / 2);
+    const ofCenter = 1 / prior2 / precision;
+    const uncertainty = Math.sqrt(1 / precision - (ofCenter * unknown) ** 2);
+    return { unitMs, uncertainty, shared: ofCenter * root(Math.sqrt(between2 / configs.length), unknown) };
+  };
+  return {
+    noise: Math.sqrt(noise2),
+    freedom,
+    share: ((mean(shares) ?? 1) * shares.length + 1) / (shares.length + 1),
+    shareSpread: Math.sqrt(variance(shares) ?? 0),
+    ofConfig(trial) {
+      const pace = paces.get(trial.configId) ?? paceOfConfig(trial);
+      paces.set(trial.configId, pace);
+      return pace;
+    },
+  };
+}
+
+/** The logarithm of the epoch time that is expected of a config before its own measurements. */
+interface ExpectedEpochTime {
+  readonly logMs: number;
+  /** The variance between configs around `logMs`. */
+  readonly between2: number;
+  /** The standard deviation of `logMs` that comes from parameter values without a measurement. Configs share this error. */
+  readonly unknown: number;
+}
+
+/** Returns what to expect of a config with the given parameters, from the means of the measured configs. */
+function expectationOf(
+  configs: readonly { readonly parameters: Parameters | undefined; readonly mean: number }[],
+): (parameters: Parameters | undefined) => ExpectedEpochTime {
+  const center = mean(configs, (config) => config.mean) ?? 0;
+  const observed = (configs.length - 1) * (variance(configs, (config) => config.mean) ?? 0);
+  const between2 = betweenVariance(observed, configs.length - 1);
+  const times = configs
+    .flatMap(({ parameters, mean: logMs }) => (parameters === undefined ? [] : [{ parameters, logMs }]))
+    .slice(0, MAX_FITTED_CONFIGS);
+  const without = { logMs: center, between2, unknown: 0 };
+  if (times.length === 0) return () => without;
+  const model = fitEpochTimes(times, superfluousParameters(times));
+  const residual2 = residualVariance(model);
+  return (parameters) => {
+    if (parameters === undefined) return without;
+    const { logMs, unknown } = predictEpochTime(model, parameters);
+    return { logMs, between2: residual2, unknown };
+  };
+}
+
+function residualVariance({ residuals, levels }: EpochTimeModel): number {
+  return betweenVariance(
+    sum(residuals, (residual) => residual ** 2),
+    Math.max(0, residuals.length - 1 - levels),
+  );
+}
+
+const betweenVariance = (squares: number, freedom: number): number =>
+  (PRIOR_WEIGHT * PRIOR_BETWEEN_CONFIGS ** 2 + squares) / (PRIOR_WEIGHT + freedom);
+
+/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a measurement. */
+function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
+  if (startedAtMs === 0) return undefined;
+  if (state === 'ended') {
+    const ms = endedAtMs - startedAtMs;
+    if (ms <= 0) return undefined;
+    if (epochs === undefined) return ms;
+    return epoch > 0 ? ms / epoch : undefined;
+  }
+  // The last report was on average half an epoch ago.
+  return state === 'running' && epochs !== undefined && epoch > 0 && now > startedAtMs
+    ? (now - startedAtMs) / (epoch + 0.5)
+    : undefined;
+}
