@@ -110,7 +110,7 @@ export function avoidKey(trial: Trial): string {
 }
 
 /** Returns the agents that a trial avoids. */
-export function avoidedAgents(trial: Trial): ReadonlySet<string> {
+function avoidedAgents(trial: Trial): ReadonlySet<string> {
   return trial.avoidUntil === 0 ? NONE : failedAgents(trial);
 }
 
